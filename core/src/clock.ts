@@ -1,0 +1,55 @@
+/** A timer that has been set and can be taken back. Cancelling twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Time as an argument, so that a test can push it. */
+export interface Clock {
+  /** Milliseconds on a clock that never goes backwards; only differences mean anything. */
+  now(): number;
+  /** The wall clock. */
+  date(): Date;
+  /**
+   * Resolves after `ms`. Rejects with `signal.reason` as soon as `signal` aborts, and at once when it already has.
+   * Neither the timer nor the listener outlives the promise.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Calls `callback` once after `ms`. The process waits for the timer only with `keepAlive: true`; by default an
+   * idle process may end with the timer still set.
+   */
+  schedule(ms: number, callback: () => void, options?: { keepAlive?: boolean }): Timer;
+}
+
+/** The longest delay a Node timer holds; a longer one would fire at once. */
+const longestDelayMs = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  date: () => new Date(),
+  sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.min(ms, longestDelayMs),
+      );
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  },
+  schedule(ms, callback, options) {
+    const timer = setTimeout(callback, Math.min(ms, longestDelayMs));
+    if (options?.keepAlive !== true) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

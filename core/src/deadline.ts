@@ -1,0 +1,33 @@
+import type { Clock } from './clock.js';
+
+/** A point in time by which something must have ended. Carried through every layer, so that waits add up to it. */
+export class Deadline {
+  /** On `clock.now()`. */
+  readonly at: number;
+  readonly #clock: Clock;
+
+  private constructor(at: number, clock: Clock) {
+    this.at = at;
+    this.#clock = clock;
+  }
+
+  /** `ms` from now; `Infinity` never comes. */
+  static after(ms: number, clock: Clock): Deadline {
+    return new Deadline(clock.now() + ms, clock);
+  }
+
+  /** Milliseconds left, never below 0. */
+  remainingMs(): number {
+    return Math.max(0, this.at - this.#clock.now());
+  }
+
+  get passed(): boolean {
+    return this.#clock.now() >= this.at;
+  }
+
+  /** This one, or one `ms` from now when that comes first. */
+  within(ms: number): Deadline {
+    const at = this.#clock.now() + ms;
+    return at < this.at ? new Deadline(at, this.#clock) : this;
+  }
+}

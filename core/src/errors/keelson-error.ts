@@ -1,0 +1,75 @@
+const brand = Symbol.for('@keelson/core/KeelsonError');
+
+/** What a caller over HTTP may be told: RFC 9457 members, nothing that must stay inside. */
+export interface HttpProblem {
+  /** The HTTP status, 400 to 599. */
+  readonly status: number;
+  /** A short phrase that is the same for every occurrence. */
+  readonly title: string;
+  /** One sentence about this occurrence that a user may read. */
+  readonly detail?: string;
+  /** One entry for each wrong field. */
+  readonly errors?: readonly FieldProblem[];
+  /** When trying again may help, in milliseconds from now; sent as `Retry-After` in seconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** What is wrong with one field of the input. `path` is a JSON Pointer (RFC 6901), `''` for the whole. */
+export interface FieldProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Numbers, names and places that explain an error. Never a secret, SQL text or a value of a user. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+export interface KeelsonErrorOptions {
+  /** For machines and documentation: `AREA_WHAT_HAPPENED`. Every code has a section in docs/errors.md. */
+  readonly code: string;
+  /** One sentence for the person on call. */
+  readonly message: string;
+  /** What to do next. */
+  readonly hint?: string;
+  readonly facts?: Facts;
+  readonly cause?: unknown;
+  /** Present when the error is also an answer; absent means 500 with nothing said. */
+  readonly http?: HttpProblem;
+}
+
+/**
+ * The base of every error Keelson throws on purpose: a code, a sentence, facts, what to do next and the cause.
+ *
+ * Recognise it with `isKeelsonError`, never with `instanceof`: two copies of this package may be installed.
+ */
+export class KeelsonError extends Error {
+  readonly [brand] = true;
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly facts: Facts;
+  readonly http: HttpProblem | undefined;
+
+  constructor(options: KeelsonErrorOptions) {
+    super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code;
+    this.hint = options.hint;
+    this.facts = options.facts ?? {};
+    this.http = options.http;
+  }
+
+  /** Code, sentence, hint and facts; neither the stack nor the cause. */
+  toJSON(): { code: string; message: string; hint?: string; facts: Facts } {
+    const { code, message, hint, facts } = this;
+    return hint === undefined ? { code, message, facts } : { code, message, hint, facts };
+  }
+}
+
+/** True for an error of any copy of this package; with `code`, only for that code. */
+export function isKeelsonError(error: unknown, code?: string): error is KeelsonError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    brand in error &&
+    (code === undefined || (error as KeelsonError).code === code)
+  );
+}

@@ -1,0 +1,58 @@
+export { type Clock, systemClock, type Timer } from './clock.js';
+export { type CorrelationContext, currentContext, runWithContext } from './context.js';
+export { Deadline } from './deadline.js';
+export {
+  type Facts,
+  type FieldProblem,
+  type HttpProblem,
+  isKeelsonError,
+  KeelsonError,
+  type KeelsonErrorOptions,
+} from './errors/keelson-error.js';
+export { Lifecycle, type LifecyclePhase } from './kernel/lifecycle.js';
+export {
+  defineManifest,
+  definePlugin,
+  type Plugin,
+  type PluginContext,
+  type PluginManifest,
+  type RegisterContext,
+  type RunContext,
+} from './plugin/plugin.js';
+export {
+  type CheckReport,
+  type HealthCheck,
+  type HealthReport,
+  type HealthResult,
+  HealthService,
+  type HealthStatus,
+  type ProbeKind,
+  silentHealthService,
+} from './slots/health.js';
+export { type HttpHandler, HttpServer, type RouteOptions } from './slots/http-server.js';
+export { Logger, type LogLevel, logLevels, silentLogger } from './slots/logger.js';
+export {
+  type Counter,
+  type Histogram,
+  type InstrumentOptions,
+  type Labels,
+  Metrics,
+  type Observation,
+  silentMetrics,
+} from './slots/metrics.js';
+export {
+  type Attempt,
+  type ExecuteOptions,
+  type FailureVerdict,
+  RetryPolicy,
+} from './slots/retry-policy.js';
+export {
+  type Attributes,
+  type AttributeValue,
+  type ErrorContext,
+  type Span,
+  type SpanOptions,
+  silentTelemetry,
+  Telemetry,
+} from './slots/telemetry.js';
+export { type ServiceToken, serviceToken } from './token.js';

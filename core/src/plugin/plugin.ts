@@ -1,0 +1,93 @@
+import type { Container, ContainerModuleLoadOptions } from 'inversify';
+import type { z } from 'zod';
+import type { Clock } from '../clock.js';
+import type { Lifecycle } from '../kernel/lifecycle.js';
+import type { Logger } from '../slots/logger.js';
+import type { ServiceToken } from '../token.js';
+
+/**
+ * What is known of a plugin before any of its code runs: enough to plan a start.
+ *
+ * A package keeps it in its own module, exported as `<package>/manifest`, which imports nothing heavy; a file of the
+ * service has it inside `definePlugin`.
+ */
+export interface PluginManifest<Config = unknown> {
+  /** Kebab case; names the plugin in every report. */
+  readonly name: string;
+  /** The slot it fills; left out for a plugin that is a service of its own. */
+  readonly slot?: string;
+  /** The versions of the plugin contract (`@keelson/core`) it works with, as a semver range. Default: any. */
+  readonly contract?: string;
+  /** Everything under its key in the configuration but `use`. Unknown keys are refused. Default: no keys. */
+  readonly config?: z.ZodType<Config>;
+  /** What it binds. A slot's plugin binds at least the slot's own token. */
+  readonly provides?: readonly ServiceToken[];
+  /** Must be there, and is started before it. */
+  readonly requires?: readonly ServiceToken[];
+  /** Started before it when there. */
+  readonly optional?: readonly ServiceToken[];
+  /** What this implementation can do beyond the contract of its slot. */
+  readonly capabilities?: readonly string[];
+  /** What it needs of others, by slot: `{ database: ['cancel-query'] }`. */
+  readonly needsCapabilities?: Readonly<Record<string, readonly string[]>>;
+  /** Longest start, in milliseconds. Default 30,000. */
+  readonly startTimeoutMs?: number;
+  /** Longest stop, in milliseconds. Default 10,000. */
+  readonly stopTimeoutMs?: number;
+}
+
+export interface PluginContext<Config> {
+  /** As the schema parsed it, defaults filled in. */
+  readonly config: Config;
+  /** The key in the configuration: `database`, or `database/reporting` for a further one of the slot. */
+  readonly key: string;
+  /** What follows the slash in the key; undefined for the slot's own. */
+  readonly instance: string | undefined;
+  /** Where relative paths in the configuration start. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+}
+
+export interface RegisterContext<Config> extends PluginContext<Config> {
+  readonly bind: ContainerModuleLoadOptions['bind'];
+}
+
+export interface RunContext<Config> extends PluginContext<Config> {
+  /** Everything the plugin requires is started: `get` is plain, synchronous and warm. */
+  readonly container: Container;
+  /** Carries `{ plugin }`. */
+  readonly logger: Logger;
+  /** Aborts when the hook's time is over or, in `start`, when the start is cancelled. */
+  readonly signal: AbortSignal;
+}
+
+export interface Plugin<Config = unknown> extends PluginManifest<Config> {
+  /**
+   * Called first of all, before any instrumented module (`pg`, `express`) is loaded. For telemetry plugins alone; may
+   * hook modules, must not connect to anything.
+   */
+  instrument?(context: PluginContext<Config>): void | Promise<void>;
+  /** Binds what it provides. Nothing else: no connection, no lookup. All plugins register before any starts. */
+  register?(context: RegisterContext<Config>): void | Promise<void>;
+  /** Gets ready to work. Called once, after everything it requires has started. */
+  start?(context: RunContext<Config>): void | Promise<void>;
+  /** Everything has started: let work in. */
+  ready?(context: RunContext<Config>): void | Promise<void>;
+  /** The stop has begun: take no new work in and wait for what runs. Everything is still there. */
+  drain?(context: RunContext<Config>): void | Promise<void>;
+  /** Gives back what `start` took, also after a `start` that failed half-way. What it requires is still there. */
+  stop?(context: RunContext<Config>): void | Promise<void>;
+}
+
+/** The plugin as given; gives `config` in the hooks the type of its schema. Throws nothing: the plan looks at it. */
+export function definePlugin<Config = Record<never, never>>(plugin: Plugin<Config>): Plugin<Config> {
+  return plugin;
+}
+
+/** A manifest as given, for the `manifest` module of a package. */
+export function defineManifest<Config = Record<never, never>>(
+  manifest: PluginManifest<Config>,
+): PluginManifest<Config> {
+  return manifest;
+}

@@ -1,0 +1,27 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ServiceToken, serviceToken } from '../token.js';
+
+/**
+ * Answers a request or passes it on. Written as a method, so that a handler of a richer request and response type
+ * (an Express router) is one too.
+ */
+export type HttpHandler = {
+  handle(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): unknown;
+}['handle'];
+
+export interface RouteOptions {
+  /**
+   * `request` (default): the route gets a database session for each request and is refused while the service is not
+   * ready. `none`: neither; for probes and metrics, which must answer at any time.
+   */
+  readonly session?: 'request' | 'none';
+}
+
+export interface HttpServer {
+  /** Where it listens, without a path: `http://127.0.0.1:3000`. Undefined before it does. */
+  readonly url: string | undefined;
+  /** Mounts `handler` at `path`. Routes are tried in the order in which they were mounted. */
+  router(path: string, handler: HttpHandler, options?: RouteOptions): void;
+}
+
+export const HttpServer: ServiceToken<HttpServer> = serviceToken('@keelson/core/HttpServer');

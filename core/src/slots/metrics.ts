@@ -1,0 +1,46 @@
+import { type ServiceToken, serviceToken } from '../token.js';
+
+/** Low in cardinality: never an id, a path with an id in it, or a value of a user. */
+export type Labels = Readonly<Record<string, string>>;
+
+export interface InstrumentOptions {
+  /** OpenTelemetry name in dots: `db.client.connection.count`. */
+  readonly name: string;
+  readonly description: string;
+  /** UCUM: `s`, `By`, `{connection}`. Durations are in seconds. */
+  readonly unit: string;
+  /** Every label the instrument may carry. */
+  readonly labels?: readonly string[];
+}
+
+export interface Counter {
+  add(value: number, labels?: Labels): void;
+}
+
+export interface Histogram {
+  record(value: number, labels?: Labels): void;
+}
+
+export interface Observation {
+  readonly value: number;
+  readonly labels?: Labels;
+}
+
+export interface Metrics {
+  /** The counter of that name; asked for again, the same one. */
+  counter(options: InstrumentOptions): Counter;
+  histogram(options: InstrumentOptions & { readonly buckets?: readonly number[] }): Histogram;
+  /** A value that is read when someone looks. Disposing of it stops the reading. */
+  gauge(options: InstrumentOptions, observe: () => readonly Observation[]): Disposable;
+}
+
+export const Metrics: ServiceToken<Metrics> = serviceToken('@keelson/core/Metrics');
+
+const silentInstrument = { add() {}, record() {} };
+
+/** Bound when no metrics are configured. */
+export const silentMetrics: Metrics = {
+  counter: () => silentInstrument,
+  histogram: () => silentInstrument,
+  gauge: () => ({ [Symbol.dispose]() {} }),
+};

@@ -1,0 +1,52 @@
+import type { Deadline } from '../deadline.js';
+import { type ServiceToken, serviceToken } from '../token.js';
+
+/** What a failure says, judged by whoever knows the target. */
+export interface FailureVerdict {
+  /** May the work be run again? Only true when the failed attempt is known to have left nothing behind. */
+  readonly retry: boolean;
+  /**
+   * What it proves about the target: `down` counts against the breaker, `up` is proof of health (a unique violation
+   * comes from a database that is well), `unknown` counts neither way (a cancelled call, a refusal of our own).
+   */
+  readonly availability: 'down' | 'up' | 'unknown';
+  /** The target asked for at least this pause. */
+  readonly retryAfterMs?: number;
+}
+
+export interface Attempt {
+  /** 1 for the first. */
+  readonly number: number;
+  /** Aborts when this attempt's time is over or the caller gave up. */
+  readonly signal: AbortSignal;
+  /** Time left for the whole call; never passes when the caller set none. */
+  readonly deadline: Deadline;
+}
+
+export interface ExecuteOptions {
+  /** What is done, low in cardinality: `database.session`. The part before the first dot is the target. */
+  readonly name: string;
+  /** Whose health the breaker judges. Default: `name` up to the first dot. */
+  readonly target?: string;
+  /** May the work run more than once? Declared by the caller, never guessed. */
+  readonly idempotent: boolean;
+  /** The whole call ends by then, waits included. Default: the policy's own. */
+  readonly deadline?: Deadline;
+  readonly signal?: AbortSignal;
+  /** Judges what the work threw. Default: retry when idempotent, availability `down`. */
+  readonly classify?: (error: unknown) => FailureVerdict;
+  /** Told before each further attempt, after the wait has been chosen. */
+  readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;
+}
+
+/**
+ * Runs work until it succeeds, may not be repeated, or its time is over.
+ *
+ * The error of the last attempt is thrown as it is when it may not be repeated; otherwise a `KeelsonError` says how
+ * many attempts were made, how long they took and why they stopped, with the last failure as its cause.
+ */
+export interface RetryPolicy {
+  execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T>;
+}
+
+export const RetryPolicy: ServiceToken<RetryPolicy> = serviceToken('@keelson/core/RetryPolicy');
