@@ -1,0 +1,91 @@
+import type { Clock, Timer } from '../clock.js';
+
+interface Pending {
+  readonly at: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+/**
+ * A clock that stands still until it is pushed.
+ *
+ * `now()` starts at 0 and `date()` at the given start (default 2026-01-01T00:00:00Z).
+ */
+export class FakeClock implements Clock {
+  readonly #startedAt: number;
+  readonly #pending = new Set<Pending>();
+  #now = 0;
+  #order = 0;
+
+  constructor(startsAt: Date = new Date('2026-01-01T00:00:00Z')) {
+    this.#startedAt = startsAt.getTime();
+  }
+
+  /** How many sleeps and timers are set: 0 proves that nothing was left behind. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  date(): Date {
+    return new Date(this.#startedAt + this.#now);
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const timer = this.schedule(ms, () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      const onAbort = () => {
+        timer.cancel();
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  schedule(ms: number, callback: () => void): Timer {
+    const entry: Pending = { at: this.#now + Math.max(0, ms), order: this.#order++, fire: callback };
+    this.#pending.add(entry);
+    return { cancel: () => this.#pending.delete(entry) };
+  }
+
+  /**
+   * Moves time by `ms`, firing on the way, in order, what falls due, timers set meanwhile included. What awaits a timer
+   * has run as far as it can without real I/O before the next one fires.
+   */
+  async advance(ms: number): Promise<void> {
+    const until = this.#now + ms;
+    await settle();
+    for (let next = this.#next(until); next !== undefined; next = this.#next(until)) {
+      this.#now = Math.max(this.#now, next.at);
+      this.#pending.delete(next);
+      next.fire();
+      await settle();
+    }
+    this.#now = until;
+  }
+
+  #next(until: number): Pending | undefined {
+    let first: Pending | undefined;
+    for (const entry of this.#pending) {
+      if (entry.at > until) continue;
+      if (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order))
+        first = entry;
+    }
+    return first;
+  }
+}
+
+/** Lets every promise that is already settled run its continuations: a macrotask comes after all of them. */
+function settle(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
+}
