@@ -1,6 +1,7 @@
 export { type Clock, systemClock, type Timer } from './clock.js';
 export { type CorrelationContext, currentContext, runWithContext } from './context.js';
 export { Deadline } from './deadline.js';
+export { describeError, type ErrorDescription } from './errors/describe-error.js';
 export {
   type Facts,
   type FieldProblem,
@@ -19,6 +20,8 @@ export {
   type RegisterContext,
   type RunContext,
 } from './plugin/plugin.js';
+export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './safe/safe-copy.js';
+export { defaultSecretKeys } from './safe/secret-keys.js';
 export {
   type CheckReport,
   type HealthCheck,

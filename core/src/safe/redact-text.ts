@@ -1,0 +1,23 @@
+export const redacted = '[redacted]';
+
+// Bounded before and after their anchors, so that hostile text costs no more than its length.
+const userInfo = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/"'<>]{0,1024}@/gi;
+/** A password with an unescaped slash in it; not a port with a path behind it. */
+const slashedUserInfo = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/"'<>@:]{0,256}:(?!\d{1,5}[/?#])[^\s"'<>]{0,1024}@/gi;
+const scheme = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/g;
+const assignment = /([A-Za-z][\w.-]{0,60})(=|["']\s*:\s*["'])([^\s"'&;,]+)/g;
+
+/**
+ * The text without the credentials in it: the user part of any URL, what follows `Bearer` and `Basic`, and values
+ * assigned to a secret key (`password=x`, `?token=x`, `"secret":"x"`).
+ */
+export function redactText(text: string, isSecretKey: (key: string) => boolean): string {
+  let safe = text;
+  if (safe.includes('@')) safe = safe.replace(slashedUserInfo, `$1${redacted}@`).replace(userInfo, `$1${redacted}@`);
+  if (safe.includes('B')) safe = safe.replace(scheme, `$1 ${redacted}`);
+  if (safe.includes('=') || safe.includes(':'))
+    safe = safe.replace(assignment, (whole, key: string, sign: string) =>
+      isSecretKey(key) ? `${key}${sign}${redacted}` : whole,
+    );
+  return safe;
+}
