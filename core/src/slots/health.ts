@@ -12,14 +12,18 @@ export interface HealthResult {
 }
 
 export interface HealthCheck {
-  /** One word in kebab case; unique in the service. */
+  /** Kebab case; unique in the service. `lifecycle` is the service's own. */
   readonly name: string;
   /** When it fails: `true` makes the service not ready, `false` makes it ready with a warning. Default true. */
   readonly critical?: boolean;
-  /** How often it is sampled in the background. Default 5,000. */
+  /** Pause between two samples, which are taken in the background. Default 5,000. */
   readonly intervalMs?: number;
   /** After this the sample counts as failed and `signal` is aborted. Default 2,000. */
   readonly timeoutMs?: number;
+  /** Failures in a row before a passing check is reported as failing. Default 1. */
+  readonly failureThreshold?: number;
+  /** Successes in a row before a failing check is reported as passing. Default 1. */
+  readonly successThreshold?: number;
   /** Looks once. A rejection counts as `fail`. Must give up when `signal` aborts. */
   check(signal: AbortSignal): Promise<HealthResult>;
 }

@@ -20,7 +20,10 @@ export interface RouteOptions {
 export interface HttpServer {
   /** Where it listens, without a path: `http://127.0.0.1:3000`. Undefined before it does. */
   readonly url: string | undefined;
-  /** Mounts `handler` at `path`. Routes are tried in the order in which they were mounted. */
+  /**
+   * Mounts `handler` at `path` and below; inside, `request.url` is what follows `path`. Routes are tried in the order in
+   * which they were mounted, those with `session: 'none'` first, so that no other can stand before a probe.
+   */
   router(path: string, handler: HttpHandler, options?: RouteOptions): void;
 }
 

@@ -1,0 +1,101 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  type Facts,
+  type HttpHandler,
+  type HttpServer,
+  type Lifecycle,
+  type LifecyclePhase,
+  type Logger,
+  silentLogger,
+} from '@keelson/core';
+
+/** A lifecycle that the test moves. */
+export class MovableLifecycle implements Lifecycle {
+  phase: LifecyclePhase = 'starting';
+  readonly #controller = new AbortController();
+  readonly #listeners = new Set<(phase: LifecyclePhase) => void>();
+
+  get stopping(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  onPhase(listener: (phase: LifecyclePhase) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  move(phase: LifecyclePhase): void {
+    this.phase = phase;
+    if (phase === 'stopping') this.#controller.abort();
+    for (const listener of this.#listeners) listener(phase);
+  }
+}
+
+export interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly facts: Facts;
+}
+
+/** A logger whose lines can be read. */
+export function recordingLogger(): Logger & { readonly lines: Line[] } {
+  const lines: Line[] = [];
+  const write =
+    (level: string) =>
+    (message: string, facts: Facts = {}) =>
+      void lines.push({ level, message, facts });
+  const logger = {
+    ...silentLogger,
+    lines,
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    isEnabled: () => true,
+    child: () => logger,
+  };
+  return logger;
+}
+
+/** The smallest server that keeps the contract of `HttpServer.router`, on a free port of the loopback. */
+export class PlainHttpServer implements HttpServer, AsyncDisposable {
+  readonly #routes: { path: string; handler: HttpHandler; session: string }[] = [];
+  readonly #server: Server;
+  url: string | undefined;
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      const path = request.url ?? '/';
+      const route = this.#routes.find(route => path.split('?')[0]?.startsWith(route.path));
+      const notFound = () => void response.writeHead(404).end();
+      if (route === undefined) return notFound();
+      const rest = path.slice(route.path.length);
+      request.url = rest.startsWith('/') ? rest : `/${rest}`;
+      route.handler(request, response, notFound);
+    });
+  }
+
+  get sessions(): string[] {
+    return this.#routes.map(route => route.session);
+  }
+
+  router(path: string, handler: HttpHandler, options: { session?: string } = {}): void {
+    this.#routes.push({ path, handler, session: options.session ?? 'request' });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
+    const { port } = this.#server.address() as AddressInfo;
+    this.url = `http://127.0.0.1:${port}`;
+    return this.url;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise(resolve => this.#server.close(resolve));
+  }
+}

@@ -1,0 +1,217 @@
+import { type HealthCheck, HttpServer, Logger, silentTelemetry, Telemetry } from '@keelson/core';
+import { FakeClock } from '@keelson/core/testing';
+import { Container } from 'inversify';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MovableLifecycle, PlainHttpServer, recordingLogger } from './harness.fixture.js';
+import { HealthEngineToken } from './health-engine.js';
+import health, { healthOptions } from './index.js';
+
+let clock: FakeClock;
+let lifecycle: MovableLifecycle;
+let logger: ReturnType<typeof recordingLogger>;
+let container: Container;
+let http: PlainHttpServer;
+let url: string;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  lifecycle = new MovableLifecycle();
+  logger = recordingLogger();
+  http = new PlainHttpServer();
+  url = await http.listen();
+});
+
+afterEach(async () => {
+  await health.stop?.(run());
+  expect(clock.pending).toBe(0);
+  await http[Symbol.asyncDispose]();
+});
+
+function run(options: object = {}) {
+  const config = healthOptions.parse(options);
+  const signal = new AbortController().signal;
+  return { config, key: 'health', instance: undefined, directory: '.', clock, lifecycle, container, logger, signal };
+}
+
+/** Starts the plugin as the kernel does, with these checks registered and looked at once. */
+async function started(options: object, ...checks: HealthCheck[]): Promise<void> {
+  container = new Container();
+  container.bind(Logger).toConstantValue(logger);
+  container.bind(Telemetry).toConstantValue(silentTelemetry);
+  container.bind(HttpServer).toConstantValue(http);
+  const context = run(options);
+  await health.register?.({ ...context, bind: container.bind.bind(container) });
+  await health.start?.(context);
+  for (const check of checks) container.get(HealthEngineToken).register(check);
+  await clock.advance(0);
+  lifecycle.move('ready');
+  await health.ready?.(context);
+}
+
+const database: HealthCheck = {
+  name: 'database',
+  check: async () => ({ status: 'pass', output: 'not to be shown', facts: { total: 4 } }),
+};
+const mail: HealthCheck = {
+  name: 'mail',
+  critical: false,
+  check: async () => ({ status: 'fail', output: 'No answer from the mail server.' }),
+};
+const queue: HealthCheck = { name: 'queue', check: async () => ({ status: 'fail', output: 'The queue is full.' }) };
+
+describe('the probes', () => {
+  test('are mounted without a session, so that they answer at any time', async () => {
+    await started({});
+    expect(http.sessions).toEqual(['none', 'none', 'none']);
+  });
+
+  test('answer 200 when all is well, as application/health+json that nobody may keep', async () => {
+    await started({ releaseId: '4f1c2ab' }, database);
+    const response = await fetch(`${url}/readyz`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/health+json');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(await response.json()).toEqual({
+      status: 'pass',
+      releaseId: '4f1c2ab',
+      checks: {
+        lifecycle: [{ componentType: 'component', status: 'pass', critical: true }],
+        'database:responseTime': [
+          {
+            componentType: 'component',
+            status: 'pass',
+            critical: true,
+            observedValue: 0,
+            observedUnit: 'ms',
+            time: '2026-01-01T00:00:00.000Z',
+          },
+        ],
+      },
+    });
+  });
+
+  test('answer 200 with a warning when what fails is not critical', async () => {
+    await started({}, database, mail);
+    const response = await fetch(`${url}/readyz`);
+    const body = await response.json();
+    expect([response.status, body.status]).toEqual([200, 'warn']);
+    expect(body.checks['mail:responseTime'][0]).toMatchObject({
+      status: 'fail',
+      critical: false,
+      output: 'No answer from the mail server.',
+    });
+  });
+
+  test('answer 503 when a critical check fails', async () => {
+    await started({}, queue);
+    const response = await fetch(`${url}/readyz`);
+    expect([response.status, (await response.json()).status]).toEqual([503, 'fail']);
+  });
+
+  test('follow the lifecycle: livez always, startupz after the start, readyz between start and stop', async () => {
+    const statuses = async () =>
+      Promise.all(['/livez', '/startupz', '/readyz'].map(async path => (await fetch(url + path)).status));
+    container = new Container();
+    await started({}, database);
+    lifecycle.phase = 'starting';
+    expect(await statuses()).toEqual([200, 200, 503]);
+    lifecycle.move('ready');
+    expect(await statuses()).toEqual([200, 200, 200]);
+    lifecycle.move('stopping');
+    expect(await statuses()).toEqual([200, 200, 503]);
+  });
+
+  test('answer HEAD with the status and the headers alone', async () => {
+    await started({}, queue);
+    const response = await fetch(`${url}/readyz`, { method: 'HEAD' });
+    expect(response.status).toBe(503);
+    expect(response.headers.get('content-type')).toBe('application/health+json');
+    expect(Number(response.headers.get('content-length'))).toBeGreaterThan(0);
+    expect(await response.text()).toBe('');
+  });
+
+  test('pass on other methods and what lies below them', async () => {
+    await started({});
+    expect((await fetch(`${url}/livez`, { method: 'POST' })).status).toBe(404);
+    expect((await fetch(`${url}/livez/nothing`)).status).toBe(404);
+  });
+});
+
+describe('?verbose', () => {
+  test('lists every check as the Kubernetes API server does', async () => {
+    await started({}, database, mail, queue);
+    const response = await fetch(`${url}/readyz?verbose`);
+    expect(response.status).toBe(503);
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await response.text()).toBe(
+      [
+        '[+]lifecycle ok',
+        '[+]database ok',
+        '[-]mail failed: No answer from the mail server.',
+        '[-]queue failed: The queue is full.',
+        'readyz check failed',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('says of livez that it passed', async () => {
+    await started({});
+    expect(await (await fetch(`${url}/livez?verbose`)).text()).toBe('livez check passed\n');
+  });
+});
+
+describe('?exclude', () => {
+  test('leaves checks out of the verdict and says so', async () => {
+    await started({}, database, queue);
+    const response = await fetch(`${url}/readyz?exclude=queue&exclude=database&verbose`);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe(
+      '[+]lifecycle ok\n[+]database excluded: ok\n[+]queue excluded: ok\nreadyz check passed\n',
+    );
+    const json = await (await fetch(`${url}/readyz?exclude=queue`)).json();
+    expect([json.status, Object.keys(json.checks)]).toEqual(['pass', ['lifecycle', 'database:responseTime']]);
+  });
+
+  test('of a name that is not there, or of the lifecycle, changes nothing and is told, without repeating it', async () => {
+    await started({}, queue);
+    lifecycle.phase = 'stopping';
+    const response = await fetch(`${url}/readyz?exclude=lifecycle&exclude=${encodeURIComponent('<script>')}`);
+    expect(response.status).toBe(503);
+    expect((await response.json()).notes).toEqual(['2 of the names in ?exclude= could not be excluded']);
+  });
+});
+
+describe('details', () => {
+  test('none: the status alone', async () => {
+    await started({ details: 'none' }, queue);
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'fail' });
+    expect(await (await fetch(`${url}/readyz?verbose`)).text()).toBe('readyz check failed\n');
+  });
+
+  test('facts: the numbers behind each check', async () => {
+    await started({ details: 'facts' }, database);
+    const body = await (await fetch(`${url}/readyz`)).json();
+    expect(body.checks['database:responseTime'][0].facts).toEqual({ total: 4 });
+  });
+});
+
+describe('the plugin', () => {
+  test('works without an HTTP server', async () => {
+    await started({});
+    await container.unbind(HttpServer);
+    await health.start?.(run());
+    expect(http.sessions).toHaveLength(3);
+  });
+
+  test('warns of overrides that name no check', async () => {
+    await started({ checks: { databse: { critical: false }, database: {} } }, database);
+    expect(logger.lines).toEqual([
+      {
+        level: 'warn',
+        message: 'The configuration of health names checks that nothing has registered',
+        facts: { checks: ['databse'] },
+      },
+    ]);
+  });
+});

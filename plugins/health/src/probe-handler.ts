@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CheckReport, HealthReport, HealthService, HttpHandler, ProbeKind } from '@keelson/core';
+import { healthDocument, verboseText } from './health-document.js';
+import type { HealthOptions } from './options.js';
+import { overallStatus } from './overall-status.js';
+
+/** The path of each probe; the names of the Kubernetes API server. */
+export const probePaths: Record<ProbeKind, string> = { live: '/livez', ready: '/readyz', startup: '/startupz' };
+
+/**
+ * Answers GET and HEAD of one probe: 200 for `pass` and `warn`, 503 for `fail`. `?verbose` gives a text list,
+ * `?exclude=name` (repeatable) leaves checks out of the verdict. Anything else is passed on.
+ */
+export function probeHandler(kind: ProbeKind, health: HealthService, options: HealthOptions): HttpHandler {
+  return (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    const [path = '', query] = (request.url ?? '').split('?', 2);
+    if ((request.method !== 'GET' && request.method !== 'HEAD') || path.length > 1) return next();
+    const parameters = new URLSearchParams(query);
+    const view = exclude(health.report(kind), new Set(parameters.getAll('exclude')));
+    const verbose = parameters.has('verbose');
+    const body = verbose
+      ? verboseText(probePaths[kind].slice(1), view.report, view.excluded, view.notes, options.details)
+      : JSON.stringify(healthDocument(view.report, view.notes, options));
+    response.writeHead(view.report.status === 'fail' ? 503 : 200, {
+      'Content-Type': verbose ? 'text/plain; charset=utf-8' : 'application/health+json',
+      'Content-Length': Buffer.byteLength(body),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+}
+
+interface View {
+  readonly report: HealthReport;
+  readonly excluded: readonly CheckReport[];
+  readonly notes: readonly string[];
+}
+
+/** The lifecycle stays: whatever a caller leaves out, a service that is stopping is not ready. */
+function exclude(report: HealthReport, names: ReadonlySet<string>): View {
+  if (names.size === 0) return { report, excluded: [], notes: [] };
+  const isExcluded = (check: CheckReport) => check.name !== 'lifecycle' && names.has(check.name);
+  const excluded = report.checks.filter(isExcluded);
+  const checks = report.checks.filter(check => !isExcluded(check));
+  const unmatched = names.size - excluded.length;
+  // The names themselves are the caller's words and are not repeated to them.
+  const notes = unmatched === 0 ? [] : [`${unmatched} of the names in ?exclude= could not be excluded`];
+  return { report: { status: overallStatus(checks), checks }, excluded, notes };
+}
