@@ -1,0 +1,116 @@
+import { type Deadline, type HealthResult, type ServiceToken, serviceToken } from '@keelson/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { DatabaseCapability, PoolStats } from './driver/driver.js';
+import type { IsolationLevel } from './driver/transaction-settings.js';
+import type { DatabaseState, StateListener } from './state.js';
+
+/** MikroORM's, on PostgreSQL. Inside a session it is a fork of its own, bound to the session's transaction. */
+export type EntityManager = SqlEntityManager;
+
+export interface OpenSessionOptions {
+  /** What the session is for, low in cardinality; in spans, logs and errors. Default `session`. */
+  readonly name?: string;
+  /** The server refuses writes, nobody waits for COMMIT, and a replica may answer. Default false. */
+  readonly readOnly?: boolean;
+  readonly isolation?: IsolationLevel;
+  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. Default false. */
+  readonly deferrable?: boolean;
+  /** Longest single statement, in ms; the server ends it. Default: the connection's own. */
+  readonly statementTimeoutMs?: number;
+  /** Longest wait for a lock, in ms. Default: the connection's own. */
+  readonly lockTimeoutMs?: number;
+  /** The session ends by then: the running statement is cancelled on the server, everything is rolled back. */
+  readonly deadline?: Deadline;
+  /** The same from `now`, in ms; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */
+  readonly timeoutMs?: number;
+  /** Aborting it cancels the running statement on the server and rolls back. */
+  readonly signal?: AbortSignal;
+  /**
+   * Your own proof of what became of a COMMIT that nobody answered, when the server cannot tell: true when the writes
+   * are stored, false when they are not. Asked once.
+   */
+  readonly verifyCommitted?: () => Promise<boolean>;
+}
+
+export interface SessionOptions extends OpenSessionOptions {
+  /**
+   * What to do inside another session: `join` it (default), use a `savepoint` in it, or open a `separate` one on a
+   * second connection.
+   */
+  readonly nested?: 'join' | 'savepoint' | 'separate';
+  /** `safe` (default) runs the work again when a failed attempt left nothing behind; `never` runs it once. */
+  readonly retry?: 'safe' | 'never';
+}
+
+/** One unit of work: an EntityManager of its own, one transaction. */
+export interface DatabaseSession extends AsyncDisposable {
+  /** Short, unique in the process; in log lines and errors. */
+  readonly id: string;
+  readonly em: EntityManager;
+  /** 1 for the first; greater when the unit is run again. */
+  readonly attempt: number;
+  /** Aborts when the session is cancelled, over its deadline, or rolled back. */
+  readonly signal: AbortSignal;
+  readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
+  /**
+   * Flushes and commits. Resolves once the writes are stored for certain.
+   *
+   * @throws QueryError when the server refused; nothing is stored.
+   * @throws ConnectionError when the connection was lost and nothing is stored.
+   * @throws AmbiguousCommitError when nobody can say whether it is stored.
+   */
+  commit(): Promise<void>;
+  /** Takes everything back. Never rejects; does nothing to a session that has ended. */
+  rollback(): Promise<void>;
+  /** Makes this the current session of everything `work` calls and awaits. */
+  run<T>(work: () => T): T;
+  /** Called once after the commit is certain. An error in it is logged, and changes nothing. */
+  onCommit(callback: () => void | Promise<void>): void;
+  /** Called once after everything was taken back. Not called when the outcome is unknown. */
+  onRollback(callback: () => void | Promise<void>): void;
+}
+
+export type SessionWork<T> = (em: EntityManager, session: DatabaseSession) => Promise<T>;
+
+/** The database of a service: PostgreSQL through MikroORM, one EntityManager and one transaction for each unit of work. */
+export interface DatabaseService {
+  readonly state: DatabaseState;
+  readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** Told of each change of state, once. Disposing of the result ends it. */
+  onStateChange(listener: StateListener): Disposable;
+  /**
+   * Connects, trying again with growing pauses while the server starts, for at most `connect.timeoutMs`. Calls made
+   * meanwhile share the attempt; on a connected service it does nothing.
+   *
+   * @throws ConnectionError DATABASE_CONNECT_FAILED; at once for a wrong password or a missing database.
+   */
+  connect(): Promise<void>;
+  /**
+   * Runs `work` as one unit: commits when it resolves, rolls back when it rejects, cleans up either way. The whole unit
+   * runs again, on a fresh EntityManager and connection, when a failure is known to have left nothing behind.
+   * Takes no connection before its first statement. Inside another session it joins that one.
+   *
+   * @throws QueryError, ConnectionError, AmbiguousCommitError, SessionAbortedError, or what `work` threw.
+   */
+  session<T>(work: SessionWork<T>, options?: SessionOptions): Promise<T>;
+  /** As `session`, but inside another session it gets a savepoint of its own: it can fail alone. */
+  transaction<T>(work: SessionWork<T>, options?: SessionOptions): Promise<T>;
+  /** As `session`, read-only. */
+  read<T>(work: SessionWork<T>, options?: Omit<SessionOptions, 'readOnly'>): Promise<T>;
+  /**
+   * A session to be ended by its owner: `await using session = await database.openSession()`. Call `commit()`, or it is
+   * rolled back. Never run again by itself.
+   */
+  openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
+  /** The session that the calling code runs in. */
+  currentSession(): DatabaseSession | undefined;
+  /** One round trip on a connection of its own, never behind the work of users. Never rejects. */
+  health(signal?: AbortSignal): Promise<HealthResult>;
+  stats(): PoolStats;
+  /** Applies the migrations that are not yet applied. Safe when several instances do it at once. Returns their names. */
+  migrate(): Promise<readonly string[]>;
+  /** Lends no more, waits for open sessions until `deadline`, then cuts them. Always resolves. */
+  disconnect(deadline?: Deadline): Promise<void>;
+}
+
+export const DatabaseService: ServiceToken<DatabaseService> = serviceToken('@keelson/database/DatabaseService');

@@ -1,0 +1,100 @@
+import type { Deadline } from '@keelson/core';
+
+export interface Statement {
+  readonly sql: string;
+  readonly parameters?: readonly unknown[];
+}
+
+export type Row = Record<string, unknown>;
+
+export interface StatementResult {
+  readonly rows: Row[];
+  /** The command tag without its numbers: `INSERT`, `COMMIT`, `ROLLBACK`. */
+  readonly command: string;
+  /** Rows touched or returned; undefined for a command that has none. */
+  readonly rowCount: number | undefined;
+}
+
+/** What came of one batch: the results of the statements that completed, then the error of the one that did not. */
+export interface BatchOutcome {
+  readonly results: readonly StatementResult[];
+  readonly failure?: { readonly error: unknown };
+}
+
+/** As the server last said; `lost` when it can no longer say anything. */
+export type ConnectionStatus = 'idle' | 'in transaction' | 'failed transaction' | 'lost';
+
+/** One connection, lent. Whoever borrowed it ends with exactly one `release` or `destroy`; later ones do nothing. */
+export interface DriverConnection {
+  readonly status: ConnectionStatus;
+  /**
+   * Sends all statements together and waits once, for all of them: one round trip. The server stops at the first that
+   * fails and runs none after it. Never rejects: a lost connection is a failure like any other.
+   */
+  run(statements: readonly Statement[]): Promise<BatchOutcome>;
+  /** Rows of one statement, `chunkSize` at a time. Ending the iteration early ends the statement. */
+  stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]>;
+  /** Loads rows in bulk (COPY ... FROM STDIN); `lines` are in the text format of COPY. Only with capability `copy`. */
+  copy(sql: string, lines: AsyncIterable<string>): Promise<number>;
+  /**
+   * Asks the server to end the statement that runs, over another connection. Resolves when asked, and changes nothing
+   * here: `run` still settles by itself. Only with capability `cancel-query`.
+   */
+  cancel(): Promise<void>;
+  /** Gives it back. One that is not `idle` is destroyed instead of lent again. */
+  release(): void;
+  /** Closes the socket now, whatever runs on it. */
+  destroy(reason: unknown): void;
+}
+
+export interface AcquireOptions {
+  /** Waiting ends by then, or after the driver's own acquire timeout when that comes first. */
+  readonly deadline: Deadline;
+  readonly signal?: AbortSignal;
+  /** A replica will do. */
+  readonly readOnly: boolean;
+}
+
+export interface PoolStats {
+  /** Connections open or being opened. */
+  readonly total: number;
+  readonly idle: number;
+  readonly busy: number;
+  /** Callers in the queue. */
+  readonly waiting: number;
+  readonly max: number;
+}
+
+/**
+ * What an implementation can do beyond running statements:
+ * `cancel-query` ends a running statement on the server; `multi-connection` lends more than one connection at a time;
+ * `commit-resolution` can tell what became of a transaction whose COMMIT was not answered; `copy` loads in bulk;
+ * `stream` reads with a cursor.
+ */
+export type DatabaseCapability = 'cancel-query' | 'multi-connection' | 'commit-resolution' | 'copy' | 'stream';
+
+export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unknown';
+
+/** What a database plugin brings: connections, and answers about the server. Sessions and retries are not its business. */
+export interface DatabaseDriver {
+  /** `postgresql`, `pglite`. */
+  readonly name: string;
+  readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** One attempt to reach the server, proven by a round trip. Not retried here. */
+  connect(signal: AbortSignal): Promise<void>;
+  /**
+   * Lends a connection that is known to work.
+   *
+   * @throws AcquireTimeoutError when none came free in time; the driver's own error when none could be opened.
+   */
+  acquire(options: AcquireOptions): Promise<DriverConnection>;
+  /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
+  ping(signal: AbortSignal): Promise<void>;
+  /** What became of a transaction. Only with capability `commit-resolution`. */
+  transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  stats(): PoolStats;
+  /** Lends no more, waits for what is out until `deadline`, then destroys it. Always resolves. */
+  close(deadline: Deadline): Promise<void>;
+  /** Told when a connection was lost that nobody had asked for an answer. */
+  onLost(listener: (cause: unknown) => void): void;
+}

@@ -1,0 +1,327 @@
+import type { Clock, Deadline, Timer } from '@keelson/core';
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
+import type { FailurePhase } from '../retry/failure-verdict.js';
+import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from './driver.js';
+import { PendingStatements } from './pending-statements.js';
+import { beginStatements, type TransactionSettings } from './transaction-settings.js';
+
+/** Told about each statement; never its text or its values. */
+export interface StatementObserver {
+  statement(event: { command: string; rowCount: number | undefined; durationMs: number; failed: boolean }): void;
+}
+
+export interface LazyTransactionOptions {
+  readonly driver: DatabaseDriver;
+  readonly settings: TransactionSettings;
+  readonly deadline: Deadline;
+  /** Aborting it ends the running statement on the server, and refuses further ones. */
+  readonly signal?: AbortSignal | undefined;
+  readonly clock: Clock;
+  readonly observer: StatementObserver;
+  /** How long a cancelled statement may take to end before its socket is destroyed. */
+  readonly cancelGraceMs: number;
+}
+
+export type CommitResult =
+  | { readonly is: 'committed' }
+  /** The server answered: it rolled back. */
+  | { readonly is: 'rolled back'; readonly error: unknown }
+  /** COMMIT was sent and not answered. Without a transaction id, nothing had been written. */
+  | { readonly is: 'unanswered'; readonly error: unknown; readonly transactionId: string | undefined };
+
+type State =
+  | { readonly is: 'untouched' }
+  | { readonly is: 'open'; readonly connection: DriverConnection }
+  | { readonly is: 'committing'; readonly connection: DriverConnection }
+  | { readonly is: 'ended'; readonly how: 'committed' | 'rolled back' | 'unknown' };
+
+const probe: Statement = { sql: 'select pg_current_xact_id_if_assigned()::text as id' };
+
+/**
+ * A transaction that takes a connection at its first statement, and tells the server BEGIN, settings and savepoints
+ * together with it: one that runs nothing costs nothing, one of n statements n + 1 round trips, a read-only one n for
+ * its caller. Its connection is given back or destroyed on every way out.
+ *
+ * It is a connection as Kysely knows it, so that MikroORM runs its statements here.
+ */
+export class LazyTransaction implements DatabaseConnection {
+  readonly #options: LazyTransactionOptions;
+  readonly #pending = new PendingStatements();
+  #state: State = { is: 'untouched' };
+  #failed = false;
+  #running = false;
+  #transactionId: string | undefined;
+  #graceTimer: Timer | undefined;
+  #unlisten: (() => void) | undefined;
+
+  constructor(options: LazyTransactionOptions) {
+    this.#options = options;
+    for (const sql of beginStatements(options.settings)) this.#pending.add(sql);
+  }
+
+  get phase(): FailurePhase {
+    if (this.#state.is === 'untouched' || this.#pending.length > 0) return 'acquire';
+    return this.#state.is === 'open' ? 'work' : 'commit';
+  }
+
+  get ended(): boolean {
+    return this.#state.is === 'ended';
+  }
+
+  /** Known once something was written, before COMMIT is sent. */
+  get transactionId(): string | undefined {
+    return this.#transactionId;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const result = await this.#statement({ sql: query.sql, parameters: query.parameters });
+    return toQueryResult<R>(result);
+  }
+
+  async *streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    const connection = await this.#connection();
+    if (this.#pending.length > 0) await this.#batch(connection, []);
+    const chunks = connection.stream({ sql: query.sql, parameters: query.parameters }, chunkSize);
+    for await (const rows of this.#exclusively(chunks)) yield { rows: rows as R[] };
+  }
+
+  /** Runs `work` on the connection itself, inside the transaction. */
+  async withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#connection();
+    if (this.#pending.length > 0) await this.#batch(connection, []);
+    this.#enter();
+    try {
+      return await work(connection);
+    } catch (error) {
+      this.#failed = true;
+      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    } finally {
+      this.#leave();
+      if (!this.#failed && this.#wantsTransactionId()) await this.#batch(connection, []);
+    }
+  }
+
+  /** Ends the statement that runs, if one does, so that a rollback need not wait for it. */
+  interrupt(): void {
+    if (this.#state.is === 'open') this.#onAbort(this.#state.connection);
+  }
+
+  /** True once the server has answered something. */
+  get answered(): boolean {
+    return this.#state.is !== 'untouched' && this.#pending.length === 0;
+  }
+
+  async savepoint(name: string): Promise<void> {
+    this.#assertUsable();
+    this.#pending.addSavepoint(name);
+  }
+
+  async rollbackToSavepoint(name: string): Promise<void> {
+    if (this.#pending.takeBack(name, true)) {
+      this.#failed = false;
+      return;
+    }
+    const connection = await this.#connection({ failedToo: true });
+    this.#failed = false;
+    await this.#batch(connection, [{ sql: `rollback to savepoint ${name}` }]);
+  }
+
+  async releaseSavepoint(name: string): Promise<void> {
+    if (this.#pending.takeBack(name, false)) return;
+    await this.#batch(await this.#connection(), [{ sql: `release savepoint ${name}` }]);
+  }
+
+  /** Never rejects. What `unanswered` means is for the caller to find out. */
+  async commit(): Promise<CommitResult> {
+    if (this.#state.is === 'untouched') {
+      this.#end('committed');
+      return { is: 'committed' };
+    }
+    if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
+    const { connection } = this.#state;
+    if (this.#failed || connection.status === 'failed transaction') {
+      await this.rollback();
+      return { is: 'rolled back', error: new TransactionFailedError() };
+    }
+    return this.#options.settings.readOnly ? this.#commitReadOnly(connection) : this.#commit(connection);
+  }
+
+  /** Never rejects, and does nothing to a transaction that has ended. */
+  async rollback(): Promise<void> {
+    if (this.#state.is === 'open' && this.#state.connection.status !== 'idle') {
+      const { connection } = this.#state;
+      if (this.#running || connection.status === 'lost') {
+        connection.destroy(new SessionClosedError());
+      } else {
+        this.#watchGrace(connection);
+        await connection.run([{ sql: 'rollback' }]);
+        this.#graceTimer?.cancel();
+      }
+    }
+    this.#end('rolled back');
+  }
+
+  async #commit(connection: DriverConnection): Promise<CommitResult> {
+    const transactionId = this.#transactionId;
+    this.#state = { is: 'committing', connection };
+    this.#watchDeadline(connection);
+    const { results, failure } = await connection.run([{ sql: 'commit' }]);
+    if (failure === undefined) {
+      // COMMIT of a failed transaction is answered with success and the tag ROLLBACK.
+      const committed = results[0]?.command === 'COMMIT';
+      this.#end(committed ? 'committed' : 'rolled back');
+      return committed ? { is: 'committed' } : { is: 'rolled back', error: new TransactionFailedError() };
+    }
+    const answered = severityOf(failure.error) === 'ERROR' && !isConnectionLoss(failure.error);
+    this.#end(answered ? 'rolled back' : 'unknown');
+    return answered
+      ? { is: 'rolled back', error: failure.error }
+      : { is: 'unanswered', error: failure.error, transactionId };
+  }
+
+  /** Nothing can be lost with a read-only transaction, so nobody waits for its COMMIT but the connection. */
+  #commitReadOnly(connection: DriverConnection): CommitResult {
+    this.#state = { is: 'ended', how: 'committed' };
+    this.#unlisten?.();
+    this.#watchGrace(connection);
+    void connection.run([{ sql: 'commit' }]).then(() => {
+      this.#graceTimer?.cancel();
+      connection.release();
+    });
+    return { is: 'committed' };
+  }
+
+  async #statement(statement: Statement): Promise<StatementResult> {
+    const connection = await this.#connection();
+    const results = await this.#batch(connection, [statement]);
+    const result = results.at(-1);
+    return result ?? { rows: [], command: '', rowCount: undefined };
+  }
+
+  /** What waits, then `statements`, then the probe for the transaction id: one round trip. */
+  async #batch(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    const first = this.#pending.length;
+    const probing = this.#wantsTransactionId();
+    const all = [...this.#pending.statements, ...statements, ...(probing ? [probe] : [])];
+    if (all.length === 0) return [];
+    const startedAt = this.#options.clock.now();
+    this.#enter();
+    const { results, failure } = await connection.run(all).finally(() => this.#leave());
+    // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
+    this.#pending.done(failure !== undefined && connection.status === 'idle' ? 0 : Math.min(first, results.length));
+    const last = results.at(-1);
+    this.#options.observer.statement({
+      command: failure === undefined ? (results[first]?.command ?? '') : '',
+      rowCount: results[first]?.rowCount,
+      durationMs: this.#options.clock.now() - startedAt,
+      failed: failure !== undefined,
+    });
+    if (failure !== undefined) {
+      this.#failed = true;
+      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : failure.error;
+    }
+    if (probing) this.#transactionId = textOf(last?.rows[0]?.id);
+    return results.slice(first, probing ? -1 : undefined);
+  }
+
+  #wantsTransactionId(): boolean {
+    const { driver, settings } = this.#options;
+    return !settings.readOnly && this.#transactionId === undefined && driver.capabilities.has('commit-resolution');
+  }
+
+  async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
+    this.#assertUsable(options);
+    if (this.#state.is === 'open') return this.#state.connection;
+    const { driver, deadline, signal, settings } = this.#options;
+    this.#enter();
+    const acquired = driver.acquire({ deadline, readOnly: settings.readOnly, ...(signal && { signal }) });
+    const connection = await acquired.finally(() => this.#leave());
+    if (this.#state.is !== 'untouched') {
+      connection.release();
+      throw new SessionClosedError();
+    }
+    this.#state = { is: 'open', connection };
+    this.#listen(connection);
+    return connection;
+  }
+
+  #assertUsable(options?: { failedToo: boolean }): void {
+    if (this.#state.is === 'ended' || this.#state.is === 'committing') throw new SessionClosedError();
+    this.#options.signal?.throwIfAborted();
+    if (this.#running) throw new ConcurrentUseError();
+    if (this.#failed && options?.failedToo !== true) throw new TransactionFailedError();
+  }
+
+  #enter(): void {
+    this.#running = true;
+  }
+
+  #leave(): void {
+    this.#running = false;
+  }
+
+  async *#exclusively(chunks: AsyncIterable<Row[]>): AsyncIterableIterator<Row[]> {
+    this.#enter();
+    try {
+      yield* chunks;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #listen(connection: DriverConnection): void {
+    const { signal } = this.#options;
+    if (signal === undefined) return;
+    const onAbort = () => this.#onAbort(connection);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#unlisten = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  /** The statement gets a chance to end on the server; a server that does not answer loses the socket. */
+  #onAbort(connection: DriverConnection): void {
+    if (!this.#running) return;
+    this.#watchGrace(connection);
+    if (this.#options.driver.capabilities.has('cancel-query')) void connection.cancel();
+  }
+
+  #watchGrace(connection: DriverConnection): void {
+    const { clock, cancelGraceMs, signal } = this.#options;
+    this.#graceTimer?.cancel();
+    this.#graceTimer = clock.schedule(cancelGraceMs, () =>
+      connection.destroy(signal?.reason ?? new SessionClosedError()),
+    );
+  }
+
+  #watchDeadline(connection: DriverConnection): void {
+    const { clock, cancelGraceMs, deadline } = this.#options;
+    const waitMs = Math.max(deadline.remainingMs(), cancelGraceMs);
+    if (!Number.isFinite(waitMs)) return;
+    this.#graceTimer?.cancel();
+    this.#graceTimer = clock.schedule(waitMs, () => connection.destroy(new Error('no answer to COMMIT in time')));
+  }
+
+  #end(how: 'committed' | 'rolled back' | 'unknown'): void {
+    const state = this.#state;
+    if (state.is === 'ended') return;
+    this.#state = { is: 'ended', how };
+    this.#graceTimer?.cancel();
+    this.#unlisten?.();
+    if (state.is !== 'untouched') state.connection.release();
+  }
+}
+
+function toQueryResult<R>(result: StatementResult): QueryResult<R> {
+  const rows = result.rows as R[];
+  return writes.has(result.command) ? { rows, numAffectedRows: BigInt(result.rowCount ?? 0) } : { rows };
+}
+
+const writes = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,128 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely';
+import { LazyTransaction } from './lazy-transaction.js';
+
+/** Lends a connection for a statement outside of any session; refuses where that would be a mistake. */
+export interface DirectConnections {
+  acquire(): Promise<DirectConnection>;
+}
+
+export interface DirectConnection extends DatabaseConnection {
+  release(): void;
+}
+
+const opening = new AsyncLocalStorage<{ transaction: LazyTransaction | undefined }>();
+
+/** While `begin` runs, the transaction that Kysely opens is `transaction`. */
+export function withOpening<T>(transaction: LazyTransaction, begin: () => Promise<T>): Promise<T> {
+  return opening.run({ transaction }, begin);
+}
+
+/**
+ * The seam between MikroORM and our connections: a Kysely dialect for PostgreSQL whose driver hands out
+ * `LazyTransaction`s. Everything else of the dialect is Kysely's own.
+ */
+export function createDialect(direct: DirectConnections): Dialect {
+  return {
+    createDriver: () => new SessionDriver(direct),
+    createAdapter: () => new PostgresAdapter(),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createIntrospector: database => new PostgresIntrospector(database),
+  };
+}
+
+class SessionDriver implements Driver {
+  readonly #direct: DirectConnections;
+
+  constructor(direct: DirectConnections) {
+    this.#direct = direct;
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const asked = opening.getStore();
+    if (asked?.transaction === undefined) return this.#direct.acquire();
+    const { transaction } = asked;
+    asked.transaction = undefined;
+    return transaction;
+  }
+
+  /** BEGIN is the transaction's own affair; a direct connection is told at once. */
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    if (!(connection instanceof LazyTransaction)) await connection.executeQuery(raw('begin'));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    if (!(connection instanceof LazyTransaction)) {
+      await connection.executeQuery(raw('commit'));
+      return;
+    }
+    const result = await connection.commit();
+    if (result.is !== 'committed') throw new CommitFailure(result);
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (connection instanceof LazyTransaction) await connection.rollback();
+    else await connection.executeQuery(raw('rollback'));
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    if (connection instanceof LazyTransaction) await connection.savepoint(quoted(name));
+    else await connection.executeQuery(raw(`savepoint ${quoted(name)}`));
+  }
+
+  async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    if (connection instanceof LazyTransaction) await connection.rollbackToSavepoint(quoted(name));
+    else await connection.executeQuery(raw(`rollback to savepoint ${quoted(name)}`));
+  }
+
+  async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
+    if (connection instanceof LazyTransaction) await connection.releaseSavepoint(quoted(name));
+    else await connection.executeQuery(raw(`release savepoint ${quoted(name)}`));
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    if (isDirect(connection)) connection.release();
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+/** Carries what became of a COMMIT through MikroORM to the session, which knows what to do. */
+export class CommitFailure extends Error {
+  readonly result: Exclude<Awaited<ReturnType<LazyTransaction['commit']>>, { is: 'committed' }>;
+
+  constructor(result: CommitFailure['result']) {
+    super(`commit: ${result.is}`);
+    this.result = result;
+  }
+}
+
+function isDirect(connection: DatabaseConnection): connection is DirectConnection {
+  return 'release' in connection;
+}
+
+function raw(sql: string): CompiledQuery {
+  return {
+    sql,
+    parameters: [],
+    query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
+    queryId: { queryId: '' },
+  };
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export type { QueryResult };

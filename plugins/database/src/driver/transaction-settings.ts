@@ -1,0 +1,30 @@
+export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
+export type IsolationLevel = (typeof isolationLevels)[number];
+
+export interface TransactionSettings {
+  readonly readOnly: boolean;
+  /** Default: the server's, which is `read committed` unless it was changed. */
+  readonly isolation?: IsolationLevel;
+  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
+  readonly deferrable?: boolean;
+  /** Longest single statement; the server ends it (SQLSTATE 57014). */
+  readonly statementTimeoutMs?: number;
+  /** Longest wait for a lock; the server gives up (SQLSTATE 55P03). */
+  readonly lockTimeoutMs?: number;
+}
+
+/** BEGIN and what belongs to it, in the order in which the server must hear it. */
+export function beginStatements(settings: TransactionSettings): string[] {
+  const begin = ['begin'];
+  if (settings.isolation !== undefined) begin.push(`isolation level ${settings.isolation}`);
+  if (settings.readOnly) begin.push('read only');
+  if (settings.deferrable === true) begin.push('deferrable');
+  const statements = [begin.join(' ')];
+  if (settings.statementTimeoutMs !== undefined) {
+    statements.push(`set local statement_timeout = ${Math.ceil(settings.statementTimeoutMs)}`);
+  }
+  if (settings.lockTimeoutMs !== undefined) {
+    statements.push(`set local lock_timeout = ${Math.ceil(settings.lockTimeoutMs)}`);
+  }
+  return statements;
+}

@@ -1,0 +1,23 @@
+const notTheirs =
+  /node:|node_modules[\\/](?!@keelson)|[\\/](?:plugins[\\/]database|@keelson[\\/]database)[^\\/]*[\\/](?:dist|src)[\\/]/;
+
+/**
+ * The first line of a stack that is neither of Node, of a library nor of this package: where the service did what an
+ * error is about. Undefined when there is none.
+ */
+export function codePath(stack: string | undefined): string | undefined {
+  return stack
+    ?.split('\n')
+    .filter(line => line.trimStart().startsWith('at '))
+    .map(line => line.trim().slice('at '.length))
+    .find(line => !notTheirs.test(line) && !line.includes('<anonymous>') && !line.startsWith('new Promise'));
+}
+
+/** The code path of whoever calls the function that calls this. */
+export function callerPath(): string | undefined {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 50;
+  const { stack } = new Error();
+  Error.stackTraceLimit = limit;
+  return codePath(stack);
+}

@@ -1,0 +1,115 @@
+import { KeelsonError } from '@keelson/core';
+import type { PoolStats } from '../driver/driver.js';
+import type { DatabaseErrorCode } from '../error-codes.js';
+import { sqlStateOf, systemCodeOf } from './sql-state.js';
+
+export interface ConnectionErrorOptions {
+  readonly code: DatabaseErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * The service level: the database could not be reached, or not in time. Retried where that is safe; over HTTP a 503 with
+ * `Retry-After`. Nothing of the unit that failed is stored.
+ */
+export class ConnectionError extends KeelsonError {
+  constructor(options: ConnectionErrorOptions) {
+    super({
+      ...options,
+      http: {
+        status: 503,
+        title: 'Service Unavailable',
+        detail: 'The database cannot be reached at the moment.',
+        retryAfterMs: options.retryAfterMs ?? 1_000,
+      },
+    });
+  }
+}
+
+/** No connection came free in time. */
+export class AcquireTimeoutError extends ConnectionError {
+  constructor(facts: PoolStats & { readonly waitedMs: number; readonly longestHeldMs?: number }, cause?: unknown) {
+    super({
+      code: 'DATABASE_ACQUIRE_TIMEOUT',
+      message:
+        `No connection came free in ${Math.round(facts.waitedMs)} ms ` +
+        `(total=${facts.total}, busy=${facts.busy}, idle=${facts.idle}, waiting=${facts.waiting}, max=${facts.max}).`,
+      hint: 'Look for a session that waits on something slow before raising pool.max.',
+      facts: { ...facts },
+      cause: causeOf(cause),
+    });
+  }
+}
+
+/** The waiting queue is full: refused at once. */
+export class OverloadedError extends ConnectionError {
+  constructor(facts: PoolStats & { readonly maxWaiting: number }) {
+    super({
+      code: 'DATABASE_OVERLOADED',
+      message: `All ${facts.max} connections are busy and ${facts.waiting} callers wait already; no more may.`,
+      hint: 'The service is asked for more than the database gives. Shed load, or look for slow sessions.',
+      facts: { ...facts },
+    });
+  }
+}
+
+/** The connection was lost, or none could be opened, and the unit was not done. */
+export class ConnectionLostError extends ConnectionError {
+  constructor(cause: unknown) {
+    super({
+      code: 'DATABASE_CONNECTION_LOST',
+      message: `The connection to the database was lost (${labelOf(cause)}).`,
+      hint: 'Look at the database server and the network; the service reconnects by itself.',
+      facts: faultFacts(cause),
+      cause: causeOf(cause),
+    });
+  }
+}
+
+export class DatabaseClosedError extends ConnectionError {
+  constructor() {
+    super({
+      code: 'DATABASE_CLOSED',
+      message: 'The database service is closed; it lends no more connections.',
+      hint: 'Work that comes in while the service stops belongs in the drain phase.',
+    });
+  }
+}
+
+/** SQLSTATE or system code of a fault: `57P01`, `ECONNREFUSED`, or `connection lost`. */
+export function labelOf(error: unknown): string {
+  return sqlStateOf(error) ?? systemCodeOf(error) ?? 'no further reason given';
+}
+
+export function faultFacts(error: unknown): Record<string, unknown> {
+  const sqlState = sqlStateOf(error);
+  const systemCode = systemCodeOf(error);
+  return { ...(sqlState !== undefined && { sqlState }), ...(systemCode !== undefined && { systemCode }) };
+}
+
+/** What may stand as a cause: an error of the driver can carry SQL text and values, so only its names come along. */
+export class DatabaseFault extends Error {
+  readonly code: string | undefined;
+  readonly severity: string | undefined;
+
+  constructor(error: unknown) {
+    super(`database fault ${labelOf(error)}`);
+    this.name = 'DatabaseFault';
+    this.code = sqlStateOf(error) ?? systemCodeOf(error);
+    const severity = typeof error === 'object' && error !== null ? Reflect.get(error, 'severity') : undefined;
+    this.severity = typeof severity === 'string' ? severity : undefined;
+    const stack = error instanceof Error ? error.stack : undefined;
+    const frames = stack?.split('\n').filter(line => line.trimStart().startsWith('at '));
+    if (frames !== undefined) this.stack = [`${this.name}: ${this.message}`, ...frames].join('\n');
+  }
+}
+
+export function causeOf(error: unknown): unknown {
+  return error === undefined || error instanceof KeelsonError || error instanceof DatabaseFault
+    ? error
+    : new DatabaseFault(error);
+}

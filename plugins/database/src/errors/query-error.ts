@@ -1,0 +1,215 @@
+import { type HttpProblem, KeelsonError } from '@keelson/core';
+import { causeOf } from './connection-error.js';
+import { type ServerDetails, serverDetailsOf, sqlStateOf } from './sql-state.js';
+
+export type QueryErrorKind =
+  | 'unique'
+  | 'foreign-key'
+  | 'not-null'
+  | 'check'
+  | 'exclusion'
+  | 'serialization'
+  | 'deadlock'
+  | 'lock-timeout'
+  | 'statement-timeout'
+  | 'cancelled'
+  | 'read-only'
+  | 'disk-full'
+  | 'insufficient-privilege'
+  | 'undefined-table'
+  | 'undefined-column'
+  | 'syntax'
+  | 'invalid-value'
+  | 'other';
+
+interface KindRule {
+  readonly kind: QueryErrorKind;
+  /** For the person on call. */
+  readonly says: string;
+  readonly hint: string;
+  /** For the user of the service; without it a bare 500. */
+  readonly http?: Pick<HttpProblem, 'status' | 'title' | 'detail' | 'retryAfterMs'>;
+}
+
+const conflict = (detail: string) => ({ status: 409, title: 'Conflict', detail });
+const busy = (detail: string) => ({ status: 503, title: 'Service Unavailable', detail, retryAfterMs: 1_000 });
+const tryAgain = 'Another request changed the same data at the same time. Please try again.';
+
+/** SQLSTATE -> kind. Source: PostgreSQL 18 manual, appendix A. */
+const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
+  [
+    '23505',
+    {
+      kind: 'unique',
+      says: 'A unique constraint was violated',
+      hint: 'The value exists already.',
+      http: conflict('It exists already.'),
+    },
+  ],
+  [
+    '23503',
+    {
+      kind: 'foreign-key',
+      says: 'A foreign key was violated',
+      hint: 'The row referred to does not exist, or is still referred to.',
+      http: conflict('Something it refers to does not exist, or still refers to it.'),
+    },
+  ],
+  [
+    '23502',
+    {
+      kind: 'not-null',
+      says: 'A value that may not be null was null',
+      hint: 'Validate the input before it is stored.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A required value is missing.' },
+    },
+  ],
+  [
+    '23514',
+    {
+      kind: 'check',
+      says: 'A check constraint was violated',
+      hint: 'Validate the input before it is stored.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A value is not allowed.' },
+    },
+  ],
+  [
+    '23P01',
+    {
+      kind: 'exclusion',
+      says: 'An exclusion constraint was violated',
+      hint: 'It conflicts with a row that is there.',
+      http: conflict('It conflicts with something that exists.'),
+    },
+  ],
+  [
+    '40001',
+    {
+      kind: 'serialization',
+      says: 'The transaction could not be serialized',
+      hint: 'Run the whole unit again.',
+      http: { ...conflict(tryAgain), retryAfterMs: 1_000 },
+    },
+  ],
+  [
+    '40P01',
+    {
+      kind: 'deadlock',
+      says: 'The transaction was chosen to resolve a deadlock',
+      hint: 'Lock rows in the same order everywhere.',
+      http: { ...conflict(tryAgain), retryAfterMs: 1_000 },
+    },
+  ],
+  [
+    '55P03',
+    {
+      kind: 'lock-timeout',
+      says: 'A lock did not come free in time',
+      hint: 'Look for the transaction that holds it (pg_locks).',
+      http: busy('The data is in use. Please try again.'),
+    },
+  ],
+  [
+    '57014',
+    {
+      kind: 'statement-timeout',
+      says: 'A statement was over its time, or was cancelled',
+      hint: 'Look at its plan, or give the session a longer statement timeout.',
+      http: busy('The request took too long.'),
+    },
+  ],
+  [
+    '25006',
+    {
+      kind: 'read-only',
+      says: 'A write was refused: the transaction or the server is read-only',
+      hint: 'Use session() instead of read(); after a failover, connect to the primary.',
+    },
+  ],
+  [
+    '53100',
+    {
+      kind: 'disk-full',
+      says: 'The disk of the database server is full',
+      hint: 'Free space on the database server.',
+      http: busy('Nothing can be stored at the moment.'),
+    },
+  ],
+  [
+    '42501',
+    {
+      kind: 'insufficient-privilege',
+      says: 'The database user lacks a privilege',
+      hint: 'Grant it, or use another user.',
+    },
+  ],
+  [
+    '42P01',
+    { kind: 'undefined-table', says: 'A table does not exist', hint: 'Run the migrations: keelson migrate up.' },
+  ],
+  [
+    '42703',
+    { kind: 'undefined-column', says: 'A column does not exist', hint: 'Run the migrations: keelson migrate up.' },
+  ],
+  [
+    '42601',
+    { kind: 'syntax', says: 'A statement is not valid SQL', hint: 'Look at the query that the code path builds.' },
+  ],
+]);
+
+const invalidValue: KindRule = {
+  kind: 'invalid-value',
+  says: 'A value does not fit its type',
+  hint: 'Validate the input before it is stored.',
+  http: { status: 422, title: 'Unprocessable Content', detail: 'A value is not valid.' },
+};
+const other: KindRule = {
+  kind: 'other',
+  says: 'The database refused a statement',
+  hint: 'Look the SQLSTATE up in the manual of PostgreSQL, appendix A.',
+};
+
+export interface QueryErrorFacts extends ServerDetails {
+  readonly kind: QueryErrorKind;
+  readonly sqlState?: string;
+}
+
+/**
+ * The controller level: the server was reached and refused. Says which kind, and the names of table, column and
+ * constraint; never SQL, and never a value. `http` holds a sentence that a user may see.
+ */
+export class QueryError extends KeelsonError {
+  declare readonly facts: QueryErrorFacts & Readonly<Record<string, unknown>>;
+
+  constructor(error: unknown) {
+    const sqlState = sqlStateOf(error);
+    const rule = ruleFor(sqlState);
+    const details = serverDetailsOf(error);
+    super({
+      code: 'DATABASE_QUERY_FAILED',
+      message: `${rule.says}${namesOf(details)} (SQLSTATE ${sqlState ?? 'unknown'}).`,
+      hint: rule.hint,
+      facts: { kind: rule.kind, ...(sqlState !== undefined && { sqlState }), ...details },
+      cause: causeOf(error),
+      ...(rule.http && { http: rule.http }),
+    });
+  }
+
+  get kind(): QueryErrorKind {
+    return this.facts.kind;
+  }
+}
+
+function ruleFor(sqlState: string | undefined): KindRule {
+  if (sqlState === undefined) return other;
+  return kinds.get(sqlState) ?? (sqlState.startsWith('22') ? invalidValue : other);
+}
+
+function namesOf({ table, column, constraint }: ServerDetails): string {
+  const names = [
+    constraint !== undefined && `constraint ${constraint}`,
+    column !== undefined && `column ${column}`,
+    table !== undefined && `table ${table}`,
+  ].filter(name => name !== false);
+  return names.length === 0 ? '' : `: ${names.join(', ')}`;
+}

@@ -1,0 +1,97 @@
+import { KeelsonError } from '@keelson/core';
+import { callerPath } from './code-path.js';
+
+function place(): { at?: string } {
+  const at = callerPath();
+  return at === undefined ? {} : { at };
+}
+
+/** A session, or an EntityManager of one, was used after it had committed or rolled back. */
+export class SessionClosedError extends KeelsonError {
+  constructor() {
+    super({
+      code: 'DATABASE_SESSION_CLOSED',
+      message: 'The session has ended; nothing more can run in it.',
+      hint: 'Look for a promise that was not awaited, or an EntityManager kept after its session.',
+      facts: place(),
+    });
+  }
+}
+
+/** A statement had failed before, so the server refuses all further ones until it is rolled back (SQLSTATE 25P02). */
+export class TransactionFailedError extends KeelsonError {
+  constructor(cause?: unknown) {
+    super({
+      code: 'DATABASE_TRANSACTION_FAILED',
+      message: 'An earlier failure ended this transaction: nothing of it is stored, and nothing more can run in it.',
+      hint: 'Let the first error out of the session, or run what may fail in a nested session with a savepoint.',
+      facts: place(),
+      cause,
+    });
+  }
+}
+
+/** Two flows used one session at the same time. */
+export class ConcurrentUseError extends KeelsonError {
+  constructor() {
+    super({
+      code: 'DATABASE_CONCURRENT_USE',
+      message: 'Two flows used one session at the same time.',
+      hint: 'Await the first, or give each flow a session of its own.',
+      facts: place(),
+    });
+  }
+}
+
+/** An EntityManager that belongs to no open session was asked for data. */
+export class OutsideSessionError extends KeelsonError {
+  constructor() {
+    super({
+      code: 'DATABASE_OUTSIDE_SESSION',
+      message: 'An EntityManager was used outside of a session, or after its session had ended.',
+      hint: 'Use the EntityManager that database.session(async em => ...) gives, inside its function.',
+      facts: place(),
+    });
+  }
+}
+
+/** A second connection was asked for inside a session: its work would not be part of the transaction. */
+export class SecondConnectionError extends KeelsonError {
+  constructor() {
+    super({
+      code: 'DATABASE_SECOND_CONNECTION',
+      message: 'A statement inside a session would have run on a second connection, outside of its transaction.',
+      hint: "Use the session's own EntityManager; if it is meant, ask for it with { nested: 'separate' }.",
+      facts: place(),
+    });
+  }
+}
+
+/** The caller gave up, or the time was over; what ran on the server was cancelled and nothing is stored. */
+export class SessionAbortedError extends KeelsonError {
+  constructor(facts: { readonly name: string; readonly reason: 'deadline' | 'signal' }, cause?: unknown) {
+    super({
+      code: 'DATABASE_SESSION_ABORTED',
+      message:
+        facts.reason === 'deadline'
+          ? `The session "${facts.name}" was over its deadline and was rolled back.`
+          : `The session "${facts.name}" was cancelled by its caller and was rolled back.`,
+      hint: 'Look at what the session waits for before giving it more time.',
+      facts,
+      cause,
+      http: { status: 503, title: 'Service Unavailable', detail: 'The request took too long and was cancelled.' },
+    });
+  }
+}
+
+/** Asked of a driver that cannot do it. */
+export class UnsupportedError extends KeelsonError {
+  constructor(facts: { readonly driver: string; readonly capability: string }) {
+    super({
+      code: 'DATABASE_UNSUPPORTED',
+      message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}".`,
+      hint: 'Use @keelson/database-postgresql, or do without.',
+      facts,
+    });
+  }
+}

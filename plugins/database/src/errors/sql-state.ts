@@ -1,0 +1,94 @@
+/**
+ * What can be asked of any thrown value. Errors of pg come raw from BEGIN, COMMIT and the pool, and wrapped by MikroORM
+ * from everything else; both carry `code` and `severity` as own properties.
+ */
+const sqlStatePattern = /^[0-9A-Z]{5}$/;
+
+function property(error: unknown, name: string): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
+}
+
+function text(error: unknown, name: string): string | undefined {
+  const value = property(error, name);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The five characters of PostgreSQL, or undefined when the server did not say anything. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = text(error, 'code');
+  return code !== undefined && sqlStatePattern.test(code) && !systemCodes.has(code) ? code : undefined;
+}
+
+/** Codes of Node that look like a SQLSTATE. */
+const systemCodes = new Set(['EPIPE', 'EBUSY', 'EPERM', 'EROFS', 'EXDEV', 'EBADF', 'ENXIO']);
+
+/** FATAL and PANIC end the connection; ERROR ends the transaction only. */
+export function severityOf(error: unknown): string | undefined {
+  return text(error, 'severity');
+}
+
+/** The code of the operating system or of Node: `ECONNREFUSED`. Looks into an AggregateError too. */
+export function systemCodeOf(error: unknown): string | undefined {
+  const code = text(error, 'code');
+  if (code !== undefined && sqlStateOf(error) === undefined) return code;
+  const errors = property(error, 'errors');
+  return Array.isArray(errors) ? errors.map(systemCodeOf).find(found => found !== undefined) : undefined;
+}
+
+/** The names, never the values, that the server gave with an error. */
+export interface ServerDetails {
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+}
+
+export function serverDetailsOf(error: unknown): ServerDetails {
+  const schema = text(error, 'schema');
+  const table = text(error, 'table');
+  const column = text(error, 'column');
+  const constraint = text(error, 'constraint');
+  return {
+    ...(schema !== undefined && { schema }),
+    ...(table !== undefined && { table }),
+    ...(column !== undefined && { column }),
+    ...(constraint !== undefined && { constraint }),
+  };
+}
+
+const lostMessages = [
+  'Connection terminated unexpectedly',
+  'Connection terminated',
+  'Connection terminated due to connection timeout',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+];
+
+const lostSystemCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+]);
+
+/**
+ * True when the connection is gone, or was never there: no further answer can come over it. pg says so in plain `Error`s
+ * without a code (pg 8.23), so their messages are known here and nowhere else.
+ */
+export function isConnectionLoss(error: unknown): boolean {
+  const severity = severityOf(error);
+  if (severity === 'FATAL' || severity === 'PANIC') return true;
+  const state = sqlStateOf(error);
+  if (state !== undefined) return state.startsWith('08');
+  const systemCode = systemCodeOf(error);
+  if (systemCode !== undefined && lostSystemCodes.has(systemCode)) return true;
+  const message = property(error, 'message');
+  return typeof message === 'string' && lostMessages.some(lost => message.includes(lost));
+}

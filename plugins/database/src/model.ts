@@ -1,0 +1,21 @@
+import { type ServiceToken, serviceToken } from '@keelson/core';
+import type { EntitySchema } from '@mikro-orm/core';
+import type { Migration } from '@mikro-orm/migrations';
+
+/**
+ * What a plugin brings to a database. Bound any number of times, by any plugin, in `register`:
+ * `bind(DatabaseModel).toConstantValue({ entities: [Order], migrations: [CreateOrders] })`.
+ */
+export interface DatabaseModel {
+  /** Entities made with `defineEntity`, or decorated classes. */
+  readonly entities: readonly EntityDefinition[];
+  /** In the order in which they are to run; the name of each is the name of its class. */
+  readonly migrations?: readonly MigrationClass[];
+  /** The instance of the database slot they belong to: `reporting` for `database/reporting`. Default: the slot's own. */
+  readonly database?: string;
+}
+
+export type EntityDefinition = EntitySchema | { readonly meta: unknown } | (new (...args: never[]) => object);
+export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
+
+export const DatabaseModel: ServiceToken<DatabaseModel> = serviceToken('@keelson/database/DatabaseModel');

@@ -1,0 +1,86 @@
+import type { FailureVerdict } from '@keelson/core';
+import { isConnectionLoss, sqlStateOf, systemCodeOf } from '../errors/sql-state.js';
+
+/**
+ * How far the transaction had come: `acquire` until BEGIN was answered, `work` until COMMIT was sent, `commit` after.
+ * After COMMIT was sent, a lost connection says nothing about whether it was done.
+ */
+export type FailurePhase = 'acquire' | 'work' | 'commit';
+
+type Rule = { readonly [phase in FailurePhase]: 'retry' | 'final' } & {
+  readonly availability: FailureVerdict['availability'];
+  readonly why: string;
+};
+
+const rule = (
+  acquire: Rule['acquire'],
+  work: Rule['work'],
+  commit: Rule['commit'],
+  availability: Rule['availability'],
+  why: string,
+): Rule => ({ acquire, work, commit, availability, why });
+
+/**
+ * SQLSTATE -> what may be done. Sources: PostgreSQL 18 manual, appendix A (codes) and 13.5 (serialization failures);
+ * what other drivers treat as transient. An answer with severity ERROR to COMMIT is definite: the server rolled back.
+ *
+ * `commit` is about an answer of the server. A connection lost after COMMIT was sent is never judged here: its outcome
+ * is looked up first.
+ */
+export const sqlStateRules: ReadonlyMap<string, Rule> = new Map([
+  ['40001', rule('retry', 'retry', 'retry', 'up', 'serialization failure: the server undid it')],
+  ['40P01', rule('retry', 'retry', 'retry', 'up', 'deadlock: the server undid it')],
+  ['40003', rule('retry', 'final', 'final', 'unknown', 'statement completion unknown')],
+  ['08007', rule('retry', 'final', 'final', 'unknown', 'transaction resolution unknown')],
+  ['55P03', rule('final', 'final', 'final', 'up', 'lock not available: waiting again may take as long')],
+  ['55006', rule('retry', 'final', 'final', 'up', 'object in use')],
+  ['53300', rule('retry', 'retry', 'final', 'down', 'too many connections')],
+  ['53200', rule('retry', 'retry', 'retry', 'down', 'out of memory')],
+  ['53000', rule('retry', 'retry', 'retry', 'down', 'insufficient resources')],
+  ['53100', rule('final', 'final', 'final', 'up', 'disk full: a person has to act')],
+  ['53400', rule('final', 'final', 'final', 'up', 'configuration limit exceeded')],
+  ['57P01', rule('retry', 'retry', 'final', 'down', 'admin shutdown')],
+  ['57P02', rule('retry', 'retry', 'final', 'down', 'crash shutdown')],
+  ['57P03', rule('retry', 'retry', 'final', 'down', 'cannot connect now: starting, stopping or in recovery')],
+  ['57P05', rule('retry', 'retry', 'final', 'up', 'idle session timeout ended the connection')],
+  [
+    '25P03',
+    rule('retry', 'final', 'final', 'up', 'idle in transaction timeout: the work is too slow between statements'),
+  ],
+  ['25006', rule('retry', 'retry', 'final', 'down', 'read-only server: a failover left us on a standby')],
+  ['57014', rule('final', 'final', 'final', 'up', 'cancelled or over its statement timeout')],
+  ['58000', rule('final', 'final', 'final', 'down', 'system error')],
+  ['58030', rule('final', 'final', 'final', 'down', 'I/O error')],
+]);
+
+/** SQLSTATE classes, for codes without a row of their own. */
+export const sqlStateClassRules: ReadonlyMap<string, Rule> = new Map([
+  ['08', rule('retry', 'retry', 'final', 'down', 'connection exception')],
+  ['28', rule('final', 'final', 'final', 'down', 'invalid authorization: retrying cannot help')],
+  ['3D', rule('final', 'final', 'final', 'down', 'no such database')],
+  ['XX', rule('final', 'final', 'final', 'unknown', 'internal error')],
+]);
+
+const lost = rule('retry', 'retry', 'final', 'down', 'connection lost');
+const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
+const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the database');
+
+/** The row of the table that an error falls under. */
+export function ruleOf(error: unknown): Rule {
+  const state = sqlStateOf(error);
+  if (state !== undefined) {
+    return sqlStateRules.get(state) ?? sqlStateClassRules.get(state.slice(0, 2)) ?? definite;
+  }
+  if (isConnectionLoss(error)) return lost;
+  return systemCodeOf(error)?.startsWith('E') && hasSyscall(error) ? lost : notOurs;
+}
+
+function hasSyscall(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error;
+}
+
+/** Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server. */
+export function judge(error: unknown, phase: FailurePhase): FailureVerdict {
+  const { availability, [phase]: decision } = ruleOf(error);
+  return { retry: decision === 'retry', availability };
+}
