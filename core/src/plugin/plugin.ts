@@ -39,6 +39,8 @@ export interface PluginManifest<Config = unknown> {
 export interface PluginContext<Config> {
   /** As the schema parsed it, defaults filled in. */
   readonly config: Config;
+  /** The name of the service, from the top of the configuration. */
+  readonly service: string;
   /** The key in the configuration: `database`, or `database/reporting` for a further one of the slot. */
   readonly key: string;
   /** What follows the slash in the key; undefined for the slot's own. */

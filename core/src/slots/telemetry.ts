@@ -43,7 +43,7 @@ const silentSpan: Span = { setAttribute() {}, setStatus() {} };
 
 /** Bound when no telemetry is configured. */
 export const silentTelemetry: Telemetry = {
-  span: (_options, work) => work(silentSpan),
+  span: async (_options, work) => work(silentSpan),
   captureError() {},
   suppress: work => work(),
   currentTraceId: () => undefined,
