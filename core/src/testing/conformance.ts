@@ -1,0 +1,36 @@
+export type ConformanceOutcome = 'passed' | 'not-applicable';
+
+/**
+ * One promise of a slot, checked on an implementation.
+ *
+ * Needs no test runner; with one it is a test:
+ *
+ * ```ts
+ * test.each(loggerConformance(harness))('$name', async ({ run }) => void (await run()));
+ * ```
+ */
+export interface ConformanceCase {
+  /** The promise, as a sentence without its subject. */
+  readonly name: string;
+  /** Rejects with an AssertionError that says what was expected; `not-applicable` when the harness cannot show it. */
+  run(): Promise<ConformanceOutcome>;
+}
+
+/** A case that builds a harness, checks it, and disposes of it whatever happened. */
+export function conformanceCase<Harness extends { close?(): void | Promise<void> }>(
+  name: string,
+  createHarness: () => Harness | Promise<Harness>,
+  check: (harness: Harness) => Promise<ConformanceOutcome>,
+): ConformanceCase {
+  return {
+    name,
+    run: async () => {
+      const harness = await createHarness();
+      try {
+        return await check(harness);
+      } finally {
+        await harness.close?.();
+      }
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { runWithContext } from '../context.js';
+import { type Facts, KeelsonError } from '../errors/keelson-error.js';
+import { type Logger, type LogLevel, logLevels } from '../slots/logger.js';
+import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+
+/** A fresh logger for one case, and what is needed to look at it. */
+export interface LoggerHarness {
+  /** Writes every level. */
+  readonly logger: Logger;
+  /** What it has written, one text a line, in order; left out when it writes nowhere. */
+  lines?(): readonly string[] | Promise<readonly string[]>;
+  /** Makes it write `level` and above from now on; left out when that cannot be changed. */
+  setLevel?(level: LogLevel): void;
+  close?(): void | Promise<void>;
+}
+
+type Read = () => Promise<readonly string[]>;
+
+/** What every logger must do, ours or another's. Lines are read as text, so that each may have a format of its own. */
+export function loggerConformance(createHarness: () => LoggerHarness | Promise<LoggerHarness>): ConformanceCase[] {
+  const plain = (name: string, check: (logger: Logger) => Promise<void>) =>
+    conformanceCase(name, createHarness, async ({ logger }) => {
+      await check(logger);
+      return 'passed';
+    });
+  const reading = (name: string, check: (logger: Logger, read: Read) => Promise<void>) =>
+    conformanceCase(name, createHarness, async (harness): Promise<ConformanceOutcome> => {
+      if (harness.lines === undefined) return 'not-applicable';
+      await check(harness.logger, async () => {
+        await harness.logger.flush();
+        return (await harness.lines?.()) ?? [];
+      });
+      return 'passed';
+    });
+
+  return [
+    plain('throws at nothing it is given', async logger => {
+      for (const facts of Object.values(hostileFacts())) logger.error('hostile', facts);
+      for (const facts of Object.values(hostileFacts())) logger.child(facts).error('hostile');
+    }),
+    plain('takes frozen facts and leaves them as they are', async logger => {
+      const facts = Object.freeze({ nested: Object.freeze({ a: 1 }) });
+      logger.info('frozen', facts);
+      deepEqual(facts, { nested: { a: 1 } });
+    }),
+    plain('flushes when there is nothing to flush, and twice', async logger => {
+      await logger.flush();
+      logger.info('a line');
+      await Promise.all([logger.flush(), logger.flush()]);
+    }),
+    reading('writes one line for each call, in order, with its message and facts', async (logger, read) => {
+      for (const level of logLevels) logger[level](`message-${level}`, { fact: `fact-${level}` });
+      const lines = await read();
+      equal(lines.length, logLevels.length, 'one line for each call');
+      for (const [index, level] of logLevels.entries()) mentions(lines[index], `message-${level}`, `fact-${level}`);
+    }),
+    reading(
+      'gives the lines of a child its facts, those of its parent, and its own line the last word',
+      async (logger, read) => {
+        const child = logger.child({ outer: 'from-parent' }).child({ inner: 'from-child', both: 'hidden' });
+        child.info('of the child', { both: 'from-line' });
+        logger.info('of the parent');
+        const [first, second] = await read();
+        mentions(first, 'from-parent', 'from-child', 'from-line');
+        lacks(first, 'hidden');
+        lacks(second, 'from-parent', 'from-child');
+      },
+    ),
+    reading('carries the ids of the current request', async (logger, read) => {
+      const context = { requestId: 'request-1', traceId: 'trace-1', sessionId: 'session-1' };
+      runWithContext(context, () => logger.info('inside'));
+      logger.info('outside');
+      const [inside, outside] = await read();
+      mentions(inside, 'request-1', 'trace-1', 'session-1');
+      lacks(outside, 'request-1');
+    }),
+    reading('writes a line for hostile facts too', async (logger, read) => {
+      const hostile = Object.keys(hostileFacts());
+      for (const [name, facts] of Object.entries(hostileFacts())) logger.info(`hostile-${name}`, facts);
+      const lines = await read();
+      equal(lines.length, hostile.length, 'one line for each call');
+      for (const [index, name] of hostile.entries()) mentions(lines[index], `hostile-${name}`);
+    }),
+    reading('writes the digits of a bigint', async (logger, read) => {
+      logger.info('bigint', { id: 9_007_199_254_740_993n });
+      mentions((await read())[0], '9007199254740993');
+    }),
+    reading('writes code, message, hint and facts of an error, and its causes', async (logger, read) => {
+      const root = Object.assign(new Error('root-message'), { code: 'ECONNREFUSED' });
+      const middle = new AggregateError([new Error('first-of-many'), root], 'aggregate-message');
+      const facts = { waited: 'fact-of-error' };
+      const options = { code: 'TEST_CODE', message: 'top-message', hint: 'hint-of-error', facts, cause: middle };
+      logger.error('failed', { error: new KeelsonError(options) });
+      const [line] = await read();
+      mentions(line, 'TEST_CODE', 'top-message', 'hint-of-error', 'fact-of-error');
+      mentions(line, 'aggregate-message', 'first-of-many', 'root-message', 'ECONNREFUSED');
+    }),
+    reading('writes whatever was thrown', async (logger, read) => {
+      logger.error('thrown', { error: 'thrown-text' });
+      logger.error('thrown', { error: undefined });
+      const lines = await read();
+      equal(lines.length, 2);
+      mentions(lines[0], 'thrown-text');
+    }),
+    reading('writes no secret, at any depth, nor in a message, an error or a URL', async (logger, read) => {
+      logger.info('connecting to postgres://orders:hush-url@db/orders', {
+        password: 'hush-key',
+        nested: [
+          {
+            accessToken: 'hush-nested',
+            headers: { Authorization: 'Bearer hush-header', 'set-cookie': ['hush-cookie'] },
+          },
+        ],
+        error: new Error('GET https://user:hush-error@example.org failed'),
+      });
+      logger.child({ apiKey: 'hush-child' }).info('child');
+      const lines = await read();
+      equal(lines.length, 2);
+      for (const line of lines) lacks(line, 'hush');
+    }),
+    reading('keeps its message and level when facts are named like fields of a line', async (logger, read) => {
+      const facts = { name: 'a', hostname: 'b', pid: 'c', level: 'd', time: 'e', msg: 'f', message: 'g', v: 'h' };
+      logger.warn('the-message', facts);
+      mentions((await read())[0], 'the-message');
+    }),
+    reading('keeps one call one line, whatever is in the message', async (logger, read) => {
+      logger.info('first\nsecond {"level":60} %s %d 100%%', { fact: 'a\nb' });
+      const lines = await read();
+      equal(lines.length, 1);
+      mentions(lines[0], '%s %d 100%%');
+    }),
+    reading('cuts what is too long for a line', async (logger, read) => {
+      logger.info('x'.repeat(2_000_000), {
+        text: 'y'.repeat(2_000_000),
+        list: Array.from({ length: 100_000 }, () => 'z'),
+      });
+      const line = (await read())[0] ?? '';
+      ok(line.length < 100_000, `a line of ${line.length} characters`);
+    }),
+    conformanceCase('writes and answers by its level, in its children too', createHarness, async harness => {
+      if (harness.setLevel === undefined || harness.lines === undefined) return 'not-applicable';
+      const child = harness.logger.child({ a: 1 });
+      harness.setLevel('warn');
+      for (const logger of [harness.logger, child]) {
+        equal(logger.isEnabled('info'), false, 'info is not enabled at level warn');
+        equal(logger.isEnabled('warn'), true, 'warn is enabled at level warn');
+        logger.info('below');
+        logger.warn('at');
+      }
+      await harness.logger.flush();
+      equal((await harness.lines()).length, 2);
+      return 'passed';
+    }),
+  ];
+}
+
+function hostileFacts(): Record<string, Facts> {
+  const fail = () => {
+    throw new Error('hostile');
+  };
+  const cyclic: Record<string, unknown> = {};
+  cyclic.self = cyclic;
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  return {
+    bigint: { id: 1n },
+    cycle: cyclic,
+    getter: Object.defineProperty({}, 'broken', { enumerable: true, get: fail }),
+    toJSON: { broken: { toJSON: fail } },
+    proxy: { broken: revoked.proxy },
+    nullPrototype: Object.assign(Object.create(null), { a: 1 }),
+    error: { error: new Proxy(new Error('hostile'), { get: fail }) },
+    values: {
+      symbol: Symbol('s'),
+      call: fail,
+      undefined,
+      nan: Number.NaN,
+      date: new Date(Number.NaN),
+      map: new Map([[{}, 1]]),
+    },
+    deep: { deep: Array.from({ length: 10_000 }).reduce<unknown>(inner => ({ inner }), 'bottom') },
+  };
+}
+
+function mentions(line: string | undefined, ...texts: readonly string[]): void {
+  notEqual(line, undefined, 'a line was written');
+  for (const text of texts) ok(line?.includes(text), `the line says ${text}: ${line?.slice(0, 2_000)}`);
+}
+
+function lacks(line: string | undefined, ...texts: readonly string[]): void {
+  notEqual(line, undefined, 'a line was written');
+  for (const text of texts) ok(!line?.includes(text), `the line does not say ${text}: ${line?.slice(0, 2_000)}`);
+}

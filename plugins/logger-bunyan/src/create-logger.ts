@@ -1,0 +1,36 @@
+import { hostname } from 'node:os';
+import type { Writable } from 'node:stream';
+import { type BunyanLogger, createBunyanLogger } from './bunyan-logger.js';
+import { LineWriter } from './line-writer.js';
+import type { LoggerBunyanOptions } from './options.js';
+import { type LogRecord, prettyLine } from './pretty-line.js';
+
+/** The logger as configured, writing to `stream`, which stays the caller's. */
+export function createLogger(options: LoggerBunyanOptions, service: string, stream: Writable): BunyanLogger {
+  const terminal = 'isTTY' in stream && stream.isTTY === true;
+  const pretty = options.format === undefined ? terminal : options.format === 'pretty';
+  const colour = terminal && (process.env.NO_COLOR ?? '') === '';
+  const format = (record: LogRecord) => (pretty ? prettyLine(record, colour) : JSON.stringify(record));
+  const name = options.name ?? service;
+  const writer = new LineWriter(stream, options.maxBufferedBytes, dropped => format(droppedRecord(name, dropped)));
+  return createBunyanLogger({
+    name,
+    level: options.level,
+    secretKeys: options.secretKeys,
+    write: record => writer.write(format(record)),
+    flush: () => writer.flush(),
+  });
+}
+
+function droppedRecord(name: string, dropped: number): LogRecord {
+  return {
+    name,
+    hostname: hostname(),
+    pid: process.pid,
+    level: 40,
+    msg: `${dropped} log lines dropped: whatever reads the log is too slow`,
+    dropped,
+    time: new Date(),
+    v: 0,
+  };
+}

@@ -1,0 +1,2 @@
+/** This plugin throws nothing of its own. */
+export const errorCodes = [] as const;

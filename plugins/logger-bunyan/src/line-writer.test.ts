@@ -1,0 +1,79 @@
+import { Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { LineWriter } from './line-writer.js';
+
+/** A stream whose reader takes nothing until it is told to. */
+function stalled() {
+  const taken: string[] = [];
+  const waiting: (() => void)[] = [];
+  const stream = new Writable({
+    highWaterMark: 1,
+    write(chunk, _encoding, done) {
+      waiting.push(() => {
+        taken.push(String(chunk).trimEnd());
+        done();
+      });
+    },
+  });
+  const resume = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      next();
+      await new Promise(resolve => setImmediate(resolve));
+    }
+  };
+  return { stream, taken, resume };
+}
+
+test('flush waits for the lines written before it, and for no other', async () => {
+  const { stream, taken, resume } = stalled();
+  const writer = new LineWriter(stream, 1_000, String);
+  writer.write('one');
+  let flushed = false;
+  const flush = writer.flush().then(() => {
+    flushed = true;
+  });
+  await new Promise(resolve => setImmediate(resolve));
+  expect(flushed).toBe(false);
+  await resume();
+  await flush;
+  expect(taken).toEqual(['one']);
+});
+
+test('a reader that stalls costs no more memory than allowed, and is told how many lines it lost', async () => {
+  const { stream, taken, resume } = stalled();
+  const writer = new LineWriter(stream, 30, dropped => `dropped ${dropped}`);
+  for (let line = 0; line < 10; line++) writer.write(`line ${line} xx`);
+  await resume();
+  writer.write('after');
+  await resume();
+  await writer.flush();
+  expect(taken).toEqual(['line 0 xx', 'line 1 xx', 'line 2 xx', 'dropped 7', 'after']);
+});
+
+test('lines dropped at the end are told of by flush', async () => {
+  const { stream, taken, resume } = stalled();
+  const writer = new LineWriter(stream, 10, dropped => `dropped ${dropped}`);
+  writer.write('12345678');
+  writer.write('12345678');
+  const flushed = writer.flush();
+  await resume();
+  await flushed;
+  expect(taken).toEqual(['12345678', 'dropped 1']);
+});
+
+test('a stream that fails or throws swallows lines, and flush still resolves', async () => {
+  const failing = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) });
+  const writer = new LineWriter(failing, 1_000, String);
+  writer.write('one');
+  await writer.flush();
+  writer.write('two');
+  await writer.flush();
+
+  const full = new Writable();
+  full.write = () => {
+    throw new Error('ENOSPC');
+  };
+  const another = new LineWriter(full, 1_000, String);
+  another.write('one');
+  await another.flush();
+});

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { loggerBunyanOptions } from './options.js';
+
+/** Runs `script` with the built package; `read` decides when and how its standard output is read. */
+async function run(script: string, read: (child: ReturnType<typeof start>) => Promise<string>) {
+  const child = start(script);
+  const exit = once(child, 'exit');
+  const output = await read(child);
+  return { output, code: (await exit)[0] };
+}
+
+function start(script: string) {
+  const prelude = `
+    import { createLogger, loggerBunyanOptions } from '@keelson/logger-bunyan';
+    const open = options => createLogger(loggerBunyanOptions.parse(options), 'orders', process.stdout);
+  `;
+  return spawn(process.execPath, ['--input-type=module', '-e', prelude + script], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+  });
+}
+
+async function all(child: ReturnType<typeof start>): Promise<string> {
+  let output = '';
+  for await (const chunk of child.stdout ?? []) output += String(chunk);
+  return output;
+}
+
+test('flush on exit: every line has left before process.exit, though the pipe is full and its reader late', async () => {
+  const script = `
+    const { closeSync } = await import('node:fs');
+    const log = open({});
+    for (let line = 0; line < 5_000; line++) log.info('line ' + line, { filler: 'x'.repeat(300) });
+    closeSync(3); // written: let the reader begin
+    await log.flush();
+    process.exit(0);
+  `;
+  const { output, code } = await run(script, async child => {
+    const written = child.stdio[3];
+    if (written instanceof Readable) await once(written.resume(), 'close');
+    return all(child);
+  });
+  const lines = output.trimEnd().split('\n');
+  expect(code).toBe(0);
+  expect(lines).toHaveLength(5_000);
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ msg: 'line 4999', name: 'orders' });
+});
+
+test('a reader that goes away: the process neither dies of EPIPE nor hangs in flush', async () => {
+  const script = `
+    const log = open({});
+    for (let line = 0; line < 5_000; line++) log.info('line ' + line, { filler: 'x'.repeat(300) });
+    await log.flush();
+    log.info('into the void');
+    await log.flush();
+    process.exit(7);
+  `;
+  const { code } = await run(script, async child => {
+    child.stdout?.destroy();
+    return '';
+  });
+  expect(code).toBe(7);
+});
+
+test('a stream that is not a terminal gets json, unless told otherwise', async () => {
+  const { output } = await run(`open({}).info('a'); open({ format: 'pretty' }).info('b');`, all);
+  const [json, pretty] = output.split('\n');
+  expect(JSON.parse(json ?? '')).toMatchObject({ msg: 'a' });
+  expect(pretty).toMatch(/INFO {2}b$/);
+});
+
+test('options refuse unknown keys and levels, all at once', () => {
+  const result = loggerBunyanOptions.safeParse({ level: 'loud', colour: true, stream: 'file' });
+  expect(result.error?.issues.map(issue => issue.path.join('.') || issue.code)).toEqual([
+    'level',
+    'stream',
+    'unrecognized_keys',
+  ]);
+});
