@@ -1,1 +1,51 @@
-export {};
+export {
+  DatabaseService,
+  type DatabaseSession,
+  type EntityManager,
+  type OpenSessionOptions,
+  type SessionOptions,
+  type SessionWork,
+} from './database-service.js';
+export { createDatabaseService, type DatabaseServiceParts } from './default-database-service.js';
+export type {
+  AcquireOptions,
+  BatchOutcome,
+  ConnectionStatus,
+  DatabaseCapability,
+  DatabaseDriver,
+  DriverConnection,
+  PoolStats,
+  Row,
+  Statement,
+  StatementResult,
+  TransactionOutcome,
+} from './driver/driver.js';
+export { type Permit, Permits, type PermitsOptions } from './driver/permits.js';
+export type { IsolationLevel } from './driver/transaction-settings.js';
+export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
+export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
+export {
+  AcquireTimeoutError,
+  ConnectionError,
+  ConnectionLostError,
+  DatabaseClosedError,
+  OverloadedError,
+} from './errors/connection-error.js';
+export { QueryError, type QueryErrorKind } from './errors/query-error.js';
+export {
+  ConcurrentUseError,
+  OutsideSessionError,
+  SecondConnectionError,
+  SessionAbortedError,
+  SessionClosedError,
+  TransactionFailedError,
+  UnsupportedError,
+} from './errors/session-errors.js';
+export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
+export { translate } from './errors/translate.js';
+export { ValidationError } from './errors/validation-error.js';
+export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
+export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
+export type { OrmDriver } from './orm.js';
+export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
+export type { DatabaseState, StateListener } from './state.js';

@@ -90,6 +90,11 @@ export interface DatabaseDriver {
   acquire(options: AcquireOptions): Promise<DriverConnection>;
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
   ping(signal: AbortSignal): Promise<void>;
+  /**
+   * Sent after statements until it gives an id: one row, one column `id`, null while nothing was written. Present with
+   * capability `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
+   */
+  readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
   stats(): PoolStats;

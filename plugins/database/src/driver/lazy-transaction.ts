@@ -5,6 +5,7 @@ import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
 import type { FailurePhase } from '../retry/failure-verdict.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from './driver.js';
 import { PendingStatements } from './pending-statements.js';
+import { toQueryResult } from './query-result.js';
 import { beginStatements, type TransactionSettings } from './transaction-settings.js';
 
 /** Told about each statement; never its text or its values. */
@@ -36,8 +37,6 @@ type State =
   | { readonly is: 'open'; readonly connection: DriverConnection }
   | { readonly is: 'committing'; readonly connection: DriverConnection }
   | { readonly is: 'ended'; readonly how: 'committed' | 'rolled back' | 'unknown' };
-
-const probe: Statement = { sql: 'select pg_current_xact_id_if_assigned()::text as id' };
 
 /**
  * A transaction that takes a connection at its first statement, and tells the server BEGIN, settings and savepoints
@@ -99,7 +98,7 @@ export class LazyTransaction implements DatabaseConnection {
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     } finally {
       this.#leave();
-      if (!this.#failed && this.#wantsTransactionId()) await this.#batch(connection, []);
+      if (!this.#failed && this.#probe() !== undefined) await this.#batch(connection, []);
     }
   }
 
@@ -203,8 +202,8 @@ export class LazyTransaction implements DatabaseConnection {
   /** What waits, then `statements`, then the probe for the transaction id: one round trip. */
   async #batch(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const first = this.#pending.length;
-    const probing = this.#wantsTransactionId();
-    const all = [...this.#pending.statements, ...statements, ...(probing ? [probe] : [])];
+    const probe = this.#probe();
+    const all = [...this.#pending.statements, ...statements, ...(probe === undefined ? [] : [probe])];
     if (all.length === 0) return [];
     const startedAt = this.#options.clock.now();
     this.#enter();
@@ -222,13 +221,15 @@ export class LazyTransaction implements DatabaseConnection {
       this.#failed = true;
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : failure.error;
     }
-    if (probing) this.#transactionId = textOf(last?.rows[0]?.id);
-    return results.slice(first, probing ? -1 : undefined);
+    if (probe === undefined) return results.slice(first);
+    this.#transactionId = textOf(last?.rows[0]?.id);
+    return results.slice(first, -1);
   }
 
-  #wantsTransactionId(): boolean {
+  /** What asks for the transaction id, while it is not known and may be given. */
+  #probe(): Statement | undefined {
     const { driver, settings } = this.#options;
-    return !settings.readOnly && this.#transactionId === undefined && driver.capabilities.has('commit-resolution');
+    return settings.readOnly || this.#transactionId !== undefined ? undefined : driver.transactionIdProbe;
   }
 
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
@@ -314,13 +315,6 @@ export class LazyTransaction implements DatabaseConnection {
     if (state.is !== 'untouched') state.connection.release();
   }
 }
-
-function toQueryResult<R>(result: StatementResult): QueryResult<R> {
-  const rows = result.rows as R[];
-  return writes.has(result.command) ? { rows, numAffectedRows: BigInt(result.rowCount ?? 0) } : { rows };
-}
-
-const writes = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;

@@ -1,0 +1,78 @@
+import type { Clock, Logger } from '@keelson/core';
+import { Deadline } from '@keelson/core';
+import type { DatabaseDriver } from './driver/driver.js';
+import { ConnectionError, causeOf, faultFacts, labelOf } from './errors/connection-error.js';
+import { sqlStateOf } from './errors/sql-state.js';
+import { judge } from './retry/failure-verdict.js';
+
+export interface ConnectOptions {
+  readonly driver: DatabaseDriver;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onAttempt: (attempt: number) => void;
+  readonly random?: () => number;
+}
+
+const firstPauseMs = 100;
+const longestPauseMs = 2_000;
+
+/** Tries until the server answers, the failure is one that no retry mends, or the time is over. */
+export async function connectWithin(options: ConnectOptions): Promise<void> {
+  const { driver, clock, logger, timeoutMs, random = Math.random } = options;
+  const deadline = Deadline.after(timeoutMs, clock);
+  const timeUp = new AbortController();
+  const timer = clock.schedule(timeoutMs, () => timeUp.abort(new Error('startup budget used up')));
+  const signal = AbortSignal.any([options.signal, timeUp.signal]);
+  try {
+    for (let attempt = 1, pauseMs = firstPauseMs; ; attempt++, pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      options.onAttempt(attempt);
+      try {
+        return await driver.connect(signal);
+      } catch (error) {
+        options.signal.throwIfAborted();
+        const delayMs = random() * pauseMs;
+        if (!judge(error, 'acquire').retry) throw refused(error);
+        if (deadline.remainingMs() <= delayMs) throw outOfTime(error, attempt, timeoutMs);
+        logger.warn('database not reachable yet', { attempt, delayMs: Math.round(delayMs), ...faultFacts(error) });
+        await clock.sleep(delayMs, options.signal);
+      }
+    }
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** SQLSTATE -> what the operator is to do. */
+const advice: ReadonlyMap<string, [message: string, hint: string]> = new Map([
+  ['28P01', ['The database refused the password', 'Check user and password in the configured url.']],
+  ['28000', ['The database refused the user', 'Check the user, and pg_hba.conf on the server.']],
+  [
+    '3D000',
+    ['The database does not exist on the server', 'Create it, or check the name at the end of the configured url.'],
+  ],
+  ['42501', ['The user may not connect to the database', 'Grant CONNECT on the database to the user.']],
+]);
+
+function refused(error: unknown): ConnectionError {
+  const known = advice.get(sqlStateOf(error) ?? '');
+  const [message, hint] = known ?? ['The database refused the connection', 'Look at the log of the database server.'];
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `${message} (${labelOf(error)}).`,
+    hint,
+    facts: faultFacts(error),
+    cause: causeOf(error),
+  });
+}
+
+function outOfTime(error: unknown, attempts: number, timeoutMs: number): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `The database did not answer within ${timeoutMs} ms, ${attempts} attempts (last: ${labelOf(error)}).`,
+    hint: 'Check that the server runs and that host and port in the configured url are right.',
+    facts: { attempts, timeoutMs, ...faultFacts(error) },
+    cause: causeOf(error),
+  });
+}

@@ -1,0 +1,311 @@
+import {
+  type Attempt,
+  type Clock,
+  Deadline,
+  type HealthResult,
+  type Logger,
+  type RetryPolicy,
+  type Span,
+  type Telemetry,
+} from '@keelson/core';
+import { connectWithin } from './connect.js';
+import type {
+  DatabaseService,
+  DatabaseSession,
+  OpenSessionOptions,
+  SessionOptions,
+  SessionWork,
+} from './database-service.js';
+import { GuardedDirectConnections } from './driver/direct-connections.js';
+import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import { createDialect } from './driver/session-driver.js';
+import { ConnectionError, causeOf, DatabaseClosedError, faultFacts } from './errors/connection-error.js';
+import { Healing } from './healing.js';
+import { migrateUp } from './migrations.js';
+import type { DatabaseModel } from './model.js';
+import type { CommonDatabaseOptions } from './options.js';
+import { createOrm, type Orm, type OrmDriver } from './orm.js';
+import { CurrentSession } from './session/current-session.js';
+import { SessionOpener } from './session/session-opener.js';
+import type { UnitSession } from './session/unit-session.js';
+import { type DatabaseState, type StateListener, StateMachine } from './state.js';
+import { StatementLog } from './statement-log.js';
+
+export interface DatabaseServiceParts {
+  readonly driver: DatabaseDriver;
+  readonly ormDriver: OrmDriver;
+  readonly models: readonly DatabaseModel[];
+  readonly options: CommonDatabaseOptions;
+  readonly retry: RetryPolicy;
+  readonly telemetry: Telemetry;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** What breaker, spans and metrics call it: `database`, `database/reporting`. */
+  readonly target: string;
+}
+
+/** Makes the service over a driver. Connects to nothing. */
+export function createDatabaseService(parts: DatabaseServiceParts): DatabaseService {
+  return new DefaultDatabaseService(parts);
+}
+
+class DefaultDatabaseService implements DatabaseService {
+  readonly #parts: DatabaseServiceParts;
+  readonly #state = new StateMachine();
+  readonly #current = new CurrentSession();
+  readonly #stopping = new AbortController();
+  readonly #healing: Healing;
+  readonly #opener: SessionOpener;
+  readonly #orm: Orm;
+  #connecting: Promise<void> | undefined;
+  #disconnecting: Promise<void> | undefined;
+
+  constructor(parts: DatabaseServiceParts) {
+    const { driver, clock, logger, options } = parts;
+    this.#parts = parts;
+    this.#orm = createOrm({
+      ormDriver: parts.ormDriver,
+      dialect: createDialect(new GuardedDirectConnections(driver, clock, this.#current)),
+      models: parts.models,
+      migrationsTable: options.migrations.tableName,
+      currentEntityManager: () => this.#current.get()?.em,
+    });
+    this.#opener = new SessionOpener({
+      driver,
+      fork: () => this.#orm.em.fork({ useContext: false }),
+      current: this.#current,
+      clock,
+      logger,
+      observer: new StatementLog(logger, options.slowStatementMs),
+      defaultTimeoutMs: options.session.timeoutMs,
+      cancelGraceMs: options.session.cancelGraceMs,
+    });
+    this.#healing = new Healing({ ping: signal => driver.ping(signal), clock, onHealed: () => this.#seenWell() });
+    driver.onLost(cause => this.#seenDown(cause));
+    this.#state.onChange((now, before) => this.#announce(now, before));
+  }
+
+  get state(): DatabaseState {
+    return this.#state.current;
+  }
+
+  get capabilities(): ReadonlySet<DatabaseCapability> {
+    return this.#parts.driver.capabilities;
+  }
+
+  onStateChange(listener: StateListener): Disposable {
+    return this.#state.onChange(listener);
+  }
+
+  connect(): Promise<void> {
+    if (this.state.is === 'closed') return Promise.reject(new DatabaseClosedError());
+    if (this.state.is === 'connected' || this.state.is === 'error') return Promise.resolve();
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async session<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
+    const outer = this.#current.get();
+    if (outer === undefined || options.nested === 'separate') return this.#unit(work, options);
+    return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
+  }
+
+  transaction<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
+    return this.session(work, { nested: 'savepoint', ...options });
+  }
+
+  read<T>(work: SessionWork<T>, options: Omit<SessionOptions, 'readOnly'> = {}): Promise<T> {
+    return this.session(work, { name: 'read', ...options, readOnly: true });
+  }
+
+  openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
+    return this.#open(options, this.#opener.deadlineOf(options), 1);
+  }
+
+  currentSession(): DatabaseSession | undefined {
+    return this.#current.get();
+  }
+
+  async health(signal: AbortSignal = AbortSignal.timeout(2_000)): Promise<HealthResult> {
+    const { driver, clock, telemetry } = this.#parts;
+    const startedAt = clock.now();
+    try {
+      await telemetry.suppress(() => driver.ping(signal));
+      this.#seenWell();
+      const latencyMs = clock.now() - startedAt;
+      return { status: 'pass', facts: { state: this.state.is, latencyMs, pool: driver.stats() } };
+    } catch (error) {
+      return {
+        status: 'fail',
+        output: 'The database did not answer.',
+        facts: { state: this.state.is, pool: driver.stats(), ...faultFacts(error) },
+      };
+    }
+  }
+
+  stats(): PoolStats {
+    return this.#parts.driver.stats();
+  }
+
+  migrate(): Promise<readonly string[]> {
+    const { driver, clock, options } = this.#parts;
+    return migrateUp({ orm: this.#orm, driver, clock, timeoutMs: options.migrations.timeoutMs });
+  }
+
+  disconnect(deadline?: Deadline): Promise<void> {
+    this.#disconnecting ??= this.#disconnect(deadline);
+    return this.#disconnecting;
+  }
+
+  async #connect(): Promise<void> {
+    const { driver, clock, logger, options } = this.#parts;
+    try {
+      await connectWithin({
+        driver,
+        clock,
+        logger,
+        timeoutMs: options.connect.timeoutMs,
+        signal: this.#stopping.signal,
+        onAttempt: attempt => this.#state.move({ is: 'connecting', attempt }),
+      });
+      this.#state.move({ is: 'connected', since: clock.date() });
+    } catch (error) {
+      if (this.state.is === 'connecting') this.#state.move({ is: 'disconnected' });
+      throw this.#stopping.signal.aborted ? new DatabaseClosedError() : error;
+    }
+  }
+
+  async #disconnect(deadline?: Deadline): Promise<void> {
+    const { driver, clock, options, logger } = this.#parts;
+    this.#healing.stop();
+    this.#stopping.abort(new DatabaseClosedError());
+    if (this.state.is !== 'closed') this.#state.move({ is: 'closed' });
+    await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
+    await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
+  }
+
+  /** One unit of work, run until it is done, may not be repeated, or its time is over. */
+  #unit<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
+    const { retry, telemetry, target, logger } = this.#parts;
+    const deadline = this.#opener.deadlineOf(options);
+    const name = options.name ?? 'session';
+    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.system.name': 'postgresql' };
+    let last: UnitSession | undefined;
+    return telemetry.span({ name: `database.${name}`, operation: 'db', attributes }, async span => {
+      const startedAt = this.#parts.clock.now();
+      try {
+        return await retry.execute(
+          async attempt => {
+            last = await this.#open({ ...options, signal: attempt.signal }, attempt.deadline, attempt.number);
+            return this.#attempt(last, work, attempt, name);
+          },
+          {
+            name: `database.${name}`,
+            target,
+            idempotent: options.retry !== 'never',
+            deadline,
+            ...(options.signal && { signal: options.signal }),
+            classify: () => last?.verdict ?? { retry: false, availability: 'unknown' },
+            onRetry: ({ attempt, delayMs, error }) =>
+              logger.warn('retrying a session', {
+                session: name,
+                attempt,
+                delayMs: Math.round(delayMs),
+                ...brief(error),
+              }),
+          },
+        );
+      } catch (error) {
+        this.#gaveUp(error, name);
+        throw error;
+      } finally {
+        span.setAttribute('db.retry_count', (last?.attempt ?? 1) - 1);
+        span.setAttribute('db.duration_ms', this.#parts.clock.now() - startedAt);
+      }
+    });
+  }
+
+  #attempt<T>(session: UnitSession, work: SessionWork<T>, attempt: Attempt, name: string): Promise<T> {
+    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.attempt': attempt.number };
+    const options = { name: 'database.attempt', operation: 'db', attributes };
+    return this.#parts.telemetry.span(options, (_span: Span) => this.#runUnit(session, work));
+  }
+
+  async #runUnit<T>(session: UnitSession, work: SessionWork<T>): Promise<T> {
+    try {
+      const result = await session.run(() => work(session.em, session));
+      await session.commit();
+      if (session.transaction.answered) this.#seenWell();
+      return result;
+    } catch (error) {
+      const explained = session.explain(error);
+      await session.rollback();
+      if (session.verdict.availability === 'down') this.#seenDown(explained);
+      throw explained;
+    }
+  }
+
+  async #open(options: OpenSessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+    if (this.state.is === 'closed') throw new DatabaseClosedError();
+    if (this.state.is === 'disconnected' || this.state.is === 'connecting') throw notConnected(this.state.is);
+    return this.#opener.open(options, deadline, attempt);
+  }
+
+  /** Part of the outer unit: neither committed nor rolled back here, and a failure in it is a failure of the whole. */
+  async #joined<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
+    try {
+      return await work(outer.em, outer);
+    } catch (error) {
+      outer.markRollbackOnly(error);
+      throw error;
+    }
+  }
+
+  /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
+  #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
+    return outer.em.transactional(em => work(em, outer));
+  }
+
+  #gaveUp(error: unknown, name: string): void {
+    const cause = error instanceof ConnectionError ? error : undefined;
+    if (cause === undefined) return;
+    this.#parts.logger.error('a session failed', { session: name, error });
+    this.#parts.telemetry.captureError(error, { operation: `database.${name}` });
+  }
+
+  #seenDown(cause: unknown): void {
+    if (this.state.is !== 'connected') return;
+    this.#state.move({ is: 'error', since: this.#parts.clock.date(), cause: causeOf(cause) });
+    this.#healing.start();
+  }
+
+  #seenWell(): void {
+    if (this.state.is !== 'error') return;
+    this.#healing.stop();
+    this.#state.move({ is: 'connected', since: this.#parts.clock.date() });
+  }
+
+  #announce(now: DatabaseState, before: DatabaseState): void {
+    const { logger, driver } = this.#parts;
+    if (now.is === 'connecting') return;
+    const facts = { driver: driver.name, state: now.is, before: before.is };
+    if (now.is === 'error') logger.error('database lost', { ...facts, ...faultFacts(now.cause) });
+    else logger.info(now.is === 'connected' ? 'database connected' : 'database disconnected', facts);
+  }
+}
+
+function brief(error: unknown): Record<string, unknown> {
+  const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return { ...(typeof code === 'string' && { code }), ...faultFacts(error) };
+}
+
+function notConnected(state: string): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_NOT_CONNECTED',
+    message: `The database service is ${state}; sessions need it connected.`,
+    hint: 'Await database.connect() first; in a plugin, require DatabaseService, and the kernel has done it.',
+    facts: { state },
+  });
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+const milliseconds = z.number().int().positive();
+
+/** What every database plugin takes in its configuration, next to what is its own. */
+export const commonOptions = {
+  connect: z
+    .strictObject({
+      timeoutMs: milliseconds
+        .default(30_000)
+        .describe('How long to keep trying while the server starts, in ms. A wrong password fails at once.'),
+    })
+    .prefault({}),
+  session: z
+    .strictObject({
+      timeoutMs: milliseconds
+        .default(30_000)
+        .describe('Longest session, retries and waits included, in ms; over it, its statement is cancelled.'),
+      cancelGraceMs: milliseconds
+        .default(2_000)
+        .describe('How long a cancelled statement may take to end before its socket is destroyed, in ms.'),
+    })
+    .prefault({}),
+  migrations: z
+    .strictObject({
+      atStart: z.boolean().default(false).describe('Apply the migrations that are not yet applied when starting.'),
+      timeoutMs: milliseconds
+        .default(300_000)
+        .describe('Longest run of all migrations, the wait for others included, in ms.'),
+      tableName: z.string().default('mikro_orm_migrations').describe('The table that remembers them.'),
+    })
+    .prefault({}),
+  slowStatementMs: milliseconds.default(1_000).describe('A statement slower than this is logged as a warning, in ms.'),
+  closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
+};
+
+const commonSchema = z.object(commonOptions);
+
+export type CommonDatabaseOptions = z.output<typeof commonSchema>;
+
+/** The defaults, for code that makes a DatabaseService without a kernel. */
+export function resolveCommonOptions(given: z.input<typeof commonSchema> = {}): CommonDatabaseOptions {
+  return commonSchema.parse(given);
+}

@@ -1,0 +1,53 @@
+import { MikroORM, type Options } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import type { Dialect } from 'kysely';
+import type { EntityManager } from './database-service.js';
+import type { DatabaseModel } from './model.js';
+
+/** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
+export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
+
+export interface OrmOptions {
+  readonly ormDriver: OrmDriver;
+  readonly dialect: Dialect;
+  readonly models: readonly DatabaseModel[];
+  readonly migrationsTable: string;
+  /** The EntityManager of the current session: what `orm.em` stands for. */
+  readonly currentEntityManager: () => EntityManager | undefined;
+}
+
+export type Orm = MikroORM<AbstractSqlDriver>;
+
+/** Builds MikroORM over our connections. Opens none. */
+export function createOrm(options: OrmOptions): Orm {
+  const { models, ormDriver, dialect } = options;
+  const entities = models.flatMap(model => model.entities);
+  return new MikroORM<AbstractSqlDriver>({
+    driver: ormDriver,
+    driverOptions: dialect,
+    dbName: 'keelson',
+    entities: entities as NonNullable<Options<AbstractSqlDriver>['entities']>,
+    discovery: { warnWhenNoEntities: false },
+    ensureDatabase: false,
+    allowGlobalContext: false,
+    context: () => options.currentEntityManager(),
+    extensions: [Migrator],
+    migrations: {
+      migrationsList: models.flatMap(model => [...(model.migrations ?? [])]).map(named),
+      tableName: options.migrationsTable,
+      transactional: true,
+      allOrNothing: true,
+      disableForeignKeys: false,
+      snapshot: false,
+      silent: true,
+    },
+    // MikroORM's lines hold SQL with values in it; ours are written where statements run.
+    logger: () => {},
+    debug: false,
+  });
+}
+
+function named<T extends { readonly name: string }>(migration: T): { name: string; class: T } {
+  return { name: migration.name, class: migration };
+}

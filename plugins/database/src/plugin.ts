@@ -1,0 +1,89 @@
+import {
+  type Clock,
+  HealthService,
+  Logger,
+  type Plugin,
+  type PluginManifest,
+  type RegisterContext,
+  RetryPolicy,
+  Telemetry,
+} from '@keelson/core';
+import { DatabaseService } from './database-service.js';
+import { createDatabaseService } from './default-database-service.js';
+import type { DatabaseDriver } from './driver/driver.js';
+import { DatabaseModel } from './model.js';
+import type { CommonDatabaseOptions } from './options.js';
+import type { OrmDriver } from './orm.js';
+
+export interface DriverContext {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Where relative paths of the configuration start. */
+  readonly directory: string;
+}
+
+export interface DatabasePluginParts<Config extends CommonDatabaseOptions> {
+  readonly manifest: PluginManifest<Config>;
+  /** Loads what is heavy and makes the driver. Connects to nothing. */
+  readonly load: () => Promise<{
+    readonly ormDriver: OrmDriver;
+    createDriver(config: Config, context: DriverContext): DatabaseDriver;
+  }>;
+}
+
+/** The plugin of a database driver: all but the driver is the same for each. */
+export function databasePlugin<Config extends CommonDatabaseOptions>(
+  parts: DatabasePluginParts<Config>,
+): Plugin<Config> {
+  return {
+    ...parts.manifest,
+    async register(context) {
+      const { ormDriver, createDriver } = await parts.load();
+      bindService(context, ormDriver, createDriver);
+    },
+    async start({ container, config, instance, signal, logger, key }) {
+      const database = container.get<DatabaseService>(DatabaseService, named(instance));
+      signal.addEventListener('abort', () => void database.disconnect(), { once: true });
+      await database.connect();
+      if (config.migrations.atStart) {
+        const applied = await database.migrate();
+        logger.info('migrations applied', { count: applied.length, names: applied });
+      }
+      container.get(HealthService).register({
+        name: key.replace('/', '-'),
+        check: probe => database.health(probe),
+      });
+    },
+    async stop({ container, instance }) {
+      await container.get<DatabaseService>(DatabaseService, named(instance)).disconnect();
+    },
+  };
+}
+
+function bindService<Config extends CommonDatabaseOptions>(
+  { bind, config, clock, directory, instance, key }: RegisterContext<Config>,
+  ormDriver: OrmDriver,
+  createDriver: (config: Config, context: DriverContext) => DatabaseDriver,
+): void {
+  bind(DatabaseService)
+    .toDynamicValue(({ get, getAll }) => {
+      const logger = get(Logger).child({ plugin: key });
+      const models = getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
+      return createDatabaseService({
+        driver: createDriver(config, { logger, clock, directory }),
+        ormDriver,
+        models,
+        options: config,
+        retry: get(RetryPolicy),
+        telemetry: get(Telemetry),
+        logger,
+        clock,
+        target: key,
+      });
+    })
+    .inSingletonScope();
+}
+
+function named(instance: string | undefined): { name: string } | undefined {
+  return instance === undefined ? undefined : { name: instance };
+}

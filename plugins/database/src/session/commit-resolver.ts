@@ -1,0 +1,73 @@
+import type { Clock, Deadline } from '@keelson/core';
+import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
+
+export type CommitResolution =
+  | { readonly is: 'committed' }
+  | { readonly is: 'aborted' }
+  | { readonly is: 'unknown'; readonly why: string };
+
+/** Longest look for an answer when the session itself has no deadline. */
+const longestMs = 30_000;
+const pauseMs = 50;
+
+/**
+ * Finds out what became of a COMMIT that nobody answered, by asking the server over another connection
+ * (`pg_xact_status`, PostgreSQL 10 and later). Asks again while the server starts or the old connection still ends.
+ */
+export class CommitResolver {
+  readonly #driver: DatabaseDriver;
+  readonly #clock: Clock;
+
+  constructor(driver: DatabaseDriver, clock: Clock) {
+    this.#driver = driver;
+    this.#clock = clock;
+  }
+
+  async resolve(
+    transactionId: string | undefined,
+    deadline: Deadline,
+    verifyCommitted: (() => Promise<boolean>) | undefined,
+  ): Promise<CommitResolution> {
+    const canAsk = this.#driver.capabilities.has('commit-resolution');
+    // A transaction gets its id with its first write: without one there is nothing to lose.
+    if (canAsk && transactionId === undefined) return { is: 'aborted' };
+    const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, deadline) : 'unknown';
+    if (said === 'committed' || said === 'aborted') return { is: said };
+    if (verifyCommitted !== undefined) return this.#verify(verifyCommitted);
+    return { is: 'unknown', why: whyUnknown(canAsk, said) };
+  }
+
+  async #ask(transactionId: string, deadline: Deadline): Promise<TransactionOutcome | 'no answer'> {
+    const until = deadline.within(longestMs);
+    const controller = new AbortController();
+    const timer = this.#clock.schedule(until.remainingMs(), () => controller.abort(new Error('no time left')));
+    let said: TransactionOutcome | 'no answer' = 'no answer';
+    try {
+      while (!until.passed) {
+        said = await this.#driver
+          .transactionOutcome(transactionId, controller.signal)
+          .catch(() => 'no answer' as const);
+        if (said !== 'in progress' && said !== 'no answer') return said;
+        await this.#clock.sleep(Math.min(pauseMs, until.remainingMs()), controller.signal).catch(() => {});
+      }
+    } finally {
+      timer.cancel();
+    }
+    return said;
+  }
+
+  async #verify(verifyCommitted: () => Promise<boolean>): Promise<CommitResolution> {
+    try {
+      return { is: (await verifyCommitted()) ? 'committed' : 'aborted' };
+    } catch {
+      return { is: 'unknown', why: 'verifyCommitted could not tell either' };
+    }
+  }
+}
+
+function whyUnknown(canAsk: boolean, said: TransactionOutcome | 'no answer'): string {
+  if (!canAsk) return 'this driver cannot ask what became of a transaction';
+  if (said === 'no answer') return 'the database did not answer within the deadline';
+  if (said === 'in progress') return 'the transaction was still in progress at the deadline';
+  return 'the database no longer knows the transaction';
+}

@@ -1,0 +1,98 @@
+import { type Clock, Deadline, type Logger } from '@keelson/core';
+import type { EntityManager, OpenSessionOptions } from '../database-service.js';
+import type { DatabaseDriver } from '../driver/driver.js';
+import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
+import { withOpening } from '../driver/session-driver.js';
+import type { TransactionSettings } from '../driver/transaction-settings.js';
+import { SessionAbortedError } from '../errors/session-errors.js';
+import { CommitResolver } from './commit-resolver.js';
+import type { CurrentSession } from './current-session.js';
+import { UnitSession } from './unit-session.js';
+
+export interface SessionOpenerParts {
+  readonly driver: DatabaseDriver;
+  readonly fork: () => EntityManager;
+  readonly current: CurrentSession;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer: StatementObserver;
+  readonly defaultTimeoutMs: number;
+  readonly cancelGraceMs: number;
+}
+
+/** Opens sessions: a fork, a transaction that has not begun, a signal and a deadline. Sends nothing. */
+export class SessionOpener {
+  readonly #parts: SessionOpenerParts;
+  readonly #resolver: CommitResolver;
+  #opened = 0;
+
+  constructor(parts: SessionOpenerParts) {
+    this.#parts = parts;
+    this.#resolver = new CommitResolver(parts.driver, parts.clock);
+  }
+
+  deadlineOf(options: OpenSessionOptions): Deadline {
+    const own = Deadline.after(options.timeoutMs ?? this.#parts.defaultTimeoutMs, this.#parts.clock);
+    return options.deadline !== undefined && options.deadline.at < own.at ? options.deadline : own;
+  }
+
+  async open(options: OpenSessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+    const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
+    const name = options.name ?? 'session';
+    const controller = new AbortController();
+    const onEnd = this.#abortInTime(controller, name, deadline, options.signal);
+    const settings = settingsOf(options);
+    const { signal } = controller;
+    const transaction = new LazyTransaction({ driver, settings, deadline, signal, clock, observer, cancelGraceMs });
+    const em = fork();
+    await withOpening(transaction, () => em.begin());
+    return new UnitSession({
+      id: this.#nextId(),
+      name,
+      attempt,
+      em,
+      transaction,
+      controller,
+      deadline,
+      current,
+      resolver: this.#resolver,
+      verifyCommitted: options.verifyCommitted,
+      logger,
+      onEnd,
+    });
+  }
+
+  #abortInTime(controller: AbortController, name: string, deadline: Deadline, signal?: AbortSignal): () => void {
+    const onSignal = () => controller.abort(new SessionAbortedError({ name, reason: 'signal' }, signal?.reason));
+    const onDeadline = () => controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
+    if (signal?.aborted === true) onSignal();
+    else signal?.addEventListener('abort', onSignal, { once: true });
+    const remainingMs = deadline.remainingMs();
+    const timer = Number.isFinite(remainingMs) ? this.#parts.clock.schedule(remainingMs, onDeadline) : undefined;
+    return () => {
+      timer?.cancel();
+      signal?.removeEventListener('abort', onSignal);
+    };
+  }
+
+  #nextId(): string {
+    this.#opened += 1;
+    return `${processPart}-${this.#opened.toString(36)}`;
+  }
+}
+
+/** Tells the sessions of one process from those of another in shared logs. */
+const processPart = Math.floor(Math.random() * 36 ** 4)
+  .toString(36)
+  .padStart(4, '0');
+
+function settingsOf(options: OpenSessionOptions): TransactionSettings {
+  const { isolation, deferrable, statementTimeoutMs, lockTimeoutMs } = options;
+  return {
+    readOnly: options.readOnly ?? false,
+    ...(isolation !== undefined && { isolation }),
+    ...(deferrable !== undefined && { deferrable }),
+    ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
+  };
+}

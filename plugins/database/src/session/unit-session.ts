@@ -1,0 +1,184 @@
+import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
+import type { DatabaseSession, EntityManager } from '../database-service.js';
+import type { CommitResult, LazyTransaction } from '../driver/lazy-transaction.js';
+import { CommitFailure } from '../driver/session-driver.js';
+import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
+import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import { translate } from '../errors/translate.js';
+import { judge } from '../retry/failure-verdict.js';
+import type { CommitResolver } from './commit-resolver.js';
+import type { CurrentSession } from './current-session.js';
+
+export interface UnitSessionParts {
+  readonly id: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly em: EntityManager;
+  readonly transaction: LazyTransaction;
+  readonly controller: AbortController;
+  readonly deadline: Deadline;
+  readonly current: CurrentSession;
+  readonly resolver: CommitResolver;
+  readonly verifyCommitted: (() => Promise<boolean>) | undefined;
+  readonly logger: Logger;
+  /** Takes back timers and listeners. */
+  readonly onEnd: () => void;
+}
+
+type Callback = () => void | Promise<void>;
+
+/** One EntityManager fork bound to one transaction. What it throws has been translated, and its verdict is known. */
+export class UnitSession implements DatabaseSession {
+  readonly #parts: UnitSessionParts;
+  readonly #onCommit: Callback[] = [];
+  readonly #onRollback: Callback[] = [];
+  #state: DatabaseSession['state'] = 'open';
+  #rollbackOnly: { readonly cause: unknown } | undefined;
+  #verdict: FailureVerdict | undefined;
+
+  constructor(parts: UnitSessionParts) {
+    this.#parts = parts;
+  }
+
+  get id(): string {
+    return this.#parts.id;
+  }
+
+  get em(): EntityManager {
+    return this.#parts.em;
+  }
+
+  get attempt(): number {
+    return this.#parts.attempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#parts.controller.signal;
+  }
+
+  get deadline(): Deadline {
+    return this.#parts.deadline;
+  }
+
+  get state(): DatabaseSession['state'] {
+    return this.#state;
+  }
+
+  get transaction(): LazyTransaction {
+    return this.#parts.transaction;
+  }
+
+  run<T>(work: () => T): T {
+    return runWithContext({ sessionId: this.id }, () => this.#parts.current.run(this, work));
+  }
+
+  onCommit(callback: Callback): void {
+    this.#onCommit.push(callback);
+  }
+
+  onRollback(callback: Callback): void {
+    this.#onRollback.push(callback);
+  }
+
+  /** Work that had joined this session failed: what it did half must not be stored. */
+  markRollbackOnly(cause: unknown): void {
+    this.#rollbackOnly ??= { cause };
+  }
+
+  async commit(): Promise<void> {
+    if (this.#state !== 'open') throw new SessionClosedError();
+    if (this.#rollbackOnly !== undefined) {
+      await this.rollback();
+      throw new TransactionFailedError(this.#rollbackOnly.cause);
+    }
+    try {
+      await this.run(() => this.em.commit());
+    } catch (error) {
+      const failure = await this.#failedCommit(error);
+      if (failure !== undefined) throw failure.error;
+    }
+    this.#end('committed');
+    await this.#tell(this.#onCommit);
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#end('rolled back');
+    this.#parts.transaction.interrupt();
+    // MikroORM waits for statements still under way and forgets its queue; it may reject when it has nothing to do.
+    await this.em.rollback().catch(() => {});
+    await this.#parts.transaction.rollback();
+    await this.#tell(this.#onRollback);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.rollback();
+  }
+
+  /** The error as its caller is to see it. Looks at how far the transaction has come, so call it before a rollback. */
+  explain(error: unknown): unknown {
+    const { signal } = this.#parts.controller;
+    const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
+    const cause = aborted ?? error;
+    this.#verdict ??= this.#judge(cause);
+    return translate(cause);
+  }
+
+  /** May the unit run again, and is the server well? Known after `explain`. */
+  get verdict(): FailureVerdict {
+    return this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
+  }
+
+  #judge(error: unknown): FailureVerdict {
+    const verdict = judge(error, this.transaction.phase);
+    const answered = verdict.availability === 'unknown' && this.transaction.answered;
+    return answered ? { ...verdict, availability: 'up' } : verdict;
+  }
+
+  /** Undefined when the commit turns out to have been done. */
+  async #failedCommit(error: unknown): Promise<{ error: unknown } | undefined> {
+    if (!(error instanceof CommitFailure)) {
+      const explained = this.explain(error);
+      await this.rollback();
+      return { error: explained };
+    }
+    const outcome = await this.#outcomeOf(error.result);
+    if (outcome.is === 'committed') return undefined;
+    this.#end(outcome.is);
+    if (outcome.is === 'rolled back') await this.#tell(this.#onRollback);
+    return { error: outcome.error };
+  }
+
+  async #outcomeOf(
+    result: Exclude<CommitResult, { is: 'committed' }>,
+  ): Promise<{ is: 'committed' } | { is: 'rolled back' | 'unknown'; error: unknown }> {
+    if (result.is === 'rolled back') {
+      this.#verdict = judge(result.error, 'commit');
+      return { is: 'rolled back', error: translate(result.error) };
+    }
+    const { name, deadline, resolver, verifyCommitted } = this.#parts;
+    const resolution = await resolver.resolve(result.transactionId, deadline, verifyCommitted);
+    if (resolution.is === 'committed') return resolution;
+    if (resolution.is === 'aborted') {
+      this.#verdict = { retry: true, availability: 'down' };
+      return { is: 'rolled back', error: translate(result.error) };
+    }
+    this.#verdict = { retry: false, availability: 'down' };
+    return { is: 'unknown', error: new AmbiguousCommitError({ name, why: resolution.why }, result.error) };
+  }
+
+  #end(state: Exclude<DatabaseSession['state'], 'open'>): void {
+    this.#state = state;
+    this.#parts.onEnd();
+  }
+
+  async #tell(callbacks: readonly Callback[]): Promise<void> {
+    for (const callback of callbacks) {
+      try {
+        await callback();
+      } catch (error) {
+        this.#parts.logger.error('a callback of a session failed', { error, session: this.#parts.name });
+      }
+    }
+  }
+}
