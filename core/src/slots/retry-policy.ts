@@ -19,7 +19,7 @@ export interface Attempt {
   readonly number: number;
   /** Aborts when this attempt's time is over or the caller gave up. */
   readonly signal: AbortSignal;
-  /** Time left for the whole call; never passes when the caller set none. */
+  /** Time left for the whole call: the caller's deadline, or the policy's own. */
   readonly deadline: Deadline;
 }
 
@@ -28,10 +28,15 @@ export interface ExecuteOptions {
   readonly name: string;
   /** Whose health the breaker judges. Default: `name` up to the first dot. */
   readonly target?: string;
-  /** May the work run more than once? Declared by the caller, never guessed. */
+  /**
+   * May the work run more than once? Declared by the caller, never guessed: with `false` it runs once, whatever the
+   * verdict on its failure says.
+   */
   readonly idempotent: boolean;
   /** The whole call ends by then, waits included. Default: the policy's own. */
   readonly deadline?: Deadline;
+  /** The longest single attempt; `Infinity` for none but the deadline. Default: the policy's own. */
+  readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Judges what the work threw. Default: retry when idempotent, availability `down`. */
   readonly classify?: (error: unknown) => FailureVerdict;

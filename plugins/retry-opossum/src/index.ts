@@ -1,1 +1,14 @@
-export {};
+export type { Change } from './changes.js';
+export type { BreakerMove, BreakerReport, BreakerState, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
+export { errorCodes, type RetryErrorCode } from './error-codes.js';
+export { RetryError } from './errors.js';
+export { OpossumRetryPolicy, type OpossumRetryPolicyOptions } from './opossum-retry-policy.js';
+export {
+  type PolicyOptions,
+  type RetryOptions,
+  type RetryOptionsInput,
+  retryOptionsSchema,
+} from './options.js';
+export { retryOpossum as default } from './plugin.js';
+export { RetryControl } from './retry-control.js';
+export type { RetryObserver, TargetCounters, TargetReport } from './target.js';

@@ -1,0 +1,231 @@
+import { type Attempt, Deadline, type ExecuteOptions, type FailureVerdict, isKeelsonError } from '@keelson/core';
+import { backoffMs } from './backoff.js';
+import type { Permit } from './circuit-breaker.js';
+import type { RetryErrorCode } from './error-codes.js';
+import * as errors from './errors.js';
+import type { PolicyOptions } from './options.js';
+import { deadlinePassed, RunningAttempt } from './running-attempt.js';
+import { heldOpen, stopped, type Target } from './target.js';
+import { waitedTooLong } from './waiting-room.js';
+
+const saysNothing: FailureVerdict = { retry: false, availability: 'unknown' };
+
+/** One `execute`, from its first attempt to its end: deadline(bulkhead(retry(breaker(attempt timeout(work))))). */
+export class Call<T> {
+  readonly #work: (attempt: Attempt) => Promise<T>;
+  readonly #options: ExecuteOptions;
+  readonly #target: Target;
+  /** As it was when the call began. */
+  readonly #policy: PolicyOptions;
+  readonly #startedAt: number;
+  readonly #deadline: Deadline;
+  /** Sent to the target. */
+  #attempts = 0;
+  /** Of these, all but failed probes: the breaker set their pace, and they were not more than it allows. */
+  #countedAttempts = 0;
+  #announcedAttempt = 1;
+  #lastFailure: unknown;
+
+  constructor(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions, target: Target) {
+    const { clock } = target.environment;
+    this.#work = work;
+    this.#options = options;
+    this.#target = target;
+    this.#policy = target.policy;
+    this.#startedAt = clock.now();
+    this.#deadline = options.deadline ?? Deadline.after(limitOf(target.policy.deadlineMs), clock);
+  }
+
+  async run(): Promise<T> {
+    if (this.#options.signal?.aborted) throw this.#options.signal.reason;
+    if (this.#deadline.passed) throw this.#late('a first attempt');
+    if (this.#policy.bulkhead.maxConcurrentCalls === 0) return this.#tryUntilDone();
+    await this.#enterBulkhead();
+    try {
+      return await this.#tryUntilDone();
+    } finally {
+      this.#target.bulkhead.leave();
+    }
+  }
+
+  async #tryUntilDone(): Promise<T> {
+    for (;;) {
+      const permit = this.#target.breaker.admit() ?? (await this.#waitForPermit());
+      const attempt = this.#nextAttempt();
+      const startedAt = this.#now();
+      try {
+        const value = await attempt.run(this.#work);
+        const durationMs = this.#now() - startedAt;
+        this.#target.settle(permit, { availability: attempt.timedOut ? 'down' : 'up', durationMs });
+        return value;
+      } catch (error) {
+        const verdict = this.#judge(error, attempt);
+        this.#target.settle(permit, { ...verdict, durationMs: this.#now() - startedAt, cause: error });
+        await this.#makeReadyForNext(error, verdict, permit);
+      }
+    }
+  }
+
+  async #enterBulkhead(): Promise<void> {
+    const { bulkhead } = this.#target;
+    if (bulkhead.tryEnter()) return;
+    if (bulkhead.full) throw this.#giveUp(errors.bulkheadFull(this.#progress(), this.#policy.bulkhead));
+    await bulkhead.enter(this.#deadline, this.#options.signal).catch((reason: unknown) => {
+      throw this.#explain(reason, 'a free place');
+    });
+  }
+
+  async #waitForPermit(): Promise<Permit> {
+    const { breaker, gate, counters } = this.#target;
+    const inMs = breaker.breakLeftMs();
+    if (this.#policy.whenOpen === 'refuse' || inMs >= this.#deadline.remainingMs()) throw this.#circuitOpen();
+    if (gate.full) {
+      const { maxWaiters } = this.#policy.waiting;
+      throw this.#giveUp(errors.waitersFull(this.#progress(), maxWaiters, inMs, this.#cause()));
+    }
+    counters.waits++;
+    if (this.#attempts > 0) this.#announce(inMs);
+    const permit = await gate.wait(this.#deadline, this.#options.signal).catch((reason: unknown) => {
+      throw this.#explain(reason, `"${this.#target.name}" to come back`);
+    });
+    if (!this.#options.signal?.aborted) return permit;
+    this.#target.settle(permit, { availability: 'unknown', durationMs: 0 });
+    throw this.#options.signal.reason;
+  }
+
+  #nextAttempt(): RunningAttempt {
+    const { budget, counters, environment } = this.#target;
+    counters.attempts++;
+    if (++this.#attempts === 1) {
+      counters.calls++;
+      budget.earn(this.#startedAt);
+    }
+    return new RunningAttempt(this.#attempts, this.#deadline, environment.clock, this);
+  }
+
+  #judge(error: unknown, attempt: RunningAttempt): FailureVerdict {
+    if (error === deadlinePassed || this.#options.signal?.aborted) return saysNothing;
+    const verdict = this.#classify(error);
+    return attempt.timedOut ? { ...verdict, availability: 'down' } : verdict;
+  }
+
+  #classify(error: unknown): FailureVerdict {
+    const { classify, idempotent } = this.#options;
+    try {
+      if (classify !== undefined) return classify(error);
+    } catch {
+      return saysNothing;
+    }
+    return isRefusal(error) ? saysNothing : { retry: idempotent, availability: 'down' };
+  }
+
+  /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
+  async #makeReadyForNext(error: unknown, verdict: FailureVerdict, permit: Permit): Promise<void> {
+    if (this.#options.signal?.aborted) throw this.#options.signal.reason;
+    if (error === deadlinePassed) throw this.#late('the attempt');
+    this.#lastFailure = error;
+    const { maxAttempts } = this.#policy;
+    if (!this.#options.idempotent || !verdict.retry || maxAttempts === 1) throw error;
+    if (!(permit.probe && verdict.availability === 'down')) this.#countedAttempts++;
+    if (this.#countedAttempts >= maxAttempts) throw this.#giveUp(errors.attemptsExhausted(this.#progress(), error));
+    if (this.#mustPause(verdict)) await this.#pause(verdict);
+  }
+
+  /** While the breaker is not closed it sets the pace: what waits for it sends nothing, and so pays nothing. */
+  #mustPause(verdict: FailureVerdict): boolean {
+    const { state } = this.#target.breaker;
+    if (state === 'half-open') return verdict.availability !== 'down';
+    return state === 'closed' || state === 'held-closed';
+  }
+
+  async #pause(verdict: FailureVerdict): Promise<void> {
+    const { budget, counters, environment, observer, pauses, name } = this.#target;
+    const retry = Math.max(1, this.#countedAttempts);
+    const delayMs = Math.max(backoffMs(retry, this.#policy, environment.random), verdict.retryAfterMs ?? 0);
+    if (delayMs >= this.#deadline.remainingMs()) throw this.#late('the pause before the next attempt', delayMs);
+    if (!budget.spend(this.#now())) throw this.#giveUp(errors.budgetExhausted(this.#progress(), this.#lastFailure));
+    counters.retries++;
+    observer.retried(name);
+    this.#announce(delayMs);
+    await pauses.wait(this.#deadline.within(delayMs), this.#options.signal).catch((reason: unknown) => {
+      if (reason !== waitedTooLong) throw this.#explain(reason, 'the pause before the next attempt');
+    });
+  }
+
+  #announce(delayMs: number): void {
+    const attempt = this.#attempts + 1;
+    if (this.#announcedAttempt === attempt) return;
+    this.#announcedAttempt = attempt;
+    try {
+      this.#options.onRetry?.({ attempt, delayMs, error: this.#lastFailure });
+    } catch {
+      // A listener that fails must not decide whether the work is done.
+    }
+  }
+
+  #explain(reason: unknown, awaited: string): unknown {
+    if (reason === waitedTooLong) return this.#late(awaited);
+    if (reason === heldOpen) return this.#circuitOpen();
+    if (reason === stopped) return this.#giveUp(errors.policyStopped(this.#progress(), this.#cause()));
+    return reason;
+  }
+
+  #late(where: string, retryAfterMs = 0): errors.RetryError {
+    return this.#giveUp(errors.deadlineExceeded(this.#progress(), where, retryAfterMs, this.#cause()));
+  }
+
+  #circuitOpen(): errors.RetryError {
+    const inMs = this.#target.breaker.breakLeftMs();
+    return this.#giveUp(errors.circuitOpen(this.#progress(), inMs, this.#cause()));
+  }
+
+  #giveUp(error: errors.RetryError): errors.RetryError {
+    this.#target.counters.giveUps++;
+    this.#target.observer.gaveUp(this.#target.name, error.code as RetryErrorCode);
+    return error;
+  }
+
+  /** The last failure of this call; of the target, when this call never got to it. */
+  #cause(): unknown {
+    return this.#lastFailure ?? (this.#target.breaker.state === 'closed' ? undefined : this.#target.breaker.lastCause);
+  }
+
+  #progress(): errors.Progress {
+    const elapsedMs = this.#now() - this.#startedAt;
+    return { operation: this.#options.name, target: this.#target.name, attempts: this.#attempts, elapsedMs };
+  }
+
+  #now(): number {
+    return this.#target.environment.clock.now();
+  }
+
+  // What an attempt asks of its call (`AttemptLimits`).
+
+  get timeoutMs(): number {
+    return this.#options.attemptTimeoutMs ?? limitOf(this.#policy.attemptTimeoutMs);
+  }
+
+  get graceMs(): number {
+    return this.#policy.cancelGraceMs;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
+  }
+
+  timeoutError(): Error {
+    return errors.attemptTimeout(this.#progress(), this.timeoutMs);
+  }
+}
+
+/** In options 0 stands for no limit. */
+function limitOf(ms: number): number {
+  return ms === 0 ? Number.POSITIVE_INFINITY : ms;
+}
+
+/** A refusal of ours or of an inner policy, or a mistake of the caller: neither says anything of the target. */
+function isRefusal(error: unknown): boolean {
+  if (!isKeelsonError(error)) return false;
+  const status = error.http?.status ?? 500;
+  return status < 500 || (errors.isOwnError(error) && error.code !== 'RETRY_ATTEMPT_TIMEOUT');
+}

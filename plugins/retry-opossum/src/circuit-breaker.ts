@@ -1,0 +1,70 @@
+/**
+ * `held-open` and `held-closed` are the doing of a person, and last until the same person lets go.
+ */
+export type BreakerState = 'closed' | 'open' | 'half-open' | 'held-open' | 'held-closed';
+
+export const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half-open', 'held-open', 'held-closed'];
+
+/** Leave to make one attempt. To be given back with `settle`, whatever became of the attempt. */
+export interface Permit {
+  /** True for an attempt that finds out whether the target is back. */
+  readonly probe: boolean;
+}
+
+/** What an attempt has shown of the target. */
+export interface Outcome {
+  readonly availability: 'up' | 'down' | 'unknown';
+  readonly durationMs: number;
+  /** What was thrown. */
+  readonly cause?: unknown;
+  /** The target asked to be left alone for at least this. */
+  readonly retryAfterMs?: number;
+}
+
+export interface BreakerMove {
+  readonly from: BreakerState;
+  readonly to: BreakerState;
+  /** The length of the break, when `to` is `open`. */
+  readonly breakMs?: number;
+  /** The failure that opened it. */
+  readonly cause?: unknown;
+}
+
+export interface BreakerReport {
+  readonly state: BreakerState;
+  /** How long it has been in this state. */
+  readonly sinceMs: number;
+  /** What is left of the break; 0 when there is none, `Infinity` while held open. */
+  readonly breakLeftMs: number;
+  /** Breaks since it was built. */
+  readonly breaks: number;
+  /** The last failure that counted against the target; undefined when none has. */
+  readonly lastCause: unknown;
+}
+
+/**
+ * Judges the health of one target by the attempts that finished, and says who may try.
+ *
+ * Holds no timer and calls nobody's work: whoever runs an attempt asks with `admit` and reports with `settle`.
+ */
+export interface CircuitBreaker {
+  readonly state: BreakerState;
+  /** What counted last against the target; undefined when nothing has. */
+  readonly lastCause: unknown;
+  /** Leave to make an attempt; undefined while there is none to be had. */
+  admit(): Permit | undefined;
+  /**
+   * Reports an attempt. `unknown` counts neither way. A permit handed out before the last change of state, or settled
+   * already, changes nothing.
+   */
+  settle(permit: Permit, outcome: Outcome): void;
+  /** Milliseconds before which `admit` says no for certain; 0 when it may say yes, `Infinity` while held open. */
+  breakLeftMs(): number;
+  /** Milliseconds after which it is worth asking `admit` again even if nothing is settled until then. */
+  askAgainInMs(): number;
+  /** Holds it open or closed whatever happens; `undefined` lets go, and a breaker let go is closed. */
+  hold(as: 'open' | 'closed' | undefined): void;
+  describe(): BreakerReport;
+  /** Lets nothing through from now on. */
+  shutdown(): void;
+}

@@ -1,0 +1,14 @@
+/** Every code this package throws; each has a section in docs/errors.md. */
+export const errorCodes = [
+  'RETRY_ATTEMPTS_EXHAUSTED',
+  'RETRY_BUDGET_EXHAUSTED',
+  'RETRY_DEADLINE_EXCEEDED',
+  'RETRY_ATTEMPT_TIMEOUT',
+  'RETRY_STOPPED',
+  'RETRY_OPTIONS_INVALID',
+  'CIRCUIT_OPEN',
+  'CIRCUIT_WAITERS_FULL',
+  'BULKHEAD_FULL',
+] as const;
+
+export type RetryErrorCode = (typeof errorCodes)[number];

@@ -1,0 +1,138 @@
+import { type Facts, isKeelsonError, KeelsonError } from '@keelson/core';
+import { errorCodes, type RetryErrorCode } from './error-codes.js';
+
+/** How far a call had come. */
+export interface Progress {
+  /** `ExecuteOptions.name`. */
+  readonly operation: string;
+  readonly target: string;
+  /** Attempts that were sent to the target. */
+  readonly attempts: number;
+  readonly elapsedMs: number;
+}
+
+/** A call that was given up, or refused before its first attempt. `cause` is the last failure. */
+export class RetryError extends KeelsonError {}
+
+interface Story {
+  readonly code: RetryErrorCode;
+  readonly why: string;
+  readonly hint: string;
+  readonly retryAfterMs: number;
+  readonly facts?: Facts;
+  readonly cause?: unknown;
+}
+
+/** When the caller of a refused request may come back, where nothing better is known. */
+const usualRetryAfterMs = 1_000;
+
+export function attemptsExhausted(progress: Progress, cause: unknown): RetryError {
+  return tell(progress, {
+    code: 'RETRY_ATTEMPTS_EXHAUSTED',
+    why: 'the policy allows no further attempt',
+    hint: 'Look at the cause; raise maxAttempts of the policy only when the target was about to recover.',
+    retryAfterMs: usualRetryAfterMs,
+    cause,
+  });
+}
+
+export function budgetExhausted(progress: Progress, cause: unknown): RetryError {
+  return tell(progress, {
+    code: 'RETRY_BUDGET_EXHAUSTED',
+    why: 'too many calls to the target are being retried already',
+    hint: 'Look at the cause. The budget keeps retries from adding load to a target in trouble; it refills by itself.',
+    retryAfterMs: usualRetryAfterMs,
+    cause,
+  });
+}
+
+/** `where` says what the time ran out in: `the attempt`, `the wait for ...`. */
+export function deadlineExceeded(progress: Progress, where: string, retryAfterMs: number, cause: unknown): RetryError {
+  return tell(progress, {
+    code: 'RETRY_DEADLINE_EXCEEDED',
+    why: `its deadline does not leave time for ${where}`,
+    hint: 'Look at the cause for why it took so long; give the call more time only when its own caller waits that long.',
+    retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
+    facts: { where },
+    cause,
+  });
+}
+
+/** The reason of an attempt's signal when its own time is over. */
+export function attemptTimeout(progress: Progress, timeoutMs: number): RetryError {
+  return tell(progress, {
+    code: 'RETRY_ATTEMPT_TIMEOUT',
+    why: `attempt ${progress.attempts} had not ended after ${timeoutMs} ms`,
+    hint: 'See whether the target is slow or the work ignores the signal of its attempt.',
+    retryAfterMs: usualRetryAfterMs,
+    facts: { timeoutMs },
+  });
+}
+
+export function circuitOpen(progress: Progress, retryAfterMs: number, cause: unknown): RetryError {
+  const held = retryAfterMs === Number.POSITIVE_INFINITY;
+  return tell(progress, {
+    code: 'CIRCUIT_OPEN',
+    why: held ? 'its breaker is held open by hand' : `"${progress.target}" is down and its breaker open`,
+    hint: held
+      ? 'Release the breaker when the target may be used again.'
+      : 'Look at the cause; the breaker closes by itself.',
+    retryAfterMs: held ? usualRetryAfterMs : retryAfterMs,
+    facts: { held },
+    cause,
+  });
+}
+
+export function waitersFull(progress: Progress, maxWaiters: number, retryAfterMs: number, cause: unknown): RetryError {
+  return tell(progress, {
+    code: 'CIRCUIT_WAITERS_FULL',
+    why: `its breaker is open and ${maxWaiters} calls wait for the target already`,
+    hint: 'Look at the cause; shorter deadlines keep fewer calls waiting.',
+    retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
+    facts: { maxWaiters },
+    cause,
+  });
+}
+
+export function bulkheadFull(progress: Progress, limits: { maxConcurrentCalls: number; maxQueuedCalls: number }) {
+  return tell(progress, {
+    code: 'BULKHEAD_FULL',
+    why: `${limits.maxConcurrentCalls} calls run and ${limits.maxQueuedCalls} queue already`,
+    hint: 'Shed load or add instances before raising bulkhead.maxConcurrentCalls.',
+    retryAfterMs: usualRetryAfterMs,
+    facts: { ...limits },
+  });
+}
+
+export function policyStopped(progress: Progress, cause: unknown): RetryError {
+  return tell(progress, {
+    code: 'RETRY_STOPPED',
+    why: 'the service is stopping',
+    hint: 'Nothing to do; let work finish before the retry policy is stopped.',
+    retryAfterMs: usualRetryAfterMs,
+    cause,
+  });
+}
+
+/** True for an error that this package made: it says nothing of the target of an outer call. */
+export function isOwnError(error: unknown): boolean {
+  return isKeelsonError(error) && (errorCodes as readonly string[]).includes(error.code);
+}
+
+function tell(progress: Progress, { code, why, hint, retryAfterMs, facts, cause }: Story): RetryError {
+  const { operation, target, attempts } = progress;
+  const elapsedMs = Math.round(progress.elapsedMs);
+  const tried = attempts === 0 ? 'was refused' : `ended after ${plural(attempts, 'attempt')} in ${elapsedMs} ms`;
+  return new RetryError({
+    code,
+    message: `${operation} ${tried}: ${why}.`,
+    hint,
+    facts: { operation, target, attempts, elapsedMs, ...facts },
+    cause,
+    http: { status: 503, title: 'Service unavailable', retryAfterMs: Math.ceil(retryAfterMs) },
+  });
+}
+
+function plural(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}

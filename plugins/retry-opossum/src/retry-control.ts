@@ -1,0 +1,26 @@
+import { type ServiceToken, serviceToken } from '@keelson/core';
+import type { Change } from './changes.js';
+import type { RetryOptionsInput } from './options.js';
+import type { RetryObserver, TargetReport } from './target.js';
+
+/** Reads and steers the policy of a running service. */
+export interface RetryControl {
+  /** What is known of each target that has been called. */
+  describe(): readonly TargetReport[];
+  /**
+   * Puts `options` in the place of all current ones; what is left out has its default. Calls in flight keep the deadline,
+   * timeouts and attempts they began with; the state of each breaker stays.
+   *
+   * @returns what differs from before.
+   * @throws KeelsonError RETRY_OPTIONS_INVALID with every problem; then nothing has changed.
+   */
+  reconfigure(options: RetryOptionsInput): readonly Change[];
+  /** Holds the breaker of `target` open (every call is refused, those that wait too) or closed, whatever happens. */
+  hold(target: string, as: 'open' | 'closed'): void;
+  /** Lets go of a breaker that is held: it is closed and judges again. Does nothing when none is held. */
+  release(target: string): void;
+  /** Tells `observer` what happens from now on. Disposing of the result ends it. */
+  observe(observer: RetryObserver): Disposable;
+}
+
+export const RetryControl: ServiceToken<RetryControl> = serviceToken('@keelson/retry-opossum/RetryControl');

@@ -1,0 +1,123 @@
+import type { Clock } from '@keelson/core';
+import { Bulkhead } from './bulkhead.js';
+import type { BreakerMove, BreakerReport, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
+import type { RetryErrorCode } from './error-codes.js';
+import { Gate } from './gate.js';
+import { OpossumBreaker } from './opossum-breaker.js';
+import type { PolicyOptions } from './options.js';
+import { RetryBudget } from './retry-budget.js';
+import { WaitingRoom } from './waiting-room.js';
+
+/** Told what happens to a target; for logs and metrics. Must not throw. */
+export interface RetryObserver {
+  breakerMoved(target: string, move: BreakerMove): void;
+  retried(target: string): void;
+  gaveUp(target: string, code: RetryErrorCode): void;
+}
+
+export interface TargetCounters {
+  /** Calls that made at least one attempt. */
+  calls: number;
+  attempts: number;
+  /** Attempts paid for from the budget. */
+  retries: number;
+  /** Calls that waited for the target to come back. */
+  waits: number;
+  /** Calls that ended in an error of the policy's own. */
+  giveUps: number;
+}
+
+/** What is known of one target; safe to show but for `breaker.lastCause`, which is an error as it was thrown. */
+export interface TargetReport {
+  readonly target: string;
+  readonly policy: PolicyOptions;
+  readonly breaker: BreakerReport;
+  readonly counters: Readonly<TargetCounters>;
+  readonly budgetLeft: number;
+  readonly waiting: number;
+  readonly running: number | undefined;
+  readonly queued: number;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** What all calls to one target share. */
+export class Target {
+  readonly name: string;
+  readonly environment: Environment;
+  readonly breaker: CircuitBreaker & { configure(options: PolicyOptions['breaker']): void };
+  readonly budget: RetryBudget;
+  readonly gate: Gate;
+  readonly bulkhead: Bulkhead;
+  /** Callers between two attempts; all of their waits share one timer. */
+  readonly pauses: WaitingRoom<never>;
+  readonly observer: RetryObserver;
+  readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, waits: 0, giveUps: 0 };
+  #policy: PolicyOptions;
+
+  constructor(name: string, policy: PolicyOptions, environment: Environment, observer: RetryObserver) {
+    const { clock, random } = environment;
+    this.name = name;
+    this.#policy = policy;
+    this.environment = environment;
+    this.observer = observer;
+    const onMove = (move: BreakerMove) => observer.breakerMoved(name, move);
+    this.breaker = new OpossumBreaker({ options: policy.breaker, clock, random, onMove });
+    this.budget = new RetryBudget(policy.budget, clock.now());
+    this.gate = new Gate(this.breaker, policy.waiting, clock);
+    this.bulkhead = new Bulkhead(policy.bulkhead, clock);
+    this.pauses = new WaitingRoom(clock);
+  }
+
+  /** What calls that begin now go by. */
+  get policy(): PolicyOptions {
+    return this.#policy;
+  }
+
+  /** Calls that have begun keep the deadline, timeouts, attempts and waits they began with. */
+  configure(policy: PolicyOptions): void {
+    this.#policy = policy;
+    this.breaker.configure(policy.breaker);
+    this.budget.configure(policy.budget);
+    this.gate.configure(policy.waiting);
+    this.bulkhead.configure(policy.bulkhead);
+  }
+
+  settle(permit: Permit, outcome: Outcome): void {
+    this.breaker.settle(permit, outcome);
+    if (this.gate.waiting > 0) this.gate.letGo();
+  }
+
+  hold(as: 'open' | 'closed' | undefined): void {
+    this.breaker.hold(as);
+    if (as === 'open') this.gate.rejectAll(() => heldOpen);
+    else this.gate.letGo();
+  }
+
+  stop(): void {
+    for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => stopped);
+    this.breaker.shutdown();
+  }
+
+  describe(): TargetReport {
+    const limited = this.#policy.bulkhead.maxConcurrentCalls > 0;
+    return {
+      target: this.name,
+      policy: this.#policy,
+      breaker: this.breaker.describe(),
+      counters: { ...this.counters },
+      budgetLeft: this.budget.left(this.environment.clock.now()),
+      waiting: this.gate.waiting,
+      running: limited ? this.bulkhead.running : undefined,
+      queued: this.bulkhead.queued,
+    };
+  }
+}
+
+/** Thrown to those who wait when the policy stops. */
+export const stopped = Symbol('stopped');
+/** Thrown to those who wait when the breaker is held open by hand. */
+export const heldOpen = Symbol('held open');
