@@ -1,14 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  type Facts,
-  type HttpHandler,
-  type HttpServer,
-  type Lifecycle,
-  type LifecyclePhase,
-  type Logger,
-  silentLogger,
-} from '@keelson/core';
+import type { HttpHandler, HttpServer, Lifecycle, LifecyclePhase } from '@keelson/core';
 
 /** A lifecycle that the test moves. */
 export class MovableLifecycle implements Lifecycle {
@@ -34,31 +26,6 @@ export class MovableLifecycle implements Lifecycle {
     if (phase === 'stopping') this.#controller.abort();
     for (const listener of this.#listeners) listener(phase);
   }
-}
-
-export interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly facts: Facts;
-}
-
-/** A logger whose lines can be read. */
-export function recordingLogger(): Logger & { readonly lines: Line[] } {
-  const lines: Line[] = [];
-  const write =
-    (level: string) =>
-    (message: string, facts: Facts = {}) =>
-      void lines.push({ level, message, facts });
-  const logger = {
-    ...silentLogger,
-    lines,
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
-    isEnabled: () => true,
-    child: () => logger,
-  };
-  return logger;
 }
 
 /** The smallest server that keeps the contract of `HttpServer.router`, on a free port of the loopback. */

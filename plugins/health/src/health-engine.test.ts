@@ -1,7 +1,7 @@
 import { type HealthCheck, type HealthResult, KeelsonError, silentTelemetry } from '@keelson/core';
-import { FakeClock } from '@keelson/core/testing';
+import { FakeClock, RecordingLogger } from '@keelson/core/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MovableLifecycle, recordingLogger } from './harness.fixture.js';
+import { MovableLifecycle } from './harness.fixture.js';
 import { HealthEngine } from './health-engine.js';
 import { type HealthOptions, healthOptions } from './options.js';
 
@@ -10,14 +10,14 @@ const fail: HealthResult = { status: 'fail', output: 'gone' };
 
 let clock: FakeClock;
 let lifecycle: MovableLifecycle;
-let logger: ReturnType<typeof recordingLogger>;
+let logger: RecordingLogger;
 let engines: HealthEngine[];
 
 beforeEach(() => {
   clock = new FakeClock();
   lifecycle = new MovableLifecycle();
   lifecycle.move('ready');
-  logger = recordingLogger();
+  logger = new RecordingLogger();
   engines = [];
 });
 
@@ -99,7 +99,7 @@ describe('the lifecycle', () => {
     await clock.advance(60_000);
     expect(readiness(engine, 'database').check?.status).toBe('fail');
     expect(database.looks).toBe(1);
-    expect(logger.lines).toEqual([]);
+    expect(logger.lines()).toEqual([]);
   });
 });
 
@@ -219,7 +219,7 @@ describe('sampling', () => {
     clock.now = now;
     await clock.advance(2_000);
     expect(readiness(engine, 'database').check?.status).toBe('pass');
-    expect(logger.lines.map(line => line.message)).toEqual([
+    expect(logger.lines().map(line => line.message)).toEqual([
       'Health check database fails',
       'Health check database passes again',
     ]);
@@ -286,7 +286,7 @@ describe('failures', () => {
     await clock.advance(0);
     expect(readiness(engine, 'ours').check?.output).toBe('The database did not answer a ping.');
     expect(readiness(engine, 'foreign').check?.output).toBe('The check failed with Error (ECONNREFUSED).');
-    expect(logger.lines.map(line => line.facts.error)).toEqual([ours, foreign]);
+    expect(logger.lines().map(line => line.facts.error)).toEqual([ours, foreign]);
   });
 
   test('a check that throws at once, returns nothing or throws undefined has failed', async () => {
@@ -318,12 +318,12 @@ describe('failures', () => {
     const database = scripted('database');
     engine.register(database);
     await clock.advance(20_000);
-    expect(logger.lines).toEqual([]);
+    expect(logger.lines()).toEqual([]);
     database.result = fail;
     await clock.advance(20_000);
     database.result = pass;
     await clock.advance(20_000);
-    expect(logger.lines).toEqual([
+    expect(logger.lines()).toMatchObject([
       {
         level: 'warn',
         message: 'Health check database fails',

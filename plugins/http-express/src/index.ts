@@ -1,1 +1,3 @@
-export {};
+export { errorCodes } from './error-codes.js';
+export { type HttpOptions, httpOptions } from './options.js';
+export { default } from './plugin.js';

@@ -1,0 +1,19 @@
+/** Every code this package throws or answers with; each has a section in docs/errors.md. */
+export const errorCodes = [
+  'HTTP_PORT_TAKEN',
+  'HTTP_PORT_FORBIDDEN',
+  'HTTP_LISTEN_FAILED',
+  'HTTP_NOT_READY',
+  'HTTP_STOPPING',
+  'HTTP_ROUTE_UNKNOWN',
+  'HTTP_PATH_MALFORMED',
+  'HTTP_BODY_MALFORMED',
+  'HTTP_BODY_TOO_LARGE',
+  'HTTP_BODY_UNSUPPORTED',
+  'HTTP_REQUEST_REFUSED',
+  'HTTP_REQUEST_MALFORMED',
+  'HTTP_REQUEST_TIMEOUT',
+  'HTTP_HEADERS_TOO_LARGE',
+  'HTTP_SESSION_MISSING',
+  'HTTP_UNEXPECTED',
+] as const;

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger, Telemetry } from '@keelson/core';
+import { type Exchange, exchangeOf } from './exchange.js';
+import { failureOf, problemOf } from './problem.js';
+import { sendProblem } from './send-problem.js';
+
+export interface ErrorTools {
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+export type HandleError = (error: unknown, request: IncomingMessage, response: ServerResponse) => void;
+
+/** Turns whatever a handler failed with into an answer, and reports it once when it is a fault of the service. */
+export function createErrorHandler(tools: ErrorTools): HandleError {
+  return (error, request, response) => {
+    const exchange = exchangeOf(request);
+    if (response.destroyed && !response.writableFinished) return noteUnheard(error, exchange, tools);
+    if (response.headersSent) return breakOff(error, request, response, tools);
+    const problem = problemOf(failureOf(error), exchange.requestId);
+    exchange.error = error;
+    if (problem.status >= 500 && !exchange.refused) capture(error, request, tools);
+    sendProblem(response, problem);
+  };
+}
+
+/** The client has gone, and most often this is why the handler failed: no fault of the service. */
+function noteUnheard(error: unknown, exchange: Exchange, { logger }: ErrorTools): void {
+  logger.debug('A handler failed after its client had gone', { route: exchange.route, error });
+}
+
+/** A part of the answer has left: the client must see it cut rather than take it for the whole. */
+function breakOff(error: unknown, request: IncomingMessage, response: ServerResponse, tools: ErrorTools): void {
+  const { route } = exchangeOf(request);
+  tools.logger.error('A handler failed after its answer had begun', { method: request.method, route, error });
+  capture(error, request, tools);
+  if (!response.writableEnded) response.destroy();
+}
+
+function capture(error: unknown, request: IncomingMessage, { telemetry }: ErrorTools): void {
+  telemetry.captureError(error, {
+    operation: 'http.request',
+    facts: { method: request.method, route: exchangeOf(request).route },
+  });
+}

@@ -1,0 +1,76 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { HttpHandler } from '@keelson/core';
+import express, { type ErrorRequestHandler, type RequestHandler, Router } from 'express';
+import type { HandleError } from './error-handler.js';
+import { exchangeOf } from './exchange.js';
+import type { HttpOptions } from './options.js';
+import { unknownRoute } from './refusals.js';
+import { noteRoute } from './route-template.js';
+
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+export interface AppParts {
+  /** Runs before everything else. */
+  readonly open: Middleware;
+  /** Lets a request in, or passes on why not. */
+  readonly admit: Middleware;
+  /** Gives the request its session. */
+  readonly session: Middleware;
+  readonly handleError: HandleError;
+}
+
+export interface ExpressApp {
+  readonly handle: RequestListener;
+  mount(path: string, handler: HttpHandler, session: 'request' | 'none'): void;
+}
+
+/** The way of a request through Express; the only file that imports it. */
+export function createExpressApp(options: HttpOptions, parts: AppParts): ExpressApp {
+  const probes = Router();
+  const routes = Router();
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('trust proxy', options.trustProxy);
+  // Express would show stacks to clients, were anything to get past our own error handler.
+  app.set('env', 'production');
+  app.use(parts.open);
+  app.use(probes);
+  app.use(parts.admit);
+  app.use(express.json({ limit: options.bodyLimitBytes, type: ['application/json', 'application/*+json'] }));
+  app.use(parts.session);
+  app.use(routes);
+  app.use((_request, _response, next) => next(unknownRoute()));
+  const handleError: ErrorRequestHandler = (error, request, response, _next) =>
+    parts.handleError(error, request, response);
+  app.use(handleError);
+  return {
+    handle: app,
+    mount: (path, handler, session) => {
+      if (session === 'none') probes.use(path, probe(path, handler));
+      else routes.use(path, route(path, handler));
+    },
+  };
+}
+
+function probe(path: string, handler: HttpHandler): RequestHandler {
+  const handle = route(path, handler);
+  return (request, response, next) => {
+    const exchange = exchangeOf(request);
+    exchange.probe = true;
+    return handle(request, response, error => {
+      exchange.probe = false;
+      next(error);
+    });
+  };
+}
+
+function route(path: string, handler: HttpHandler): RequestHandler {
+  return (request, response, next) => {
+    const exchange = exchangeOf(request);
+    noteRoute(request, path);
+    return handler(request, response, error => {
+      if (error === undefined || error === null) exchange.route = undefined;
+      next(error);
+    }) as Promise<void>;
+  };
+}

@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { KeelsonError } from '@keelson/core';
+import type { HttpOptions } from './options.js';
+
+type Place = Pick<HttpOptions, 'port' | 'host'>;
+
+/**
+ * Binds the port and gives the address, as a URL without a path.
+ *
+ * @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED.
+ */
+export async function listen(server: Server, place: Place): Promise<string> {
+  server.listen({ port: place.port, ...(place.host === undefined ? {} : { host: place.host }) });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw listenFailure(error, place);
+  }
+  return urlOf(server.address() as AddressInfo);
+}
+
+/** A wildcard is an address to listen on, not one to call. */
+function urlOf({ address, family, port }: AddressInfo): string {
+  const host = address === '::' || address === '0.0.0.0' ? '127.0.0.1' : address;
+  return `http://${family === 'IPv6' && host === address ? `[${host}]` : host}:${port}`;
+}
+
+function listenFailure(cause: unknown, { port, host }: Place): KeelsonError {
+  const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  const facts = { port, host: host ?? 'every address', errno };
+  switch (errno) {
+    case 'EADDRINUSE':
+      return new KeelsonError({
+        code: 'HTTP_PORT_TAKEN',
+        message: `Port ${port} is in use by another process.`,
+        hint: `Stop that process (lsof -i :${port} shows it) or set another port in the http plugin; 0 takes any free one.`,
+        facts,
+        cause,
+      });
+    case 'EACCES':
+      return new KeelsonError({
+        code: 'HTTP_PORT_FORBIDDEN',
+        message: `This user may not listen on port ${port}.`,
+        hint: 'Ports below 1024 are for privileged users: set a higher one in the http plugin and map it outside.',
+        facts,
+        cause,
+      });
+    default:
+      return new KeelsonError({
+        code: 'HTTP_LISTEN_FAILED',
+        message: `The server cannot listen on port ${port} of ${host ?? 'this machine'} (${errno}).`,
+        hint: 'Check host in the http plugin: it must be an address of this machine, such as 127.0.0.1 or 0.0.0.0.',
+        facts,
+        cause,
+      });
+  }
+}

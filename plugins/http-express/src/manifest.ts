@@ -1,0 +1,15 @@
+import { defineManifest, HttpServer, Logger, Telemetry } from '@keelson/core';
+import { type HttpOptions, httpOptions } from './options.js';
+
+/**
+ * The database is not named here, though requests have sessions: it is started after this server, whose probes answer
+ * while the database is still being waited for. The sessions look it up when the service is ready.
+ */
+export default defineManifest<HttpOptions>({
+  name: 'http-express',
+  slot: 'http',
+  config: httpOptions,
+  provides: [HttpServer],
+  optional: [Logger, Telemetry],
+  stopTimeoutMs: 15_000,
+});

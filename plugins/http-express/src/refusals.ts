@@ -1,0 +1,29 @@
+import { KeelsonError } from '@keelson/core';
+
+export function notReady(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_NOT_READY',
+    message: 'A request came before the service was ready.',
+    http: unavailable('The service is starting.'),
+  });
+}
+
+export function stopping(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_STOPPING',
+    message: 'A request came while the service was draining.',
+    http: unavailable('The service is stopping; another instance may answer.'),
+  });
+}
+
+export function unknownRoute(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_ROUTE_UNKNOWN',
+    message: 'No route answers the method and path of a request.',
+    http: { status: 404, title: 'Not found', detail: 'No route answers this method and path.' },
+  });
+}
+
+function unavailable(detail: string) {
+  return { status: 503, title: 'Service unavailable', detail, retryAfterMs: 1_000 };
+}
