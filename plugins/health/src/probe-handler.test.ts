@@ -30,7 +30,18 @@ afterEach(async () => {
 function run(options: object = {}) {
   const config = healthOptions.parse(options);
   const signal = new AbortController().signal;
-  return { config, key: 'health', instance: undefined, directory: '.', clock, lifecycle, container, logger, signal };
+  return {
+    config,
+    service: 'shop',
+    key: 'health',
+    instance: undefined,
+    directory: '.',
+    clock,
+    lifecycle,
+    container,
+    logger,
+    signal,
+  };
 }
 
 /** Starts the plugin as the kernel does, with these checks registered and looked at once. */

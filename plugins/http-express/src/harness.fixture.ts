@@ -50,6 +50,7 @@ export class Harness implements AsyncDisposable {
     const signal = new AbortController().signal;
     this.context = {
       config,
+      service: 'shop',
       key: 'http',
       instance: undefined,
       directory: '.',
@@ -102,11 +103,15 @@ export class Harness implements AsyncDisposable {
   }
 
   /** An open connection, for what no client would send. */
-  async connect(): Promise<RawConnection> {
-    const socket = connect(this.port, '127.0.0.1');
-    await once(socket, 'connect');
-    return new RawConnection(socket);
+  connect(): Promise<RawConnection> {
+    return connectTo(this.port);
   }
+}
+
+export async function connectTo(port: number): Promise<RawConnection> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return new RawConnection(socket);
 }
 
 /** Bytes in and out, and the wish to read until something is there. */

@@ -21,7 +21,7 @@ async function answerTo(error: unknown) {
   return problemFrom(await fetch(`${harness.url}/failing`, { headers: { 'X-Request-Id': 'r-1' } }));
 }
 
-function post(body: BodyInit, headers: Record<string, string> = {}) {
+function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
   harness.http.router(
     '/echo',
     Router().post('/', (request, response) => void response.json(request.body)),
