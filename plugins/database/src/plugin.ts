@@ -24,11 +24,9 @@ export interface DriverContext {
 
 export interface DatabasePluginParts<Config extends CommonDatabaseOptions> {
   readonly manifest: PluginManifest<Config>;
-  /** Loads what is heavy and makes the driver. Connects to nothing. */
-  readonly load: () => Promise<{
-    readonly ormDriver: OrmDriver;
-    createDriver(config: Config, context: DriverContext): DatabaseDriver;
-  }>;
+  readonly ormDriver: OrmDriver;
+  /** Makes the driver. Connects to nothing. */
+  readonly createDriver: (config: Config, context: DriverContext) => DatabaseDriver;
 }
 
 /** The plugin of a database driver: all but the driver is the same for each. */
@@ -37,10 +35,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
 ): Plugin<Config> {
   return {
     ...parts.manifest,
-    async register(context) {
-      const { ormDriver, createDriver } = await parts.load();
-      bindService(context, ormDriver, createDriver);
-    },
+    register: context => bindService(context, parts),
     async start({ container, config, instance, signal, logger, key }) {
       const database = container.get<DatabaseService>(DatabaseService, named(instance));
       signal.addEventListener('abort', () => void database.disconnect(), { once: true });
@@ -62,8 +57,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
 
 function bindService<Config extends CommonDatabaseOptions>(
   { bind, config, clock, directory, instance, key }: RegisterContext<Config>,
-  ormDriver: OrmDriver,
-  createDriver: (config: Config, context: DriverContext) => DatabaseDriver,
+  { ormDriver, createDriver }: DatabasePluginParts<Config>,
 ): void {
   bind(DatabaseService)
     .toDynamicValue(({ get, getAll }) => {

@@ -1,0 +1,263 @@
+import type { Clock, Deadline, Logger } from '@keelson/core';
+import {
+  type AcquireOptions,
+  AcquireTimeoutError,
+  DatabaseClosedError,
+  type DriverConnection,
+  isConnectionLoss,
+  OverloadedError,
+  type Permit,
+  Permits,
+  type PoolStats,
+  severityOf,
+  sqlStateOf,
+} from '@keelson/database';
+import pg from 'pg';
+import type { PostgresqlOptions } from './options.js';
+import { asPgClient, type PgClient } from './pg-internals.js';
+import { PostgresqlConnection } from './postgresql-connection.js';
+import { StatementBatch } from './statement-batch.js';
+
+export interface ConnectionPoolParts {
+  readonly client: pg.ClientConfig;
+  readonly options: PostgresqlOptions['pool'];
+  readonly types: unknown;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly cancel: (client: PgClient) => Promise<void>;
+  /** A connection was lost, or the server said that it goes away. */
+  readonly onLost: (cause: unknown) => void;
+  readonly random?: () => number;
+}
+
+/** What is remembered of one connection. */
+interface Record_ {
+  readonly generation: number;
+  readonly expiresAt: number;
+  usedAt: number;
+}
+
+/**
+ * Lends connections of pg.Pool that are known to work. pg.Pool opens, keeps and closes them; who may have one, in which
+ * order and for how long is decided here, so that pg.Pool itself never has a queue.
+ */
+export class ConnectionPool {
+  readonly #parts: ConnectionPoolParts;
+  readonly #pool: pg.Pool;
+  readonly #permits: Permits;
+  readonly #records = new WeakMap<pg.ClientBase, Record_>();
+  readonly #lent = new Map<PgClient, { since: number; destroy: (reason: unknown) => void }>();
+  #generation = 0;
+  #lastFailure: unknown;
+
+  constructor(parts: ConnectionPoolParts) {
+    const { options, clock } = parts;
+    this.#parts = parts;
+    this.#pool = new pg.Pool({
+      ...parts.client,
+      max: options.max,
+      min: options.min,
+      idleTimeoutMillis: options.idleTimeoutMs,
+    });
+    this.#pool.on('connect', client => this.#opened(client));
+    this.#pool.on('error', error => this.#noteFailure(error));
+    this.#permits = new Permits({
+      max: options.max,
+      maxWaiting: options.maxWaiting,
+      clock,
+      onTimeout: waitedMs => this.#timedOut(waitedMs),
+      onFull: () => new OverloadedError({ ...this.stats(), maxWaiting: options.maxWaiting }),
+    });
+  }
+
+  stats(): PoolStats {
+    const { totalCount: total, idleCount: idle } = this.#pool;
+    return { total, idle, busy: this.#permits.taken, waiting: this.#permits.waiting, max: this.#parts.options.max };
+  }
+
+  async acquire({ deadline, signal }: AcquireOptions): Promise<DriverConnection> {
+    const until = deadline.within(this.#parts.options.acquireTimeoutMs);
+    const permit = await this.#permits.acquire(until, signal);
+    try {
+      return this.#lend(await this.#workingClient(until, signal), permit);
+    } catch (error) {
+      permit.release();
+      throw error;
+    }
+  }
+
+  /** Every connection opened until now is thrown away instead of lent again. */
+  invalidate(): void {
+    this.#generation += 1;
+  }
+
+  /** Lends no more; destroys what is still out at `deadline`. Always resolves. */
+  async close(deadline: Deadline): Promise<void> {
+    const returned = this.#permits.close(new DatabaseClosedError());
+    const { clock } = this.#parts;
+    const timer = clock.schedule(deadline.remainingMs(), () => this.#destroyLent(), { keepAlive: true });
+    await returned;
+    timer.cancel();
+    await this.#pool.end();
+  }
+
+  async #workingClient(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
+    for (;;) {
+      const client = asPgClient(await this.#checkOut(until, signal));
+      if (await this.#works(client)) return client;
+      discard(client);
+      if (until.passed) throw this.#timedOut(this.#parts.options.acquireTimeoutMs);
+    }
+  }
+
+  /** pg.Pool cannot be told to stop waiting: a client that comes too late goes to the idle ones. */
+  #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      let waiting = true;
+      const stop = (error: unknown) => {
+        leave();
+        reject(error);
+      };
+      const onAbort = () => stop(signal?.reason);
+      const timer = this.#parts.clock.schedule(
+        until.remainingMs(),
+        () => stop(this.#timedOut(this.#parts.options.acquireTimeoutMs)),
+        { keepAlive: true },
+      );
+      const leave = () => {
+        waiting = false;
+        timer.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#pool.connect().then(
+        client => {
+          if (!waiting) {
+            client.release();
+            return;
+          }
+          leave();
+          resolve(client);
+        },
+        error => {
+          this.#noteFailure(error);
+          if (waiting) stop(error);
+        },
+      );
+    });
+  }
+
+  async #works(client: PgClient): Promise<boolean> {
+    const record = this.#records.get(client);
+    if (record === undefined || record.generation !== this.#generation) return false;
+    const now = this.#parts.clock.now();
+    if (now >= record.expiresAt) return false;
+    return now - record.usedAt <= this.#parts.options.pingAfterIdleMs || this.#ping(client);
+  }
+
+  #ping(client: PgClient): Promise<boolean> {
+    const { clock, options, types } = this.#parts;
+    return new Promise(resolve => {
+      const timer = clock.schedule(options.pingTimeoutMs, () => this.#pingFailed(new Error('ping timed out'), resolve));
+      client.query(
+        new StatementBatch([{ sql: 'select 1' }], types, ({ failure }) => {
+          timer.cancel();
+          if (failure === undefined) resolve(true);
+          else this.#pingFailed(failure.error, resolve);
+        }),
+      );
+    });
+  }
+
+  #pingFailed(error: unknown, resolve: (works: boolean) => void): void {
+    this.#lastFailure = error;
+    this.invalidate();
+    resolve(false);
+  }
+
+  #lend(client: PgClient, permit: Permit): DriverConnection {
+    const { clock, options, types, cancel, logger } = this.#parts;
+    const since = clock.now();
+    const borrowedBy = new Error('borrowed here');
+    const leak = clock.schedule(options.leakAfterMs, () =>
+      logger.warn('a connection is lent for very long', {
+        heldMs: Math.round(clock.now() - since),
+        stack: borrowedBy.stack,
+      }),
+    );
+    const back = () => {
+      leak.cancel();
+      this.#lent.delete(client);
+    };
+    const connection = new PostgresqlConnection(client, {
+      types,
+      cancel,
+      returned: {
+        giveBack: () => {
+          back();
+          this.#giveBack(client);
+          permit.release();
+        },
+        throwAway: reason => {
+          back();
+          this.#noteFailure(reason);
+          discard(client);
+          permit.release();
+        },
+      },
+    });
+    this.#lent.set(client, { since, destroy: reason => connection.destroy(reason) });
+    return connection;
+  }
+
+  #giveBack(client: PgClient): void {
+    const record = this.#records.get(client);
+    const now = this.#parts.clock.now();
+    if (record === undefined || record.generation !== this.#generation || now >= record.expiresAt) {
+      discard(client);
+      return;
+    }
+    record.usedAt = now;
+    client.release();
+  }
+
+  #opened(client: pg.ClientBase): void {
+    const { clock, options, random = Math.random } = this.#parts;
+    const now = clock.now();
+    const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
+    this.#records.set(client, { generation: this.#generation, expiresAt: now + lifetimeMs, usedAt: now });
+    // pg takes its own listener off while a client is lent; an 'error' without one would end the process.
+    client.on('error', error => this.#noteFailure(error));
+  }
+
+  #noteFailure(error: unknown): void {
+    this.#lastFailure = error;
+    if (!meansRestart(error)) return;
+    this.invalidate();
+    this.#parts.onLost(error);
+  }
+
+  #timedOut(waitedMs: number): AcquireTimeoutError {
+    const now = this.#parts.clock.now();
+    const longestHeldMs = Math.max(0, ...[...this.#lent.values()].map(({ since }) => Math.round(now - since)));
+    return new AcquireTimeoutError({ ...this.stats(), waitedMs, longestHeldMs }, this.#lastFailure);
+  }
+
+  #destroyLent(): void {
+    for (const { destroy } of [...this.#lent.values()]) destroy(new DatabaseClosedError());
+  }
+}
+
+/** Per connection and no sign of a restart: idle_in_transaction_session_timeout and idle_session_timeout. */
+const ownFault = new Set(['25P03', '57P05']);
+
+function meansRestart(error: unknown): boolean {
+  if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
+  return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
+}
+
+/** Closes the socket at once: pg would wait for a dead server to take its goodbye. */
+function discard(client: PgClient): void {
+  client.connection.stream.destroy();
+  client.release(true);
+}

@@ -1,0 +1,76 @@
+import type { BatchOutcome, Statement } from '@keelson/database';
+import pg from 'pg';
+import { asPgClient, type PgClient } from './pg-internals.js';
+import { StatementBatch } from './statement-batch.js';
+
+/**
+ * One connection outside of the pool, for questions about the server that must not wait behind the work of users.
+ * Opened when first needed, again when it was lost; one question at a time.
+ */
+export class ControlConnection {
+  readonly #config: pg.ClientConfig;
+  readonly #types: unknown;
+  #client: Promise<PgClient> | undefined;
+  #asking: Promise<unknown> = Promise.resolve();
+
+  constructor(config: pg.ClientConfig, types: unknown) {
+    this.#config = config;
+    this.#types = types;
+  }
+
+  /** Rejects when it cannot be asked, and with the signal's reason when that comes first; then the socket is destroyed. */
+  ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
+    const answer = this.#asking.then(() => this.#ask(statements, signal));
+    this.#asking = answer.catch(() => {});
+    return answer;
+  }
+
+  close(): void {
+    this.#drop();
+  }
+
+  async #ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([this.#run(statements), aborted.promise]);
+    } catch (error) {
+      this.#drop();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #run(statements: readonly Statement[]): Promise<BatchOutcome['results']> {
+    this.#client ??= this.#open();
+    const client = await this.#client;
+    return new Promise((resolve, reject) => {
+      client.query(
+        new StatementBatch(statements, this.#types, ({ results, failure }) => {
+          if (failure === undefined) resolve(results);
+          else reject(failure.error);
+        }),
+      );
+    });
+  }
+
+  async #open(): Promise<PgClient> {
+    const client = asPgClient(new pg.Client(this.#config));
+    client.on('error', () => this.#drop());
+    await client.connect();
+    client.connection.stream.unref();
+    return client;
+  }
+
+  #drop(): void {
+    const dropped = this.#client;
+    this.#client = undefined;
+    void dropped?.then(
+      client => client.connection.stream.destroy(),
+      () => {},
+    );
+  }
+}

@@ -1,0 +1,13 @@
+import { defineManifest } from '@keelson/core';
+import { DatabaseService } from '@keelson/database/contract';
+import { optionsSchema, type PostgresqlOptions } from './options.js';
+
+export default defineManifest<PostgresqlOptions>({
+  name: 'database-postgresql',
+  slot: 'database',
+  contract: '^0.1.0',
+  config: optionsSchema,
+  provides: [DatabaseService],
+  capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'],
+  startTimeoutMs: 330_000,
+});

@@ -1,0 +1,84 @@
+import { commonOptions } from '@keelson/database/contract';
+import { z } from 'zod';
+
+const milliseconds = z.number().int().positive();
+
+const url = z
+  .string()
+  .refine(isPostgresUrl, 'must be a url like postgresql://user:password@host:5432/database')
+  .meta({ secret: true })
+  .describe('Where the database is: postgresql://user:password@host:5432/database.');
+
+const pool = z
+  .strictObject({
+    max: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(10)
+      .describe('Most connections. About twice the cores of the server serves well.'),
+    min: z.number().int().min(0).default(0).describe('Idle connections kept open.'),
+    acquireTimeoutMs: milliseconds.default(5_000).describe('Longest wait for a connection, in ms.'),
+    maxWaiting: z
+      .number()
+      .int()
+      .min(0)
+      .default(1_000)
+      .describe('Callers that may wait for one; one more is refused at once.'),
+    idleTimeoutMs: milliseconds
+      .default(600_000)
+      .describe('An idle connection above `min` is closed after this, in ms.'),
+    maxLifetimeMs: milliseconds
+      .default(1_800_000)
+      .describe('A connection older than this is replaced, less up to 10 % by chance, in ms.'),
+    pingAfterIdleMs: z
+      .number()
+      .int()
+      .min(0)
+      .default(500)
+      .describe('A connection idle for longer is pinged before it is lent, in ms.'),
+    pingTimeoutMs: milliseconds
+      .default(1_000)
+      .describe('A ping without an answer for this long means that the connection is dead, in ms.'),
+    leakAfterMs: milliseconds
+      .default(60_000)
+      .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
+  })
+  .prefault({});
+
+/** The configuration of the plugin. */
+export const optionsSchema = z
+  .strictObject({
+    url,
+    ...commonOptions,
+    pool,
+    connectTimeoutMs: milliseconds.default(5_000).describe('Longest opening of one connection, in ms.'),
+    statementTimeoutMs: milliseconds.default(30_000).describe('The server ends a statement that runs longer, in ms.'),
+    lockTimeoutMs: milliseconds
+      .default(10_000)
+      .describe('The server ends a statement that waits longer for a lock, in ms.'),
+    idleInTransactionTimeoutMs: milliseconds
+      .default(60_000)
+      .describe('The server ends a connection that does nothing inside a transaction for longer, in ms.'),
+    keepAliveMs: milliseconds.default(10_000).describe('TCP keepalive probes start after this much silence, in ms.'),
+    applicationName: z.string().min(1).max(63).default('keelson').describe('The name in pg_stat_activity.'),
+  })
+  .superRefine(({ pool: given }, context) => {
+    if (given.min > given.max) {
+      context.addIssue({ code: 'custom', path: ['pool', 'min'], message: `must not be above pool.max (${given.max})` });
+    }
+    if (given.pingTimeoutMs > given.acquireTimeoutMs) {
+      context.addIssue({
+        code: 'custom',
+        path: ['pool', 'pingTimeoutMs'],
+        message: `must not be above pool.acquireTimeoutMs (${given.acquireTimeoutMs})`,
+      });
+    }
+  });
+
+export type PostgresqlOptions = z.output<typeof optionsSchema>;
+
+function isPostgresUrl(value: string): boolean {
+  return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol);
+}

@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import type pg from 'pg';
+import type { Connection, FieldDef } from 'pg';
+
+/**
+ * The parts of pg 8.23 that its type definitions leave out: its parser of rows, its conversion of parameters, and what
+ * a client knows of its backend. Everything else uses pg as it is documented.
+ */
+export interface ResultParser {
+  rows: Record<string, unknown>[];
+  command: string | null;
+  rowCount: number | null;
+  addFields(fields: readonly FieldDef[]): void;
+  parseRow(fields: readonly (string | null)[]): Record<string, unknown>;
+  addCommandComplete(message: { readonly text: string }): void;
+}
+
+interface PgInternals {
+  readonly Result: new (rowMode: string | undefined, types: unknown) => ResultParser;
+  readonly utils: { prepareValue(value: unknown): Buffer | string | null };
+}
+
+const internals: PgInternals = createRequire(import.meta.url)('pg');
+
+export function newResultParser(types: unknown): ResultParser {
+  return new internals.Result(undefined, types);
+}
+
+/** A JavaScript value as PostgreSQL reads it in text. */
+export function parameterText(value: unknown): Buffer | string | null {
+  return internals.utils.prepareValue(value);
+}
+
+/** A socket to a server, from before the startup message on. */
+export interface PgConnection extends Connection {
+  readonly ssl: unknown;
+  readonly stream: Socket;
+  connect(port: number, host: string): void;
+  requestSsl(): void;
+  cancel(processID: number | null, secretKey: Buffer | number | null): void;
+}
+
+/** A client with its socket, and the two numbers that name its backend to a cancel request. */
+export interface PgClient extends pg.PoolClient {
+  readonly connection: PgConnection;
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number | null;
+  readonly secretKey: Buffer | number | null;
+  getTransactionStatus(): 'I' | 'T' | 'E' | null;
+}
+
+/** Every client of pg is one; asserts it, so that an upgrade that changes it is found by the first test. */
+export function asPgClient(client: pg.ClientBase): PgClient {
+  if (!isPgClient(client)) throw new Error('bug: pg is not as @keelson/database-postgresql knows it (8.23)');
+  return client;
+}
+
+function isPgClient(client: pg.ClientBase): client is PgClient {
+  return 'connection' in client && 'processID' in client && 'getTransactionStatus' in client;
+}

@@ -1,0 +1,125 @@
+import type { BatchOutcome, Statement, StatementResult } from '@keelson/database';
+import pg, { type Connection, type FieldDef, type Submittable } from 'pg';
+import { newResultParser, parameterText, type ResultParser } from './pg-internals.js';
+
+/** What of the protocol's messages is read here. */
+interface RowDescription {
+  readonly fields: FieldDef[];
+}
+interface DataRow {
+  readonly fields: (string | null)[];
+}
+interface CommandComplete {
+  readonly text: string;
+}
+
+/**
+ * Several statements in one round trip, as one query to pg. Without parameters they go as one simple query; with, as
+ * one extended batch that ends in a single Sync. Either way the server runs none after the first that fails, so a
+ * statement that rides with BEGIN can never run outside of the transaction (PostgreSQL manual, 54.2.2.1 and 54.2.3).
+ */
+export class StatementBatch implements Submittable {
+  readonly #statements: readonly Statement[];
+  readonly #types: unknown;
+  readonly #results: StatementResult[] = [];
+  readonly #settle: (outcome: BatchOutcome) => void;
+  #parser: ResultParser;
+  #parseFailure: { readonly error: unknown } | undefined;
+
+  constructor(statements: readonly Statement[], types: unknown, settle: (outcome: BatchOutcome) => void) {
+    this.#statements = statements;
+    this.#types = types;
+    this.#settle = settle;
+    this.#parser = newResultParser(this.#types);
+  }
+
+  submit(connection: Connection): void {
+    if (this.#statements.some(hasParameters)) this.#submitExtended(connection);
+    else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
+  }
+
+  handleRowDescription(message: RowDescription): void {
+    this.#parser.addFields(message.fields);
+  }
+
+  handleDataRow(message: DataRow): void {
+    if (this.#parseFailure !== undefined) return;
+    try {
+      this.#parser.rows.push(this.#parser.parseRow(message.fields));
+    } catch (error) {
+      this.#parseFailure = { error };
+    }
+  }
+
+  handleCommandComplete(message: CommandComplete): void {
+    this.#parser.addCommandComplete(message);
+    const { rows, command, rowCount } = this.#parser;
+    this.#results.push({ rows, command: command ?? '', rowCount: rowCount ?? undefined });
+    this.#parser = newResultParser(this.#types);
+  }
+
+  handleEmptyQuery(): void {
+    this.#results.push({ rows: [], command: '', rowCount: undefined });
+  }
+
+  handlePortalSuspended(): void {}
+
+  handleReadyForQuery(): void {
+    this.#settle(
+      this.#parseFailure === undefined
+        ? { results: this.#results }
+        : { results: this.#results, failure: this.#parseFailure },
+    );
+  }
+
+  /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
+  handleError(error: unknown, connection: Connection): void {
+    const settle = () => {
+      connection.off('readyForQuery', settle);
+      connection.off('end', settle);
+      this.#settle({ results: this.#results, failure: { error } });
+    };
+    if (!isServerError(error)) {
+      settle();
+      return;
+    }
+    connection.once('readyForQuery', settle);
+    connection.once('end', settle);
+  }
+
+  handleCopyInResponse(connection: Connection): void {
+    connection.stream.write(copyFail);
+  }
+
+  handleCopyData(): void {}
+
+  #submitExtended(connection: Connection): void {
+    connection.stream.cork();
+    try {
+      for (const { sql, parameters = [] } of this.#statements) {
+        connection.parse({ text: sql, name: '', types: [] }, true);
+        connection.bind({ values: parameters.map(parameterText) }, true);
+        connection.describe({ type: 'P', name: '' }, true);
+        connection.execute({ portal: '' }, true);
+      }
+      connection.sync();
+    } finally {
+      connection.stream.uncork();
+    }
+  }
+}
+
+const copyFailReason = 'COPY is not part of a batch';
+const copyFail = Buffer.concat([
+  Buffer.from('f'),
+  Buffer.from([0, 0, 0, 4 + copyFailReason.length + 1]),
+  Buffer.from(`${copyFailReason}\0`),
+]);
+
+function hasParameters(statement: Statement): boolean {
+  return (statement.parameters?.length ?? 0) > 0;
+}
+
+function isServerError(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
+}
