@@ -24,7 +24,7 @@ function startGuardian(): Writable {
   const guardian = spawn(process.execPath, [script], {
     stdio: ['pipe', 'ignore', 'inherit'],
     detached: true,
-    env: { NODE_NO_WARNINGS: '1' },
+    env: { ...process.env, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1' },
   });
   guardian.unref();
   guardian.stdin.on('error', () => {});

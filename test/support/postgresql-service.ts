@@ -1,0 +1,42 @@
+import { type Clock, type RetryPolicy, silentTelemetry, systemClock, type Telemetry } from '@keelson/core';
+import { RecordingLogger } from '@keelson/core/testing';
+import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
+import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
+import { OpossumRetryPolicy, retryOptionsSchema } from '@keelson/retry-opossum';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { z } from 'zod';
+import { sampleModel } from './sample-model.js';
+
+export interface PostgresqlServiceOptions {
+  readonly url: string;
+  readonly options?: Omit<z.input<typeof optionsSchema>, 'url'>;
+  readonly models?: readonly DatabaseModel[];
+  readonly retry?: RetryPolicy;
+  readonly telemetry?: Telemetry;
+  readonly clock?: Clock;
+}
+
+export interface PostgresqlService extends AsyncDisposable {
+  readonly database: DatabaseService;
+  readonly logger: RecordingLogger;
+}
+
+/** A DatabaseService on PostgreSQL made of the real parts, without a kernel. Not connected yet. */
+export function createPostgresqlService(given: PostgresqlServiceOptions): PostgresqlService {
+  const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel] } = given;
+  const logger = new RecordingLogger();
+  const options = optionsSchema.parse({ url: given.url, ...given.options });
+  const retry = given.retry ?? new OpossumRetryPolicy({ options: retryOptionsSchema.parse({}), clock, logger });
+  const database = createDatabaseService({
+    driver: new PostgresqlDriver(options, { logger, clock, directory: '.' }),
+    ormDriver: PostgreSqlDriver,
+    models,
+    options,
+    retry,
+    telemetry,
+    logger,
+    clock,
+    target: 'database',
+  });
+  return { database, logger, [Symbol.asyncDispose]: () => database.disconnect() };
+}
