@@ -1,3 +1,5 @@
+import { type ServiceToken, serviceToken } from './token.js';
+
 /** A timer that has been set and can be taken back. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {
   cancel(): void;
@@ -20,6 +22,8 @@ export interface Clock {
    */
   schedule(ms: number, callback: () => void, options?: { keepAlive?: boolean }): Timer;
 }
+
+export const Clock: ServiceToken<Clock> = serviceToken('@keelson/core/Clock');
 
 /** The longest delay a Node timer holds; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1;

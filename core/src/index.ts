@@ -1,6 +1,9 @@
-export { type Clock, systemClock, type Timer } from './clock.js';
+export { Clock, systemClock, type Timer } from './clock.js';
+export { formatOrigin, type Origin, type Place } from './config/place.js';
+export { formatProblem, type Problem } from './config/problem.js';
 export { type CorrelationContext, currentContext, runWithContext } from './context.js';
 export { Deadline } from './deadline.js';
+export { errorCodes } from './error-codes.js';
 export { describeError, type ErrorDescription } from './errors/describe-error.js';
 export {
   type Facts,
@@ -10,7 +13,19 @@ export {
   KeelsonError,
   type KeelsonErrorOptions,
 } from './errors/keelson-error.js';
+export { PlanError, StartError } from './kernel/errors.js';
+export { Kernel, type KernelOptions } from './kernel/kernel.js';
 export { Lifecycle, type LifecyclePhase } from './kernel/lifecycle.js';
+export type { Plan, PlannedPlugin, SlotChoice } from './kernel/plan.js';
+export {
+  type BootReport,
+  formatBootReport,
+  type PluginStartReport,
+  type PluginStopReport,
+  type StartOutcome,
+  type StopReport,
+} from './kernel/report.js';
+export { contractVersion } from './plugin/contract-version.js';
 export {
   defineManifest,
   definePlugin,
@@ -49,6 +64,7 @@ export {
   type FailureVerdict,
   RetryPolicy,
 } from './slots/retry-policy.js';
+export { singleAttempt } from './slots/single-attempt.js';
 export {
   type Attributes,
   type AttributeValue,

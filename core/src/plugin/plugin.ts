@@ -18,7 +18,11 @@ export interface PluginManifest<Config = unknown> {
   readonly slot?: string;
   /** The versions of the plugin contract (`@keelson/core`) it works with, as a semver range. Default: any. */
   readonly contract?: string;
-  /** Everything under its key in the configuration but `use`. Unknown keys are refused. Default: no keys. */
+  /**
+   * Everything under its key in the configuration but `use`, `optional`, `startTimeoutMs` and `stopTimeoutMs`, which
+   * the kernel reads. Unknown keys are refused. Default: no keys. `meta({ secret: true })` on a field keeps its value
+   * out of every output.
+   */
   readonly config?: z.ZodType<Config>;
   /** What it binds. A slot's plugin binds at least the slot's own token. */
   readonly provides?: readonly ServiceToken[];
@@ -52,6 +56,10 @@ export interface PluginContext<Config> {
 }
 
 export interface RegisterContext<Config> extends PluginContext<Config> {
+  /**
+   * As Inversify's. For a further instance of a slot (`database/reporting`) every binding is named after the instance:
+   * `container.get(DatabaseService, { name: 'reporting' })`.
+   */
   readonly bind: ContainerModuleLoadOptions['bind'];
 }
 

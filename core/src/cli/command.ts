@@ -1,0 +1,43 @@
+import type { ParseArgsOptionsConfig } from 'node:util';
+
+/** What a command reads from and writes to, so that it can be run in a test. */
+export interface Terminal {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+export type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** How it is called, after its name. */
+  readonly usage: string;
+  /** What it does, when to use it, and an example. */
+  readonly help: string;
+  readonly options: ParseArgsOptionsConfig;
+  /** Resolves to the exit code. */
+  run(options: Options, positionals: readonly string[], terminal: Terminal): Promise<number>;
+}
+
+export const exitCodes = { clean: 0, failed: 1, usage: 2, forced: 3, budgetExceeded: 4 } as const;
+
+/** The options that choose a configuration, which most commands take. */
+export const configOptions = {
+  config: { type: 'string', short: 'c' },
+  environment: { type: 'string', short: 'e' },
+  verbose: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** The options of `configOptions` as the kernel takes them. */
+export function kernelOptions(options: Options, terminal: Terminal) {
+  const { config, environment } = options;
+  return {
+    config: typeof config === 'string' ? config : 'keelson.yaml',
+    variables: terminal.variables,
+    ...(typeof environment === 'string' && { environment }),
+  };
+}

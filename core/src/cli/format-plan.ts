@@ -1,0 +1,63 @@
+import { formatOrigin } from '../config/place.js';
+import type { Plan, PlannedPlugin } from '../kernel/plan.js';
+import { tokenName } from '../kernel/slots.js';
+
+/** The plan for a person: the slots, then the start level by level. */
+export function formatPlan(plan: Plan): string {
+  const lines = [
+    `${plan.service}${plan.environment === undefined ? '' : ` (${plan.environment})`}: the plan holds`,
+    '',
+  ];
+  lines.push('Slots');
+  for (const { slot, filledBy, reason } of plan.slots) {
+    const plugin = plan.plugins.find(each => each.key === filledBy);
+    const filling = plugin === undefined ? (filledBy ?? 'empty') : describeUse(plugin);
+    lines.push(`  ${slot.padEnd(10)} ${filling}  (${reason})`);
+    if (plugin?.replaced !== undefined) {
+      lines.push(`  ${''.padEnd(10)} instead of ${plugin.replaced.use}  (${formatOrigin(plugin.replaced.origin)})`);
+    }
+  }
+  lines.push('', 'Start');
+  plan.levels.forEach((level, index) => {
+    for (const plugin of level) lines.push(`  ${index + 1}. ${describePlugin(plugin)}`);
+  });
+  return lines.join('\n');
+}
+
+function describeUse(plugin: PlannedPlugin): string {
+  return plugin.version === undefined ? plugin.use : `${plugin.use} ${plugin.version}`;
+}
+
+function describePlugin(plugin: PlannedPlugin): string {
+  const needs = [...plugin.needs.keys()];
+  const after = needs.length === 0 ? '' : `  after ${needs.join(', ')}`;
+  return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${after}`;
+}
+
+/** The plan for a program. */
+export function planToJson(plan: Plan): unknown {
+  return {
+    service: plan.service,
+    environment: plan.environment,
+    files: plan.files,
+    valid: plan.problems.length === 0,
+    slots: plan.slots,
+    plugins: plan.plugins.map(plugin => ({
+      key: plugin.key,
+      use: plugin.use,
+      source: plugin.source,
+      version: plugin.version,
+      chosenIn: formatOrigin(plugin.origin),
+      replaced: plugin.replaced && { use: plugin.replaced.use, chosenIn: formatOrigin(plugin.replaced.origin) },
+      level: plugin.level,
+      needs: Object.fromEntries(plugin.needs),
+      provides: (plugin.manifest.provides ?? []).map(tokenName),
+      capabilities: plugin.manifest.capabilities ?? [],
+      optional: plugin.optional,
+      startTimeoutMs: plugin.startTimeoutMs,
+      stopTimeoutMs: plugin.stopTimeoutMs,
+    })),
+    problems: plan.problems,
+    warnings: plan.warnings,
+  };
+}

@@ -1,0 +1,59 @@
+import { formatProblem } from '../config/problem.js';
+import { formatError } from '../errors/format-error.js';
+import { isKeelsonError } from '../errors/keelson-error.js';
+import { formatStopReport } from '../kernel/format-stop-report.js';
+import { Kernel } from '../kernel/kernel.js';
+import { formatBootReport, type StopReport } from '../kernel/report.js';
+import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
+import { ProcessWatch } from './process-watch.js';
+
+export const start: Command = {
+  name: 'start',
+  summary: 'start the service and run it until SIGTERM or Ctrl-C',
+  usage: '[--config keelson.yaml] [--environment <name>] [--json] [--verbose]',
+  help: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once.
+
+Exit codes: 0 stopped cleanly, 1 did not start, failed or ended by an uncaught error, 2 wrong usage, 3 forced by a
+second signal, 4 the stop took longer than shutdown.budgetMs.
+
+  keelson start
+  KEELSON_ENV=production keelson start`,
+  options: configOptions,
+  async run(options, _positionals, terminal) {
+    const watch = new ProcessWatch(terminal);
+    try {
+      return await runService(options, terminal, watch);
+    } catch (error) {
+      if (isKeelsonError(error, 'KERNEL_START_CANCELLED')) {
+        terminal.err(formatError(error));
+        return watch.crashed ? exitCodes.failed : exitCodes.clean;
+      }
+      terminal.err(formatError(error, { verbose: options.verbose === true }));
+      return exitCodes.failed;
+    } finally {
+      watch.end();
+    }
+  },
+};
+
+async function runService(options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
+  const kernel = await Kernel.start({ ...kernelOptions(options, terminal), signal: watch.signal });
+  watch.serve(kernel);
+  for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
+  terminal.err(formatBootReport(kernel.report));
+  const reason = await watch.stopRequested;
+  const report = await kernel.stop(reason);
+  terminal.err(formatStopReport(report));
+  return watch.crashed ? exitCodes.failed : exitCodeOf(report);
+}
+
+function exitCodeOf(report: StopReport): number {
+  switch (report.outcome) {
+    case 'clean':
+      return exitCodes.clean;
+    case 'failed':
+      return exitCodes.failed;
+    case 'budget-exceeded':
+      return exitCodes.budgetExceeded;
+  }
+}

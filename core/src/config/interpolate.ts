@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
+import { joinPath } from './place.js';
+import type { Findings } from './problem.js';
+import type { Variables } from './variables.js';
+
+export interface Sources {
+  readonly variables: Variables;
+  /** Where the relative paths of `${file:...}` start. */
+  readonly directory: string;
+  readonly findings: Findings;
+}
+
+/** `$${` is a literal `${`; otherwise `${VAR}`, `${VAR:-default}` or `${file:path}`. */
+const reference = /\$\$\{|\$\{([^}]*)(\}?)/g;
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * Fills in every `${...}` below `node`. What cannot be filled in is reported and marked unreadable. Values that came
+ * from variables or code are taken as they are.
+ */
+export function interpolate(node: ConfigNode, path: string, sources: Sources): ConfigNode {
+  switch (node.kind) {
+    case 'scalar':
+      return interpolateScalar(node, path, sources);
+    case 'list':
+      return { ...node, items: node.items.map((item, index) => interpolate(item, joinPath(path, index), sources)) };
+    case 'map': {
+      const entries = new Map<string, MapEntry>();
+      for (const [key, entry] of node.entries) {
+        entries.set(key, { key: entry.key, node: interpolate(entry.node, joinPath(path, key), sources) });
+      }
+      return { ...node, entries };
+    }
+  }
+}
+
+function interpolateScalar(node: ScalarNode, path: string, sources: Sources): ScalarNode {
+  if (typeof node.value !== 'string' || node.origin.from !== 'file' || !node.value.includes('${')) return node;
+  const written = node.value;
+  let secret = false;
+  let unreadable = false;
+  const value = written.replaceAll(reference, (whole: string, inside: string | undefined, end: string | undefined) => {
+    if (whole === '$${') return '${';
+    const filled = end === '}' ? lookUp(inside ?? '', sources) : malformed(whole);
+    if ('failure' in filled) {
+      unreadable = true;
+      sources.findings.problem({ ...filled.failure, path, origin: node.origin });
+      return '';
+    }
+    secret ||= filled.secret;
+    return filled.text;
+  });
+  return { ...node, value, text: true, secret, unreadable, written };
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly allowed?: string;
+  readonly action: string;
+}
+
+type Filled = { readonly text: string; readonly secret: boolean } | { readonly failure: Failure };
+
+function lookUp(inside: string, sources: Sources): Filled {
+  if (inside.startsWith('file:')) return readSecretFile(inside.slice('file:'.length), sources.directory);
+  const [name = '', ...rest] = inside.split(':-');
+  if (!variableName.test(name)) return malformed(`\${${inside}}`);
+  const value = sources.variables[name];
+  const secret = looksSecret(name);
+  if (value !== undefined && value !== '') return { text: value, secret };
+  if (rest.length > 0) return { text: rest.join(':-'), secret: false };
+  return { failure: missingVariable(name, value === '') };
+}
+
+function missingVariable(name: string, empty: boolean): Failure {
+  return {
+    code: 'CONFIG_VARIABLE_MISSING',
+    message: `The variable ${name} is ${empty ? 'empty' : 'not set'}.`,
+    action: `Set ${name} in the environment of the service, or write a default: \${${name}:-value}.`,
+  };
+}
+
+function malformed(text: string): Filled {
+  return {
+    failure: {
+      code: 'CONFIG_REFERENCE_INVALID',
+      message: `${text} is not a reference that can be filled in.`,
+      allowed: `\${VARIABLE}, \${VARIABLE:-default} or \${file:/path}; $\${ for a literal \${`,
+      action: 'Correct it.',
+    },
+  };
+}
+
+function readSecretFile(path: string, directory: string): Filled {
+  const file = resolve(directory, path);
+  try {
+    return { text: readFileSync(file, 'utf8').replace(/\r?\n$/, ''), secret: true };
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code;
+    return {
+      failure: {
+        code: 'CONFIG_FILE_UNREADABLE',
+        message: `The file ${file} cannot be read (${reason ?? 'unknown reason'}).`,
+        action: 'Mount the file, correct its path, or let the service read it.',
+      },
+    };
+  }
+}
+
+/** By the name of a variable: whether its value is better not shown, whatever field it was put in. */
+export function looksSecret(name: string): boolean {
+  return /pass(word|wd|phrase)?|secret|token|credential|private|dsn|api_?key|access_?key/i.test(name);
+}

@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import { unitHint } from './coerce.js';
+import { looksSecret } from './interpolate.js';
+import { show } from './mask.js';
+import { nearest } from './nearest.js';
+import { type ConfigNode, closest, type MapNode } from './node.js';
+import { joinPath } from './place.js';
+import type { Findings, Problem } from './problem.js';
+import type { Shape, ShapeReader } from './shape.js';
+
+interface IssueContext {
+  readonly node: MapNode;
+  readonly path: string;
+  readonly variable: (path: readonly PropertyKey[]) => string;
+  readonly findings: Findings;
+  readonly reader: ShapeReader;
+}
+
+/** What a schema found wrong, told to the person who wrote the configuration. Says nothing twice. */
+export function issueProblems(issues: readonly z.core.$ZodIssue[], context: IssueContext): Problem[] {
+  return issues
+    .filter(issue => !context.findings.has(pathOf(issue, context)))
+    .map(issue => (isMissing(issue, context) ? missing(issue, context) : invalid(issue, context)));
+}
+
+function pathOf(issue: z.core.$ZodIssue, context: IssueContext): string {
+  return joinPath(context.path, ...issue.path);
+}
+
+function isMissing(issue: z.core.$ZodIssue, context: IssueContext): boolean {
+  const parent = closest(context.node, issue.path.slice(0, -1));
+  const key = issue.path.at(-1);
+  return key !== undefined && parent.kind === 'map' && !parent.entries.has(String(key)) && issue.code !== 'custom';
+}
+
+function missing(issue: z.core.$ZodIssue, context: IssueContext): Problem {
+  const shape = shapeAt(issue.path, context);
+  const path = pathOf(issue, context);
+  return {
+    code: 'CONFIG_VALUE_MISSING',
+    message:
+      `${path} is missing${shape.description === undefined ? '' : `: ${lowerFirst(shape.description)}`}.`.replace(
+        /\.\.$/,
+        '.',
+      ),
+    path,
+    origin: closest(context.node, issue.path).origin,
+    ...allowed(shape, issue, context),
+    action: `Add it to the file, or set ${context.variable(issue.path)}.`,
+  };
+}
+
+function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
+  const shape = shapeAt(issue.path, context);
+  const path = pathOf(issue, context);
+  const node = closest(context.node, issue.path);
+  const value = show(scalarOf(node), isSecret(node, shape, issue, context));
+  const said = issue.code === 'custom' ? ` ${issue.message}${/[.!?]$/.test(issue.message) ? '' : '.'}` : '';
+  const options = shape.enum?.map(String) ?? [];
+  const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, options) : undefined;
+  return {
+    code: 'CONFIG_VALUE_INVALID',
+    message:
+      node.kind === 'scalar' ? `${path} cannot be ${value}.${said}` : `${path} does not hold what it should.${said}`,
+    path,
+    origin: node.origin,
+    ...(node.kind === 'scalar' && { value }),
+    ...allowed(shape, issue, context),
+    ...(meant !== undefined && { nearest: meant }),
+    action: meant === undefined ? 'Correct the value.' : `Write ${meant}.`,
+  };
+}
+
+function allowed(shape: Shape, issue: z.core.$ZodIssue, context: IssueContext): { allowed?: string } {
+  const words = context.reader.describe(shape);
+  if (words === undefined) return issue.code === 'custom' ? {} : { allowed: lowerFirst(issue.message) };
+  return { allowed: words + unitHint(String(issue.path.at(-1) ?? '')) };
+}
+
+function shapeAt(path: readonly PropertyKey[], { reader }: IssueContext): Shape {
+  let shape: Shape = reader.root;
+  for (const step of path) {
+    shape = typeof step === 'number' ? reader.item(shape, step) : reader.property(shape, String(step));
+  }
+  return shape;
+}
+
+function isSecret(node: ConfigNode, shape: Shape, issue: z.core.$ZodIssue, context: IssueContext): boolean {
+  if (node.kind === 'scalar' && node.secret === true) return true;
+  return context.reader.isSecret(shape) || issue.path.some(step => looksSecret(String(step)));
+}
+
+function scalarOf(node: ConfigNode): unknown {
+  return node.kind === 'scalar' ? node.value : undefined;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1).replace(/\.$/, '');
+}

@@ -1,0 +1,15 @@
+/** What stands in every output where a secret would. */
+export const masked = '[secret]';
+
+/** A value as it may be shown: a secret not at all, a password inside a URL not either, long text cut. */
+export function show(value: unknown, secret: boolean): string {
+  if (secret) return masked;
+  if (typeof value !== 'string') return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  const safe = maskUrl(value);
+  return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 77)}...` : safe);
+}
+
+/** `postgresql://user:hunter2@db/orders` -> `postgresql://user:[secret]@db/orders`. */
+export function maskUrl(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/]*@/gi, `$1:${masked}@`);
+}

@@ -1,0 +1,39 @@
+/** A spot in a file. Lines and columns start at 1. */
+export interface Place {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Where a value comes from. */
+export type Origin =
+  | { readonly from: 'file'; readonly place: Place }
+  | { readonly from: 'variable'; readonly name: string }
+  | { readonly from: 'code' }
+  | { readonly from: 'default' };
+
+/** `keelson.yaml:3:5`, as editors and terminals understand it. */
+export function formatPlace({ file, line, column }: Place): string {
+  return [file, line, column].filter(part => part !== undefined).join(':');
+}
+
+export function formatOrigin(origin: Origin): string {
+  switch (origin.from) {
+    case 'file':
+      return formatPlace(origin.place);
+    case 'variable':
+      return `variable ${origin.name}`;
+    case 'code':
+      return 'code';
+    case 'default':
+      return 'default';
+  }
+}
+
+/** `plugins.database` and `url` -> `plugins.database.url`. */
+export function joinPath(...steps: readonly PropertyKey[]): string {
+  return steps
+    .map(String)
+    .filter(step => step !== '')
+    .join('.');
+}

@@ -1,0 +1,54 @@
+import { formatOrigin, type Origin } from './place.js';
+
+/** One thing that is wrong, or about to be, with what an operator needs to put it right. */
+export interface Problem {
+  /** A code of docs/errors.md. */
+  readonly code: string;
+  /** One sentence. Holds no secret. */
+  readonly message: string;
+  /** The key it is about: `plugins.database.pool.max`. */
+  readonly path?: string;
+  readonly origin?: Origin;
+  /** What was given; left out for secrets and for keys nobody knows. */
+  readonly value?: string;
+  /** What may be given instead: `a whole number from 1 to 100`. */
+  readonly allowed?: string;
+  /** The name it was probably meant to be. */
+  readonly nearest?: string;
+  /** What to do. */
+  readonly action?: string;
+}
+
+/** Takes in what is found on the way, so that all of it can be told at once. */
+export class Findings {
+  readonly problems: Problem[] = [];
+  /** Things that still work and should be changed. */
+  readonly warnings: Problem[] = [];
+
+  problem(problem: Problem): void {
+    this.problems.push(problem);
+  }
+
+  warn(warning: Problem): void {
+    this.warnings.push(warning);
+  }
+
+  /** True when something is wrong at `path`, above it or below it; nothing more needs to be said there. */
+  has(path: string): boolean {
+    return this.problems.some(
+      problem =>
+        problem.path !== undefined &&
+        (problem.path === path || path.startsWith(`${problem.path}.`) || problem.path.startsWith(`${path}.`)),
+    );
+  }
+}
+
+/** The problem in a few lines: where, what, and what to do. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.origin === undefined ? '' : `${formatOrigin(problem.origin)}  `;
+  const lines = [`${where}${problem.code}`, `  ${problem.message}`];
+  if (problem.allowed !== undefined) lines.push(`  Allowed: ${problem.allowed}.`);
+  if (problem.nearest !== undefined) lines.push(`  Did you mean ${problem.nearest}?`);
+  if (problem.action !== undefined) lines.push(`  -> ${problem.action}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+const timeout = (description: string, standard: number, maximum = 3_600_000) =>
+  z.int().min(0).max(maximum).default(standard).describe(description);
+
+/** What the kernel itself can be told, beside `plugins`. */
+export const settingsSchema = z.object({
+  service: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*$/i)
+    .default('service')
+    .describe('The name of the service in logs, traces and reports.'),
+  startup: z
+    .object({
+      timeoutMs: timeout('Longest whole start, in milliseconds.', 120_000),
+      slowMs: timeout('After this long, and then ever less often, a line says who is still starting.', 5_000),
+    })
+    .prefault({})
+    .describe('How the service starts.'),
+  shutdown: z
+    .object({
+      noticeMs: timeout(
+        'How long the service goes on serving after its readiness has failed, so that load balancers see it.',
+        0,
+      ),
+      drainMs: timeout('Longest wait for work that is under way.', 15_000),
+      budgetMs: timeout('Longest whole stop. Keep it below the grace period of the platform.', 25_000),
+      flushMs: timeout('What the budget keeps back for the last log lines and traces.', 2_000),
+    })
+    .prefault({})
+    .describe('How the service stops.'),
+});
+
+export type Settings = z.output<typeof settingsSchema>;
+
+/** The keys of a plugin that the kernel reads; everything else belongs to the plugin. */
+export const entrySchema = z.object({
+  use: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The implementation: a package, or a path that begins with ./; none leaves the default.'),
+  optional: z
+    .boolean()
+    .default(false)
+    .describe('Whether the service starts without it when it fails, and tries it again in the background.'),
+  startTimeoutMs: z
+    .int()
+    .min(1)
+    .max(3_600_000)
+    .optional()
+    .describe('Longest start, in milliseconds; overrules the plugin.'),
+  stopTimeoutMs: z
+    .int()
+    .min(1)
+    .max(3_600_000)
+    .optional()
+    .describe('Longest stop, in milliseconds; overrules the plugin.'),
+});
+
+export type EntrySettings = z.output<typeof entrySchema>;
+
+export const entryKeys = Object.keys(entrySchema.shape);
+export const settingKeys = Object.keys(settingsSchema.shape);

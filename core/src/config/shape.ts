@@ -1,0 +1,162 @@
+import { z } from 'zod';
+
+/** The part of JSON Schema that the engine asks about. */
+export interface Shape {
+  readonly type?: string | readonly string[];
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: Shape | boolean;
+  readonly items?: Shape | boolean;
+  readonly prefixItems?: readonly Shape[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Shape[];
+  readonly oneOf?: readonly Shape[];
+  readonly allOf?: readonly Shape[];
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, Shape>>;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minLength?: number;
+  /** `meta({ secret: true })`: never shown. */
+  readonly secret?: boolean;
+  /** `meta({ formerly: ['oldName'] })`: names it had, which keep working with a warning. */
+  readonly formerly?: readonly string[];
+  /** `meta({ deprecated: 'Use x instead.' })`. */
+  readonly deprecated?: boolean | string;
+  /** `meta({ reloadable: true })`: may change while the service runs. */
+  readonly reloadable?: boolean;
+}
+
+/** What `schema` takes in, as JSON Schema. A part that JSON Schema cannot say takes anything. */
+export function shapeOf(schema: z.ZodType | undefined): Shape {
+  if (schema === undefined) return { type: 'object', properties: {} };
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+}
+
+/** A shape with the definitions it refers to, and what can be asked of it. */
+export class ShapeReader {
+  readonly #definitions: Readonly<Record<string, Shape>>;
+  readonly #root: Shape;
+
+  constructor(root: Shape) {
+    this.#root = root;
+    this.#definitions = root.$defs ?? {};
+  }
+
+  get root(): Shape {
+    return this.#root;
+  }
+
+  /** The shapes a value may have here, with unions and references taken apart. */
+  alternatives(shape: Shape): readonly Shape[] {
+    const target = shape.$ref === undefined ? shape : this.#resolve(shape.$ref);
+    const parts = target.anyOf ?? target.oneOf ?? target.allOf;
+    if (parts === undefined) return [target];
+    return parts.flatMap(part => this.alternatives(part)).map(part => ({ ...withoutParts(target), ...part }));
+  }
+
+  /** The keys a map may have here; undefined when any key will do. */
+  keys(shape: Shape): ReadonlyMap<string, Shape> | undefined {
+    const found = new Map<string, Shape>();
+    for (const part of this.alternatives(shape)) {
+      const open = part.additionalProperties !== undefined && part.additionalProperties !== false;
+      if (open || (part.type === undefined && part.properties === undefined)) return undefined;
+      for (const [key, value] of Object.entries(part.properties ?? {})) found.set(key, value);
+    }
+    return found;
+  }
+
+  /** The shape under `key`; `{}` (anything) when the map is open and says nothing of it. */
+  property(shape: Shape, key: string): Shape {
+    for (const part of this.alternatives(shape)) {
+      const known = part.properties !== undefined && Object.hasOwn(part.properties, key) && part.properties[key];
+      if (known) return known;
+      if (typeof part.additionalProperties === 'object') return part.additionalProperties;
+    }
+    return {};
+  }
+
+  item(shape: Shape, index: number): Shape {
+    for (const part of this.alternatives(shape)) {
+      const known = part.prefixItems?.[index] ?? part.items;
+      if (typeof known === 'object') return known;
+    }
+    return {};
+  }
+
+  isSecret(shape: Shape): boolean {
+    return shape.secret === true || this.alternatives(shape).some(part => part.secret === true);
+  }
+
+  /** In words: `a whole number from 1 to 100`. Undefined when there is nothing to say. */
+  describe(shape: Shape): string | undefined {
+    const words = [...new Set(this.alternatives(shape).flatMap(describeOne))];
+    return words.length === 0 ? undefined : words.join(', or ');
+  }
+
+  #resolve(reference: string): Shape {
+    if (reference === '#') return this.#root;
+    return this.#definitions[reference.replace('#/$defs/', '')] ?? {};
+  }
+}
+
+function withoutParts(shape: Shape): Shape {
+  const { anyOf: _any, oneOf: _one, allOf: _all, ...rest } = shape;
+  return rest;
+}
+
+function describeOne(shape: Shape): string[] {
+  if (shape.enum !== undefined) return [`one of ${shape.enum.map(String).join(', ')}`];
+  if (shape.const !== undefined) return [String(shape.const)];
+  const types = typeof shape.type === 'string' ? [shape.type] : (shape.type ?? []);
+  return types.flatMap(type => describeType(type, shape));
+}
+
+function describeType(type: string, shape: Shape): string[] {
+  switch (type) {
+    case 'integer':
+      return [`a whole number${range(shape)}`];
+    case 'number':
+      return [`a number${range(shape)}`];
+    case 'boolean':
+      return ['true or false'];
+    case 'array':
+      return ['a list'];
+    case 'object':
+      return ['a map of keys'];
+    case 'null':
+      return ['nothing'];
+    case 'string':
+      return [describeText(shape)];
+    default:
+      return [];
+  }
+}
+
+function describeText(shape: Shape): string {
+  if (shape.format === 'uri') return 'a URL';
+  if (shape.format !== undefined)
+    return `text in the form of ${/^[aeiou]/.test(shape.format) ? 'an' : 'a'} ${shape.format}`;
+  return shape.minLength !== undefined && shape.minLength > 0 ? 'text that is not empty' : 'text';
+}
+
+/** The bounds zod gives an integer by itself say nothing. */
+function range(shape: Shape): string {
+  const minimum = bound(shape.minimum, shape.exclusiveMinimum);
+  const maximum = bound(shape.maximum, shape.exclusiveMaximum);
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
+  if (minimum !== undefined) return shape.minimum === undefined ? ` above ${minimum}` : ` of at least ${minimum}`;
+  if (maximum !== undefined) return shape.maximum === undefined ? ` below ${maximum}` : ` of at most ${maximum}`;
+  return '';
+}
+
+function bound(inclusive: number | undefined, exclusive: number | undefined): number | undefined {
+  const value = inclusive ?? exclusive;
+  return value === undefined || Math.abs(value) >= Number.MAX_SAFE_INTEGER ? undefined : value;
+}

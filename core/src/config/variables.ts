@@ -1,0 +1,120 @@
+import { nearest, normalize } from './nearest.js';
+import { type ConfigNode, child, type MapEntry, type MapNode, mapNode } from './node.js';
+import type { Origin } from './place.js';
+import type { Findings } from './problem.js';
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+const prefix = 'KEELSON_';
+
+/**
+ * The layer that the `KEELSON_<SLOT>__<KEY>` variables make over `base`. A part in capitals finds the key that is
+ * already there whatever its case and dashes, and is camel case otherwise: `POOL__ACQUIRE_TIMEOUT_MS` is
+ * `pool.acquireTimeoutMs`. Variables without a double underscore are not ours to judge.
+ */
+export function variableLayer(
+  variables: Variables,
+  base: MapNode,
+  slots: readonly string[],
+  settings: readonly string[],
+  findings: Findings,
+): MapNode {
+  const plugins = child(base, 'plugins');
+  const configured = plugins?.kind === 'map' ? [...plugins.entries.keys()] : [];
+  const root = new Branch();
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined || !name.startsWith(prefix)) continue;
+    const [head = '', ...rest] = name.slice(prefix.length).split('__');
+    if (rest.length === 0) continue;
+    const path = headPath(head, configured, slots, settings);
+    if (path === undefined || rest.some(part => part === '')) {
+      findings.problem(unknownVariable(name, head, configured));
+      continue;
+    }
+    root.put([...path, ...rest], value, { from: 'variable', name }, base);
+  }
+  return root.toNode({ from: 'code' }) as MapNode;
+}
+
+/** `DATABASE_REPORTING` is the plugin `database/reporting`; `SHUTDOWN` is a setting of the kernel. */
+function headPath(
+  head: string,
+  configured: readonly string[],
+  slots: readonly string[],
+  settings: readonly string[],
+): readonly string[] | undefined {
+  const same = (name: string) => normalize(name) === normalize(head);
+  const plugin = configured.find(same) ?? slots.find(same);
+  if (plugin !== undefined) return ['plugins', plugin];
+  const setting = settings.find(same);
+  return setting === undefined ? undefined : [setting];
+}
+
+function unknownVariable(name: string, head: string, configured: readonly string[]) {
+  const meant = nearest(head, configured);
+  return {
+    code: 'CONFIG_VARIABLE_UNKNOWN',
+    message: `The variable ${name} sets nothing: no plugin is configured under that name.`,
+    origin: { from: 'variable', name } as const,
+    allowed: configured.length === 0 ? 'no plugin is configured' : configured.map(variableHead).join(', '),
+    ...(meant !== undefined && { nearest: variableHead(meant) }),
+    action: 'Correct its name, or unset it.',
+  };
+}
+
+/** `database/reporting` -> `KEELSON_DATABASE_REPORTING__`. */
+export function variableHead(key: string): string {
+  return `${prefix}${upperSnake(key)}__`;
+}
+
+/** The variable that sets the value at `path` under `key`. */
+export function variableFor(key: string, path: readonly PropertyKey[]): string {
+  return variableHead(key) + path.map(part => upperSnake(String(part))).join('__');
+}
+
+function upperSnake(name: string): string {
+  return name
+    .replaceAll(/([\p{Ll}\d])(\p{Lu})/gu, '$1_$2')
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
+    .toUpperCase();
+}
+
+function camel(part: string): string {
+  return part.toLowerCase().replaceAll(/_+(.)/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+/** A tree under construction. */
+class Branch {
+  readonly #branches = new Map<string, Branch>();
+  #leaf: ConfigNode | undefined;
+  #origin: Origin | undefined;
+
+  put(path: readonly string[], value: string, origin: Origin, base: ConfigNode | undefined): void {
+    this.#origin ??= origin;
+    const [part, ...rest] = path;
+    if (part === undefined) {
+      this.#leaf = { kind: 'scalar', value, origin, text: true, written: value };
+      return;
+    }
+    const key = keyFor(part, base);
+    const branch = this.#branches.get(key) ?? new Branch();
+    this.#branches.set(key, branch);
+    branch.put(rest, value, origin, child(base, key));
+  }
+
+  toNode(origin: Origin): ConfigNode {
+    const own = this.#origin ?? origin;
+    if (this.#leaf !== undefined) return this.#leaf;
+    const entries = [...this.#branches].map(([key, branch]): [string, MapEntry] => [
+      key,
+      { key: branch.#origin ?? own, node: branch.toNode(own) },
+    ]);
+    return mapNode(own, entries);
+  }
+}
+
+function keyFor(part: string, base: ConfigNode | undefined): string {
+  const known = base?.kind === 'map' ? [...base.entries.keys()] : [];
+  if (known.includes(part)) return part;
+  return known.find(key => normalize(key) === normalize(part)) ?? (/\p{Lu}/u.test(part) ? camel(part) : part);
+}

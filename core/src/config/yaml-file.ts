@@ -1,0 +1,116 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type ConfigNode, type MapEntry, type MapNode, mapNode, type Scalar } from './node.js';
+import type { Origin } from './place.js';
+import type { Findings } from './problem.js';
+
+/** No configuration written by a person comes near; a file that grows beyond it by aliases is an attack or a slip. */
+const mostNodes = 100_000;
+
+/**
+ * Reads YAML (and so JSON too) into a tree of located values. `file` is the name used in problems.
+ * Undefined when the text is not usable; what is wrong with it is in `findings`.
+ */
+export function parseYaml(text: string, file: string, findings: Findings): MapNode | undefined {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const at = (offset: number | undefined): Origin => {
+    if (offset === undefined) return { from: 'file', place: { file } };
+    const { line, col } = lines.linePos(offset);
+    return { from: 'file', place: { file, line, column: col } };
+  };
+  let nodes = 0;
+
+  function convert(node: unknown, path: string): ConfigNode {
+    const origin = at(offsetOf(node));
+    if (++nodes > mostNodes) throw new TooLarge(origin);
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      return target === undefined ? scalar(null, origin) : convert(target, path);
+    }
+    if (isMap(node))
+      return mapNode(
+        origin,
+        node.items.flatMap(pair => convertPair(pair, path)),
+      );
+    if (isSeq(node)) {
+      return { kind: 'list', origin, items: node.items.map((item, index) => convert(item, `${path}.${index}`)) };
+    }
+    return scalar(isScalar(node) ? (node.value as Scalar) : null, origin);
+  }
+
+  function convertPair(pair: Pair, path: string): [string, MapEntry][] {
+    const origin = at(offsetOf(pair.key));
+    if (!isScalar(pair.key) || pair.key.value === null) {
+      findings.problem({
+        code: 'CONFIG_SYNTAX',
+        message: 'A key is not a plain word.',
+        origin,
+        action: 'Give every value a name.',
+      });
+      return [];
+    }
+    const key = String(pair.key.value);
+    const node = pair.value === null ? scalar(null, origin) : convert(pair.value, `${path}.${key}`);
+    return [[key, { key: origin, node }]];
+  }
+
+  for (const error of document.errors) {
+    findings.problem({
+      code: 'CONFIG_SYNTAX',
+      message: `The file is not valid YAML: ${sentence(error.message)}`,
+      origin: at(error.pos[0]),
+      action: advice(error.code, error.message),
+    });
+  }
+  if (document.errors.length > 0) return undefined;
+  if (document.contents === null) return mapNode(at(undefined));
+
+  try {
+    const root = convert(document.contents, '');
+    if (root.kind === 'map') return root;
+    findings.problem({
+      code: 'CONFIG_SYNTAX',
+      message: 'The file holds no keys.',
+      origin: root.origin,
+      action: 'Begin with `service: <name>` and `plugins:`.',
+    });
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    findings.problem({
+      code: 'CONFIG_SYNTAX',
+      message: `The file unfolds to more than ${mostNodes} values.`,
+      origin: error.origin,
+      action: 'Look for an alias (*name) that contains itself.',
+    });
+  }
+  return undefined;
+}
+
+class TooLarge extends Error {
+  readonly origin: Origin;
+
+  constructor(origin: Origin) {
+    super('too large');
+    this.origin = origin;
+  }
+}
+
+function scalar(value: Scalar, origin: Origin): ConfigNode {
+  return { kind: 'scalar', value, origin };
+}
+
+function offsetOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
+
+function sentence(message: string): string {
+  const first = message.split('\n')[0] ?? message;
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}
+
+function advice(code: string, message: string): string {
+  if (message.includes('reserved character')) return 'Put the value in quotes: "@scope/name".';
+  if (code === 'DUPLICATE_KEY') return 'Keep one of the two.';
+  if (code === 'TAB_AS_INDENT') return 'Indent with spaces.';
+  return 'Look at the indentation, the quotes and the colons around this line.';
+}

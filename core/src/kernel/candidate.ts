@@ -1,0 +1,140 @@
+import { readdirSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ConfigEntry } from '../config/load-config.js';
+import { nearest } from '../config/nearest.js';
+import type { Findings, Problem } from '../config/problem.js';
+import { checkManifest } from '../plugin/check-manifest.js';
+import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import { fileExists, findPackage, isPath } from './package-entry.js';
+
+/** An implementation that was found for an entry of the configuration. */
+export interface Candidate {
+  readonly entry: ConfigEntry;
+  readonly source: 'package' | 'file' | 'code';
+  readonly version?: string;
+  /** Imports what is enough to plan. Heavy for a file and for a package that has no manifest entry. */
+  readonly manifest: () => Promise<PluginManifest>;
+  /** Whether `manifest` imports nothing but the manifest. */
+  readonly light: boolean;
+  readonly load: () => Promise<Plugin>;
+}
+
+/** Finds what `use` names, loading nothing. Undefined when it is not there; why is in `findings`. */
+export function findCandidate(
+  entry: ConfigEntry,
+  directory: string,
+  plugins: Readonly<Record<string, Plugin>>,
+  findings: Findings,
+): Candidate | undefined {
+  const given = Object.hasOwn(plugins, entry.key) ? plugins[entry.key] : undefined;
+  if (given !== undefined) {
+    const load = async () => given;
+    return { entry, source: 'code', manifest: load, light: true, load };
+  }
+  if (entry.use === undefined) return undefined;
+  return isPath(entry.use)
+    ? fileCandidate(entry, resolve(directory, entry.use), findings)
+    : packageCandidate(entry, entry.use, directory, findings);
+}
+
+function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Candidate | undefined {
+  if (!fileExists(file)) {
+    findings.problem(missingFile(entry, file));
+    return undefined;
+  }
+  const load = () => importDefault<Plugin>(pathToFileURL(file));
+  return { entry, source: 'file', manifest: load, light: false, load };
+}
+
+function packageCandidate(
+  entry: ConfigEntry,
+  name: string,
+  directory: string,
+  findings: Findings,
+): Candidate | undefined {
+  const found = findPackage(name, directory);
+  if (found === undefined) {
+    findings.problem({
+      code: 'PLUGIN_NOT_INSTALLED',
+      message: `The package ${name} is not installed.`,
+      path: `plugins.${entry.key}.use`,
+      origin: entry.origin,
+      value: name,
+      action: `Run: npm install ${name}`,
+    });
+    return undefined;
+  }
+  const load = () => importDefault<Plugin>(found.main);
+  const { manifest } = found;
+  return {
+    entry,
+    source: 'package',
+    ...(found.version !== undefined && { version: found.version }),
+    manifest: manifest === undefined ? load : () => importDefault<PluginManifest>(manifest),
+    light: manifest !== undefined,
+    load,
+  };
+}
+
+function missingFile(entry: ConfigEntry, file: string): Problem {
+  const meant = nearest(basename(file), siblings(file));
+  return {
+    code: 'PLUGIN_FILE_MISSING',
+    message: `There is no file ${file}.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    ...(entry.use !== undefined && { value: entry.use }),
+    ...(meant !== undefined && { nearest: meant }),
+    action: 'Correct the path, or build the service first when the file is a result of the build.',
+  };
+}
+
+function siblings(file: string): string[] {
+  try {
+    return readdirSync(dirname(file));
+  } catch {
+    return [];
+  }
+}
+
+/** The default export, also of a CommonJS module that a compiler gave a `default` of its own. */
+async function importDefault<T>(url: URL): Promise<T> {
+  const module = (await import(url.href)) as { default?: unknown };
+  const value = module.default;
+  const nested = (value as { default?: unknown } | null | undefined)?.default;
+  return (nested ?? value) as T;
+}
+
+/**
+ * The manifest of a candidate, checked. Undefined when it cannot be imported or is not one; why is in `findings`.
+ */
+export async function readManifest(candidate: Candidate, findings: Findings): Promise<PluginManifest | undefined> {
+  const { entry } = candidate;
+  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin };
+  try {
+    const manifest = await candidate.manifest();
+    const faults = checkManifest(manifest);
+    if (faults.length === 0) return manifest;
+    findings.problem({
+      code: 'PLUGIN_INVALID',
+      message: `${entry.use} is not a usable plugin: ${faults.join('; ')}.`,
+      ...place,
+      action: 'Export the result of definePlugin (or defineManifest) as the default export.',
+    });
+  } catch (error) {
+    findings.problem({
+      code: 'PLUGIN_IMPORT_FAILED',
+      message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+      ...place,
+      action: importAdvice(error),
+    });
+  }
+  return undefined;
+}
+
+function importAdvice(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
+  return 'Correct the module; importing a plugin must not connect to anything nor throw.';
+}

@@ -1,0 +1,179 @@
+import semver from 'semver';
+import { Clock } from '../clock.js';
+import type { LoadedConfig } from '../config/load-config.js';
+import { nearest } from '../config/nearest.js';
+import { formatOrigin } from '../config/place.js';
+import type { Problem } from '../config/problem.js';
+import { contractVersion } from '../plugin/contract-version.js';
+import type { ServiceToken } from '../token.js';
+import { dependencies, providersOf } from './dependencies.js';
+import { cyclesOf } from './graph.js';
+import { Lifecycle } from './lifecycle.js';
+import type { PlannedPlugin } from './plan.js';
+import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
+
+/** What the kernel itself binds. */
+const kernelTokens: readonly ServiceToken[] = [Clock, Lifecycle];
+
+/** Looks whether the plugins fit their keys, the contract and each other; reports what does not. */
+export function checkPlan(plugins: readonly PlannedPlugin[], config: LoadedConfig): void {
+  const { findings } = config;
+  // What could not be planned has been reported; that others miss it would only be noise.
+  const planned = new Set(plugins.map(plugin => plugin.key));
+  const unplanned = config.entries.filter(entry => entry.use !== 'none' && !planned.has(entry.key));
+  const blind = unplanned.map(entry => splitKey(entry.key).head);
+  for (const plugin of plugins) {
+    findings.problems.push(
+      ...checkSlot(plugin),
+      ...checkContract(plugin),
+      ...checkRequirements(plugin, plugins, blind),
+      ...checkCapabilities(plugin, plugins, blind),
+    );
+  }
+  findings.problems.push(...checkProviders(plugins), ...checkCycles(plugins));
+}
+
+function at(plugin: PlannedPlugin): Pick<Problem, 'path' | 'origin'> {
+  return { path: `plugins.${plugin.key}.use`, origin: plugin.origin };
+}
+
+function checkSlot(plugin: PlannedPlugin): Problem[] {
+  const { head } = splitKey(plugin.key);
+  const { slot } = plugin.manifest;
+  const known = slotNamed(head);
+  if (slot !== head && (slot !== undefined || known !== undefined)) return [wrongSlot(plugin, head, slot)];
+  if (known === undefined || plugin.manifest.provides?.includes(known.token)) return [];
+  return [
+    {
+      code: 'PLAN_TOKEN_NOT_PROVIDED',
+      message: `${plugin.use} fills the slot ${head}, but does not provide ${tokenName(known.token)}.`,
+      ...at(plugin),
+      action: `Add ${tokenName(known.token)} to \`provides\` of the plugin, and bind it in \`register\`.`,
+    },
+  ];
+}
+
+function wrongSlot(plugin: PlannedPlugin, head: string, slot: string | undefined): Problem {
+  return {
+    code: 'PLAN_SLOT_MISMATCH',
+    message: `${plugin.use} ${slot === undefined ? 'fills no slot' : `fills the slot ${slot}`}, but is configured as ${head}.`,
+    ...at(plugin),
+    allowed:
+      slot === undefined ? `any key but ${slotNames.join(', ')}` : `${slot}, or ${slot}/<name> for a further one`,
+    action: `Move it to another key, or choose a plugin for ${head}.`,
+  };
+}
+
+function checkContract(plugin: PlannedPlugin): Problem[] {
+  const range = plugin.manifest.contract;
+  if (range === undefined || semver.satisfies(contractVersion, range, { includePrerelease: true })) return [];
+  const message =
+    semver.validRange(range) === null
+      ? `${plugin.use} asks for the contract ${JSON.stringify(range)}, which is not a version range.`
+      : `${plugin.use} works with the plugin contract ${range}; this is ${contractVersion}.`;
+  return [
+    {
+      code: 'PLAN_CONTRACT_MISMATCH',
+      message,
+      ...at(plugin),
+      action: `Install a version of ${plugin.use} that is made for @keelson/core ${contractVersion}.`,
+    },
+  ];
+}
+
+function checkRequirements(
+  plugin: PlannedPlugin,
+  plugins: readonly PlannedPlugin[],
+  blind: readonly string[],
+): Problem[] {
+  return (plugin.manifest.requires ?? []).flatMap(token => {
+    const slot = slots.find(each => each.token === token);
+    const providers = providersOf(token, plugins).filter(provider => provider.instance === undefined);
+    const [provider] = providers;
+    if (provider?.optional === true && !plugin.optional && slot?.standard === undefined) {
+      return [requiredButOptional(plugin, provider, token)];
+    }
+    const there = providers.length > 0 || slot?.standard !== undefined || kernelTokens.includes(token);
+    // A plugin that could not be read might have provided it.
+    const unknown = slot === undefined ? blind.length > 0 : blind.includes(slot.name);
+    return there || unknown ? [] : [missingRequirement(plugin, token, slot?.name)];
+  });
+}
+
+function missingRequirement(plugin: PlannedPlugin, token: ServiceToken, slot: string | undefined): Problem {
+  return {
+    code: 'PLAN_REQUIREMENT_MISSING',
+    message: `${plugin.key} requires ${tokenName(token)}, which no configured plugin provides.`,
+    ...at(plugin),
+    action:
+      slot === undefined
+        ? `Configure a plugin that provides ${tokenName(token)}.`
+        : `Fill the slot: ${slot}: { use: "<package>" } under plugins.`,
+  };
+}
+
+function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, token: ServiceToken): Problem {
+  return {
+    code: 'PLAN_REQUIREMENT_OPTIONAL',
+    message: `${plugin.key} requires ${tokenName(token)}, but ${provider.key} is optional and nothing stands in for it.`,
+    path: `plugins.${provider.key}.optional`,
+    origin: provider.origin,
+    action: `Remove optional from ${provider.key}, or make ${plugin.key} optional as well.`,
+  };
+}
+
+function checkCapabilities(
+  plugin: PlannedPlugin,
+  plugins: readonly PlannedPlugin[],
+  blind: readonly string[],
+): Problem[] {
+  return Object.entries(plugin.manifest.needsCapabilities ?? {}).flatMap(([slot, needed]) => {
+    if (blind.includes(slot)) return [];
+    const provider = plugins.find(other => other.key === slot);
+    const able = provider?.manifest.capabilities ?? [];
+    const missing = needed.filter(capability => !able.includes(capability));
+    if (missing.length === 0) return [];
+    const meant = missing.map(capability => nearest(capability, able)).find(name => name !== undefined);
+    return [
+      {
+        code: 'PLAN_CAPABILITY_MISSING',
+        message: `${plugin.key} needs ${missing.join(' and ')} of ${slot}, which ${provider?.use ?? 'an empty slot'} cannot do.`,
+        ...at(provider ?? plugin),
+        allowed: able.length === 0 ? 'it has no capabilities' : `it can do ${able.join(', ')}`,
+        ...(meant !== undefined && { nearest: meant }),
+        action: `Choose another plugin for ${slot}, or run without ${plugin.key}.`,
+      },
+    ];
+  });
+}
+
+function checkProviders(plugins: readonly PlannedPlugin[]): Problem[] {
+  const tokens = new Set(plugins.flatMap(plugin => plugin.manifest.provides ?? []));
+  return [...tokens].flatMap(token => {
+    const [first, ...others] = providersOf(token, plugins).filter(provider => provider.instance === undefined);
+    return others.map(other => ({
+      code: 'PLAN_PROVIDER_DUPLICATE',
+      message: `${first?.key} and ${other.key} both provide ${tokenName(token)}.`,
+      ...at(other),
+      action: `Remove one of them (${first?.key} is at ${first === undefined ? '' : formatOrigin(first.origin)}), or make it a named instance: <slot>/<name>.`,
+    }));
+  });
+}
+
+function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
+  const needs = dependencies(plugins);
+  const graph = new Map([...needs].map(([key, reasons]) => [key, [...reasons.keys()]]));
+  return cyclesOf(graph).map(cycle => {
+    const first = plugins.find(plugin => plugin.key === cycle[0]);
+    const steps = cycle
+      .slice(1)
+      .map((key, index) => `${cycle[index]} ${needs.get(cycle[index] ?? '')?.get(key)} (${key})`);
+    return {
+      code: 'PLAN_CYCLE',
+      message: `Plugins need each other: ${cycle.join(' -> ')}.`,
+      ...(first && at(first)),
+      allowed: `${steps.join('; ')}: an order in which each comes after what it needs`,
+      action: 'Take one of these needs away, or move what both need into a plugin of its own.',
+    };
+  });
+}

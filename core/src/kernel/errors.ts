@@ -1,0 +1,72 @@
+import { formatProblem, type Problem } from '../config/problem.js';
+import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
+import type { Plan } from './plan.js';
+import { type BootReport, firstLine } from './report.js';
+
+/** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
+export class PlanError extends KeelsonError {
+  readonly problems: readonly Problem[];
+
+  constructor(plan: Plan) {
+    const { problems } = plan;
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super({
+      code: 'KERNEL_PLAN_INVALID',
+      message: `The configuration has ${count}:\n${problems.map(formatProblem).join('\n')}`,
+      hint: 'Nothing was started. `keelson check` looks again without starting anything.',
+      facts: { problems },
+    });
+    this.problems = problems;
+  }
+}
+
+/** The service did not start; what had started was stopped again. `report` is the boot report. */
+export class StartError extends KeelsonError {
+  readonly report: BootReport;
+
+  constructor(report: BootReport, reason?: unknown) {
+    const failed = report.plugins.filter(plugin => plugin.outcome === 'failed');
+    const notTried = report.plugins.filter(plugin => plugin.outcome === 'not-tried').map(plugin => plugin.key);
+    const errors = failed.length > 0 ? failed.map(plugin => plugin.error) : reason === undefined ? [] : [reason];
+    const lines = failed.map(plugin => `\n  ${plugin.key}: ${firstLine(plugin.error)}`);
+    const rest = notTried.length > 0 ? `\n  not tried: ${notTried.join(', ')}` : '';
+    super({
+      code: 'KERNEL_START_FAILED',
+      message: `${report.service} did not start, ${count(failed.length, report.plugins.length, errors[0])}${lines.join('')}${rest}`,
+      hint: hintOf(errors),
+      facts: { report },
+      cause: errors.length > 1 ? new AggregateError(errors, 'Several plugins did not start.') : errors[0],
+    });
+    this.report = report;
+  }
+}
+
+function count(failed: number, all: number, reason: unknown): string {
+  return failed === 0 ? firstLine(reason) : `${failed} of ${all} plugins failed:`;
+}
+
+function hintOf(errors: readonly unknown[]): string {
+  const hints = errors
+    .map(error => (isKeelsonError(error) ? error.hint : undefined))
+    .filter(hint => hint !== undefined);
+  return hints[0] ?? 'Look at the cause.';
+}
+
+/** Somebody asked the start to end; what had started was stopped again. */
+export function startCancelled(reason: string, report?: BootReport): KeelsonError {
+  return new KeelsonError({
+    code: 'KERNEL_START_CANCELLED',
+    message: `The start was cancelled: ${reason}.`,
+    hint: 'Nothing to do when the stop was meant.',
+    facts: report === undefined ? { reason } : { reason, report },
+  });
+}
+
+export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): KeelsonError {
+  return new KeelsonError({
+    code: 'KERNEL_START_TIMEOUT',
+    message: `The start did not finish within ${timeoutMs} ms; it was waiting for ${waitingFor.join(', ') || 'the plan'}.`,
+    hint: 'Look at what it was waiting for, or set startup.timeoutMs.',
+    facts: { timeoutMs, waitingFor },
+  });
+}

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire, findPackageJSON } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+export interface InstalledPackage {
+  readonly name: string;
+  readonly version: string | undefined;
+  /** What `import '<name>'` loads. */
+  readonly main: URL;
+  /** What `import '<name>/manifest'` loads; undefined when the package has no such entry. */
+  readonly manifest: URL | undefined;
+}
+
+interface PackageFile {
+  readonly version?: string;
+  readonly main?: string;
+  readonly exports?: unknown;
+}
+
+/** The conditions under which `import` finds an entry. */
+const conditions = new Set(['node', 'import', 'module-sync', 'default']);
+
+/** Finds the package as a file in `directory` would; loads none of it. Undefined when it is not installed. */
+export function findPackage(name: string, directory: string): InstalledPackage | undefined {
+  const from = join(directory, 'keelson.js');
+  const file = packageFile(name, from);
+  if (file === undefined) return undefined;
+  const contents = JSON.parse(readFileSync(file, 'utf8')) as PackageFile;
+  const root = dirname(file);
+  const entry = (key: string) => {
+    const target = exported(contents.exports, key);
+    return target === undefined ? undefined : pathToFileURL(join(root, target));
+  };
+  const main = entry('.') ?? legacyMain(name, from);
+  return main && { name, version: contents.version, main, manifest: entry('./manifest') };
+}
+
+function packageFile(name: string, from: string): string | undefined {
+  try {
+    return findPackageJSON(name, pathToFileURL(from));
+  } catch {
+    return undefined;
+  }
+}
+
+function legacyMain(name: string, from: string): URL | undefined {
+  try {
+    return pathToFileURL(createRequire(from).resolve(name));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Node's rules for `exports`, for the two plain keys that matter here. */
+function exported(exports: unknown, key: string): string | undefined {
+  if (exports === undefined || exports === null) return undefined;
+  const hasKeys = typeof exports === 'object' && Object.keys(exports).some(name => name.startsWith('.'));
+  if (!hasKeys) return key === '.' ? target(exports) : undefined;
+  return target((exports as Record<string, unknown>)[key]);
+}
+
+function target(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(target).find(found => found !== undefined);
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [condition, below] of Object.entries(value)) {
+    const found = conditions.has(condition) ? target(below) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Whether the text of `use` is a path rather than the name of a package. */
+export function isPath(use: string): boolean {
+  return use.startsWith('./') || use.startsWith('../') || use.startsWith('/');
+}
+
+export function fileExists(path: string): boolean {
+  return existsSync(path);
+}

@@ -1,0 +1,102 @@
+import { isKeelsonError } from '../errors/keelson-error.js';
+
+export type StartOutcome = 'started' | 'failed' | 'cancelled' | 'not-tried';
+
+/** What became of one plugin during a start. Durations are in milliseconds. */
+export interface PluginStartReport {
+  readonly key: string;
+  readonly use: string;
+  readonly level: number;
+  readonly outcome: StartOutcome;
+  readonly importMs: number;
+  readonly registerMs: number;
+  readonly startMs: number;
+  readonly readyMs: number;
+  /** The step that failed. */
+  readonly failedIn?: 'import' | 'register' | 'start' | 'ready';
+  readonly error?: unknown;
+  /** The keys it needs, for one that was not tried: which of them were missing. */
+  readonly missed?: readonly string[];
+}
+
+export interface BootReport {
+  readonly service: string;
+  readonly environment: string | undefined;
+  readonly outcome: 'ready' | 'failed' | 'cancelled';
+  readonly durationMs: number;
+  /** Until the plan held. */
+  readonly planMs: number;
+  readonly levels: number;
+  readonly plugins: readonly PluginStartReport[];
+}
+
+export interface PluginStopReport {
+  readonly key: string;
+  readonly outcome: 'stopped' | 'failed' | 'timed-out';
+  readonly drainMs: number;
+  readonly stopMs: number;
+  readonly errors: readonly unknown[];
+}
+
+export interface StopReport {
+  readonly service: string;
+  readonly reason: string;
+  /** `failed`: a hook threw. `budget-exceeded`: a hook was given up because its time was over. */
+  readonly outcome: 'clean' | 'failed' | 'budget-exceeded';
+  readonly durationMs: number;
+  readonly phases: {
+    readonly noticeMs: number;
+    readonly drainMs: number;
+    readonly stopMs: number;
+    readonly flushMs: number;
+  };
+  readonly plugins: readonly PluginStopReport[];
+}
+
+/** The start as a tree with times; the failures and what was not tried, when there are any. */
+export function formatBootReport(report: BootReport): string {
+  const lines = [headline(report)];
+  const width = Math.max(0, ...report.plugins.map(plugin => plugin.key.length));
+  report.plugins.forEach((plugin, index) => {
+    const branch = index === report.plugins.length - 1 ? '└──' : '├──';
+    lines.push(`${branch} ${plugin.key.padEnd(width)}  ${describeStart(plugin)}`);
+  });
+  return lines.join('\n');
+}
+
+function headline({ service, outcome, durationMs, plugins }: BootReport): string {
+  const time = `${Math.round(durationMs)} ms`;
+  if (outcome === 'ready') return `${service} ready in ${time}`;
+  if (outcome === 'cancelled') return `${service}: the start was cancelled after ${time}`;
+  const failed = plugins.filter(plugin => plugin.outcome === 'failed').length;
+  return `${service} did not start: ${failed} of ${plugins.length} plugins failed after ${time}`;
+}
+
+function describeStart(plugin: PluginStartReport): string {
+  const time = `${String(Math.round(totalMs(plugin))).padStart(5)} ms`;
+  switch (plugin.outcome) {
+    case 'started':
+      return `${time}  ${plugin.use}`;
+    case 'cancelled':
+      return `${time}  cancelled`;
+    case 'not-tried':
+      return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
+    case 'failed':
+      return `${time}  ${errorCode(plugin.error)}  ${firstLine(plugin.error)}`;
+  }
+}
+
+export function totalMs(plugin: PluginStartReport): number {
+  return plugin.importMs + plugin.registerMs + plugin.startMs + plugin.readyMs;
+}
+
+export function errorCode(error: unknown): string {
+  if (isKeelsonError(error)) return error.code;
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : 'failed';
+}
+
+export function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n')[0] ?? '';
+}
