@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+const dsnShape = 'must be a Sentry DSN: https://<key>@<host>/<project number>';
+
+export const telemetrySentryOptions = z
+  .strictObject({
+    dsn: z
+      .string()
+      .refine(isDsn, dsnShape)
+      .optional()
+      .meta({ secret: true })
+      .describe('Where events go: the DSN of the Sentry project. Required unless `enabled` is false.'),
+    enabled: z.boolean().default(true).describe('False turns everything off: nothing is hooked, kept or sent.'),
+    environment: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The environment events belong to. Left out, SENTRY_ENVIRONMENT, else `production`.'),
+    release: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The version of the service. Left out, SENTRY_RELEASE or what the platform says.'),
+    tracesSampleRate: z.number().min(0).max(1).default(1).describe('The share of traces whose spans are sent, 0 to 1.'),
+    errorSampleRate: z.number().min(0).max(1).default(1).describe('The share of errors that is sent, 0 to 1.'),
+    instrumentModules: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Hooks pg and express as they load: a span for each query, route names. Costs start-up time and memory.',
+      ),
+    sourceContext: z.boolean().default(false).describe('Sends the lines of source code around each line of a stack.'),
+    propagateTracesTo: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Texts in the URLs of outgoing requests that are given the id of the trace: our own services.'),
+    ignorePaths: z
+      .array(z.string().startsWith('/'))
+      .default(['/livez', '/readyz', '/startupz', '/healthz', '/metrics'])
+      .describe('Paths of incoming requests that make no span.'),
+    secretKeys: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'Keys whose values are replaced by [redacted] at any depth, beyond password, token, cookie and their kind.',
+      ),
+    flushTimeoutMs: z
+      .int()
+      .min(1)
+      .max(30_000)
+      .default(2_000)
+      .describe('Longest wait for what is still to be sent when the service stops, in milliseconds.'),
+  })
+  .refine(options => !options.enabled || options.dsn !== undefined, {
+    path: ['dsn'],
+    message: `is missing: it ${dsnShape}, or \`enabled\` must be false`,
+  });
+
+export type TelemetrySentryOptions = z.infer<typeof telemetrySentryOptions>;
+
+function isDsn(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username !== '' && /\/\d+$/.test(url.pathname);
+}

@@ -1,0 +1,42 @@
+import { definePlugin, silentTelemetry, Telemetry } from '@keelson/core';
+import { loadedTooEarly } from './loaded-modules.js';
+import manifest from './manifest.js';
+import type { TelemetrySentryOptions } from './options.js';
+import { initSentry, type SentryClient } from './sentry-client.js';
+import { SentryTelemetry } from './sentry-telemetry.js';
+
+interface Instrumented {
+  readonly client: SentryClient;
+  readonly tooEarly: readonly string[];
+}
+
+/** What `instrument` made of a configuration, until `register` binds it. */
+const instrumented = new WeakMap<TelemetrySentryOptions, Instrumented>();
+
+function instrument(config: TelemetrySentryOptions): Instrumented {
+  const made = { tooEarly: config.instrumentModules ? loadedTooEarly() : [], client: initSentry(config) };
+  instrumented.set(config, made);
+  return made;
+}
+
+export default definePlugin<TelemetrySentryOptions>({
+  ...manifest,
+  instrument: ({ config }) => {
+    if (config.enabled) instrument(config);
+  },
+  register: ({ bind, clock, config }) => {
+    const { client } = instrumented.get(config) ?? (config.enabled ? instrument(config) : {});
+    bind(Telemetry).toConstantValue(client === undefined ? silentTelemetry : new SentryTelemetry(client, clock));
+  },
+  start: ({ config, logger }) => {
+    const modules = instrumented.get(config)?.tooEarly ?? [];
+    if (modules.length > 0)
+      logger.warn('loaded before the telemetry could hook them: spans of theirs will be missing', { modules });
+  },
+  stop: async ({ config, container, logger }) => {
+    const telemetry = container.get(Telemetry);
+    if (!(telemetry instanceof SentryTelemetry)) return;
+    const sent = await telemetry.close(config.flushTimeoutMs);
+    if (!sent) logger.warn('not everything could be sent to Sentry', { waitedMs: config.flushTimeoutMs });
+  },
+});

@@ -1,0 +1,99 @@
+import * as Sentry from '@sentry/node';
+import type { TelemetrySentryOptions } from './options.js';
+import { createScrubber, type Scrubber } from './scrub.js';
+
+/** Sentry, set up as configured, and what the telemetry needs of it. */
+export interface SentryClient {
+  readonly scrubber: Scrubber;
+  /** Envelopes that were refused, or could not be sent, so far. */
+  lostEnvelopes(): number;
+}
+
+/**
+ * Sets Sentry up in this process and, with `instrumentModules`, hooks the modules that load from now on. Connects to
+ * nothing. Every integration is named: what Sentry would add by itself reports errors a second time or reads what users
+ * send.
+ */
+export function initSentry(options: TelemetrySentryOptions): SentryClient {
+  const scrubber = createScrubber(options.secretKeys);
+  let lost = 0;
+  Sentry.init({
+    ...(options.dsn === undefined ? {} : { dsn: options.dsn }),
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+    ...(options.release === undefined ? {} : { release: options.release }),
+    sampleRate: options.errorSampleRate,
+    tracesSampleRate: options.tracesSampleRate,
+    traceLifecycle: 'stream',
+    tracePropagationTargets: options.propagateTracesTo,
+    enableRuntimeChannelInjection: options.instrumentModules,
+    defaultIntegrations: false,
+    integrations: integrationsFor(options),
+    dataCollection: nothingPrivate,
+    maxBreadcrumbs: 0,
+    transportOptions: { bufferSize: waitingEnvelopes },
+    transport: transportOptions => {
+      const transport = Sentry.makeNodeTransport(transportOptions);
+      return { ...transport, send: envelope => counted(transport.send(envelope), () => lost++) };
+    },
+    beforeSend: (event, hint) => scrubber.event(event, hint.originalException),
+    beforeSendSpan: span => scrubber.span(span),
+  });
+  return { scrubber, lostEnvelopes: () => lost };
+}
+
+/** Each trace is an envelope, and a flush sends all at once: of Sentry's own limit of 64 the rest would be dropped. */
+const waitingEnvelopes = 2_000;
+
+const nothingPrivate = {
+  userInfo: false,
+  cookies: false,
+  httpHeaders: false,
+  httpBodies: [],
+  urlQueryParams: false,
+  graphQL: { document: false, variables: false },
+  genAI: { inputs: false, outputs: false },
+  mcp: { inputs: false, outputs: false },
+  databaseQueryData: false,
+  queues: false,
+  stackFrameVariables: false,
+};
+
+function integrationsFor(options: TelemetrySentryOptions) {
+  const modules = [
+    Sentry.postgresIntegration({ ignoreConnectSpans: true }),
+    // The error handler of the service reports errors; express is only asked for its route names.
+    Sentry.expressIntegration({ shouldHandleError: false }),
+  ];
+  return [
+    Sentry.eventFiltersIntegration(),
+    Sentry.functionToStringIntegration(),
+    Sentry.linkedErrorsIntegration(),
+    Sentry.requestDataIntegration(),
+    Sentry.nodeContextIntegration(),
+    Sentry.httpIntegration({
+      breadcrumbs: false,
+      sessions: false,
+      maxRequestBodySize: 'none',
+      ignoreIncomingRequests: url => options.ignorePaths.includes(pathOf(url)),
+    }),
+    Sentry.nativeNodeFetchIntegration({ breadcrumbs: false }),
+    ...(options.sourceContext ? [Sentry.contextLinesIntegration()] : []),
+    ...(options.instrumentModules ? modules : []),
+  ];
+}
+
+function pathOf(url: string): string {
+  return url.replace(/[?#].*$/s, '');
+}
+
+async function counted<T extends { statusCode?: number }>(sending: PromiseLike<T>, onLost: () => void): Promise<T> {
+  try {
+    const response = await sending;
+    const { statusCode } = response;
+    if (statusCode === undefined || statusCode < 200 || statusCode >= 300) onLost();
+    return response;
+  } catch (error) {
+    onLost();
+    throw error;
+  }
+}

@@ -1,0 +1,219 @@
+import { KeelsonError, systemClock } from '@keelson/core';
+import { type TelemetryHarness, telemetryConformance } from '@keelson/core/testing';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { telemetrySentryOptions } from './options.js';
+import { initSentry } from './sentry-client.js';
+import { SentryIngest } from './sentry-ingest.fixture.js';
+import { SentryTelemetry } from './sentry-telemetry.js';
+
+function open(dsn: string, options: object = {}) {
+  const parsed = telemetrySentryOptions.parse({ dsn, instrumentModules: false, ...options });
+  return new SentryTelemetry(initSentry(parsed), systemClock);
+}
+
+function reported(ingest: SentryIngest) {
+  const { spans } = ingest;
+  return spans.map(span => ({
+    name: span.name,
+    operation: String(span.attributes['sentry.op']?.value),
+    status: span.status,
+    attributes: Object.fromEntries(
+      Object.entries(span.attributes).map(([name, { value }]) => [name, value as string | number | boolean]),
+    ),
+    traceId: span.trace_id,
+    parent: spans.find(other => other.span_id === span.parent_span_id)?.name,
+  }));
+}
+
+describe('as telemetry', () => {
+  const harness = async (): Promise<TelemetryHarness> => {
+    const ingest = await SentryIngest.start();
+    const telemetry = open(ingest.dsn);
+    return {
+      telemetry,
+      spans: () => reported(ingest),
+      errors: () => ingest.events.map(item => item.text),
+      close: async () => {
+        await telemetry.close(1_000);
+        await ingest[Symbol.asyncDispose]();
+      },
+    };
+  };
+  test.each(telemetryConformance(harness))('$name', async ({ run }) => {
+    expect(await run()).toBe('passed');
+  });
+});
+
+describe('on the wire', () => {
+  let ingest: SentryIngest;
+  let telemetry: SentryTelemetry;
+  beforeEach(async () => {
+    ingest = await SentryIngest.start();
+    telemetry = open(ingest.dsn, { environment: 'staging', release: 'orders@1.2.3', secretKeys: ['iban'] });
+  });
+  afterEach(async () => {
+    await telemetry.close(1_000);
+    await ingest[Symbol.asyncDispose]();
+  });
+
+  test('an error event has environment, release, tags, fingerprint, facts, its chain of causes and its trace', async () => {
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    const error = new KeelsonError({
+      code: 'DB_DOWN',
+      message: 'No answer.',
+      hint: 'Look.',
+      facts: { tries: 3n },
+      cause,
+    });
+    const traceId = await telemetry.span({ name: 'database.session', operation: 'db' }, async () => {
+      telemetry.captureError(error, { operation: 'database.session', facts: { attempt: 2, iban: 'hush' } });
+      return telemetry.currentTraceId();
+    });
+    expect(await telemetry.flush(5_000)).toBe(true);
+    expect(ingest.events).toHaveLength(1);
+    expect(ingest.events[0]?.payload).toMatchObject({
+      environment: 'staging',
+      release: 'orders@1.2.3',
+      tags: { operation: 'database.session', 'error.code': 'DB_DOWN' },
+      fingerprint: ['{{ default }}', 'DB_DOWN'],
+      exception: {
+        values: [
+          { type: 'Error', value: 'refused' },
+          { type: 'KeelsonError', value: 'No answer.', mechanism: { handled: true } },
+        ],
+      },
+      contexts: {
+        facts: { attempt: 2, iban: '[redacted]' },
+        error: { code: 'DB_DOWN', hint: 'Look.', facts: { tries: '3' } },
+        trace: { trace_id: traceId },
+      },
+    });
+  });
+
+  test('more traces than Sentry would hold at once all arrive, each with its status', async () => {
+    const spans = Array.from({ length: 200 }, (_, index) =>
+      telemetry.span({ name: `job-${index}`, operation: 'job' }, async () => {
+        if (index % 2 === 1) throw new Error('odd');
+      }),
+    );
+    await Promise.allSettled(spans);
+    expect(await telemetry.flush(5_000)).toBe(true);
+    expect(ingest.spans).toHaveLength(200);
+    expect(ingest.spans.find(span => span.name === 'job-2')?.status).toBe('ok');
+    expect(ingest.spans.find(span => span.name === 'job-3')?.status).toBe('error');
+  });
+
+  test('a trace of more than 32 KB arrives gzipped and whole', async () => {
+    const attributes = { filler: 'x'.repeat(500) };
+    await telemetry.span({ name: 'job', operation: 'job' }, async () => {
+      for (let index = 0; index < 100; index++)
+        await telemetry.span({ name: `step-${index}`, operation: 'job', attributes }, async () => {});
+    });
+    await telemetry.flush(5_000);
+    expect(ingest.encodings).toEqual(new Set(['gzip']));
+    expect(ingest.spans).toHaveLength(101);
+  });
+
+  test('attributes of spans leave without statements, query parameters and credentials', async () => {
+    await telemetry.span(
+      {
+        name: 'GET /orders?token=hush',
+        operation: 'http.client',
+        attributes: {
+          'db.query.text': "select 'hush'",
+          'db.statement': "select 'hush'",
+          'url.full': 'https://user:hush@shop.example/orders?email=hush',
+          'url.query': 'email=hush',
+          'client.address': 'hush',
+          'http.request.header.cookie': 'hush',
+          'api.token': 'hush',
+          'db.query.summary': 'SELECT orders',
+        },
+      },
+      async () => {},
+    );
+    await telemetry.flush(5_000);
+    const [span] = reported(ingest);
+    expect(span?.name).toBe('GET /orders');
+    expect(span?.attributes).toMatchObject({
+      'url.full': 'https://[redacted]@shop.example/orders',
+      'db.query.summary': 'SELECT orders',
+      'api.token': '[redacted]',
+    });
+    expect(ingest.wire).not.toContain('hush');
+  });
+
+  test('statements and parameters among the facts are not sent', async () => {
+    telemetry.captureError(new Error('failed'), {
+      facts: { sql: "select 'hush'", params: ['hush'], query: 'hush', parameters: { a: 'hush' }, table: 'orders' },
+    });
+    await telemetry.flush(5_000);
+    expect(ingest.events[0]?.payload.contexts.facts).toMatchObject({ sql: '[redacted]', table: 'orders' });
+    expect(ingest.wire).not.toContain('hush');
+  });
+});
+
+describe('an ingest in trouble', () => {
+  test('one that is down neither blocks nor throws, and flush says that not all was sent', async () => {
+    const gone = await SentryIngest.start();
+    const { dsn } = gone;
+    await gone[Symbol.asyncDispose]();
+    const telemetry = open(dsn);
+    const result = await telemetry.span({ name: 'work', operation: 'job' }, async () => 'done');
+    telemetry.captureError(new Error('unheard'));
+    expect(result).toBe('done');
+    expect(await telemetry.flush(5_000)).toBe(false);
+    await telemetry.close(1_000);
+  });
+
+  test('one that never answers costs flush its timeout and no more', async () => {
+    await using ingest = await SentryIngest.start();
+    ingest.answer = 'hang';
+    const telemetry = open(ingest.dsn);
+    telemetry.captureError(new Error('unheard'));
+    await vi.waitFor(() => expect(ingest.events).toHaveLength(1));
+    const startedAt = performance.now();
+    expect(await telemetry.flush(100)).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(await telemetry.close(100)).toBe(false);
+  });
+
+  test('one that refuses is not counted as told', async () => {
+    await using ingest = await SentryIngest.start();
+    ingest.answer = 503;
+    const telemetry = open(ingest.dsn);
+    telemetry.captureError(new Error('refused'));
+    expect(await telemetry.flush(5_000)).toBe(false);
+    await telemetry.close(1_000);
+  });
+
+  test('what is reported after close goes nowhere and throws nothing', async () => {
+    await using ingest = await SentryIngest.start();
+    const telemetry = open(ingest.dsn);
+    expect(await telemetry.close(1_000)).toBe(true);
+    telemetry.captureError(new Error('too late'));
+    expect(await telemetry.span({ name: 'late', operation: 'job' }, async () => 1)).toBe(1);
+    await telemetry.flush(1_000);
+    expect(ingest.items).toEqual([]);
+  });
+});
+
+describe('options', () => {
+  test.each(['', 'sentry', 'ftp://k@host/1', 'https://host/1', 'https://k@host/project', 'https://k@host'])(
+    'refuse the dsn "%s" without repeating it',
+    dsn => {
+      const problem = telemetrySentryOptions.safeParse({ dsn }).error?.issues[0];
+      expect(problem).toMatchObject({ path: ['dsn'], message: expect.stringContaining('https://<key>@<host>') });
+      if (dsn !== '') expect(problem?.message).not.toContain(dsn === 'sentry' ? '"sentry"' : dsn);
+    },
+  );
+
+  test('refuse a missing dsn, unless everything is off', () => {
+    expect(telemetrySentryOptions.safeParse({}).error?.issues[0]).toMatchObject({ path: ['dsn'] });
+    expect(telemetrySentryOptions.safeParse({ enabled: false }).success).toBe(true);
+  });
+
+  test('mark the dsn as secret', () => {
+    expect(telemetrySentryOptions.shape.dsn.meta()).toMatchObject({ secret: true });
+  });
+});
