@@ -28,6 +28,10 @@ export const Clock: ServiceToken<Clock> = serviceToken('@keelson/core/Clock');
 /** The longest delay a Node timer holds; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1;
 
+function delayOf(ms: number): number {
+  return Math.min(Math.max(ms, 0), longestDelayMs);
+}
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => new Date(),
@@ -41,18 +45,15 @@ export const systemClock: Clock = {
         clearTimeout(timer);
         reject(signal?.reason);
       };
-      const timer = setTimeout(
-        () => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        },
-        Math.min(ms, longestDelayMs),
-      );
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, delayOf(ms));
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
   schedule(ms, callback, options) {
-    const timer = setTimeout(callback, Math.min(ms, longestDelayMs));
+    const timer = setTimeout(callback, delayOf(ms));
     if (options?.keepAlive !== true) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },

@@ -2,7 +2,7 @@ import { type Clock, type RetryPolicy, silentTelemetry, systemClock, type Teleme
 import { RecordingLogger } from '@keelson/core/testing';
 import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
 import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
-import { OpossumRetryPolicy, retryOptionsSchema } from '@keelson/retry-opossum';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
 import { sampleModel } from './sample-model.js';
@@ -26,7 +26,7 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
   const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel] } = given;
   const logger = new RecordingLogger();
   const options = optionsSchema.parse({ url: given.url, ...given.options });
-  const retry = given.retry ?? new OpossumRetryPolicy({ options: retryOptionsSchema.parse({}), clock, logger });
+  const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const database = createDatabaseService({
     driver: new PostgresqlDriver(options, { logger, clock, directory: '.' }),
     ormDriver: PostgreSqlDriver,

@@ -33,6 +33,7 @@ export class PostgresqlDriver implements DatabaseDriver {
   readonly transactionIdProbe = {
     sql: `select pg_current_xact_id_if_assigned()::text || '@' || ${crashMark} as id`,
   };
+  readonly databaseName: string;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
@@ -40,6 +41,7 @@ export class PostgresqlDriver implements DatabaseDriver {
   constructor(options: PostgresqlOptions, { clock, logger }: DriverContext) {
     const types = typeParsers();
     const client = clientConfig(options);
+    this.databaseName = new pg.Client(client).database ?? '';
     this.#control = new ControlConnection({ ...client, application_name: `${options.applicationName} control` }, types);
     this.#pool = new ConnectionPool({
       client,

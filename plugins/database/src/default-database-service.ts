@@ -66,6 +66,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#orm = createOrm({
       ormDriver: parts.ormDriver,
       dialect: createDialect(new GuardedDirectConnections(driver, clock, this.#current)),
+      databaseName: driver.databaseName,
       models: parts.models,
       migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,

@@ -11,6 +11,8 @@ export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
 export interface OrmOptions {
   readonly ormDriver: OrmDriver;
   readonly dialect: Dialect;
+  /** MikroORM's migrator creates a database that it does not find, so it must know the true name. */
+  readonly databaseName: string;
   readonly models: readonly DatabaseModel[];
   readonly migrationsTable: string;
   /** The EntityManager of the current session: what `orm.em` stands for. */
@@ -26,7 +28,7 @@ export function createOrm(options: OrmOptions): Orm {
   return new MikroORM<AbstractSqlDriver>({
     driver: ormDriver,
     driverOptions: dialect,
-    dbName: 'keelson',
+    dbName: options.databaseName,
     entities: entities as NonNullable<Options<AbstractSqlDriver>['entities']>,
     discovery: { warnWhenNoEntities: false },
     ensureDatabase: false,

@@ -79,6 +79,8 @@ export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unkn
 export interface DatabaseDriver {
   /** `postgresql`, `pglite`. */
   readonly name: string;
+  /** The name of the database on its server. */
+  readonly databaseName: string;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   /** One attempt to reach the server, proven by a round trip. Not retried here. */
   connect(signal: AbortSignal): Promise<void>;

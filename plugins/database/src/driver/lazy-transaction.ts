@@ -65,6 +65,10 @@ export class LazyTransaction implements DatabaseConnection {
     return this.#state.is === 'open' ? 'work' : 'commit';
   }
 
+  get readOnly(): boolean {
+    return this.#options.settings.readOnly;
+  }
+
   get ended(): boolean {
     return this.#state.is === 'ended';
   }

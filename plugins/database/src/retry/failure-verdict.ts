@@ -80,7 +80,8 @@ function hasSyscall(error: unknown): boolean {
 }
 
 /** Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server. */
-export function judge(error: unknown, phase: FailurePhase): FailureVerdict {
-  const { availability, [phase]: decision } = ruleOf(error);
+export function judge(error: unknown, phase: FailurePhase, readOnly = false): FailureVerdict {
+  // A write that a read-only session itself refuses (25006) is a mistake in the work, not a failover.
+  const { availability, [phase]: decision } = readOnly && sqlStateOf(error) === '25006' ? definite : ruleOf(error);
   return { retry: decision === 'retry', availability };
 }

@@ -130,7 +130,7 @@ export class UnitSession implements DatabaseSession {
   }
 
   #judge(error: unknown): FailureVerdict {
-    const verdict = judge(error, this.transaction.phase);
+    const verdict = judge(error, this.transaction.phase, this.transaction.readOnly);
     const answered = verdict.availability === 'unknown' && this.transaction.answered;
     return answered ? { ...verdict, availability: 'up' } : verdict;
   }

@@ -1,0 +1,66 @@
+import type { DatabaseService } from '@keelson/database';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+import { Author } from '../../../test/support/sample-model.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+
+describe('the round trips of a session, counted at the wire', () => {
+  let testDatabase: TestDatabase;
+  let proxy: TcpProxy;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+  let emails = 0;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    proxy = await startTcpProxy({ to: testDatabase.url });
+    service = createPostgresqlService({ url: proxy.url(), options: { pool: { pingAfterIdleMs: 60_000 } } });
+    database = service.database;
+    await database.connect();
+    await database.migrate();
+    await database.session(em => em.count(Author));
+  });
+
+  afterAll(async () => {
+    await service[Symbol.asyncDispose]();
+    await proxy.dispose();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  const insert = (em: Parameters<Parameters<DatabaseService['session']>[0]>[0]) =>
+    em.insert(Author, { email: `author-${++emails}@example.org` });
+
+  test('a session that runs no statement: none', async () => {
+    const recording = proxy.recording();
+    await database.session(async () => 1);
+    expect(recording.statements).toEqual([]);
+  });
+
+  test('a session with one insert: two, and the transaction id is known before COMMIT is sent', async () => {
+    const recording = proxy.recording();
+    await database.session(insert);
+    expect(recording.roundTrips).toBe(2);
+    const [first, second] = recording.statements;
+    expect(first?.join('\n')).toMatch(/^begin[\s\S]*insert into[\s\S]*pg_current_xact_id_if_assigned/);
+    expect(second).toEqual(['commit']);
+  });
+
+  test('a session of n statements: n + 1', async () => {
+    const recording = proxy.recording();
+    await database.session(async em => {
+      await insert(em);
+      await em.count(Author);
+      await insert(em);
+    });
+    expect(recording.roundTrips).toBe(4);
+  });
+
+  test('a read-only session of one query: its caller waits for one, and the server refuses writes in it', async () => {
+    const recording = proxy.recording();
+    await database.read(em => em.count(Author));
+    expect(recording.roundTrips).toBeLessThanOrEqual(2);
+    expect(recording.statements[0]?.[0]).toMatch(/^begin read only/);
+    await expect(database.read(insert)).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
+  });
+});
