@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { templateCluster, templateVariable } from './postgres-binaries.js';
+import { preparePostgres } from './postgres-binaries.js';
 import { applicationRole, createApplicationRole, startPostgres } from './postgres-server.js';
 
 declare module 'vitest' {
@@ -23,7 +23,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('databaseServer', { url: given });
     return undefined;
   }
-  process.env[templateVariable] = await templateCluster();
+  await preparePostgres();
   const server = await startPostgres({ settings: { max_connections: 200, deadlock_timeout: '100ms' } });
   await createApplicationRole(server);
   project.provide('databaseServer', { url: server.url, owner: applicationRole });

