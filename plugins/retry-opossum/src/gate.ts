@@ -70,7 +70,8 @@ export class Gate {
     for (let count = 0; count < most && this.#room.size > 0; count++) {
       const permit = this.#breaker.admit();
       if (permit === undefined) return;
-      this.#room.grant(permit);
+      // Whoever was told that the breaker moves may have sent the last waiter away.
+      if (!this.#room.grant(permit)) this.#breaker.settle(permit, { availability: 'unknown', durationMs: 0 });
     }
   }
 

@@ -101,10 +101,20 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
   }
 
   readonly #observer: RetryObserver = {
-    breakerMoved: (target, move) => this.#observers.forEach(observer => void observer.breakerMoved(target, move)),
-    retried: target => this.#observers.forEach(observer => void observer.retried(target)),
-    gaveUp: (target, code) => this.#observers.forEach(observer => void observer.gaveUp(target, code)),
+    breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved(target, move)),
+    retried: target => this.#tell(observer => observer.retried(target)),
+    gaveUp: (target, code) => this.#tell(observer => observer.gaveUp(target, code)),
   };
+
+  #tell(event: (observer: RetryObserver) => void): void {
+    for (const observer of this.#observers) {
+      try {
+        event(observer);
+      } catch {
+        // Whoever only looks on must not decide how a call ends.
+      }
+    }
+  }
 }
 
 function parse(options: RetryOptionsInput): RetryOptions {

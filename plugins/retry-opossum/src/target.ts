@@ -8,7 +8,7 @@ import type { PolicyOptions } from './options.js';
 import { RetryBudget } from './retry-budget.js';
 import { WaitingRoom } from './waiting-room.js';
 
-/** Told what happens to a target; for logs and metrics. Must not throw. */
+/** Told what happens to a target; for logs and metrics. What it throws is ignored. */
 export interface RetryObserver {
   breakerMoved(target: string, move: BreakerMove): void;
   retried(target: string): void;

@@ -1,0 +1,100 @@
+import { type ExecuteOptions, KeelsonError } from '@keelson/core';
+import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
+import { beforeEach, expect, test } from 'vitest';
+import { OpossumRetryPolicy } from './opossum-retry-policy.js';
+import { breakerCheck, logMoves, measure } from './reporting.js';
+
+const call: ExecuteOptions = { name: 'database.session', idempotent: true };
+const refused = new KeelsonError({ code: 'DB_REFUSED', message: 'connection refused' });
+let clock: FakeClock;
+let policy: OpossumRetryPolicy;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  policy = new OpossumRetryPolicy({ clock, random: () => 0 });
+});
+
+const fail = () => Promise.reject(refused);
+
+/** Fails until the breaker opens, waits for the end of the break, and succeeds until it closes. */
+async function outage(): Promise<void> {
+  const options = { ...call, idempotent: false };
+  for (let failure = 0; failure < 5; failure++) await policy.execute(fail, options).catch(() => {});
+  await clock.advance(200);
+  await policy.execute(fail, options).catch(() => {});
+  await clock.advance(200);
+  for (let success = 0; success < 2; success++) await policy.execute(async () => {}, options);
+}
+
+test('logs an outage as one warning and its end as one line, and probes at debug', async () => {
+  const logger = new RecordingLogger();
+  policy.observe(logMoves(logger));
+  await outage();
+  expect(logger.lines().map(line => [line.level, line.facts.to])).toEqual([
+    ['warn', 'open'],
+    ['debug', 'half-open'],
+    ['debug', 'open'],
+    ['debug', 'half-open'],
+    ['info', 'closed'],
+  ]);
+  expect(logger.lines('warn')[0]).toMatchObject({
+    message: 'The breaker of "database" is open',
+    facts: { target: 'database', from: 'closed', breakMs: 200, error: refused },
+  });
+});
+
+test('shows the state of each breaker as one series for each state', async () => {
+  const metrics = new RecordingMetrics();
+  using _measured = measure(metrics, policy);
+  await policy.execute(async () => {}, call);
+  const states = () =>
+    metrics.series('resilience.circuit_breaker.state').map(({ value, labels }) => [labels?.state, value]);
+  expect(states()).toEqual([
+    ['closed', 1],
+    ['open', 0],
+    ['half-open', 0],
+    ['held-open', 0],
+    ['held-closed', 0],
+  ]);
+  policy.hold('database', 'open');
+  expect(Object.fromEntries(states())).toMatchObject({ closed: 0, 'held-open': 1 });
+});
+
+test('counts retries, give-ups by code, and moves', async () => {
+  const metrics = new RecordingMetrics();
+  const { observer } = measure(metrics, policy);
+  policy.observe(observer);
+  const running = policy.execute(fail, { ...call, classify: () => ({ retry: true, availability: 'unknown' }) });
+  const ended = running.catch(error => error.code);
+  await clock.advance(60_000);
+  expect(await ended).toBe('RETRY_ATTEMPTS_EXHAUSTED');
+  expect(metrics.value('resilience.retries', { target: 'database' })).toBe(5);
+  expect(metrics.value('resilience.give_ups', { code: 'RETRY_ATTEMPTS_EXHAUSTED' })).toBe(1);
+  await outage();
+  expect(metrics.value('resilience.circuit_breaker.moves', { state: 'open' })).toBe(2);
+});
+
+test('an observer that throws does not change how a call ends', async () => {
+  policy.observe({
+    breakerMoved: () => expect.unreachable(),
+    retried: () => expect.unreachable(),
+    gaveUp: () => expect.unreachable(),
+  });
+  await outage();
+  expect(await policy.execute(async () => 'done', call)).toBe('done');
+});
+
+test('the health check warns while a breaker is not closed, and says which and since when', async () => {
+  const check = breakerCheck(policy);
+  const signal = AbortSignal.timeout(10_000);
+  expect(check.critical).toBe(false);
+  expect(await check.check(signal)).toEqual({ status: 'pass' });
+  for (let failure = 0; failure < 5; failure++)
+    await policy.execute(fail, { ...call, idempotent: false }).catch(() => {});
+  await clock.advance(50);
+  expect(await check.check(signal)).toEqual({
+    status: 'warn',
+    output: 'Not closed: the breaker of "database"',
+    facts: { database: { state: 'open', sinceMs: 50, waiting: 0, cause: 'DB_REFUSED' } },
+  });
+});
