@@ -6,13 +6,13 @@ import pg from 'pg';
 import { freePort } from './free-port.js';
 import { guard, release } from './guardian.js';
 import {
+  clusterDirectory,
   createCluster,
   findPostgres,
   postgresEnvironment,
   postgresIdentity,
   removeDirectory,
   superuser,
-  temporaryDirectory,
 } from './postgres-binaries.js';
 import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
 
@@ -69,7 +69,7 @@ export interface PostgresServer extends AsyncDisposable {
 
 /** Starts a PostgreSQL 18 of its own for a test, in about 0.2 s. It ends with this process at the latest. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const directory = temporaryDirectory('postgres');
+  const directory = clusterDirectory({ onDisk: options.fsync ?? false });
   const server = new LocalPostgres(directory, await freePort(), options);
   try {
     await (options.prepare ?? createCluster)(server.dataDirectory);
