@@ -219,8 +219,9 @@ class DefaultDatabaseService implements DatabaseService {
           },
         );
       } catch (error) {
-        this.#gaveUp(error, name);
-        throw error;
+        const final = (deadline.passed && last?.abandoned(error)) || error;
+        this.#gaveUp(final, name);
+        throw final;
       } finally {
         span.setAttribute('db.retry_count', (last?.attempt ?? 1) - 1);
         span.setAttribute('db.duration_ms', this.#parts.clock.now() - startedAt);

@@ -69,6 +69,11 @@ export class LazyTransaction implements DatabaseConnection {
     return this.#options.settings.readOnly;
   }
 
+  /** COMMIT was sent; whether it is done is not known, or not known yet. */
+  get inDoubt(): boolean {
+    return this.#state.is === 'committing' || (this.#state.is === 'ended' && this.#state.how === 'unknown');
+  }
+
   get ended(): boolean {
     return this.#state.is === 'ended';
   }
@@ -144,6 +149,10 @@ export class LazyTransaction implements DatabaseConnection {
     }
     if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
     const { connection } = this.#state;
+    if (this.#options.signal?.aborted === true) {
+      await this.rollback();
+      return { is: 'rolled back', error: this.#options.signal.reason };
+    }
     if (this.#failed || connection.status === 'failed transaction') {
       await this.rollback();
       return { is: 'rolled back', error: new TransactionFailedError() };

@@ -31,14 +31,16 @@ export class CommitResolver {
     const canAsk = this.#driver.capabilities.has('commit-resolution');
     // A transaction gets its id with its first write: without one there is nothing to lose.
     if (canAsk && transactionId === undefined) return { is: 'aborted' };
-    const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, deadline) : 'unknown';
+    // Who has a proof of their own must be asked in time.
+    const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
+    const until = deadline.within(askMs);
+    const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, until) : 'unknown';
     if (said === 'committed' || said === 'aborted') return { is: said };
     if (verifyCommitted !== undefined) return this.#verify(verifyCommitted);
     return { is: 'unknown', why: whyUnknown(canAsk, said) };
   }
 
-  async #ask(transactionId: string, deadline: Deadline): Promise<TransactionOutcome | 'no answer'> {
-    const until = deadline.within(longestMs);
+  async #ask(transactionId: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {
     const controller = new AbortController();
     const timer = this.#clock.schedule(until.remainingMs(), () => controller.abort(new Error('no time left')));
     let said: TransactionOutcome | 'no answer' = 'no answer';

@@ -124,6 +124,15 @@ export class UnitSession implements DatabaseSession {
     return translate(cause);
   }
 
+  /** What a caller is told who can wait no longer, whatever the session still does to end itself. */
+  abandoned(cause: unknown): unknown {
+    if (this.#state !== 'open') return undefined;
+    const { name, transaction } = this.#parts;
+    if (transaction.inDoubt)
+      return new AmbiguousCommitError({ name, why: 'the deadline came before the answer' }, cause);
+    return new SessionAbortedError({ name, reason: 'deadline' }, cause);
+  }
+
   /** May the unit run again, and is the server well? Known after `explain`. */
   get verdict(): FailureVerdict {
     return this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
