@@ -9,11 +9,11 @@ const probeKinds: readonly ProbeKind[] = ['live', 'ready', 'startup'];
 export default definePlugin<HealthOptions>({
   ...manifest,
 
-  register({ bind, config, clock, lifecycle }) {
+  register({ bind, config, clock, key, lifecycle }) {
     bind(HealthEngineToken)
       .toResolvedValue(
         (logger: Logger, telemetry: Telemetry) =>
-          new HealthEngine(config, { clock, lifecycle, logger: logger.child({ plugin: manifest.name }), telemetry }),
+          new HealthEngine(config, { clock, lifecycle, logger: logger.child({ plugin: key }), telemetry }),
         [Logger, Telemetry],
       )
       .inSingletonScope();

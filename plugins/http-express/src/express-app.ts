@@ -7,7 +7,11 @@ import type { HttpOptions } from './options.js';
 import { unknownRoute } from './refusals.js';
 import { noteRoute } from './route-template.js';
 
-export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+export type Middleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => unknown;
 
 export interface AppParts {
   /** Runs before everything else. */

@@ -24,6 +24,8 @@ import { listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
+import type { RequestSessions } from './request-sessions.js';
+import { createSessionMiddleware } from './session-middleware.js';
 
 export interface HttpServerTools {
   readonly clock: Clock;
@@ -46,16 +48,19 @@ export class ExpressHttpServer implements HttpServer {
   readonly #connections: Connections;
   readonly #phases: Disposable;
   #admission: Admission;
+  #sessions: RequestSessions | undefined;
   #url: string | undefined;
 
   constructor(options: HttpOptions, tools: HttpServerTools) {
     this.#options = options;
     this.#tools = tools;
+    const handleError = createErrorHandler(tools);
+    const { readOnlyMethods } = options;
     this.#app = createExpressApp(options, {
       open: (request, response, next) => this.#open(request, response, next),
       admit: (request, _response, next) => next(this.#refusal(request)),
-      session: (_request, _response, next) => next(),
-      handleError: createErrorHandler(tools),
+      session: createSessionMiddleware({ sessions: () => this.#sessions, readOnlyMethods, handleError }),
+      handleError,
     });
     this.#server = createServer(
       {
@@ -89,6 +94,11 @@ export class ExpressHttpServer implements HttpServer {
     this.#url = await listen(this.#server, this.#options);
     this.#server.on('error', error => this.#tools.logger.error('The HTTP server failed', { error }));
     this.#tools.logger.info(`Listening on ${this.#url}`, { url: this.#url });
+  }
+
+  /** From now on each request of a route with a session gets one of `sessions`. */
+  useSessions(sessions: RequestSessions): void {
+    this.#sessions = sessions;
   }
 
   /**

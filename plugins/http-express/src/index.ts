@@ -1,3 +1,4 @@
 export { errorCodes } from './error-codes.js';
 export { type HttpOptions, httpOptions } from './options.js';
 export { default } from './plugin.js';
+export { currentSession } from './request-sessions.js';

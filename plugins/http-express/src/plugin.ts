@@ -1,4 +1,5 @@
-import { definePlugin, HttpServer, Logger, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, Logger, type RunContext, Telemetry } from '@keelson/core';
+import { databaseSessions, databaseToken } from './database-sessions.js';
 import { ExpressHttpServer, ExpressHttpServerToken } from './express-http-server.js';
 import manifest from './manifest.js';
 import type { HttpOptions } from './options.js';
@@ -6,14 +7,14 @@ import type { HttpOptions } from './options.js';
 export default definePlugin<HttpOptions>({
   ...manifest,
 
-  register({ bind, config, clock, lifecycle }) {
+  register({ bind, config, clock, key, lifecycle }) {
     bind(ExpressHttpServerToken)
       .toResolvedValue(
         (logger: Logger, telemetry: Telemetry) =>
           new ExpressHttpServer(config, {
             clock,
             lifecycle,
-            logger: logger.child({ plugin: manifest.name }),
+            logger: logger.child({ plugin: key }),
             telemetry,
           }),
         [Logger, Telemetry],
@@ -22,15 +23,24 @@ export default definePlugin<HttpOptions>({
     bind(HttpServer).toService(ExpressHttpServerToken);
   },
 
-  async start({ container }) {
-    await container.get(ExpressHttpServerToken).listen();
+  async start(context) {
+    await serverOf(context).listen();
   },
 
-  async drain({ container, signal }) {
-    await container.get(ExpressHttpServerToken).drain(signal);
+  ready(context) {
+    const { container } = context;
+    if (container.isBound(databaseToken)) serverOf(context).useSessions(databaseSessions(container.get(databaseToken)));
   },
 
-  async stop({ container }) {
-    await container.get(ExpressHttpServerToken).close();
+  async drain(context) {
+    await serverOf(context).drain(context.signal);
+  },
+
+  async stop(context) {
+    await serverOf(context).close();
   },
 });
+
+function serverOf({ container, instance }: RunContext<HttpOptions>): ExpressHttpServer {
+  return container.get(ExpressHttpServerToken, instance === undefined ? undefined : { name: instance });
+}

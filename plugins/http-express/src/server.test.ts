@@ -254,7 +254,7 @@ describe('the access log', () => {
         level: 'info',
         message: 'GET /orders/:id 200',
         facts: {
-          plugin: 'http-express',
+          plugin: 'http',
           method: 'GET',
           route: '/orders/:id',
           status: 200,

@@ -1,0 +1,191 @@
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
+
+export interface GateKeeper {
+  /** Asked once, when the first byte of an answer with `status` wants to leave. Rejects when it must not. */
+  settle(status: number): Promise<void>;
+  /** Told why the answer cannot leave, to give another one: on the response itself. */
+  replace(error: unknown): void;
+}
+
+/** The first byte waits, and everything after it. */
+interface Settling {
+  readonly is: 'settling';
+  readonly held: (() => void)[];
+  owesDrain: boolean;
+  ended: boolean;
+}
+
+type State =
+  /** Nothing wants to leave yet. */
+  | { readonly is: 'open' }
+  | Settling
+  /** What is written leaves. */
+  | { readonly is: 'passing' }
+  /** Another answer was given, or nobody is there to read one: what is still written goes nowhere. */
+  | { readonly is: 'discarding' };
+
+type Fate = 'hold' | 'pass' | 'discard';
+type Override = (args: readonly unknown[], original: () => unknown) => unknown;
+
+const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
+
+/**
+ * Holds back everything `response` would send until `keeper` has settled.
+ *
+ * Meanwhile the response looks like one that has begun to leave: `headersSent` is true, changing a header throws, and
+ * `write` asks its caller to wait for `drain`. What Node would refuse (a chunk that is no bytes, a status that is none)
+ * it refuses at once, before anything is settled.
+ */
+export function holdResponse(response: ServerResponse, keeper: GateKeeper): void {
+  new ResponseGate(response, keeper);
+}
+
+class ResponseGate {
+  readonly #response: ServerResponse;
+  readonly #keeper: GateKeeper;
+  #state: State = { is: 'open' };
+
+  constructor(response: ServerResponse, keeper: GateKeeper) {
+    this.#response = response;
+    this.#keeper = keeper;
+    this.#override('writeHead', (args, original) => this.#writeHead(args, original));
+    this.#override('flushHeaders', (_args, original) => this.#flushHeaders(original));
+    this.#override('write', (args, original) => this.#write(args, original));
+    this.#override('end', (args, original) => this.#end(args, original));
+    for (const name of headerChanges) this.#override(name, (_args, original) => this.#changeHeader(name, original));
+    this.#overrideFlag('headersSent', () => this.#state.is === 'settling');
+    this.#overrideFlag('writableEnded', () => this.#state.is === 'settling' && this.#state.ended);
+  }
+
+  #writeHead(args: readonly unknown[], original: () => unknown): unknown {
+    const [status, ...rest] = args;
+    if (this.#state.is === 'settling') throw headersSent('write');
+    if (this.#state.is === 'discarding') return this.#response;
+    if (this.#state.is === 'passing' || !isStatus(status)) return original();
+    const [message, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0]];
+    applyHeaders(this.#response, headers);
+    if (typeof message === 'string') this.#response.statusMessage = message;
+    this.#send(status, () => this.#response.writeHead(status));
+    return this.#response;
+  }
+
+  #flushHeaders(original: () => unknown): void {
+    if (this.#send(this.#response.statusCode, original) === 'pass') original();
+  }
+
+  #write(args: readonly unknown[], original: () => unknown): unknown {
+    if (!isChunk(args[0])) return original();
+    const fate = this.#send(this.#response.statusCode, original);
+    if (fate === 'pass') return original();
+    if (fate === 'discard') callBack(args);
+    else if (this.#state.is === 'settling') this.#state.owesDrain = true;
+    return false;
+  }
+
+  #end(args: readonly unknown[], original: () => unknown): unknown {
+    if (!isChunk(args[0]) && args[0] != null && typeof args[0] !== 'function') return original();
+    const fate = this.#send(this.#response.statusCode, original);
+    if (fate === 'pass') return original();
+    if (fate === 'discard') callBack(args);
+    else if (this.#state.is === 'settling') this.#state.ended = true;
+    return this.#response;
+  }
+
+  #changeHeader(name: string, original: () => unknown): unknown {
+    if (this.#state.is === 'settling') throw headersSent(name);
+    return original();
+  }
+
+  /** Decides about something that wants to leave with `status`; keeps `call` for later when it has to wait. */
+  #send(status: number, call: () => unknown): Fate {
+    if (this.#state.is === 'open' && isStatus(status)) this.#begin(status);
+    const state = this.#state;
+    if (state.is === 'open' || state.is === 'passing') return 'pass';
+    if (state.is === 'discarding' || state.ended) return 'discard';
+    state.held.push(call);
+    return 'hold';
+  }
+
+  #begin(status: number): void {
+    if (this.#response.destroyed) {
+      this.#state = { is: 'discarding' };
+      return;
+    }
+    const state: Settling = { is: 'settling', held: [], owesDrain: false, ended: false };
+    const { statusMessage } = this.#response;
+    this.#state = state;
+    this.#keeper.settle(status).then(
+      () => this.#release(state, status, statusMessage),
+      (error: unknown) => this.#replace(error),
+    );
+  }
+
+  /** Lets go what was held, with the status it had: a handler that went on may have changed it since. */
+  #release(state: Settling, status: number, statusMessage: string): void {
+    this.#state = { is: 'passing' };
+    if (this.#response.destroyed) return;
+    this.#response.statusCode = status;
+    this.#response.statusMessage = statusMessage;
+    try {
+      for (const call of state.held) call();
+    } catch (error) {
+      // A middleware that changes headers as they leave has failed.
+      this.#replace(error);
+      return;
+    }
+    // When what was let go has filled the socket, Node itself will tell of the drain.
+    if (state.owesDrain && !state.ended && !this.#response.writableNeedDrain) this.#response.emit('drain');
+  }
+
+  #replace(error: unknown): void {
+    this.#state = { is: 'passing' };
+    this.#keeper.replace(error);
+    this.#state = { is: 'discarding' };
+  }
+
+  #override(name: keyof ServerResponse, override: Override): void {
+    const original = this.#response[name] as (...args: readonly unknown[]) => unknown;
+    const value = (...args: unknown[]) => override(args, () => Reflect.apply(original, this.#response, args));
+    Object.defineProperty(this.#response, name, { configurable: true, writable: true, value });
+  }
+
+  /** `name` is true also when `isTrue` says so. */
+  #overrideFlag(name: 'headersSent' | 'writableEnded', isTrue: () => boolean): void {
+    const response = this.#response;
+    const get = () => isTrue() || Reflect.get(Object.getPrototypeOf(response), name, response);
+    Object.defineProperty(response, name, { configurable: true, get });
+  }
+}
+
+/** In the words and with the code of Node, which middleware looks for. */
+function headersSent(verb: string): Error {
+  return Object.assign(new Error(`Cannot ${verb} headers after they are sent to the client`), {
+    code: 'ERR_HTTP_HEADERS_SENT',
+  });
+}
+
+function isStatus(status: unknown): status is number {
+  return typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 999;
+}
+
+function isChunk(chunk: unknown): boolean {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array;
+}
+
+/** What `writeHead` takes: an object, a flat list of names and values, or a list of pairs. */
+function applyHeaders(response: ServerResponse, headers: unknown): void {
+  if (!Array.isArray(headers)) {
+    for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value as OutgoingHttpHeader);
+    return;
+  }
+  const pairs = Array.isArray(headers[0])
+    ? headers
+    : headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
+}
+
+function callBack(args: readonly unknown[]): void {
+  const callback = args.findLast(argument => typeof argument === 'function');
+  if (callback !== undefined) process.nextTick(callback as () => void, new Error('Another answer was given.'));
+}
