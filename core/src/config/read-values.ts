@@ -136,13 +136,13 @@ class Settler {
   }
 
   #warnIfDeprecated(node: ConfigNode, shape: Shape, path: string): void {
-    if (shape.deprecated === undefined || shape.deprecated === false) return;
+    if (shape.deprecation === undefined) return;
     this.#findings.warn({
       code: 'CONFIG_KEY_DEPRECATED',
       message: `${path} is deprecated and will stop working.`,
       path,
       origin: node.origin,
-      ...(typeof shape.deprecated === 'string' && { action: shape.deprecated }),
+      action: shape.deprecation,
     });
   }
 }

@@ -27,8 +27,8 @@ export interface Shape {
   readonly secret?: boolean;
   /** `meta({ formerly: ['oldName'] })`: names it had, which keep working with a warning. */
   readonly formerly?: readonly string[];
-  /** `meta({ deprecated: 'Use x instead.' })`. */
-  readonly deprecated?: boolean | string;
+  /** `meta({ deprecation: 'Use x instead.' })`: works, with this warning. */
+  readonly deprecation?: string;
   /** `meta({ reloadable: true })`: may change while the service runs. */
   readonly reloadable?: boolean;
 }

@@ -3,8 +3,9 @@ import { type ConfigNode, type MapEntry, type MapNode, mapNode, type Scalar } fr
 import type { Origin } from './place.js';
 import type { Findings } from './problem.js';
 
-/** No configuration written by a person comes near; a file that grows beyond it by aliases is an attack or a slip. */
-const mostNodes = 100_000;
+/** No configuration written by a person comes near; a file that goes beyond by its aliases is an attack or a slip. */
+const mostNodes = 20_000;
+const deepest = 100;
 
 /**
  * Reads YAML (and so JSON too) into a tree of located values. `file` is the name used in problems.
@@ -20,25 +21,25 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
   };
   let nodes = 0;
 
-  function convert(node: unknown, path: string): ConfigNode {
+  function convert(node: unknown, depth: number): ConfigNode {
     const origin = at(offsetOf(node));
-    if (++nodes > mostNodes) throw new TooLarge(origin);
+    if (++nodes > mostNodes || depth > deepest) throw new TooLarge(origin);
     if (isAlias(node)) {
       const target = node.resolve(document);
-      return target === undefined ? scalar(null, origin) : convert(target, path);
+      return target === undefined ? scalar(null, origin) : convert(target, depth + 1);
     }
     if (isMap(node))
       return mapNode(
         origin,
-        node.items.flatMap(pair => convertPair(pair, path)),
+        node.items.flatMap(pair => convertPair(pair, depth + 1)),
       );
     if (isSeq(node)) {
-      return { kind: 'list', origin, items: node.items.map((item, index) => convert(item, `${path}.${index}`)) };
+      return { kind: 'list', origin, items: node.items.map(item => convert(item, depth + 1)) };
     }
     return scalar(isScalar(node) ? (node.value as Scalar) : null, origin);
   }
 
-  function convertPair(pair: Pair, path: string): [string, MapEntry][] {
+  function convertPair(pair: Pair, depth: number): [string, MapEntry][] {
     const origin = at(offsetOf(pair.key));
     if (!isScalar(pair.key) || pair.key.value === null) {
       findings.problem({
@@ -50,7 +51,7 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
       return [];
     }
     const key = String(pair.key.value);
-    const node = pair.value === null ? scalar(null, origin) : convert(pair.value, `${path}.${key}`);
+    const node = pair.value === null ? scalar(null, origin) : convert(pair.value, depth);
     return [[key, { key: origin, node }]];
   }
 
@@ -66,7 +67,7 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
   if (document.contents === null) return mapNode(at(undefined));
 
   try {
-    const root = convert(document.contents, '');
+    const root = convert(document.contents, 0);
     if (root.kind === 'map') return root;
     findings.problem({
       code: 'CONFIG_SYNTAX',
@@ -78,7 +79,7 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
     if (!(error instanceof TooLarge)) throw error;
     findings.problem({
       code: 'CONFIG_SYNTAX',
-      message: `The file unfolds to more than ${mostNodes} values.`,
+      message: `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`,
       origin: error.origin,
       action: 'Look for an alias (*name) that contains itself.',
     });

@@ -1,4 +1,10 @@
-import { type BindToFluentSyntax, type Container, ContainerModule, type ContainerModuleLoadOptions } from 'inversify';
+import {
+  type BindToFluentSyntax,
+  type BindWhenFluentSyntax,
+  type Container,
+  ContainerModule,
+  type ContainerModuleLoadOptions,
+} from 'inversify';
 import type { ServiceToken } from '../token.js';
 
 type Bind = ContainerModuleLoadOptions['bind'];
@@ -47,8 +53,7 @@ export class PluginBindings {
   }
 
   #named(bind: Bind): Bind {
-    const instance = this.#instance;
-    return instance === undefined ? bind : token => nameBinding(bind(token), instance);
+    return token => named(bind(token), this.#instance);
   }
 }
 
@@ -62,24 +67,27 @@ const bindingVerbs = [
 ] as const satisfies readonly (keyof BindToFluentSyntax<unknown>)[];
 
 /**
- * Names whatever the next word of the sentence binds. The rest of the sentence (`inSingletonScope`, `onActivation`) is
- * Inversify's own and works on the named binding.
+ * Gives whatever the next word of the sentence binds the name of the instance. Without a name it is bound for those who
+ * ask without one: Inversify would offer it to those who ask for a name as well. The rest of the sentence
+ * (`inSingletonScope`, `onActivation`) is Inversify's own and works on that binding.
  */
-function nameBinding<T>(sentence: BindToFluentSyntax<T>, name: string): BindToFluentSyntax<T> {
+function named<T>(sentence: BindToFluentSyntax<T>, name: string | undefined): BindToFluentSyntax<T> {
+  const settle = (rest: BindWhenFluentSyntax<T>) => (name === undefined ? rest.whenDefault() : rest.whenNamed(name));
   return new Proxy(sentence, {
     get(target, property, receiver) {
       const member: unknown = Reflect.get(target, property, receiver);
       if (typeof member !== 'function') return member;
-      if (property === 'toService') {
-        return (service: ServiceToken<T>) =>
-          target.toDynamicValue(context => context.get(service, { name })).whenNamed(name);
-      }
+      if (property === 'toService') return (service: ServiceToken<T>) => void settle(alias(target, service, name));
       if (!bindingVerbs.some(verb => verb === property)) return member.bind(target);
       return (...given: unknown[]) => {
-        const rest: { whenNamed(name: string): unknown } = member.apply(target, given);
-        rest.whenNamed(name);
+        const rest: BindWhenFluentSyntax<T> = member.apply(target, given);
+        settle(rest);
         return rest;
       };
     },
   });
+}
+
+function alias<T>(sentence: BindToFluentSyntax<T>, service: ServiceToken<T>, name: string | undefined) {
+  return sentence.toDynamicValue(context => context.get(service, name === undefined ? undefined : { name }));
 }

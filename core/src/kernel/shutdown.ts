@@ -40,7 +40,8 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   const stop = (plugin: RunningPlugin, tally: Tally) => tally.stop(clock, () => plugin.stop(deadline.remainingMs()));
 
   const noticeMs = await timed(clock, async () => {
-    if (shutdown.serving) await clock.sleep(Math.min(settings.noticeMs, deadline.remainingMs()));
+    const pauseMs = shutdown.serving ? Math.min(settings.noticeMs, deadline.remainingMs()) : 0;
+    if (pauseMs > 0) await clock.sleep(pauseMs);
   });
   const drainMs = await timed(clock, async () => {
     const drained = deadline.within(settings.drainMs);

@@ -1,0 +1,172 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { serviceFolder } from '../kernel/service.fixture.js';
+
+const bin = fileURLToPath(new URL('../../bin/keelson.js', import.meta.url));
+
+interface Run {
+  readonly child: ChildProcess;
+  /** Resolves when the output so far holds `text`. */
+  until(text: string): Promise<void>;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<{ code: number | null; out: string; err: string }>;
+}
+
+function keelson(files: Record<string, string | object>, words: string[], variables: Record<string, string> = {}): Run {
+  const folder = serviceFolder(files);
+  const env = { PATH: process.env.PATH, ...variables };
+  const child = spawn(process.execPath, [bin, ...words], { cwd: folder.directory, env });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', chunk => {
+    out += chunk;
+  });
+  child.stderr.on('data', chunk => {
+    err += chunk;
+  });
+  onTestFinished(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    folder[Symbol.dispose]();
+  });
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
+  const until = async (text: string) => {
+    while (!out.includes(text) && !err.includes(text)) {
+      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before ${text}:\n${out}${err}`);
+      await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')]);
+    }
+  };
+  return { child, until, ended };
+}
+
+const service = (plugin: string, settings: object = {}) => ({
+  'keelson.yaml': { service: 'test', ...settings, plugins: { orders: { use: './orders.js' } } },
+  'orders.js': plugin,
+});
+
+describe('keelson start', () => {
+  const sound = `export default { name: 'orders', start() { console.log('working'); }, stop() { console.log('done'); } };`;
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, stops in order and exits with 0', async signal => {
+    const run = keelson(service(sound), ['start']);
+    await run.until('test ready in');
+    run.child.kill(signal);
+    expect(await run.ended).toMatchObject({ code: 0, out: 'working\ndone\n' });
+    expect((await run.ended).err).toContain(`test stopped in`);
+  });
+
+  test('exits with 1 when a plugin does not start: a sentence and what to do, no stack', async () => {
+    const plugin = `
+      import { KeelsonError } from '@keelson/core';
+      export default { name: 'orders', start() {
+        throw new KeelsonError({ code: 'HTTP_PORT_TAKEN', message: 'Port 3000 is taken.', hint: 'Set PORT to a free one.' });
+      } };`;
+    const { code, err } = await keelson(service(plugin), ['start']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('Port 3000 is taken.');
+    expect(err).toContain('-> Set PORT to a free one.');
+    expect(err).not.toMatch(/^\s+at /m);
+    const verbose = await keelson(service(plugin), ['start', '--verbose']).ended;
+    expect(verbose.err).toMatch(/^\s+at /m);
+  });
+
+  test('exits with 1 when the configuration does not hold, with every problem and nothing started', async () => {
+    const files = {
+      'keelson.yaml': { service: 'test', plugins: { orders: { use: './orders.js', url: `\${DATABASE_URL}`, prt: 1 } } },
+      'orders.js': `import { z } from 'zod'; console.log('imported');
+        export default { name: 'orders', config: z.object({ url: z.string(), port: z.int().optional() }), start() { console.log('started'); } };`,
+    };
+    const { code, err, out } = await keelson(files, ['start']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('The variable DATABASE_URL is not set.');
+    expect(err).toContain('Did you mean port?');
+    expect(err).not.toMatch(/^\s+at /m);
+    expect(out).not.toContain('started');
+  });
+
+  test('a second signal ends it at once with 3', async () => {
+    const plugin = `export default { name: 'orders', stop() { console.log('stopping'); return new Promise(() => {}); } };`;
+    const run = keelson(service(plugin), ['start']);
+    await run.until('test ready in');
+    run.child.kill('SIGTERM');
+    await run.until('stopping');
+    run.child.kill('SIGTERM');
+    expect((await run.ended).code).toBe(3);
+  });
+
+  test('a stop beyond its budget exits with 4 and names who was given up', async () => {
+    const plugin = `export default { name: 'orders', stop() { return new Promise(() => {}); } };`;
+    const run = keelson(service(plugin, { shutdown: { budgetMs: 200, flushMs: 50 } }), ['start']);
+    await run.until('test ready in');
+    run.child.kill('SIGTERM');
+    const { code, err } = await run.ended;
+    expect(code).toBe(4);
+    expect(err).toContain('orders  timed-out');
+  });
+
+  test('SIGTERM during the start cancels it, stops what had begun and exits with 0', async () => {
+    const plugin = `export default { name: 'orders',
+      start({ signal }) { console.log('starting'); return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))); },
+      stop() { console.log('stopped'); } };`;
+    const run = keelson(service(plugin), ['start']);
+    await run.until('starting');
+    run.child.kill('SIGTERM');
+    const { code, err, out } = await run.ended;
+    expect(code).toBe(0);
+    expect(err).toContain('The start was cancelled: SIGTERM.');
+    expect(out).toContain('stopped');
+  });
+
+  test.each([
+    ['uncaught exception', `setTimeout(() => { throw new Error('loose'); })`],
+    ['unhandled rejection', `void Promise.reject(new Error('loose'))`],
+  ])('an %s is told, stops the service in order and exits with 1', async (_name, crash) => {
+    const plugin = `export default { name: 'orders', ready() { ${crash}; }, stop() { console.log('stopped'); } };`;
+    const { code, err, out } = await keelson(service(plugin), ['start']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('loose');
+    expect(out).toContain('stopped');
+  });
+});
+
+describe('keelson check', () => {
+  test('prints the plan and exits with 0 when it holds', async () => {
+    const { code, out } = await keelson(service(`export default { name: 'orders' };`), ['check']).ended;
+    expect(code).toBe(0);
+    expect(out).toContain('test: the plan holds');
+    expect(out).toMatch(/logger +silent logger/);
+  });
+
+  test('prints every problem with its place and exits with 1', async () => {
+    const { code, err } = await keelson(service(''), ['check']).ended;
+    expect(code).toBe(1);
+    expect(err).toMatch(/keelson\.yaml:\d+:\d+ {2}PLUGIN_INVALID/);
+    expect(err).toContain('1 problem. Nothing was started.');
+  });
+
+  test('prints JSON when asked to', async () => {
+    const { code, out } = await keelson(service(''), ['check', '--json']).ended;
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ valid: false, problems: [{ code: 'PLUGIN_INVALID' }] });
+  });
+});
+
+describe('the command line', () => {
+  test('that is wrong exits with 2 and says how it is used', async () => {
+    const unknown = await keelson({}, ['strat']).ended;
+    expect(unknown.code).toBe(2);
+    expect(unknown.err).toContain('Did you mean start?');
+    const option = await keelson({}, ['start', '--cofnig', 'x']).ended;
+    expect(option.code).toBe(2);
+    expect(option.err).toContain('Usage: keelson start');
+  });
+
+  test('explains itself', async () => {
+    expect((await keelson({}, ['--help']).ended).out).toContain('check');
+    expect((await keelson({}, ['start', '--help']).ended).out).toContain('Exit codes');
+  });
+});

@@ -1,0 +1,189 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { serviceFolder } from '../kernel/service.fixture.js';
+import { type ConfigRequest, loadConfig } from './load-config.js';
+import { formatOrigin } from './place.js';
+import { plain } from './read-values.js';
+
+function folder(files: Record<string, string | object>) {
+  const service = serviceFolder(files);
+  onTestFinished(() => service[Symbol.dispose]());
+  return service;
+}
+
+async function load(files: Record<string, string | object>, request: Partial<ConfigRequest> = {}) {
+  const { config } = folder(files);
+  return loadConfig({
+    config,
+    environment: undefined,
+    variables: {},
+    overrides: {},
+    slots: ['database', 'telemetry'],
+    ...request,
+  });
+}
+
+async function valuesOf(key: string, ...given: Parameters<typeof load>) {
+  const { entries } = await load(...given);
+  const entry = entries.find(each => each.key === key);
+  return { use: entry?.use, ...(entry && (plain(entry.node) as object)) };
+}
+
+async function codesOf(...given: Parameters<typeof load>): Promise<string[]> {
+  const { findings } = await load(...given);
+  return findings.problems.map(problem => `${problem.code} ${problem.path ?? ''}`.trim());
+}
+
+describe('the layers of a configuration', () => {
+  const base = { 'keelson.yaml': { plugins: { database: { use: 'a', url: 'base', pool: { max: 1, min: 1 } } } } };
+
+  test('an overlay is laid over the file, key by key', async () => {
+    const files = { ...base, 'keelson.prod.yaml': { plugins: { database: { pool: { max: 9 } } } } };
+    expect(await valuesOf('database', files, { environment: 'prod' })).toEqual({
+      use: 'a',
+      url: 'base',
+      pool: { max: 9, min: 1 },
+    });
+  });
+
+  test('an overlay that changes `use` drops the keys of the implementation that is gone', async () => {
+    const files = { ...base, 'keelson.prod.yaml': { plugins: { database: { use: 'b', host: 'db' } } } };
+    const { entries } = await load(files, { environment: 'prod' });
+    expect(await valuesOf('database', files, { environment: 'prod' })).toEqual({ use: 'b', host: 'db' });
+    expect(entries[0]?.replaced?.use).toBe('a');
+  });
+
+  test('an overlay that repeats the same `use` keeps the other keys', async () => {
+    const files = { ...base, 'keelson.prod.yaml': { plugins: { database: { use: 'a', url: 'over' } } } };
+    expect(await valuesOf('database', files, { environment: 'prod' })).toMatchObject({ url: 'over', pool: { max: 1 } });
+  });
+
+  test('a variable is laid over the files, and code over the variables', async () => {
+    const variables = { KEELSON_DATABASE__URL: 'variable', KEELSON_DATABASE__POOL__MAX: '5' };
+    expect(await valuesOf('database', base, { variables })).toMatchObject({
+      url: 'variable',
+      pool: { max: '5', min: 1 },
+    });
+    const overrides = { plugins: { database: { url: 'code' } } };
+    expect(await valuesOf('database', base, { variables, overrides })).toMatchObject({ url: 'code' });
+  });
+
+  test('a variable in capitals finds the key in camel case, of the plugin and of its values', async () => {
+    const files = { 'keelson.yaml': { plugins: { 'order-book': { use: 'x' }, 'database/reporting': { use: 'y' } } } };
+    const variables = { KEELSON_ORDER_BOOK__POOL__ACQUIRE_TIMEOUT_MS: '5', KEELSON_DATABASE_REPORTING__URL: 'u' };
+    expect(await valuesOf('order-book', files, { variables })).toEqual({ use: 'x', pool: { acquireTimeoutMs: '5' } });
+    expect(await valuesOf('database/reporting', files, { variables })).toEqual({ use: 'y', url: 'u' });
+  });
+
+  test('a variable may fill a slot no file speaks of', async () => {
+    const variables = { KEELSON_TELEMETRY__USE: '@acme/telemetry' };
+    expect(await valuesOf('telemetry', base, { variables })).toEqual({ use: '@acme/telemetry' });
+  });
+
+  test('a named environment without its file is a problem, no environment is none', async () => {
+    expect(await codesOf(base, { environment: 'prod' })).toEqual(['CONFIG_ENVIRONMENT_UNKNOWN']);
+    expect(await codesOf(base)).toEqual([]);
+  });
+
+  test('a missing file is a problem', async () => {
+    expect(await codesOf({}, { config: '/nowhere/keelson.yaml' })).toEqual(['CONFIG_FILE_MISSING']);
+  });
+
+  test('every value knows the file, line and column, or the variable, it comes from', async () => {
+    const yaml = 'plugins:\n  database:\n    use: "a"\n    url: one\n';
+    const { entries } = await load({ 'keelson.yaml': yaml }, { variables: { KEELSON_DATABASE__POOL__MAX: '5' } });
+    const node = entries[0]?.node;
+    const origins = [...(node?.entries ?? [])].map(([key, entry]) => `${key} ${formatOrigin(entry.node.origin)}`);
+    expect(origins[0]).toMatch(/^url .*keelson\.yaml:4:10$/);
+    expect(origins[1]).toBe('pool variable KEELSON_DATABASE__POOL__MAX');
+  });
+
+  test('JSON is read as well', async () => {
+    const { config } = folder({ 'keelson.json': { plugins: { database: { use: 'a', url: 'json' } } } });
+    const { entries } = await load({}, { config: config.replace('.yaml', '.json') });
+    expect(entries[0]?.use).toBe('a');
+  });
+});
+
+describe('a reference in a value', () => {
+  const url = (text: string) => ({ 'keelson.yaml': { plugins: { database: { use: 'a', url: text } } } });
+
+  test('is the variable, or its default when it is not set or empty', async () => {
+    expect(await valuesOf('database', url(`\${URL}`), { variables: { URL: 'set' } })).toMatchObject({ url: 'set' });
+    expect(await valuesOf('database', url(`a-\${URL:-b:-c}-d`))).toMatchObject({ url: 'a-b:-c-d' });
+    expect(await valuesOf('database', url(`\${URL:-fallback}`), { variables: { URL: '' } })).toMatchObject({
+      url: 'fallback',
+    });
+    expect(await valuesOf('database', url(`\${URL:-}`))).toMatchObject({ url: '' });
+  });
+
+  test('of a file is its contents without the last line break, and a secret', async () => {
+    const { entries } = await load({ ...url(`\${file:secrets/url}`), 'secrets/url': 'hunter2\n' });
+    expect(entries[0]?.node.entries.get('url')?.node).toMatchObject({ value: 'hunter2', secret: true });
+  });
+
+  test('is written with two dollar signs to mean itself', async () => {
+    expect(await valuesOf('database', url(`a$\${b}`))).toMatchObject({ url: `a\${b}` });
+  });
+
+  test('that cannot be filled in is reported with its place', async () => {
+    expect(await codesOf(url(`\${URL}`))).toEqual(['CONFIG_VARIABLE_MISSING plugins.database.url']);
+    expect(await codesOf(url(`\${URL}`), { variables: { URL: '' } })).toEqual([
+      'CONFIG_VARIABLE_MISSING plugins.database.url',
+    ]);
+    expect(await codesOf(url(`\${file:nowhere}`))).toEqual(['CONFIG_FILE_UNREADABLE plugins.database.url']);
+    expect(await codesOf(url(`\${URL`))).toEqual(['CONFIG_REFERENCE_INVALID plugins.database.url']);
+    expect(await codesOf(url(`\${a b}`))).toEqual(['CONFIG_REFERENCE_INVALID plugins.database.url']);
+  });
+
+  test('is not looked at in a value that a higher layer replaced, nor in a value that came from a variable', async () => {
+    const files = { ...url(`\${MISSING}`), 'keelson.prod.yaml': { plugins: { database: { url: 'x' } } } };
+    expect(await codesOf(files, { environment: 'prod' })).toEqual([]);
+    const variables = { KEELSON_DATABASE__URL: `p\${a}` };
+    expect(await valuesOf('database', url(`\${MISSING}`), { variables })).toMatchObject({ url: `p\${a}` });
+  });
+});
+
+describe('a file that is wrong', () => {
+  test('every fault of the YAML is told with line and column and what to do', async () => {
+    const { findings } = await load({ 'keelson.yaml': 'plugins:\n  a: { use: @scope/x }\n  b: 1\n  b: 2\n' });
+    expect(
+      findings.problems.map(({ code, origin, action }) => [
+        code,
+        origin && formatOrigin(origin).replace(/.*\//, ''),
+        action,
+      ]),
+    ).toEqual(
+      expect.arrayContaining([
+        ['CONFIG_SYNTAX', 'keelson.yaml:2:13', 'Put the value in quotes: "@scope/name".'],
+        ['CONFIG_SYNTAX', 'keelson.yaml:4:3', 'Keep one of the two.'],
+      ]),
+    );
+  });
+
+  test('an unknown key at the top, a plugin without `use`, and one that is no map are told together', async () => {
+    const files = { 'keelson.yaml': { servce: 'x', plugins: { a: { sue: 'b' }, c: 'd', 'e f': { use: 'g' } } } };
+    expect(await codesOf(files)).toEqual([
+      'CONFIG_KEY_UNKNOWN servce',
+      'CONFIG_VALUE_MISSING plugins.a.use',
+      'CONFIG_VALUE_INVALID plugins.c',
+      'CONFIG_KEY_INVALID plugins.e f',
+    ]);
+  });
+
+  test('a variable that sets nothing is told, with the name it was probably meant to have', async () => {
+    const { findings } = await load(
+      { 'keelson.yaml': { plugins: { database: { use: 'a' } } } },
+      { variables: { KEELSON_DATABSE__URL: 'x', KEELSON_ENV: '', KEELSON_PORT: '1' } },
+    );
+    expect(findings.problems).toMatchObject([{ code: 'CONFIG_VARIABLE_UNKNOWN', nearest: 'KEELSON_DATABASE__' }]);
+  });
+
+  test('an alias that unfolds without end is refused', async () => {
+    const { findings } = await load({ 'keelson.yaml': 'plugins: &p\n  a: *p\n' });
+    expect(findings.problems.map(problem => problem.code)).toEqual(['CONFIG_SYNTAX']);
+  });
+
+  test('an empty file is a configuration without plugins', async () => {
+    expect(await codesOf({ 'keelson.yaml': '' })).toEqual([]);
+  });
+});

@@ -1,0 +1,221 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { definePlugin, type Plugin } from '../plugin/plugin.js';
+import { Logger, silentLogger } from '../slots/logger.js';
+import { Telemetry } from '../slots/telemetry.js';
+import { type ServiceToken, serviceToken } from '../token.js';
+import { Kernel, type KernelOptions } from './kernel.js';
+import { packageFiles, serviceFolder } from './service.fixture.js';
+
+const Book: ServiceToken<object> = serviceToken('test/Book');
+const Store: ServiceToken<object> = serviceToken('test/Store');
+
+/** The plan of plugins given in code. */
+function planOf(plugins: Record<string, Plugin>, overrides: KernelOptions['overrides'] = {}) {
+  return Kernel.plan({ config: {}, plugins, overrides, variables: {} });
+}
+
+async function problemsOf(...given: Parameters<typeof planOf>) {
+  const { problems } = await planOf(...given);
+  return problems.map(problem => problem.code);
+}
+
+function service(files: Record<string, string | object>) {
+  const folder = serviceFolder(files);
+  onTestFinished(() => folder[Symbol.dispose]());
+  return folder;
+}
+
+const needing = (name: string, token: ServiceToken) => definePlugin({ name, requires: [token] });
+const providing = (name: string, ...provides: ServiceToken[]) => definePlugin({ name, provides });
+
+describe('the order of a start', () => {
+  test('puts each plugin after what it requires and after what it uses when that is there', async () => {
+    const plan = await planOf({
+      orders: definePlugin({ name: 'orders', requires: [Book], optional: [Store] }),
+      book: providing('book', Book),
+      store: definePlugin({ name: 'store', provides: [Store], requires: [Book] }),
+    });
+    expect(plan.problems).toEqual([]);
+    expect(plan.levels.map(level => level.map(plugin => plugin.key))).toEqual([['book'], ['store'], ['orders']]);
+    expect([...(plan.plugins[2]?.needs ?? [])]).toEqual([
+      ['store', 'uses test/Store'],
+      ['book', 'requires test/Book'],
+    ]);
+  });
+
+  test('puts everyone after the logger and the telemetry, but those that these two need', async () => {
+    const plan = await planOf({
+      orders: definePlugin({ name: 'orders' }),
+      logger: definePlugin({ name: 'log', slot: 'logger', provides: [Logger], requires: [Store] }),
+      store: providing('store', Store),
+      telemetry: definePlugin({ name: 'trace', slot: 'telemetry', provides: [Telemetry] }),
+    });
+    expect(plan.levels.map(level => level.map(plugin => plugin.key))).toEqual([
+      ['store'],
+      ['logger'],
+      ['telemetry'],
+      ['orders'],
+    ]);
+  });
+
+  test('with a cycle is refused, and the whole cycle named with its reasons', async () => {
+    const { problems } = await planOf({
+      a: definePlugin({ name: 'a', provides: [Book], requires: [Store] }),
+      b: definePlugin({ name: 'b', provides: [Store], optional: [Book] }),
+    });
+    expect(problems).toMatchObject([{ code: 'PLAN_CYCLE', message: 'Plugins need each other: a -> b -> a.' }]);
+    expect(problems[0]?.allowed).toContain('a requires test/Store (b); b uses test/Book (a)');
+  });
+});
+
+describe('a plan is refused when', () => {
+  test('a requirement is met by no plugin', async () => {
+    expect(await problemsOf({ orders: needing('orders', Book) })).toEqual(['PLAN_REQUIREMENT_MISSING']);
+  });
+
+  test('but not when a silent default or the kernel meets it', async () => {
+    expect(await problemsOf({ orders: needing('orders', Logger) })).toEqual([]);
+  });
+
+  test('only a further instance meets a requirement of the plain service', async () => {
+    const database = serviceToken('@keelson/database/DatabaseService');
+    const reporting = definePlugin({ name: 'db', slot: 'database', provides: [database] });
+    expect(await problemsOf({ 'database/reporting': reporting, orders: needing('orders', database) })).toEqual([
+      'PLAN_REQUIREMENT_MISSING',
+    ]);
+  });
+
+  test('a plugin fills another slot than its key, no slot at all, or a slot without its token', async () => {
+    expect(await problemsOf({ logger: definePlugin({ name: 'x', slot: 'retry' }) })).toEqual(['PLAN_SLOT_MISMATCH']);
+    expect(await problemsOf({ logger: definePlugin({ name: 'x' }) })).toEqual(['PLAN_SLOT_MISMATCH']);
+    expect(await problemsOf({ mine: definePlugin({ name: 'x', slot: 'logger', provides: [Logger] }) })).toEqual([
+      'PLAN_SLOT_MISMATCH',
+    ]);
+    expect(await problemsOf({ logger: definePlugin({ name: 'x', slot: 'logger' }) })).toEqual([
+      'PLAN_TOKEN_NOT_PROVIDED',
+    ]);
+  });
+
+  test('the plugin was made for another contract', async () => {
+    expect(await problemsOf({ a: definePlugin({ name: 'a', contract: '^9.0.0' }) })).toEqual([
+      'PLAN_CONTRACT_MISMATCH',
+    ]);
+    expect(await problemsOf({ a: definePlugin({ name: 'a', contract: 'yes' }) })).toEqual(['PLAN_CONTRACT_MISMATCH']);
+    expect(await problemsOf({ a: definePlugin({ name: 'a', contract: '>=0.1.0' }) })).toEqual([]);
+  });
+
+  test('a capability is needed that the implementation of the slot does not have', async () => {
+    const needs = definePlugin({ name: 'n', needsCapabilities: { logger: ['flush-on-exit'] } });
+    const logger = definePlugin({ name: 'l', slot: 'logger', provides: [Logger], capabilities: ['flush-on-exits'] });
+    const { problems } = await planOf({ n: needs, logger });
+    expect(problems).toMatchObject([{ code: 'PLAN_CAPABILITY_MISSING', nearest: 'flush-on-exits' }]);
+    expect(await problemsOf({ n: needs })).toEqual(['PLAN_CAPABILITY_MISSING']);
+  });
+
+  test('two plugins provide the same service', async () => {
+    expect(await problemsOf({ a: providing('a', Book), b: providing('b', Book) })).toEqual(['PLAN_PROVIDER_DUPLICATE']);
+  });
+
+  test('an optional plugin is required, and nothing stands in for it', async () => {
+    const plugins = { book: providing('book', Book), orders: needing('orders', Book) };
+    const optional = { plugins: { book: { optional: true } } };
+    expect(await problemsOf(plugins, optional)).toEqual(['PLAN_REQUIREMENT_OPTIONAL']);
+    const both = { plugins: { book: { optional: true }, orders: { optional: true } } };
+    expect(await problemsOf(plugins, both)).toEqual([]);
+  });
+
+  test('a plugin is malformed, with everything that is wrong with it', async () => {
+    const broken = { name: '', start: 1, requires: [undefined], config: z.object({ use: z.string() }) };
+    const { problems } = await planOf({ a: broken as unknown as Plugin });
+    expect(problems.map(problem => problem.code)).toEqual(['PLUGIN_INVALID']);
+    for (const fault of ['no name', 'start is not a function', 'circular import', 'key use']) {
+      expect(problems[0]?.message).toContain(fault);
+    }
+  });
+
+  test('but what a broken plugin might have provided is not missed as well', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { book: { use: './book.js' }, orders: { use: './orders.js' } } },
+      'book.js': 'export default nonsense;',
+      'orders.js': `export default { name: 'orders', requires: [Symbol.for('test/Book')] };`,
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems.map(problem => problem.code)).toEqual(['PLUGIN_IMPORT_FAILED']);
+  });
+});
+
+describe('finding a plugin', () => {
+  const log = (name: string) => `globalThis.imported = [...(globalThis.imported ?? []), '${name}'];`;
+
+  test('a package that is not installed is told with the command that installs it', async () => {
+    const folder = service({ 'keelson.yaml': { plugins: { mail: { use: '@acme/mail' } } } });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems).toMatchObject([{ code: 'PLUGIN_NOT_INSTALLED', action: 'Run: npm install @acme/mail' }]);
+  });
+
+  test('a file that is not there is told with the file it was probably meant to be', async () => {
+    const folder = service({ 'keelson.yaml': { plugins: { a: { use: './ordrs.js' } } }, 'orders.js': '' });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems).toMatchObject([{ code: 'PLUGIN_FILE_MISSING', nearest: 'orders.js' }]);
+  });
+
+  test('only the manifests of the chosen packages are imported for a plan', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { mail: { use: '@acme/mail' } } },
+      ...packageFiles(
+        '@acme/mail',
+        `${log('main')} export default { name: 'mail' };`,
+        `${log('manifest')} export default { name: 'mail' };`,
+      ),
+      ...packageFiles('@acme/other', log('other')),
+    });
+    const imported = (globalThis as { imported?: string[] }).imported ?? [];
+    const plan = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(plan.problems).toEqual([]);
+    expect(plan.plugins[0]?.version).toBe('1.2.3');
+    expect((globalThis as { imported?: string[] }).imported).toEqual([...imported, 'manifest']);
+  });
+
+  test('a package without exports and a CommonJS one are found as well', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { old: { use: 'old-mail' } } },
+      'node_modules/old-mail/package.json': { name: 'old-mail', version: '0.0.1', main: 'lib.js' },
+      'node_modules/old-mail/lib.js': `module.exports = { name: 'old' };`,
+    });
+    const plan = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(plan.problems).toEqual([]);
+    expect(plan.plugins[0]?.manifest.name).toBe('old');
+  });
+
+  test('`use: none` leaves the silent default in the slot, and says where that was decided', async () => {
+    const folder = service({ 'keelson.yaml': 'plugins:\n  logger: { use: none }\n' });
+    const plan = await Kernel.plan({ config: folder.config, variables: {} });
+    const choice = plan.slots.find(slot => slot.slot === 'logger');
+    expect(choice).toMatchObject({ filledBy: 'silent logger' });
+    expect(choice?.reason).toMatch(/^use: none in .*keelson\.yaml:2:18$/);
+    expect(silentLogger.isEnabled('fatal')).toBe(false);
+  });
+
+  test('everything wrong with the configuration and the plugins is told at once', async () => {
+    const folder = service({
+      'keelson.yaml': {
+        plugins: {
+          mail: { use: '@acme/mail' },
+          orders: { use: './orders.js', port: 'x', prt: 1 },
+          book: { use: './book.js' },
+        },
+      },
+      'orders.js': `import { z } from 'zod'; export default { name: 'orders', config: z.object({ port: z.int() }) };`,
+      'book.js': `export default { name: 'book', contract: '^7' };`,
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: { KEELSON_BOK__A: '1' } });
+    expect(problems.map(problem => problem.code).sort()).toEqual([
+      'CONFIG_KEY_UNKNOWN',
+      'CONFIG_VALUE_INVALID',
+      'CONFIG_VARIABLE_UNKNOWN',
+      'PLAN_CONTRACT_MISMATCH',
+      'PLUGIN_NOT_INSTALLED',
+    ]);
+  });
+});
