@@ -185,7 +185,7 @@ export function telemetryConformance(
       for (const text of told) ok(report?.includes(text), `the report says ${text}`);
     }),
     reporting('reports an error object once, however often it is captured', async (telemetry, read) => {
-      const error = new Error('captured twice');
+      const error = Object.freeze(new Error('captured twice'));
       telemetry.captureError(error);
       await telemetry.span({ name: 'test.work', operation: 'test' }, async () => telemetry.captureError(error));
       telemetry.captureError(new Error('another'));

@@ -49,6 +49,39 @@ test('flush on exit: every line has left before process.exit, though the pipe is
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ msg: 'line 4999', name: 'orders' });
 });
 
+test('a stop of the kernel flushes, the last words of the kernel included', async () => {
+  const script = `
+    const { definePlugin, Kernel, Logger } = await import('@keelson/core');
+    const { closeSync } = await import('node:fs');
+    const talker = definePlugin({
+      name: 'talker',
+      stop: ({ logger }) => {
+        for (let line = 0; line < 3_000; line++) logger.info('line ' + line, { filler: 'x'.repeat(300) });
+        closeSync(3);
+      },
+    });
+    const kernel = await Kernel.start({
+      config: { service: 'orders', plugins: { logger: { use: '@keelson/logger-bunyan' }, talker: { use: './none.js' } } },
+      plugins: { talker },
+    });
+    await kernel.stop();
+    process.exit(0);
+  `;
+  const { output, code } = await run(script, async child => {
+    const written = child.stdio[3];
+    if (written instanceof Readable) await once(written.resume(), 'close');
+    return all(child);
+  });
+  const records = output
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  const lines = records.filter(record => record.plugin === 'talker' && record.msg.startsWith('line '));
+  expect(code).toBe(0);
+  expect(lines).toHaveLength(3_000);
+  expect(lines.at(-1)).toMatchObject({ name: 'orders', msg: 'line 2999' });
+});
+
 test('a reader that goes away: the process neither dies of EPIPE nor hangs in flush', async () => {
   const script = `
     const log = open({});

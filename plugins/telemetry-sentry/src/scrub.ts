@@ -75,8 +75,9 @@ function scrubSpan<Span extends ScrubbedSpan>(span: Span, copy: SafeCopy): Span 
   return span;
 }
 
+/** Attributes of Sentry's own instrumentation that hold a statement, a parameter, or who the user is. */
 const leavesNothing =
-  /^(db\.query\.text|db\.statement|db\.query\.parameter.*|url\.query|http\.query|http\.fragment|url\.fragment|client\.address|net\.peer\.ip|user_agent.*|user\..*|http\.(request|response)\.(header|body)\..*|http\.user_agent|http\.client_ip)$/;
+  /^(db\.(statement|query\.(text|parameter.*))|(url|http)\.(query|fragment)|http\.(request|response)\.(header|body)\..*|http\.(user_agent|client_ip)|user_agent.*|user\..*|client\.address|net\.peer\.ip)$/;
 const isUrl = /^(url(\.full)?|http\.(url|target)|url\.path)$/;
 
 function withoutQuery(url: string): string {

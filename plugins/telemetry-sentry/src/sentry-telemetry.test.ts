@@ -7,7 +7,9 @@ import { SentryIngest } from './sentry-ingest.fixture.js';
 import { SentryTelemetry } from './sentry-telemetry.js';
 
 function open(dsn: string, options: object = {}) {
-  const parsed = telemetrySentryOptions.parse({ dsn, instrumentModules: false, ...options });
+  // The ingest lives in this process: requests to it would make spans of their own.
+  const ignorePaths = ['/api/1/envelope/'];
+  const parsed = telemetrySentryOptions.parse({ dsn, instrumentModules: false, ignorePaths, ...options });
   return new SentryTelemetry(initSentry(parsed), systemClock);
 }
 
