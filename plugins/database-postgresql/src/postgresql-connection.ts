@@ -1,4 +1,11 @@
-import type { BatchOutcome, ConnectionStatus, DriverConnection, Row, Statement } from '@keelson/database';
+import {
+  type BatchOutcome,
+  type ConnectionStatus,
+  type DriverConnection,
+  type Row,
+  type Statement,
+  severityOf,
+} from '@keelson/database';
 import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
@@ -23,6 +30,7 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #cancel: (client: PgClient) => Promise<void>;
   #returned: Returned | undefined;
   #lost = false;
+  #lossCause: unknown;
 
   constructor(
     client: PgClient,
@@ -33,6 +41,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#cancel = parts.cancel;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
+    client.on('error', this.#onError);
   }
 
   get status(): ConnectionStatus {
@@ -45,8 +54,7 @@ export class PostgresqlConnection implements DriverConnection {
     return new Promise(resolve => {
       this.#client.query(
         new StatementBatch(statements, this.#types, outcome => {
-          if (outcome.failure !== undefined) this.#noteLoss(outcome.failure.error);
-          resolve(outcome);
+          resolve(this.#withTrueCause(outcome));
         }),
       );
     });
@@ -84,16 +92,25 @@ export class PostgresqlConnection implements DriverConnection {
     this.#lost = true;
   };
 
+  /** What the server said when it ended the connection between two statements: `25P03`, `57P01`. */
+  readonly #onError = (error: unknown) => {
+    this.#lost = true;
+    this.#lossCause ??= error;
+  };
+
   #leave(): Returned | undefined {
     const returned = this.#returned;
     this.#returned = undefined;
     this.#client.off('end', this.#onEnd);
+    this.#client.off('error', this.#onError);
     return returned;
   }
 
-  #noteLoss(error: unknown): void {
-    const severity = typeof error === 'object' && error !== null ? Reflect.get(error, 'severity') : undefined;
-    if (severity !== 'ERROR') this.#lost = true;
+  /** A lost connection answers later statements with errors that no longer say why. */
+  #withTrueCause(outcome: BatchOutcome): BatchOutcome {
+    if (outcome.failure === undefined || severityOf(outcome.failure.error) === 'ERROR') return outcome;
+    this.#lost = true;
+    return { ...outcome, failure: { error: this.#lossCause ?? outcome.failure.error } };
   }
 }
 

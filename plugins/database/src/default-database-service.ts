@@ -207,6 +207,8 @@ class DefaultDatabaseService implements DatabaseService {
             target,
             idempotent: options.retry !== 'never',
             deadline,
+            // How long a session may take is said by its own deadline, which ends it on the server too.
+            attemptTimeoutMs: Number.POSITIVE_INFINITY,
             ...(options.signal && { signal: options.signal }),
             classify: () => last?.verdict ?? { retry: false, availability: 'unknown' },
             onRetry: ({ attempt, delayMs, error }) =>
@@ -219,7 +221,7 @@ class DefaultDatabaseService implements DatabaseService {
           },
         );
       } catch (error) {
-        const final = (deadline.passed && last?.abandoned(error)) || error;
+        const final = last?.abandoned(error, deadline.passed ? 'deadline' : 'signal') ?? error;
         this.#gaveUp(final, name);
         throw final;
       } finally {

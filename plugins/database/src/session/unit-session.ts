@@ -124,13 +124,14 @@ export class UnitSession implements DatabaseSession {
     return translate(cause);
   }
 
-  /** What a caller is told who can wait no longer, whatever the session still does to end itself. */
-  abandoned(cause: unknown): unknown {
+  /** What the caller is told when it waits no longer, whatever the session still does to end itself. */
+  abandoned(cause: unknown, reason: 'deadline' | 'signal'): unknown {
     if (this.#state !== 'open') return undefined;
     const { name, transaction } = this.#parts;
-    if (transaction.inDoubt)
-      return new AmbiguousCommitError({ name, why: 'the deadline came before the answer' }, cause);
-    return new SessionAbortedError({ name, reason: 'deadline' }, cause);
+    if (!transaction.inDoubt) return new SessionAbortedError({ name, reason }, cause);
+    const why =
+      reason === 'deadline' ? 'the deadline came before the answer' : 'its caller did not wait for the answer';
+    return new AmbiguousCommitError({ name, why }, cause);
   }
 
   /** May the unit run again, and is the server well? Known after `explain`. */

@@ -1,0 +1,209 @@
+import type { DatabaseService } from '@keelson/database';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
+import {
+  createPostgresqlService,
+  type PostgresqlService,
+  type PostgresqlServiceOptions,
+} from '../../../test/support/postgresql-service.js';
+import { Author } from '../../../test/support/sample-model.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+
+type Em = Parameters<Parameters<DatabaseService['session']>[0]>[0];
+
+const terminateAll = `select pg_terminate_backend(pid) from pg_stat_activity
+  where datname = 'pool_faults' and pid <> pg_backend_pid()`;
+
+describe('the pool after a fault', () => {
+  let server: PostgresServer;
+  let proxy: TcpProxy;
+  let service: PostgresqlService;
+
+  beforeAll(async () => {
+    server = await startPostgres({ settings: { max_connections: 30 } });
+    const url = await server.createDatabase('pool_faults');
+    const setup = createPostgresqlService({ url });
+    await setup.database.connect();
+    await setup.database.migrate();
+    await setup[Symbol.asyncDispose]();
+    proxy = await startTcpProxy({ to: url });
+  });
+  afterAll(async () => {
+    await proxy.dispose();
+    await server.dispose();
+  });
+
+  const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
+    service = createPostgresqlService({ url: proxy.url(), options });
+    await service.database.connect();
+    return service.database;
+  };
+
+  afterEach(async () => {
+    await proxy.setMode('pass');
+    await eventually(() => {
+      const { total, idle, busy, waiting } = service.database.stats();
+      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
+    });
+    await service[Symbol.asyncDispose]();
+    expect(service.database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
+  });
+
+  const count = (em: Em) => em.count(Author);
+  /** Opens `n` connections and gives them back. */
+  const warm = (database: DatabaseService, n: number) => {
+    const all = Promise.withResolvers<void>();
+    let inside = 0;
+    const hold = () =>
+      database.session(async em => {
+        await count(em);
+        if (++inside === n) all.resolve();
+        await all.promise;
+      });
+    return Promise.all(Array.from({ length: n }, hold));
+  };
+
+  test('lends only working connections after all idle ones were terminated', async () => {
+    const database = await open({ pool: { max: 3 } });
+    await warm(database, 3);
+    await server.query(terminateAll);
+    await Promise.all([database.session(count), database.session(count), database.session(count)]);
+  });
+
+  test('leaks no slot when backends are terminated inside transactions', async () => {
+    const database = await open({ pool: { max: 3 } });
+    for (let kill = 0; kill < 4; kill++) {
+      let killed = false;
+      await database.session(async em => {
+        await count(em);
+        if (!killed) await server.query(terminateAll);
+        killed = true;
+        await count(em);
+      });
+    }
+    await warm(database, 3);
+  });
+
+  test('a session that idles in its transaction for too long is ended, says why, and leaks no slot', async () => {
+    const database = await open({ pool: { max: 1 }, idleInTransactionTimeoutMs: 50 });
+    const inTransaction = `select 1 from pg_stat_activity where datname = 'pool_faults' and state = 'idle in transaction'`;
+    let attempts = 0;
+    const idle = database.session(async (em, { attempt }) => {
+      attempts = attempt;
+      await count(em);
+      await eventually(async () => (await server.query(inTransaction)).length === 0);
+      await count(em);
+    });
+    await expect(idle).rejects.toMatchObject({ code: 'DATABASE_CONNECTION_LOST', facts: { sqlState: '25P03' } });
+    expect(attempts).toBe(1);
+    await database.session(count);
+  });
+
+  test('a statement error ends the transaction, and the connection is lent again', async () => {
+    const database = await open({ pool: { max: 1 } });
+    await expect(database.session(em => em.execute('select * from nowhere'))).rejects.toMatchObject({
+      kind: 'undefined-table',
+    });
+    await expect(database.session(em => em.execute('select 1 +'))).rejects.toMatchObject({ kind: 'syntax' });
+    await database.session(count);
+    expect(database.stats().total).toBe(1);
+  });
+
+  test('a connection that answers nothing any more is found by its ping, and replaced', async () => {
+    const database = await open({ pool: { max: 2, pingAfterIdleMs: 0, pingTimeoutMs: 100 } });
+    await warm(database, 2);
+    proxy.stall();
+    await database.session(count);
+    proxy.resume();
+  });
+
+  test('a session over its deadline on a black-holed connection ends in time and loses its socket', async () => {
+    const database = await open({ session: { cancelGraceMs: 100 } });
+    await database.session(count);
+    await proxy.setMode('blackhole');
+    await expect(database.session(count, { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'DATABASE_SESSION_ABORTED',
+      facts: { reason: 'deadline' },
+    });
+  });
+
+  test('an acquire timeout tells the numbers of the pool and the longest holder', async () => {
+    const database = await open({ pool: { max: 1, acquireTimeoutMs: 100, pingTimeoutMs: 100 } });
+    const release = Promise.withResolvers<void>();
+    const holder = database.session(async em => {
+      await count(em);
+      await release.promise;
+    });
+    await eventually(() => database.stats().busy === 1);
+    const refused = database.session(count);
+    await expect(refused).rejects.toMatchObject({
+      code: 'DATABASE_ACQUIRE_TIMEOUT',
+      facts: { max: 1, busy: 1, longestHeldMs: expect.any(Number) },
+      http: { status: 503 },
+    });
+    release.resolve();
+    await holder;
+  });
+
+  test('a full waiting queue refuses at once', async () => {
+    const database = await open({ pool: { max: 1, maxWaiting: 0 } });
+    await database.session(async em => {
+      await count(em);
+      await expect(database.session(count, { nested: 'separate' })).rejects.toMatchObject({
+        code: 'DATABASE_OVERLOADED',
+      });
+    });
+  });
+
+  test('a cancelled session ends its statement on the server', async () => {
+    const database = await open();
+    const controller = new AbortController();
+    const slow = database.session(em => em.execute('select pg_sleep(60)'), { signal: controller.signal });
+    slow.catch(() => {});
+    const running = () =>
+      server.query(
+        `select pid from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' and pid <> pg_backend_pid()`,
+      );
+    await eventually(async () => (await running()).length === 1);
+    controller.abort();
+    await expect(slow).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'signal' } });
+    await eventually(async () => (await running()).length === 0);
+    await eventually(() => database.stats().idle === 1);
+  });
+
+  test('closing cuts a session that hangs, by its deadline', async () => {
+    const database = await open({ closeTimeoutMs: 100 });
+    const hanging = database.session(em => em.execute('select pg_sleep(60)'), { retry: 'never' });
+    hanging.catch(() => {});
+    await eventually(() => database.stats().busy === 1);
+    await database.disconnect();
+    await expect(hanging).rejects.toMatchObject({ code: 'DATABASE_CONNECTION_LOST' });
+  });
+
+  test('follows the server through restarts: error while it is away, connected when it is back', async () => {
+    const database = await open();
+    await database.session(count);
+    await server.stop('immediate');
+    await eventually(() => database.state.is === 'error');
+    await server.start();
+    await eventually(() => database.state.is === 'connected');
+    await database.session(count);
+  });
+
+  test('a server without free places is asked again until there is one', async () => {
+    const database = await open();
+    const crowd = await Promise.all(
+      Array.from({ length: 26 }, async () => {
+        const client = new pg.Client(server.url);
+        await client.connect();
+        return client;
+      }),
+    ).catch(() => []);
+    const counted = database.session(count);
+    await eventually(() => service.logger.find('retrying a session') !== undefined);
+    await Promise.all(crowd.map(client => client.end()));
+    await counted;
+  });
+});
