@@ -38,7 +38,7 @@ export class Call<T> {
 
   async run(): Promise<T> {
     if (this.#options.signal?.aborted) throw this.#options.signal.reason;
-    if (this.#deadline.passed) throw this.#late('a first attempt');
+    if (this.#deadline.at <= this.#startedAt) throw this.#late('a first attempt');
     if (this.#policy.bulkhead.maxConcurrentCalls === 0) return this.#tryUntilDone();
     await this.#enterBulkhead();
     try {
@@ -52,15 +52,14 @@ export class Call<T> {
     for (;;) {
       const permit = this.#target.breaker.admit() ?? (await this.#waitForPermit());
       const attempt = this.#nextAttempt();
-      const startedAt = this.#now();
       try {
         const value = await attempt.run(this.#work);
-        const durationMs = this.#now() - startedAt;
+        const durationMs = this.#now() - attempt.startedAt;
         this.#target.settle(permit, { availability: attempt.timedOut ? 'down' : 'up', durationMs });
         return value;
       } catch (error) {
         const verdict = this.#judge(error, attempt);
-        this.#target.settle(permit, { ...verdict, durationMs: this.#now() - startedAt, cause: error });
+        this.#target.settle(permit, { ...verdict, durationMs: this.#now() - attempt.startedAt, cause: error });
         await this.#makeReadyForNext(error, verdict, permit);
       }
     }

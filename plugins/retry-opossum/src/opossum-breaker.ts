@@ -239,9 +239,10 @@ export class OpossumBreaker implements CircuitBreaker {
 }
 
 const wentWell = Promise.resolve();
+const wentWrong = new Error('the attempt failed');
 
 /** What opossum takes for the protected call. Throws rather than rejects, so that opossum decides before `fire` returns. */
 function verdict(succeeded: boolean): Promise<void> {
-  if (!succeeded) throw new Error('the attempt failed');
+  if (!succeeded) throw wentWrong;
   return wentWell;
 }

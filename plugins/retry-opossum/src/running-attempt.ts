@@ -22,6 +22,8 @@ export const deadlinePassed = Symbol('deadline passed');
 export class RunningAttempt implements Attempt {
   readonly number: number;
   readonly deadline: Deadline;
+  /** On the clock. */
+  readonly startedAt: number;
   readonly #clock: Clock;
   readonly #limits: AttemptLimits;
   #controller: AbortController | undefined;
@@ -33,6 +35,7 @@ export class RunningAttempt implements Attempt {
   constructor(number: number, deadline: Deadline, clock: Clock, limits: AttemptLimits) {
     this.number = number;
     this.deadline = deadline;
+    this.startedAt = clock.now();
     this.#clock = clock;
     this.#limits = limits;
   }
@@ -73,7 +76,7 @@ export class RunningAttempt implements Attempt {
 
   #watch(reject: (reason: unknown) => void): void {
     const { signal, timeoutMs } = this.#limits;
-    this.#setTimer(timeoutMs, reject, () => this.#timeOut(reject));
+    this.#setTimer(this.startedAt, timeoutMs, reject, () => this.#timeOut(reject));
     if (signal === undefined) return;
     this.#onAbort = () => this.#end(signal.reason, signal.reason, reject);
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -84,9 +87,9 @@ export class RunningAttempt implements Attempt {
     if (this.#onAbort !== undefined) this.#limits.signal?.removeEventListener('abort', this.#onAbort);
   }
 
-  /** Runs `onTime` after `ms`, unless the deadline of the call comes first. */
-  #setTimer(ms: number, reject: (reason: unknown) => void, onTime: () => void): void {
-    const leftMs = this.deadline.at - this.#clock.now();
+  /** Runs `onTime` `ms` after `now`, unless the deadline of the call comes first. */
+  #setTimer(now: number, ms: number, reject: (reason: unknown) => void, onTime: () => void): void {
+    const leftMs = this.deadline.at - now;
     if (leftMs <= ms) this.#schedule(leftMs, () => this.#end(new DeadlineReason(), deadlinePassed, reject));
     else this.#schedule(ms, onTime);
   }
@@ -99,7 +102,7 @@ export class RunningAttempt implements Attempt {
     const error = this.#limits.timeoutError();
     this.#timedOut = true;
     this.#abort(error);
-    this.#setTimer(this.#limits.graceMs, reject, () => this.#end(error, error, reject));
+    this.#setTimer(this.#clock.now(), this.#limits.graceMs, reject, () => this.#end(error, error, reject));
   }
 
   #end(reason: unknown, error: unknown, reject: (reason: unknown) => void): void {

@@ -1,0 +1,338 @@
+import { AssertionError, deepEqual, equal, ok, strictEqual } from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { currentContext, runWithContext } from '../context.js';
+import { Deadline } from '../deadline.js';
+import { isKeelsonError, type KeelsonError } from '../errors/keelson-error.js';
+import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../slots/retry-policy.js';
+import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+import type { FakeClock } from './fake-clock.js';
+
+/** A fresh policy for one case. */
+export interface RetryPolicyHarness {
+  /** Lives on `clock` alone. */
+  readonly policy: RetryPolicy;
+  readonly clock: FakeClock;
+  /** The most attempts it makes for one call; 1 for a policy that never repeats. */
+  readonly maxAttempts: number;
+  /** Failed calls in a row after which it keeps calls away from their target; left out when it never does. */
+  readonly opensAfter?: number;
+  close?(): void | Promise<void>;
+}
+
+const call: ExecuteOptions = { name: 'conformance.call', idempotent: true };
+const boom = new Error('boom');
+/** Longer than any policy pauses or waits. */
+const longMs = 10 * 60_000;
+
+/** What every retry policy must do, ours or another's. */
+export function retryPolicyConformance(
+  createHarness: () => RetryPolicyHarness | Promise<RetryPolicyHarness>,
+): ConformanceCase[] {
+  type Check = (harness: RetryPolicyHarness) => Promise<void>;
+  const when = (applies: (harness: RetryPolicyHarness) => boolean) => (name: string, check: Check) =>
+    conformanceCase(name, createHarness, async (harness): Promise<ConformanceOutcome> => {
+      if (!applies(harness)) return 'not-applicable';
+      await check(harness);
+      return 'passed';
+    });
+  const always = when(() => true);
+  const repeating = when(harness => harness.maxAttempts > 1);
+  const guarding = when(harness => harness.opensAfter !== undefined);
+
+  return [
+    always('gives what the work resolves with, and the work its attempt', async ({ policy, clock }) => {
+      const deadline = Deadline.after(5_000, clock);
+      const seen = await policy.execute(async attempt => attempt, { ...call, deadline });
+      equal(seen.number, 1);
+      equal(seen.signal.aborted, false);
+      equal(seen.deadline.remainingMs(), 5_000);
+      equal(clock.pending, 0, 'no timer is left behind');
+    }),
+    always('gives each of many calls at once its own result', async ({ policy }) => {
+      const numbers = Array.from({ length: 100 }, (_, index) => index);
+      deepEqual(await Promise.all(numbers.map(number => policy.execute(async () => number, call))), numbers);
+    }),
+    always('runs the work in the context of the caller', async harness => {
+      const contexts: unknown[] = [];
+      const work = failing(harness.maxAttempts - 1, () => contexts.push(currentContext().requestId));
+      const execute = () => harness.policy.execute(work.run, { ...call, classify: verdict(true) });
+      await within(harness, runWithContext({ requestId: 'request-1' }, execute));
+      equal(contexts.length, harness.maxAttempts);
+      deepEqual(new Set(contexts), new Set(['request-1']));
+    }),
+    always('takes work that throws as it takes work that rejects', async harness => {
+      const thrown = await failureOf(
+        harness,
+        harness.policy.execute(
+          () => {
+            throw boom;
+          },
+          { ...call, idempotent: false },
+        ),
+      );
+      strictEqual(thrown, boom);
+    }),
+    always('runs work that may not run more than once only once, whatever the verdict', async harness => {
+      const work = failing(longMs);
+      const options: ExecuteOptions = { ...call, idempotent: false, classify: verdict(true) };
+      strictEqual(await failureOf(harness, harness.policy.execute(work.run, options)), boom);
+      equal(work.attempts.length, 1);
+    }),
+    always('throws the error as it is when the verdict forbids a further attempt', async harness => {
+      const work = failing(longMs);
+      const options = { ...call, classify: verdict(false) };
+      strictEqual(await failureOf(harness, harness.policy.execute(work.run, options)), boom);
+      equal(work.attempts.length, 1);
+    }),
+    always('throws the error as it is when the judge of errors throws', async harness => {
+      const classify = () => {
+        throw new Error('of the judge');
+      };
+      strictEqual(await failureOf(harness, harness.policy.execute(failing(longMs).run, { ...call, classify })), boom);
+    }),
+    always('makes no attempt for a call whose deadline has passed', async harness => {
+      const work = failing(0);
+      const deadline = Deadline.after(0, harness.clock);
+      refusal(await failureOf(harness, harness.policy.execute(work.run, { ...call, deadline })));
+      equal(work.attempts.length, 0);
+    }),
+    always(
+      'ends a call at its deadline, aborts the signal of the attempt and hides what becomes of it',
+      async harness => {
+        const { policy, clock } = harness;
+        const attempts: Attempt[] = [];
+        const late = (attempt: Attempt) => {
+          attempts.push(attempt);
+          return clock.sleep(longMs / 2).then(() => Promise.reject(boom));
+        };
+        const strays = await unhandledWhile(async () => {
+          const running = policy.execute(late, { ...call, deadline: Deadline.after(700, clock) });
+          const { error, atMs } = await endOf(harness, running);
+          refusal(error);
+          equal(atMs, 700, 'it ended at its deadline');
+        });
+        equal(attempts.at(-1)?.signal.aborted, true);
+        deepEqual(strays, [], 'no rejection goes unhandled');
+      },
+    ),
+    always('ends a call before its first attempt when its caller has given up', async harness => {
+      const work = failing(0);
+      const signal = AbortSignal.abort(boom);
+      strictEqual(await failureOf(harness, harness.policy.execute(work.run, { ...call, signal })), boom);
+      equal(work.attempts.length, 0);
+    }),
+    always('ends an attempt as soon as its caller gives up, and aborts its signal', async harness => {
+      const { policy, clock } = harness;
+      const controller = new AbortController();
+      let seen: AbortSignal | undefined;
+      const work = (attempt: Attempt) => {
+        seen = attempt.signal;
+        return new Promise<never>(() => {});
+      };
+      clock.schedule(10, () => controller.abort(boom));
+      const { error, atMs } = await endOf(harness, policy.execute(work, { ...call, signal: controller.signal }));
+      strictEqual(error, boom);
+      equal(atMs, 10);
+      equal(seen?.aborted, true);
+      equal(clock.pending, 0, 'no timer is left behind');
+    }),
+    always('leaves neither a timer nor a listener behind', async harness => {
+      const { signal } = new AbortController();
+      const deadline = Deadline.after(longMs, harness.clock);
+      const options: ExecuteOptions = { ...call, signal, deadline, classify: verdict(true) };
+      await within(harness, harness.policy.execute(failing(harness.maxAttempts - 1).run, options));
+      equal(harness.clock.pending, 0, 'no timer after a success');
+      await failureOf(harness, harness.policy.execute(failing(longMs).run, { ...options, classify: verdict(false) }));
+      equal(harness.clock.pending, 0, 'no timer after a failure');
+      equal(getEventListeners(signal, 'abort').length, 0, 'no listener');
+    }),
+
+    repeating('repeats the work until it succeeds, and numbers the attempts', async harness => {
+      const work = failing(1);
+      equal(await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) })), 'done');
+      deepEqual(
+        work.attempts.map(({ number }) => number),
+        [1, 2],
+      );
+    }),
+    repeating('repeats by default what may run more than once', async harness => {
+      equal(await within(harness, harness.policy.execute(failing(1).run, call)), 'done');
+    }),
+    repeating('says at the end how many attempts were made, with the last failure as cause', async harness => {
+      const work = failing(longMs);
+      const error = await failureOf(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) }));
+      const given = refusal(error);
+      strictEqual(given.cause, boom);
+      equal(given.facts.attempts, work.attempts.length);
+      equal(work.attempts.length, harness.maxAttempts);
+    }),
+    repeating('gives each attempt a signal of its own', async harness => {
+      const work = failing(1);
+      await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) }));
+      const [first, second] = work.attempts;
+      ok(first?.signal !== second?.signal);
+      equal(second?.signal.aborted, false);
+    }),
+    repeating('pauses for as long as the target asks', async harness => {
+      const times: number[] = [];
+      const work = failing(1, () => times.push(harness.clock.now()));
+      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
+      await within(harness, harness.policy.execute(work.run, { ...call, classify }));
+      ok((times[1] ?? 0) >= 5_000, `the second attempt came after ${times[1]} ms`);
+    }),
+    repeating('begins no pause that the deadline leaves no time for', async harness => {
+      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
+      const deadline = Deadline.after(4_000, harness.clock);
+      const running = harness.policy.execute(failing(1).run, { ...call, classify, deadline });
+      const { error, atMs } = await endOf(harness, running);
+      strictEqual(refusal(error).cause, boom);
+      equal(atMs, 0, 'it ended at once');
+    }),
+    repeating('ends a pause as soon as the caller gives up', async harness => {
+      const controller = new AbortController();
+      const gone = new Error('gone');
+      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
+      const work = failing(longMs);
+      harness.clock.schedule(10, () => controller.abort(gone));
+      const options = { ...call, classify, signal: controller.signal };
+      const { error, atMs } = await endOf(harness, harness.policy.execute(work.run, options));
+      strictEqual(error, gone);
+      equal(atMs, 10);
+      equal(work.attempts.length, 1);
+      equal(harness.clock.pending, 0, 'no timer is left behind');
+    }),
+    repeating('tells of each further attempt before it is made', async harness => {
+      const told: string[] = [];
+      const work = failing(1, attempt => told.push(`attempt ${attempt.number}`));
+      const onRetry: NonNullable<ExecuteOptions['onRetry']> = ({ attempt, delayMs, error }) => {
+        ok(delayMs >= 0);
+        strictEqual(error, boom);
+        told.push(`told of ${attempt}`);
+      };
+      await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true), onRetry }));
+      deepEqual(told, ['attempt 1', 'told of 2', 'attempt 2']);
+    }),
+
+    guarding('keeps calls away from a target that is down, and says when to come back', async harness => {
+      const work = failing(longMs);
+      const failures = await fail(harness, 'down', work.run);
+      const attempts = work.attempts.length;
+      ok(failures.every(error => error === boom));
+      const given = refusal(await failureOf(harness, impatient(harness, work.run)));
+      equal(work.attempts.length, attempts, 'the target saw no further attempt');
+      ok((given.http?.retryAfterMs ?? 0) > 0, 'the refusal says when to come back');
+    }),
+    guarding('goes on calling other targets', async harness => {
+      await fail(harness, 'down');
+      equal(await harness.policy.execute(async () => 'done', { ...call, name: 'other.call' }), 'done');
+      equal(await harness.policy.execute(async () => 'done', { ...call, target: 'another' }), 'done');
+    }),
+    guarding('goes on calling a target whose failures prove it well, or prove nothing', async harness => {
+      await fail(harness, 'up');
+      await fail(harness, 'unknown');
+      equal(await impatient(harness, async () => 'done'), 'done');
+    }),
+    guarding('calls a target again that has come back', async harness => {
+      await fail(harness, 'down');
+      await harness.clock.advance(longMs);
+      equal(
+        await within(
+          harness,
+          harness.policy.execute(async () => 'done', call),
+        ),
+        'done',
+      );
+    }),
+  ];
+}
+
+/** Work that fails the first `failures` times, and the attempts it was given. */
+function failing(failures: number, onAttempt: (attempt: Attempt) => void = () => {}) {
+  const attempts: Attempt[] = [];
+  const run = async (attempt: Attempt): Promise<string> => {
+    attempts.push(attempt);
+    onAttempt(attempt);
+    if (attempts.length <= failures) throw boom;
+    return 'done';
+  };
+  return { attempts, run };
+}
+
+/** A verdict that says nothing against the target, so that no breaker takes part. */
+function verdict(retry: boolean): () => FailureVerdict {
+  return () => ({ retry, availability: 'up' });
+}
+
+/** As many failed calls as open the breaker, one attempt each. */
+async function fail(
+  harness: RetryPolicyHarness,
+  availability: FailureVerdict['availability'],
+  work: (attempt: Attempt) => Promise<unknown> = failing(longMs).run,
+): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  const options: ExecuteOptions = { ...call, idempotent: false, classify: () => ({ retry: false, availability }) };
+  for (let count = 0; count < (harness.opensAfter ?? 0); count++) {
+    errors.push(await harness.policy.execute(work, options).catch((error: unknown) => error));
+  }
+  return errors;
+}
+
+/** A call with no time to wait for a target. */
+function impatient<T>(harness: RetryPolicyHarness, work: (attempt: Attempt) => Promise<T>): Promise<T> {
+  return harness.policy.execute(work, { ...call, deadline: Deadline.after(1, harness.clock) });
+}
+
+interface End {
+  readonly value?: unknown;
+  readonly error?: unknown;
+  readonly atMs: number;
+}
+
+/** How and when `running` ends while the clock is pushed. */
+async function endOf({ clock }: RetryPolicyHarness, running: Promise<unknown>): Promise<End> {
+  let end: End | undefined;
+  running.then(
+    value => {
+      end = { value, atMs: clock.now() };
+    },
+    (error: unknown) => {
+      end = { error, atMs: clock.now() };
+    },
+  );
+  await clock.advance(longMs);
+  if (end === undefined) throw new AssertionError({ message: `the call has not ended after ${longMs} ms` });
+  return end;
+}
+
+async function within(harness: RetryPolicyHarness, running: Promise<unknown>): Promise<unknown> {
+  const { value, error } = await endOf(harness, running);
+  if (error !== undefined) throw error;
+  return value;
+}
+
+async function failureOf(harness: RetryPolicyHarness, running: Promise<unknown>): Promise<unknown> {
+  const { value, error } = await endOf(harness, running);
+  equal(value, undefined, 'the call fails');
+  return error;
+}
+
+/** An error of the policy's own: Keelson's, and an answer of 503. */
+function refusal(error: unknown): KeelsonError {
+  if (!isKeelsonError(error)) throw new TypeError('the policy throws a KeelsonError', { cause: error });
+  equal(error.http?.status, 503);
+  return error;
+}
+
+/** The rejections nobody handled while `work` ran. */
+async function unhandledWhile(work: () => Promise<void>): Promise<unknown[]> {
+  const strays: unknown[] = [];
+  const listener = (reason: unknown) => strays.push(reason);
+  process.on('unhandledRejection', listener);
+  try {
+    await work();
+    await new Promise(resolve => setImmediate(resolve));
+  } finally {
+    process.off('unhandledRejection', listener);
+  }
+  return strays;
+}

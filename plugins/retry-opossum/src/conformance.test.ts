@@ -1,0 +1,29 @@
+import { FakeClock, retryPolicyConformance } from '@keelson/core/testing';
+import { describe, expect, test } from 'vitest';
+import { OpossumRetryPolicy } from './opossum-retry-policy.js';
+import type { RetryOptionsInput } from './options.js';
+
+const cases = (options: RetryOptionsInput, maxAttempts: number) =>
+  retryPolicyConformance(() => {
+    const clock = new FakeClock();
+    const policy = new OpossumRetryPolicy({ options, clock, random: () => 0.5 });
+    return { policy, clock, maxAttempts, opensAfter: 5, close: () => policy.stop() };
+  });
+
+describe.each([
+  { name: 'with its defaults', options: {}, maxAttempts: 6 },
+  { name: 'without waiting', options: { policies: { default: { whenOpen: 'refuse' as const } } }, maxAttempts: 6 },
+  {
+    name: 'with a bulkhead',
+    options: { policies: { default: { maxAttempts: 2, bulkhead: { maxConcurrentCalls: 3 } } } },
+    maxAttempts: 2,
+  },
+])('a retry policy on opossum $name', ({ options, maxAttempts }) => {
+  test.each(cases(options, maxAttempts))('$name', async ({ run }) => {
+    expect(await run()).toBe('passed');
+  });
+});
+
+describe('a retry policy on opossum with retries turned off', () => {
+  test.each(cases({ policies: { default: { maxAttempts: 1 } } }, 1))('$name', async ({ run }) => void (await run()));
+});
