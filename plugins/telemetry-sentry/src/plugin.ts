@@ -37,6 +37,8 @@ export default definePlugin<TelemetrySentryOptions>({
     const telemetry = container.get(Telemetry);
     if (!(telemetry instanceof SentryTelemetry)) return;
     const sent = await telemetry.close(config.flushTimeoutMs);
-    if (!sent) logger.warn('not everything could be sent to Sentry', { waitedMs: config.flushTimeoutMs });
+    const lost = instrumented.get(config)?.client.lostEnvelopes() ?? 0;
+    if (!sent || lost > 0)
+      logger.warn('not everything could be sent to Sentry', { lostEnvelopes: lost, sentInTime: sent });
   },
 });
