@@ -130,7 +130,7 @@ test('flush before exit: what was reported just before the stop has arrived when
   `;
   const child = run(script, ingest.dsn, { instrumentModules: false });
   expect((await once(child, 'exit'))[0]).toBe(0);
-  expect(ingest.events.map(item => item.payload.exception.values[0].value)).toEqual(['at the last moment']);
+  expect(ingest.events.map(item => item.payload.exception?.values[0]?.value)).toEqual(['at the last moment']);
   expect(ingest.spans.map(span => span.name)).toEqual(['last.work']);
 });
 

@@ -3,12 +3,18 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 
+/** What the tests look at of an event or a batch of spans. */
+export interface WirePayload {
+  readonly exception?: { readonly values: readonly { readonly value: string }[] };
+  readonly contexts?: Readonly<Record<string, unknown>>;
+  readonly items?: readonly WireSpan[];
+}
+
 export interface EnvelopeItem {
   readonly type: string;
   /** As it was on the wire. */
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: the shape is Sentry's, and what the tests look at
-  readonly payload: any;
+  readonly payload: WirePayload;
 }
 
 export interface WireSpan {
@@ -50,7 +56,7 @@ export class SentryIngest implements AsyncDisposable {
   }
 
   get spans(): readonly WireSpan[] {
-    return this.items.filter(item => item.type === 'span').flatMap(item => item.payload.items);
+    return this.items.filter(item => item.type === 'span').flatMap(item => item.payload.items ?? []);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -150,7 +150,7 @@ describe('on the wire', () => {
       facts: { sql: "select 'hush'", params: ['hush'], query: 'hush', parameters: { a: 'hush' }, table: 'orders' },
     });
     await telemetry.flush(5_000);
-    expect(ingest.events[0]?.payload.contexts.facts).toMatchObject({ sql: '[redacted]', table: 'orders' });
+    expect(ingest.events[0]?.payload.contexts?.facts).toMatchObject({ sql: '[redacted]', table: 'orders' });
     expect(ingest.wire).not.toContain('hush');
   });
 });
