@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const [, , reportFile, tests, failedSteps] = process.argv;
+const [, , reportFile, tests, failedSteps, patienceMs = 10_000] = process.argv;
 
 const { passed, failed } = countTests();
 const left = await leftBehind();
@@ -36,7 +36,8 @@ function readReport() {
 
 /** Processes and temporary folders of this run that are still there when they have had time to go. */
 async function leftBehind() {
-  for (let tries = 0; tries < 100 && findLeft().length > 0; tries++) await sleep(100);
+  const end = performance.now() + Number(patienceMs);
+  while (findLeft().length > 0 && performance.now() < end) await sleep(100);
   return findLeft();
 }
 
