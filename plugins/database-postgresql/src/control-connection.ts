@@ -22,7 +22,7 @@ export class ControlConnection {
   ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
     const answer = this.#asking.then(() => this.#ask(statements, signal));
     this.#asking = answer.catch(() => {});
-    return answer;
+    return unlessAborted(answer, signal);
   }
 
   close(): void {
@@ -31,16 +31,11 @@ export class ControlConnection {
 
   async #ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
     signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      return await Promise.race([this.#run(statements), aborted.promise]);
+      return await unlessAborted(this.#run(statements), signal);
     } catch (error) {
       this.#drop();
       throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -72,5 +67,16 @@ export class ControlConnection {
       client => client.connection.stream.destroy(),
       () => {},
     );
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

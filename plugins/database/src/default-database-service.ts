@@ -57,6 +57,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #healing: Healing;
   readonly #opener: SessionOpener;
   readonly #orm: Orm;
+  #verifying = false;
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
 
@@ -279,10 +280,16 @@ class DefaultDatabaseService implements DatabaseService {
     this.#parts.telemetry.captureError(error, { operation: `database.${name}` });
   }
 
+  /** A lost connection may be one backend that was ended; only a server that does not answer is lost. */
   #seenDown(cause: unknown): void {
-    if (this.state.is !== 'connected') return;
-    this.#state.move({ is: 'error', since: this.#parts.clock.date(), cause: causeOf(cause) });
-    this.#healing.start();
+    if (this.state.is !== 'connected' || this.#verifying) return;
+    this.#verifying = true;
+    void this.#healing.ask().then(answered => {
+      this.#verifying = false;
+      if (answered || this.state.is !== 'connected') return;
+      this.#state.move({ is: 'error', since: this.#parts.clock.date(), cause: causeOf(cause) });
+      this.#healing.start();
+    });
   }
 
   #seenWell(): void {

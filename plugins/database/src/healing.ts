@@ -31,14 +31,22 @@ export class Healing {
     this.#timer = timer;
   }
 
-  async #look(timer: Timer, pauseMs: number): Promise<void> {
+  /** One question now: true when the database answered in time. Never rejects. */
+  async ask(): Promise<boolean> {
     const controller = new AbortController();
     const timeout = this.#clock.schedule(pingTimeoutMs, () => controller.abort(new Error('ping timed out')));
-    const back = await this.#ping(controller.signal).then(
-      () => true,
-      () => false,
-    );
-    timeout.cancel();
+    try {
+      await this.#ping(controller.signal);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      timeout.cancel();
+    }
+  }
+
+  async #look(timer: Timer, pauseMs: number): Promise<void> {
+    const back = await this.ask();
     if (this.#timer !== timer) return;
     this.#timer = undefined;
     if (back) this.#onHealed();

@@ -1,4 +1,4 @@
-import { KeelsonError } from '@keelson/core';
+import { isKeelsonError, KeelsonError } from '@keelson/core';
 import type { PoolStats } from '../driver/driver.js';
 import type { DatabaseErrorCode } from '../error-codes.js';
 import { sqlStateOf, systemCodeOf } from './sql-state.js';
@@ -85,10 +85,15 @@ export function labelOf(error: unknown): string {
   return sqlStateOf(error) ?? systemCodeOf(error) ?? 'no further reason given';
 }
 
-export function faultFacts(error: unknown): Record<string, unknown> {
-  const sqlState = sqlStateOf(error);
-  const systemCode = systemCodeOf(error);
-  return { ...(sqlState !== undefined && { sqlState }), ...(systemCode !== undefined && { systemCode }) };
+/** `{ sqlState, systemCode }`, as far as the error, or the one it was translated from, has them. */
+export function faultFacts(error: unknown): { sqlState?: string; systemCode?: string } {
+  const { sqlState, systemCode } = isKeelsonError(error)
+    ? error.facts
+    : { sqlState: sqlStateOf(error), systemCode: systemCodeOf(error) };
+  return {
+    ...(typeof sqlState === 'string' && { sqlState }),
+    ...(typeof systemCode === 'string' && { systemCode }),
+  };
 }
 
 /** What may stand as a cause: an error of the driver can carry SQL text and values, so only its names come along. */
@@ -109,7 +114,7 @@ export class DatabaseFault extends Error {
 }
 
 export function causeOf(error: unknown): unknown {
-  return error === undefined || error instanceof KeelsonError || error instanceof DatabaseFault
+  return error === undefined || isKeelsonError(error) || error instanceof DatabaseFault
     ? error
     : new DatabaseFault(error);
 }

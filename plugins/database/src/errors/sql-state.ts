@@ -27,10 +27,12 @@ export function severityOf(error: unknown): string | undefined {
   return text(error, 'severity');
 }
 
+const systemCodePattern = /^E[A-Z0-9_]+$/;
+
 /** The code of the operating system or of Node: `ECONNREFUSED`. Looks into an AggregateError too. */
 export function systemCodeOf(error: unknown): string | undefined {
   const code = text(error, 'code');
-  if (code !== undefined && sqlStateOf(error) === undefined) return code;
+  if (code !== undefined && systemCodePattern.test(code)) return code;
   const errors = property(error, 'errors');
   return Array.isArray(errors) ? errors.map(systemCodeOf).find(found => found !== undefined) : undefined;
 }
