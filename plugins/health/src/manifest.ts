@@ -4,6 +4,7 @@ import { type HealthOptions, healthOptions } from './options.js';
 export default defineManifest<HealthOptions>({
   name: 'health',
   slot: 'health',
+  contract: '^0.1.0',
   config: healthOptions,
   provides: [HealthService],
   optional: [Logger, Telemetry, HttpServer],

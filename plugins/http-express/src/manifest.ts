@@ -8,6 +8,7 @@ import { type HttpOptions, httpOptions } from './options.js';
 export default defineManifest<HttpOptions>({
   name: 'http-express',
   slot: 'http',
+  contract: '^0.1.0',
   config: httpOptions,
   provides: [HttpServer],
   optional: [Logger, Telemetry],

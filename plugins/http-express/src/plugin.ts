@@ -1,5 +1,6 @@
 import { definePlugin, HttpServer, Logger, type RunContext, Telemetry } from '@keelson/core';
-import { databaseSessions, databaseToken } from './database-sessions.js';
+import { DatabaseService } from '@keelson/database/contract';
+import { databaseSessions } from './database-sessions.js';
 import { ExpressHttpServer, ExpressHttpServerToken } from './express-http-server.js';
 import manifest from './manifest.js';
 import type { HttpOptions } from './options.js';
@@ -29,7 +30,8 @@ export default definePlugin<HttpOptions>({
 
   ready(context) {
     const { container } = context;
-    if (container.isBound(databaseToken)) serverOf(context).useSessions(databaseSessions(container.get(databaseToken)));
+    if (container.isBound(DatabaseService))
+      serverOf(context).useSessions(databaseSessions(container.get(DatabaseService)));
   },
 
   async drain(context) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
-import type { EntityManager } from '@keelson/database';
+import type { EntityManager } from '@keelson/database/contract';
 
 /** What a request needs of a database; all of it is in `DatabaseService`. */
 export interface RequestSessions {

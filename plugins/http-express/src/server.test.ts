@@ -65,7 +65,7 @@ describe('listening', () => {
     await second.stop();
   });
 
-  test('sets the time limits of the server', () => {
+  test('has limits of time and size by default', () => {
     expect(httpOptions.parse({})).toMatchObject({
       port: 3_000,
       bodyLimitBytes: 102_400,

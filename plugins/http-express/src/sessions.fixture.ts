@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { EntityManager } from '@keelson/database';
+import type { EntityManager } from '@keelson/database/contract';
 import type { RequestSession, RequestSessionOptions, RequestSessions } from './request-sessions.js';
 
 /** Sessions without a database: they keep a record of what was asked of them, and end as the test wants. */

@@ -1,0 +1,176 @@
+import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { DatabaseModel } from '@keelson/database';
+import postgresql from '@keelson/database-postgresql';
+import health from '@keelson/health';
+import { Router } from 'express';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { Author, sampleModel } from '../../../test/support/sample-model.js';
+import { startTcpProxy } from '../../../test/support/tcp-proxy.js';
+import { gate, problemFrom } from './harness.fixture.js';
+import http, { currentSession } from './index.js';
+
+let database: TestDatabase;
+let witness: pg.Client;
+let kernel: Kernel | undefined;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  witness = new pg.Client({ connectionString: database.adminUrl });
+  await witness.connect();
+});
+
+afterAll(async () => {
+  await witness.end();
+  await database[Symbol.asyncDispose]();
+});
+
+afterEach(async () => {
+  await kernel?.stop();
+  kernel = undefined;
+  await witness.query('drop table if exists author, mikro_orm_migrations cascade');
+});
+
+/** A service of the real parts on the real database, whose routes are at `/authors`. */
+async function serviceWith(routes: Router, url: string = database.url): Promise<string> {
+  const authors = definePlugin({
+    name: 'authors',
+    requires: [HttpServer],
+    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
+    start: ({ container }) => container.get(HttpServer).router('/authors', routes),
+  });
+  kernel = await Kernel.start({
+    config: { service: 'authors', shutdown: { noticeMs: 0 } },
+    plugins: { http, health, database: postgresql, authors } as Record<string, Plugin>,
+    overrides: {
+      plugins: {
+        http: { port: 0, host: '127.0.0.1' },
+        database: { url, migrations: { atStart: true } },
+      },
+    },
+    variables: {},
+  });
+  return kernel.container.get(HttpServer).url ?? '';
+}
+
+async function stored(): Promise<string[]> {
+  const { rows } = await witness.query<{ email: string }>('select email from author order by id');
+  return rows.map(row => row.email);
+}
+
+function post(url: string, body: object = {}, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+    ...init,
+  });
+}
+
+const creating = Router().post('/', (request, response) => {
+  currentSession(request).create(Author, { id: request.body.id, email: request.body.email });
+  response.status(201).json({ made: true });
+});
+
+describe('a service on PostgreSQL', () => {
+  test('has stored what it says it has, by the time it says so', async () => {
+    const url = await serviceWith(creating);
+    expect((await post(`${url}/authors`, { id: 1, email: 'a@example.org' })).status).toBe(201);
+    expect(await stored()).toEqual(['a@example.org']);
+  });
+
+  test('stores nothing of a request that fails or answers with an error', async () => {
+    const url = await serviceWith(
+      Router().post('/:how', async (request, response) => {
+        const em = currentSession(request);
+        em.create(Author, { id: 1, email: 'a@example.org' });
+        await em.flush();
+        if (request.params.how === 'throw') throw new Error('after the insert');
+        response.status(409).end();
+      }),
+    );
+    expect((await post(`${url}/authors/throw`)).status).toBe(500);
+    expect((await post(`${url}/authors/refuse`)).status).toBe(409);
+    expect(await stored()).toEqual([]);
+  });
+
+  test('answers with what was wrong when the commit finds it: a value that is there already is a 409', async () => {
+    const url = await serviceWith(creating);
+    await post(`${url}/authors`, { id: 1, email: 'a@example.org' });
+    const problem = await problemFrom(await post(`${url}/authors`, { id: 2, email: 'a@example.org' }));
+    expect([problem.status, problem.type]).toEqual([409, 'application/problem+json']);
+    expect(JSON.stringify(problem.body)).not.toContain('example.org');
+    expect(await stored()).toEqual(['a@example.org']);
+  });
+
+  test('does not write in a GET, and does not say that it has', async () => {
+    const url = await serviceWith(
+      Router().get('/', (request, response) => {
+        currentSession(request).create(Author, { id: 1, email: 'a@example.org' });
+        response.json({ made: true });
+      }),
+    );
+    const problem = await problemFrom(await fetch(`${url}/authors`));
+    expect(problem.status).toBe(500);
+    expect(await stored()).toEqual([]);
+  });
+
+  test('cancels the statement of a client that has gone away, on the server', async () => {
+    const sleeping = `select count(*)::int as count from pg_stat_activity where wait_event = 'PgSleep' and datname = $1`;
+    const asleep = async () => (await witness.query<{ count: number }>(sleeping, [database.name])).rows[0]?.count;
+    const url = await serviceWith(
+      Router().post('/', async (request, response) => {
+        await currentSession(request).execute('select pg_sleep(60)');
+        response.end();
+      }),
+    );
+    const client = new AbortController();
+    const answer = post(`${url}/authors`, {}, { signal: client.signal });
+    await eventually(async () => (await asleep()) === 1);
+    client.abort();
+    await expect(answer).rejects.toThrow();
+    await eventually(async () => (await asleep()) === 0);
+  });
+
+  test('is a 503 when the database is lost at the commit, and nothing is stored', async () => {
+    const proxy = await startTcpProxy({ to: database.url });
+    const url = await serviceWith(creating, proxy.url());
+    const cut = proxy.onceAtCommit('before');
+    const problem = await problemFrom(await post(`${url}/authors`, { id: 1, email: 'a@example.org' }));
+    await cut;
+    expect([problem.status, problem.type]).toEqual([503, 'application/problem+json']);
+    expect(await stored()).toEqual([]);
+    await kernel?.stop();
+    await proxy.dispose();
+  });
+
+  test('is ready once the database has been looked at, and says so of each check', async () => {
+    const url = await serviceWith(Router());
+    await eventually(async () => (await fetch(`${url}/readyz`)).status === 200);
+    expect(await (await fetch(`${url}/readyz?verbose`)).text()).toBe(
+      '[+]lifecycle ok\n[+]database ok\nreadyz check passed\n',
+    );
+    for (const probe of ['livez', 'startupz']) expect((await fetch(`${url}/${probe}`)).status).toBe(200);
+  });
+
+  test('lets a running request finish when it stops, and stores what it wrote', async () => {
+    const slow = gate();
+    const url = await serviceWith(
+      Router().post('/', async (request, response) => {
+        await slow.pass();
+        currentSession(request).create(Author, { id: 1, email: 'a@example.org' });
+        response.status(201).end();
+      }),
+    );
+    const answer = post(`${url}/authors`);
+    await slow.arrived;
+    const stop = kernel?.stop();
+    await eventually(() => expect(fetch(url)).rejects.toThrow());
+    slow.open();
+    expect((await answer).status).toBe(201);
+    expect(await stop).toMatchObject({ outcome: 'clean' });
+    expect(await stored()).toEqual(['a@example.org']);
+  });
+});
