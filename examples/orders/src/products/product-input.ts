@@ -1,0 +1,8 @@
+import { z } from 'zod';
+import { wholeNumber } from '../input.js';
+
+export const sku = z
+  .string('must be a text')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/, 'must be 1 to 64 letters, digits, dots, colons, underscores or dashes');
+
+export const newProduct = z.strictObject({ sku, stock: wholeNumber(0, 1_000_000_000) });

@@ -1,0 +1,13 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+
+export const Product = defineEntity({
+  name: 'Product',
+  tableName: 'products',
+  properties: {
+    sku: p.string().primary(),
+    /** Pieces that can still be ordered. */
+    stock: p.integer(),
+  },
+});
+
+export type Product = InferEntity<typeof Product>;

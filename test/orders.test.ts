@@ -1,0 +1,301 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { type Answer, type ServiceProcess, startService } from './support/service-process.js';
+
+let database: TestDatabase;
+let service: ServiceProcess;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  service = await startService({ variables: { KEELSON_ENV: 'postgres', DATABASE_URL: database.url } });
+});
+
+afterAll(async () => {
+  await service?.[Symbol.asyncDispose]();
+  await database?.[Symbol.asyncDispose]();
+});
+
+const get = (path: string) => service.request('GET', path);
+const post = (path: string, body?: unknown) => service.request('POST', path, body);
+
+/** A new product with `stock` pieces; resolves to its sku. */
+async function product(stock: number): Promise<string> {
+  const sku = `sku-${randomUUID()}`;
+  expect(await post('/products', { sku, stock })).toMatchObject({ status: 201 });
+  return sku;
+}
+
+async function stockOf(sku: string): Promise<number> {
+  return (await get(`/products/${sku}`)).body.stock;
+}
+
+/** The ids of all orders, page by page. */
+async function allIds({ limit = 100, betweenPages = async (): Promise<unknown> => undefined } = {}): Promise<string[]> {
+  const ids: string[] = [];
+  let after: string | null | undefined;
+  while (after !== null) {
+    const { body } = await get(`/orders?limit=${limit}${after === undefined ? '' : `&after=${after}`}`);
+    ids.push(...body.items.map(({ id }: { id: string }) => id));
+    after = body.next as string | null;
+    await betweenPages();
+  }
+  return ids;
+}
+
+function statuses(answers: readonly Answer[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+function expectProblem(answer: Answer, status: number): void {
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(answer).toMatchObject({ status, body: { status, type: expect.stringContaining('urn:keelson:problem:') } });
+}
+
+function fieldsOf(answer: Answer): string[] {
+  return answer.body.errors.map(({ path }: { path: string }) => path);
+}
+
+describe('a product', () => {
+  test('is created, says where it is, and is found there', async () => {
+    const sku = `sku-${randomUUID()}`;
+
+    const created = await post('/products', { sku, stock: 3 });
+
+    expect(created).toMatchObject({ status: 201, body: { sku, stock: 3 } });
+    const location = created.headers.get('location') ?? '';
+    expect(await get(location)).toMatchObject({ status: 200, body: { sku, stock: 3 } });
+  });
+
+  test('with a sku that is taken is refused, and changes nothing', async () => {
+    const sku = await product(3);
+
+    expectProblem(await post('/products', { sku, stock: 9 }), 409);
+    expect(await stockOf(sku)).toBe(3);
+  });
+
+  test('that does not exist is a 404', async () => {
+    expectProblem(await get('/products/none'), 404);
+  });
+});
+
+describe('an order', () => {
+  test('is placed, takes its stock, says where it is, and is found there', async () => {
+    const sku = await product(5);
+
+    const placed = await post('/orders', { sku, quantity: 2 });
+
+    expect(placed.status).toBe(201);
+    expect(Object.keys(placed.body).sort()).toEqual(['createdAt', 'id', 'quantity', 'sku', 'status']);
+    expect(placed.body).toMatchObject({ sku, quantity: 2, status: 'placed' });
+    expect(Math.abs(Date.parse(placed.body.createdAt) - Date.now())).toBeLessThan(60_000);
+    const location = placed.headers.get('location') ?? '';
+    expect(location).toBe(`/orders/${placed.body.id}`);
+    expect(await get(location)).toMatchObject({ status: 200, body: placed.body });
+    expect(await stockOf(sku)).toBe(3);
+  });
+
+  test('for more than there is in stock is refused, and takes nothing', async () => {
+    const sku = await product(1);
+
+    const refused = await post('/orders', { sku, quantity: 2 });
+
+    expectProblem(refused, 409);
+    expect(fieldsOf(refused)).toEqual(['/quantity']);
+    expect(await stockOf(sku)).toBe(1);
+  });
+
+  test('of an unknown product is a 404', async () => {
+    expectProblem(await post('/orders', { sku: 'none', quantity: 1 }), 404);
+  });
+
+  test('of the last pieces goes to as many as there are pieces, however many ask at once', async () => {
+    const sku = await product(7);
+
+    const answers = await Promise.all(Array.from({ length: 40 }, () => post('/orders', { sku, quantity: 1 })));
+
+    expect(statuses(answers)).toEqual({ 201: 7, 409: 33 });
+    expect(await stockOf(sku)).toBe(0);
+  });
+
+  test('that does not exist, or whose id has another form, is a 404', async () => {
+    expectProblem(await get(`/orders/${randomUUID()}`), 404);
+    expectProblem(await get('/orders/17'), 404);
+    expectProblem(await post('/orders/17/cancel'), 404);
+    expectProblem(await post(`/orders/${randomUUID()}/cancel`), 404);
+  });
+});
+
+describe('cancelling an order', () => {
+  test('gives the stock back', async () => {
+    const sku = await product(5);
+    const { body: order } = await post('/orders', { sku, quantity: 2 });
+
+    const cancelled = await post(`/orders/${order.id}/cancel`);
+
+    expect(cancelled).toMatchObject({ status: 200, body: { ...order, status: 'cancelled' } });
+    expect(await get(`/orders/${order.id}`)).toMatchObject({ body: { status: 'cancelled' } });
+    expect(await stockOf(sku)).toBe(5);
+  });
+
+  test('twice is refused, and gives the stock back once', async () => {
+    const sku = await product(5);
+    const { body: order } = await post('/orders', { sku, quantity: 2 });
+    await post(`/orders/${order.id}/cancel`);
+
+    expectProblem(await post(`/orders/${order.id}/cancel`), 409);
+    expect(await stockOf(sku)).toBe(5);
+  });
+
+  test('succeeds once when many do it at once', async () => {
+    const sku = await product(5);
+    const { body: order } = await post('/orders', { sku, quantity: 2 });
+
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post(`/orders/${order.id}/cancel`)));
+
+    expect(statuses(answers)).toEqual({ 200: 1, 409: 19 });
+    expect(await stockOf(sku)).toBe(5);
+  });
+});
+
+describe('a batch', () => {
+  test('places all of its orders', async () => {
+    const [one, two] = [await product(5), await product(5)];
+
+    const placed = await post('/orders/batch', {
+      orders: [
+        { sku: one, quantity: 1 },
+        { sku: two, quantity: 2 },
+        { sku: one, quantity: 4 },
+      ],
+    });
+
+    expect(placed).toMatchObject({ status: 201, body: { created: 3 } });
+    expect([await stockOf(one), await stockOf(two)]).toEqual([0, 3]);
+  });
+
+  test('places none when one has too little stock, and names that one', async () => {
+    const [one, two] = [await product(5), await product(5)];
+
+    const refused = await post('/orders/batch', {
+      orders: [
+        { sku: one, quantity: 3 },
+        { sku: two, quantity: 1 },
+        { sku: one, quantity: 3 },
+      ],
+    });
+
+    expectProblem(refused, 409);
+    expect(fieldsOf(refused)).toEqual(['/orders/2/quantity']);
+    expect([await stockOf(one), await stockOf(two)]).toEqual([5, 5]);
+  });
+
+  test('places none when a product is unknown, and names each that is wrong', async () => {
+    const sku = await product(1);
+
+    const refused = await post('/orders/batch', {
+      orders: [
+        { sku: 'none', quantity: 1 },
+        { sku, quantity: 1 },
+        { sku, quantity: 1 },
+      ],
+    });
+
+    expectProblem(refused, 404);
+    expect(fieldsOf(refused)).toEqual(['/orders/0/sku', '/orders/2/quantity']);
+    expect(await stockOf(sku)).toBe(1);
+  });
+
+  test('never deadlocks with others that order the same products the other way round', async () => {
+    const skus = await Promise.all([product(1_000), product(1_000), product(1_000)]);
+    const forwards = skus.map(sku => ({ sku, quantity: 1 }));
+    const backwards = forwards.toReversed();
+
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => post('/orders/batch', { orders: index % 2 ? forwards : backwards })),
+    );
+
+    expect(statuses(answers)).toEqual({ 201: 30 });
+    expect(await Promise.all(skus.map(stockOf))).toEqual([970, 970, 970]);
+  });
+});
+
+describe('the list of orders', () => {
+  test('goes through all of them, newest first, while new ones come in', async () => {
+    const sku = await product(1_000);
+    await post('/orders/batch', { orders: Array.from({ length: 7 }, () => ({ sku, quantity: 1 })) });
+    const before = await allIds();
+
+    const seen = await allIds({ limit: 20, betweenPages: () => post('/orders', { sku, quantity: 1 }) });
+
+    expect(seen.slice(0, before.length)).toEqual(before);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.toSorted().toReversed()).toEqual(seen);
+  });
+
+  test('has no next page when it holds exactly what is left', async () => {
+    const ids = await allIds();
+    const last = await get(`/orders?limit=1&after=${ids.at(-2)}`);
+
+    expect(last.body).toMatchObject({ items: [{ id: ids.at(-1) }], next: null });
+    expect((await get(`/orders?after=${ids.at(-1)}`)).body).toEqual({ items: [], next: null });
+  });
+
+  test.each(['limit=0', 'limit=101', 'limit=1.5', 'limit=many', 'limit=', 'limit=1&limit=2'])(
+    'refuses %s',
+    async query => {
+      const refused = await get(`/orders?${query}`);
+
+      expectProblem(refused, 422);
+      expect(fieldsOf(refused)).toEqual(['/limit']);
+    },
+  );
+
+  test('refuses an "after" that no page has given out', async () => {
+    const refused = await get('/orders?after=17');
+
+    expectProblem(refused, 422);
+    expect(fieldsOf(refused)).toEqual(['/after']);
+  });
+});
+
+describe('input that is wrong', () => {
+  test.each([
+    ['/products', {}, ['/sku', '/stock']],
+    ['/products', { sku: 'a b', stock: -1 }, ['/sku', '/stock']],
+    ['/products', { sku: 'a', stock: 1, 'co/lor': 'red' }, ['/co~1lor']],
+    ['/products', { sku: 17, stock: '3' }, ['/sku', '/stock']],
+    ['/products', undefined, ['']],
+    ['/products', [], ['']],
+    ['/orders', { sku: '', quantity: 0 }, ['/sku', '/quantity']],
+    ['/orders', { sku: 'a', quantity: 10_001 }, ['/quantity']],
+    ['/orders', { sku: 'a', quantity: 1.5 }, ['/quantity']],
+    ['/orders/batch', {}, ['/orders']],
+    ['/orders/batch', { orders: [] }, ['/orders']],
+    [
+      '/orders/batch',
+      { orders: [{ sku: 'a', quantity: 1 }, { quantity: 'x' }] },
+      ['/orders/1/sku', '/orders/1/quantity'],
+    ],
+  ])('has one entry for each field: POST %s %j', async (path, body, fields) => {
+    const refused = await post(path, body);
+
+    expectProblem(refused, 422);
+    expect(fieldsOf(refused)).toEqual(fields);
+  });
+
+  test('is a 400 when it is not JSON', async () => {
+    expectProblem(await post('/orders', '{"sku": '), 400);
+  });
+
+  test('is a 413 when it is too large', async () => {
+    expectProblem(await post('/orders', { sku: 'a'.repeat(200_000), quantity: 1 }), 413);
+  });
+
+  test('is a 404 when no route answers it', async () => {
+    expectProblem(await get('/nowhere'), 404);
+    expectProblem(await service.request('DELETE', '/orders'), 404);
+  });
+});
