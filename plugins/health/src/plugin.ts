@@ -1,4 +1,12 @@
-import { definePlugin, HealthService, HttpServer, Logger, type ProbeKind, Telemetry } from '@keelson/core';
+import {
+  definePlugin,
+  HealthService,
+  HttpServer,
+  Logger,
+  type ProbeKind,
+  type RunContext,
+  Telemetry,
+} from '@keelson/core';
 import { HealthEngine, HealthEngineToken } from './health-engine.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
@@ -20,8 +28,9 @@ export default definePlugin<HealthOptions>({
     bind(HealthService).toService(HealthEngineToken);
   },
 
-  start({ container, config }) {
-    if (!container.isBound(HttpServer)) return;
+  start({ container, config, instance }) {
+    // The probes tell of the service, whose engine is the slot's own.
+    if (instance !== undefined || !container.isBound(HttpServer)) return;
     const http = container.get(HttpServer);
     const health = container.get(HealthService);
     for (const kind of probeKinds) {
@@ -29,13 +38,17 @@ export default definePlugin<HealthOptions>({
     }
   },
 
-  ready({ container, logger }) {
-    const unused = container.get(HealthEngineToken).unusedOverrides();
+  ready(context) {
+    const unused = engineOf(context).unusedOverrides();
     if (unused.length === 0) return;
-    logger.warn('The configuration of health names checks that nothing has registered', { checks: unused });
+    context.logger.warn('The configuration of health names checks that nothing has registered', { checks: unused });
   },
 
-  stop({ container }) {
-    container.get(HealthEngineToken)[Symbol.dispose]();
+  stop(context) {
+    engineOf(context)[Symbol.dispose]();
   },
 });
+
+function engineOf({ container, instance }: RunContext<HealthOptions>): HealthEngine {
+  return container.get(HealthEngineToken, instance === undefined ? undefined : { name: instance });
+}

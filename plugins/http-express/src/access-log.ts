@@ -17,6 +17,7 @@ export function logAccess(exchange: Exchange, request: IncomingMessage, response
     route,
     status,
     durationMs: Math.round((clock.now() - exchange.startedAt) * 10) / 10,
+    ...(exchange.code === undefined ? {} : { code: exchange.code }),
     ...(response.writableFinished ? {} : { cut: true }),
     ...(level === 'error' && exchange.error !== undefined ? { error: exchange.error } : {}),
   });

@@ -19,6 +19,7 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
     if (response.headersSent) return breakOff(error, request, response, tools);
     const problem = problemOf(failureOf(error), exchange.requestId);
     exchange.error = error;
+    exchange.code = problem.code;
     if (problem.status >= 500 && !exchange.refused) capture(error, request, tools);
     sendProblem(response, problem);
   };

@@ -11,14 +11,23 @@ export interface Exchange {
   probe: boolean;
   /** True when the service has turned the request away unseen. */
   refused: boolean;
-  /** What the handler failed with. */
+  /** What the handler failed with, and the code the client was told. */
   error: unknown;
+  code: string | undefined;
 }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>();
 
 export function openExchange(request: IncomingMessage, requestId: string, startedAt: number): Exchange {
-  const exchange: Exchange = { requestId, startedAt, route: undefined, probe: false, refused: false, error: undefined };
+  const exchange: Exchange = {
+    requestId,
+    startedAt,
+    route: undefined,
+    probe: false,
+    refused: false,
+    error: undefined,
+    code: undefined,
+  };
   exchanges.set(request, exchange);
   return exchange;
 }

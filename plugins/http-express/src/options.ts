@@ -48,7 +48,7 @@ export const httpOptions = z.strictObject({
     .default('X-Request-Id')
     .describe('The header that carries the id of a request, in and out.'),
   readOnlyMethods: z
-    .array(z.string())
+    .array(z.string().toUpperCase())
     .default(['GET', 'HEAD'])
     .describe('Methods whose database session is read-only.'),
 });

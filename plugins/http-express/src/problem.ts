@@ -2,6 +2,7 @@ import { type HttpProblem, isKeelsonError, KeelsonError } from '@keelson/core';
 
 /** An answer in the form of RFC 9457. */
 export interface Problem {
+  readonly code: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -24,7 +25,7 @@ export function problemOf(failure: KeelsonError, requestId: string): Problem {
     instance: `urn:keelson:request:${requestId}`,
     ...(http.errors === undefined ? {} : { errors: http.errors }),
   };
-  return { status: http.status, headers: headersOf(http), body: JSON.stringify(document) };
+  return { code, status: http.status, headers: headersOf(http), body: JSON.stringify(document) };
 }
 
 function headersOf(http: HttpProblem): Record<string, string> {

@@ -104,7 +104,7 @@ describe('admission', () => {
     await fetch(`${harness.url}/orders`);
     expect(harness.telemetry.errors()).toEqual([]);
     expect(harness.logger.lines('error')).toEqual([]);
-    expect(harness.logger.find(/503$/)?.level).toBe('warn');
+    expect(harness.logger.find(/503$/)).toMatchObject({ level: 'warn', facts: { code: 'HTTP_NOT_READY' } });
   });
 
   test('routes without a session answer at any time, also when others were mounted before them', async () => {
