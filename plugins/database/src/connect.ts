@@ -56,6 +56,8 @@ const advice: ReadonlyMap<string, [message: string, hint: string]> = new Map([
 ]);
 
 function refused(error: unknown): ConnectionError {
+  // The driver has said it in words of its own.
+  if (error instanceof ConnectionError) return error;
   const known = advice.get(sqlStateOf(error) ?? '');
   const [message, hint] = known ?? ['The database refused the connection', 'Look at the log of the database server.'];
   return new ConnectionError({

@@ -1,0 +1,148 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConnectionError } from '@keelson/database';
+
+const fileName = 'keelson.lock';
+
+/** Who uses a folder. The start tells a process from a later one that was given the same id. */
+interface Owner {
+  readonly pid: number;
+  readonly start: string;
+}
+
+/**
+ * The right of one process to use a data folder: PGlite itself would let two write to the same files, and ruin them.
+ * A file with the process in it; that of a process which has ended is taken over.
+ */
+export class DataDirLock implements Disposable {
+  readonly #path: string;
+  readonly #text: string;
+
+  private constructor(path: string, text: string) {
+    this.#path = path;
+    this.#text = text;
+  }
+
+  /**
+   * Makes the folder when it is missing.
+   *
+   * @throws ConnectionError DATABASE_CONNECT_FAILED when another process uses it, or it cannot be written to.
+   */
+  static take(dataDir: string): DataDirLock {
+    const path = join(dataDir, fileName);
+    try {
+      mkdirSync(dataDir, { recursive: true });
+      return new DataDirLock(path, takeOver(path, dataDir));
+    } catch (error) {
+      throw error instanceof ConnectionError ? error : unusable(dataDir, error);
+    }
+  }
+
+  /** Gives it back. Does nothing when somebody else has it by now. */
+  [Symbol.dispose](): void {
+    if (read(this.#path) === this.#text) rmSync(this.#path, { force: true });
+  }
+}
+
+let taken = 0;
+
+function takeOver(path: string, dataDir: string): string {
+  const text = JSON.stringify({ pid: process.pid, start: startOf(process.pid) ?? '', turn: ++taken });
+  const own = `${path}.${process.pid}.${taken}`;
+  // Linked in place when it is whole: nobody may find a lock that does not say whose it is.
+  writeFileSync(own, text);
+  try {
+    while (!linked(own, path)) {
+      const found = read(path);
+      if (found === undefined) continue;
+      const owner = ownerIn(found);
+      if (owner !== undefined && isAlive(owner)) throw inUse(dataDir, owner.pid);
+      remove(path, found);
+    }
+    return text;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+function linked(own: string, path: string): boolean {
+  try {
+    linkSync(own, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Of several who find the same stale lock, one moves it away; whoever moved the next owner's by mistake puts it back. */
+function remove(path: string, stale: string): void {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (read(aside) !== stale) linked(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function ownerIn(text: string): Owner | undefined {
+  try {
+    const owner: Partial<Owner> = JSON.parse(text);
+    return typeof owner.pid === 'number' && typeof owner.start === 'string'
+      ? { pid: owner.pid, start: owner.start }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive({ pid, start }: Owner): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+  const now = startOf(pid);
+  return start === '' || now === undefined || now === start;
+}
+
+/** Boot and clock tick at which a process started, where /proc tells it (proc(5), field 22 of stat). */
+function startOf(pid: number): string | undefined {
+  const boot = read('/proc/sys/kernel/random/boot_id')?.trim();
+  const ticks = read(`/proc/${pid}/stat`)?.split(') ').at(-1)?.split(' ')[19];
+  return boot === undefined || ticks === undefined ? undefined : `${boot}/${ticks}`;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function inUse(dataDir: string, pid: number): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `The data folder ${dataDir} is in use by process ${pid}; PGlite serves one process at a time.`,
+    hint: 'Stop that process, give each service a dataDir of its own, or use @keelson/database-postgresql.',
+    facts: { dataDir, pid },
+  });
+}
+
+function unusable(dataDir: string, cause: unknown): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `The data folder ${dataDir} cannot be written to (${String(codeOf(cause))}).`,
+    hint: 'Give the service a dataDir that it may make and write to.',
+    facts: { dataDir, systemCode: codeOf(cause) },
+    cause,
+  });
+}

@@ -1,0 +1,13 @@
+import { defineManifest } from '@keelson/core';
+import { DatabaseService } from '@keelson/database/contract';
+import { optionsSchema, type PgliteOptions } from './options.js';
+
+export default defineManifest<PgliteOptions>({
+  name: 'database-pglite',
+  slot: 'database',
+  contract: '^0.1.0',
+  config: optionsSchema,
+  provides: [DatabaseService],
+  capabilities: ['stream'],
+  startTimeoutMs: 330_000,
+});

@@ -1,0 +1,35 @@
+import { commonOptions } from '@keelson/database/contract';
+import { z } from 'zod';
+
+/** A database that lives and dies with the process. */
+export const inMemory = 'memory://';
+
+/** The configuration of the plugin. */
+export const optionsSchema = z.strictObject({
+  dataDir: z
+    .string()
+    .refine(isDataDir, `must be a folder, or ${inMemory}`)
+    .default(inMemory)
+    .describe(
+      `The folder that keeps the data, from where relative paths of the configuration start; made when it is missing. ${inMemory} keeps nothing after a stop.`,
+    ),
+  ...commonOptions,
+  acquireTimeoutMs: z
+    .number()
+    .int()
+    .positive()
+    .default(5_000)
+    .describe('Longest wait for the one connection there is, in ms.'),
+  maxWaiting: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe('Callers that may wait for it; one more is refused at once.'),
+});
+
+export type PgliteOptions = z.output<typeof optionsSchema>;
+
+function isDataDir(value: string): boolean {
+  return value === inMemory || (value.trim() !== '' && !value.includes('://'));
+}

@@ -1,0 +1,114 @@
+import { setImmediate } from 'node:timers/promises';
+import {
+  type BatchOutcome,
+  type ConnectionStatus,
+  type DriverConnection,
+  type Row,
+  type Statement,
+  UnsupportedError,
+} from '@keelson/database';
+import type { PgliteEngine } from './pglite-engine.js';
+
+export interface PgliteConnectionParts {
+  /** PGlite has ended under a statement. */
+  readonly onLost: (cause: unknown) => void;
+  /** The connection is free again. */
+  readonly onReturned: () => void;
+}
+
+/** The one connection of PGlite, on loan. */
+export class PgliteConnection implements DriverConnection {
+  readonly #engine: PgliteEngine;
+  readonly #parts: PgliteConnectionParts;
+  #status: ConnectionStatus = 'idle';
+  #lent = true;
+
+  constructor(engine: PgliteEngine, parts: PgliteConnectionParts) {
+    this.#engine = engine;
+    this.#parts = parts;
+  }
+
+  get status(): ConnectionStatus {
+    return this.#lent ? this.#status : 'lost';
+  }
+
+  async run(statements: readonly Statement[]): Promise<BatchOutcome> {
+    if (!this.#lent || this.#status === 'lost') return gone();
+    try {
+      const { status, unfinished: _, ...outcome } = await this.#engine.run(statements);
+      this.#status = status;
+      // A statement holds up everything else in the process; between two of them timers and sockets get their turn.
+      await setImmediate();
+      return outcome;
+    } catch (error) {
+      return this.#lost(error);
+    }
+  }
+
+  async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
+    if (!this.#lent || this.#status === 'lost') throw gone().failure.error;
+    if (this.#status === 'idle') {
+      yield* this.#chunks(statement, chunkSize);
+      return;
+    }
+    const rows = this.#engine.stream(statement, chunkSize);
+    try {
+      for (;;) {
+        const { done, value } = await rows.next();
+        if (done === true) {
+          if (value?.failure === undefined) return;
+          this.#status = value.status;
+          throw value.failure.error;
+        }
+        yield value;
+        await setImmediate();
+        if (!this.#lent) return;
+      }
+    } finally {
+      await rows.return(undefined);
+    }
+  }
+
+  copy(): Promise<number> {
+    return Promise.reject(new UnsupportedError({ driver: 'pglite', capability: 'copy' }));
+  }
+
+  cancel(): Promise<void> {
+    return Promise.reject(new UnsupportedError({ driver: 'pglite', capability: 'cancel-query' }));
+  }
+
+  release(): void {
+    this.destroy();
+  }
+
+  /** There is no socket to close; a transaction that was left open is rolled back, and the connection lent again. */
+  destroy(): void {
+    if (!this.#lent) return;
+    this.#lent = false;
+    void this.#tidy().finally(this.#parts.onReturned);
+  }
+
+  async #tidy(): Promise<void> {
+    if (this.#status === 'idle' || this.#status === 'lost') return;
+    await this.#engine.run([{ sql: 'rollback' }]).catch(error => this.#parts.onLost(error));
+  }
+
+  /** A portal lives as long as its transaction, and here there is none. */
+  async *#chunks(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
+    const { results, failure } = await this.run([statement]);
+    if (failure !== undefined) throw failure.error;
+    const rows = results[0]?.rows ?? [];
+    for (let at = 0; at < rows.length; at += chunkSize) yield rows.slice(at, at + chunkSize);
+  }
+
+  #lost(error: unknown): BatchOutcome {
+    this.#status = 'lost';
+    this.#parts.onLost(error);
+    return gone(error);
+  }
+}
+
+/** In the words of pg, by which everyone knows a lost connection. */
+function gone(cause?: unknown): BatchOutcome & { failure: { error: Error } } {
+  return { results: [], failure: { error: new Error('Connection terminated: PGlite has ended', { cause }) } };
+}

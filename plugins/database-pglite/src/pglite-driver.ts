@@ -1,0 +1,191 @@
+import { resolve } from 'node:path';
+import type { Clock, Deadline, Logger } from '@keelson/core';
+import {
+  type AcquireOptions,
+  AcquireTimeoutError,
+  ConnectionError,
+  type DatabaseCapability,
+  DatabaseClosedError,
+  type DatabaseDriver,
+  type DriverConnection,
+  type DriverContext,
+  OverloadedError,
+  type Permit,
+  Permits,
+  type PoolStats,
+  type TransactionOutcome,
+  UnsupportedError,
+} from '@keelson/database';
+import { DataDirLock } from './data-dir-lock.js';
+import { inMemory, type PgliteOptions } from './options.js';
+import { PgliteConnection } from './pglite-connection.js';
+import { PgliteEngine } from './pglite-engine.js';
+
+/** DatabaseDriver on PGlite: PostgreSQL in this process, with one connection. */
+export class PgliteDriver implements DatabaseDriver {
+  readonly name = 'pglite';
+  readonly databaseName = 'postgres';
+  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set(['stream']);
+  readonly #dataDir: string;
+  readonly #options: PgliteOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #permits: Permits;
+  readonly #lostListeners: ((cause: unknown) => void)[] = [];
+  #lock: DataDirLock | undefined;
+  #opening: Promise<PgliteEngine> | undefined;
+  #engine: PgliteEngine | undefined;
+  #lent: { readonly since: number; readonly connection: PgliteConnection } | undefined;
+  #everOpened = false;
+  #closed = false;
+
+  constructor(options: PgliteOptions, { clock, logger, directory }: DriverContext) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#dataDir = options.dataDir === inMemory ? inMemory : resolve(directory, options.dataDir);
+    this.#permits = new Permits({
+      max: 1,
+      maxWaiting: options.maxWaiting,
+      clock,
+      onTimeout: waitedMs => this.#timedOut(waitedMs),
+      onFull: () => new OverloadedError({ ...this.stats(), maxWaiting: options.maxWaiting }),
+    });
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.ping(signal);
+  }
+
+  async acquire({ deadline, signal }: AcquireOptions): Promise<DriverConnection> {
+    const permit = await this.#permits.acquire(deadline.within(this.#options.acquireTimeoutMs), signal);
+    try {
+      return this.#lend(await this.#open(), permit);
+    } catch (error) {
+      permit.release();
+      throw error;
+    }
+  }
+
+  /** While the connection is lent, whoever has it is the proof that PGlite runs: a question of ours would be theirs. */
+  async ping(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const engine = await untilAborted(this.#open(), signal);
+    if (this.#permits.taken > 0) return;
+    const { failure } = await engine.run([{ sql: 'select 1' }]).catch(error => this.#ended(engine, error));
+    if (failure !== undefined) throw failure.error;
+  }
+
+  transactionOutcome(): Promise<TransactionOutcome> {
+    return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-resolution' }));
+  }
+
+  stats(): PoolStats {
+    const total = this.#engine === undefined ? 0 : 1;
+    const { taken: busy, waiting } = this.#permits;
+    return { total, idle: Math.max(0, total - busy), busy, waiting, max: 1 };
+  }
+
+  async close(deadline: Deadline): Promise<void> {
+    this.#closed = true;
+    const returned = this.#permits.close(new DatabaseClosedError());
+    const waitMs = deadline.remainingMs();
+    const timer = this.#clock.schedule(waitMs, () => this.#lent?.connection.destroy(), { keepAlive: true });
+    await returned;
+    timer.cancel();
+    await this.#opening?.catch(() => {});
+    await this.#shut();
+  }
+
+  onLost(listener: (cause: unknown) => void): void {
+    this.#lostListeners.push(listener);
+  }
+
+  /** The engine that runs, or a new one on the same files. */
+  #open(): Promise<PgliteEngine> {
+    if (this.#closed) return Promise.reject(new DatabaseClosedError());
+    if (this.#engine !== undefined) return Promise.resolve(this.#engine);
+    if (this.#everOpened && this.#dataDir === inMemory) return Promise.reject(memoryLost());
+    this.#opening ??= this.#start().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #start(): Promise<PgliteEngine> {
+    if (this.#dataDir !== inMemory) this.#lock ??= DataDirLock.take(this.#dataDir);
+    try {
+      this.#engine = await PgliteEngine.open(this.#dataDir);
+      this.#everOpened = true;
+      return this.#engine;
+    } catch (error) {
+      this.#unlock();
+      throw notOpened(this.#dataDir, error);
+    }
+  }
+
+  #lend(engine: PgliteEngine, permit: Permit): DriverConnection {
+    const connection = new PgliteConnection(engine, {
+      onLost: cause => void this.#ended(engine, cause),
+      onReturned: () => {
+        this.#lent = undefined;
+        permit.release();
+      },
+    });
+    this.#lent = { since: this.#clock.now(), connection };
+    return connection;
+  }
+
+  /** PGlite has ended by itself; what was committed is in its files, so a new one can go on from there. */
+  #ended(engine: PgliteEngine, cause: unknown): { failure: { error: unknown } } {
+    if (this.#engine === engine) {
+      this.#engine = undefined;
+      this.#logger.warn('PGlite has ended by itself', { error: cause });
+      for (const listener of this.#lostListeners) listener(cause);
+    }
+    return { failure: { error: new Error('Connection terminated: PGlite has ended', { cause }) } };
+  }
+
+  async #shut(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    await engine?.close().catch((error: unknown) => this.#logger.warn('closing PGlite failed', { error }));
+    this.#unlock();
+  }
+
+  #unlock(): void {
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
+  }
+
+  #timedOut(waitedMs: number): AcquireTimeoutError {
+    const since = this.#lent?.since;
+    const longestHeldMs = since === undefined ? 0 : Math.round(this.#clock.now() - since);
+    return new AcquireTimeoutError({ ...this.stats(), waitedMs, longestHeldMs });
+  }
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
+}
+
+function memoryLost(): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: 'PGlite has ended, and what it kept in memory is lost.',
+    hint: 'Start the service again; with a dataDir its data outlives this.',
+  });
+}
+
+function notOpened(dataDir: string, cause: unknown): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `PGlite could not open ${dataDir}.`,
+    hint: 'Look whether the folder holds a database of this version of PGlite, and move it away when it does not.',
+    facts: { dataDir },
+    cause,
+  });
+}

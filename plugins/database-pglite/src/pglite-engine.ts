@@ -1,0 +1,102 @@
+import { PGlite, protocol } from '@electric-sql/pglite';
+import type { Row, Statement } from '@keelson/database';
+import { inMemory } from './options.js';
+import { parameterText } from './parameter-text.js';
+import { type Answer, readAnswer, type WireMessage } from './wire-messages.js';
+
+const { serialize } = protocol;
+const portal = 'keelson_stream';
+
+/**
+ * One PostgreSQL in this process, spoken to in PostgreSQL's own protocol, so that a batch means here what it means on a
+ * server: it stops at its first failure, and each answer tells how the transaction stands.
+ *
+ * A statement runs on the thread that asks: nothing else runs meanwhile, neither timers nor cancellation.
+ */
+export class PgliteEngine {
+  readonly #pglite: PGlite;
+
+  private constructor(pglite: PGlite) {
+    this.#pglite = pglite;
+  }
+
+  /** @throws what PGlite throws when the folder cannot be used, or holds something else. */
+  static async open(dataDir: string): Promise<PgliteEngine> {
+    try {
+      return new PgliteEngine(await PGlite.create(dataDir === inMemory ? {} : { dataDir: `file://${dataDir}` }));
+    } catch (error) {
+      throw error instanceof Error ? error : new Error(String(Reflect.get(Object(error), 'message')));
+    }
+  }
+
+  /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
+  run(statements: readonly Statement[]): Promise<Answer> {
+    return this.#send(statements.some(hasParameters) ? extended(statements) : simple(statements));
+  }
+
+  /** Rows of one statement, inside a transaction. */
+  async *stream({ sql, parameters = [] }: Statement, chunkSize: number): AsyncGenerator<Row[], Answer | undefined> {
+    const execute = serialize.execute({ portal, rows: chunkSize });
+    const opening = [
+      serialize.parse({ text: sql }),
+      serialize.bind({ portal, values: parameters.map(bindable) }),
+      serialize.describe({ type: 'P', name: portal }),
+    ];
+    const described = await this.#exchange([...opening, serialize.sync()]);
+    const fields = described.flatMap(message => (message.name === 'rowDescription' ? message.fields : []));
+    const opened = readAnswer(described);
+    if (opened.failure !== undefined) return opened;
+    try {
+      for (;;) {
+        const answer = readAnswer(await this.#exchange([execute, serialize.sync()]), fields);
+        if (answer.failure !== undefined) return answer;
+        const rows = answer.results[0]?.rows ?? answer.unfinished;
+        if (rows.length > 0) yield rows;
+        if (answer.results.length > 0) return undefined;
+      }
+    } finally {
+      await this.#exchange([serialize.close({ type: 'P', name: portal }), serialize.sync()]);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pglite.close();
+  }
+
+  async #send(messages: readonly Uint8Array[]): Promise<Answer> {
+    return readAnswer(await this.#exchange(messages));
+  }
+
+  async #exchange(messages: readonly Uint8Array[]): Promise<readonly WireMessage[]> {
+    const options = { throwOnError: false, syncToFs: false };
+    const answer = await this.#pglite.execProtocol(Buffer.concat(messages), options);
+    return answer.messages as unknown as readonly WireMessage[];
+  }
+}
+
+/** Ends a COPY ... FROM STDIN, which nobody here would feed; the server ignores it at any other time. */
+const noCopy = serialize.copyFail('COPY is not part of a batch');
+
+function simple(statements: readonly Statement[]): Uint8Array[] {
+  return [serialize.query(statements.map(({ sql }) => sql).join('\n;')), noCopy];
+}
+
+function extended(statements: readonly Statement[]): Uint8Array[] {
+  const parts = statements.flatMap(({ sql, parameters = [] }) => [
+    serialize.parse({ text: sql }),
+    serialize.bind({ values: parameters.map(bindable) }),
+    serialize.describe({ type: 'P' }),
+    serialize.execute(),
+  ]);
+  return [...parts, noCopy, serialize.sync()];
+}
+
+/** PGlite sends an empty view as text; a Buffer may be a view on a pool that it would send whole. */
+function bindable(value: unknown): string | ArrayBuffer | null {
+  const text = parameterText(value);
+  return text instanceof Uint8Array ? new Uint8Array(text).buffer : text;
+}
+
+function hasParameters(statement: Statement): boolean {
+  return (statement.parameters?.length ?? 0) > 0;
+}
