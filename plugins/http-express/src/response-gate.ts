@@ -25,9 +25,13 @@ type State =
   | { readonly is: 'discarding' };
 
 type Fate = 'hold' | 'pass' | 'discard';
-type Override = (args: readonly unknown[], original: () => unknown) => unknown;
 
 const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
+const verbs = ['writeHead', 'flushHeaders', 'write', 'end', ...headerChanges] as const;
+type Verb = (typeof verbs)[number];
+
+const key = Symbol('gate');
+type Gated = ServerResponse & { readonly [key]: ResponseGate };
 
 /**
  * Holds back everything `response` would send until `keeper` has settled.
@@ -37,24 +41,73 @@ const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'
  * it refuses at once, before anything is settled.
  */
 export function holdResponse(response: ServerResponse, keeper: GateKeeper): void {
-  new ResponseGate(response, keeper);
+  Object.assign(response, { [key]: new ResponseGate(response, keeper) }, overrides);
+  Object.defineProperties(response, flags);
+}
+
+// Own properties, because an Express application replaces the prototype of the response; and the same functions for all
+// responses, because a set of closures for each costs ten times as much.
+const overrides = Object.fromEntries(
+  verbs.map(verb => [
+    verb,
+    function (this: Gated, ...args: unknown[]) {
+      return this[key].call(verb, args);
+    },
+  ]),
+);
+
+const flags: PropertyDescriptorMap = {
+  headersSent: flag('headersSent', gate => gate.isSettling),
+  writableEnded: flag('writableEnded', gate => gate.hasEnded),
+};
+
+/** What Node says, or true when the gate says so. */
+function flag(name: 'headersSent' | 'writableEnded', isTrue: (gate: ResponseGate) => boolean): PropertyDescriptor {
+  return {
+    configurable: true,
+    get(this: Gated) {
+      return isTrue(this[key]) || Reflect.get(Object.getPrototypeOf(this), name, this);
+    },
+  };
 }
 
 class ResponseGate {
   readonly #response: ServerResponse;
   readonly #keeper: GateKeeper;
+  readonly #originals: Pick<ServerResponse, Verb>;
   #state: State = { is: 'open' };
 
   constructor(response: ServerResponse, keeper: GateKeeper) {
     this.#response = response;
     this.#keeper = keeper;
-    this.#override('writeHead', (args, original) => this.#writeHead(args, original));
-    this.#override('flushHeaders', (_args, original) => this.#flushHeaders(original));
-    this.#override('write', (args, original) => this.#write(args, original));
-    this.#override('end', (args, original) => this.#end(args, original));
-    for (const name of headerChanges) this.#override(name, (_args, original) => this.#changeHeader(name, original));
-    this.#overrideFlag('headersSent', () => this.#state.is === 'settling');
-    this.#overrideFlag('writableEnded', () => this.#state.is === 'settling' && this.#state.ended);
+    const { writeHead, flushHeaders, write, end, setHeader, setHeaders, appendHeader, removeHeader } = response;
+    this.#originals = { writeHead, flushHeaders, write, end, setHeader, setHeaders, appendHeader, removeHeader };
+  }
+
+  get isSettling(): boolean {
+    return this.#state.is === 'settling';
+  }
+
+  /** The handler has ended an answer that is still held. */
+  get hasEnded(): boolean {
+    return this.#state.is === 'settling' && this.#state.ended;
+  }
+
+  /** `response[verb](...args)`, as it is while the gate is there. */
+  call(verb: Verb, args: readonly unknown[]): unknown {
+    const original = () => Reflect.apply(this.#originals[verb], this.#response, args);
+    switch (verb) {
+      case 'writeHead':
+        return this.#writeHead(args, original);
+      case 'flushHeaders':
+        return this.#flushHeaders(original);
+      case 'write':
+        return this.#write(args, original);
+      case 'end':
+        return this.#end(args, original);
+      default:
+        return this.#changeHeader(verb, original);
+    }
   }
 
   #writeHead(args: readonly unknown[], original: () => unknown): unknown {
@@ -141,19 +194,6 @@ class ResponseGate {
     this.#state = { is: 'passing' };
     this.#keeper.replace(error);
     this.#state = { is: 'discarding' };
-  }
-
-  #override(name: keyof ServerResponse, override: Override): void {
-    const original = this.#response[name] as (...args: readonly unknown[]) => unknown;
-    const value = (...args: unknown[]) => override(args, () => Reflect.apply(original, this.#response, args));
-    Object.defineProperty(this.#response, name, { configurable: true, writable: true, value });
-  }
-
-  /** `name` is true also when `isTrue` says so. */
-  #overrideFlag(name: 'headersSent' | 'writableEnded', isTrue: () => boolean): void {
-    const response = this.#response;
-    const get = () => isTrue() || Reflect.get(Object.getPrototypeOf(response), name, response);
-    Object.defineProperty(response, name, { configurable: true, get });
   }
 }
 
