@@ -3,6 +3,7 @@ import {
   type AcquireOptions,
   AcquireTimeoutError,
   DatabaseClosedError,
+  type DiscardReason,
   type DriverConnection,
   isConnectionLoss,
   OverloadedError,
@@ -31,7 +32,7 @@ export interface ConnectionPoolParts {
 }
 
 /** What is remembered of one connection. */
-interface Record_ {
+interface History {
   readonly generation: number;
   readonly expiresAt: number;
   usedAt: number;
@@ -45,10 +46,14 @@ export class ConnectionPool {
   readonly #parts: ConnectionPoolParts;
   readonly #pool: pg.Pool;
   readonly #permits: Permits;
-  readonly #records = new WeakMap<pg.ClientBase, Record_>();
+  readonly #histories = new WeakMap<pg.ClientBase, History>();
   readonly #lent = new Map<PgClient, { since: number; destroy: (reason: unknown) => void }>();
+  readonly #discarded: Partial<Record<DiscardReason, number>> = {};
+  #opened = 0;
   #generation = 0;
   #lastFailure: unknown;
+  #warming = false;
+  #closing = false;
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
@@ -59,20 +64,22 @@ export class ConnectionPool {
       min: options.min,
       idleTimeoutMillis: options.idleTimeoutMs,
     });
-    this.#pool.on('connect', client => this.#opened(client));
+    this.#pool.on('connect', client => this.#remember(client));
     this.#pool.on('error', error => this.#noteFailure(error));
     this.#permits = new Permits({
       max: options.max,
       maxWaiting: options.maxWaiting,
       clock,
       onTimeout: waitedMs => this.#timedOut(waitedMs),
-      onFull: () => new OverloadedError({ ...this.stats(), maxWaiting: options.maxWaiting }),
+      onFull: () => new OverloadedError({ ...this.#numbers(), maxWaiting: options.maxWaiting }),
     });
   }
 
   stats(): PoolStats {
     const { totalCount: total, idleCount: idle } = this.#pool;
-    return { total, idle, busy: this.#permits.taken, waiting: this.#permits.waiting, max: this.#parts.options.max };
+    const { taken: busy, waiting } = this.#permits;
+    const counters = { ...this.#permits.counters, opened: this.#opened, discarded: { ...this.#discarded } };
+    return { total, idle, busy, waiting, max: this.#parts.options.max, counters };
   }
 
   async acquire({ deadline, signal }: AcquireOptions): Promise<DriverConnection> {
@@ -91,8 +98,43 @@ export class ConnectionPool {
     this.#generation += 1;
   }
 
+  /** `invalidate`, and the idle ones go now. */
+  async renew(): Promise<void> {
+    this.invalidate();
+    for (let idle = this.#pool.idleCount; idle > 0 && this.#pool.idleCount > 0; idle--) {
+      this.#discard(asPgClient(await this.#pool.connect()), 'invalidated');
+    }
+    this.warm();
+  }
+
+  suspend(): void {
+    this.#permits.suspend();
+  }
+
+  resume(): void {
+    this.#permits.resume();
+  }
+
+  /** Opens connections in the background until `pool.min` are there. Failures are left to those who need one. */
+  warm(): void {
+    if (this.#warming || this.#closing || this.#pool.totalCount >= this.#parts.options.min) return;
+    this.#warming = true;
+    this.#pool.connect().then(
+      client => {
+        client.release();
+        this.#warming = false;
+        this.warm();
+      },
+      error => {
+        this.#warming = false;
+        this.#lastFailure = error;
+      },
+    );
+  }
+
   /** Lends no more; destroys what is still out at `deadline`. Always resolves. */
   async close(deadline: Deadline): Promise<void> {
+    this.#closing = true;
     const returned = this.#permits.close(new DatabaseClosedError());
     const { clock } = this.#parts;
     const timer = clock.schedule(deadline.remainingMs(), () => this.#destroyLent(), { keepAlive: true });
@@ -104,8 +146,9 @@ export class ConnectionPool {
   async #workingClient(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
     for (;;) {
       const client = asPgClient(await this.#checkOut(until, signal));
-      if (await this.#works(client)) return client;
-      discard(client);
+      const fault = await this.#faultOf(client);
+      if (fault === undefined) return client;
+      this.#discard(client, fault);
       if (until.passed) throw this.#timedOut(this.#parts.options.acquireTimeoutMs);
     }
   }
@@ -147,12 +190,19 @@ export class ConnectionPool {
     });
   }
 
-  async #works(client: PgClient): Promise<boolean> {
-    const record = this.#records.get(client);
-    if (record === undefined || record.generation !== this.#generation) return false;
+  async #faultOf(client: PgClient): Promise<DiscardReason | undefined> {
     const now = this.#parts.clock.now();
-    if (now >= record.expiresAt) return false;
-    return now - record.usedAt <= this.#parts.options.pingAfterIdleMs || this.#ping(client);
+    const known = this.#knownFaultOf(client, now);
+    if (known !== undefined) return known;
+    const idleMs = now - (this.#histories.get(client)?.usedAt ?? now);
+    if (idleMs <= this.#parts.options.pingAfterIdleMs) return undefined;
+    return (await this.#ping(client)) ? undefined : 'unanswered';
+  }
+
+  #knownFaultOf(client: PgClient, now: number): DiscardReason | undefined {
+    const history = this.#histories.get(client);
+    if (history === undefined || history.generation !== this.#generation) return 'invalidated';
+    return now >= history.expiresAt ? 'expired' : undefined;
   }
 
   #ping(client: PgClient): Promise<boolean> {
@@ -179,15 +229,16 @@ export class ConnectionPool {
     const { clock, options, types, cancel, logger } = this.#parts;
     const since = clock.now();
     const borrowedBy = new Error('borrowed here');
-    const leak = clock.schedule(options.leakAfterMs, () =>
-      logger.warn('a connection is lent for very long', {
-        heldMs: Math.round(clock.now() - since),
-        stack: borrowedBy.stack,
-      }),
-    );
+    let leaking = false;
+    const heldMs = () => Math.round(clock.now() - since);
+    const leak = clock.schedule(options.leakAfterMs, () => {
+      leaking = true;
+      logger.warn('a connection is lent for very long', { heldMs: heldMs(), borrowedAt: borrowedBy.stack });
+    });
     const back = () => {
       leak.cancel();
       this.#lent.delete(client);
+      if (leaking) logger.info('a connection that was lent for very long is back', { heldMs: heldMs() });
     };
     const connection = new PostgresqlConnection(client, {
       types,
@@ -201,7 +252,7 @@ export class ConnectionPool {
         throwAway: reason => {
           back();
           this.#noteFailure(reason);
-          discard(client);
+          this.#discard(client, 'lost');
           permit.release();
         },
       },
@@ -211,21 +262,31 @@ export class ConnectionPool {
   }
 
   #giveBack(client: PgClient): void {
-    const record = this.#records.get(client);
     const now = this.#parts.clock.now();
-    if (record === undefined || record.generation !== this.#generation || now >= record.expiresAt) {
-      discard(client);
+    const fault = this.#knownFaultOf(client, now);
+    if (fault !== undefined) {
+      this.#discard(client, fault);
       return;
     }
-    record.usedAt = now;
+    const history = this.#histories.get(client);
+    if (history !== undefined) history.usedAt = now;
     client.release();
   }
 
-  #opened(client: pg.ClientBase): void {
+  /** Closes the socket at once: pg would wait for a dead server to take its goodbye. */
+  #discard(client: PgClient, reason: DiscardReason): void {
+    this.#discarded[reason] = (this.#discarded[reason] ?? 0) + 1;
+    client.connection.stream.destroy();
+    client.release(true);
+    this.warm();
+  }
+
+  #remember(client: pg.ClientBase): void {
     const { clock, options, random = Math.random } = this.#parts;
     const now = clock.now();
+    this.#opened += 1;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
-    this.#records.set(client, { generation: this.#generation, expiresAt: now + lifetimeMs, usedAt: now });
+    this.#histories.set(client, { generation: this.#generation, expiresAt: now + lifetimeMs, usedAt: now });
     // pg takes its own listener off while a client is lent; an 'error' without one would end the process.
     client.on('error', error => this.#noteFailure(error));
   }
@@ -240,7 +301,12 @@ export class ConnectionPool {
   #timedOut(waitedMs: number): AcquireTimeoutError {
     const now = this.#parts.clock.now();
     const longestHeldMs = Math.max(0, ...[...this.#lent.values()].map(({ since }) => Math.round(now - since)));
-    return new AcquireTimeoutError({ ...this.stats(), waitedMs, longestHeldMs }, this.#lastFailure);
+    return new AcquireTimeoutError({ ...this.#numbers(), waitedMs, longestHeldMs }, this.#lastFailure);
+  }
+
+  #numbers(): Omit<PoolStats, 'counters'> {
+    const { counters: _counters, ...numbers } = this.stats();
+    return numbers;
   }
 
   #destroyLent(): void {
@@ -254,10 +320,4 @@ const ownFault = new Set(['25P03', '57P05']);
 function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
-}
-
-/** Closes the socket at once: pg would wait for a dead server to take its goodbye. */
-function discard(client: PgClient): void {
-  client.connection.stream.destroy();
-  client.release(true);
 }

@@ -111,7 +111,7 @@ describe('a connection lost during COMMIT', () => {
 
   test('and the caller has a proof of its own: it is believed when the server cannot tell', async () => {
     const cut = proxy.onceAtCommit('after');
-    const outcome = insert({ timeoutMs: 700, verifyCommitted: async () => true });
+    const outcome = insert({ timeoutMs: 4_000, verifyCommitted: async () => true });
     await cut;
     await proxy.setMode('blackhole');
     await outcome.finally(() => proxy.setMode('pass'));

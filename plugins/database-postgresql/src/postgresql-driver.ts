@@ -58,6 +58,7 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   async connect(signal: AbortSignal): Promise<void> {
     await this.ping(signal);
+    this.#pool.warm();
   }
 
   acquire(options: AcquireOptions): Promise<DriverConnection> {
@@ -78,6 +79,18 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   stats(): PoolStats {
     return this.#pool.stats();
+  }
+
+  suspend(): void {
+    this.#pool.suspend();
+  }
+
+  resume(): void {
+    this.#pool.resume();
+  }
+
+  renew(): void {
+    void this.#pool.renew();
   }
 
   async close(deadline: Deadline): Promise<void> {

@@ -107,6 +107,13 @@ export interface DatabaseService {
   /** One round trip on a connection of its own, never behind the work of users. Never rejects. */
   health(signal?: AbortSignal): Promise<HealthResult>;
   stats(): PoolStats;
+  /** Sessions wait at their first statement until `resume`, as long as their time allows: for a planned switch-over. */
+  suspend(): void;
+  resume(): void;
+  /** Replaces every connection, without interrupting anyone: after a failover behind one address, or a new password. */
+  renewConnections(): void;
+  /** Refuses new sessions and resolves when all open ones have ended, or at `deadline`; true when all had ended. */
+  drain(deadline: Deadline): Promise<boolean>;
   /** Applies the migrations that are not yet applied. Safe when several instances do it at once. Returns their names. */
   migrate(): Promise<readonly string[]>;
   /** Lends no more, waits for open sessions until `deadline`, then cuts them. Always resolves. */

@@ -26,6 +26,7 @@ import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { createOrm, type Orm, type OrmDriver } from './orm.js';
 import { CurrentSession } from './session/current-session.js';
+import { OpenSessions } from './session/open-sessions.js';
 import { SessionOpener } from './session/session-opener.js';
 import type { UnitSession } from './session/unit-session.js';
 import { type DatabaseState, type StateListener, StateMachine } from './state.js';
@@ -53,6 +54,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #parts: DatabaseServiceParts;
   readonly #state = new StateMachine();
   readonly #current = new CurrentSession();
+  readonly #openSessions: OpenSessions;
   readonly #stopping = new AbortController();
   readonly #healing: Healing;
   readonly #opener: SessionOpener;
@@ -72,10 +74,12 @@ class DefaultDatabaseService implements DatabaseService {
       migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
+    this.#openSessions = new OpenSessions(clock);
     this.#opener = new SessionOpener({
       driver,
       fork: () => this.#orm.em.fork({ useContext: false }),
       current: this.#current,
+      open: this.#openSessions,
       clock,
       logger,
       observer: new StatementLog(logger, options.slowStatementMs),
@@ -149,6 +153,23 @@ class DefaultDatabaseService implements DatabaseService {
 
   stats(): PoolStats {
     return this.#parts.driver.stats();
+  }
+
+  suspend(): void {
+    this.#parts.driver.suspend();
+  }
+
+  resume(): void {
+    this.#openSessions.reopen();
+    this.#parts.driver.resume();
+  }
+
+  renewConnections(): void {
+    this.#parts.driver.renew();
+  }
+
+  drain(deadline: Deadline): Promise<boolean> {
+    return this.#openSessions.drain(deadline);
   }
 
   migrate(): Promise<readonly string[]> {
@@ -253,7 +274,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   async #open(options: OpenSessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
-    if (this.state.is === 'closed') throw new DatabaseClosedError();
+    if (this.state.is === 'closed' || this.#openSessions.draining) throw new DatabaseClosedError();
     if (this.state.is === 'disconnected' || this.state.is === 'connecting') throw notConnected(this.state.is);
     return this.#opener.open(options, deadline, attempt);
   }

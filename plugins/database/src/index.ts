@@ -13,14 +13,16 @@ export type {
   ConnectionStatus,
   DatabaseCapability,
   DatabaseDriver,
+  DiscardReason,
   DriverConnection,
+  PoolCounters,
   PoolStats,
   Row,
   Statement,
   StatementResult,
   TransactionOutcome,
 } from './driver/driver.js';
-export { type Permit, Permits, type PermitsOptions } from './driver/permits.js';
+export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export type { IsolationLevel } from './driver/transaction-settings.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';

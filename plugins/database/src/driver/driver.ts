@@ -1,4 +1,5 @@
 import type { Deadline } from '@keelson/core';
+import type { PermitCounters } from './permits.js';
 
 export interface Statement {
   readonly sql: string;
@@ -63,7 +64,22 @@ export interface PoolStats {
   /** Callers in the queue. */
   readonly waiting: number;
   readonly max: number;
+  readonly counters: PoolCounters;
 }
+
+/** What has happened since the start; only ever grows. */
+export interface PoolCounters extends PermitCounters {
+  /** Connections opened. */
+  readonly opened: number;
+  /** Connections thrown away, by reason. */
+  readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
+}
+
+/**
+ * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
+ * transaction by its borrower.
+ */
+export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost';
 
 /**
  * What an implementation can do beyond running statements:
@@ -100,6 +116,11 @@ export interface DatabaseDriver {
   /** What became of a transaction. Only with capability `commit-resolution`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
   stats(): PoolStats;
+  /** Lends nothing until `resume`; callers wait as long as their time allows. */
+  suspend(): void;
+  resume(): void;
+  /** Replaces every connection: idle ones at once, lent ones when they come back. Nobody is interrupted. */
+  renew(): void;
   /** Lends no more, waits for what is out until `deadline`, then destroys it. Always resolves. */
   close(deadline: Deadline): Promise<void>;
   /** Told when a connection was lost that nobody had asked for an answer. */

@@ -14,6 +14,22 @@ export interface PermitsOptions {
   readonly onFull: () => Error;
 }
 
+/** What has happened since the start; only ever grows. */
+export interface PermitCounters {
+  /** Permits given. */
+  readonly acquired: number;
+  /** Of these, after a wait. */
+  readonly waited: number;
+  /** Callers whose time was over before their turn. */
+  readonly timedOut: number;
+  /** Callers turned away because the queue was full. */
+  readonly refused: number;
+  /** How long those who waited did: the upper bound of each bucket in ms, and how many fell into it. */
+  readonly waitMs: readonly { readonly upTo: number; readonly count: number }[];
+}
+
+const waitBounds = [1, 5, 25, 100, 500, 2_500, Number.POSITIVE_INFINITY];
+
 interface Waiter {
   readonly admit: (permit: Permit) => void;
   readonly refuse: (error: unknown) => void;
@@ -23,7 +39,10 @@ interface Waiter {
 export class Permits {
   readonly #options: PermitsOptions;
   readonly #waiters = new Set<Waiter>();
+  readonly #counted = { acquired: 0, waited: 0, timedOut: 0, refused: 0 };
+  readonly #waits = waitBounds.map(upTo => ({ upTo, count: 0 }));
   #taken = 0;
+  #suspended = false;
   #closed: { readonly error: unknown } | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -39,11 +58,29 @@ export class Permits {
     return this.#waiters.size;
   }
 
+  get counters(): PermitCounters {
+    return { ...this.#counted, waitMs: this.#waits.map(bucket => ({ ...bucket })) };
+  }
+
+  get #free(): boolean {
+    return this.#taken < this.#options.max && !this.#suspended;
+  }
+
+  /** Nobody is let in until `resume`; callers wait, as long as their time allows. */
+  suspend(): void {
+    this.#suspended = true;
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    while (this.#free && this.#waiters.size > 0) this.#next();
+  }
+
   acquire(deadline: Deadline, signal?: AbortSignal): Promise<Permit> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed.error);
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    if (this.#taken < this.#options.max) return Promise.resolve(this.#take());
-    if (this.#waiters.size >= this.#options.maxWaiting) return Promise.reject(this.#options.onFull());
+    if (this.#free) return Promise.resolve(this.#take());
+    if (this.#waiters.size >= this.#options.maxWaiting) return Promise.reject(this.#refuse());
     return this.#wait(deadline, signal);
   }
 
@@ -55,6 +92,11 @@ export class Permits {
     return new Promise(resolve => {
       this.#onIdle = resolve;
     });
+  }
+
+  #refuse(): Error {
+    this.#counted.refused += 1;
+    return this.#options.onFull();
   }
 
   #wait(deadline: Deadline, signal?: AbortSignal): Promise<Permit> {
@@ -69,6 +111,7 @@ export class Permits {
       const waiter: Waiter = {
         admit: permit => {
           leave();
+          this.#countWait(clock.now() - since);
           resolve(permit);
         },
         refuse: error => {
@@ -77,17 +120,26 @@ export class Permits {
         },
       };
       const onAbort = () => waiter.refuse(signal?.reason);
+      const onLate = () => {
+        this.#counted.timedOut += 1;
+        waiter.refuse(onTimeout(clock.now() - since));
+      };
       const remainingMs = deadline.remainingMs();
-      const timer = Number.isFinite(remainingMs)
-        ? clock.schedule(remainingMs, () => waiter.refuse(onTimeout(clock.now() - since)), { keepAlive: true })
-        : undefined;
+      const timer = Number.isFinite(remainingMs) ? clock.schedule(remainingMs, onLate, { keepAlive: true }) : undefined;
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.add(waiter);
     });
   }
 
+  #countWait(ms: number): void {
+    this.#counted.waited += 1;
+    const bucket = this.#waits.find(({ upTo }) => ms <= upTo);
+    if (bucket !== undefined) bucket.count += 1;
+  }
+
   #take(): Permit {
     this.#taken += 1;
+    this.#counted.acquired += 1;
     let held = true;
     return {
       release: () => {
@@ -101,7 +153,7 @@ export class Permits {
 
   #next(): void {
     const [waiter] = this.#waiters;
-    if (waiter !== undefined && this.#taken < this.#options.max) waiter.admit(this.#take());
+    if (waiter !== undefined && this.#free) waiter.admit(this.#take());
     if (this.#taken === 0) this.#onIdle?.();
   }
 }

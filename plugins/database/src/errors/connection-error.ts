@@ -30,16 +30,18 @@ export class ConnectionError extends KeelsonError {
   }
 }
 
+type PoolNumbers = Omit<PoolStats, 'counters'>;
+
 /** No connection came free in time. */
 export class AcquireTimeoutError extends ConnectionError {
-  constructor(facts: PoolStats & { readonly waitedMs: number; readonly longestHeldMs?: number }, cause?: unknown) {
+  constructor(facts: PoolNumbers & { readonly waitedMs: number; readonly longestHeldMs?: number }, cause?: unknown) {
     super({
       code: 'DATABASE_ACQUIRE_TIMEOUT',
       message:
         `No connection came free in ${Math.round(facts.waitedMs)} ms ` +
         `(total=${facts.total}, busy=${facts.busy}, idle=${facts.idle}, waiting=${facts.waiting}, max=${facts.max}).`,
       hint: 'Look for a session that waits on something slow before raising pool.max.',
-      facts: { ...facts },
+      facts: { ...facts, ...(cause !== undefined && { lastFailure: labelOf(cause) }) },
       cause: causeOf(cause),
     });
   }
@@ -47,7 +49,7 @@ export class AcquireTimeoutError extends ConnectionError {
 
 /** The waiting queue is full: refused at once. */
 export class OverloadedError extends ConnectionError {
-  constructor(facts: PoolStats & { readonly maxWaiting: number }) {
+  constructor(facts: PoolNumbers & { readonly maxWaiting: number }) {
     super({
       code: 'DATABASE_OVERLOADED',
       message: `All ${facts.max} connections are busy and ${facts.waiting} callers wait already; no more may.`,

@@ -7,12 +7,14 @@ import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
+import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly fork: () => EntityManager;
   readonly current: CurrentSession;
+  readonly open: OpenSessions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly observer: StatementObserver;
@@ -40,12 +42,13 @@ export class SessionOpener {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
     const controller = new AbortController();
-    const onEnd = this.#abortInTime(controller, name, deadline, options.signal);
+    const stopWatching = this.#abortInTime(controller, name, deadline, options.signal);
     const settings = settingsOf(options);
     const { signal } = controller;
     const transaction = new LazyTransaction({ driver, settings, deadline, signal, clock, observer, cancelGraceMs });
     const em = fork();
     await withOpening(transaction, () => em.begin());
+    const leave = this.#parts.open.enter();
     return new UnitSession({
       id: this.#nextId(),
       name,
@@ -58,7 +61,10 @@ export class SessionOpener {
       resolver: this.#resolver,
       verifyCommitted: options.verifyCommitted,
       logger,
-      onEnd,
+      onEnd: () => {
+        stopWatching();
+        leave();
+      },
     });
   }
 
