@@ -36,10 +36,13 @@ export class Call<T> {
     this.#deadline = options.deadline ?? Deadline.after(limitOf(target.policy.deadlineMs), clock);
   }
 
-  async run(): Promise<T> {
-    if (this.#options.signal?.aborted) throw this.#options.signal.reason;
-    if (this.#deadline.at <= this.#startedAt) throw this.#late('a first attempt');
-    if (this.#policy.bulkhead.maxConcurrentCalls === 0) return this.#tryUntilDone();
+  run(): Promise<T> {
+    if (this.#options.signal?.aborted) return Promise.reject(this.#options.signal.reason);
+    if (this.#deadline.at <= this.#startedAt) return Promise.reject(this.#late('a first attempt'));
+    return this.#policy.bulkhead.maxConcurrentCalls === 0 ? this.#tryUntilDone() : this.#tryInBulkhead();
+  }
+
+  async #tryInBulkhead(): Promise<T> {
     await this.#enterBulkhead();
     try {
       return await this.#tryUntilDone();
@@ -48,9 +51,18 @@ export class Call<T> {
     }
   }
 
+  /** Waits here and not in a step of its own: thousands may, and each step would keep its state. */
   async #tryUntilDone(): Promise<T> {
     for (;;) {
-      const permit = this.#target.breaker.admit() ?? (await this.#waitForPermit());
+      let permit = this.#target.breaker.admit();
+      if (permit === undefined) {
+        try {
+          permit = await this.#waitForPermit();
+        } catch (reason) {
+          throw this.#explain(reason, `"${this.#target.name}" to come back`);
+        }
+        if (this.#options.signal?.aborted) throw this.#handBack(permit);
+      }
       const attempt = this.#nextAttempt();
       try {
         const value = await attempt.run(this.#work);
@@ -74,7 +86,7 @@ export class Call<T> {
     });
   }
 
-  async #waitForPermit(): Promise<Permit> {
+  #waitForPermit(): Promise<Permit> {
     const { breaker, gate, counters } = this.#target;
     const inMs = breaker.breakLeftMs();
     if (this.#policy.whenOpen === 'refuse' || inMs >= this.#deadline.remainingMs()) throw this.#circuitOpen();
@@ -84,12 +96,13 @@ export class Call<T> {
     }
     counters.waits++;
     if (this.#attempts > 0) this.#announce(inMs);
-    const permit = await gate.wait(this.#deadline, this.#options.signal).catch((reason: unknown) => {
-      throw this.#explain(reason, `"${this.#target.name}" to come back`);
-    });
-    if (!this.#options.signal?.aborted) return permit;
+    return gate.wait(this.#deadline, this.#options.signal);
+  }
+
+  /** The caller gave up between being let go and going on. */
+  #handBack(permit: Permit): unknown {
     this.#target.settle(permit, { availability: 'unknown', durationMs: 0 });
-    throw this.#options.signal.reason;
+    return this.#options.signal?.reason;
   }
 
   #nextAttempt(): RunningAttempt {

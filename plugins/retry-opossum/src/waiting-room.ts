@@ -1,12 +1,6 @@
 import type { Clock, Deadline, Timer } from '@keelson/core';
 import { DeadlineQueue, type Due } from './deadline-queue.js';
 
-interface Waiter<T> extends Due {
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: unknown) => void;
-  readonly leave: () => void;
-}
-
 /** Thrown to a waiter whose deadline came first. */
 export const waitedTooLong = Symbol('waited too long');
 
@@ -36,13 +30,8 @@ export class WaitingRoom<T> {
         reject(signal.reason);
         return;
       }
-      const onAbort = () => {
-        this.#remove(waiter);
-        reject(signal?.reason);
-      };
-      const leave = signal === undefined ? stay : () => signal.removeEventListener('abort', onAbort);
-      const waiter: Waiter<T> = { at: deadline.at, place: -1, resolve, reject, leave };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const waiter = new Waiter(deadline.at, resolve, reject, signal, this.#remove);
+      signal?.addEventListener('abort', waiter, { once: true });
       this.#queue.add(waiter);
       this.#deadlines.add(waiter);
       this.#setTimer();
@@ -65,12 +54,12 @@ export class WaitingRoom<T> {
     }
   }
 
-  #remove(waiter: Waiter<T>): void {
-    waiter.leave();
+  readonly #remove = (waiter: Waiter<T>): void => {
+    waiter.signal?.removeEventListener('abort', waiter);
     this.#queue.delete(waiter);
     this.#deadlines.delete(waiter);
     if (this.#queue.size === 0) this.#setTimer();
-  }
+  };
 
   #setTimer(): void {
     const at = this.#deadlines.first?.at ?? Number.POSITIVE_INFINITY;
@@ -101,4 +90,31 @@ export class WaitingRoom<T> {
   }
 }
 
-function stay(): void {}
+/** Listens to its own signal, so that a caller who waits costs no closure but those of its promise. */
+class Waiter<T> implements Due {
+  readonly at: number;
+  place = -1;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly #remove: (waiter: Waiter<T>) => void;
+
+  constructor(
+    at: number,
+    resolve: (value: T) => void,
+    reject: (reason: unknown) => void,
+    signal: AbortSignal | undefined,
+    remove: (waiter: Waiter<T>) => void,
+  ) {
+    this.at = at;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.signal = signal;
+    this.#remove = remove;
+  }
+
+  handleEvent(): void {
+    this.#remove(this);
+    this.reject(this.signal?.reason);
+  }
+}

@@ -1,0 +1,105 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Attempt, Deadline, systemClock } from '@keelson/core';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import Opossum from 'opossum';
+import { describe, expect, test } from 'vitest';
+
+const options = { name: 'database.session', idempotent: true };
+const work = async () => 1;
+
+describe('a call that succeeds', () => {
+  test('costs at most 3 times opossum alone with its timeout', async () => {
+    const opossum = new Opossum(work, { timeout: 10_000, rollingPercentilesEnabled: false, enableSnapshots: false });
+    const policy = new OpossumRetryPolicy();
+    const { signal } = new AbortController();
+    const readsSignal = async (attempt: Attempt) => attempt.signal;
+    const costs = await sideBySide({
+      'opossum alone with its timeout': () => opossum.fire(),
+      'deadline, retry, breaker, attempt timeout': () => policy.execute(work, options),
+      'the same, and the work reads its signal': () => policy.execute(readsSignal, options),
+      'the same, and the caller brings a deadline and a signal': () =>
+        policy.execute(readsSignal, { ...options, deadline: Deadline.after(10_000, systemClock), signal }),
+    });
+    opossum.shutdown();
+    policy.stop();
+    for (const { name, us, ratio } of costs) console.log(`${name}: ${us.toFixed(2)} us, ${ratio.toFixed(1)} x`);
+    expect(costs[1]?.ratio).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('a target that is down', () => {
+  test('a refusal costs at most 20 us of CPU', async () => {
+    const policy = new OpossumRetryPolicy({ options: { policies: { default: { whenOpen: 'refuse' } } } });
+    policy.hold('database', 'open');
+    const refusals = 20_000;
+    const refuse = () => policy.execute(work, options).catch(() => {});
+    for (let count = 0; count < refusals; count++) await refuse();
+    const before = process.cpuUsage();
+    for (let count = 0; count < refusals; count++) await refuse();
+    const { user, system } = process.cpuUsage(before);
+    console.log(`a refusal: ${((user + system) / refusals).toFixed(1)} us of CPU`);
+    expect((user + system) / refusals).toBeLessThanOrEqual(20);
+  });
+
+  test('10,000 waiting calls cost at most 20 MB and two timers', async () => {
+    const breaker = { minimumCalls: 1, breakMs: 60_000, maxBreakMs: 60_000 };
+    const policy = new OpossumRetryPolicy({ options: { policies: { default: { breaker } } } });
+    await policy.execute(() => Promise.reject(new Error('down')), { ...options, idempotent: false }).catch(() => {});
+    const controllers = Array.from({ length: 10_000 }, () => new AbortController());
+    const timersBefore = timers();
+    const before = heapUsed();
+    const waiting = controllers.map(({ signal }) => {
+      const deadline = Deadline.after(120_000 + Math.random(), systemClock);
+      return policy.execute(work, { ...options, deadline, signal }).catch(() => {});
+    });
+    await Promise.resolve();
+    const costMb = (heapUsed() - before) / 1e6;
+    console.log(`10,000 waiting calls: ${costMb.toFixed(1)} MB, ${timers() - timersBefore} timers`);
+    expect(policy.describe()[0]?.waiting).toBe(10_000);
+    expect(timers() - timersBefore).toBeLessThanOrEqual(2);
+    expect(costMb).toBeLessThanOrEqual(20);
+    policy.stop();
+    await Promise.all(waiting);
+  });
+});
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+function heapUsed(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
+
+const rounds = 60;
+const callsPerRound = 3_000;
+
+/**
+ * The median cost of a call of each, and how it compares with the first. All take turns, so that whatever else the
+ * machine does slows all of them; a ratio is the median of the ratios within each turn.
+ */
+async function sideBySide(calls: Readonly<Record<string, () => Promise<unknown>>>) {
+  const all = Object.entries(calls).map(([name, call]) => ({ name, call, us: [] as number[] }));
+  for (let round = 0; round < rounds; round++) for (const { call, us } of all) us.push(await usPerCall(call));
+  const base = all[0]?.us ?? [];
+  return all.map(({ name, us }) => ({
+    name,
+    us: median(us),
+    ratio: median(us.map((cost, round) => cost / (base[round] ?? Number.NaN))),
+  }));
+}
+
+async function usPerCall(call: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  for (let count = 0; count < callsPerRound; count++) await call();
+  return ((performance.now() - startedAt) * 1_000) / callsPerRound;
+}
+
+/** Without the first third, in which the code is still being compiled. */
+function median(values: readonly number[]): number {
+  const warm = values.slice(values.length / 3).sort((a, b) => a - b);
+  return warm[warm.length >> 1] ?? Number.NaN;
+}
