@@ -16,7 +16,10 @@ export interface EventuallyOptions {
  *
  * @throws Error after `timeoutMs`, saying what was awaited, how often it was tried, and how the last try failed.
  */
-export async function eventually<T>(probe: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
+export async function eventually<T>(
+  probe: () => T | false | Promise<T | false>,
+  options: EventuallyOptions = {},
+): Promise<T> {
   const { timeoutMs = 5_000, intervalMs = 10, that = 'the condition' } = options;
   const start = performance.now();
   for (let tries = 1; ; tries++) {
@@ -33,7 +36,7 @@ export async function eventually<T>(probe: () => T | Promise<T>, options: Eventu
 
 type Attempt<T> = { done: true; value: T } | { done: false; why: string; cause?: unknown };
 
-async function tryOnce<T>(probe: () => T | Promise<T>): Promise<Attempt<T>> {
+async function tryOnce<T>(probe: () => T | false | Promise<T | false>): Promise<Attempt<T>> {
   try {
     const value = await probe();
     return value === false ? { done: false, why: `was ${inspect(value)}` } : { done: true, value };

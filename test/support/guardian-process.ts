@@ -25,7 +25,7 @@ async function stop(pid: number): Promise<void> {
   const family = [pid, ...childrenOf(pid)];
   for (const member of family) sendSignal(member, 'SIGCONT');
   sendSignal(pid, 'SIGQUIT');
-  if (await waitUntilGone(family, 3_000)) return;
+  if (await waitUntilGone(family, 2_000)) return;
   for (const member of [...family, ...childrenOf(pid)]) sendSignal(member, 'SIGKILL');
   await waitUntilGone(family, 3_000);
 }

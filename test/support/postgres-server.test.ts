@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from './database.js';
+import { eventually } from './eventually.js';
 import { type PostgresServer, startPostgres } from './postgres-server.js';
 import { isAlive } from './processes.js';
 
@@ -59,6 +60,20 @@ describe('startPostgres', () => {
     expect(server.pid).toBeUndefined();
     await server.start();
     expect(await server.query('select * from survived')).toEqual([{ id: 1 }]);
+  });
+
+  test('after kill -9 nothing of the server runs on, not even a busy backend', async () => {
+    const client = new pg.Client({ connectionString: server.url });
+    client.on('error', () => {});
+    await client.connect();
+    client.query('select count(*) from generate_series(1, 1e10)').catch(() => {});
+    const busy =
+      "select pid from pg_stat_activity where state = 'active' and query like '%1e10%' and pid <> pg_backend_pid()";
+    const pid = await eventually(async () => (await server.query<{ pid: number }>(busy))[0]?.pid ?? false);
+    await server.kill('SIGKILL');
+    expect(isAlive(pid)).toBe(false);
+    await server.start();
+    expect(await server.query('select 1 as one')).toEqual([{ one: 1 }]);
   });
 
   test('frozen, it accepts connections and answers nothing until it is thawed', async () => {

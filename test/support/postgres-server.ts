@@ -278,9 +278,9 @@ class LocalPostgres implements PostgresServer {
     while (this.#pid !== undefined) await sleep(1);
   }
 
-  /** Backends notice that the postmaster died, and leave; until they have, the next one refuses to start. */
+  /** Backends notice that the postmaster died, and leave, unless busy; until they have, the next one refuses to start. */
   async #clearAfterCrash(): Promise<void> {
-    if (await waitUntilGone(this.#leftBehind, 2_000)) return;
+    if (await waitUntilGone(this.#leftBehind, 500)) return;
     for (const pid of this.#leftBehind.filter(isAlive)) sendSignal(pid, 'SIGKILL');
     await waitUntilGone(this.#leftBehind, 2_000);
   }

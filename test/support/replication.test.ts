@@ -4,7 +4,7 @@ import { type ReplicatedPostgres, startReplicatedPostgres } from './replication.
 describe('startReplicatedPostgres', () => {
   let pair: ReplicatedPostgres;
   beforeEach(async () => {
-    pair = await startReplicatedPostgres();
+    pair = await startReplicatedPostgres({ settings: { max_connections: 120 } });
     await pair.primary.query('create table written (id int)');
   });
   afterEach(() => pair.dispose());

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -55,17 +56,21 @@ describe('the mode', () => {
     await Promise.all(waiting);
   });
 
-  test('blackhole hides from the server that the client went away', async () => {
-    const client = await connectClient();
-    const { rows } = await client.query('select pg_backend_pid() as pid');
-    const isThere = () => backendExists(rows[0].pid);
-    await proxy.setMode('blackhole');
-    client.connection.stream.destroy();
-    await sleep(50);
-    expect(await isThere()).toBe(true);
-    await proxy.setMode('pass');
-    await eventually(async () => expect(await isThere()).toBe(false));
-  });
+  test.each(['destroy', 'resetAndDestroy'] as const)(
+    'blackhole hides from the server that the client went away (%s)',
+    async leave => {
+      const client = await connectClient();
+      const { rows } = await client.query('select pg_backend_pid() as pid');
+      const isThere = () => backendExists(rows[0].pid);
+      await proxy.setMode('blackhole');
+      const { stream } = client.connection;
+      if (stream instanceof Socket) stream[leave]();
+      await sleep(50);
+      expect(await isThere()).toBe(true);
+      await proxy.setMode('pass');
+      await eventually(async () => expect(await isThere()).toBe(false));
+    },
+  );
 
   test('reset resets open connections and new ones', async () => {
     const client = await connectClient();
@@ -168,6 +173,15 @@ describe.each(['simple', 'extended', 'pipelined'] as const)('onceAtCommit with t
     if (protocol === 'pipelined') await Promise.all(steps.map(step => client.query(step)));
     else for (const step of steps) await client.query(step);
   }
+});
+
+test('what was sent ahead of the commit is still answered when its own answer is dropped', async () => {
+  const client = await connectClient({ pipeline: true });
+  void proxy.onceAtCommit('after');
+  const steps = ['begin', 'insert into written values (6)', 'commit', 'select 1'];
+  const results = await Promise.allSettled(steps.map(step => client.query(step)));
+  expect(results.map(result => result.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected']);
+  expect(await isWritten(6)).toBe(true);
 });
 
 test('a commit whose bytes arrive one by one is seen', async () => {

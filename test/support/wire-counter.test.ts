@@ -53,8 +53,11 @@ describe('a recording of the wire', () => {
     await withClient({ pipeline: true }, async client => {
       const recording = proxy.recording();
       await Promise.all([client.query('begin'), client.query('select $1::int', [1]), client.query('commit')]);
-      await client.query('select 2');
-      expect(recording.statements).toEqual([['begin', 'select $1::int', 'commit'], ['select 2']]);
+      await Promise.all([client.query('select 2'), client.query('select 3')]);
+      expect(recording.statements).toEqual([
+        ['begin', 'select $1::int', 'commit'],
+        ['select 2', 'select 3'],
+      ]);
     });
   });
 

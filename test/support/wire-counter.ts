@@ -57,7 +57,7 @@ export class WireCounter {
   sent(message: SentMessage): void {
     if (message.statement !== undefined) this.#unsent.push(message.statement);
     if (!message.endsGroup) return;
-    if (this.#trip === undefined || this.#waitsFor === 0 || this.#wasAnswered) this.#begin();
+    if (this.#trip === undefined || this.#wasAnswered) this.#begin();
     this.#trip?.statements.push(...this.#unsent);
     this.#unsent = [];
     this.#waitsFor++;
