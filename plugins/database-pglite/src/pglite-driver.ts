@@ -36,7 +36,8 @@ export class PgliteDriver implements DatabaseDriver {
   #opening: Promise<PgliteEngine> | undefined;
   #engine: PgliteEngine | undefined;
   #lent: { readonly since: number; readonly connection: PgliteConnection } | undefined;
-  #everOpened = false;
+  #opened = 0;
+  #lost = 0;
   #closed = false;
 
   constructor(options: PgliteOptions, { clock, logger, directory }: DriverContext) {
@@ -83,8 +84,20 @@ export class PgliteDriver implements DatabaseDriver {
   stats(): PoolStats {
     const total = this.#engine === undefined ? 0 : 1;
     const { taken: busy, waiting } = this.#permits;
-    return { total, idle: Math.max(0, total - busy), busy, waiting, max: 1 };
+    const counters = { ...this.#permits.counters, opened: this.#opened, discarded: { lost: this.#lost } };
+    return { total, idle: Math.max(0, total - busy), busy, waiting, max: 1, counters };
   }
+
+  suspend(): void {
+    this.#permits.suspend();
+  }
+
+  resume(): void {
+    this.#permits.resume();
+  }
+
+  /** There is no server behind the connection that could have changed. */
+  renew(): void {}
 
   async close(deadline: Deadline): Promise<void> {
     this.#closed = true;
@@ -105,7 +118,7 @@ export class PgliteDriver implements DatabaseDriver {
   #open(): Promise<PgliteEngine> {
     if (this.#closed) return Promise.reject(new DatabaseClosedError());
     if (this.#engine !== undefined) return Promise.resolve(this.#engine);
-    if (this.#everOpened && this.#dataDir === inMemory) return Promise.reject(memoryLost());
+    if (this.#opened > 0 && this.#dataDir === inMemory) return Promise.reject(memoryLost());
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined;
     });
@@ -116,7 +129,7 @@ export class PgliteDriver implements DatabaseDriver {
     if (this.#dataDir !== inMemory) this.#lock ??= DataDirLock.take(this.#dataDir);
     try {
       this.#engine = await PgliteEngine.open(this.#dataDir);
-      this.#everOpened = true;
+      this.#opened += 1;
       return this.#engine;
     } catch (error) {
       this.#unlock();
@@ -140,6 +153,7 @@ export class PgliteDriver implements DatabaseDriver {
   #ended(engine: PgliteEngine, cause: unknown): { failure: { error: unknown } } {
     if (this.#engine === engine) {
       this.#engine = undefined;
+      this.#lost += 1;
       this.#logger.warn('PGlite has ended by itself', { error: cause });
       for (const listener of this.#lostListeners) listener(cause);
     }
