@@ -11,8 +11,8 @@ const cases = (options: RetryOptionsInput, maxAttempts: number) =>
   });
 
 describe.each([
-  { name: 'with its defaults', options: {}, maxAttempts: 6 },
-  { name: 'without waiting', options: { policies: { default: { whenOpen: 'refuse' as const } } }, maxAttempts: 6 },
+  { name: 'with its defaults', options: {}, maxAttempts: 8 },
+  { name: 'without waiting', options: { policies: { default: { whenOpen: 'refuse' as const } } }, maxAttempts: 8 },
   {
     name: 'with a bulkhead',
     options: { policies: { default: { maxAttempts: 2, bulkhead: { maxConcurrentCalls: 3 } } } },

@@ -96,7 +96,7 @@ export const policySchema = z
     cancelGraceMs: milliseconds(1_000).describe(
       'How long a cancelled attempt may take to end; what it ends with still counts. After that it is abandoned.',
     ),
-    maxAttempts: count(6, 1).describe(
+    maxAttempts: count(8, 1).describe(
       'Attempts in all, the first included; 1 turns retries off. Failed probes of an open breaker do not count.',
     ),
     initialDelayMs: milliseconds(25).describe(

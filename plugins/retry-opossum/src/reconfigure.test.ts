@@ -68,7 +68,7 @@ describe('reconfigure', () => {
       targets: { mail: 'quick' },
     });
     expect(changes).toContainEqual({ path: 'policies.default.maxAttempts', from: 2, to: 3 });
-    expect(changes).toContainEqual({ path: 'policies.quick.maxAttempts', from: undefined, to: 6 });
+    expect(changes).toContainEqual({ path: 'policies.quick.maxAttempts', from: undefined, to: 8 });
     expect(changes).toContainEqual({ path: 'targets.mail', from: undefined, to: 'quick' });
     expect(changes.filter(change => change.path.startsWith('policies.default'))).toHaveLength(1);
     expect(await attemptsOf(policy, 'database.session')).toBe(3);

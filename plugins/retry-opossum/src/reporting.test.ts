@@ -68,7 +68,7 @@ test('counts retries, give-ups by code, and moves', async () => {
   const ended = running.catch(error => error.code);
   await clock.advance(60_000);
   expect(await ended).toBe('RETRY_ATTEMPTS_EXHAUSTED');
-  expect(metrics.value('resilience.retries', { target: 'database' })).toBe(5);
+  expect(metrics.value('resilience.retries', { target: 'database' })).toBe(7);
   expect(metrics.value('resilience.give_ups', { code: 'RETRY_ATTEMPTS_EXHAUSTED' })).toBe(1);
   await outage();
   expect(metrics.value('resilience.circuit_breaker.moves', { state: 'open' })).toBe(2);
