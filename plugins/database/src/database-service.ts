@@ -19,6 +19,8 @@ export interface OpenSessionOptions {
   readonly statementTimeoutMs?: number;
   /** Longest wait for a lock, in ms. Default: the connection's own. */
   readonly lockTimeoutMs?: number;
+  /** Longest pause between two statements, in ms; the server ends the connection. Default: the connection's own. */
+  readonly idleTimeoutMs?: number;
   /** The session ends by then: the running statement is cancelled on the server, everything is rolled back. */
   readonly deadline?: Deadline;
   /** The same from `now`, in ms; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */

@@ -153,6 +153,10 @@ export class LazyTransaction implements DatabaseConnection {
       await this.rollback();
       return { is: 'rolled back', error: this.#options.signal.reason };
     }
+    if (this.#running) {
+      await this.rollback();
+      return { is: 'rolled back', error: new ConcurrentUseError() };
+    }
     if (this.#failed || connection.status === 'failed transaction') {
       await this.rollback();
       return { is: 'rolled back', error: new TransactionFailedError() };

@@ -11,6 +11,8 @@ export interface TransactionSettings {
   readonly statementTimeoutMs?: number;
   /** Longest wait for a lock; the server gives up (SQLSTATE 55P03). */
   readonly lockTimeoutMs?: number;
+  /** Longest pause between two statements; the server ends the connection (SQLSTATE 25P03). */
+  readonly idleTimeoutMs?: number;
 }
 
 /** BEGIN and what belongs to it, in the order in which the server must hear it. */
@@ -19,12 +21,14 @@ export function beginStatements(settings: TransactionSettings): string[] {
   if (settings.isolation !== undefined) begin.push(`isolation level ${settings.isolation}`);
   if (settings.readOnly) begin.push('read only');
   if (settings.deferrable === true) begin.push('deferrable');
-  const statements = [begin.join(' ')];
-  if (settings.statementTimeoutMs !== undefined) {
-    statements.push(`set local statement_timeout = ${Math.ceil(settings.statementTimeoutMs)}`);
-  }
-  if (settings.lockTimeoutMs !== undefined) {
-    statements.push(`set local lock_timeout = ${Math.ceil(settings.lockTimeoutMs)}`);
-  }
-  return statements;
+  return [
+    begin.join(' '),
+    ...setLocal('statement_timeout', settings.statementTimeoutMs),
+    ...setLocal('lock_timeout', settings.lockTimeoutMs),
+    ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs),
+  ];
+}
+
+function setLocal(name: string, ms: number | undefined): string[] {
+  return ms === undefined ? [] : [`set local ${name} = ${Math.ceil(ms)}`];
 }

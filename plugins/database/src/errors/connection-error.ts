@@ -1,4 +1,4 @@
-import { isKeelsonError, KeelsonError } from '@keelson/core';
+import { type Facts, isKeelsonError, KeelsonError } from '@keelson/core';
 import type { PoolStats } from '../driver/driver.js';
 import type { DatabaseErrorCode } from '../error-codes.js';
 import { sqlStateOf, systemCodeOf } from './sql-state.js';
@@ -61,12 +61,12 @@ export class OverloadedError extends ConnectionError {
 
 /** The connection was lost, or none could be opened, and the unit was not done. */
 export class ConnectionLostError extends ConnectionError {
-  constructor(cause: unknown) {
+  constructor(cause: unknown, more: Facts = {}) {
     super({
       code: 'DATABASE_CONNECTION_LOST',
       message: `The connection to the database was lost (${labelOf(cause)}).`,
       hint: 'Look at the database server and the network; the service reconnects by itself.',
-      facts: faultFacts(cause),
+      facts: { ...faultFacts(cause), ...more },
       cause: causeOf(cause),
     });
   }

@@ -1,4 +1,4 @@
-import { type HttpProblem, KeelsonError } from '@keelson/core';
+import { type Facts, type HttpProblem, KeelsonError } from '@keelson/core';
 import { causeOf } from './connection-error.js';
 import { type ServerDetails, serverDetailsOf, sqlStateOf } from './sql-state.js';
 
@@ -181,7 +181,7 @@ export interface QueryErrorFacts extends ServerDetails {
 export class QueryError extends KeelsonError {
   declare readonly facts: QueryErrorFacts & Readonly<Record<string, unknown>>;
 
-  constructor(error: unknown) {
+  constructor(error: unknown, more: Facts = {}) {
     const sqlState = sqlStateOf(error);
     const rule = ruleFor(sqlState);
     const details = serverDetailsOf(error);
@@ -189,7 +189,7 @@ export class QueryError extends KeelsonError {
       code: 'DATABASE_QUERY_FAILED',
       message: `${rule.says}${namesOf(details)} (SQLSTATE ${sqlState ?? 'unknown'}).`,
       hint: rule.hint,
-      facts: { kind: rule.kind, ...(sqlState !== undefined && { sqlState }), ...details },
+      facts: { kind: rule.kind, ...(sqlState !== undefined && { sqlState }), ...details, ...more },
       cause: causeOf(error),
       ...(rule.http && { http: rule.http }),
     });

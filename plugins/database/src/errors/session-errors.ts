@@ -31,13 +31,13 @@ export class TransactionFailedError extends KeelsonError {
   }
 }
 
-/** Two flows used one session at the same time. */
+/** The session was to end, or to hand out its connection, while a statement of it still ran. */
 export class ConcurrentUseError extends KeelsonError {
   constructor() {
     super({
       code: 'DATABASE_CONCURRENT_USE',
-      message: 'Two flows used one session at the same time.',
-      hint: 'Await the first, or give each flow a session of its own.',
+      message: 'A statement of the session was still running when another flow ended it or asked for its connection.',
+      hint: 'Look for a promise that was not awaited, or give each flow a session of its own.',
       facts: place(),
     });
   }

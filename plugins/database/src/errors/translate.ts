@@ -1,4 +1,4 @@
-import { isKeelsonError } from '@keelson/core';
+import { type Facts, isKeelsonError } from '@keelson/core';
 import { ConnectionLostError } from './connection-error.js';
 import { QueryError } from './query-error.js';
 import { isConnectionLoss, sqlStateOf } from './sql-state.js';
@@ -8,11 +8,12 @@ const refusals = new Set(['53300', '57P01', '57P02', '57P03', '57P05', '25P03'])
 
 /**
  * The error of ours for whatever pg or MikroORM threw, raw or wrapped, the same for both; anything that did not come
- * from the database comes back as it is.
+ * from the database comes back as it is. `more` joins the facts of an error made here.
  */
-export function translate(error: unknown): unknown {
+export function translate(error: unknown, more: Facts = {}): unknown {
   if (isKeelsonError(error)) return error;
   const state = sqlStateOf(error);
-  if (isConnectionLoss(error) || (state !== undefined && refusals.has(state))) return new ConnectionLostError(error);
-  return state === undefined ? error : new QueryError(error);
+  if (isConnectionLoss(error) || (state !== undefined && refusals.has(state)))
+    return new ConnectionLostError(error, more);
+  return state === undefined ? error : new QueryError(error, more);
 }

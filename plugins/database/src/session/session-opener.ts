@@ -1,5 +1,5 @@
 import { type Clock, Deadline, type Logger } from '@keelson/core';
-import type { EntityManager, OpenSessionOptions } from '../database-service.js';
+import type { EntityManager, OpenSessionOptions, SessionOptions } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
 import { withOpening } from '../driver/session-driver.js';
@@ -38,7 +38,7 @@ export class SessionOpener {
     return options.deadline !== undefined && options.deadline.at < own.at ? options.deadline : own;
   }
 
-  async open(options: OpenSessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+  async open(options: SessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
     const controller = new AbortController();
@@ -60,6 +60,7 @@ export class SessionOpener {
       current,
       resolver: this.#resolver,
       verifyCommitted: options.verifyCommitted,
+      repeatable: options.retry !== 'never',
       logger,
       onEnd: () => {
         stopWatching();
@@ -93,12 +94,13 @@ const processPart = Math.floor(Math.random() * 36 ** 4)
   .padStart(4, '0');
 
 function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { isolation, deferrable, statementTimeoutMs, lockTimeoutMs } = options;
+  const { isolation, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
   return {
     readOnly: options.readOnly ?? false,
     ...(isolation !== undefined && { isolation }),
     ...(deferrable !== undefined && { deferrable }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
     ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
   };
 }

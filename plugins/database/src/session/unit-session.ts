@@ -20,6 +20,8 @@ export interface UnitSessionParts {
   readonly current: CurrentSession;
   readonly resolver: CommitResolver;
   readonly verifyCommitted: (() => Promise<boolean>) | undefined;
+  /** False when the work may run only once. */
+  readonly repeatable: boolean;
   readonly logger: Logger;
   /** Takes back timers and listeners. */
   readonly onEnd: () => void;
@@ -121,7 +123,7 @@ export class UnitSession implements DatabaseSession {
     const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
     const cause = aborted ?? error;
     this.#verdict ??= this.#judge(cause);
-    return translate(cause);
+    return this.#translate(cause);
   }
 
   /** What the caller is told when it waits no longer, whatever the session still does to end itself. */
@@ -137,6 +139,12 @@ export class UnitSession implements DatabaseSession {
   /** May the unit run again, and is the server well? Known after `explain`. */
   get verdict(): FailureVerdict {
     return this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
+  }
+
+  /** Says so when the unit would have been run again, had its work allowed it. */
+  #translate(error: unknown): unknown {
+    const held = this.#verdict?.retry === true && !this.#parts.repeatable;
+    return translate(error, held ? { notRepeated: "safe to repeat, but the session said { retry: 'never' }" } : {});
   }
 
   #judge(error: unknown): FailureVerdict {
@@ -164,14 +172,14 @@ export class UnitSession implements DatabaseSession {
   ): Promise<{ is: 'committed' } | { is: 'rolled back' | 'unknown'; error: unknown }> {
     if (result.is === 'rolled back') {
       this.#verdict = judge(result.error, 'commit');
-      return { is: 'rolled back', error: translate(result.error) };
+      return { is: 'rolled back', error: this.#translate(result.error) };
     }
     const { name, deadline, resolver, verifyCommitted } = this.#parts;
     const resolution = await resolver.resolve(result.transactionId, deadline, verifyCommitted);
     if (resolution.is === 'committed') return resolution;
     if (resolution.is === 'aborted') {
       this.#verdict = { retry: true, availability: 'down' };
-      return { is: 'rolled back', error: translate(result.error) };
+      return { is: 'rolled back', error: this.#translate(result.error) };
     }
     this.#verdict = { retry: false, availability: 'down' };
     return { is: 'unknown', error: new AmbiguousCommitError({ name, why: resolution.why }, result.error) };

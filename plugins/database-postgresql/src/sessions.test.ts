@@ -1,0 +1,136 @@
+import { ConcurrentUseError, type DatabaseService } from '@keelson/database';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+import { Author } from '../../../test/support/sample-model.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+
+describe('a session on PostgreSQL', () => {
+  let testDatabase: TestDatabase;
+  let proxy: TcpProxy;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    proxy = await startTcpProxy({ to: testDatabase.url });
+    service = createPostgresqlService({ url: proxy.url() });
+    database = service.database;
+    await database.connect();
+    await database.migrate();
+  });
+  afterAll(async () => {
+    await service[Symbol.asyncDispose]();
+    await proxy.dispose();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  test('that was to commit while a statement of it still ran is rolled back, and says so', async () => {
+    let forgotten: Promise<unknown> | undefined;
+    const unawaited = database.session(async em => {
+      await em.insert(Author, { email: 'unawaited@example.org' });
+      forgotten = em.execute('select pg_sleep(5)').catch(() => 'ended');
+    });
+    await expect(unawaited).rejects.toBeInstanceOf(ConcurrentUseError);
+    expect(await forgotten).toBe('ended');
+    expect(await database.read(em => em.count(Author, { email: 'unawaited@example.org' }))).toBe(0);
+  });
+
+  test('that may run only once says in its error that it could have been run again', async () => {
+    const cut = proxy.onceAt(/pg_sleep\(0\)/, 'before');
+    const once = database.session(em => em.execute('select pg_sleep(0)'), { retry: 'never' });
+    await expect(once).rejects.toMatchObject({
+      code: 'DATABASE_CONNECTION_LOST',
+      facts: { notRepeated: "safe to repeat, but the session said { retry: 'never' }" },
+    });
+    await cut;
+  });
+
+  test('has timeouts, isolation and read-only of its own, told with its first statement', async () => {
+    const recording = proxy.recording();
+    const shown = await database.session(
+      em =>
+        em.execute(`select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
+          current_setting('idle_in_transaction_session_timeout') as idle,
+          current_setting('transaction_isolation') as isolation, current_setting('transaction_deferrable') as deferrable`),
+      {
+        statementTimeoutMs: 1_234,
+        lockTimeoutMs: 345,
+        idleTimeoutMs: 5_678,
+        isolation: 'serializable',
+        readOnly: true,
+        deferrable: true,
+      },
+    );
+    expect(shown).toEqual([
+      { statement: '1234ms', lock: '345ms', idle: '5678ms', isolation: 'serializable', deferrable: 'on' },
+    ]);
+    expect(recording.statements[0]).toHaveLength(1);
+    expect(await database.session(em => em.execute('show statement_timeout'))).toEqual([{ statement_timeout: '30s' }]);
+  });
+
+  test('a statement over its own timeout is a QueryError, and the server is known to be well', async () => {
+    const slow = database.session(em => em.execute('select pg_sleep(5)'), { statementTimeoutMs: 20 });
+    await expect(slow).rejects.toMatchObject({ kind: 'statement-timeout', http: { status: 503 } });
+    expect(database.state.is).toBe('connected');
+  });
+
+  test('two that deadlock are both stored: the one that was chosen is run again', async () => {
+    await database.session(em => em.insertMany(Author, [{ email: 'a@example.org' }, { email: 'b@example.org' }]));
+    const bothLocked = Promise.withResolvers<void>();
+    let locked = 0;
+    const attempts: number[] = [];
+    const update = (first: string, second: string) =>
+      database.session(async (em, session) => {
+        attempts.push(session.attempt);
+        await em.nativeUpdate(Author, { email: first }, { name: first });
+        if (++locked === 2) bothLocked.resolve();
+        await bothLocked.promise;
+        await em.nativeUpdate(Author, { email: second }, { name: second });
+      });
+    await Promise.all([update('a@example.org', 'b@example.org'), update('b@example.org', 'a@example.org')]);
+    expect(attempts.sort()).toEqual([1, 1, 2]);
+  });
+
+  test('drain refuses new sessions and waits for open ones; resume lets sessions in again', async () => {
+    const release = Promise.withResolvers<void>();
+    const open = database.session(async em => {
+      await em.count(Author);
+      await release.promise;
+    });
+    await eventually(() => database.stats().busy === 1);
+    const { Deadline, systemClock } = await import('@keelson/core');
+    expect(await database.drain(Deadline.after(20, systemClock))).toBe(false);
+    await expect(database.session(em => em.count(Author))).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+    const drained = database.drain(Deadline.after(5_000, systemClock));
+    release.resolve();
+    await open;
+    expect(await drained).toBe(true);
+    database.resume();
+    await database.session(em => em.count(Author));
+  });
+
+  test('a suspended database lets a session wait, and goes on when it is resumed', async () => {
+    database.suspend();
+    const waiting = database.session(em => em.count(Author));
+    await eventually(() => database.stats().waiting === 1);
+    database.resume();
+    await waiting;
+    expect(database.stats().counters.waited).toBeGreaterThan(0);
+  });
+
+  test('renewed connections replace the old ones without interrupting a session', async () => {
+    const pid = (em: { execute(sql: string): Promise<{ pid: number }[]> }) =>
+      em.execute('select pg_backend_pid() as pid');
+    const [before] = await database.session(async em => {
+      const first = await pid(em);
+      database.renewConnections();
+      expect(await pid(em)).toEqual(first);
+      return first;
+    });
+    const [after] = await database.session(em => pid(em));
+    expect(after?.pid).not.toBe(before?.pid);
+    expect(database.stats().counters.discarded.invalidated).toBeGreaterThan(0);
+  });
+});
