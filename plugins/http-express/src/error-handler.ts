@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger, Telemetry } from '@keelson/core';
+import { translate } from '@keelson/database/contract';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { failureOf, problemOf } from './problem.js';
 import { sendProblem } from './send-problem.js';
@@ -13,7 +14,9 @@ export type HandleError = (error: unknown, request: IncomingMessage, response: S
 
 /** Turns whatever a handler failed with into an answer, and reports it once when it is a fault of the service. */
 export function createErrorHandler(tools: ErrorTools): HandleError {
-  return (error, request, response) => {
+  return (thrown, request, response) => {
+    // What MikroORM throws in a handler holds SQL and values, and says nothing about the answer that is due.
+    const error = translate(thrown);
     const exchange = exchangeOf(request);
     if (response.destroyed && !response.writableFinished) return noteUnheard(error, exchange, tools);
     if (response.headersSent) return breakOff(error, request, response, tools);

@@ -31,6 +31,16 @@ function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<string, st
 }
 
 describe('an error that is an answer', () => {
+  test.each([
+    ['57P01', 'FATAL', 503, 'DATABASE_CONNECTION_LOST'],
+    ['23505', 'ERROR', 409, 'DATABASE_QUERY_FAILED'],
+  ])('may come raw from the database: %s', async (code, severity, status, means) => {
+    const problem = await answerTo(Object.assign(new Error('insert into secrets'), { code, severity }));
+    expect(problem.status).toBe(status);
+    expect(problem.body).toMatchObject({ type: `urn:keelson:problem:${means}` });
+    expect(JSON.stringify(harness.logger.lines())).not.toContain('insert into secrets');
+  });
+
   test('becomes its problem document, with every member it has', async () => {
     const problem = await answerTo(
       new KeelsonError({
