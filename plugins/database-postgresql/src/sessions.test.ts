@@ -47,6 +47,24 @@ describe('a session on PostgreSQL', () => {
     await cut;
   });
 
+  test('opened by its owner gets its first statement through although the connection is lost under it', async () => {
+    const cut = proxy.onceAt(/open-first/, 'before');
+    await using session = await database.openSession();
+    expect(await session.em.execute("select 'open-first' as text")).toEqual([{ text: 'open-first' }]);
+    await cut;
+    await session.commit();
+  });
+
+  test('opened by its owner ends when the connection is lost under a later statement', async () => {
+    await using session = await database.openSession();
+    await session.em.insert(Author, { email: 'later@example.org' });
+    const cut = proxy.onceAt(/open-later/, 'before');
+    await expect(session.em.execute("select 'open-later'")).rejects.toThrow();
+    await cut;
+    await expect(session.commit()).rejects.toMatchObject({ code: 'DATABASE_TRANSACTION_FAILED' });
+    expect(await database.read(em => em.count(Author, { email: 'later@example.org' }))).toBe(0);
+  });
+
   test('has timeouts, isolation and read-only of its own, told with its first statement', async () => {
     const recording = proxy.recording();
     const shown = await database.session(

@@ -85,6 +85,8 @@ class DefaultDatabaseService implements DatabaseService {
       observer: new StatementLog(logger, options.slowStatementMs),
       defaultTimeoutMs: options.session.timeoutMs,
       cancelGraceMs: options.session.cancelGraceMs,
+      retry: parts.retry,
+      target: parts.target,
     });
     this.#healing = new Healing({ ping: signal => driver.ping(signal), clock, onHealed: () => this.#seenWell() });
     driver.onLost(cause => this.#seenDown(cause));
@@ -127,7 +129,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
-    return this.#open(options, this.#opener.deadlineOf(options), 1);
+    return this.#whenOpen(() => this.#opener.openOnce(options));
   }
 
   currentSession(): DatabaseSession | undefined {
@@ -221,7 +223,8 @@ class DefaultDatabaseService implements DatabaseService {
       try {
         return await retry.execute(
           async attempt => {
-            last = await this.#open({ ...options, signal: attempt.signal }, attempt.deadline, attempt.number);
+            const attemptOptions = { ...options, signal: attempt.signal };
+            last = await this.#whenOpen(() => this.#opener.open(attemptOptions, attempt.deadline, attempt.number));
             return this.#attempt(last, work, attempt, name);
           },
           {
@@ -273,10 +276,10 @@ class DefaultDatabaseService implements DatabaseService {
     }
   }
 
-  async #open(options: OpenSessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+  async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {
     if (this.state.is === 'closed' || this.#openSessions.draining) throw new DatabaseClosedError();
     if (this.state.is === 'disconnected' || this.state.is === 'connecting') throw notConnected(this.state.is);
-    return this.#opener.open(options, deadline, attempt);
+    return open();
   }
 
   /** Part of the outer unit: neither committed nor rolled back here, and a failure in it is a failure of the whole. */

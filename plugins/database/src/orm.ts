@@ -1,3 +1,4 @@
+import { isKeelsonError } from '@keelson/core';
 import { MikroORM, type Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
@@ -25,7 +26,7 @@ export type Orm = MikroORM<AbstractSqlDriver>;
 export function createOrm(options: OrmOptions): Orm {
   const { models, ormDriver, dialect } = options;
   const entities = models.flatMap(model => model.entities);
-  return new MikroORM<AbstractSqlDriver>({
+  const orm = new MikroORM<AbstractSqlDriver>({
     driver: ormDriver,
     driverOptions: dialect,
     dbName: options.databaseName,
@@ -47,6 +48,17 @@ export function createOrm(options: OrmOptions): Orm {
     // MikroORM's lines hold SQL with values in it; ours are written where statements run.
     logger: () => {},
     debug: false,
+  });
+  letOwnErrorsThrough(orm);
+  return orm;
+}
+
+/** MikroORM would wrap errors of ours as if the server had sent them; inside a session, too, they are to be caught as such. */
+function letOwnErrorsThrough(orm: Orm): void {
+  const converter = orm.driver.getPlatform().getExceptionConverter();
+  const convert = converter.convertException.bind(converter);
+  Object.assign(converter, {
+    convertException: (error: Parameters<typeof convert>[0]) => (isKeelsonError(error) ? error : convert(error)),
   });
 }
 

@@ -23,6 +23,11 @@ export interface LazyTransactionOptions {
   readonly observer: StatementObserver;
   /** How long a cancelled statement may take to end before its socket is destroyed. */
   readonly cancelGraceMs: number;
+  /**
+   * Runs the first statement, and may run it again: until it is answered, nothing of the transaction can be there.
+   * Left out where the whole unit is run again anyway.
+   */
+  readonly repeatFirst?: <T>(attempt: () => Promise<T>) => Promise<T>;
 }
 
 export type CommitResult =
@@ -210,10 +215,32 @@ export class LazyTransaction implements DatabaseConnection {
   }
 
   async #statement(statement: Statement): Promise<StatementResult> {
+    const { repeatFirst } = this.#options;
+    if (this.#state.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    return repeatFirst(() => this.#runFirst(statement));
+  }
+
+  async #runOne(statement: Statement): Promise<StatementResult> {
     const connection = await this.#connection();
     const results = await this.#batch(connection, [statement]);
-    const result = results.at(-1);
-    return result ?? { rows: [], command: '', rowCount: undefined };
+    return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
+  }
+
+  /** With its connection lost, the transaction is as untouched as before. */
+  async #runFirst(statement: Statement): Promise<StatementResult> {
+    const pending = this.#pending.snapshot();
+    try {
+      return await this.#runOne(statement);
+    } catch (error) {
+      if (this.#state.is === 'open' && isConnectionLoss(error)) {
+        this.#state.connection.destroy(error);
+        this.#unlisten?.();
+        this.#state = { is: 'untouched' };
+        this.#pending.restore(pending);
+        this.#failed = false;
+      }
+      throw error;
+    }
   }
 
   /** What waits, then `statements`, then the probe for the transaction id: one round trip. */

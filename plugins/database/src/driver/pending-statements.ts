@@ -10,7 +10,7 @@ interface Pending {
  * A savepoint that is taken back before then is never sent.
  */
 export class PendingStatements {
-  #waiting: Pending[] = [];
+  #waiting: readonly Pending[] = [];
 
   get statements(): readonly Statement[] {
     return this.#waiting;
@@ -20,12 +20,21 @@ export class PendingStatements {
     return this.#waiting.length;
   }
 
+  /** The same list at another time; `restore` brings it back. */
+  snapshot(): readonly Statement[] {
+    return this.#waiting;
+  }
+
+  restore(snapshot: readonly Statement[]): void {
+    this.#waiting = [...snapshot];
+  }
+
   add(sql: string): void {
-    this.#waiting.push({ sql });
+    this.#waiting = [...this.#waiting, { sql }];
   }
 
   addSavepoint(name: string): void {
-    this.#waiting.push({ sql: `savepoint ${name}`, savepoint: name });
+    this.#waiting = [...this.#waiting, { sql: `savepoint ${name}`, savepoint: name }];
   }
 
   /** The server has done the first `count`. */
@@ -37,7 +46,7 @@ export class PendingStatements {
   takeBack(name: string, keep: boolean): boolean {
     const index = this.#waiting.findLastIndex(pending => pending.savepoint === name);
     if (index === -1) return false;
-    this.#waiting.length = keep ? index + 1 : index;
+    this.#waiting = this.#waiting.slice(0, keep ? index + 1 : index);
     return true;
   }
 }

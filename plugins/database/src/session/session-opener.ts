@@ -1,10 +1,11 @@
-import { type Clock, Deadline, type Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger, type RetryPolicy } from '@keelson/core';
 import type { EntityManager, OpenSessionOptions, SessionOptions } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
 import { withOpening } from '../driver/session-driver.js';
 import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
+import { judge } from '../retry/failure-verdict.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessions } from './open-sessions.js';
@@ -20,6 +21,8 @@ export interface SessionOpenerParts {
   readonly observer: StatementObserver;
   readonly defaultTimeoutMs: number;
   readonly cancelGraceMs: number;
+  readonly retry: RetryPolicy;
+  readonly target: string;
 }
 
 /** Opens sessions: a fork, a transaction that has not begun, a signal and a deadline. Sends nothing. */
@@ -38,14 +41,44 @@ export class SessionOpener {
     return options.deadline !== undefined && options.deadline.at < own.at ? options.deadline : own;
   }
 
-  async open(options: SessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+  /** A session that cannot be run again as a whole; its first statement can. */
+  openOnce(options: OpenSessionOptions): Promise<UnitSession> {
+    const deadline = this.deadlineOf(options);
+    return this.open(options, deadline, 1, (attempt, signal) =>
+      this.#parts.retry.execute(attempt, {
+        name: 'database.first-statement',
+        target: this.#parts.target,
+        idempotent: true,
+        deadline,
+        signal,
+        attemptTimeoutMs: Number.POSITIVE_INFINITY,
+        classify: error => judge(error, 'acquire'),
+      }),
+    );
+  }
+
+  async open(
+    options: SessionOptions,
+    deadline: Deadline,
+    attempt: number,
+    repeatFirst?: <T>(attempt: () => Promise<T>, signal: AbortSignal) => Promise<T>,
+  ): Promise<UnitSession> {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
     const controller = new AbortController();
     const stopWatching = this.#abortInTime(controller, name, deadline, options.signal);
     const settings = settingsOf(options);
     const { signal } = controller;
-    const transaction = new LazyTransaction({ driver, settings, deadline, signal, clock, observer, cancelGraceMs });
+    const transaction = new LazyTransaction({
+      driver,
+      settings,
+      deadline,
+      signal,
+      clock,
+      observer,
+      cancelGraceMs,
+      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, signal) }),
+    });
     const em = fork();
     await withOpening(transaction, () => em.begin());
     const leave = this.#parts.open.enter();

@@ -1,0 +1,39 @@
+import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+
+describe('PostgreSQL keeps the promises of a database driver', () => {
+  let testDatabase: TestDatabase;
+  let shared: PostgresqlService;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    shared = createPostgresqlService({ url: testDatabase.url, models: [conformanceModel] });
+    await shared.database.connect();
+    await shared.database.migrate();
+  });
+
+  afterAll(async () => {
+    await shared[Symbol.asyncDispose]();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  const harness = (): DatabaseHarness => {
+    const further: TestDatabase[] = [];
+    return {
+      database: shared.database,
+      async open({ count, models }) {
+        const { url } = further[further.push(await createTestDatabase()) - 1] ?? testDatabase;
+        return Array.from({ length: count }, () => createPostgresqlService({ url, models }).database);
+      },
+      async close() {
+        for (const database of further) await database[Symbol.asyncDispose]();
+      },
+    };
+  };
+
+  test.each(databaseConformance(harness))('$name', async ({ run, lacks }) => {
+    expect(await run()).toBe(lacks === undefined ? 'passed' : 'not-applicable');
+  });
+});

@@ -1,0 +1,251 @@
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import type { DatabaseSession } from '../database-service.js';
+import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
+import { Account } from './conformance-model.js';
+import type { Requirement } from './harness.js';
+
+const refused = new Error('refused by the work');
+const fail = () => {
+  throw refused;
+};
+
+export const committing: readonly Requirement[] = [
+  {
+    name: 'commits when the work resolves, and gives what it gave',
+    async check({ database }) {
+      const given = await database.session(async em => {
+        await addAccount(em, 'stored');
+        return { some: 'thing' };
+      });
+      deepEqual(given, { some: 'thing' });
+      deepEqual(await storedEmails(database), ['stored']);
+    },
+  },
+  {
+    name: 'flushes what the EntityManager was given before it commits',
+    async check({ database }) {
+      await database.session(async em => {
+        em.persist(em.create(Account, { email: 'persisted' }));
+      });
+      await database.session(async em => {
+        const account = await em.findOneOrFail(Account, { email: 'persisted' });
+        account.email = 'changed';
+      });
+      deepEqual(await storedEmails(database), ['changed']);
+    },
+  },
+  {
+    name: 'rolls back when the work rejects, and rejects with the same error',
+    async check({ database }) {
+      const work = database.session(async em => {
+        await addAccount(em, 'taken back');
+        return fail();
+      });
+      equal(await rejection(work), refused);
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'takes no connection for a session that runs nothing',
+    async check({ database }) {
+      const before = database.stats().counters.acquired;
+      equal(await database.session(async () => database.stats().busy), 0);
+      equal(database.stats().counters.acquired, before);
+    },
+  },
+  {
+    name: 'handles work that is not async, that throws undefined, and that returns its EntityManager',
+    async check({ database }) {
+      const notAsync = (work: () => unknown) => database.session(work as () => Promise<unknown>);
+      equal(await notAsync(() => 7), 7);
+      equal(await rejection(notAsync(fail)), refused);
+      equal(await rejection(database.session(() => Promise.reject(undefined))), undefined);
+      const em = await database.session(async given => given);
+      await rejection(em.execute('select 1'));
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'gives every session an EntityManager and an id of its own, and knows the current one',
+    async check({ database }) {
+      equal(database.currentSession(), undefined);
+      const seen = await Promise.all(
+        [1, 2, 3].map(number =>
+          database.session(async (em, session) => {
+            await addAccount(em, `number ${number}`);
+            equal(database.currentSession()?.id, session.id);
+            equal(session.attempt, 1);
+            return { id: session.id, em };
+          }),
+        ),
+      );
+      equal(new Set(seen.map(({ id }) => id)).size, 3);
+      equal(new Set(seen.map(({ em }) => em)).size, 3);
+      equal(database.currentSession(), undefined);
+      equal((await storedEmails(database)).length, 3);
+    },
+  },
+  {
+    name: 'commits an opened session once, and refuses what comes after',
+    async check({ database }) {
+      const session = await database.openSession();
+      await addAccount(session.em, 'opened');
+      equal(session.state, 'open');
+      await session.commit();
+      equal(session.state, 'committed');
+      await rejectsWith(session.commit(), 'DATABASE_SESSION_CLOSED');
+      await rejection(session.em.execute('select 1'));
+      await session.rollback();
+      equal(session.state, 'committed');
+      deepEqual(await storedEmails(database), ['opened']);
+    },
+  },
+  {
+    name: 'rolls an opened session back when its scope ends without a commit',
+    async check({ database }) {
+      let kept: DatabaseSession;
+      {
+        await using session = await database.openSession();
+        await addAccount(session.em, 'forgotten');
+        kept = session;
+      }
+      equal(kept.state, 'rolled back');
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'makes an opened session the current one of what it runs',
+    async check({ database }) {
+      await using session = await database.openSession();
+      await session.run(async () => {
+        equal(database.currentSession()?.id, session.id);
+        await database.session(em => addAccount(em, 'joined'));
+      });
+      await session.commit();
+      deepEqual(await storedEmails(database), ['joined']);
+    },
+  },
+  {
+    name: 'calls back once, after the commit',
+    async check({ database }) {
+      const told: string[] = [];
+      await database.session(async (em, session) => {
+        await addAccount(em, 'told');
+        session.onCommit(async () => void told.push(`${session.state}: ${await storedEmails(database)}`));
+        session.onCommit(fail);
+        session.onCommit(() => void told.push('and again'));
+        session.onRollback(() => void told.push('rolled back'));
+      });
+      deepEqual(told, ['committed: told', 'and again']);
+    },
+  },
+  {
+    name: 'calls back once, after the rollback',
+    async check({ database }) {
+      const told: string[] = [];
+      const work = database.session(async (em, session) => {
+        await addAccount(em, 'never');
+        session.onCommit(() => void told.push('committed'));
+        session.onRollback(async () => void told.push(`${session.state}: ${await storedEmails(database)}`));
+        session.onRollback(fail);
+        return fail();
+      });
+      equal(await rejection(work), refused);
+      deepEqual(told, ['rolled back: ']);
+    },
+  },
+  {
+    name: 'refuses writes in a read-only session, once, and stores nothing',
+    async check({ database }) {
+      let runs = 0;
+      const work = database.read(async em => {
+        runs += 1;
+        await addAccount(em, 'read-only');
+      });
+      const error = await rejectsWith(work, 'DATABASE_QUERY_FAILED');
+      equal(error.facts.kind, 'read-only');
+      equal(runs, 1);
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'gives a session the isolation and the mode it asks for',
+    async check({ database }) {
+      for (const isolation of ['read committed', 'repeatable read', 'serializable'] as const) {
+        const rows = await database.session(em => em.execute('show transaction_isolation'), { isolation });
+        deepEqual(rows, [{ transaction_isolation: isolation }]);
+      }
+      const options = { isolation: 'serializable', readOnly: true, deferrable: true } as const;
+      const rows = await database.session(
+        em =>
+          em.execute(
+            "select current_setting('transaction_read_only') as r, current_setting('transaction_deferrable') as d",
+          ),
+        options,
+      );
+      deepEqual(rows, [{ r: 'on', d: 'on' }]);
+    },
+  },
+  {
+    name: 'shows a repeatable read one state of the data',
+    requires: 'multi-connection',
+    async check({ database }) {
+      await database.session(
+        async em => {
+          equal(await em.count(Account), 0);
+          await database.session(inner => addAccount(inner, 'meanwhile'), { nested: 'separate' });
+          equal(await em.count(Account), 0);
+        },
+        { isolation: 'repeatable read' },
+      );
+      deepEqual(await storedEmails(database), ['meanwhile']);
+    },
+  },
+  {
+    name: 'reads values as the same JavaScript types as every other driver',
+    async check({ database }) {
+      const [row] = await database.session(em => em.execute(sampleValues));
+      deepEqual(row, {
+        small: 1,
+        big: '9007199254740993',
+        exact: '1.10',
+        real: 1.5,
+        yes: true,
+        nothing: null,
+        document: { a: [1, 'two'] },
+        bytes: Buffer.from([0, 255]),
+        day: '2026-01-31',
+        moment: '2026-01-31 10:20:30.4',
+        span: '01:00:00',
+        numbers: [1, null, 3],
+        texts: ['a,b', '"q"', null],
+        nested: [
+          [1, 2],
+          [3, 4],
+        ],
+        flags: [true, false],
+      });
+    },
+  },
+  {
+    name: 'stores and reads back every character, and a long text',
+    async check({ database }) {
+      const texts = ["it's", 'a\\b', '$1 ? ??', 'näïve 中文 🚢', ' \n\t ', 'x'.repeat(200_000)];
+      await database.session(async em => {
+        for (const text of texts) await addAccount(em, text);
+      });
+      const stored = await database.read(em => em.find(Account, {}, { orderBy: { id: 'asc' } }));
+      deepEqual(
+        stored.map(({ email }) => email),
+        texts,
+      );
+      notEqual(stored[0]?.id, stored[1]?.id);
+      ok(stored.every(({ balance }) => balance === 0));
+    },
+  },
+];
+
+const sampleValues = `select 1::int as small, 9007199254740993::bigint as big, 1.10::numeric as exact, 1.5::float8 as real,
+  true as yes, null as nothing, '{"a":[1,"two"]}'::jsonb as document, '\\x00ff'::bytea as bytes,
+  '2026-01-31'::date as day, '2026-01-31 10:20:30.4'::timestamp as moment, '1 hour'::interval as span,
+  array[1,null,3] as numbers, array['a,b','"q"',null] as texts, array[[1,2],[3,4]] as nested, array[true,false] as flags`;

@@ -1,0 +1,73 @@
+import type { ConformanceCase, ConformanceOutcome } from '@keelson/core/testing';
+import { conformanceCase } from '@keelson/core/testing';
+import type { DatabaseService } from '../database-service.js';
+import type { DatabaseCapability } from '../driver/driver.js';
+import { isAtRest } from './checks.js';
+import { committing } from './committing.js';
+import { conformanceModel } from './conformance-model.js';
+import { connecting } from './connecting.js';
+import { ending } from './ending.js';
+import type { DatabaseHarness, Requirement, Subject } from './harness.js';
+import { migrating } from './migrating.js';
+import { nesting } from './nesting.js';
+import { refusing } from './refusing.js';
+import { retrying } from './retrying.js';
+
+export interface DatabaseConformanceCase extends ConformanceCase {
+  /** Not applicable to a driver without it. */
+  readonly requires?: DatabaseCapability;
+  /** Not applicable to a driver with it. */
+  readonly lacks?: DatabaseCapability;
+}
+
+const requirements: readonly Requirement[] = [
+  ...connecting,
+  ...committing,
+  ...nesting,
+  ...refusing,
+  ...ending,
+  ...retrying,
+  ...migrating,
+];
+
+/**
+ * What every database driver must do, ours or another's. After each case nothing is lent and nobody waits.
+ *
+ * ```ts
+ * test.each(databaseConformance(harness))('$name', async ({ run }) => void (await run()));
+ * ```
+ */
+export function databaseConformance(
+  createHarness: () => DatabaseHarness | Promise<DatabaseHarness>,
+): DatabaseConformanceCase[] {
+  return requirements.map(requirement => ({
+    ...conformanceCase(requirement.name, createHarness, harness => checked(requirement, harness)),
+    ...(requirement.requires && { requires: requirement.requires }),
+    ...(requirement.lacks && { lacks: requirement.lacks }),
+  }));
+}
+
+async function checked(requirement: Requirement, harness: DatabaseHarness): Promise<ConformanceOutcome> {
+  const { database } = harness;
+  const { requires, lacks } = requirement;
+  if (requires !== undefined && !database.capabilities.has(requires)) return 'not-applicable';
+  if (lacks !== undefined && database.capabilities.has(lacks)) return 'not-applicable';
+  await database.session(em => em.execute('truncate conformance_booking, conformance_account restart identity'));
+  const opened: DatabaseService[] = [];
+  try {
+    await requirement.check({ database, open: opener(harness, opened) });
+    for (const service of [database, ...opened]) await isAtRest(service);
+  } finally {
+    await Promise.all(opened.map(service => service.disconnect()));
+  }
+  return 'passed';
+}
+
+function opener(harness: DatabaseHarness, opened: DatabaseService[]): Subject['open'] {
+  return async (count = 1, models = [conformanceModel]) => {
+    const [first, ...others] = await harness.open({ count, models });
+    if (first === undefined) throw new Error('The harness opened no service.');
+    opened.push(first, ...others);
+    return [first, ...others];
+  };
+}

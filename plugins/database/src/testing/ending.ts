@@ -1,0 +1,163 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Deadline, systemClock } from '@keelson/core';
+import type { DatabaseService } from '../database-service.js';
+import { addAccount, eventually, rejectsWith, storedEmails, untilAborted } from './checks.js';
+import type { Requirement } from './harness.js';
+
+export const ending: readonly Requirement[] = [
+  {
+    name: 'ends a session at its deadline, and rolls it back',
+    async check({ database }) {
+      for (const end of [{ timeoutMs: 50 }, { deadline: Deadline.after(50, systemClock) }]) {
+        const work = database.session(async (em, session) => {
+          await addAccount(em, 'late');
+          await untilAborted(session.signal);
+          await em.execute('select 1');
+        }, end);
+        const error = await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
+        equal(error.facts.reason, 'deadline');
+      }
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'ends a session when its caller gives up, and rolls it back',
+    async check({ database }) {
+      const caller = new AbortController();
+      const work = database.session(
+        async (em, session) => {
+          await addAccount(em, 'given up');
+          caller.abort(new Error('gone away'));
+          await untilAborted(session.signal);
+          await em.execute('select 1');
+        },
+        { signal: caller.signal },
+      );
+      const error = await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
+      equal(error.facts.reason, 'signal');
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'commits nothing of a session that was over its time, even when the work resolves',
+    async check({ database }) {
+      const caller = new AbortController();
+      const work = database.session(
+        async em => {
+          await addAccount(em, 'too late');
+          caller.abort(new Error('gone away'));
+        },
+        { signal: caller.signal },
+      );
+      await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
+      await using session = await database.openSession({ timeoutMs: 20 });
+      await addAccount(session.em, 'too late');
+      await untilAborted(session.signal);
+      await rejectsWith(session.commit(), 'DATABASE_SESSION_ABORTED');
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'does not begin the work of a caller who has given up',
+    async check({ database }) {
+      let began = false;
+      const work = database.session(
+        async () => {
+          began = true;
+        },
+        { signal: AbortSignal.abort(new Error('gone away')) },
+      );
+      await work.then(
+        () => ok(false, 'expected a rejection'),
+        () => {},
+      );
+      equal(began, false);
+    },
+  },
+  {
+    name: 'ends a wait for a connection when the caller gives up',
+    async check({ database }) {
+      const { max } = database.stats();
+      const sessions = await Promise.all(Array.from({ length: max }, () => database.openSession()));
+      await Promise.all(sessions.map(session => session.em.execute('select 1')));
+      const caller = new AbortController();
+      const waiting = database.session(em => em.execute('select 1'), { signal: caller.signal });
+      const outcome = rejectsWith(waiting, 'DATABASE_SESSION_ABORTED');
+      await eventually(() => equal(database.stats().waiting, 1));
+      caller.abort(new Error('gone away'));
+      await outcome;
+      equal(database.stats().waiting, 0);
+      await Promise.all(sessions.map(session => session.rollback()));
+    },
+  },
+  {
+    name: 'cancels the running statement on the server when the caller gives up',
+    requires: 'cancel-query',
+    async check({ database }) {
+      const mark = randomUUID();
+      const caller = new AbortController();
+      const sleeping = database.session(em => em.execute(`select pg_sleep(60) /* ${mark} */`), {
+        signal: caller.signal,
+      });
+      const outcome = rejectsWith(sleeping, 'DATABASE_SESSION_ABORTED');
+      await eventually(async () => equal(await runningOn(database, mark), 1));
+      caller.abort(new Error('gone away'));
+      await outcome;
+      await eventually(async () => equal(await runningOn(database, mark), 0));
+    },
+  },
+  {
+    name: 'cancels the running statement on the server at the deadline',
+    requires: 'cancel-query',
+    async check({ database }) {
+      const mark = randomUUID();
+      const sleeping = database.session(em => em.execute(`select pg_sleep(60) /* ${mark} */`), { timeoutMs: 200 });
+      const outcome = rejectsWith(sleeping, 'DATABASE_SESSION_ABORTED');
+      await eventually(async () => equal(await runningOn(database, mark), 1));
+      equal((await outcome).facts.reason, 'deadline');
+      await eventually(async () => equal(await runningOn(database, mark), 0));
+    },
+  },
+  {
+    name: 'rolls back a session that is left while a statement runs',
+    requires: 'cancel-query',
+    async check({ database }) {
+      const mark = randomUUID();
+      const session = await database.openSession();
+      const sleeping = session.em.execute(`select pg_sleep(60) /* ${mark} */`).catch(() => {});
+      await eventually(async () => equal(await runningOn(database, mark), 1));
+      await session.rollback();
+      await sleeping;
+      await eventually(async () => equal(await runningOn(database, mark), 0));
+    },
+  },
+  {
+    name: 'ends a statement over the time that the session gives it',
+    requires: 'cancel-query',
+    async check({ database }) {
+      const work = database.session(em => em.execute('select pg_sleep(60)'), { statementTimeoutMs: 50 });
+      equal((await rejectsWith(work, 'DATABASE_QUERY_FAILED')).facts.kind, 'statement-timeout');
+    },
+  },
+  {
+    name: 'ends a wait for a lock over the time that the session gives it',
+    requires: 'multi-connection',
+    async check({ database }) {
+      await using holder = await database.openSession();
+      await holder.em.execute('lock table conformance_account');
+      const work = database.session(em => addAccount(em, 'locked out'), { lockTimeoutMs: 50 });
+      equal((await rejectsWith(work, 'DATABASE_QUERY_FAILED')).facts.kind, 'lock-timeout');
+    },
+  },
+];
+
+async function runningOn(database: DatabaseService, mark: string): Promise<unknown> {
+  const [row] = await database.session(em =>
+    em.execute(
+      `select count(*)::int as running from pg_stat_activity
+       where state = 'active' and query like '%${mark}%' and pid <> pg_backend_pid()`,
+    ),
+  );
+  return row?.running;
+}

@@ -1,0 +1,3 @@
+export { conformanceModel } from './conformance-model.js';
+export { type DatabaseConformanceCase, databaseConformance } from './database-conformance.js';
+export type { DatabaseHarness } from './harness.js';

@@ -1,0 +1,137 @@
+import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import type { EntityManager } from '../database-service.js';
+import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
+import { Account } from './conformance-model.js';
+import type { Requirement } from './harness.js';
+
+const refused = new Error('refused by the work');
+
+async function addAndFail(em: EntityManager, email: string): Promise<never> {
+  await addAccount(em, email);
+  throw refused;
+}
+
+export const nesting: readonly Requirement[] = [
+  {
+    name: 'joins the session around it',
+    async check({ database }) {
+      await database.session(async (em, session) => {
+        await addAccount(em, 'outer');
+        await database.session(async (inner, joined) => {
+          equal(inner, em);
+          equal(joined.id, session.id);
+          await addAccount(inner, 'inner');
+        });
+        await database.read(async inner => equal(await inner.count(Account), 2));
+      });
+      deepEqual(await storedEmails(database), ['inner', 'outer']);
+    },
+  },
+  {
+    name: 'commits nothing of a session in which joined work failed, even when its error was swallowed',
+    async check({ database }) {
+      const work = database.session(async em => {
+        await addAccount(em, 'outer');
+        equal(await rejection(database.session(inner => addAndFail(inner, 'half'))), refused);
+      });
+      const error = await rejectsWith(work, 'DATABASE_TRANSACTION_FAILED');
+      equal(error.cause, refused);
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'undoes a savepoint alone',
+    async check({ database }) {
+      await database.session(async em => {
+        await addAccount(em, 'outer');
+        const nested = database.session(inner => addAndFail(inner, 'undone'), { nested: 'savepoint' });
+        equal(await rejection(nested), refused);
+        await database.transaction(inner => addAccount(inner, 'kept'));
+      });
+      deepEqual(await storedEmails(database), ['kept', 'outer']);
+    },
+  },
+  {
+    name: 'keeps savepoints inside savepoints apart',
+    async check({ database }) {
+      await database.session(async () => {
+        await database.transaction(async first => {
+          await addAccount(first, 'first');
+          await rejection(database.transaction(second => addAndFail(second, 'second')));
+          await database.transaction(third => addAccount(third, 'third'));
+        });
+        await rejection(
+          database.transaction(async fourth => {
+            await database.transaction(fifth => addAccount(fifth, 'fifth'));
+            await addAndFail(fourth, 'fourth');
+          }),
+        );
+      });
+      deepEqual(await storedEmails(database), ['first', 'third']);
+    },
+  },
+  {
+    name: 'goes on after a statement that failed inside a savepoint',
+    async check({ database }) {
+      await database.session(async em => {
+        await addAccount(em, 'same');
+        const failing = database.transaction(inner => addAccount(inner, 'same'));
+        equal((await rejectsWith(failing, 'DATABASE_QUERY_FAILED')).facts.kind, 'unique');
+        await addAccount(em, 'other');
+      });
+      deepEqual(await storedEmails(database), ['other', 'same']);
+    },
+  },
+  {
+    name: 'goes on after a savepoint whose first statement, which is the first of the session, failed',
+    async check({ database }) {
+      await database.session(em => addAccount(em, 'same'));
+      await database.session(async em => {
+        await rejection(database.transaction(inner => addAccount(inner, 'same')));
+        await rejection(database.transaction(inner => inner.execute('selec 1')));
+        await addAccount(em, 'other');
+      });
+      deepEqual(await storedEmails(database), ['other', 'same']);
+    },
+  },
+  {
+    name: 'is a session of its own when there is none around it',
+    async check({ database }) {
+      await database.transaction(em => addAccount(em, 'alone'), { name: 'alone' });
+      await database.session(em => addAccount(em, 'too'), { nested: 'savepoint' });
+      deepEqual(await storedEmails(database), ['alone', 'too']);
+    },
+  },
+  {
+    name: 'commits a separate session whatever becomes of the one around it',
+    requires: 'multi-connection',
+    async check({ database }) {
+      const work = database.session(async (em, session) => {
+        await database.session(
+          async (inner, separate) => {
+            notEqual(separate.id, session.id);
+            await addAccount(inner, 'separate');
+          },
+          { nested: 'separate' },
+        );
+        await addAndFail(em, 'outer');
+      });
+      equal(await rejection(work), refused);
+      deepEqual(await storedEmails(database), ['separate']);
+    },
+  },
+  {
+    name: 'refuses a separate session where there is but one connection, and the one around it goes on',
+    lacks: 'multi-connection',
+    async check({ database }) {
+      await database.session(async em => {
+        await addAccount(em, 'outer');
+        const separate = database.session(async () => 1, { nested: 'separate' });
+        const error = await rejectsWith(separate, 'DATABASE_UNSUPPORTED');
+        equal(error.facts.capability, 'multi-connection');
+        await rejectsWith(database.openSession(), 'DATABASE_UNSUPPORTED');
+      });
+      deepEqual(await storedEmails(database), ['outer']);
+    },
+  },
+];
