@@ -122,7 +122,8 @@ export class Permits {
       const onAbort = () => waiter.refuse(signal?.reason);
       const onLate = () => {
         this.#counted.timedOut += 1;
-        waiter.refuse(onTimeout(clock.now() - since));
+        leave();
+        reject(onTimeout(clock.now() - since));
       };
       const remainingMs = deadline.remainingMs();
       const timer = Number.isFinite(remainingMs) ? clock.schedule(remainingMs, onLate, { keepAlive: true }) : undefined;
