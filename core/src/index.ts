@@ -14,9 +14,11 @@ export {
   type KeelsonErrorOptions,
 } from './errors/keelson-error.js';
 export { PlanError, StartError } from './kernel/errors.js';
-export { Kernel, type KernelOptions } from './kernel/kernel.js';
+export { Kernel } from './kernel/kernel.js';
+export type { KernelOptions } from './kernel/kernel-options.js';
 export { Lifecycle, type LifecyclePhase } from './kernel/lifecycle.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './kernel/plan.js';
+export type { ReloadChange, ReloadReport } from './kernel/reload.js';
 export {
   type BootReport,
   formatBootReport,
@@ -27,6 +29,7 @@ export {
 } from './kernel/report.js';
 export { contractVersion } from './plugin/contract-version.js';
 export {
+  type Diagnosis,
   defineManifest,
   definePlugin,
   type Plugin,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { ParseArgsOptionsConfig } from 'node:util';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
@@ -18,6 +19,8 @@ export interface Command {
   /** What it does, when to use it, and an example. */
   readonly help: string;
   readonly options: ParseArgsOptionsConfig;
+  /** Whether words besides the options are taken. Default false. */
+  readonly positionals?: boolean;
   /** Resolves to the exit code. */
   run(options: Options, positionals: readonly string[], terminal: Terminal): Promise<number>;
 }
@@ -32,11 +35,14 @@ export const configOptions = {
   json: { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig;
 
+/** Where a configuration is looked for when none is named; the first that is there. */
+const configFiles = ['keelson.yaml', 'keelson.yml', 'keelson.json', 'keelson.config.ts', 'keelson.config.js'];
+
 /** The options of `configOptions` as the kernel takes them. */
 export function kernelOptions(options: Options, terminal: Terminal) {
   const { config, environment } = options;
   return {
-    config: typeof config === 'string' ? config : 'keelson.yaml',
+    config: typeof config === 'string' ? config : (configFiles.find(file => existsSync(file)) ?? 'keelson.yaml'),
     variables: terminal.variables,
     ...(typeof environment === 'string' && { environment }),
   };

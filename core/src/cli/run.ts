@@ -4,9 +4,11 @@ import { formatError } from '../errors/format-error.js';
 import { contractVersion } from '../plugin/contract-version.js';
 import { check } from './check.js';
 import { type Command, exitCodes, type Terminal } from './command.js';
+import { explain } from './explain.js';
+import { schema } from './schema.js';
 import { start } from './start.js';
 
-export const commands: readonly Command[] = [start, check];
+export const commands: readonly Command[] = [start, check, explain, schema];
 
 /** Runs the command line `keelson <words>`; resolves to the exit code, and throws nothing. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -44,7 +46,7 @@ function parse(command: Command, words: readonly string[]) {
   return parseArgs({
     args: [...words],
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: command.usage.includes('<') && !command.usage.startsWith('['),
+    allowPositionals: command.positionals === true,
   }) as { values: Record<string, string | boolean | undefined>; positionals: string[] };
 }
 

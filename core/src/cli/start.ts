@@ -37,7 +37,11 @@ second signal, 4 the stop took longer than shutdown.budgetMs.
 };
 
 async function runService(options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
-  const kernel = await Kernel.start({ ...kernelOptions(options, terminal), signal: watch.signal });
+  const kernel = await Kernel.start({
+    ...kernelOptions(options, terminal),
+    signal: watch.signal,
+    onSlowStart: terminal.err,
+  });
   watch.serve(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
   terminal.err(formatBootReport(kernel.report));

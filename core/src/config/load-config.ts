@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, extname, join, relative, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { interpolate } from './interpolate.js';
 import { mergeLayers } from './merge.js';
+import { readModule } from './module-file.js';
 import { nearest } from './nearest.js';
 import { child, type MapNode, mapNode, nodeOf } from './node.js';
-import type { Origin } from './place.js';
+import { displayPath, type Origin } from './place.js';
 import { Findings } from './problem.js';
 import { plain, readValues, without } from './read-values.js';
 import { type EntrySettings, entryKeys, entrySchema, type Settings, settingKeys, settingsSchema } from './settings.js';
@@ -44,6 +45,7 @@ export interface LoadedConfig {
   /** The files read, lowest layer first. */
   readonly files: readonly string[];
   readonly settings: Settings;
+  /** The settings as a tree that knows where each value comes from. */
   readonly settingsNode: MapNode;
   readonly entries: readonly ConfigEntry[];
   readonly findings: Findings;
@@ -52,16 +54,16 @@ export interface LoadedConfig {
 /** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `findings`. */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
   const findings = new Findings();
-  const { files, layers, directory } = readFiles(request, findings);
+  const { files, layers, directory } = await readFiles(request, findings);
   let merged = layers.reduce(mergeLayers, mapNode({ from: 'default' }));
   merged = mergeLayers(merged, variableLayer(request.variables, merged, request.slots, settingKeys, findings));
   merged = mergeLayers(merged, nodeOf(request.overrides, { from: 'code' }) as MapNode);
 
   const sources = { variables: request.variables, directory, findings };
   const settingsNode = interpolate(without(merged, ['plugins']), '', sources) as MapNode;
-  const settings = await readSettings(settingsNode, findings);
+  const { settings, node } = await readSettings(settingsNode, findings);
   const entries = await readEntries(merged, sources);
-  return { directory, environment: request.environment, files, settings, settingsNode, entries, findings };
+  return { directory, environment: request.environment, files, settings, settingsNode: node, entries, findings };
 }
 
 interface Files {
@@ -70,7 +72,7 @@ interface Files {
   readonly directory: string;
 }
 
-function readFiles(request: ConfigRequest, findings: Findings): Files {
+async function readFiles(request: ConfigRequest, findings: Findings): Promise<Files> {
   if (typeof request.config !== 'string') {
     const layers = [nodeOf(request.config, { from: 'code' }) as MapNode];
     return { files: [], layers, directory: resolve(request.directory ?? '.') };
@@ -78,12 +80,17 @@ function readFiles(request: ConfigRequest, findings: Findings): Files {
   const file = resolve(request.config);
   const files = [file];
   if (request.environment !== undefined && request.environment !== '') files.push(overlayOf(file, request.environment));
-  const layers = files.map((path, index) =>
-    existsSync(path)
-      ? parseYaml(readFileSync(path, 'utf8'), display(path), findings)
-      : missingFile(path, index === 0, request, findings),
-  );
-  return { files, layers: layers.filter(layer => layer !== undefined), directory: dirname(file) };
+  const layers: MapNode[] = [];
+  for (const [index, path] of files.entries()) {
+    const layer = existsSync(path) ? await readFile(path, findings) : missingFile(path, index === 0, request, findings);
+    if (layer !== undefined) layers.push(layer);
+  }
+  return { files, layers, directory: dirname(file) };
+}
+
+function readFile(path: string, findings: Findings): Promise<MapNode | undefined> | MapNode | undefined {
+  if (/\.[cm]?[jt]s$/.test(path)) return readModule(path, displayPath(path), findings);
+  return parseYaml(readFileSync(path, 'utf8'), displayPath(path), findings);
 }
 
 /** `keelson.yaml` and `production` -> `keelson.production.yaml`, beside it. */
@@ -103,17 +110,12 @@ function missingFile(path: string, isBase: boolean, request: ConfigRequest, find
   }
   findings.problem({
     code: 'CONFIG_ENVIRONMENT_UNKNOWN',
-    message: `The environment is ${request.environment}, but there is no file ${display(path)}.`,
+    message: `The environment is ${request.environment}, but there is no file ${displayPath(path)}.`,
     action: 'Create the file, correct KEELSON_ENV (or --environment), or leave it out.',
   });
 }
 
-function display(path: string): string {
-  const near = relative(process.cwd(), path);
-  return near.startsWith('..') ? path : near;
-}
-
-async function readSettings(node: MapNode, findings: Findings): Promise<Settings> {
+async function readSettings(node: MapNode, findings: Findings): Promise<{ settings: Settings; node: MapNode }> {
   // `$schema` is for editors.
   const own = without(node, ['$schema']);
   const unknown = [...own.entries].filter(([key]) => !settingKeys.includes(key));
@@ -139,7 +141,7 @@ async function readSettings(node: MapNode, findings: Findings): Promise<Settings
     variable: path => variableFor(String(path[0]), path.slice(1)),
     findings,
   });
-  return result.value ?? settingsSchema.parse({});
+  return { settings: result.value ?? settingsSchema.parse({}), node: result.node };
 }
 
 async function readEntries(merged: MapNode, sources: Parameters<typeof interpolate>[2]): Promise<ConfigEntry[]> {

@@ -1,3 +1,5 @@
+import { relative } from 'node:path';
+
 /** A spot in a file. Lines and columns start at 1. */
 export interface Place {
   readonly file: string;
@@ -36,4 +38,10 @@ export function joinPath(...steps: readonly PropertyKey[]): string {
     .map(String)
     .filter(step => step !== '')
     .join('.');
+}
+
+/** A file as it is named in output: relative to the working directory when it lies below it. */
+export function displayPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
 }

@@ -14,6 +14,10 @@ export const settingsSchema = z.object({
     .object({
       timeoutMs: timeout('Longest whole start, in milliseconds.', 120_000),
       slowMs: timeout('After this long, and then ever less often, a line says who is still starting.', 5_000),
+      retryAfterMs: timeout(
+        'First wait before an optional plugin that failed is started again; doubles up to a minute.',
+        1_000,
+      ),
     })
     .prefault({})
     .describe('How the service starts.'),

@@ -1,93 +1,116 @@
-import {
-  type BindToFluentSyntax,
-  type BindWhenFluentSyntax,
-  type Container,
-  ContainerModule,
-  type ContainerModuleLoadOptions,
-} from 'inversify';
+import { ContainerModule, type ContainerModuleLoadOptions } from 'inversify';
+import { KeelsonError } from '../errors/keelson-error.js';
 import type { ServiceToken } from '../token.js';
+import { type BindingRecord, recordBindings } from './binding-records.js';
+import type { PlannedPlugin } from './plan.js';
+import type { ServiceContainer } from './service-container.js';
+import { tokenName } from './slots.js';
 
 type Bind = ContainerModuleLoadOptions['bind'];
 
+/** What all plugins have bound. */
+export class BindingRegistry {
+  readonly #exclusive: ReadonlySet<ServiceToken>;
+  #records: readonly BindingRecord[] = [];
+
+  /** `exclusive`: tokens that nobody may bind but the one who declares to provide them. */
+  constructor(exclusive: Iterable<ServiceToken>) {
+    this.#exclusive = new Set(exclusive);
+  }
+
+  get records(): readonly BindingRecord[] {
+    return this.#records;
+  }
+
+  add(record: BindingRecord, planned: PlannedPlugin): void {
+    if (this.#exclusive.has(record.token) && !planned.manifest.provides?.includes(record.token)) {
+      throw notYours(record, planned);
+    }
+    this.#records = [...this.#records, record];
+  }
+
+  remove(plugin: string): void {
+    this.#records = this.#records.filter(record => record.plugin !== plugin);
+  }
+}
+
 /** The bindings of one plugin: they come together and go together. */
 export class PluginBindings {
-  readonly #container: Container;
-  readonly #instance: string | undefined;
+  readonly #container: ServiceContainer;
+  readonly #registry: BindingRegistry;
+  readonly #planned: PlannedPlugin;
+  /** The token of the slot under which a standby is bound, and the one under which the plugin is. */
+  readonly #hidden: readonly [ServiceToken, ServiceToken] | undefined;
   #module: ContainerModule | undefined;
 
-  constructor(container: Container, instance: string | undefined) {
+  /** With `behind` the service of that token is bound out of sight: a standby holds its place. */
+  constructor(
+    container: ServiceContainer,
+    registry: BindingRegistry,
+    planned: PlannedPlugin,
+    behind: ServiceToken | undefined,
+  ) {
     this.#container = container;
-    this.#instance = instance;
+    this.#registry = registry;
+    this.#planned = planned;
+    this.#hidden = behind === undefined ? undefined : [behind, Symbol(`${tokenName(behind)} behind its standby`)];
   }
 
   /** Runs `register`; when it throws, nothing it bound is left. */
   async load(register: (bind: Bind) => void | Promise<void>): Promise<void> {
-    const module = new ContainerModule(({ bind }) => register(this.#named(bind)));
+    const { key, instance } = this.#planned;
+    const module = new ContainerModule(({ bind }) =>
+      register(
+        recordBindings(
+          bind,
+          key,
+          instance,
+          record => this.#registry.add(record, this.#planned),
+          token => this.#real(token),
+        ),
+      ),
+    );
+    this.#module = module;
     try {
       await this.#container.loadAsync(module);
     } catch (error) {
-      await this.#container.unloadAsync(module);
+      await this.unload();
       throw error;
     }
-    this.#module = module;
   }
 
   /** Takes every binding back and runs their deactivations. Does nothing when nothing is loaded. */
   async unload(): Promise<void> {
     const module = this.#module;
     this.#module = undefined;
+    this.#registry.remove(this.#planned.key);
     if (module !== undefined) await this.#container.unloadAsync(module);
   }
 
   has(token: ServiceToken): boolean {
-    return this.#container.isBound(token, this.#options);
+    return this.#container.isBound(this.#real(token), this.#options);
   }
 
   /** Makes the service, when it is not there yet, so that `get` is synchronous from now on. */
-  async warm(token: ServiceToken): Promise<void> {
-    await this.#container.getAsync(token, this.#options);
+  async warm(token: ServiceToken): Promise<unknown> {
+    return this.#container.getAsync(this.#real(token), this.#options);
+  }
+
+  #real(token: ServiceToken): ServiceToken {
+    return this.#hidden !== undefined && this.#hidden[0] === token ? this.#hidden[1] : token;
   }
 
   get #options(): { name: string } | undefined {
-    return this.#instance === undefined ? undefined : { name: this.#instance };
-  }
-
-  #named(bind: Bind): Bind {
-    return token => named(bind(token), this.#instance);
+    const { instance } = this.#planned;
+    return instance === undefined ? undefined : { name: instance };
   }
 }
 
-const bindingVerbs = [
-  'to',
-  'toSelf',
-  'toConstantValue',
-  'toDynamicValue',
-  'toFactory',
-  'toResolvedValue',
-] as const satisfies readonly (keyof BindToFluentSyntax<unknown>)[];
-
-/**
- * Gives whatever the next word of the sentence binds the name of the instance. Without a name it is bound for those who
- * ask without one: Inversify would offer it to those who ask for a name as well. The rest of the sentence
- * (`inSingletonScope`, `onActivation`) is Inversify's own and works on that binding.
- */
-function named<T>(sentence: BindToFluentSyntax<T>, name: string | undefined): BindToFluentSyntax<T> {
-  const settle = (rest: BindWhenFluentSyntax<T>) => (name === undefined ? rest.whenDefault() : rest.whenNamed(name));
-  return new Proxy(sentence, {
-    get(target, property, receiver) {
-      const member: unknown = Reflect.get(target, property, receiver);
-      if (typeof member !== 'function') return member;
-      if (property === 'toService') return (service: ServiceToken<T>) => void settle(alias(target, service, name));
-      if (!bindingVerbs.some(verb => verb === property)) return member.bind(target);
-      return (...given: unknown[]) => {
-        const rest: BindWhenFluentSyntax<T> = member.apply(target, given);
-        settle(rest);
-        return rest;
-      };
-    },
+function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${plugin} (${use}) binds ${tokenName(token)}, but does not say that it provides it.`,
+    hint: 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.',
+    facts: { plugin, token: tokenName(token) },
   });
-}
-
-function alias<T>(sentence: BindToFluentSyntax<T>, service: ServiceToken<T>, name: string | undefined) {
-  return sentence.toDynamicValue(context => context.get(service, name === undefined ? undefined : { name }));
 }

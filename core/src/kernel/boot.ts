@@ -1,40 +1,104 @@
-import type { Container } from 'inversify';
 import { Clock } from '../clock.js';
+import type { ServiceToken } from '../token.js';
+import { kernelTokens, providersOf } from './dependencies.js';
 import { Lifecycle } from './lifecycle.js';
-import type { Plan } from './plan.js';
+import type { Plan, PlannedPlugin } from './plan.js';
 import type { RunningPlugin, Surroundings } from './running-plugin.js';
 import { slots } from './slots.js';
+import { Standby } from './standby.js';
 
-/** Binds what every service has: the clock, the lifecycle, and what stands in for the slots nobody fills. */
-export function bindStandards(container: Container, plan: Plan, { clock, lifecycle }: Surroundings): void {
+/** For each optional plugin of a slot that has a silent default: the standby that holds its place. */
+export function makeStandbys(plan: Plan, clock: Clock): Map<string, Standby> {
+  const standbys = new Map<string, Standby>();
+  for (const { key, optional } of plan.plugins) {
+    const standard = slots.find(slot => slot.name === key)?.standard;
+    if (optional && standard !== undefined) standbys.set(key, new Standby(standard.create(clock) as object));
+  }
+  return standbys;
+}
+
+/** Binds what every service has: the clock, the lifecycle, the standbys, and the silent defaults of the empty slots. */
+export function bindStandards(plan: Plan, { container, clock, lifecycle, standbys }: Surroundings): void {
   container.bind(Clock).toConstantValue(clock);
   container.bind(Lifecycle).toConstantValue(lifecycle);
-  for (const slot of slots) {
-    if (slot.standard === undefined || plan.plugins.some(plugin => plugin.key === slot.name)) continue;
-    container.bind(slot.token).toConstantValue(slot.standard.create(clock));
+  for (const { name, token, standard } of slots) {
+    const standby = standbys.get(name);
+    if (standby !== undefined) container.bind(token).toConstantValue(standby.service).whenDefault();
+    else if (standard !== undefined && !plan.plugins.some(plugin => plugin.key === name)) {
+      container.bind(token).toConstantValue(standard.create(clock)).whenDefault();
+    }
   }
+}
+
+/** The tokens nobody may bind but the one who provides them. */
+export function exclusiveTokens(plan: Plan): Set<ServiceToken> {
+  const provided = plan.plugins.flatMap(plugin => plugin.manifest.provides ?? []);
+  return new Set([...kernelTokens, ...slots.map(slot => slot.token), ...provided]);
 }
 
 /**
  * Imports, registers, starts and lets work in, one step after the other, and stops at the step or level in which
- * something failed. True when everything is ready; what happened otherwise is in the plugins.
+ * something failed that is not optional. True when everything is ready; what happened otherwise is in the plugins.
+ * With `only`, nothing but those plugins is started, and no work is let in.
  */
-export async function boot(plan: Plan, running: readonly RunningPlugin[], cancel: AbortSignal): Promise<boolean> {
-  const sound = () => !cancel.aborted && running.every(plugin => plugin.error === undefined);
-  const levels = plan.levels.map((_level, index) => running.filter(plugin => plugin.planned.level === index));
+export async function boot(
+  plan: Plan,
+  running: readonly RunningPlugin[],
+  cancel: AbortSignal,
+  only: ReadonlySet<string> | undefined,
+): Promise<boolean> {
+  const step = async (plugins: readonly RunningPlugin[], work: (plugin: RunningPlugin) => Promise<void>) => {
+    await Promise.all(
+      plugins.map(async plugin => {
+        if (plugin.error !== undefined) return;
+        await work(plugin);
+        if (plugin.error !== undefined && plugin.planned.optional) await plugin.giveUp();
+      }),
+    );
+    return !cancel.aborted && running.every(plugin => plugin.error === undefined || plugin.planned.optional);
+  };
+  const inLevels = async (work: (plugin: RunningPlugin) => Promise<void>) => {
+    for (const level of plan.levels) {
+      const members = running.filter(plugin => level.some(planned => planned.key === plugin.key));
+      if (!(await step(members, work))) return false;
+    }
+    return true;
+  };
 
-  await Promise.all(running.map(plugin => plugin.import()));
-  if (!sound()) return false;
+  if (!(await step(running, plugin => plugin.import()))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
-  for (const plugin of running) await plugin.register();
-  if (!sound()) return false;
-  for (const level of levels) {
-    await Promise.all(level.map(plugin => plugin.start(cancel)));
-    if (!sound()) return false;
+  for (const plugin of running) await step([plugin], () => plugin.register());
+  const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
+  if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
+  const chosen = (plugin: RunningPlugin) => only === undefined || only.has(plugin.key);
+  const started = await inLevels(async plugin => {
+    if (chosen(plugin) && canStart(plugin, running)) await plugin.start(cancel);
+  });
+  if (!started || only !== undefined) return started;
+  return inLevels(async plugin => {
+    if (plugin.outcome === 'started') await plugin.ready(cancel);
+  });
+}
+
+/** Whether what the plugin requires is there: only an optional plugin with nothing in its place can be missing. */
+export function canStart({ planned }: RunningPlugin, running: readonly RunningPlugin[]): boolean {
+  const plugins = running.map(plugin => plugin.planned);
+  return (planned.manifest.requires ?? []).every(token => {
+    const provider = providersOf(token, plugins).find(other => other.instance === undefined);
+    if (provider === undefined || hasStandard(provider)) return true;
+    return running.some(plugin => plugin.key === provider.key && plugin.outcome === 'started');
+  });
+}
+
+function hasStandard(provider: PlannedPlugin): boolean {
+  return slots.some(slot => slot.name === provider.key && slot.standard !== undefined);
+}
+
+/** The keys and everything they need, directly or not. */
+export function withNeeds(keys: readonly string[], plan: Plan): Set<string> {
+  const wanted = new Set(keys);
+  for (const key of wanted) {
+    for (const need of plan.plugins.find(plugin => plugin.key === key)?.needs.keys() ?? []) wanted.add(need);
   }
-  for (const level of levels) {
-    await Promise.all(level.map(plugin => plugin.ready(cancel)));
-    if (!sound()) return false;
-  }
-  return true;
+  return wanted;
 }

@@ -1,19 +1,14 @@
 import semver from 'semver';
-import { Clock } from '../clock.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { formatOrigin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import { contractVersion } from '../plugin/contract-version.js';
 import type { ServiceToken } from '../token.js';
-import { dependencies, providersOf } from './dependencies.js';
+import { dependencies, kernelTokens, providersOf } from './dependencies.js';
 import { cyclesOf } from './graph.js';
-import { Lifecycle } from './lifecycle.js';
 import type { PlannedPlugin } from './plan.js';
 import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
-
-/** What the kernel itself binds. */
-const kernelTokens: readonly ServiceToken[] = [Clock, Lifecycle];
 
 /** Looks whether the plugins fit their keys, the contract and each other; reports what does not. */
 export function checkPlan(plugins: readonly PlannedPlugin[], config: LoadedConfig): void {

@@ -1,9 +1,14 @@
+import { Clock } from '../clock.js';
 import { Logger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import type { ServiceToken } from '../token.js';
 import { pathBetween } from './graph.js';
+import { Lifecycle } from './lifecycle.js';
 import type { PlannedPlugin } from './plan.js';
 import { tokenName } from './slots.js';
+
+/** What the kernel itself binds. */
+export const kernelTokens: readonly ServiceToken[] = [Clock, Lifecycle];
 
 /** For each plugin the keys of those that start before it, and why. */
 export function dependencies(plugins: readonly PlannedPlugin[]): Map<string, Map<string, string>> {

@@ -1,6 +1,6 @@
 import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
-import type { Plan } from './plan.js';
+import type { Plan, PlannedPlugin } from './plan.js';
 import { type BootReport, firstLine } from './report.js';
 
 /** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
@@ -25,7 +25,7 @@ export class StartError extends KeelsonError {
   readonly report: BootReport;
 
   constructor(report: BootReport, reason?: unknown) {
-    const failed = report.plugins.filter(plugin => plugin.outcome === 'failed');
+    const failed = report.plugins.filter(plugin => plugin.outcome === 'failed' && !plugin.optional);
     const notTried = report.plugins.filter(plugin => plugin.outcome === 'not-tried').map(plugin => plugin.key);
     const errors = failed.length > 0 ? failed.map(plugin => plugin.error) : reason === undefined ? [] : [reason];
     const lines = failed.map(plugin => `\n  ${plugin.key}: ${firstLine(plugin.error)}`);
@@ -68,5 +68,37 @@ export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): 
     message: `The start did not finish within ${timeoutMs} ms; it was waiting for ${waitingFor.join(', ') || 'the plan'}.`,
     hint: 'Look at what it was waiting for, or set startup.timeoutMs.',
     facts: { timeoutMs, waitingFor },
+  });
+}
+
+/** A hook that ran out of its time. `last` is what it threw when it was told. */
+export function hookTimedOut(
+  plugin: string,
+  hook: string,
+  timeoutMs: number,
+  waitsFor: string | undefined,
+  last: unknown,
+): KeelsonError {
+  const starting = hook === 'start' || hook === 'ready';
+  const stopping = hook === 'drain' || hook === 'stop';
+  const waited = waitsFor === undefined ? '' : `; it was waiting for ${waitsFor}`;
+  const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
+  return new KeelsonError({
+    code: starting ? 'KERNEL_START_TIMEOUT' : stopping ? 'KERNEL_STOP_TIMEOUT' : 'KERNEL_HOOK_TIMEOUT',
+    message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,
+    hint: stopping
+      ? 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.'
+      : `Look at what it waits for, or set plugins.${plugin}.startTimeoutMs.`,
+    facts: { plugin, hook, timeoutMs, ...(waitsFor !== undefined && { waitsFor }) },
+    cause: last,
+  });
+}
+
+export function notBound({ key, use }: PlannedPlugin, tokens: readonly string[]): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_TOKEN_NOT_BOUND',
+    message: `${use} says that it provides ${tokens.join(', ')}, but does not bind it.`,
+    hint: 'Bind it in `register`, or take it out of `provides`.',
+    facts: { plugin: key, tokens },
   });
 }

@@ -6,7 +6,8 @@ import { Logger, silentLogger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { type ServiceToken, serviceToken } from '../token.js';
-import { Kernel, type KernelOptions } from './kernel.js';
+import { Kernel } from './kernel.js';
+import type { KernelOptions } from './kernel-options.js';
 import { formatBootReport } from './report.js';
 import { serviceFolder } from './service.fixture.js';
 

@@ -4,7 +4,8 @@ import { definePlugin, type Plugin } from '../plugin/plugin.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { type ServiceToken, serviceToken } from '../token.js';
-import { Kernel, type KernelOptions } from './kernel.js';
+import { Kernel } from './kernel.js';
+import type { KernelOptions } from './kernel-options.js';
 import { packageFiles, serviceFolder } from './service.fixture.js';
 
 const Book: ServiceToken<object> = serviceToken('test/Book');

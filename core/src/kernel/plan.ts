@@ -1,8 +1,10 @@
 import { type ConfigEntry, type ConfigRequest, type LoadedConfig, loadConfig } from '../config/load-config.js';
+import type { MapNode } from '../config/node.js';
 import { formatOrigin, type Origin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import { readValues } from '../config/read-values.js';
 import type { Settings } from '../config/settings.js';
+import type { Shape } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { type Candidate, findCandidate, readManifest } from './candidate.js';
@@ -25,6 +27,8 @@ export interface PlannedPlugin {
   readonly manifest: PluginManifest;
   /** As its schema parsed it; undefined when that failed. */
   readonly config: unknown;
+  /** The same as a tree that knows where each value comes from, with the JSON Schema it was read by. */
+  readonly values: { readonly node: MapNode; readonly shape: Shape };
   readonly entry: ConfigEntry;
   readonly optional: boolean;
   readonly startTimeoutMs: number;
@@ -112,7 +116,7 @@ async function draftOf(candidate: Candidate, config: LoadedConfig): Promise<Plan
   const { entry } = candidate;
   const manifest = await readManifest(candidate, config.findings);
   if (manifest === undefined) return undefined;
-  const { value } = await readValues({
+  const { value, node, shape } = await readValues({
     node: entry.node,
     schema: manifest.config,
     path: `plugins.${entry.key}`,
@@ -129,6 +133,7 @@ async function draftOf(candidate: Candidate, config: LoadedConfig): Promise<Plan
     ...(entry.replaced !== undefined && { replaced: entry.replaced }),
     manifest,
     config: value,
+    values: { node, shape },
     entry,
     optional: entry.settings.optional,
     startTimeoutMs: entry.settings.startTimeoutMs ?? manifest.startTimeoutMs ?? 30_000,

@@ -2,18 +2,22 @@ import { isKeelsonError } from '../errors/keelson-error.js';
 
 export type StartOutcome = 'started' | 'failed' | 'cancelled' | 'not-tried';
 
+export type StartStep = 'import' | 'register' | 'start' | 'ready';
+
 /** What became of one plugin during a start. Durations are in milliseconds. */
 export interface PluginStartReport {
   readonly key: string;
   readonly use: string;
   readonly level: number;
+  /** When it failed: the service runs without it, and it is tried again in the background. */
+  readonly optional: boolean;
   readonly outcome: StartOutcome;
   readonly importMs: number;
   readonly registerMs: number;
   readonly startMs: number;
   readonly readyMs: number;
   /** The step that failed. */
-  readonly failedIn?: 'import' | 'register' | 'start' | 'ready';
+  readonly failedIn?: StartStep;
   readonly error?: unknown;
   /** The keys it needs, for one that was not tried: which of them were missing. */
   readonly missed?: readonly string[];
@@ -68,7 +72,7 @@ function headline({ service, outcome, durationMs, plugins }: BootReport): string
   const time = `${Math.round(durationMs)} ms`;
   if (outcome === 'ready') return `${service} ready in ${time}`;
   if (outcome === 'cancelled') return `${service}: the start was cancelled after ${time}`;
-  const failed = plugins.filter(plugin => plugin.outcome === 'failed').length;
+  const failed = plugins.filter(plugin => plugin.outcome === 'failed' && !plugin.optional).length;
   return `${service} did not start: ${failed} of ${plugins.length} plugins failed after ${time}`;
 }
 
@@ -82,7 +86,7 @@ function describeStart(plugin: PluginStartReport): string {
     case 'not-tried':
       return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
     case 'failed':
-      return `${time}  ${errorCode(plugin.error)}  ${firstLine(plugin.error)}`;
+      return `${time}  ${errorCode(plugin.error)}  ${firstLine(plugin.error)}${plugin.optional ? '  (optional: tried again in the background)' : ''}`;
   }
 }
 

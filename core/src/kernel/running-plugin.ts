@@ -1,47 +1,59 @@
-import type { Container } from 'inversify';
 import type { Clock } from '../clock.js';
-import { KeelsonError } from '../errors/keelson-error.js';
-import type { Plugin, PluginContext, RunContext } from '../plugin/plugin.js';
+import { isKeelsonError } from '../errors/keelson-error.js';
+import type { Diagnosis, Plugin, PluginContext, RunContext } from '../plugin/plugin.js';
 import { Logger, silentLogger } from '../slots/logger.js';
-import { PluginBindings } from './bindings.js';
+import type { ServiceToken } from '../token.js';
+import { type BindingRegistry, PluginBindings } from './bindings.js';
+import { hookTimedOut, notBound } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
+import { checkLifetimes } from './lifetimes.js';
 import type { PlannedPlugin } from './plan.js';
-import type { PluginStartReport, StartOutcome } from './report.js';
+import type { PluginStartReport, StartOutcome, StartStep } from './report.js';
 import { runWithin } from './run-within.js';
-import { tokenName } from './slots.js';
+import type { ServiceContainer } from './service-container.js';
+import { slotNamed, tokenName } from './slots.js';
+import type { Standby } from './standby.js';
 
+/** What all plugins of a service live in. */
 export interface Surroundings {
-  readonly container: Container;
+  readonly container: ServiceContainer;
+  readonly registry: BindingRegistry;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
   readonly directory: string;
   readonly service: string;
+  /** By key: who stands in for the optional plugins. */
+  readonly standbys: ReadonlyMap<string, Standby>;
 }
-
-type Step = 'import' | 'register' | 'start' | 'ready';
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
 export class RunningPlugin {
   readonly planned: PlannedPlugin;
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;
-  readonly #times: Record<Step, number> = { import: 0, register: 0, start: 0, ready: 0 };
+  readonly #standby: Standby | undefined;
+  #times: Record<StartStep, number> = { import: 0, register: 0, start: 0, ready: 0 };
   #plugin: Plugin | undefined;
   #outcome: StartOutcome = 'not-tried';
-  #failure: { readonly step: Step; readonly error: unknown } | undefined;
+  #failure: { readonly step: StartStep; readonly error: unknown } | undefined;
+  #config: unknown;
   /** Whether `start` has been called: then `stop` is owed. */
   #begun = false;
   #letIn = false;
   #busy = false;
+  #waitsFor: string | undefined;
 
   /** `early` is the same plugin, imported and instrumented before the plan was complete. */
   constructor(planned: PlannedPlugin, surroundings: Surroundings, early?: RunningPlugin) {
     this.planned = planned;
     this.#surroundings = surroundings;
-    this.#bindings = new PluginBindings(surroundings.container, planned.instance);
+    this.#config = planned.config;
+    this.#standby = surroundings.standbys.get(planned.key);
+    const behind = this.#standby && slotNamed(planned.key)?.token;
+    this.#bindings = new PluginBindings(surroundings.container, surroundings.registry, planned, behind);
     if (early === undefined) return;
     this.#plugin = early.#plugin;
-    this.#times.import = early.#times.import;
+    this.#times = early.#times;
     this.#failure = early.#failure;
     this.#outcome = early.#outcome;
   }
@@ -50,21 +62,21 @@ export class RunningPlugin {
     return this.planned.key;
   }
 
-  get failed(): boolean {
-    return this.#outcome === 'failed';
-  }
-
-  get started(): boolean {
-    return this.#outcome === 'started';
-  }
-
-  /** Whether one of its steps is under way. */
-  get busy(): boolean {
-    return this.#busy;
+  get outcome(): StartOutcome {
+    return this.#outcome;
   }
 
   get error(): unknown {
     return this.#failure?.error;
+  }
+
+  /** Whether one of its steps is under way, and what it says that it waits for. */
+  get busy(): false | { readonly waitsFor: string | undefined } {
+    return this.#busy && { waitsFor: this.#waitsFor };
+  }
+
+  get diagnoses(): boolean {
+    return this.#plugin?.diagnose !== undefined;
   }
 
   /** Called alone for telemetry, before anything instrumented is imported. */
@@ -82,18 +94,25 @@ export class RunningPlugin {
   async register(): Promise<void> {
     await this.#step('register', async () => {
       await this.#bindings.load(bind => this.#plugin?.register?.({ ...this.#context(), bind }));
-      const missing = this.#provided().filter(token => !this.#bindings.has(token));
-      if (missing.length > 0) throw this.#notBound(missing.map(tokenName));
+      const missing = this.#provided.filter(token => !this.#bindings.has(token)).map(tokenName);
+      if (missing.length > 0) throw notBound(this.planned, missing);
     });
+  }
+
+  /** After all have registered and before any starts. */
+  async checkLifetimes(perSession: PlannedPlugin['manifest']['perSession']): Promise<void> {
+    const { registry, container } = this.#surroundings;
+    await this.#step('register', () => checkLifetimes(this.key, registry.records, perSession ?? [], container));
   }
 
   /** Starts it and makes every service it provides. */
   async start(cancel: AbortSignal): Promise<void> {
     this.#begun = true;
+    const { startTimeoutMs } = this.planned;
     await this.#step('start', () =>
-      this.#within('start', this.planned.startTimeoutMs, cancel, async signal => {
+      this.#within('start', startTimeoutMs, cancel, async signal => {
         await this.#plugin?.start?.(this.#runContext(signal));
-        for (const token of this.#provided()) await this.#bindings.warm(token);
+        for (const token of this.#provided) await this.#warm(token);
       }),
     );
     if (this.#failure === undefined) this.#outcome = 'started';
@@ -101,49 +120,77 @@ export class RunningPlugin {
 
   async ready(cancel: AbortSignal): Promise<void> {
     this.#letIn = true;
-    await this.#step('ready', () =>
-      this.#within('ready', this.planned.startTimeoutMs, cancel, signal =>
-        this.#plugin?.ready?.(this.#runContext(signal)),
-      ),
-    );
+    const { startTimeoutMs } = this.planned;
+    await this.#step('ready', () => this.#hook('ready', startTimeoutMs, cancel));
+  }
+
+  /** @throws what the hook threw, or `KERNEL_HOOK_TIMEOUT`; then the plugin goes on with the values it had. */
+  async reconfigure(config: unknown): Promise<void> {
+    const before = this.#config;
+    this.#config = config;
+    try {
+      await this.#hook('reconfigure', this.planned.startTimeoutMs);
+    } catch (error) {
+      this.#config = before;
+      throw error;
+    }
+  }
+
+  async diagnose(): Promise<readonly Diagnosis[]> {
+    return this.#within('diagnose', this.planned.startTimeoutMs, undefined, async signal => {
+      return (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
+    });
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */
   async drain(timeoutMs: number): Promise<void> {
-    if (!this.#letIn) return;
-    await this.#within('drain', timeoutMs, undefined, signal => this.#plugin?.drain?.(this.#runContext(signal)));
+    if (this.#letIn) await this.#hook('drain', timeoutMs);
   }
 
-  /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. */
+  /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when no stop is owed. */
   async stop(timeoutMs: number): Promise<void> {
     if (!this.#begun) return;
-    await this.#within('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs), undefined, signal =>
-      this.#plugin?.stop?.(this.#runContext(signal)),
-    );
+    this.#begun = false;
+    await this.#hook('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs));
   }
 
   /** Takes its bindings back; their deactivations run. */
   async unload(): Promise<void> {
+    this.#standby?.stepIn();
     await this.#bindings.unload();
   }
 
+  /** Cleans up after a failure, so that it can be tried again from `register` on. What fails in it is dropped. */
+  async giveUp(): Promise<void> {
+    await this.stop(this.planned.stopTimeoutMs).catch(() => undefined);
+    await this.unload().catch(() => undefined);
+    this.#letIn = false;
+  }
+
+  /** Forgets the failure. */
+  renew(): void {
+    this.#failure = undefined;
+    this.#outcome = 'not-tried';
+  }
+
   report(all: readonly RunningPlugin[]): PluginStartReport {
-    const missed = all.filter(other => this.planned.needs.has(other.key) && !other.started).map(other => other.key);
+    const missed = all.filter(other => this.planned.needs.has(other.key) && other.outcome !== 'started');
     return {
       key: this.key,
       use: this.planned.use,
       level: this.planned.level,
+      optional: this.planned.optional,
       outcome: this.#outcome,
       importMs: this.#times.import,
       registerMs: this.#times.register,
       startMs: this.#times.start,
       readyMs: this.#times.ready,
       ...(this.#failure !== undefined && { failedIn: this.#failure.step, error: this.#failure.error }),
-      ...(this.#outcome === 'not-tried' && { missed }),
+      ...(this.#outcome === 'not-tried' && { missed: missed.map(other => other.key) }),
     };
   }
 
-  async #step(step: Step, work: () => void | Promise<void>): Promise<void> {
+  async #step(step: StartStep, work: () => void | Promise<void>): Promise<void> {
     const { clock } = this.#surroundings;
     const from = clock.now();
     this.#busy = true;
@@ -151,9 +198,10 @@ export class RunningPlugin {
       await work();
     } catch (error) {
       this.#failure = { step, error };
-      this.#outcome = isCancellation(error) ? 'cancelled' : 'failed';
+      this.#outcome = isKeelsonError(error, 'KERNEL_START_CANCELLED') ? 'cancelled' : 'failed';
     } finally {
       this.#busy = false;
+      this.#waitsFor = undefined;
       this.#times[step] += clock.now() - from;
     }
   }
@@ -162,56 +210,41 @@ export class RunningPlugin {
     this.#plugin = await this.planned.load();
   }
 
-  #within(
+  async #warm(token: ServiceToken): Promise<void> {
+    const service = await this.#bindings.warm(token);
+    if (token === slotNamed(this.key)?.token) this.#standby?.switchTo(service as object);
+  }
+
+  #hook(hook: 'ready' | 'reconfigure' | 'drain' | 'stop', timeoutMs: number, cancel?: AbortSignal): Promise<void> {
+    return this.#within(hook, timeoutMs, cancel, signal => this.#plugin?.[hook]?.(this.#runContext(signal)));
+  }
+
+  #within<T>(
     hook: string,
     timeoutMs: number,
     cancel: AbortSignal | undefined,
-    work: (signal: AbortSignal) => void | Promise<void>,
-  ): Promise<void> {
-    const onTimeout = (last: unknown) => this.#timedOut(hook, timeoutMs, last);
+    work: (signal: AbortSignal) => T | Promise<T>,
+  ): Promise<T> {
+    const onTimeout = (last: unknown) => hookTimedOut(this.key, hook, timeoutMs, this.#waitsFor, last);
     return runWithin({ clock: this.#surroundings.clock, timeoutMs, cancel, work, onTimeout });
   }
 
-  #provided() {
+  get #provided() {
     return this.planned.manifest.provides ?? [];
   }
 
   #context(): PluginContext<unknown> {
     const { clock, lifecycle, directory, service } = this.#surroundings;
-    const { key, instance, config } = this.planned;
-    return { config, key, instance, service, directory, clock, lifecycle };
+    const { key, instance } = this.planned;
+    return { config: this.#config, key, instance, service, directory, clock, lifecycle };
   }
 
   #runContext(signal: AbortSignal): RunContext<unknown> {
     const { container } = this.#surroundings;
     const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
-    return { ...this.#context(), container, logger: logger.child({ plugin: this.key }), signal };
+    const waitingFor = (what: string) => {
+      this.#waitsFor = what;
+    };
+    return { ...this.#context(), container, logger: logger.child({ plugin: this.key }), signal, waitingFor };
   }
-
-  #notBound(tokens: readonly string[]): KeelsonError {
-    return new KeelsonError({
-      code: 'PLUGIN_TOKEN_NOT_BOUND',
-      message: `${this.planned.use} says that it provides ${tokens.join(', ')}, but does not bind it.`,
-      hint: 'Bind it in `register`, or take it out of `provides`.',
-      facts: { plugin: this.key, tokens },
-    });
-  }
-
-  #timedOut(hook: string, timeoutMs: number, last: unknown): KeelsonError {
-    const starting = hook === 'start' || hook === 'ready';
-    const because = last instanceof Error ? ` Its last word: ${last.message}` : '';
-    return new KeelsonError({
-      code: starting ? 'KERNEL_START_TIMEOUT' : 'KERNEL_STOP_TIMEOUT',
-      message: `${this.key} did not finish its ${hook} within ${Math.round(timeoutMs)} ms.${because}`,
-      hint: starting
-        ? `Look at what it connects to, or set plugins.${this.key}.startTimeoutMs.`
-        : 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.',
-      facts: { plugin: this.key, hook, timeoutMs },
-      cause: last,
-    });
-  }
-}
-
-function isCancellation(error: unknown): boolean {
-  return error instanceof KeelsonError && error.code === 'KERNEL_START_CANCELLED';
 }

@@ -2,8 +2,8 @@ import { entryKeys } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import type { Plugin } from './plugin.js';
 
-const hooks = ['instrument', 'register', 'start', 'ready', 'drain', 'stop'] as const;
-const lists = ['provides', 'requires', 'optional', 'capabilities'] as const;
+const hooks = ['instrument', 'register', 'start', 'ready', 'reconfigure', 'diagnose', 'drain', 'stop'] as const;
+const lists = ['provides', 'requires', 'optional', 'perSession', 'capabilities'] as const;
 const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
 
 /** What keeps `value` from being a manifest or a plugin, in words; empty when nothing does. */

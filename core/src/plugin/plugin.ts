@@ -30,6 +30,11 @@ export interface PluginManifest<Config = unknown> {
   readonly requires?: readonly ServiceToken[];
   /** Started before it when there. */
   readonly optional?: readonly ServiceToken[];
+  /**
+   * Services that live for one session or request only. A singleton that would keep one is refused before anything
+   * starts.
+   */
+  readonly perSession?: readonly ServiceToken[];
   /** What this implementation can do beyond the contract of its slot. */
   readonly capabilities?: readonly string[];
   /** What it needs of others, by slot: `{ database: ['cancel-query'] }`. */
@@ -70,6 +75,22 @@ export interface RunContext<Config> extends PluginContext<Config> {
   readonly logger: Logger;
   /** Aborts when the hook's time is over or, in `start`, when the start is cancelled. */
   readonly signal: AbortSignal;
+  /**
+   * Says what the hook is waiting for, low in detail (`a connection to db:5432`): told to the operator when the hook
+   * takes long or runs out of time.
+   */
+  waitingFor(what: string): void;
+}
+
+/** What `keelson doctor` found out about one thing. */
+export interface Diagnosis {
+  /** What was looked at, in a few words: `clock skew`. */
+  readonly name: string;
+  readonly status: 'pass' | 'warn' | 'fail';
+  /** One sentence with what was measured; no secret. */
+  readonly output: string;
+  /** What to do; left out for `pass`. */
+  readonly hint?: string;
 }
 
 export interface Plugin<Config = unknown> extends PluginManifest<Config> {
@@ -84,6 +105,13 @@ export interface Plugin<Config = unknown> extends PluginManifest<Config> {
   start?(context: RunContext<Config>): void | Promise<void>;
   /** Everything has started: let work in. */
   ready?(context: RunContext<Config>): void | Promise<void>;
+  /**
+   * The values marked `meta({ reloadable: true })` have changed; `config` holds the new ones, and everything else as
+   * before. Must either take them or throw and keep the old ones.
+   */
+  reconfigure?(context: RunContext<Config>): void | Promise<void>;
+  /** Tries out what only a running plugin can know, for `keelson doctor`. Changes nothing. */
+  diagnose?(context: RunContext<Config>): Promise<readonly Diagnosis[]>;
   /** The stop has begun: take no new work in and wait for what runs. Everything is still there. */
   drain?(context: RunContext<Config>): void | Promise<void>;
   /** Gives back what `start` took, also after a `start` that failed half-way. What it requires is still there. */

@@ -59,6 +59,7 @@ export class Harness implements AsyncDisposable {
       container,
       logger,
       signal,
+      waitingFor() {},
     };
     container.bind(Logger).toConstantValue(logger);
     container.bind(Telemetry).toConstantValue(this.telemetry);

@@ -30,6 +30,7 @@ const context = {
   container,
   logger: silentLogger,
   signal: new AbortController().signal,
+  waitingFor() {},
 };
 await plugin.register?.({ ...context, bind: container.bind.bind(container) });
 await plugin.start?.(context);

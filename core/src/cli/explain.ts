@@ -1,0 +1,109 @@
+import { type ExplainedValue, explainValues, formatExplained } from '../config/explain.js';
+import { nearest } from '../config/nearest.js';
+import { formatOrigin } from '../config/place.js';
+import { formatProblem } from '../config/problem.js';
+import { settingsSchema } from '../config/settings.js';
+import { shapeOf } from '../config/shape.js';
+import { variableFor } from '../config/variables.js';
+import { Kernel } from '../kernel/kernel.js';
+import type { Plan, PlannedPlugin } from '../kernel/plan.js';
+import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+
+export const explain: Command = {
+  name: 'explain',
+  summary: 'say which values are in force, and where each comes from',
+  usage: '[<slot or key>] [--config keelson.yaml] [--environment <name>] [--json]',
+  help: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
+the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it.
+Secrets are masked.
+
+  keelson explain
+  keelson explain database
+  keelson explain database.pool.max`,
+  options: configOptions,
+  positionals: true,
+  async run(options, [wanted], terminal) {
+    const plan = await Kernel.plan(kernelOptions(options, terminal));
+    const key = wanted?.replace(/^plugins\./, '');
+    const groups = groupsOf(plan)
+      .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
+      .filter(group => group.values.length > 0 || (key === undefined ? group.plugin : group.key === key));
+    for (const problem of plan.problems) terminal.err(formatProblem(problem));
+    if (groups.length === 0) return unknownKey(wanted ?? '', plan, terminal.err);
+    if (options.json === true) terminal.out(JSON.stringify(groups.map(toJson), undefined, 2));
+    else terminal.out(groups.map(group => formatGroup(group, key)).join('\n\n'));
+    return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
+  },
+};
+
+interface Group {
+  readonly key: string;
+  readonly plugin?: PlannedPlugin;
+  readonly values: readonly ExplainedValue[];
+}
+
+/** The settings of the kernel, then each plugin in the order of the start. */
+function groupsOf(plan: Plan): Group[] {
+  const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
+  const plugins = plan.plugins.map(plugin => ({
+    key: plugin.key,
+    plugin,
+    values: explainValues(plugin.values.node, plugin.values.shape, plugin.key),
+  }));
+  return [{ key: 'kernel', values: settings }, ...plugins];
+}
+
+function matches(value: ExplainedValue, group: string, key: string | undefined): boolean {
+  return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
+}
+
+function unknownKey(wanted: string, plan: Plan, err: (text: string) => void): number {
+  const known = groupsOf(plan).flatMap(group => [group.key, ...group.values.map(value => value.path)]);
+  const meant = nearest(wanted, known);
+  err(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`);
+  return exitCodes.usage;
+}
+
+function formatGroup(group: Group, key: string | undefined): string {
+  const [only] = group.values;
+  if (only !== undefined && only.path === key) return formatOne(only, group);
+  const width = Math.max(0, ...group.values.map(value => value.path.length));
+  const lines = group.values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
+  return [headline(group), ...lines].join('\n');
+}
+
+function headline({ key, plugin }: Group): string {
+  if (plugin === undefined) return key;
+  const version = plugin.version === undefined ? '' : ` ${plugin.version}`;
+  const instead =
+    plugin.replaced === undefined
+      ? ''
+      : `, instead of ${plugin.replaced.use} from ${formatOrigin(plugin.replaced.origin)}`;
+  return `${key}: ${plugin.use}${version}  (${formatOrigin(plugin.origin)}${instead})`;
+}
+
+function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
+  const path = value.path.slice(plugin === undefined ? 0 : key.length + 1).split('.');
+  const variable = plugin === undefined ? variableFor(path[0] ?? '', path.slice(1)) : variableFor(key, path);
+  return [
+    `${value.path} = ${formatExplained(value)}`,
+    ...(value.description === undefined ? [] : [`  ${value.description}`]),
+    ...(value.allowed === undefined ? [] : [`  Allowed: ${value.allowed}.`]),
+    `  Variable: ${variable}`,
+    `  ${value.reloadable ? 'May change while the service runs.' : 'A change needs a restart.'}`,
+  ].join('\n');
+}
+
+function toJson({ key, plugin, values }: Group) {
+  return {
+    key,
+    use: plugin?.use,
+    version: plugin?.version,
+    chosenIn: plugin && formatOrigin(plugin.origin),
+    values: values.map(value => ({
+      ...value,
+      origin: formatOrigin(value.origin),
+      over: value.over.map(below => ({ ...below, origin: formatOrigin(below.origin) })),
+    })),
+  };
+}

@@ -1,0 +1,107 @@
+import { looksSecret } from './interpolate.js';
+import { masked, maskUrl } from './mask.js';
+import { type ConfigNode, child, type MapNode, type ScalarNode } from './node.js';
+import { formatOrigin, joinPath, type Origin } from './place.js';
+import { plain } from './read-values.js';
+import { type Shape, ShapeReader } from './shape.js';
+
+/** One value of the configuration as it is in force, and why it is that one. */
+export interface ExplainedValue {
+  /** `database.pool.max`, `shutdown.noticeMs`. */
+  readonly path: string;
+  /** As JSON; masked when it is a secret; undefined when nothing sets it and it has no default. */
+  readonly value: string | undefined;
+  readonly origin: Origin;
+  /** As written, when `${...}` was filled in. */
+  readonly written?: string;
+  /** The values of lower layers that this one took the place of, nearest first. */
+  readonly over: readonly { readonly value: string; readonly origin: Origin }[];
+  readonly description?: string;
+  readonly allowed?: string;
+  readonly reloadable: boolean;
+}
+
+/** Every value a schema knows of, in the order of the schema: the ones that are set, the defaults, and the unset. */
+export function explainValues(node: MapNode | undefined, shape: Shape, path: string): ExplainedValue[] {
+  return walk(node, shape, path, new ShapeReader(shape), '');
+}
+
+function walk(
+  node: ConfigNode | undefined,
+  shape: Shape,
+  path: string,
+  reader: ShapeReader,
+  key: string,
+): ExplainedValue[] {
+  const keys = reader.keys(shape);
+  const isMap = keys !== undefined && keys.size > 0 && (node === undefined || node.kind === 'map');
+  if (!isMap) return node?.kind === 'map' ? openMap(node, shape, path, reader) : [leaf(node, shape, path, reader, key)];
+  return [...keys].flatMap(([name, below]) => walk(child(node, name), below, joinPath(path, name), reader, name));
+}
+
+function openMap(node: MapNode, shape: Shape, path: string, reader: ShapeReader): ExplainedValue[] {
+  return [...node.entries].flatMap(([name, entry]) =>
+    walk(entry.node, reader.property(shape, name), joinPath(path, name), reader, name),
+  );
+}
+
+function leaf(
+  node: ConfigNode | undefined,
+  shape: Shape,
+  path: string,
+  reader: ShapeReader,
+  key: string,
+): ExplainedValue {
+  const secret = reader.isSecret(shape) || looksSecret(key);
+  const allowed = reader.describe(shape);
+  return {
+    path,
+    value: node === undefined ? shown(shape.default, secret) : shown(plain(node), secret || holdsSecret(node)),
+    origin: node?.origin ?? { from: 'default' },
+    ...(node?.kind === 'scalar' && writtenOf(node, secret || holdsSecret(node))),
+    over: beneath(node, secret),
+    ...(shape.description !== undefined && { description: shape.description }),
+    ...(allowed !== undefined && { allowed }),
+    reloadable: shape.reloadable === true,
+  };
+}
+
+/** What was written in a file is shown; of a secret no more than the names it refers to. */
+function writtenOf(node: ScalarNode, secret: boolean): { written?: string } {
+  if (node.origin.from !== 'file' || node.written === undefined) return {};
+  if (!secret) return { written: maskUrl(node.written) };
+  const references = node.written.match(/\$\{(file:)?[^}:]+/g) ?? [];
+  return { written: references.map(reference => `${reference}}`).join(' ') };
+}
+
+function beneath(node: ConfigNode | undefined, secret: boolean): ExplainedValue['over'] {
+  const found: { value: string; origin: Origin }[] = [];
+  for (let below = node?.beneath; below !== undefined; below = below.beneath) {
+    found.push({ value: shown(plain(below), secret || holdsSecret(below)) ?? 'nothing', origin: below.origin });
+  }
+  return found;
+}
+
+function holdsSecret(node: ConfigNode): boolean {
+  switch (node.kind) {
+    case 'scalar':
+      return node.secret === true;
+    case 'list':
+      return node.items.some(holdsSecret);
+    case 'map':
+      return [...node.entries.values()].some(entry => holdsSecret(entry.node));
+  }
+}
+
+function shown(value: unknown, secret: boolean): string | undefined {
+  if (value === undefined) return undefined;
+  return secret ? masked : maskUrl(JSON.stringify(value));
+}
+
+/** `10  (keelson.yaml:4:3, over 5 from default)`. */
+export function formatExplained(value: ExplainedValue): string {
+  const origin = value.value === undefined ? 'not set' : formatOrigin(value.origin);
+  const written = value.written === undefined ? '' : ` ${value.written}`;
+  const over = value.over.map(below => `, over ${below.value} from ${formatOrigin(below.origin)}`).join('');
+  return `${value.value ?? '-'}  (${origin}${written}${over})`;
+}

@@ -1,0 +1,67 @@
+import { entrySchema, settingsSchema } from '../config/settings.js';
+import { type Shape, shapeOf } from '../config/shape.js';
+import type { PlannedPlugin } from './plan.js';
+
+/**
+ * The JSON Schema of the configuration of one service, for editors. A key that different environments fill with
+ * different plugins takes the keys of the one that its `use` names.
+ */
+export function serviceSchema(plugins: readonly PlannedPlugin[]): Shape {
+  const keys = new Set(plugins.map(plugin => plugin.key));
+  const properties = [...keys].map(key => [key, entryShape(plugins.filter(plugin => plugin.key === key))] as const);
+  const settings = withReferences(shapeOf(settingsSchema));
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    type: 'object',
+    properties: {
+      $schema: { type: 'string' },
+      ...settings.properties,
+      plugins: {
+        type: 'object',
+        description: 'The plugins of the service by key: a slot, a slot and a name (database/reporting), or a name.',
+        properties: Object.fromEntries(properties),
+        additionalProperties: { ...withReferences(shapeOf(entrySchema)), required: ['use'] },
+      },
+    },
+    additionalProperties: false,
+  } as Shape;
+}
+
+function entryShape(candidates: readonly PlannedPlugin[]): object {
+  const entry = withReferences(shapeOf(entrySchema));
+  const variants = [...new Map(candidates.map(plugin => [plugin.use, plugin])).values()];
+  const shapes = variants.map(plugin => ({ plugin, shape: withReferences(plugin.values.shape) }));
+  const [first] = shapes;
+  if (first !== undefined && shapes.length === 1) {
+    return { ...first.shape, properties: { ...entry.properties, ...first.shape.properties }, required: [] };
+  }
+  return {
+    type: 'object',
+    properties: { ...entry.properties, use: { ...entry.properties?.use, examples: variants.map(({ use }) => use) } },
+    allOf: shapes.map(({ plugin, shape }) => ({
+      if: { properties: { use: { const: plugin.use } }, required: ['use'] },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { properties: shape.properties ?? {} },
+    })),
+  };
+}
+
+const reference: Shape = { type: 'string', description: 'Filled in from a variable or a file.' };
+
+/** `${...}` may stand for any value, and a number with a unit may be written with it. Nothing is required of a layer. */
+function withReferences(shape: Shape): Shape {
+  const { required: _required, $schema: _schema, ...rest } = shape as Shape & { $schema?: string };
+  if (rest.properties !== undefined) {
+    const properties = Object.entries(rest.properties).map(([key, below]) => [key, withReferences(below)] as const);
+    return { ...rest, properties: Object.fromEntries(properties) };
+  }
+  const types = typeof rest.type === 'string' ? [rest.type] : (rest.type ?? []);
+  const isPlainValue = types.some(type => type === 'number' || type === 'integer' || type === 'boolean');
+  if (!isPlainValue) return rest;
+  const { description, default: standard, ...value } = rest;
+  return {
+    ...(description !== undefined && { description }),
+    ...(standard !== undefined && { default: standard }),
+    anyOf: [value, { ...reference, pattern: '\\$\\{.+\\}|^\\d+(\\.\\d+)?\\s*[a-z]+$' } as Shape],
+  };
+}

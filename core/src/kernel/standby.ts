@@ -1,0 +1,32 @@
+/**
+ * Stands in a slot for a plugin that may come and go: who holds it reaches the plugin while it runs, and the silent
+ * default otherwise.
+ */
+export class Standby {
+  /** What is bound, and kept by those who ask for the slot. */
+  readonly service: object;
+  readonly #standard: object;
+  #current: object;
+
+  constructor(standard: object) {
+    this.#standard = standard;
+    this.#current = standard;
+    this.service = new Proxy(standard, {
+      get: (_target, property) => {
+        const current = this.#current;
+        const member: unknown = Reflect.get(current, property, current);
+        return typeof member === 'function' ? member.bind(current) : member;
+      },
+      has: (_target, property) => Reflect.has(this.#current, property),
+    });
+  }
+
+  switchTo(service: object): void {
+    this.#current = service;
+  }
+
+  /** Back to the silent default. */
+  stepIn(): void {
+    this.#current = this.#standard;
+  }
+}

@@ -1,0 +1,152 @@
+import { type Clock, systemClock, type Timer } from '../clock.js';
+import type { LoadedConfig } from '../config/load-config.js';
+import { Logger, silentLogger } from '../slots/logger.js';
+import { BindingRegistry } from './bindings.js';
+import { bindStandards, boot, exclusiveTokens, makeStandbys, withNeeds } from './boot.js';
+import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
+import { type KernelOptions, planRequest } from './kernel-options.js';
+import { LifecycleControl } from './lifecycle.js';
+import { makePlan, type Plan, type PlannedPlugin } from './plan.js';
+import type { BootReport } from './report.js';
+import { RunningPlugin, type Surroundings } from './running-plugin.js';
+import { ServiceContainer } from './service-container.js';
+import { shutDown } from './shutdown.js';
+import { stillStarting } from './still-starting.js';
+
+/** One start, from the plan to ready or to undone. */
+export class Start {
+  readonly options: KernelOptions;
+  readonly clock: Clock;
+  readonly container = new ServiceContainer();
+  readonly lifecycle: LifecycleControl;
+  running: readonly RunningPlugin[] = [];
+  readonly #cancel = new AbortController();
+  readonly #startedAt: number;
+  #plan: Plan | undefined;
+  #planMs = 0;
+  #early: RunningPlugin | undefined;
+
+  private constructor(options: KernelOptions) {
+    this.options = options;
+    this.clock = options.clock ?? systemClock;
+    this.#startedAt = this.clock.now();
+    this.lifecycle = new LifecycleControl(error => this.logger.error('A lifecycle listener failed.', { error }));
+  }
+
+  /** @throws PlanError when the plan does not hold. */
+  static async plan(options: KernelOptions): Promise<Start> {
+    const start = new Start(options);
+    const plan = await makePlan({ ...planRequest(options), beforeImports: (...given) => start.#instrument(...given) });
+    if (plan.problems.length > 0) throw new PlanError(plan);
+    start.#plan = plan;
+    start.#planMs = start.clock.now() - start.#startedAt;
+    return start;
+  }
+
+  get plan(): Plan {
+    if (this.#plan === undefined) throw new Error('bug: the plan was asked for before it was made');
+    return this.#plan;
+  }
+
+  get logger(): Logger {
+    return this.container.isBound(Logger) ? this.container.get(Logger) : silentLogger;
+  }
+
+  /** True when the service is ready; otherwise `undo` is owed. */
+  async run(): Promise<boolean> {
+    const { plan, clock } = this;
+    const exclusive = exclusiveTokens(plan);
+    const surroundings: Surroundings = {
+      ...this.#surroundings(plan),
+      registry: new BindingRegistry(exclusive),
+      standbys: makeStandbys(plan, clock),
+    };
+    this.running = plan.plugins.map(planned => this.#adopt(planned, surroundings));
+    bindStandards(plan, surroundings);
+    using _limits = this.#limit();
+    const keys = this.options.only?.({ keys: plan.plugins.map(plugin => plugin.key) });
+    const ready = await boot(plan, this.running, this.#cancel.signal, keys && withNeeds(keys, plan));
+    if (!ready) return false;
+    this.container.seal([...exclusive, ...surroundings.registry.records.map(record => record.token)]);
+    if (keys === undefined) this.lifecycle.move('ready');
+    return true;
+  }
+
+  /** Stops what has been started. */
+  async undo(): Promise<void> {
+    const { plan, container, clock } = this;
+    this.lifecycle.move('stopping', this.#cancel.signal.reason);
+    await shutDown({
+      service: plan.service,
+      reason: 'the start failed',
+      container,
+      clock,
+      settings: plan.settings.shutdown,
+      plugins: this.running,
+      serving: false,
+    });
+    this.lifecycle.move('stopped');
+  }
+
+  report(ready: boolean): BootReport {
+    const failed = this.running.some(plugin => plugin.outcome === 'failed' && !plugin.planned.optional);
+    return {
+      service: this.plan.service,
+      environment: this.plan.environment,
+      outcome: ready ? 'ready' : failed ? 'failed' : 'cancelled',
+      durationMs: this.clock.now() - this.#startedAt,
+      planMs: this.#planMs,
+      levels: this.plan.levels.length,
+      plugins: this.running.map(plugin => plugin.report(this.running)),
+    };
+  }
+
+  failure(report: BootReport): Error {
+    const { signal } = this.options;
+    if (report.outcome === 'cancelled' && signal?.aborted === true)
+      return startCancelled(String(signal.reason), report);
+    return new StartError(report, this.#cancel.signal.reason);
+  }
+
+  /** Cancels the start when asked to or when it takes too long, and says when it takes long. */
+  #limit(): Disposable {
+    const { signal, onSlowStart } = this.options;
+    const { timeoutMs, slowMs } = this.plan.settings.startup;
+    const onAbort = () => this.#cancel.abort(startCancelled(String(signal?.reason ?? 'it was asked to stop')));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    const waitingFor = () => this.running.filter(plugin => plugin.busy).map(plugin => plugin.key);
+    const tooLong = this.clock.schedule(timeoutMs, () => this.#cancel.abort(startTooLong(timeoutMs, waitingFor())));
+    let slow: Timer;
+    const tell = (afterMs: number) => {
+      slow = this.clock.schedule(afterMs, () => {
+        const message = stillStarting(this.running, this.clock.now() - this.#startedAt);
+        this.logger.warn(message);
+        onSlowStart?.(message);
+        tell(afterMs * 2);
+      });
+    };
+    tell(slowMs);
+    return {
+      [Symbol.dispose]: () => {
+        tooLong.cancel();
+        slow.cancel();
+        signal?.removeEventListener('abort', onAbort);
+      },
+    };
+  }
+
+  async #instrument(planned: PlannedPlugin, { directory, settings }: LoadedConfig): Promise<void> {
+    this.#early = new RunningPlugin(planned, this.#surroundings({ directory, service: settings.service }));
+    await this.#early.instrument();
+  }
+
+  #adopt(planned: PlannedPlugin, surroundings: Surroundings): RunningPlugin {
+    return new RunningPlugin(planned, surroundings, planned.key === this.#early?.key ? this.#early : undefined);
+  }
+
+  #surroundings({ directory, service }: { directory: string; service: string }): Surroundings {
+    const { container, clock, lifecycle } = this;
+    return { container, clock, lifecycle, directory, service, registry: new BindingRegistry([]), standbys: new Map() };
+  }
+}
