@@ -267,6 +267,7 @@ describe('sampling', () => {
     await clock.advance(0);
     expect(aborted).toBe(true);
     expect(clock.pending).toBe(0);
+    expect(logger.lines(), 'what a removed check says is not told').toEqual([]);
     expect(engine.report('ready').checks.map(check => check.name)).toEqual(['lifecycle']);
     engine.register(scripted('database'));
     registration[Symbol.dispose]();

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { FakeClock } from '@keelson/core/testing';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connectTo, gate, Harness } from './harness.fixture.js';
 
 let harness: Harness;
@@ -146,6 +146,7 @@ describe('the process', () => {
     const child = fork(new URL('./stopping-service.fixture.ts', import.meta.url), {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
+    onTestFinished(() => void child.kill());
     const [port] = await once(child, 'message');
     const connection = await connectTo(Number(port));
     connection.send(get('/'));
