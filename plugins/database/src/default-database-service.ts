@@ -1,11 +1,11 @@
 import {
-  type Attempt,
   type Clock,
   Deadline,
   type HealthResult,
   type Logger,
+  type Metrics,
   type RetryPolicy,
-  type Span,
+  silentMetrics,
   type Telemetry,
 } from '@keelson/core';
 import { connectWithin } from './connect.js';
@@ -21,6 +21,7 @@ import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/dri
 import { createDialect } from './driver/session-driver.js';
 import { ConnectionError, causeOf, DatabaseClosedError, faultFacts } from './errors/connection-error.js';
 import { Healing } from './healing.js';
+import { DatabaseMetrics } from './metrics.js';
 import { migrateUp } from './migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -28,6 +29,7 @@ import { createOrm, type Orm, type OrmDriver } from './orm.js';
 import { CurrentSession } from './session/current-session.js';
 import { OpenSessions } from './session/open-sessions.js';
 import { SessionOpener } from './session/session-opener.js';
+import { UnitRunner } from './session/unit-runner.js';
 import type { UnitSession } from './session/unit-session.js';
 import { type DatabaseState, type StateListener, StateMachine } from './state.js';
 import { StatementLog } from './statement-log.js';
@@ -39,6 +41,8 @@ export interface DatabaseServiceParts {
   readonly options: CommonDatabaseOptions;
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
+  /** Default: measured by nobody. */
+  readonly metrics?: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
   /** What breaker, spans and metrics call it: `database`, `database/reporting`. */
@@ -55,9 +59,11 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #state = new StateMachine();
   readonly #current = new CurrentSession();
   readonly #openSessions: OpenSessions;
+  readonly #metrics: DatabaseMetrics;
   readonly #stopping = new AbortController();
   readonly #healing: Healing;
   readonly #opener: SessionOpener;
+  readonly #units: UnitRunner;
   readonly #orm: Orm;
   #verifying = false;
   #connecting: Promise<void> | undefined;
@@ -66,6 +72,7 @@ class DefaultDatabaseService implements DatabaseService {
   constructor(parts: DatabaseServiceParts) {
     const { driver, clock, logger, options } = parts;
     this.#parts = parts;
+    this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
     this.#orm = createOrm({
       ormDriver: parts.ormDriver,
       dialect: createDialect(new GuardedDirectConnections(driver, clock, this.#current)),
@@ -87,6 +94,18 @@ class DefaultDatabaseService implements DatabaseService {
       cancelGraceMs: options.session.cancelGraceMs,
       retry: parts.retry,
       target: parts.target,
+    });
+    this.#units = new UnitRunner({
+      retry: parts.retry,
+      telemetry: parts.telemetry,
+      metrics: this.#metrics,
+      logger,
+      clock,
+      target: parts.target,
+      deadlineOf: given => this.#opener.deadlineOf(given),
+      open: (given, deadline, attempt) => this.#whenOpen(() => this.#opener.open(given, deadline, attempt)),
+      onWell: () => this.#seenWell(),
+      onDown: cause => this.#seenDown(cause),
     });
     this.#healing = new Healing({ ping: signal => driver.ping(signal), clock, onHealed: () => this.#seenWell() });
     driver.onLost(cause => this.#seenDown(cause));
@@ -116,7 +135,7 @@ class DefaultDatabaseService implements DatabaseService {
 
   async session<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
     const outer = this.#current.get();
-    if (outer === undefined || options.nested === 'separate') return this.#unit(work, options);
+    if (outer === undefined || options.nested === 'separate') return this.#units.run(work, options);
     return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
   }
 
@@ -205,75 +224,11 @@ class DefaultDatabaseService implements DatabaseService {
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
     this.#healing.stop();
+    this.#metrics.close();
     this.#stopping.abort(new DatabaseClosedError());
     if (this.state.is !== 'closed') this.#state.move({ is: 'closed' });
     await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
-  }
-
-  /** One unit of work, run until it is done, may not be repeated, or its time is over. */
-  #unit<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
-    const { retry, telemetry, target, logger } = this.#parts;
-    const deadline = this.#opener.deadlineOf(options);
-    const name = options.name ?? 'session';
-    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.system.name': 'postgresql' };
-    let last: UnitSession | undefined;
-    return telemetry.span({ name: `database.${name}`, operation: 'db', attributes }, async span => {
-      const startedAt = this.#parts.clock.now();
-      try {
-        return await retry.execute(
-          async attempt => {
-            const attemptOptions = { ...options, signal: attempt.signal };
-            last = await this.#whenOpen(() => this.#opener.open(attemptOptions, attempt.deadline, attempt.number));
-            return this.#attempt(last, work, attempt, name);
-          },
-          {
-            name: `database.${name}`,
-            target,
-            idempotent: options.retry !== 'never',
-            deadline,
-            // How long a session may take is said by its own deadline, which ends it on the server too.
-            attemptTimeoutMs: Number.POSITIVE_INFINITY,
-            ...(options.signal && { signal: options.signal }),
-            classify: () => last?.verdict ?? { retry: false, availability: 'unknown' },
-            onRetry: ({ attempt, delayMs, error }) =>
-              logger.warn('retrying a session', {
-                session: name,
-                attempt,
-                delayMs: Math.round(delayMs),
-                ...brief(error),
-              }),
-          },
-        );
-      } catch (error) {
-        const final = last?.abandoned(error, deadline.passed ? 'deadline' : 'signal') ?? error;
-        this.#gaveUp(final, name);
-        throw final;
-      } finally {
-        span.setAttribute('db.retry_count', (last?.attempt ?? 1) - 1);
-        span.setAttribute('db.duration_ms', this.#parts.clock.now() - startedAt);
-      }
-    });
-  }
-
-  #attempt<T>(session: UnitSession, work: SessionWork<T>, attempt: Attempt, name: string): Promise<T> {
-    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.attempt': attempt.number };
-    const options = { name: 'database.attempt', operation: 'db', attributes };
-    return this.#parts.telemetry.span(options, (_span: Span) => this.#runUnit(session, work));
-  }
-
-  async #runUnit<T>(session: UnitSession, work: SessionWork<T>): Promise<T> {
-    try {
-      const result = await session.run(() => work(session.em, session));
-      await session.commit();
-      if (session.transaction.answered) this.#seenWell();
-      return result;
-    } catch (error) {
-      const explained = session.explain(error);
-      await session.rollback();
-      if (session.verdict.availability === 'down') this.#seenDown(explained);
-      throw explained;
-    }
   }
 
   async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {
@@ -295,13 +250,6 @@ class DefaultDatabaseService implements DatabaseService {
   /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
   #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
     return outer.em.transactional(em => work(em, outer));
-  }
-
-  #gaveUp(error: unknown, name: string): void {
-    const cause = error instanceof ConnectionError ? error : undefined;
-    if (cause === undefined) return;
-    this.#parts.logger.error('a session failed', { session: name, error });
-    this.#parts.telemetry.captureError(error, { operation: `database.${name}` });
   }
 
   /** A lost connection may be one backend that was ended; only a server that does not answer is lost. */
@@ -329,11 +277,6 @@ class DefaultDatabaseService implements DatabaseService {
     if (now.is === 'error') logger.error('database lost', { ...facts, ...faultFacts(now.cause) });
     else logger.info(now.is === 'connected' ? 'database connected' : 'database disconnected', facts);
   }
-}
-
-function brief(error: unknown): Record<string, unknown> {
-  const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-  return { ...(typeof code === 'string' && { code }), ...faultFacts(error) };
 }
 
 function notConnected(state: string): ConnectionError {

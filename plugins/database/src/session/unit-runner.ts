@@ -1,0 +1,138 @@
+import type { Attempt, Clock, Deadline, ExecuteOptions, Logger, RetryPolicy, Telemetry } from '@keelson/core';
+import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
+import { ConnectionError, faultFacts } from '../errors/connection-error.js';
+import type { DatabaseMetrics } from '../metrics.js';
+import type { UnitSession } from './unit-session.js';
+
+export interface UnitRunnerParts {
+  readonly retry: RetryPolicy;
+  readonly telemetry: Telemetry;
+  readonly metrics: DatabaseMetrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly target: string;
+  readonly deadlineOf: (options: OpenSessionOptions) => Deadline;
+  readonly open: (options: SessionOptions, deadline: Deadline, attempt: number) => Promise<UnitSession>;
+  /** The database has answered; the database could not be reached. */
+  readonly onWell: () => void;
+  readonly onDown: (cause: unknown) => void;
+}
+
+/** Runs a unit of work until it is done, may not be repeated, or its time is over; each attempt in a session of its own. */
+export class UnitRunner {
+  readonly #parts: UnitRunnerParts;
+
+  constructor(parts: UnitRunnerParts) {
+    this.#parts = parts;
+  }
+
+  run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
+    const { telemetry } = this.#parts;
+    const name = options.name ?? 'session';
+    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.system.name': 'postgresql' };
+    return telemetry.span({ name: `database.${name}`, operation: 'db', attributes }, async span => {
+      const unit = new Unit(this.#parts, work, options, name);
+      try {
+        return await unit.run();
+      } finally {
+        span.setAttribute('db.retry_count', unit.attempts - 1);
+        span.setAttribute('db.duration_ms', unit.durationMs);
+      }
+    });
+  }
+}
+
+class Unit<T> {
+  readonly #parts: UnitRunnerParts;
+  readonly #work: SessionWork<T>;
+  readonly #options: SessionOptions;
+  readonly #name: string;
+  readonly #deadline: Deadline;
+  readonly #startedAt: number;
+  #last: UnitSession | undefined;
+
+  constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
+    this.#parts = parts;
+    this.#work = work;
+    this.#options = options;
+    this.#name = name;
+    this.#deadline = parts.deadlineOf(options);
+    this.#startedAt = parts.clock.now();
+  }
+
+  get attempts(): number {
+    return this.#last?.attempt ?? 1;
+  }
+
+  get durationMs(): number {
+    return this.#parts.clock.now() - this.#startedAt;
+  }
+
+  async run(): Promise<T> {
+    const { retry, metrics } = this.#parts;
+    try {
+      const result = await retry.execute(attempt => this.#attempt(attempt), this.#executeOptions());
+      metrics.session(this.#name, this.durationMs, this.attempts, undefined);
+      return result;
+    } catch (error) {
+      const reason = this.#deadline.passed ? 'deadline' : 'signal';
+      const final = this.#last?.abandoned(error, reason) ?? error;
+      metrics.session(this.#name, this.durationMs, this.attempts, final);
+      this.#gaveUp(final);
+      throw final;
+    }
+  }
+
+  #executeOptions(): ExecuteOptions {
+    const { retry, signal } = this.#options;
+    return {
+      name: `database.${this.#name}`,
+      target: this.#parts.target,
+      idempotent: retry !== 'never',
+      deadline: this.#deadline,
+      // How long a session may take is said by its own deadline, which ends it on the server too.
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      ...(signal && { signal }),
+      classify: () => this.#last?.verdict ?? { retry: false, availability: 'unknown' },
+      onRetry: event => this.#tellRetry(event),
+    };
+  }
+
+  async #attempt(attempt: Attempt): Promise<T> {
+    const { telemetry, open } = this.#parts;
+    const { number, deadline, signal } = attempt;
+    const session = await open({ ...this.#options, signal }, deadline, number);
+    this.#last = session;
+    const attributes = { 'db.service': 'DatabaseService', 'db.operation': this.#name, 'db.attempt': number };
+    return telemetry.span({ name: 'database.attempt', operation: 'db', attributes }, () => this.#runIn(session));
+  }
+
+  async #runIn(session: UnitSession): Promise<T> {
+    const { onWell, onDown } = this.#parts;
+    try {
+      const result = await session.run(() => this.#work(session.em, session));
+      await session.commit();
+      if (session.transaction.answered) onWell();
+      return result;
+    } catch (error) {
+      const explained = session.explain(error);
+      await session.rollback();
+      if (session.verdict.availability === 'down') onDown(explained);
+      throw explained;
+    }
+  }
+
+  #tellRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
+    const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+    const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
+    this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
+  }
+
+  /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once. */
+  #gaveUp(error: unknown): void {
+    if (!(error instanceof ConnectionError)) return;
+    const { logger, telemetry } = this.#parts;
+    logger.error('a session failed', { session: this.#name, attempts: this.attempts, error });
+    telemetry.captureError(error, { operation: `database.${this.#name}` });
+  }
+}
