@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { currentContext } from '@keelson/core';
 import express, { Router } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './index.js';
 
@@ -237,7 +238,7 @@ describe('the access log', () => {
   async function linesOf(server: Harness, count: number) {
     const isAccess = (message: string) => /^[A-Z]+ \S+.* \d{3}$/.test(message);
     const found = () => server.logger.lines().filter(line => isAccess(line.message));
-    while (found().length < count) await new Promise(setImmediate);
+    await eventually(() => found().length >= count);
     return found();
   }
 
@@ -320,7 +321,7 @@ describe('an error after the answer', () => {
     });
     const response = await fetch(`${url}/late`);
     expect([response.status, await response.text()]).toEqual([200, 'complete']);
-    while (telemetry.errors().length === 0) await new Promise(setImmediate);
+    await eventually(() => telemetry.errors().length > 0);
     expect(logger.find('after its answer had begun')).toMatchObject({
       level: 'error',
       facts: { route: '/late', method: 'GET', error },
@@ -353,7 +354,7 @@ describe('an error after the answer', () => {
     await arrived.promise;
     controller.abort();
     await expect(answer).rejects.toThrow();
-    while (server.logger.find('after its client had gone') === undefined) await new Promise(setImmediate);
+    await eventually(() => server.logger.find('after its client had gone') !== undefined);
     expect(server.telemetry.errors()).toEqual([]);
     expect(server.logger.lines('error')).toEqual([]);
   });
