@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from './database.js';
@@ -98,6 +99,18 @@ describe('startPostgres', () => {
     await other.dispose();
     expect(isAlive(pid)).toBe(false);
     expect(existsSync(dataDirectory)).toBe(false);
+  });
+
+  test.runIf(process.platform === 'linux')('disposed after kill -9, it leaves no shared memory', async () => {
+    const other = await startPostgres();
+    const file = readFileSync(join(other.dataDirectory, 'postmaster.pid'), 'utf8');
+    const segment = file.split('\n')[6]?.trim().split(/\s+/)[1] ?? '';
+    const isThere = () =>
+      new RegExp(`^\\s*-?\\d+\\s+${segment}\\s`, 'm').test(readFileSync('/proc/sysvipc/shm', 'utf8'));
+    expect(isThere()).toBe(true);
+    await other.kill('SIGKILL');
+    await other.dispose();
+    expect(isThere()).toBe(false);
   });
 });
 

@@ -1,30 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { dirname } from 'node:path';
 import pg from 'pg';
 import { freePort } from './free-port.js';
-import { guard, release } from './guardian.js';
-import {
-  clusterDirectory,
-  createCluster,
-  findPostgres,
-  postgresEnvironment,
-  postgresIdentity,
-  removeDirectory,
-  superuser,
-} from './postgres-binaries.js';
-import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
-
-/**
- * How PostgreSQL stops: `smart` waits for clients to leave, `fast` ends their transactions (57P01) and closes cleanly,
- * `immediate` drops everything, and the next start recovers from the log.
- */
-export type StopMode = 'smart' | 'fast' | 'immediate';
+import { clusterDirectory, createCluster, removeDirectory, superuser } from './postgres-binaries.js';
+import { PostgresProcess, type Settings, type StopMode } from './postgres-process.js';
 
 export interface PostgresOptions {
   /** Server settings: `{ max_connections: 20, deadlock_timeout: '50ms' }`. */
-  settings?: Readonly<Record<string, string | number | boolean>>;
+  settings?: Settings;
   /**
    * Writes through to the disk, as a production server does. Default false: several times faster, and still safe
    * against everything but a crash of the machine (a `kill -9` of the server included).
@@ -67,10 +49,9 @@ export interface PostgresServer extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
-/** Starts a PostgreSQL 18 of its own for a test, in about 0.2 s. It ends with this process at the latest. */
+/** Starts a PostgreSQL 18 of its own for a test, in about 0.1 s. It ends with this process at the latest. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const directory = clusterDirectory({ onDisk: options.fsync ?? false });
-  const server = new LocalPostgres(directory, await freePort(), options);
+  const server = new LocalPostgres(await freePort(), options);
   try {
     await (options.prepare ?? createCluster)(server.dataDirectory);
     await server.start();
@@ -91,25 +72,25 @@ export async function createApplicationRole(server: Pick<PostgresServer, 'query'
   exception when duplicate_object or unique_violation then null; end $$`);
 }
 
-const startTimeoutMs = 30_000;
-const stopTimeoutMs = 15_000;
-const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
-
 class LocalPostgres implements PostgresServer {
   readonly host = '127.0.0.1';
   readonly port: number;
-  readonly dataDirectory: string;
-  readonly #directory: string;
-  readonly #options: PostgresOptions;
-  #pid: number | undefined;
-  #frozen: readonly number[] = [];
-  #leftBehind: readonly number[] = [];
+  readonly #process: PostgresProcess;
 
-  constructor(directory: string, port: number, options: PostgresOptions) {
-    this.#directory = directory;
+  constructor(port: number, { fsync = false, settings }: PostgresOptions) {
     this.port = port;
-    this.#options = options;
-    this.dataDirectory = join(directory, 'data');
+    this.#process = new PostgresProcess(clusterDirectory({ onDisk: fsync }), {
+      port,
+      listen_addresses: this.host,
+      unix_socket_directories: '',
+      fsync,
+      full_page_writes: fsync,
+      // In files under the data directory, so that nothing stays in /dev/shm after a kill -9.
+      dynamic_shared_memory_type: 'mmap',
+      io_method: 'sync',
+      shared_buffers: '32MB',
+      ...settings,
+    });
   }
 
   get url(): string {
@@ -117,57 +98,36 @@ class LocalPostgres implements PostgresServer {
   }
 
   get pid(): number | undefined {
-    return this.#pid;
+    return this.#process.pid;
   }
 
-  async start(): Promise<void> {
-    if (this.#pid !== undefined) return;
-    await this.#clearAfterCrash();
-    const pid = await this.#spawn();
-    const end = performance.now() + startTimeoutMs;
-    while (!this.#isReady(pid)) {
-      if (this.#pid !== pid) throw new Error(`PostgreSQL did not start:\n${this.log().slice(-2_000)}`);
-      if (performance.now() > end) throw new Error(`PostgreSQL is not ready after ${startTimeoutMs} ms`);
-      await sleep(5);
-    }
+  get dataDirectory(): string {
+    return this.#process.dataDirectory;
   }
 
-  async stop(mode: StopMode = 'fast'): Promise<void> {
-    if (this.#pid === undefined) return;
-    this.thaw();
-    const family = [this.#pid, ...childrenOf(this.#pid)];
-    sendSignal(this.#pid, stopSignals[mode]);
-    if (await waitUntilGone(family, stopTimeoutMs)) return this.#untilNoticed();
-    throw new Error(`PostgreSQL did not stop (${mode}) within ${stopTimeoutMs} ms`);
+  start(): Promise<void> {
+    return this.#process.start();
   }
 
-  async restart(mode: StopMode = 'fast'): Promise<void> {
+  stop(mode: StopMode = 'fast'): Promise<void> {
+    return this.#process.stop(mode);
+  }
+
+  async restart(mode?: StopMode): Promise<void> {
     await this.stop(mode);
     await this.start();
   }
 
-  async kill(signal: NodeJS.Signals): Promise<void> {
-    if (this.#pid === undefined) return;
-    if (signal === 'SIGKILL') this.#leftBehind = childrenOf(this.#pid);
-    sendSignal(this.#pid, signal);
-    if (signal !== 'SIGKILL') return;
-    this.thaw();
-    await this.#untilNoticed();
-    await this.#clearAfterCrash();
+  kill(signal: NodeJS.Signals): Promise<void> {
+    return this.#process.kill(signal);
   }
 
   freeze(): void {
-    if (this.#pid === undefined) return;
-    // The postmaster first: it starts no child any more that would be missed.
-    sendSignal(this.#pid, 'SIGSTOP');
-    const children = childrenOf(this.#pid);
-    for (const child of children) sendSignal(child, 'SIGSTOP');
-    this.#frozen = [...children, this.#pid];
+    this.#process.freeze();
   }
 
   thaw(): void {
-    for (const pid of this.#frozen) sendSignal(pid, 'SIGCONT');
-    this.#frozen = [];
+    this.#process.thaw();
   }
 
   async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
@@ -197,98 +157,19 @@ class LocalPostgres implements PostgresServer {
   }
 
   log(): string {
-    return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
+    return this.#process.log();
   }
 
   async dispose(): Promise<void> {
-    if (this.#pid !== undefined) {
-      await this.stop('immediate').catch(() => this.kill('SIGKILL'));
-    }
-    await this.#clearAfterCrash();
-    await this.#removeSharedMemory();
-    removeDirectory(this.#directory);
+    await this.#process.dispose();
+    removeDirectory(dirname(this.dataDirectory));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  get #logFile(): string {
-    return join(this.#directory, 'log');
-  }
-
   #url(role: { name: string; password: string }, database: string): string {
     return `postgres://${role.name}:${role.password}@${this.host}:${this.port}/${encodeURIComponent(database)}`;
-  }
-
-  async #spawn(): Promise<number> {
-    const { postgres } = await findPostgres();
-    const log = openSync(this.#logFile, 'a');
-    const child = spawn(postgres, ['-D', this.dataDirectory, ...this.#settings()], {
-      ...postgresIdentity,
-      cwd: '/',
-      env: postgresEnvironment,
-      stdio: ['ignore', log, log],
-      detached: true,
-    });
-    closeSync(log);
-    child.unref();
-    await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    const pid = child.pid;
-    if (pid === undefined) throw new Error('bug: a spawned process has no id');
-    guard(pid);
-    this.#pid = pid;
-    child.once('exit', () => {
-      release(pid);
-      this.#pid = undefined;
-    });
-    return pid;
-  }
-
-  #settings(): string[] {
-    const durable = this.#options.fsync ?? false;
-    const settings = {
-      port: this.port,
-      listen_addresses: this.host,
-      unix_socket_directories: '',
-      fsync: durable,
-      full_page_writes: durable,
-      // In files under the data directory, so that nothing stays in /dev/shm after a kill -9.
-      dynamic_shared_memory_type: 'mmap',
-      io_method: 'sync',
-      shared_buffers: '32MB',
-      ...this.#options.settings,
-    };
-    return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  }
-
-  /** The postmaster says in its pid file how far it is; the same place pg_ctl looks. */
-  #isReady(pid: number): boolean {
-    const [owner, , , , , , , status] = this.#pidFile();
-    return Number(owner) === pid && status?.trim() === 'ready';
-  }
-
-  #pidFile(): string[] {
-    const file = join(this.dataDirectory, 'postmaster.pid');
-    return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  }
-
-  /** The processes are gone before Node has told us so. */
-  async #untilNoticed(): Promise<void> {
-    while (this.#pid !== undefined) await sleep(1);
-  }
-
-  /** Backends notice that the postmaster died, and leave, unless busy; until they have, the next one refuses to start. */
-  async #clearAfterCrash(): Promise<void> {
-    if (await waitUntilGone(this.#leftBehind, 500)) return;
-    for (const pid of this.#leftBehind.filter(isAlive)) sendSignal(pid, 'SIGKILL');
-    await waitUntilGone(this.#leftBehind, 2_000);
-  }
-
-  /** A postmaster that was killed could not give back the small segment that guards its data directory. */
-  async #removeSharedMemory(): Promise<void> {
-    const segment = this.#pidFile()[6]?.trim().split(/\s+/)[1];
-    if (segment === undefined) return;
-    await new Promise(resolve => execFile('ipcrm', ['-m', segment], resolve));
   }
 }

@@ -1,0 +1,153 @@
+import { execFile, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { guard, release } from './guardian.js';
+import { findPostgres, postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
+import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
+
+/**
+ * How PostgreSQL stops: `smart` waits for clients to leave, `fast` ends their transactions (57P01) and closes cleanly,
+ * `immediate` drops everything, and the next start recovers from the log.
+ */
+export type StopMode = 'smart' | 'fast' | 'immediate';
+
+export type Settings = Readonly<Record<string, string | number | boolean>>;
+
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+
+/** The processes of a server: the postmaster, and the children it starts for connections and chores. */
+export class PostgresProcess {
+  readonly dataDirectory: string;
+  readonly #logFile: string;
+  readonly #settings: Settings;
+  #pid: number | undefined;
+  #frozen: readonly number[] = [];
+  #leftBehind: readonly number[] = [];
+
+  constructor(directory: string, settings: Settings) {
+    this.dataDirectory = join(directory, 'data');
+    this.#logFile = join(directory, 'log');
+    this.#settings = settings;
+  }
+
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  log(): string {
+    return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
+  }
+
+  async start(): Promise<void> {
+    if (this.#pid !== undefined) return;
+    await this.#clearAfterCrash();
+    const pid = await this.#spawn();
+    const end = performance.now() + startTimeoutMs;
+    while (!this.#isReady(pid)) {
+      if (this.#pid !== pid) throw new Error(`PostgreSQL did not start:\n${this.log().slice(-2_000)}`);
+      if (performance.now() > end) throw new Error(`PostgreSQL is not ready after ${startTimeoutMs} ms`);
+      await sleep(5);
+    }
+  }
+
+  async stop(mode: StopMode): Promise<void> {
+    if (this.#pid === undefined) return;
+    this.thaw();
+    const family = [this.#pid, ...childrenOf(this.#pid)];
+    sendSignal(this.#pid, stopSignals[mode]);
+    if (await waitUntilGone(family, stopTimeoutMs)) return this.#untilNoticed();
+    throw new Error(`PostgreSQL did not stop (${mode}) within ${stopTimeoutMs} ms`);
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    if (this.#pid === undefined) return;
+    if (signal === 'SIGKILL') this.#leftBehind = childrenOf(this.#pid);
+    sendSignal(this.#pid, signal);
+    if (signal !== 'SIGKILL') return;
+    this.thaw();
+    await this.#untilNoticed();
+    await this.#clearAfterCrash();
+  }
+
+  freeze(): void {
+    if (this.#pid === undefined) return;
+    // The postmaster first: it starts no child any more that would be missed.
+    sendSignal(this.#pid, 'SIGSTOP');
+    const children = childrenOf(this.#pid);
+    for (const child of children) sendSignal(child, 'SIGSTOP');
+    this.#frozen = [...children, this.#pid];
+  }
+
+  thaw(): void {
+    for (const pid of this.#frozen) sendSignal(pid, 'SIGCONT');
+    this.#frozen = [];
+  }
+
+  /** Ends everything, in whatever state it is. */
+  async dispose(): Promise<void> {
+    await this.stop('immediate').catch(() => this.kill('SIGKILL'));
+    await this.#clearAfterCrash();
+    await this.#removeSharedMemory();
+  }
+
+  async #spawn(): Promise<number> {
+    const { postgres } = await findPostgres();
+    const settings = Object.entries(this.#settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const log = openSync(this.#logFile, 'a');
+    const child = spawn(postgres, ['-D', this.dataDirectory, ...settings], {
+      ...postgresIdentity,
+      cwd: '/',
+      env: postgresEnvironment,
+      stdio: ['ignore', log, log],
+      // Not in our process group: a Ctrl-C in the terminal would stop it under the tests.
+      detached: true,
+    });
+    closeSync(log);
+    child.unref();
+    const { pid } = child;
+    if (pid === undefined) throw await new Promise(resolve => child.once('error', resolve));
+    guard(pid);
+    this.#pid = pid;
+    child.once('exit', () => {
+      release(pid);
+      this.#pid = undefined;
+    });
+    return pid;
+  }
+
+  /** The postmaster says in its pid file how far it is; the same place pg_ctl looks. */
+  #isReady(pid: number): boolean {
+    const [owner, , , , , , , status] = this.#pidFile();
+    return Number(owner) === pid && status?.trim() === 'ready';
+  }
+
+  #pidFile(): string[] {
+    const file = join(this.dataDirectory, 'postmaster.pid');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  }
+
+  /** The processes are gone before Node has told us so. */
+  async #untilNoticed(): Promise<void> {
+    while (this.#pid !== undefined) await sleep(1);
+  }
+
+  /**
+   * Backends notice that the postmaster died, and leave, unless they are busy; until they have, the next one refuses
+   * to start.
+   */
+  async #clearAfterCrash(): Promise<void> {
+    if (await waitUntilGone(this.#leftBehind, 500)) return;
+    for (const pid of this.#leftBehind.filter(isAlive)) sendSignal(pid, 'SIGKILL');
+    await waitUntilGone(this.#leftBehind, 2_000);
+  }
+
+  /** A postmaster that was killed could not give back the small segment that guards its data directory. */
+  async #removeSharedMemory(): Promise<void> {
+    const segment = this.#pidFile()[6]?.trim().split(/\s+/)[1];
+    if (segment === undefined) return;
+    await new Promise(resolve => execFile('ipcrm', ['-m', segment], resolve));
+  }
+}
