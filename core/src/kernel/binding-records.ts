@@ -25,7 +25,11 @@ export interface BindingRecord {
   readonly plugin: string;
   scope: 'Singleton' | 'Transient' | 'Request';
   readonly injections: readonly Injection[];
+  /** Keeps the container from asking it for its service, and from deactivating it, ever again. */
+  readonly disarm: () => void;
 }
+
+type Rest = BindWhenFluentSyntax<unknown> & Partial<BindInFluentSyntax<unknown>>;
 
 const classVerbs = ['to', 'toSelf'];
 const constantVerbs = ['toConstantValue', 'toFactory'];
@@ -50,22 +54,24 @@ export function recordBindings(
 ): Bind {
   return <T>(token: ServiceToken<T>) => {
     const sentence = bind(redirect(token) as ServiceToken<T>);
-    const write = (injections: readonly Injection[], scope: BindingRecord['scope']): BindingRecord => {
-      const written = { token, name, plugin, scope, injections };
+    const write = (injections: readonly Injection[], scope: BindingRecord['scope'], rest: Rest): BindingRecord => {
+      const written = { token, name, plugin, scope, injections, disarm: () => disarm(rest) };
       record(written);
       return written;
     };
     return intercept(sentence, (verb, given) => {
       if (verb === 'toService') {
         const [service] = given as [ServiceToken<T>];
-        write([{ token: service, name, optional: false }], 'Transient');
-        settle(alias(sentence, service, name), name);
+        const rest = alias(sentence, service, name);
+        settle(rest, name);
+        write([{ token: service, name, optional: false }], 'Transient', rest);
         return undefined;
       }
-      const call = Reflect.get(sentence, verb) as (...given: unknown[]) => BindWhenFluentSyntax<unknown>;
+      const call = Reflect.get(sentence, verb) as (...given: unknown[]) => Rest;
       const rest = call.apply(sentence, [...given]);
       settle(rest, name);
-      const written = write(injectionsOf(verb, token, given), constantVerbs.includes(verb) ? 'Singleton' : 'Transient');
+      const scope = constantVerbs.includes(verb) ? 'Singleton' : 'Transient';
+      const written = write(injectionsOf(verb, token, given), scope, rest);
       return watchScope(rest, written);
     });
   };
@@ -101,9 +107,15 @@ function watchScope<T extends object>(rest: T, written: BindingRecord): T {
   }) satisfies T & Partial<BindInFluentSyntax<unknown>>;
 }
 
-function settle(rest: BindWhenFluentSyntax<unknown>, name: string | undefined): void {
+function settle(rest: Rest, name: string | undefined): void {
   if (name === undefined) rest.whenDefault();
   else rest.whenNamed(name);
+}
+
+/** A transient binding has no service to deactivate; a constant cannot be one, but can be kept from matching. */
+function disarm(rest: Rest): void {
+  if (rest.inTransientScope === undefined) rest.when(() => false);
+  else rest.inTransientScope();
 }
 
 function alias<T>(sentence: BindToFluentSyntax<T>, service: ServiceToken<T>, name: string | undefined) {

@@ -29,8 +29,11 @@ export class BindingRegistry {
     this.#records = [...this.#records, record];
   }
 
-  remove(plugin: string): void {
+  /** Forgets what `plugin` has bound; returns it. */
+  remove(plugin: string): readonly BindingRecord[] {
+    const removed = this.#records.filter(record => record.plugin === plugin);
     this.#records = this.#records.filter(record => record.plugin !== plugin);
+    return removed;
   }
 }
 
@@ -83,8 +86,16 @@ export class PluginBindings {
   async unload(): Promise<void> {
     const module = this.#module;
     this.#module = undefined;
-    this.#registry.remove(this.#planned.key);
-    if (module !== undefined) await this.#container.unloadAsync(module);
+    const records = this.#registry.remove(this.#planned.key);
+    if (module === undefined) return;
+    try {
+      await this.#container.unloadAsync(module);
+    } catch (error) {
+      // Inversify keeps every binding of the module when one deactivation fails, or one singleton was never made.
+      for (const record of records) record.disarm();
+      await this.#container.unloadAsync(module).catch(() => undefined);
+      throw error;
+    }
   }
 
   has(token: ServiceToken): boolean {

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { explainValues, formatExplained } from './explain.js';
+import { interpolate } from './interpolate.js';
+import { merge } from './merge.js';
+import type { MapNode } from './node.js';
+import { Findings } from './problem.js';
+import { readValues } from './read-values.js';
+import { parseYaml } from './yaml-file.js';
+
+const schema = z.object({
+  url: z.string().meta({ secret: true }),
+  pool: z.object({ max: z.int().default(10).describe('Most connections.'), min: z.int().optional() }).prefault({}),
+  tags: z.array(z.string()).default([]),
+  labels: z.record(z.string(), z.string()).optional(),
+  replica: z.string().optional(),
+});
+
+async function explained(base: string, overlay: string, variables: Record<string, string> = {}) {
+  const findings = new Findings();
+  const lower = parseYaml(base, 'base.yaml', findings);
+  const upper = parseYaml(overlay, 'over.yaml', findings);
+  if (lower === undefined || upper === undefined) throw new Error('not YAML');
+  const sources = { variables, directory: '.', findings };
+  const node = interpolate(merge(lower, upper), '', sources) as MapNode;
+  const read = await readValues({ node, schema, path: '', variable: () => '', findings });
+  return explainValues(read.node, read.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
+}
+
+test('every value is told with where it comes from, what it is over, and the defaults and the unset as well', async () => {
+  const lines = await explained(
+    'pool: { max: 5 }\ntags: [a]\nlabels: { x: y }\n',
+    `pool: { max: 7 }\nurl: "\${URL}"\n`,
+    {
+      URL: 'postgresql://me:hunter2@db/x',
+    },
+  );
+  expect(lines).toEqual([
+    `db.url [secret]  (over.yaml:2:6 \${URL})`,
+    'db.pool.max 7  (over.yaml:1:14, over 5 from base.yaml:1:14)',
+    'db.pool.min -  (not set)',
+    'db.tags ["a"]  (base.yaml:2:7)',
+    'db.labels.x "y"  (base.yaml:3:14)',
+    'db.replica -  (not set)',
+  ]);
+});
+
+test('a secret is shown neither where it was written nor as a default of a reference', async () => {
+  const lines = await explained(
+    `url: "postgresql://me:hunter2@\${HOST:-hunter3}/x"`,
+    `replica: "postgresql://me:hunter4@x"`,
+  );
+  expect(lines.join('\n')).not.toContain('hunter');
+  expect(lines[0]).toBe(`db.url [secret]  (base.yaml:1:6 \${HOST})`);
+});

@@ -1,0 +1,74 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import type { Plugin } from '../plugin/plugin.js';
+import { Kernel } from './kernel.js';
+import { serviceFolder } from './service.fixture.js';
+
+const config = z.object({
+  rate: z.int().max(10).default(1).meta({ reloadable: true }),
+  token: z.string().optional().meta({ reloadable: true, secret: true }),
+  port: z.int().default(1),
+});
+
+async function running(values: object, reconfigure: (config: unknown) => void) {
+  const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
+  onTestFinished(() => folder[Symbol.dispose]());
+  const a: Plugin = { name: 'a', config, reconfigure: context => reconfigure(context.config) };
+  const write = (next: object) => folder.write('keelson.yaml', { plugins: { a: { use: 'x', ...next } } });
+  const kernel = await Kernel.start({
+    config: folder.config,
+    variables: {},
+    plugins: { a },
+    overrides: { plugins: { a: { use: 'x' } } },
+  });
+  onTestFinished(() => void kernel.stop());
+  return { kernel, write };
+}
+
+test('values that a plugin declares reloadable reach it, the rest needs a restart', async () => {
+  const seen: unknown[] = [];
+  const { kernel, write } = await running({ rate: 2, port: 7 }, value => seen.push(value));
+  write({ rate: 5, port: 8 });
+  const { changes } = await kernel.reload();
+  expect(changes).toMatchObject([
+    { path: 'a.rate', from: '2', to: '5', outcome: 'applied' },
+    { path: 'a.port', from: '7', to: '8', outcome: 'needs-restart' },
+  ]);
+  expect(seen).toEqual([{ rate: 5, port: 7 }]);
+  expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.port', outcome: 'needs-restart' }]);
+});
+
+test('a value that is taken out of the file goes back to its default', async () => {
+  const seen: unknown[] = [];
+  const { kernel, write } = await running({ rate: 2 }, value => seen.push(value));
+  write({});
+  expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.rate', from: '2', to: '1', outcome: 'applied' }]);
+  expect(seen).toEqual([{ rate: 1, port: 1 }]);
+});
+
+test('a secret that changed is seen, and shown nowhere', async () => {
+  const { kernel, write } = await running({ token: 'hunter2' }, () => {});
+  write({ token: 'hunter3' });
+  const { changes } = await kernel.reload();
+  expect(changes).toMatchObject([{ path: 'a.token', from: '[secret]', to: '[secret]', outcome: 'applied' }]);
+  expect(JSON.stringify(changes)).not.toContain('hunter');
+});
+
+test('a configuration that does not hold changes nothing', async () => {
+  const seen: unknown[] = [];
+  const { kernel, write } = await running({ rate: 2 }, value => seen.push(value));
+  write({ rate: 99 });
+  await expect(kernel.reload()).rejects.toMatchObject({ code: 'KERNEL_PLAN_INVALID' });
+  write({ rate: 2 });
+  expect((await kernel.reload()).changes).toEqual([]);
+  expect(seen).toEqual([]);
+});
+
+test('a plugin that refuses the new values keeps the old ones', async () => {
+  const { kernel, write } = await running({ rate: 2 }, () => {
+    throw new Error('not now');
+  });
+  write({ rate: 3 });
+  expect((await kernel.reload()).changes).toMatchObject([{ outcome: 'failed', error: { message: 'not now' } }]);
+  expect((await kernel.reload()).changes).toMatchObject([{ from: '2', to: '3' }]);
+});
