@@ -157,7 +157,7 @@ export class Call<T> {
     if (delayMs >= this.#deadline.remainingMs()) throw this.#late('the pause before the next attempt', delayMs);
     if (!budget.spend(this.#now())) throw this.#giveUp(errors.budgetExhausted(this.#progress(), this.#lastFailure));
     counters.retries++;
-    observer.retried(name);
+    observer.retried?.(name);
     this.#announce(delayMs);
     await pauses.wait(this.#deadline.within(delayMs), this.#options.signal).catch((reason: unknown) => {
       if (reason !== waitedTooLong) throw this.#explain(reason, 'the pause before the next attempt');
@@ -193,7 +193,7 @@ export class Call<T> {
 
   #giveUp(error: errors.RetryError): errors.RetryError {
     this.#target.counters.giveUps++;
-    this.#target.observer.gaveUp(this.#target.name, error.code as RetryErrorCode);
+    this.#target.observer.gaveUp?.(this.#target.name, error.code as RetryErrorCode);
     return error;
   }
 

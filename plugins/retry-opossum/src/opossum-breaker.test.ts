@@ -1,5 +1,5 @@
 import { FakeClock } from '@keelson/core/testing';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BreakerMove, Outcome, Permit } from './circuit-breaker.js';
 import { OpossumBreaker } from './opossum-breaker.js';
 import { type BreakerOptions, policySchema } from './options.js';
@@ -151,6 +151,16 @@ describe('trap: opossum closes a half-open breaker on any error that is filtered
     breaker.settle(early, down);
     expect(breaker.state).toBe('half-open');
   });
+
+  test('nor does its failure count against a target that is back', async () => {
+    const breaker = build({ probes: 1 });
+    const early = Array.from({ length: 5 }, () => admitted(breaker));
+    make(breaker, ...times(5, down));
+    await clock.advance(200);
+    make(breaker, up);
+    for (const permit of early) breaker.settle(permit, down);
+    expect(breaker.state).toBe('closed');
+  });
 });
 
 describe('trap: opossum makes one probe and closes on its first success', () => {
@@ -255,22 +265,29 @@ describe('trap: opossum computes statistics for every failing call', () => {
 });
 
 describe('trap: opossum sets timers and keeps some after its shutdown', () => {
-  /** Node's own timers: opossum knows nothing of our clock. */
-  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
+  // Node's own timers, those that let the process end included: opossum knows nothing of our clock.
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
 
   test('neither a closed, an open nor a half-open breaker holds a timer', async () => {
-    const before = timers();
-    const [breaker] = await halfOpen();
-    expect(breaker.state).toBe('half-open');
-    expect(timers()).toBe(before);
-    expect(clock.pending).toBe(0);
+    build();
+    expect(vi.getTimerCount()).toBe(0);
+    const breaker = await opened();
+    expect(vi.getTimerCount()).toBe(0);
+    await clock.advance(200);
+    expect(breaker.admit()).toMatchObject({ probe: true });
+    expect(vi.getTimerCount() + clock.pending).toBe(0);
   });
 
   test('after its shutdown nothing is left, and nothing is let through', async () => {
-    const before = timers();
     const breaker = await opened();
     breaker.shutdown();
-    expect(timers()).toBe(before);
+    expect(vi.getTimerCount() + clock.pending).toBe(0);
     await clock.advance(60_000);
     expect(breaker.admit()).toBeUndefined();
   });
@@ -309,6 +326,13 @@ describe('held by hand', () => {
     await clock.advance(3_600_000);
     expect(breaker.admit()).toBeUndefined();
     expect(breaker.breakLeftMs()).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('held again as it is, it announces nothing', () => {
+    const breaker = build();
+    breaker.hold('open');
+    breaker.hold('open');
+    expect(moves).toEqual([{ from: 'closed', to: 'held-open' }]);
   });
 
   test('closed, it admits everything, whatever fails', () => {

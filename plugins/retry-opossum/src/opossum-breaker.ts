@@ -130,7 +130,6 @@ export class OpossumBreaker implements CircuitBreaker {
   shutdown(): void {
     this.#state = { name: 'held-open' };
     this.#opossum.shutdown();
-    this.#buckets.removeAllListeners();
   }
 
   #build(): Opossum<[boolean], void> {

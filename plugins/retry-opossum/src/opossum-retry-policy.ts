@@ -9,7 +9,14 @@ import {
 import { Call } from './call.js';
 import { type Change, changesBetween } from './changes.js';
 import { policyStopped } from './errors.js';
-import { policyOf, type RetryOptions, type RetryOptionsInput, retryOptionsSchema } from './options.js';
+import {
+  defaultPolicyName,
+  policyOf,
+  policySchema,
+  type RetryOptions,
+  type RetryOptionsInput,
+  retryOptionsSchema,
+} from './options.js';
 import type { RetryControl } from './retry-control.js';
 import { type RetryObserver, Target, type TargetReport } from './target.js';
 
@@ -54,6 +61,7 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
     const changes = changesBetween(this.#options, next);
     this.#options = next;
     for (const target of this.#targets.values()) target.configure(policyOf(next, target.name));
+    if (changes.length > 0) this.#tell(observer => observer.reconfigured?.(changes));
     return changes;
   }
 
@@ -101,9 +109,9 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
   }
 
   readonly #observer: RetryObserver = {
-    breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved(target, move)),
-    retried: target => this.#tell(observer => observer.retried(target)),
-    gaveUp: (target, code) => this.#tell(observer => observer.gaveUp(target, code)),
+    breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved?.(target, move)),
+    retried: target => this.#tell(observer => observer.retried?.(target)),
+    gaveUp: (target, code) => this.#tell(observer => observer.gaveUp?.(target, code)),
   };
 
   #tell(event: (observer: RetryObserver) => void): void {
@@ -119,7 +127,7 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
 
 function parse(options: RetryOptionsInput): RetryOptions {
   const result = retryOptionsSchema.safeParse(options);
-  if (result.success) return result.data;
+  if (result.success) return withDefaultPolicy(result.data);
   const problems = result.error.issues.map(issue => `${issue.path.join('.') || 'options'}: ${issue.message}`);
   throw new KeelsonError({
     code: 'RETRY_OPTIONS_INVALID',
@@ -128,4 +136,8 @@ function parse(options: RetryOptionsInput): RetryOptions {
     facts: { problems },
     cause: result.error,
   });
+}
+
+function withDefaultPolicy({ policies, targets }: RetryOptions): RetryOptions {
+  return { policies: { [defaultPolicyName]: policySchema.parse({}), ...policies }, targets };
 }

@@ -1,74 +1,105 @@
-import { type HealthCheck, HealthService, Metrics, RetryPolicy, silentHealthService } from '@keelson/core';
+import {
+  definePlugin,
+  HealthService,
+  Kernel,
+  Logger,
+  Metrics,
+  RetryPolicy,
+  type ServiceToken,
+  silentHealthService,
+} from '@keelson/core';
 import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
-import { Container } from 'inversify';
 import { expect, test } from 'vitest';
 import plugin, { errorCodes, RetryControl, retryOptionsSchema } from './index.js';
 import manifest from './manifest.js';
 
-test('fills the slot, reports while it runs, and takes everything back when it stops', async () => {
-  const container = new Container();
-  const clock = new FakeClock();
-  const metrics = new RecordingMetrics();
+const call = { name: 'mail.send', idempotent: true };
+
+/** A service with this plugin and others that keep what they are told. */
+async function boot(policy: { maxAttempts: number }) {
   const logger = new RecordingLogger();
+  const metrics = new RecordingMetrics();
   const checks = new Set<string>();
-  const register = ({ name }: HealthCheck) => {
-    checks.add(name);
-    return { [Symbol.dispose]: () => void checks.delete(name) };
-  };
-  container.bind(Metrics).toConstantValue(metrics);
-  container.bind(HealthService).toConstantValue({ ...silentHealthService, register });
-  const context = {
-    config: retryOptionsSchema.parse({ policies: { default: { maxAttempts: 1 } } }),
-    key: 'retry',
-    instance: undefined,
-    service: 'test',
-    directory: '.',
-    clock,
-    lifecycle: {
-      phase: 'starting' as const,
-      stopping: AbortSignal.abort(),
-      onPhase: () => ({ [Symbol.dispose]() {} }),
+  const health: HealthService = {
+    ...silentHealthService,
+    register({ name }) {
+      checks.add(name);
+      return { [Symbol.dispose]: () => void checks.delete(name) };
     },
   };
-  const running = { ...context, container, logger, signal: AbortSignal.timeout(10_000) };
+  const bound = (slot: string, token: ServiceToken, value: unknown) =>
+    definePlugin({
+      name: `recording-${slot}`,
+      slot,
+      provides: [token],
+      register: ({ bind }) => void bind(token).toConstantValue(value),
+    });
+  const kernel = await Kernel.start({
+    config: { service: 'test' },
+    overrides: { plugins: { retry: { policies: { default: policy } } } },
+    variables: {},
+    clock: new FakeClock(),
+    plugins: {
+      retry: plugin,
+      logger: bound('logger', Logger, logger),
+      metrics: bound('metrics', Metrics, metrics),
+      health: bound('health', HealthService, health),
+    },
+  });
+  return { kernel, logger, metrics, checks };
+}
 
-  await plugin.register?.({ ...context, bind: container.bind.bind(container) });
-  await plugin.start?.(running);
-  const policy = container.get(RetryPolicy);
-  expect(await policy.execute(async () => 'done', { name: 'mail.send', idempotent: true })).toBe('done');
-  container.get(RetryControl).hold('mail', 'open');
+test('fills the slot, reports while it runs, and takes everything back when it stops', async () => {
+  const { kernel, logger, metrics, checks } = await boot({ maxAttempts: 2 });
+  const policy = kernel.container.get(RetryPolicy);
+  expect(await policy.execute(async () => 'done', call)).toBe('done');
+  kernel.container.get(RetryControl).hold('mail', 'open');
   expect(checks).toEqual(new Set(['retry']));
   expect(metrics.value('resilience.circuit_breaker.state', { state: 'held-open' })).toBe(1);
-  expect(logger.find('held-open')).toBeDefined();
+  expect(logger.find('The breaker of "mail" is held-open')).toBeDefined();
 
-  await plugin.stop?.(running);
+  await kernel.stop();
   expect(checks.size).toBe(0);
   expect(metrics.series('resilience.circuit_breaker.state')).toEqual([]);
-  await expect(policy.execute(async () => {}, { name: 'mail.send', idempotent: true })).rejects.toMatchObject({
-    code: 'RETRY_STOPPED',
-  });
+  await expect(policy.execute(async () => {}, call)).rejects.toMatchObject({ code: 'RETRY_STOPPED' });
+});
+
+test('takes new options when the configuration is read again, and logs what differs', async () => {
+  const options = { maxAttempts: 2 };
+  const { kernel, logger } = await boot(options);
+  await kernel.container.get(RetryPolicy).execute(async () => {}, call);
+  options.maxAttempts = 3;
+  const report = await kernel.reload();
+  expect(report.changes).toMatchObject([{ path: 'retry.policies.default.maxAttempts', outcome: 'applied' }]);
+  expect(kernel.container.get(RetryControl).describe()[0]?.policy.maxAttempts).toBe(3);
+  expect(logger.find('The options of the retry policy have changed')?.facts.changes).toEqual([
+    { path: 'policies.default.maxAttempts', from: 2, to: 3 },
+  ]);
+  await kernel.stop();
 });
 
 test('the manifest is that of the plugin', () => {
   expect(plugin).toMatchObject({ name: manifest.name, slot: 'retry', provides: [RetryPolicy, RetryControl] });
 });
 
-test('every option is described in words, and every code is listed once', () => {
-  const undescribed: string[] = [];
+interface JsonSchema {
+  readonly description?: string;
+  readonly reloadable?: boolean;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+}
+
+test('every option is described in words and may change while running, and every code is listed once', () => {
+  const wanting: string[] = [];
   const visit = (schema: JsonSchema, path: string): void => {
     for (const [key, inner] of Object.entries(schema.properties ?? {})) {
-      if (inner.description === undefined) undescribed.push(`${path}${key}`);
+      const isValue = inner.properties === undefined;
+      if (inner.description === undefined || (isValue && inner.reloadable !== true)) wanting.push(`${path}${key}`);
       visit(inner, `${path}${key}.`);
     }
     if (typeof schema.additionalProperties === 'object') visit(schema.additionalProperties, `${path}*.`);
   };
   visit(retryOptionsSchema.toJSONSchema({ io: 'input' }) as JsonSchema, '');
-  expect(undescribed).toEqual([]);
+  expect(wanting).toEqual([]);
   expect(new Set(errorCodes).size).toBe(errorCodes.length);
 });
-
-interface JsonSchema {
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly additionalProperties?: JsonSchema | boolean;
-}

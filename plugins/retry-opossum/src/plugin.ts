@@ -2,7 +2,7 @@ import { definePlugin, HealthService, Metrics, RetryPolicy } from '@keelson/core
 import manifest from './manifest.js';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptions } from './options.js';
-import { breakerCheck, logMoves, measure } from './reporting.js';
+import { breakerCheck, logChanges, measure } from './reporting.js';
 import { RetryControl } from './retry-control.js';
 
 /** What the start of each policy took: a process may run more than one kernel. */
@@ -24,8 +24,11 @@ export const retryOpossum = definePlugin<RetryOptions>({
     const measured = measure(container.get(Metrics), control);
     stack?.use(measured);
     stack?.use(control.observe(measured.observer));
-    stack?.use(control.observe(logMoves(logger)));
+    stack?.use(control.observe(logChanges(logger)));
     stack?.use(container.get(HealthService).register(breakerCheck(control)));
+  },
+  reconfigure({ container, config }) {
+    container.get(RetryControl).reconfigure(config);
   },
   stop({ container }) {
     taken.get(container.get(RetryControl))?.dispose();

@@ -81,6 +81,19 @@ describe('reconfigure', () => {
     expect(await running).toBe(2);
   });
 
+  test('budget and places to wait change at once, also of targets not yet called', async () => {
+    const policy = build({});
+    await policy.execute(async () => {}, call);
+    const budget = { share: 0, floorPerSecond: 0 };
+    policy.reconfigure({ policies: { default: { budget, waiting: { maxWaiters: 0 } } } });
+    expect(policy.describe()[0]?.budgetLeft).toBe(0);
+    expect(await attemptsOf(policy, 'mail.send')).toBe(1);
+    const fail = () => Promise.reject(new Error('down'));
+    for (let failure = 0; failure < 5; failure++)
+      await policy.execute(fail, { ...call, idempotent: false }).catch(() => {});
+    await expect(policy.execute(async () => {}, call)).rejects.toMatchObject({ code: 'CIRCUIT_WAITERS_FULL' });
+  });
+
   test('a breaker keeps its state', async () => {
     const policy = build({});
     policy.hold('database', 'open');

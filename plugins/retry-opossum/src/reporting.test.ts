@@ -2,7 +2,7 @@ import { type ExecuteOptions, KeelsonError } from '@keelson/core';
 import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
 import { beforeEach, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
-import { breakerCheck, logMoves, measure } from './reporting.js';
+import { breakerCheck, logChanges, measure } from './reporting.js';
 
 const call: ExecuteOptions = { name: 'database.session', idempotent: true };
 const refused = new KeelsonError({ code: 'DB_REFUSED', message: 'connection refused' });
@@ -28,7 +28,7 @@ async function outage(): Promise<void> {
 
 test('logs an outage as one warning and its end as one line, and probes at debug', async () => {
   const logger = new RecordingLogger();
-  policy.observe(logMoves(logger));
+  policy.observe(logChanges(logger));
   await outage();
   expect(logger.lines().map(line => [line.level, line.facts.to])).toEqual([
     ['warn', 'open'],
@@ -41,6 +41,16 @@ test('logs an outage as one warning and its end as one line, and probes at debug
     message: 'The breaker of "database" is open',
     facts: { target: 'database', from: 'closed', breakMs: 200, error: refused },
   });
+});
+
+test('logs what differs when the options change, and nothing when they do not', () => {
+  const logger = new RecordingLogger();
+  policy.observe(logChanges(logger));
+  policy.reconfigure({ policies: { default: {} } });
+  policy.reconfigure({ policies: { default: { maxAttempts: 2 } } });
+  policy.reconfigure({ policies: { default: { maxAttempts: 2 } } });
+  const changes = [{ path: 'policies.default.maxAttempts', from: 8, to: 2 }];
+  expect(logger.lines()).toMatchObject([{ level: 'info', facts: { changes } }]);
 });
 
 test('shows the state of each breaker as one series for each state', async () => {

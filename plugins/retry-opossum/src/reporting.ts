@@ -3,8 +3,8 @@ import { type BreakerMove, breakerStates } from './circuit-breaker.js';
 import type { RetryControl } from './retry-control.js';
 import type { RetryObserver, TargetReport } from './target.js';
 
-/** Writes a line when a breaker opens, closes or is held; at `debug` while it probes. */
-export function logMoves(logger: Logger): RetryObserver {
+/** Writes a line when a breaker opens, closes or is held, at `debug` while it probes, and when the options change. */
+export function logChanges(logger: Logger): RetryObserver {
   return {
     breakerMoved(target, move) {
       logger[levelOf(move)](`The breaker of "${target}" is ${move.to}`, {
@@ -15,8 +15,9 @@ export function logMoves(logger: Logger): RetryObserver {
         ...(move.cause === undefined ? {} : { error: move.cause }),
       });
     },
-    retried() {},
-    gaveUp() {},
+    reconfigured(changes) {
+      logger.info('The options of the retry policy have changed', { changes });
+    },
   };
 }
 

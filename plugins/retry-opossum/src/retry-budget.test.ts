@@ -24,6 +24,13 @@ test('forgets calls and retries after its window', () => {
   expect(budget.left(11_000)).toBe(0);
 });
 
+test('lets retries be made again once those before are out of its window', () => {
+  const budget = new RetryBudget(options, 0);
+  for (let retry = 0; retry < 10; retry++) budget.spend(0);
+  expect(budget.spend(8_000)).toBe(false);
+  expect(budget.left(11_000)).toBe(10);
+});
+
 test('goes by new options and keeps what was spent', () => {
   const budget = new RetryBudget(options, 0);
   for (let retry = 0; retry < 10; retry++) budget.spend(0);

@@ -1,5 +1,6 @@
 import type { Clock } from '@keelson/core';
 import { Bulkhead } from './bulkhead.js';
+import type { Change } from './changes.js';
 import type { BreakerMove, BreakerReport, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
 import type { RetryErrorCode } from './error-codes.js';
 import { Gate } from './gate.js';
@@ -8,11 +9,14 @@ import type { PolicyOptions } from './options.js';
 import { RetryBudget } from './retry-budget.js';
 import { WaitingRoom } from './waiting-room.js';
 
-/** Told what happens to a target; for logs and metrics. What it throws is ignored. */
+/** Told what happens; for logs and metrics. What it throws is ignored. */
 export interface RetryObserver {
-  breakerMoved(target: string, move: BreakerMove): void;
-  retried(target: string): void;
-  gaveUp(target: string, code: RetryErrorCode): void;
+  breakerMoved?(target: string, move: BreakerMove): void;
+  /** A further attempt has been paid for from the budget. */
+  retried?(target: string): void;
+  gaveUp?(target: string, code: RetryErrorCode): void;
+  /** The options were replaced, and this is what differs. */
+  reconfigured?(changes: readonly Change[]): void;
 }
 
 export interface TargetCounters {
@@ -64,7 +68,7 @@ export class Target {
     this.#policy = policy;
     this.environment = environment;
     this.observer = observer;
-    const onMove = (move: BreakerMove) => observer.breakerMoved(name, move);
+    const onMove = (move: BreakerMove) => observer.breakerMoved?.(name, move);
     this.breaker = new OpossumBreaker({ options: policy.breaker, clock, random, onMove });
     this.budget = new RetryBudget(policy.budget, clock.now());
     this.gate = new Gate(this.breaker, policy.waiting, clock);

@@ -107,6 +107,31 @@ describe('waiting is not retrying', () => {
     expect(told).toHaveLength(5);
   });
 
+  test('a call whose pause ends in a wait is told once of its next attempt', async () => {
+    const told: number[] = [];
+    const policy = new OpossumRetryPolicy({ clock, random: () => 0.999 });
+    target.up = false;
+    const running = policy.execute(work, { ...call, onRetry: ({ attempt }) => told.push(attempt) });
+    await clock.advance(0);
+    for (let failure = 0; failure < 4; failure++)
+      await policy.execute(work, { ...call, idempotent: false }).catch(() => {});
+    expect(stateOf(policy)).toBe('open');
+    target.up = true;
+    expect(await outcomeOf(running)).toMatchObject({ value: 'done' });
+    expect(told).toEqual([2]);
+  });
+
+  test('a probe that fails from a target that is well pauses and pays like any other attempt', async () => {
+    const policy = await opened({ initialDelayMs: 1_000 });
+    const deadlock: FailureVerdict = { retry: true, availability: 'up' };
+    let failures = 0;
+    const failOnce = async () => {
+      if (failures++ === 0) throw new Error('deadlock');
+    };
+    await outcomeOf(policy.execute(failOnce, { ...call, classify: () => deadlock }));
+    expect(policy.describe()[0]?.counters.retries).toBe(1);
+  });
+
   test('work that may not be repeated waits for its first attempt, and makes no second', async () => {
     const policy = await opened();
     const { error } = await outcomeOf(policy.execute(work, { ...call, idempotent: false }));
@@ -129,6 +154,23 @@ describe('the target is back', () => {
       [240, 40],
     ]);
     expect(clock.pending).toBe(0);
+  });
+
+  test('the batches begin small again after the next outage', async () => {
+    const policy = await opened({ waiting: { releaseBatch: 10 }, breaker: { probes: 1 } });
+    for (const outage of ['first', 'second']) {
+      target.up = false;
+      while (stateOf(policy) !== 'open') {
+        await policy.execute(work, { ...call, idempotent: false }).catch(() => {});
+      }
+      target.seenAt = [];
+      const waiting = Array.from({ length: 31 }, () => policy.execute(work, call));
+      target.up = true;
+      await clock.advance(1_000);
+      await Promise.all(waiting);
+      const batches = [...Map.groupBy(target.seenAt, at => at).values()].map(calls => calls.length);
+      expect(batches, outage).toEqual([11, 20]);
+    }
   });
 
   test('the rest waits on when it fails again meanwhile', async () => {
@@ -157,6 +199,18 @@ describe('the target is back', () => {
     expect(target.seenAt).toEqual([200]);
   });
 
+  test('a probe for which nobody waits any more is there for the next call', async () => {
+    const policy = await opened({ breaker: { probes: 1 } });
+    const controller = new AbortController();
+    const only = policy.execute(work, { ...call, signal: controller.signal }).catch(error => error);
+    using _observed = policy.observe({ breakerMoved: () => controller.abort(new Error('gone')) });
+    await clock.advance(200);
+    expect(await only).toMatchObject({ message: 'gone' });
+    target.up = true;
+    expect(await policy.execute(work, call)).toBe('done');
+    expect(clock.pending).toBe(0);
+  });
+
   test('a call whose caller gives up just as it is let go hands its place on', async () => {
     const policy = await opened({ breaker: { probes: 1 } });
     const controller = new AbortController();
@@ -166,8 +220,6 @@ describe('the target is back', () => {
     // Between being let go and going on: the breaker moves just before it hands out the probe.
     policy.observe({
       breakerMoved: () => queueMicrotask(() => controller.abort(new Error('gone'))),
-      retried() {},
-      gaveUp() {},
     });
     await clock.advance(1_000);
     expect(target.seenAt).toEqual([200]);
