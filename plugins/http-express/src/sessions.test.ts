@@ -426,6 +426,21 @@ describe('a commit that fails', () => {
     expect(sessions.events).toEqual(['open', 'commit']);
   });
 
+  test('leaves a handler that goes on writing unharmed, and unheard', async () => {
+    sessions.commit = () => Promise.reject(unavailable);
+    const told = Promise.withResolvers<unknown>();
+    const url = route(async (_request, response) => {
+      response.write('first');
+      await once(response, 'finish');
+      response.write('second', error => told.resolve(error));
+      response.writeHead(200);
+      response.end('last');
+    });
+    const problem = await problemFrom(await fetch(url, { method: 'POST' }));
+    expect(problem.status).toBe(503);
+    expect(await told.promise).toMatchObject({ message: 'Another answer was given.' });
+  });
+
   test('is captured once and logged once, by the line of its request', async () => {
     sessions.commit = () => Promise.reject(unavailable);
     await fetch(
