@@ -94,8 +94,18 @@ describe('keelson start', () => {
     await run.until('test ready in');
     run.child.kill('SIGTERM');
     await run.until('stopping');
-    run.child.kill('SIGTERM');
+    const again = setInterval(() => run.child.kill('SIGTERM'), 50);
+    onTestFinished(() => clearInterval(again));
     expect((await run.ended).code).toBe(3);
+  });
+
+  test('a signal that comes twice at once, from a terminal and through npm, is one', async () => {
+    const run = keelson(service(sound), ['start']);
+    await run.until('test ready in');
+    run.child.kill('SIGINT');
+    run.child.kill('SIGINT');
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toMatchObject({ code: 0, out: 'working\ndone\n' });
   });
 
   test('a stop beyond its budget exits with 4 and names who was given up', async () => {

@@ -5,6 +5,11 @@ import { Telemetry } from '../slots/telemetry.js';
 import { exitCodes, type Terminal } from './command.js';
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+/**
+ * A terminal sends Ctrl-C to npm and to the service, and npm passes its own on: what comes again within this time is
+ * the same request.
+ */
+const sameRequestMs = 300;
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
@@ -18,7 +23,7 @@ export class ProcessWatch {
   /** An idle service must not end because nothing keeps its process alive. */
   readonly #pulse = setInterval(() => {}, 2 ** 30);
   #kernel: Kernel | undefined;
-  #asked = false;
+  #askedAt: number | undefined;
   #crashed = false;
 
   constructor(terminal: Terminal) {
@@ -54,7 +59,8 @@ export class ProcessWatch {
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    if (this.#asked) {
+    if (this.#askedAt !== undefined) {
+      if (performance.now() - this.#askedAt < sameRequestMs) return;
       this.#terminal.err(`${signal} again: ending now, without waiting for what is still stopping.`);
       process.exit(exitCodes.forced);
     }
@@ -72,7 +78,7 @@ export class ProcessWatch {
   };
 
   #request(reason: string): void {
-    this.#asked ||= stopSignals.some(signal => signal === reason);
+    if (stopSignals.some(signal => signal === reason)) this.#askedAt ??= performance.now();
     this.#cancel.abort(reason);
     this.#stop.resolve(reason);
   }

@@ -36,7 +36,8 @@ export default definePlugin<z.output<typeof options>>({
     const { url } = container.get(HttpServer);
     if (!config.welcome || url === undefined) return;
     lifecycle.onPhase(phase => {
-      if (phase === 'ready') process.stdout.write(welcome(url));
+      // In a turn of its own: last on the screen, after the report of the start.
+      if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(url)));
     });
   },
 });
