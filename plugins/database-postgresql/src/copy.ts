@@ -3,9 +3,51 @@ import { pipeline } from 'node:stream/promises';
 import { from } from 'pg-copy-streams';
 import type { PgClient } from './pg-internals.js';
 
-/** COPY ... FROM STDIN; resolves to the number of rows stored. Reads `lines` only as fast as the server takes them. */
+/**
+ * COPY ... FROM STDIN; resolves to the number of rows stored. Reads `lines` only as fast as the server takes them. When
+ * `lines` throws, the server is told to store nothing (CopyFail) and the error comes out as it is. Settles when the
+ * connection is ready for the next statement, or lost.
+ */
 export async function copyRows(client: PgClient, sql: string, lines: AsyncIterable<string>): Promise<number> {
+  const source = new Source(lines);
   const copy = client.query(from(sql));
-  await pipeline(Readable.from(lines), copy);
-  return copy.rowCount;
+  const ready = nextReady(client);
+  try {
+    await pipeline(Readable.from(source.pieces()), copy);
+    return copy.rowCount;
+  } catch (error) {
+    await ready;
+    throw source.failure === undefined ? error : source.failure.error;
+  }
+}
+
+/** Its own error stays here: the message of a CopyFail is written to the log of the server. */
+class Source {
+  readonly #lines: AsyncIterable<string>;
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(lines: AsyncIterable<string>) {
+    this.#lines = lines;
+  }
+
+  async *pieces(): AsyncGenerator<string> {
+    try {
+      yield* this.#lines;
+    } catch (error) {
+      this.failure = { error };
+      throw new Error('the source of the rows failed');
+    }
+  }
+}
+
+function nextReady({ connection }: PgClient): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      connection.off('readyForQuery', done);
+      connection.off('end', done);
+      resolve();
+    };
+    connection.on('readyForQuery', done);
+    connection.on('end', done);
+  });
 }

@@ -1,5 +1,7 @@
 import { type Deadline, type HealthResult, type ServiceToken, serviceToken } from '@keelson/core';
+import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
 import type { IsolationLevel } from './driver/transaction-settings.js';
 import type { DatabaseState, StateListener } from './state.js';
@@ -99,6 +101,31 @@ export interface DatabaseService {
   transaction<T>(work: SessionWork<T>, options?: SessionOptions): Promise<T>;
   /** As `session`, read-only. */
   read<T>(work: SessionWork<T>, options?: Omit<SessionOptions, 'readOnly'>): Promise<T>;
+  /**
+   * Stores many items in one transaction, `chunkSize` at a time: `work` gets each chunk and an EntityManager that is
+   * flushed and emptied after it, so that any number of items needs the memory of one chunk. The source is read only as
+   * fast as chunks are stored, and closed on every way out. Inside another session it joins that one. It may take
+   * `batch.timeoutMs` of the configuration.
+   *
+   * Run again like a session, when the source can be read again or only its first chunk was read. When the server
+   * refuses a value, the chunk is stored again in parts, and taken back, to find the item; not with `retry: 'never'`.
+   *
+   * @throws QueryError with `facts.itemIndex`; with `firstItem` and `lastItem` when it could not be found.
+   * @throws what `session` throws, what `work` threw, what the source threw; nothing is stored.
+   */
+  batch<Item>(items: BatchSource<Item>, work: BatchWork<Item>, options?: BatchOptions): Promise<BatchProgress>;
+  /**
+   * Inserts many rows of one entity in one transaction: by COPY where the driver can, otherwise by INSERTs of many rows.
+   * Values are converted as by `em.insertMany`; what a row leaves out gets the default of its column. Calls no hooks and
+   * no subscribers, and returns no keys. Everything else is as in `batch`.
+   *
+   * @throws ValidationError for a value that does not fit its property; and as `batch`.
+   */
+  bulkInsert<Entity extends object>(
+    entity: EntityName<Entity>,
+    rows: BatchSource<RequiredEntityData<Entity>>,
+    options?: BatchOptions,
+  ): Promise<BatchProgress>;
   /**
    * A session to be ended by its owner: `await using session = await database.openSession()`. Call `commit()`, or it is
    * rolled back. Never run again by itself.

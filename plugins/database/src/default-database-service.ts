@@ -8,6 +8,9 @@ import {
   silentMetrics,
   type Telemetry,
 } from '@keelson/core';
+import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
+import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
+import { Batches } from './batch/batches.js';
 import { connectWithin } from './connect.js';
 import type {
   DatabaseService,
@@ -20,6 +23,7 @@ import { GuardedDirectConnections } from './driver/direct-connections.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
 import { createDialect } from './driver/session-driver.js';
 import { ConnectionError, causeOf, DatabaseClosedError, faultFacts } from './errors/connection-error.js';
+import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
 import { DatabaseMetrics } from './metrics.js';
 import { migrateUp } from './migrations.js';
@@ -65,9 +69,11 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #opener: SessionOpener;
   readonly #units: UnitRunner;
   readonly #orm: Orm;
+  readonly #batches: Batches;
   #verifying = false;
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
+  #migrating: Promise<readonly string[]> | undefined;
 
   constructor(parts: DatabaseServiceParts) {
     const { driver, clock, logger, options } = parts;
@@ -108,6 +114,14 @@ class DefaultDatabaseService implements DatabaseService {
       onDown: cause => this.#seenDown(cause),
     });
     this.#healing = new Healing({ ping: signal => driver.ping(signal), clock, onHealed: () => this.#seenWell() });
+    this.#batches = new Batches({
+      session: (work, given) => this.session(work, given),
+      current: this.#current,
+      capabilities: driver.capabilities,
+      clock,
+      logger,
+      timeoutMs: options.batch.timeoutMs,
+    });
     driver.onLost(cause => this.#seenDown(cause));
     this.#state.onChange((now, before) => this.#announce(now, before));
   }
@@ -134,8 +148,12 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   async session<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
-    const outer = this.#current.get();
-    if (outer === undefined || options.nested === 'separate') return this.#units.run(work, options);
+    const outer = this.#around();
+    if (outer === undefined) return this.#units.run(work, options);
+    if (options.nested === 'separate') {
+      this.#assertSecondConnection();
+      return this.#units.run(work, options);
+    }
     return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
   }
 
@@ -147,7 +165,20 @@ class DefaultDatabaseService implements DatabaseService {
     return this.session(work, { name: 'read', ...options, readOnly: true });
   }
 
-  openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
+  batch<Item>(items: BatchSource<Item>, work: BatchWork<Item>, options?: BatchOptions): Promise<BatchProgress> {
+    return this.#batches.run(items, work, options);
+  }
+
+  bulkInsert<Entity extends object>(
+    entity: EntityName<Entity>,
+    rows: BatchSource<RequiredEntityData<Entity>>,
+    options?: BatchOptions,
+  ): Promise<BatchProgress> {
+    return this.#batches.insert(entity, rows, options);
+  }
+
+  async openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
+    if (this.#around() !== undefined) this.#assertSecondConnection();
     return this.#whenOpen(() => this.#opener.openOnce(options));
   }
 
@@ -195,7 +226,11 @@ class DefaultDatabaseService implements DatabaseService {
 
   migrate(): Promise<readonly string[]> {
     const { driver, clock, options } = this.#parts;
-    return migrateUp({ orm: this.#orm, driver, clock, timeoutMs: options.migrations.timeoutMs });
+    const { timeoutMs } = options.migrations;
+    this.#migrating ??= migrateUp({ orm: this.#orm, driver, clock, timeoutMs }).finally(() => {
+      this.#migrating = undefined;
+    });
+    return this.#migrating;
   }
 
   disconnect(deadline?: Deadline): Promise<void> {
@@ -242,14 +277,33 @@ class DefaultDatabaseService implements DatabaseService {
     try {
       return await work(outer.em, outer);
     } catch (error) {
-      outer.markRollbackOnly(error);
-      throw error;
+      const told = outer.told(error);
+      outer.markRollbackOnly(told);
+      throw told;
     }
   }
 
   /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
-  #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
-    return outer.em.transactional(em => work(em, outer));
+  async #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
+    try {
+      return await outer.em.transactional(em => work(em, outer));
+    } catch (error) {
+      throw outer.told(error);
+    }
+  }
+
+  /** The session that the caller runs in; one that has ended is no session to be part of. */
+  #around(): UnitSession | undefined {
+    const session = this.#current.get();
+    return session?.state === 'open' ? session : undefined;
+  }
+
+  /** With one connection in all, a session inside a session would wait for itself. */
+  #assertSecondConnection(): void {
+    const { driver } = this.#parts;
+    if (!driver.capabilities.has('multi-connection')) {
+      throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
+    }
   }
 
   /** A lost connection may be one backend that was ended; only a server that does not answer is lost. */

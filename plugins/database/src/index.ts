@@ -1,3 +1,4 @@
+export type { BatchContext, BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 export {
   DatabaseService,
   type DatabaseSession,
@@ -15,6 +16,7 @@ export type {
   DatabaseDriver,
   DiscardReason,
   DriverConnection,
+  HostStats,
   PoolCounters,
   PoolStats,
   Row,

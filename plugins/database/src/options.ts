@@ -21,6 +21,13 @@ export const commonOptions = {
         .describe('How long a cancelled statement may take to end before its socket is destroyed, in ms.'),
     })
     .prefault({}),
+  batch: z
+    .strictObject({
+      timeoutMs: milliseconds
+        .default(600_000)
+        .describe('Longest batch or bulk insert, retries and waits included, in ms; over it, it is rolled back.'),
+    })
+    .prefault({}),
   migrations: z
     .strictObject({
       atStart: z.boolean().default(false).describe('Apply the migrations that are not yet applied when starting.'),

@@ -172,6 +172,11 @@ const other: KindRule = {
 export interface QueryErrorFacts extends ServerDetails {
   readonly kind: QueryErrorKind;
   readonly sqlState?: string;
+  /** Of a batch: which item the server refused, from 0. */
+  readonly itemIndex?: number;
+  /** Of a batch, when it is not known which item: the first and the last that it can be. */
+  readonly firstItem?: number;
+  readonly lastItem?: number;
 }
 
 /**
@@ -187,7 +192,7 @@ export class QueryError extends KeelsonError {
     const details = serverDetailsOf(error);
     super({
       code: 'DATABASE_QUERY_FAILED',
-      message: `${rule.says}${namesOf(details)} (SQLSTATE ${sqlState ?? 'unknown'}).`,
+      message: `${rule.says}${namesOf(details)}${itemOf(more)} (SQLSTATE ${sqlState ?? 'unknown'}).`,
       hint: rule.hint,
       facts: { kind: rule.kind, ...(sqlState !== undefined && { sqlState }), ...details, ...more },
       cause: causeOf(error),
@@ -203,6 +208,11 @@ export class QueryError extends KeelsonError {
 function ruleFor(sqlState: string | undefined): KindRule {
   if (sqlState === undefined) return other;
   return kinds.get(sqlState) ?? (sqlState.startsWith('22') ? invalidValue : other);
+}
+
+function itemOf({ itemIndex, firstItem, lastItem }: Facts): string {
+  if (itemIndex !== undefined) return `, by item ${itemIndex} of the batch`;
+  return firstItem === undefined ? '' : `, by one of the items ${firstItem} to ${lastItem} of the batch`;
 }
 
 function namesOf({ table, column, constraint }: ServerDetails): string {

@@ -35,11 +35,15 @@ export class UnitSession implements DatabaseSession {
   readonly #onCommit: Callback[] = [];
   readonly #onRollback: Callback[] = [];
   #state: DatabaseSession['state'] = 'open';
+  /** What `told` was given, by what it gave. */
+  readonly #origins = new Map<unknown, unknown>();
   #rollbackOnly: { readonly cause: unknown } | undefined;
   #verdict: FailureVerdict | undefined;
+  #notRepeated: string | undefined;
 
   constructor(parts: UnitSessionParts) {
     this.#parts = parts;
+    if (!parts.repeatable) this.#notRepeated = "safe to repeat, but the session said { retry: 'never' }";
   }
 
   get id(): string {
@@ -87,6 +91,11 @@ export class UnitSession implements DatabaseSession {
     this.#rollbackOnly ??= { cause };
   }
 
+  /** From now on the unit does not run again, whatever becomes of it; `why` is told in the error. */
+  forbidRepeat(why: string): void {
+    this.#notRepeated ??= why;
+  }
+
   async commit(): Promise<void> {
     if (this.#state !== 'open') throw new SessionClosedError();
     if (this.#rollbackOnly !== undefined) {
@@ -121,9 +130,16 @@ export class UnitSession implements DatabaseSession {
   explain(error: unknown): unknown {
     const { signal } = this.#parts.controller;
     const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
-    const cause = aborted ?? error;
+    const cause = aborted ?? this.#origins.get(error) ?? error;
     this.#verdict ??= this.#judge(cause);
-    return this.#translate(cause);
+    return cause === this.#origins.get(error) ? error : this.#translate(cause);
+  }
+
+  /** An error on its way out of a nested session, as its caller is to see it; judged later by what it was. */
+  told(error: unknown): unknown {
+    const told = translate(error);
+    if (told !== error) this.#origins.set(told, error);
+    return told;
   }
 
   /** What the caller is told when it waits no longer, whatever the session still does to end itself. */
@@ -138,13 +154,14 @@ export class UnitSession implements DatabaseSession {
 
   /** May the unit run again, and is the server well? Known after `explain`. */
   get verdict(): FailureVerdict {
-    return this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
+    const verdict = this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
+    return this.#notRepeated === undefined ? verdict : { ...verdict, retry: false };
   }
 
   /** Says so when the unit would have been run again, had its work allowed it. */
   #translate(error: unknown): unknown {
-    const held = this.#verdict?.retry === true && !this.#parts.repeatable;
-    return translate(error, held ? { notRepeated: "safe to repeat, but the session said { retry: 'never' }" } : {});
+    const held = this.#verdict?.retry === true && this.#notRepeated !== undefined;
+    return translate(error, held ? { notRepeated: this.#notRepeated } : {});
   }
 
   #judge(error: unknown): FailureVerdict {

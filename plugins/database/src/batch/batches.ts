@@ -1,0 +1,105 @@
+import { type Clock, KeelsonError, type Logger } from '@keelson/core';
+import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
+import type { DatabaseService, EntityManager } from '../database-service.js';
+import type { DatabaseCapability } from '../driver/driver.js';
+import type { CurrentSession } from '../session/current-session.js';
+import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
+import { CopyInsert, insertRows } from './bulk-insert.js';
+import { ItemSource } from './item-source.js';
+import { runBatch } from './run-batch.js';
+
+export interface BatchesParts {
+  readonly session: DatabaseService['session'];
+  readonly current: CurrentSession;
+  readonly capabilities: ReadonlySet<DatabaseCapability>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly timeoutMs: number;
+}
+
+const chunkSizes = { batch: 500, insert: 500, copy: 5_000 };
+
+/** `batch` and `bulkInsert`: many items, one transaction, the memory of one chunk. */
+export class Batches {
+  readonly #parts: BatchesParts;
+
+  constructor(parts: BatchesParts) {
+    this.#parts = parts;
+  }
+
+  run<Item>(items: BatchSource<Item>, work: BatchWork<Item>, options: BatchOptions = {}): Promise<BatchProgress> {
+    return this.#run(items, () => work, { name: 'batch', ...options }, chunkSizes.batch);
+  }
+
+  insert<Entity extends object>(
+    entity: EntityName<Entity>,
+    rows: BatchSource<RequiredEntityData<Entity>>,
+    options: BatchOptions = {},
+  ): Promise<BatchProgress> {
+    const named = { name: 'bulk-insert', ...options };
+    const copies = this.#parts.capabilities.has('copy');
+    return this.#run(
+      rows,
+      (em, session) => {
+        const meta = em.getMetadata(entity);
+        if (!copies) return (chunkEm, chunk, context) => insertRows(chunkEm, meta.class, chunk, context);
+        const copy = new CopyInsert(meta, em.getPlatform());
+        return (chunkEm, chunk, context) => copy.store(chunkEm, chunk, session, context);
+      },
+      named,
+      copies ? chunkSizes.copy : chunkSizes.insert,
+    );
+  }
+
+  async #run<Item>(
+    items: BatchSource<Item>,
+    workFor: (em: EntityManager, session: BatchSession) => BatchWork<Item>,
+    { chunkSize: given, onProgress, ...options }: BatchOptions,
+    defaultChunkSize: number,
+  ): Promise<BatchProgress> {
+    const chunkSize = given ?? defaultChunkSize;
+    assertUsable(items, chunkSize);
+    const { session, current, clock, logger, timeoutMs } = this.#parts;
+    const outer = options.nested === 'separate' ? undefined : current.get();
+    await using source = new ItemSource(items);
+    return await session(
+      async em => {
+        const inside = current.get();
+        if (inside === undefined) throw new Error('bug: a batch without a session');
+        return runBatch({
+          session: inside,
+          em,
+          ownsEntityManager: outer === undefined,
+          source,
+          work: workFor(em, inside),
+          chunkSize,
+          repeatable: options.retry !== 'never',
+          onProgress,
+          clock,
+          logger,
+        });
+      },
+      { timeoutMs, ...options },
+    );
+  }
+}
+
+function assertUsable(items: unknown, chunkSize: unknown): void {
+  if (!Number.isSafeInteger(chunkSize) || Number(chunkSize) < 1) {
+    throw invalid(
+      `chunkSize must be a whole number above 0, not ${typeof chunkSize === 'number' ? chunkSize : typeof chunkSize}.`,
+    );
+  }
+  const source = Object(items);
+  if (typeof items !== 'function' && !(Symbol.iterator in source) && !(Symbol.asyncIterator in source)) {
+    throw invalid('The items of a batch must be an iterable, an async iterable, or a function that makes one.');
+  }
+}
+
+function invalid(message: string): KeelsonError {
+  return new KeelsonError({
+    code: 'DATABASE_BATCH_INVALID',
+    message,
+    hint: 'Look at the call of batch() or bulkInsert(); nothing was sent to the database.',
+  });
+}

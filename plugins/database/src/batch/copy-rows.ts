@@ -1,0 +1,121 @@
+import {
+  type EntityMetadata,
+  type EntityProperty,
+  isRaw,
+  JsonType,
+  type Platform,
+  QueryHelper,
+  Reference,
+  ReferenceKind,
+  Utils,
+} from '@mikro-orm/core';
+import { ValidationError } from '../errors/validation-error.js';
+import { arrayText, copyLine, textOf } from './copy-text.js';
+
+/** Rows that name the same columns: one COPY. */
+export interface CopyGroup {
+  readonly sql: string;
+  readonly lines: readonly string[];
+  /** Of each line: which row of the chunk it is. */
+  readonly rows: readonly number[];
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Writes rows of one entity as lines for COPY, with MikroORM's own conversions. */
+export class CopyRows {
+  readonly #meta: EntityMetadata;
+  readonly #platform: Platform;
+  readonly #conversions: Platform;
+  readonly #table: string;
+
+  constructor(meta: EntityMetadata, platform: Platform) {
+    this.#meta = meta;
+    this.#platform = platform;
+    this.#table = [meta.schema, meta.tableName]
+      .filter(name => name !== undefined)
+      .map(quoted)
+      .join('.');
+    // MikroORM's array literal loses line breaks and the text "null".
+    this.#conversions = Object.create(platform, {
+      marshallArray: { value: (values: unknown[]) => arrayText(values, this.#dateText) },
+    });
+  }
+
+  /** True for a plain table: an entity of its own, in a schema that is known. */
+  get possible(): boolean {
+    const { root, virtual, schema, inheritanceType } = this.#meta;
+    return root === this.#meta && virtual !== true && schema !== '*' && inheritanceType === undefined;
+  }
+
+  /** Undefined when a row holds what only an INSERT can say: an expression, a composite key, a type made by SQL. */
+  group(rows: readonly Row[], firstItem: number): CopyGroup[] | undefined {
+    const groups = new Map<string, { names: string[]; lines: string[]; rows: number[] }>();
+    for (const [index, row] of rows.entries()) {
+      if (Utils.isEntity(row)) return undefined;
+      const names = Object.keys(row).filter(name => row[name] !== undefined);
+      if (names.length === 0 || !names.every(name => this.#isPlain(name, row[name]))) return undefined;
+      const key = names.join('\0');
+      const group = groups.get(key) ?? { names, lines: [], rows: [] };
+      groups.set(key, group);
+      group.lines.push(copyLine(names.map(name => this.#text(name, row[name], firstItem + index))));
+      group.rows.push(index);
+    }
+    return [...groups.values()].map(({ names, ...group }) => ({ sql: this.#sql(names), ...group }));
+  }
+
+  /** Which line of a COPY into this table the server complains about, from 0. */
+  lineOf(error: unknown): number | undefined {
+    const where: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'where') : undefined;
+    const start = `COPY ${this.#meta.tableName}, line `;
+    if (typeof where !== 'string' || !where.startsWith(start)) return undefined;
+    const line = Number.parseInt(where.slice(start.length), 10);
+    return line > 0 ? line - 1 : undefined;
+  }
+
+  #isPlain(name: string, value: unknown): boolean {
+    const property = this.#meta.properties[name];
+    if (property === undefined || property.fieldNames?.length !== 1 || isRaw(value)) return false;
+    if (property.embeddedProps !== undefined || property.polymorphic === true) return false;
+    if (property.kind === ReferenceKind.MANY_TO_MANY || property.kind === ReferenceKind.ONE_TO_MANY) return false;
+    return property.customType instanceof JsonType || property.hasConvertToDatabaseValueSQL !== true;
+  }
+
+  #text(name: string, given: unknown, item: number): string | null {
+    const property = this.#meta.properties[name];
+    if (property === undefined) return null;
+    try {
+      return textOf(this.#databaseValue(property, keyOf(given)), this.#dateText);
+    } catch {
+      throw new ValidationError([{ path: `/${item}/${name}`, message: 'does not fit the type of its property' }]);
+    }
+  }
+
+  /** As MikroORM's `insertMany` does it. */
+  #databaseValue(property: EntityProperty, given: unknown): unknown {
+    if (given === null && property.nullable === true) return null;
+    const value = given ?? property.default;
+    if (property.customType === undefined) return value;
+    const context = { key: property.name, mode: 'query-data' } as const;
+    return property.customType.convertToDatabaseValue(value, this.#conversions, context);
+  }
+
+  readonly #dateText = (date: Date): string => {
+    if (Number.isNaN(date.getTime())) throw new RangeError('not a date');
+    return String(this.#platform.quoteValue(date)).slice(1, -1);
+  };
+
+  #sql(names: readonly string[]): string {
+    const columns = names.map(name => quoted(this.#meta.properties[name]?.fieldNames[0] ?? name));
+    return `copy ${this.#table} (${columns.join(', ')}) from stdin`;
+  }
+}
+
+/** A relation may be given as the entity itself. */
+function keyOf(value: unknown): unknown {
+  return Utils.isEntity(value) || Reference.isReference(value) ? QueryHelper.processParams(value) : value;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

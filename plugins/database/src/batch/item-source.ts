@@ -1,0 +1,134 @@
+import type { BatchSource } from './batch-options.js';
+
+interface Reader<Item> {
+  next(): Promise<IteratorResult<Item>> | IteratorResult<Item>;
+  /** Tells the source that no more is wanted. */
+  close(): Promise<void>;
+}
+
+/**
+ * Reads a source in chunks, and no faster than asked. Reading ends at once when `signal` aborts, whatever the source
+ * is waiting for; disposing closes the source.
+ */
+export class ItemSource<Item> implements AsyncDisposable {
+  readonly #source: BatchSource<Item>;
+  readonly #readAgain: boolean;
+  #reader: Reader<Item> | undefined;
+  /** All that was read, while that is no more than one chunk: enough to begin again with. */
+  #taken: Item[] | undefined = [];
+  #untouched = true;
+  #repeated: Item[] | undefined;
+
+  constructor(source: BatchSource<Item>) {
+    this.#source = source;
+    this.#readAgain = canBeReadAgain(source);
+  }
+
+  get canRewind(): boolean {
+    return this.#readAgain || this.#taken !== undefined;
+  }
+
+  /** The next `count` items; fewer when there are no more. */
+  async read(count: number, signal: AbortSignal): Promise<Item[]> {
+    const repeated = this.#repeated;
+    this.#repeated = undefined;
+    if (repeated !== undefined) return repeated;
+    const first = this.#untouched;
+    this.#untouched = false;
+    this.#taken = undefined;
+    const items = await this.#pull(count, signal);
+    if (first) this.#taken = items;
+    return items;
+  }
+
+  /** Begins again with the first item. Only while `canRewind`. */
+  async rewind(): Promise<void> {
+    if (this.#untouched) return;
+    if (this.#readAgain) {
+      await this[Symbol.asyncDispose]();
+      this.#reader = undefined;
+      this.#untouched = true;
+    } else {
+      this.#repeated = this.#taken;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader?.close();
+  }
+
+  async #pull(count: number, signal: AbortSignal): Promise<Item[]> {
+    signal.throwIfAborted();
+    this.#reader ??= readerOf(this.#source);
+    const items: Item[] = [];
+    const aborted = Promise.withResolvers<never>();
+    aborted.promise.catch(() => {});
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      while (items.length < count) {
+        const next = this.#reader.next();
+        const { done, value } = next instanceof Promise ? await Promise.race([next, aborted.promise]) : next;
+        if (done === true) break;
+        items.push(value);
+      }
+      return items;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+/** Arrays, Sets and Maps give a new iterator each time, iterators give themselves; of an async source nobody knows. */
+function canBeReadAgain(source: BatchSource<unknown>): boolean {
+  if (typeof source === 'function') return true;
+  return isIterable(source) && Object(source[Symbol.iterator]()) !== source;
+}
+
+function readerOf<Item>(source: BatchSource<Item>): Reader<Item> {
+  const items = typeof source === 'function' ? source() : source;
+  return isIterable(items) ? syncReader(items[Symbol.iterator]()) : asyncReader(items[Symbol.asyncIterator]());
+}
+
+function isIterable<Item>(items: Iterable<Item> | AsyncIterable<Item>): items is Iterable<Item> {
+  return Symbol.iterator in Object(items);
+}
+
+function syncReader<Item>(iterator: Iterator<Item>): Reader<Item> {
+  let ended = false;
+  return {
+    next() {
+      const result: IteratorResult<Item> = ended ? { done: true, value: undefined } : iterator.next();
+      ended = result.done === true;
+      return result;
+    },
+    async close() {
+      if (!ended) iterator.return?.();
+      ended = true;
+    },
+  };
+}
+
+function asyncReader<Item>(iterator: AsyncIterator<Item>): Reader<Item> {
+  let ended = false;
+  let waiting = false;
+  return {
+    async next() {
+      if (ended) return { done: true, value: undefined };
+      waiting = true;
+      const result = await iterator.next().finally(() => {
+        waiting = false;
+      });
+      ended = result.done === true;
+      return result;
+    },
+    async close() {
+      if (ended) return;
+      ended = true;
+      const closed = iterator.return?.();
+      closed?.catch(() => {});
+      // A generator answers after the `next()` that it is still busy with, which may be never.
+      if (!waiting) await closed?.catch(() => {});
+    },
+  };
+}
