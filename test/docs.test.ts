@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { errorCodes as coreCodes } from '@keelson/core';
+import { errorCodes as databaseCodes } from '@keelson/database';
+import { errorCodes as pgliteCodes } from '@keelson/database-pglite';
+import { errorCodes as postgresqlCodes } from '@keelson/database-postgresql';
+import { errorCodes as healthCodes } from '@keelson/health';
+import { errorCodes as httpCodes } from '@keelson/http-express';
+import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
+import { errorCodes as retryCodes } from '@keelson/retry-opossum';
+import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
+import { describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+
+describe('the documentation', () => {
+  test('docs/errors.md has a section for every code, and for no other', () => {
+    const known = [
+      coreCodes,
+      databaseCodes,
+      pgliteCodes,
+      postgresqlCodes,
+      healthCodes,
+      httpCodes,
+      loggerCodes,
+      retryCodes,
+      telemetryCodes,
+    ].flat();
+    const documented = [...read('docs/errors.md').matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code);
+    expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());
+  });
+
+  test('the README shows the files of examples/hello as they are', () => {
+    for (const path of ['examples/hello/keelson.yaml', 'examples/hello/src/hello.plugin.ts']) {
+      const comment = path.endsWith('.yaml') ? '#' : '//';
+      const shown = `${comment} ${path}\n${read(path)}`;
+      expect(read('README.md')).toContain(shown);
+    }
+  });
+
+  test.each(pages)('every link of %s leads to a file', page => {
+    const links = [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map(([, link]) => link ?? '');
+    const broken = links.filter(link => !existsSync(join(root, dirname(page), decodeURI(link))));
+    expect(broken).toEqual([]);
+  });
+});
