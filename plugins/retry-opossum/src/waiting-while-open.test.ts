@@ -140,6 +140,22 @@ describe('waiting is not retrying', () => {
   });
 });
 
+test('the process stays alive for as long as a call pauses, waits or runs', async () => {
+  const keptAlive: unknown[] = [];
+  class ObservedClock extends FakeClock {
+    override schedule(ms: number, callback: () => void, options?: { keepAlive?: boolean }) {
+      keptAlive.push(options?.keepAlive);
+      return super.schedule(ms, callback);
+    }
+  }
+  clock = new ObservedClock();
+  target.up = false;
+  const running = build().execute(work, { ...call, deadline: Deadline.after(2_000, clock) });
+  expect((await outcomeOf(running)).error).toMatchObject({ code: 'CIRCUIT_OPEN' });
+  expect(keptAlive.length).toBeGreaterThan(10);
+  expect(new Set(keptAlive)).toEqual(new Set([true]));
+});
+
 describe('the target is back', () => {
   test('waiting calls are let go in batches that double', async () => {
     const policy = await opened({ waiting: { releaseBatch: 10, releaseIntervalMs: 20 }, breaker: { probes: 1 } });
@@ -245,7 +261,10 @@ describe('not worth waiting for', () => {
 
   test('CIRCUIT_OPEN at once when the policy says refuse', async () => {
     const policy = await opened({ whenOpen: 'refuse' });
-    expect((await outcomeOf(policy.execute(work, call))).error).toMatchObject({ code: 'CIRCUIT_OPEN' });
+    const { error, atMs } = await outcomeOf(policy.execute(work, call));
+    expect(error).toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(atMs).toBe(0);
+    expect(target.seenAt).toEqual([]);
     expect(clock.pending).toBe(0);
   });
 
