@@ -31,7 +31,7 @@ export class PgliteEngine {
 
   /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
   run(statements: readonly Statement[]): Promise<Answer> {
-    return this.#send(statements.some(hasParameters) ? extended(statements) : simple(statements));
+    return this.#send(mustBeExtended(statements) ? extended(statements) : simple(statements));
   }
 
   /** Rows of one statement, inside a transaction. */
@@ -99,4 +99,10 @@ function bindable(value: unknown): string | ArrayBuffer | null {
 
 function hasParameters(statement: Statement): boolean {
   return (statement.parameters?.length ?? 0) > 0;
+}
+
+/** One text with several commands in it can only go as a simple query. */
+function mustBeExtended(statements: readonly Statement[]): boolean {
+  if (statements.some(hasParameters)) return true;
+  return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
 }

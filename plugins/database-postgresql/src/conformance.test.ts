@@ -33,7 +33,9 @@ describe('PostgreSQL keeps the promises of a database driver', () => {
     };
   };
 
-  test.each(databaseConformance(harness))('$name', async ({ run, lacks }) => {
-    expect(await run()).toBe(lacks === undefined ? 'passed' : 'not-applicable');
-  });
+  for (const { name, run, lacks } of databaseConformance(harness)) {
+    test(name, async () => {
+      expect(await run()).toBe(lacks === undefined ? 'passed' : 'not-applicable');
+    });
+  }
 });

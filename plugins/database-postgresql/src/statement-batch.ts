@@ -34,7 +34,7 @@ export class StatementBatch implements Submittable {
   }
 
   submit(connection: Connection): void {
-    if (this.#statements.some(hasParameters)) this.#submitExtended(connection);
+    if (mustBeExtended(this.#statements)) this.#submitExtended(connection);
     else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
   }
 
@@ -118,6 +118,12 @@ const copyFail = Buffer.concat([
 
 function hasParameters(statement: Statement): boolean {
   return (statement.parameters?.length ?? 0) > 0;
+}
+
+/** One text with several commands in it can only go as a simple query. */
+function mustBeExtended(statements: readonly Statement[]): boolean {
+  if (statements.some(hasParameters)) return true;
+  return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
 }
 
 function isServerError(error: unknown): boolean {

@@ -4,6 +4,10 @@ import type { PermitCounters } from './permits.js';
 export interface Statement {
   readonly sql: string;
   readonly parameters?: readonly unknown[];
+  /**
+   * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
+   */
+  readonly readAlone?: boolean;
 }
 
 export type Row = Record<string, unknown>;

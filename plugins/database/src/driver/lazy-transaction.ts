@@ -133,7 +133,8 @@ export class LazyTransaction implements DatabaseConnection {
 
   async rollbackToSavepoint(name: string): Promise<void> {
     if (this.#pending.takeBack(name, true)) {
-      this.#failed = false;
+      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
+      this.#failed = this.#state.is === 'open' && this.#state.connection.status === 'failed transaction';
       return;
     }
     const connection = await this.#connection({ failedToo: true });

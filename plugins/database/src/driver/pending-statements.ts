@@ -3,6 +3,7 @@ import type { Statement } from './driver.js';
 interface Pending {
   readonly sql: string;
   readonly savepoint?: string;
+  readonly readAlone?: boolean;
 }
 
 /**
@@ -34,7 +35,7 @@ export class PendingStatements {
   }
 
   addSavepoint(name: string): void {
-    this.#waiting = [...this.#waiting, { sql: `savepoint ${name}`, savepoint: name }];
+    this.#waiting = [...this.#waiting, { sql: `savepoint ${name}`, savepoint: name, readAlone: true }];
   }
 
   /** The server has done the first `count`. */

@@ -34,7 +34,7 @@ const requirements: readonly Requirement[] = [
  * What every database driver must do, ours or another's. After each case nothing is lent and nobody waits.
  *
  * ```ts
- * test.each(databaseConformance(harness))('$name', async ({ run }) => void (await run()));
+ * for (const { name, run } of databaseConformance(harness)) test(name, async () => void (await run()));
  * ```
  */
 export function databaseConformance(

@@ -9,12 +9,12 @@ export const ending: readonly Requirement[] = [
   {
     name: 'ends a session at its deadline, and rolls it back',
     async check({ database }) {
-      for (const end of [{ timeoutMs: 50 }, { deadline: Deadline.after(50, systemClock) }]) {
+      for (const end of [() => ({ timeoutMs: 100 }), () => ({ deadline: Deadline.after(100, systemClock) })]) {
         const work = database.session(async (em, session) => {
           await addAccount(em, 'late');
           await untilAborted(session.signal);
           await em.execute('select 1');
-        }, end);
+        }, end());
         const error = await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
         equal(error.facts.reason, 'deadline');
       }
@@ -51,7 +51,7 @@ export const ending: readonly Requirement[] = [
         { signal: caller.signal },
       );
       await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
-      await using session = await database.openSession({ timeoutMs: 20 });
+      await using session = await database.openSession({ timeoutMs: 100 });
       await addAccount(session.em, 'too late');
       await untilAborted(session.signal);
       await rejectsWith(session.commit(), 'DATABASE_SESSION_ABORTED');

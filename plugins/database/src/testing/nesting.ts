@@ -83,6 +83,18 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
+    name: 'commits nothing when several commands in one text, of which one is no SQL, have cost a savepoint',
+    async check({ database }) {
+      const work = database.session(async em => {
+        await addAccount(em, 'outer');
+        await rejection(database.transaction(inner => inner.execute('select 1; selec 2')));
+        await rejectsWith(em.execute('select 1'), 'DATABASE_TRANSACTION_FAILED');
+      });
+      await rejectsWith(work, 'DATABASE_TRANSACTION_FAILED');
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
     name: 'goes on after a savepoint whose first statement, which is the first of the session, failed',
     async check({ database }) {
       await database.session(em => addAccount(em, 'same'));
@@ -134,4 +146,34 @@ export const nesting: readonly Requirement[] = [
       deepEqual(await storedEmails(database), ['outer']);
     },
   },
+  {
+    name: 'opens a session of its own for work that outlives the session it was begun in',
+    async check({ database }) {
+      const outer = await database.openSession();
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      const later = outer.run(async () => {
+        await ended;
+        await database.session(em => addAccount(em, 'later'));
+      });
+      await outer.commit();
+      end();
+      await later;
+      deepEqual(await storedEmails(database), ['later']);
+    },
+  },
+  {
+    name: 'repeats the whole unit when the server has undone it inside a nested session',
+    async check({ database }) {
+      for (const nested of ['join', 'savepoint'] as const) {
+        await database.session(async (em, session) => {
+          await addAccount(em, `${nested} ${session.attempt}`);
+          const inner = (given: EntityManager) => given.execute(session.attempt === 1 ? undone : 'select 1');
+          await database.session(inner, { nested });
+        });
+      }
+      deepEqual(await storedEmails(database), ['join 2', 'savepoint 2']);
+    },
+  },
 ];
+
+const undone = "do $$ begin raise exception 'undone' using errcode = '40001'; end $$";
