@@ -1,7 +1,7 @@
 import { Writable, type WritableOptions } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
 import { loggerConformance } from '@keelson/core/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createLogger } from './create-logger.js';
 import { loggerBunyanOptions } from './options.js';
 
@@ -141,12 +141,11 @@ describe('a pretty line', () => {
     };
     const terminal = Object.assign(new Writable({ write }), { isTTY: true });
     const options = loggerBunyanOptions.parse({});
+    vi.stubEnv('NO_COLOR', '');
     createLogger(options, 'orders', terminal).info('coloured');
-    const before = process.env.NO_COLOR;
-    process.env.NO_COLOR = '1';
+    vi.stubEnv('NO_COLOR', '1');
     createLogger(options, 'orders', terminal).info('plain');
-    if (before === undefined) delete process.env.NO_COLOR;
-    else process.env.NO_COLOR = before;
+    vi.unstubAllEnvs();
     expect(lines[0]).toContain('\u001b[32mINFO');
     expect(lines[1]).toMatch(/ INFO {2}plain\n$/);
   });
