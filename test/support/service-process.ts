@@ -13,8 +13,8 @@ export interface ServiceOptions {
   readonly example?: string;
   /** Beyond PATH, and PORT=0 so that it takes any free port. */
   readonly variables?: Variables;
-  /** What is run instead of `keelson start`, in the folder of the example. */
-  readonly command?: readonly [string, ...string[]];
+  /** Runs `npm start` with these words, at the root of the repository, instead of `keelson start` in the example. */
+  readonly npmStart?: readonly string[];
 }
 
 export interface Answer {
@@ -38,6 +38,8 @@ export interface CliProcess extends AsyncDisposable {
   readonly ended: Promise<Ended>;
   readonly isRunning: boolean;
   kill(signal: NodeJS.Signals): void;
+  /** What Ctrl-C in a terminal does: SIGINT to the process and to all it has started. */
+  interrupt(): void;
 }
 
 /** A service that listens. Disposing of it stops it, with force when it does not stop by itself. */
@@ -47,11 +49,6 @@ export interface ServiceProcess extends CliProcess {
   request(method: string, path: string, body?: unknown): Promise<Answer>;
   /** SIGTERM; resolves when the process has ended. */
   stop(): Promise<Ended>;
-}
-
-/** Starts the command line and leaves it running. */
-export function startCli(options: ServiceOptions = {}): CliProcess {
-  return new RunningProcess(options);
 }
 
 /** Runs the command line to its end. */
@@ -97,12 +94,18 @@ class RunningProcess implements ServiceProcess {
   readonly #child: ChildProcess;
   #url: string | undefined;
 
-  constructor({ example = 'orders', variables = {}, command = [process.execPath, keelson, 'start'] }: ServiceOptions) {
-    const [program, ...words] = command;
+  constructor({ example = 'orders', variables = {}, npmStart }: ServiceOptions) {
+    const [program, words, cwd] =
+      npmStart === undefined
+        ? [process.execPath, [keelson, 'start'], `${root}examples/${example}`]
+        : ['npm', ['start', ...npmStart], root];
+    const { PATH, HOME } = process.env;
     const child = spawn(program, words, {
-      cwd: `${root}examples/${example}`,
-      env: { PATH: process.env.PATH, PORT: '0', ...variables },
+      cwd,
+      env: { PATH, HOME, PORT: '0', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A process group of its own, so that `interrupt` reaches all of it and nobody else.
+      detached: true,
     });
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
@@ -147,6 +150,10 @@ class RunningProcess implements ServiceProcess {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  interrupt(): void {
+    process.kill(-this.pid, 'SIGINT');
   }
 
   stop(): Promise<Ended> {

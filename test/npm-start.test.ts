@@ -1,0 +1,80 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ServiceProcess, startService } from './support/service-process.js';
+
+const run = promisify(execFile);
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
+const promisedMs = 6_000;
+
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-npm-start-'));
+});
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** `npm start` at the root, on the embedded database. */
+async function npmStart(): Promise<ServiceProcess & { tookMs: number }> {
+  const begun = performance.now();
+  const service = await startService({
+    npmStart: ['--silent'],
+    variables: { KEELSON_DATABASE__DATA_DIR: join(directory, 'data') },
+  });
+  return Object.assign(service, { tookMs: performance.now() - begun });
+}
+
+function curlLines(service: ServiceProcess): string[] {
+  return service.stdout.split('\n').flatMap(line => (/^ {2}curl /.test(line) ? [line.trim()] : []));
+}
+
+/** Status and body of a printed line, run by a shell as it stands. */
+async function pasted(line: string): Promise<{ status: number; body: unknown }> {
+  const { stdout } = await run('sh', ['-c', line]);
+  const [head = '', body = ''] = stdout.split('\r\n\r\n');
+  return { status: Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1]), body: JSON.parse(body) };
+}
+
+test('npm start answers orders, keeps them over restarts, and stops in order with Ctrl-C and SIGTERM', async () => {
+  await using first = await npmStart();
+  expect(curlLines(first)).toHaveLength(3);
+  await first.request('POST', '/products', { sku: 'mug', stock: 5 });
+  const { status, body: order } = await first.request('POST', '/orders', { sku: 'mug', quantity: 2 });
+  expect(status).toBe(201);
+  first.interrupt();
+  expect(await first.ended).toEqual({ code: 0, signal: null });
+
+  await using second = await npmStart();
+  expect(await second.request('GET', `/orders/${order.id}`)).toMatchObject({ status: 200, body: order });
+  expect(await second.stop()).toEqual({ code: 0, signal: null });
+
+  await using third = await npmStart();
+  expect(await third.request('GET', '/products/mug')).toMatchObject({ body: { stock: 3 } });
+  third.kill('SIGINT');
+  expect(await third.ended).toEqual({ code: 0, signal: null });
+  await expect(third.request('GET', '/livez'), 'nothing is left running').rejects.toThrow();
+
+  expect(Math.min(second.tookMs, third.tookMs), 'the faster of two: the machine is shared').toBeLessThan(promisedMs);
+}, 90_000);
+
+test.skipIf(!hasCurl)(
+  'the three commands it prints work as they are printed, each time',
+  async () => {
+    for (const _time of ['first', 'second']) {
+      await using service = await npmStart();
+      const [product = '', order = '', list = ''] = curlLines(service);
+
+      expect(await pasted(product)).toMatchObject({ status: 201, body: { stock: 100 } });
+      const placed = await pasted(order);
+      expect(placed).toMatchObject({ status: 201, body: { quantity: 2, status: 'placed' } });
+      expect(await pasted(list)).toMatchObject({ status: 200, body: { items: [placed.body] } });
+    }
+  },
+  90_000,
+);

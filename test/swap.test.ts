@@ -1,0 +1,75 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { type ServiceProcess, startService, type Variables } from './support/service-process.js';
+
+let database: TestDatabase;
+let directory: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  directory = mkdtempSync(join(tmpdir(), 'keelson-swap-'));
+});
+
+afterAll(async () => {
+  await database?.[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** The same requests for every deployment; what they answer, without what chance and time have put in. */
+async function useOf(service: ServiceProcess, sku: string): Promise<unknown[]> {
+  const answers = [
+    await service.request('POST', '/products', { sku, stock: 5 }),
+    await service.request('POST', '/products', { sku, stock: 5 }),
+    await service.request('POST', '/orders', { sku, quantity: 2 }),
+    await service.request('POST', '/orders', { sku, quantity: 4 }),
+    await service.request('POST', '/orders/batch', { orders: [{ sku, quantity: 1 }] }),
+    await service.request('GET', `/products/${sku}`),
+    await service.request('GET', '/orders?limit=2'),
+    await service.request('GET', '/readyz'),
+  ];
+  return answers.map(({ status, body }) => ({ status, type: body.type, items: body.items?.length, stock: body.stock }));
+}
+
+const onPostgresql = (): Variables => ({ KEELSON_ENV: 'postgres', DATABASE_URL: database.url });
+const embedded = (): Variables => ({ KEELSON_DATABASE__DATA_DIR: join(directory, 'data') });
+const silent: Variables = { KEELSON_LOGGER__USE: 'none' };
+
+const expected = [
+  { status: 201, stock: 5 },
+  { status: 409, type: 'urn:keelson:problem:DATABASE_QUERY_FAILED' },
+  { status: 201 },
+  { status: 409, type: 'urn:keelson:problem:ORDERS_STOCK_TOO_LOW' },
+  { status: 201 },
+  { status: 200, stock: 2 },
+  { status: 200, items: 2 },
+  { status: 200 },
+];
+
+describe.each([
+  ['PostgreSQL and bunyan', () => onPostgresql(), true],
+  ['PostgreSQL and no logger', () => ({ ...onPostgresql(), ...silent }), false],
+  ['PGlite and bunyan', () => embedded(), true],
+  ['PGlite and no logger', () => ({ ...embedded(), ...silent }), false],
+])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
+  test('answers the same, and writes a log or none', async () => {
+    await using service = await startService({ variables: variables() });
+
+    expect(await useOf(service, name.replaceAll(' ', '-'))).toEqual(expected);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    expect(service.stdout.includes('"msg":"POST /orders 201"')).toBe(logs);
+  }, 60_000);
+});
+
+test('each stored its orders where its configuration says', async () => {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const { rows } = await client.query('select distinct sku from orders order by sku');
+  await client.end();
+
+  expect(rows.map(({ sku }) => sku)).toEqual(['PostgreSQL-and-bunyan', 'PostgreSQL-and-no-logger']);
+  expect(existsSync(join(directory, 'data', 'PG_VERSION'))).toBe(true);
+});
