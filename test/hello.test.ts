@@ -13,7 +13,7 @@ test('the smallest service answers, and stops in order', async () => {
 
   expect(await send(service.url, 'GET')).toMatchObject({ status: 200, body: 'Hello, world!\n' });
   expect(await service.stop()).toEqual({ code: 0, signal: null });
-}}, 60_000);
+}, 60_000);
 
 test('the smallest service is 20 lines', () => {
   expect(lineCount('keelson.yaml') + lineCount('src/hello.plugin.ts')).toBeLessThanOrEqual(20);

@@ -20,4 +20,4 @@ test('instances that start at once on an empty database migrate it once, and all
   expect(await one.request('POST', '/products', { sku: 'mug', stock: 1 })).toMatchObject({ status: 201 });
   expect(await two.request('POST', '/orders', { sku: 'mug', quantity: 1 })).toMatchObject({ status: 201 });
   expect(await three.request('GET', '/products/mug')).toMatchObject({ body: { stock: 0 } });
-}}, 60_000);
+}, 60_000);

@@ -32,7 +32,7 @@ test('SIGTERM fails readiness first, goes on serving, then closes, and lets a ru
   expect(status).toBe(201);
   expect(await service.ended).toEqual({ code: 0, signal: null });
   expect(await lock.orders()).toEqual([order.id]);
-}}, 60_000);
+}, 60_000);
 
 /** Holds a row that an order needs, so that its request runs for as long as the test wants. */
 async function lockedProduct(url: string, sku: string) {
