@@ -30,6 +30,7 @@ afterEach(async () => {
 function run(options: object = {}) {
   const config = healthOptions.parse(options);
   const signal = new AbortController().signal;
+  const waitingFor = () => {};
   return {
     config,
     service: 'shop',
@@ -41,6 +42,7 @@ function run(options: object = {}) {
     container,
     logger,
     signal,
+    waitingFor,
   };
 }
 

@@ -19,6 +19,19 @@ afterEach(async () => {
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`;
 
+/** A request that is being answered until it is opened. */
+async function slowRequest() {
+  const slow = gate();
+  harness.http.router('/slow', async (_request, response) => {
+    await slow.pass();
+    response.end('answered');
+  });
+  const connection = await harness.connect();
+  connection.send(get('/slow'));
+  await slow.arrived;
+  return slow;
+}
+
 describe('draining', () => {
   test('waits for the request that is being answered, whose answer closes its connection', async () => {
     const slow = gate();
@@ -49,15 +62,18 @@ describe('draining', () => {
     await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 
-  test('closes connections that have nothing to do: those that have been answered, and those that never asked', async () => {
+  test('closes idle connections at once: those that have been answered, and those that never asked', async () => {
+    const slow = await slowRequest();
     const silent = await harness.connect();
     const kept = await harness.connect();
     kept.send(get('/'));
     await kept.until(({ received }) => received.includes('HTTP_ROUTE_UNKNOWN'));
-    await harness.drain();
+    const drain = harness.drain();
     await silent.until(({ closed }) => closed);
     await kept.until(({ closed }) => closed);
     expect(kept.received).not.toMatch(/\r\nConnection: close\r\n/);
+    slow.open();
+    await drain;
   });
 
   test('answers what comes on an open connection: 503 for routes, as ever for probes, both with Connection: close', async () => {
@@ -124,20 +140,22 @@ describe('draining', () => {
     await connection.until(({ closed }) => closed);
   });
 
-  test('with an answer half sent lets it end, then closes its connection', async () => {
-    const slow = gate();
+  test('with an answer half sent lets it end, then closes its connection, whatever others still wait for', async () => {
+    const slow = await slowRequest();
+    const half = gate();
     harness.http.router('/stream', async (_request, response) => {
       response.write('first ');
-      await slow.pass();
+      await half.pass();
       response.end('last');
     });
     const connection = await harness.connect();
     connection.send(get('/stream'));
     await connection.until(({ received }) => received.includes('first'));
     const drain = harness.drain();
+    half.open();
+    expect(await connection.until(({ closed }) => closed)).toContain('last');
     slow.open();
     await drain;
-    expect(await connection.until(({ closed }) => closed)).toContain('last');
   });
 });
 

@@ -35,6 +35,7 @@ export default definePlugin<HttpOptions>({
   },
 
   async drain(context) {
+    context.waitingFor('the requests that are being answered');
     await serverOf(context).drain(context.signal);
   },
 

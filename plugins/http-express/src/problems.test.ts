@@ -266,6 +266,16 @@ describe('bytes that are no request', () => {
     expect(documentIn(received)).toMatchObject({ type: 'urn:keelson:problem:HTTP_HEADERS_TOO_LARGE', status: 431 });
   });
 
+  test('in the middle of an answer cut it: a second answer inside of it would be taken for a part', async () => {
+    harness.http.router('/stream', (_request, response) => response.write('part'));
+    const connection = await harness.connect();
+    connection.send('GET /stream HTTP/1.1\r\nHost: a\r\n\r\n');
+    await connection.until(({ received }) => received.includes('part'));
+    connection.send('BLAH\r\n\r\n');
+    const received = await connection.until(({ closed }) => closed);
+    expect(received.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
   test.each([
     ['headers', 'GET / HTTP/1.1\r\nHost: a\r\n'],
     ['a body', 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"a"'],

@@ -302,12 +302,20 @@ describe('the access log', () => {
     const arrived = Promise.withResolvers<void>();
     server.http.router('/slow', () => arrived.resolve());
     const controller = new AbortController();
-    const answer = fetch(`${server.url}/slow`, { signal: controller.signal });
+    const headers = { 'X-Request-Id': 'r-1' };
+    const answer = fetch(`${server.url}/slow`, { headers, signal: controller.signal });
     await arrived.promise;
     controller.abort();
     await expect(answer).rejects.toThrow();
     const lines = await linesOf(server, 1);
-    expect(lines).toMatchObject([{ level: 'warn', message: 'GET /slow 499', facts: { status: 499, cut: true } }]);
+    expect(lines).toMatchObject([
+      {
+        level: 'warn',
+        message: 'GET /slow 499',
+        facts: { status: 499, cut: true },
+        context: { requestId: 'r-1' },
+      },
+    ]);
   });
 });
 
