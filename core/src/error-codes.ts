@@ -1,5 +1,8 @@
 /** Every code of an error or a problem of this package; docs/errors.md has a section for each. */
 export const errorCodes = [
+  'CLI_FOLDER_TAKEN',
+  'CLI_NAME_INVALID',
+  'CLI_VALUES_INVALID',
   'CONFIG_ENVIRONMENT_UNKNOWN',
   'CONFIG_FILE_MISSING',
   'CONFIG_FILE_UNREADABLE',

@@ -1,47 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { serviceFolder } from '../kernel/service.fixture.js';
-
-const bin = fileURLToPath(new URL('../../bin/keelson.js', import.meta.url));
-
-interface Run {
-  readonly child: ChildProcess;
-  /** Resolves when the output so far holds `text`. */
-  until(text: string): Promise<void>;
-  /** Resolves when the process has ended. */
-  readonly ended: Promise<{ code: number | null; out: string; err: string }>;
-}
-
-function keelson(files: Record<string, string | object>, words: string[], variables: Record<string, string> = {}): Run {
-  const folder = serviceFolder(files);
-  const env = { PATH: process.env.PATH, ...variables };
-  const child = spawn(process.execPath, [bin, ...words], { cwd: folder.directory, env });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', chunk => {
-    out += chunk;
-  });
-  child.stderr.on('data', chunk => {
-    err += chunk;
-  });
-  onTestFinished(async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
-    folder[Symbol.dispose]();
-  });
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
-  const until = async (text: string) => {
-    while (!out.includes(text) && !err.includes(text)) {
-      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before ${text}:\n${out}${err}`);
-      await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')]);
-    }
-  };
-  return { child, until, ended };
-}
+import { keelson } from './keelson.fixture.js';
 
 const service = (plugin: string, settings: object = {}) => ({
   'keelson.yaml': { service: 'test', ...settings, plugins: { orders: { use: './orders.js' } } },

@@ -1,5 +1,6 @@
 import { formatError } from '../errors/format-error.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { formatReload } from '../kernel/reload.js';
 import { Logger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { exitCodes, type Terminal } from './command.js';
@@ -14,7 +15,7 @@ const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
  * Hears what the process is told: the first signal asks for a stop (and cancels a start), the second ends the process
- * with exit code 3. An error nobody caught is reported and asks for a stop too.
+ * with exit code 3. SIGHUP reads the configuration again. An error nobody caught is reported and asks for a stop too.
  */
 export class ProcessWatch {
   readonly #terminal: Terminal;
@@ -30,6 +31,7 @@ export class ProcessWatch {
     this.#terminal = terminal;
     for (const signal of stopSignals) process.on(signal, this.#onSignal);
     for (const crash of crashes) process.on(crash, this.#onCrash);
+    process.on('SIGHUP', this.#onReload);
   }
 
   /** Aborts at the first request to stop. */
@@ -56,6 +58,7 @@ export class ProcessWatch {
     clearInterval(this.#pulse);
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     for (const crash of crashes) process.off(crash, this.#onCrash);
+    process.off('SIGHUP', this.#onReload);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
@@ -65,6 +68,15 @@ export class ProcessWatch {
       process.exit(exitCodes.forced);
     }
     this.#request(signal);
+  };
+
+  readonly #onReload = async (): Promise<void> => {
+    try {
+      const report = await this.#kernel?.reload();
+      if (report !== undefined) this.#terminal.err(formatReload(report));
+    } catch (error) {
+      this.#terminal.err(formatError(error));
+    }
   };
 
   readonly #onCrash = (error: unknown): void => {

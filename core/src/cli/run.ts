@@ -4,11 +4,16 @@ import { formatError } from '../errors/format-error.js';
 import { contractVersion } from '../plugin/contract-version.js';
 import { check } from './check.js';
 import { type Command, exitCodes, type Terminal } from './command.js';
+import { doctor } from './doctor.js';
 import { explain } from './explain.js';
+import { graph } from './graph.js';
+import { migrate } from './migrate.js';
+import { newPlugin } from './new-plugin.js';
 import { schema } from './schema.js';
 import { start } from './start.js';
+import { verify } from './verify.js';
 
-export const commands: readonly Command[] = [start, check, explain, schema];
+export const commands: readonly Command[] = [start, check, explain, graph, doctor, schema, migrate, verify, newPlugin];
 
 /** Runs the command line `keelson <words>`; resolves to the exit code, and throws nothing. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {

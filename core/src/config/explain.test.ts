@@ -36,7 +36,7 @@ test('every value is told with where it comes from, what it is over, and the def
     },
   );
   expect(lines).toEqual([
-    `db.url [secret]  (over.yaml:2:6 \${URL})`,
+    `db.url [redacted]  (over.yaml:2:6 \${URL})`,
     'db.pool.max 7  (over.yaml:1:14, over 5 from base.yaml:1:14)',
     'db.pool.min -  (not set)',
     'db.tags ["a"]  (base.yaml:2:7)',
@@ -51,5 +51,5 @@ test('a secret is shown neither where it was written nor as a default of a refer
     `replica: "postgresql://me:hunter4@x"`,
   );
   expect(lines.join('\n')).not.toContain('hunter');
-  expect(lines[0]).toBe(`db.url [secret]  (base.yaml:1:6 \${HOST})`);
+  expect(lines[0]).toBe(`db.url [redacted]  (base.yaml:1:6 \${HOST})`);
 });

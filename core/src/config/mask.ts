@@ -1,5 +1,7 @@
+import { redacted } from '../safe/redact-text.js';
+
 /** What stands in every output where a secret would. */
-export const masked = '[secret]';
+export const masked = redacted;
 
 /** A value as it may be shown: a secret not at all, a password inside a URL not either, long text cut. */
 export function show(value: unknown, secret: boolean): string {
@@ -9,7 +11,7 @@ export function show(value: unknown, secret: boolean): string {
   return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 77)}...` : safe);
 }
 
-/** `postgresql://user:hunter2@db/orders` -> `postgresql://user:[secret]@db/orders`. */
+/** `postgresql://user:hunter2@db/orders` -> `postgresql://user:[redacted]@db/orders`. */
 export function maskUrl(text: string): string {
   return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/]*@/gi, `$1:${masked}@`);
 }

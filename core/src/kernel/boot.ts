@@ -1,6 +1,7 @@
 import { Clock } from '../clock.js';
 import type { ServiceToken } from '../token.js';
 import { kernelTokens, providersOf } from './dependencies.js';
+import type { KernelOptions } from './kernel-options.js';
 import { Lifecycle } from './lifecycle.js';
 import type { Plan, PlannedPlugin } from './plan.js';
 import type { RunningPlugin, Surroundings } from './running-plugin.js';
@@ -39,13 +40,13 @@ export function exclusiveTokens(plan: Plan): Set<ServiceToken> {
 /**
  * Imports, registers, starts and lets work in, one step after the other, and stops at the step or level in which
  * something failed that is not optional. True when everything is ready; what happened otherwise is in the plugins.
- * With `only`, nothing but those plugins is started, and no work is let in.
+ * With `only`, nothing but the plugins it picks and what they need is started, and no work is let in.
  */
 export async function boot(
   plan: Plan,
   running: readonly RunningPlugin[],
   cancel: AbortSignal,
-  only: ReadonlySet<string> | undefined,
+  only: KernelOptions['only'],
 ): Promise<boolean> {
   const step = async (plugins: readonly RunningPlugin[], work: (plugin: RunningPlugin) => Promise<void>) => {
     await Promise.all(
@@ -70,9 +71,9 @@ export async function boot(
   for (const plugin of running) await step([plugin], () => plugin.register());
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
   if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
-  const chosen = (plugin: RunningPlugin) => only === undefined || only.has(plugin.key);
+  const chosen = only === undefined ? undefined : withNeeds(running.filter(only), plan);
   const started = await inLevels(async plugin => {
-    if (chosen(plugin) && canStart(plugin, running)) await plugin.start(cancel);
+    if (chosen?.has(plugin.key) !== false && canStart(plugin, running)) await plugin.start(cancel);
   });
   if (!started || only !== undefined) return started;
   return inLevels(async plugin => {
@@ -94,9 +95,9 @@ function hasStandard(provider: PlannedPlugin): boolean {
   return slots.some(slot => slot.name === provider.key && slot.standard !== undefined);
 }
 
-/** The keys and everything they need, directly or not. */
-export function withNeeds(keys: readonly string[], plan: Plan): Set<string> {
-  const wanted = new Set(keys);
+/** The keys of the plugins and of everything they need, directly or not. */
+function withNeeds(plugins: readonly RunningPlugin[], plan: Plan): Set<string> {
+  const wanted = new Set(plugins.map(plugin => plugin.key));
   for (const key of wanted) {
     for (const need of plan.plugins.find(plugin => plugin.key === key)?.needs.keys() ?? []) wanted.add(need);
   }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ConfigEntry } from '../config/load-config.js';
@@ -6,7 +6,7 @@ import { nearest } from '../config/nearest.js';
 import type { Findings, Problem } from '../config/problem.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
-import { fileExists, findPackage, isPath } from './package-entry.js';
+import { findPackage, importDefault, isPath } from './package-entry.js';
 
 /** An implementation that was found for an entry of the configuration. */
 export interface Candidate {
@@ -39,7 +39,7 @@ export function findCandidate(
 }
 
 function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Candidate | undefined {
-  if (!fileExists(file)) {
+  if (!existsSync(file)) {
     findings.problem(missingFile(entry, file));
     return undefined;
   }
@@ -96,14 +96,6 @@ function siblings(file: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** The default export, also of a CommonJS module that a compiler gave a `default` of its own. */
-async function importDefault<T>(url: URL): Promise<T> {
-  const module = (await import(url.href)) as { default?: unknown };
-  const value = module.default;
-  const nested = (value as { default?: unknown } | null | undefined)?.default;
-  return (nested ?? value) as T;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Variables } from '../config/variables.js';
 import type { Plugin } from '../plugin/plugin.js';
-import type { PlanRequest } from './plan.js';
+import type { PlannedPlugin, PlanRequest } from './plan.js';
 
 export interface KernelOptions {
   /** A YAML, JSON or TypeScript file, or the same content as an object. */
@@ -22,7 +22,7 @@ export interface KernelOptions {
   /** Cancels the start. */
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
-  readonly only?: (plan: { readonly keys: readonly string[] }) => readonly string[];
+  readonly only?: (plugin: { readonly planned: PlannedPlugin; readonly diagnoses: boolean }) => boolean;
   /** Told who is still starting, when it takes longer than `startup.slowMs`; the logger is told as well. */
   readonly onSlowStart?: (message: string) => void;
 }

@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import type { Container } from 'inversify';
+import type { Diagnosis } from '../plugin/plugin.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import type { Lifecycle } from './lifecycle.js';
 import { makePlan, type Plan } from './plan.js';
 import { type ReloadReport, reload } from './reload.js';
-import type { BootReport, StopReport } from './report.js';
+import { type BootReport, firstLine, type StopReport } from './report.js';
 import { revive } from './revival.js';
+import type { RunningPlugin } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
 import { Start } from './start.js';
 
@@ -76,6 +78,13 @@ export class Kernel {
     return run;
   }
 
+  /** What the running plugins find out about their surroundings, by key. A failure of one is a finding, not thrown. */
+  async diagnose(): Promise<ReadonlyMap<string, readonly Diagnosis[]>> {
+    const asked = this.#start.running.filter(plugin => plugin.diagnoses && plugin.outcome === 'started');
+    const found = await Promise.all(asked.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
+    return new Map(found);
+  }
+
   /**
    * Stops the service: readiness fails, work drains, plugins stop in reverse order, logs and traces are flushed. Throws
    * nothing: what went wrong is in the report. Calls after the first share its result.
@@ -116,5 +125,13 @@ export class Kernel {
       firstDelayMs: plan.settings.startup.retryAfterMs,
       random: options.random ?? Math.random,
     });
+  }
+}
+
+async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[]> {
+  try {
+    return await plugin.diagnose();
+  } catch (error) {
+    return [{ name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Look at the plugin.' }];
   }
 }

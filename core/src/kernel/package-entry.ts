@@ -13,6 +13,7 @@ export interface InstalledPackage {
 }
 
 interface PackageFile {
+  readonly name?: string;
   readonly version?: string;
   readonly main?: string;
   readonly exports?: unknown;
@@ -25,15 +26,24 @@ const conditions = new Set(['node', 'import', 'module-sync', 'default']);
 export function findPackage(name: string, directory: string): InstalledPackage | undefined {
   const from = join(directory, 'keelson.js');
   const file = packageFile(name, from);
-  if (file === undefined) return undefined;
+  return file === undefined ? undefined : readPackage(file, () => legacyMain(name, from));
+}
+
+/** The package in the folder `root`; undefined when there is none. */
+export function findPackageAt(root: string): InstalledPackage | undefined {
+  const file = join(root, 'package.json');
+  return existsSync(file) ? readPackage(file, () => legacyMain(root, file)) : undefined;
+}
+
+function readPackage(file: string, legacy: () => URL | undefined): InstalledPackage | undefined {
   const contents = JSON.parse(readFileSync(file, 'utf8')) as PackageFile;
   const root = dirname(file);
   const entry = (key: string) => {
     const target = exported(contents.exports, key);
     return target === undefined ? undefined : pathToFileURL(join(root, target));
   };
-  const main = entry('.') ?? legacyMain(name, from);
-  return main && { name, version: contents.version, main, manifest: entry('./manifest') };
+  const main = entry('.') ?? legacy();
+  return main && { name: contents.name ?? root, version: contents.version, main, manifest: entry('./manifest') };
 }
 
 function packageFile(name: string, from: string): string | undefined {
@@ -76,6 +86,10 @@ export function isPath(use: string): boolean {
   return use.startsWith('./') || use.startsWith('../') || use.startsWith('/');
 }
 
-export function fileExists(path: string): boolean {
-  return existsSync(path);
+/** The default export, also of a CommonJS module that a compiler gave a `default` of its own. */
+export async function importDefault<T>(url: URL): Promise<T> {
+  const module = (await import(url.href)) as { default?: unknown };
+  const value = module.default;
+  const nested = (value as { default?: unknown } | null | undefined)?.default;
+  return (nested ?? value) as T;
 }

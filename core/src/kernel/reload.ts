@@ -23,6 +23,16 @@ export interface ReloadReport {
   readonly changes: readonly ReloadChange[];
 }
 
+/** One line for each change. */
+export function formatReload({ changes }: ReloadReport): string {
+  if (changes.length === 0) return 'Read the configuration again: nothing has changed.';
+  const outcomes = { applied: 'applied', 'needs-restart': 'needs a restart', failed: 'refused by the plugin' };
+  const lines = changes.map(
+    ({ path, from, to, outcome }) => `  ${path}: ${from ?? 'not set'} -> ${to ?? 'not set'} ${outcomes[outcome]}`,
+  );
+  return ['Read the configuration again:', ...lines].join('\n');
+}
+
 /** Applies what may change from `before` to `after`; `plan` is the one in force then. */
 export async function reload(
   before: Plan,

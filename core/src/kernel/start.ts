@@ -2,7 +2,7 @@ import { type Clock, systemClock, type Timer } from '../clock.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import { BindingRegistry } from './bindings.js';
-import { bindStandards, boot, exclusiveTokens, makeStandbys, withNeeds } from './boot.js';
+import { bindStandards, boot, exclusiveTokens, makeStandbys } from './boot.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import { LifecycleControl } from './lifecycle.js';
@@ -64,11 +64,11 @@ export class Start {
     this.running = plan.plugins.map(planned => this.#adopt(planned, surroundings));
     bindStandards(plan, surroundings);
     using _limits = this.#limit();
-    const keys = this.options.only?.({ keys: plan.plugins.map(plugin => plugin.key) });
-    const ready = await boot(plan, this.running, this.#cancel.signal, keys && withNeeds(keys, plan));
+    const { only } = this.options;
+    const ready = await boot(plan, this.running, this.#cancel.signal, only);
     if (!ready) return false;
     this.container.seal([...exclusive, ...surroundings.registry.records.map(record => record.token)]);
-    if (keys === undefined) this.lifecycle.move('ready');
+    if (only === undefined) this.lifecycle.move('ready');
     return true;
   }
 

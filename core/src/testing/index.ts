@@ -6,3 +6,5 @@ export { RecordingMetrics } from './recording-metrics.js';
 export { type RecordedError, type RecordedSpan, RecordingTelemetry } from './recording-telemetry.js';
 export { type RetryPolicyHarness, retryPolicyConformance } from './retry-policy-conformance.js';
 export { type ReportedSpan, type TelemetryHarness, telemetryConformance } from './telemetry-conformance.js';
+export { createTestKernel, TestKernel, type TestKernelOptions } from './test-kernel.js';
+export { type VerifyOptions, verifyPlugin } from './verify-plugin.js';

@@ -1,0 +1,61 @@
+import semver from 'semver';
+import { formatError } from '../errors/format-error.js';
+import { Kernel } from '../kernel/kernel.js';
+import { totalMs } from '../kernel/report.js';
+import type { Diagnosis } from '../plugin/plugin.js';
+import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'try out what the service would meet: connections, permissions, limits, clocks',
+  usage: '[--config keelson.yaml] [--environment <name>] [--json] [--verbose]',
+  help: `Starts every plugin that can examine its surroundings, and what it needs, but lets no work in; asks each what it
+finds, and stops them again. Nothing is changed. check looks at the configuration alone; doctor looks at the world.
+
+  keelson doctor
+  keelson doctor --environment production --json`,
+  options: configOptions,
+  async run(options, _positionals, terminal) {
+    const findings: Finding[] = [nodeVersion()];
+    try {
+      await using kernel = await Kernel.start({
+        ...kernelOptions(options, terminal),
+        onSlowStart: terminal.err,
+        only: plugin => plugin.diagnoses || plugin.planned.manifest.slot === 'database',
+      });
+      for (const plugin of kernel.report.plugins.filter(each => each.outcome === 'started')) {
+        const output = `${plugin.use} started in ${Math.round(totalMs(plugin))} ms.`;
+        findings.push({ plugin: plugin.key, name: 'start', status: 'pass', output });
+      }
+      for (const [plugin, diagnoses] of await kernel.diagnose()) {
+        findings.push(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
+      }
+    } catch (error) {
+      if (options.json !== true) terminal.err(formatError(error, { verbose: options.verbose === true }));
+      findings.push({ plugin: 'kernel', name: 'start', status: 'fail', output: formatError(error) });
+    }
+    if (options.json === true) terminal.out(JSON.stringify(findings, undefined, 2));
+    else for (const finding of findings) terminal.out(format(finding));
+    return findings.some(finding => finding.status === 'fail') ? exitCodes.failed : exitCodes.clean;
+  },
+};
+
+interface Finding extends Diagnosis {
+  readonly plugin: string;
+}
+
+function nodeVersion(): Finding {
+  const sound = semver.satisfies(process.version, '>=22.17');
+  return {
+    plugin: 'kernel',
+    name: 'Node version',
+    status: sound ? 'pass' : 'fail',
+    output: `Node ${process.version}.`,
+    ...(!sound && { hint: 'Use Node 22.17 or newer; 24 is what Keelson is tested on.' }),
+  };
+}
+
+function format({ plugin, name, status, output, hint }: Finding): string {
+  const sign = { pass: 'ok  ', warn: 'warn', fail: 'FAIL' }[status];
+  return `${sign}  ${plugin}: ${name}  ${output}${hint === undefined ? '' : `\n      -> ${hint}`}`;
+}

@@ -1,0 +1,26 @@
+import { writeFileSync } from 'node:fs';
+import { formatProblem } from '../config/problem.js';
+import { toMermaid, toSvg } from '../kernel/draw-graph.js';
+import { Kernel } from '../kernel/kernel.js';
+import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { planToJson } from './format-plan.js';
+
+export const graph: Command = {
+  name: 'graph',
+  summary: 'draw the plugins, what they need, and in which order they start',
+  usage: '[--svg] [--out <file>] [--config keelson.yaml] [--environment <name>] [--json]',
+  help: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw; or as an SVG picture.
+
+  keelson graph
+  keelson graph --svg --out plan.svg`,
+  options: { ...configOptions, svg: { type: 'boolean' }, out: { type: 'string', short: 'o' } },
+  async run(options, _positionals, terminal) {
+    const plan = await Kernel.plan(kernelOptions(options, terminal));
+    for (const problem of plan.problems) terminal.err(formatProblem(problem));
+    const json = () => JSON.stringify(planToJson(plan), undefined, 2);
+    const text = options.json === true ? json() : options.svg === true ? toSvg(plan) : toMermaid(plan);
+    if (typeof options.out === 'string') writeFileSync(options.out, `${text}\n`);
+    else terminal.out(text);
+    return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
+  },
+};

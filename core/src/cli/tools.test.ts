@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import { packageFiles } from '../kernel/service.fixture.js';
+import { keelson } from './keelson.fixture.js';
+
+const service = {
+  'keelson.yaml': `service: shop
+plugins:
+  database: { use: "@acme/small", dataDir: ".data" }
+  orders: { use: "./orders.js", pool: { max: 4 } }
+`,
+  'keelson.production.yaml': `plugins:
+  database: { use: "@acme/large", url: "\${DATABASE_URL}" }
+`,
+  'orders.js': `
+    import { z } from 'zod';
+    export default {
+      name: 'orders',
+      requires: [Symbol.for('@keelson/database/DatabaseService')],
+      config: z.object({ pool: z.object({ max: z.int().max(100).default(10).describe('Most at once.') }).prefault({}) }),
+      start() { console.log('orders started'); },
+    };`,
+  ...packageFiles(
+    '@acme/small',
+    `import { z } from 'zod';
+     const token = Symbol.for('@keelson/database/DatabaseService');
+     export default {
+       name: 'small', slot: 'database', provides: [token], config: z.object({ dataDir: z.string() }),
+       register({ bind }) { bind(token).toConstantValue({ migrate: async () => ['001_orders'] }); },
+       async diagnose() { return [
+         { name: 'clock skew', status: 'pass', output: 'The clocks are 3 ms apart.' },
+         { name: 'pool', status: 'warn', output: 'The pool may take all connections.', hint: 'Lower pool.max.' },
+       ]; },
+       stop() { console.log('database stopped'); },
+     };`,
+  ),
+  ...packageFiles(
+    '@acme/large',
+    `import { z } from 'zod';
+     const token = Symbol.for('@keelson/database/DatabaseService');
+     export default { name: 'large', slot: 'database', provides: [token],
+       config: z.object({ url: z.string().meta({ secret: true }).describe('Where it is.') }),
+       register({ bind }) { bind(token).toConstantValue({}); } };`,
+  ),
+};
+
+describe('keelson explain', () => {
+  test('says which values are in force, where each comes from and what it took the place of, without secrets', async () => {
+    const variables = {
+      KEELSON_ENV: 'production',
+      DATABASE_URL: 'postgresql://me:hunter2@db/x',
+      KEELSON_ORDERS__POOL__MAX: '9',
+    };
+    const { code, out } = await keelson(service, ['explain'], variables).ended;
+    expect(code).toBe(0);
+    expect(out).toContain(
+      'database: @acme/large 1.2.3  (keelson.production.yaml:2:20, instead of @acme/small from keelson.yaml:3:20)',
+    );
+    expect(out).toContain(`database.url  [redacted]  (keelson.production.yaml:2:40 \${DATABASE_URL})`);
+    expect(out).toContain('orders.pool.max  9  (variable KEELSON_ORDERS__POOL__MAX, over 4 from keelson.yaml:4:46)');
+    expect(out).not.toContain('hunter2');
+  });
+
+  test('says everything about one key', async () => {
+    const { out } = await keelson(service, ['explain', 'orders.pool.max']).ended;
+    expect(out).toBe(
+      [
+        'orders.pool.max = 4  (keelson.yaml:4:46)',
+        '  Most at once.',
+        '  Allowed: a whole number of at most 100.',
+        '  Variable: KEELSON_ORDERS__POOL__MAX',
+        '  A change needs a restart.',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('says of a key nobody knows which was probably meant', async () => {
+    const { code, err } = await keelson(service, ['explain', 'orders.pool.mxa']).ended;
+    expect(code).toBe(2);
+    expect(err).toContain('Did you mean orders.pool.max?');
+  });
+});
+
+describe('keelson schema', () => {
+  test('knows the keys of every plugin that an environment chooses', async () => {
+    const { out } = await keelson(service, ['schema']).ended;
+    const schema = JSON.parse(out);
+    const { database, orders } = schema.properties.plugins.properties;
+    expect(orders.properties.pool.properties.max.anyOf[0]).toMatchObject({ type: 'integer', maximum: 100 });
+    expect(database.allOf.map((each: { if: object }) => each.if)).toEqual([
+      { properties: { use: { const: '@acme/small' } }, required: ['use'] },
+      { properties: { use: { const: '@acme/large' } }, required: ['use'] },
+    ]);
+    expect(schema.properties.shutdown.properties).toHaveProperty('noticeMs');
+  });
+});
+
+describe('keelson graph', () => {
+  test('draws the plan as Mermaid and as SVG', async () => {
+    const mermaid = await keelson(service, ['graph']).ended;
+    expect(mermaid.out).toContain('flowchart BT');
+    expect(mermaid.out).toMatch(/p1 --> p0/);
+    const svg = await keelson(service, ['graph', '--svg']).ended;
+    expect(svg.out).toMatch(/^<svg /);
+    expect(svg.out).toContain('>orders</text>');
+  });
+});
+
+describe('keelson doctor', () => {
+  test('starts what can examine itself, tells what it found, and stops it again', async () => {
+    const { code, out } = await keelson(service, ['doctor']).ended;
+    expect(code).toBe(0);
+    expect(out).toContain('ok    database: clock skew  The clocks are 3 ms apart.');
+    expect(out).toContain('warn  database: pool  The pool may take all connections.\n      -> Lower pool.max.');
+    expect(out).toContain('database stopped');
+    expect(out).not.toContain('orders started');
+  });
+
+  test('exits with 1 when something does not start, and says what', async () => {
+    const broken = {
+      'keelson.yaml': { plugins: { a: { use: './a.js' } } },
+      'a.js': `export default { name: 'a', async diagnose() { return []; }, start() { throw new Error('no answer'); } };`,
+    };
+    const { code, err } = await keelson(broken, ['doctor']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('no answer');
+  });
+});
+
+describe('keelson migrate', () => {
+  test('starts the databases alone, applies what is left and ends', async () => {
+    const { code, out } = await keelson(service, ['migrate']).ended;
+    expect(code).toBe(0);
+    expect(out).toBe('database: applied 001_orders\ndatabase stopped\n');
+  });
+});
+
+describe('keelson new plugin', () => {
+  test.each([
+    ['a plugin of its own', []],
+    ['a logger', ['--slot', 'logger']],
+  ])('makes %s that passes its checks as it is', async (_name, slot) => {
+    const { folder, ended } = keelson({}, ['new', 'plugin', 'mine', ...slot]);
+    expect((await ended).code).toBe(0);
+    const { code, out } = await keelson({}, ['verify', folder.path('mine')]).ended;
+    expect(out).toContain(' kept');
+    expect(out).not.toContain('FAIL');
+    expect(code).toBe(0);
+  });
+
+  test('refuses a bad name, a folder that is there, and a slot without a template', async () => {
+    expect((await keelson({}, ['new', 'plugin', 'My Plugin']).ended).err).toContain('CLI_NAME_INVALID');
+    expect((await keelson({ 'a/b': '' }, ['new', 'plugin', 'a']).ended).err).toContain('CLI_FOLDER_TAKEN');
+    expect((await keelson({}, ['new', 'plugin', 'a', '--slot', 'x']).ended).err).toContain('no template');
+  });
+});
+
+describe('keelson verify', () => {
+  test('names every promise that a plugin breaks and exits with 1', async () => {
+    const files = {
+      'loose.js': `import { z } from 'zod';
+        export default { name: 'loose', provides: [Symbol.for('x')], config: z.looseObject({}), stop() { throw new Error('stuck'); } };`,
+    };
+    const { code, out } = await keelson(files, ['verify', './loose.js']).ended;
+    expect(code).toBe(1);
+    expect(out).toContain('FAIL  refuses a key that it does not know');
+    expect(out).toContain('FAIL  binds what it provides, starts, and stops cleanly');
+  });
+
+  test('refuses values that are no JSON object', async () => {
+    const files = { 'a.js': `export default { name: 'a' };` };
+    expect((await keelson(files, ['verify', './a.js', '--values', '[1]']).ended).err).toContain('CLI_VALUES_INVALID');
+    expect((await keelson(files, ['verify', './nope.js']).ended).err).toContain('PLUGIN_NOT_INSTALLED');
+  });
+});
+
+test('a running service takes reloadable values at SIGHUP and says what needs a restart', async () => {
+  const plugin = `import { z } from 'zod';
+    export default { name: 'a', config: z.object({ rate: z.int().meta({ reloadable: true }), port: z.int() }),
+      reconfigure({ config }) { console.log('rate', config.rate, 'port', config.port); } };`;
+  const yaml = (rate: number, port: number) => ({ plugins: { a: { use: './a.js', rate, port } } });
+  const run = keelson({ 'keelson.yaml': yaml(1, 1), 'a.js': plugin }, ['start']);
+  await run.until('ready in');
+  run.folder.write('keelson.yaml', yaml(2, 2));
+  run.child.kill('SIGHUP');
+  await run.until('rate 2 port 1');
+  await run.until('a.port: 1 -> 2 needs a restart');
+  run.folder.write('keelson.yaml', 'plugins: {a: {use: ./a.js, rate: many}}');
+  run.child.kill('SIGHUP');
+  await run.until('CONFIG_VALUE_INVALID');
+  run.child.kill('SIGTERM');
+  expect((await run.ended).code).toBe(0);
+});

@@ -1,0 +1,101 @@
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { nodeOf } from '../config/node.js';
+import { KeelsonError } from '../errors/keelson-error.js';
+import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
+import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import type { ConformanceCase } from '../testing/conformance.js';
+import { type Command, exitCodes, type Terminal } from './command.js';
+
+export const verify: Command = {
+  name: 'verify',
+  summary: 'prove that a plugin keeps the contract and the promises of its slot',
+  usage: `<plugin> [--values '{"key": "value"}'] [--json]`,
+  help: `Takes the name of an installed package, a file or a folder, starts and stops the plugin in a kernel of its own, and
+runs the suite of its slot (logger, telemetry; databases have theirs in @keelson/database/testing).
+
+  keelson verify ./my-logger
+  keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'`,
+  options: { values: { type: 'string' }, json: { type: 'boolean' }, verbose: { type: 'boolean' } },
+  positionals: true,
+  async run(options, [name], terminal) {
+    if (name === undefined) {
+      terminal.err('Say which plugin: keelson verify <package or ./path>');
+      return exitCodes.usage;
+    }
+    const { plugin, manifest } = await loadPlugin(name);
+    // Here alone, because it brings the suites of all slots.
+    const { verifyPlugin } = await import('../testing/verify-plugin.js');
+    const cases = verifyPlugin(plugin, { values: parseValues(options.values), ...(manifest && { manifest }) });
+    const results: Result[] = [];
+    for (const one of cases) results.push(await runCase(one));
+    return tell(plugin.name, results, options.json === true, terminal);
+  },
+};
+
+interface Result {
+  readonly name: string;
+  readonly outcome: 'passed' | 'not-applicable' | 'failed';
+  readonly reason?: string;
+}
+
+async function runCase({ name, run }: ConformanceCase): Promise<Result> {
+  try {
+    return { name, outcome: await run() };
+  } catch (error) {
+    return { name, outcome: 'failed', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function tell(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
+  const failed = results.filter(result => result.outcome === 'failed');
+  if (json) terminal.out(JSON.stringify({ plugin, results }, undefined, 2));
+  else {
+    for (const { name, outcome, reason } of results) {
+      const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL' }[outcome];
+      terminal.out(`${sign}  ${name}${reason === undefined ? '' : `\n      ${reason.replaceAll('\n', '\n      ')}`}`);
+    }
+    const kept = results.length - failed.length;
+    terminal.out(
+      `\n${plugin}: ${kept} of ${results.length} ${failed.length === 0 ? 'kept' : `kept, ${failed.length} broken`}`,
+    );
+  }
+  return failed.length === 0 ? exitCodes.clean : exitCodes.failed;
+}
+
+async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: PluginManifest }> {
+  const path = resolve(name);
+  if ((isPath(name) || !name.startsWith('@')) && existsSync(path) && statSync(path).isFile()) {
+    return { plugin: await importDefault<Plugin>(pathToFileURL(path)) };
+  }
+  const found = existsSync(path) ? findPackageAt(path) : findPackage(name, process.cwd());
+  if (found === undefined) throw notFound(name);
+  const plugin = await importDefault<Plugin>(found.main);
+  return found.manifest === undefined
+    ? { plugin }
+    : { plugin, manifest: await importDefault<PluginManifest>(found.manifest) };
+}
+
+function parseValues(text: string | boolean | undefined): Record<string, unknown> {
+  if (typeof text !== 'string') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (nodeOf(value, { from: 'code' }).kind === 'map') return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw new KeelsonError({
+    code: 'CLI_VALUES_INVALID',
+    message: '--values is not a JSON object.',
+    hint: `Write it as --values '{"key": "value"}'.`,
+  });
+}
+
+function notFound(name: string): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_NOT_INSTALLED',
+    message: `There is no file, folder or installed package ${name}.`,
+    hint: `Correct the path, or run: npm install ${name}`,
+  });
+}
