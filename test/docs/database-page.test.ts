@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import type { DatabaseService, EntityManager } from '@keelson/database';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { createPostgresqlService, type PostgresqlService } from '../support/postgresql-service.js';
+import { Author } from '../support/sample-model.js';
+
+const source = readFileSync(new URL(import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
+
+describe('the code of docs/database.md', () => {
+  let testDatabase: TestDatabase;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+  const told: string[] = [];
+  const emails = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email));
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    service = createPostgresqlService({ url: testDatabase.url });
+    database = service.database;
+    await database.connect();
+    await database.migrate();
+    await database.session(em => em.insert(Author, { email: 'ada@example.org' }));
+  });
+  afterAll(async () => {
+    await service[Symbol.asyncDispose]();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  test('stands in this file, line for line', () => {
+    const flat = (text: string) => text.replaceAll(/^ +/gm, '').trim();
+    const blocks = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, block]) => flat(block ?? ''));
+    expect(blocks.length).toBeGreaterThan(7);
+    for (const block of blocks) expect(flat(source)).toContain(block);
+  });
+
+  test('sessions', async () => {
+    const author = await database.session(async em => {
+      const found = await em.findOneOrFail(Author, { email: 'ada@example.org' });
+      found.name = 'Ada';
+      return found;
+    });
+    expect(author.name).toBe('Ada');
+    const count = await database.read(em => em.count(Author));
+    expect(count).toBe(1);
+  });
+
+  test('a session ended by its owner', async () => {
+    await using session = await database.openSession({ name: 'import' });
+    session.em.create(Author, { email: 'grace@example.org' });
+    await session.commit();
+    expect(await emails()).toContain('grace@example.org');
+  });
+
+  test('one inside another', async () => {
+    await database.session(async em => {
+      em.create(Author, { email: 'kept@example.org' });
+      await database
+        .transaction(async inner => {
+          inner.create(Author, { email: 'dropped@example.org' });
+          throw new Error('only this part fails');
+        })
+        .catch(() => 'the outer work goes on');
+    });
+    expect(await emails()).toContain('kept@example.org');
+    expect(await emails()).not.toContain('dropped@example.org');
+  });
+
+  test('time', async () => {
+    const report = database.session(em => em.execute('select pg_sleep(60)'), { name: 'report', timeoutMs: 100 });
+    await expect(report).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
+  });
+
+  test('after the outcome', async () => {
+    await database.session(async (em, session) => {
+      em.create(Author, { email: 'told@example.org' });
+      session.onCommit(() => told.push('send the mail'));
+    });
+    expect(told).toEqual(['send the mail']);
+  });
+
+  test('work that may run only once', async () => {
+    const payOnce = async (em: EntityManager) => em.count(Author);
+    await database.session(async em => payOnce(em), { retry: 'never' });
+  });
+
+  test('errors', async () => {
+    const twice = database.session(em =>
+      em.insertMany(Author, [{ email: 'x@example.org' }, { email: 'x@example.org' }]),
+    );
+    await expect(twice).rejects.toMatchObject({
+      code: 'DATABASE_QUERY_FAILED',
+      kind: 'unique',
+      facts: { table: 'author', constraint: 'author_email_unique' },
+      http: { status: 409 },
+    });
+  });
+});
