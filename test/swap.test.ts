@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './support/database.js';
+import { freePort } from './support/free-port.js';
 import { type ServiceProcess, startService, type Variables } from './support/service-process.js';
 
 let database: TestDatabase;
@@ -35,6 +36,13 @@ async function useOf(service: ServiceProcess, sku: string): Promise<unknown[]> {
 }
 
 const onPostgresql = (): Variables => ({ KEELSON_ENV: 'postgres', DATABASE_URL: database.url });
+const inProduction = async (): Promise<Variables> => ({
+  KEELSON_ENV: 'production',
+  DATABASE_URL: database.url,
+  SENTRY_DSN: `http://key@127.0.0.1:${await freePort()}/1`,
+  KEELSON_ORDERS__WELCOME: 'true',
+  KEELSON_SHUTDOWN__NOTICE_MS: '0',
+});
 const embedded = (): Variables => ({ KEELSON_DATABASE__DATA_DIR: join(directory, 'data') });
 const silent: Variables = { KEELSON_LOGGER__USE: 'none' };
 
@@ -52,13 +60,14 @@ const expected = [
 describe.each([
   ['PostgreSQL and bunyan', () => onPostgresql(), true],
   ['PostgreSQL and no logger', () => ({ ...onPostgresql(), ...silent }), false],
+  ['PostgreSQL, bunyan and Sentry', () => inProduction(), true],
   ['PGlite and bunyan', () => embedded(), true],
   ['PGlite and no logger', () => ({ ...embedded(), ...silent }), false],
 ])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
   test('answers the same, and writes a log or none', async () => {
-    await using service = await startService({ variables: variables() });
+    await using service = await startService({ variables: await variables() });
 
-    expect(await useOf(service, name.replaceAll(' ', '-'))).toEqual(expected);
+    expect(await useOf(service, name.replaceAll(/\W+/g, '-'))).toEqual(expected);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     expect(service.stdout.includes('"msg":"POST /orders 201"')).toBe(logs);
   }, 60_000);
@@ -70,6 +79,10 @@ test('each stored its orders where its configuration says', async () => {
   const { rows } = await client.query('select distinct sku from orders order by sku');
   await client.end();
 
-  expect(rows.map(({ sku }) => sku)).toEqual(['PostgreSQL-and-bunyan', 'PostgreSQL-and-no-logger']);
+  expect(rows.map(({ sku }) => sku)).toEqual([
+    'PostgreSQL-and-bunyan',
+    'PostgreSQL-and-no-logger',
+    'PostgreSQL-bunyan-and-Sentry',
+  ]);
   expect(existsSync(join(directory, 'data', 'PG_VERSION'))).toBe(true);
 });
