@@ -6,7 +6,7 @@ import { conformanceModel, type DatabaseHarness, databaseConformance } from '@ke
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPgliteService, type PgliteService } from '../../../test/support/pglite-service.js';
 
-describe('PGlite keeps the promises of a database driver', () => {
+describe('PGlite keeps the promises of a database driver', { timeout: 60_000 }, () => {
   let folder: string;
   let shared: PgliteService;
   let copies = 0;
@@ -20,7 +20,7 @@ describe('PGlite keeps the promises of a database driver', () => {
     shared = createPgliteService({ options: { dataDir: copy() }, models: [conformanceModel] });
     await shared.database.connect();
     await shared.database.migrate();
-  });
+  }, 120_000);
 
   afterAll(async () => {
     await shared[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConnectionError } from '@keelson/database';
+import { folderInUse, folderUnwritable, PgliteError } from './errors.js';
 
 const fileName = 'keelson.lock';
 
@@ -26,7 +26,7 @@ export class DataDirLock implements Disposable {
   /**
    * Makes the folder when it is missing.
    *
-   * @throws ConnectionError DATABASE_CONNECT_FAILED when another process uses it, or it cannot be written to.
+   * @throws PgliteError PGLITE_FOLDER_IN_USE by another process; PGLITE_FOLDER_UNUSABLE when it cannot be written to.
    */
   static take(dataDir: string): DataDirLock {
     const path = join(dataDir, fileName);
@@ -34,7 +34,7 @@ export class DataDirLock implements Disposable {
       mkdirSync(dataDir, { recursive: true });
       return new DataDirLock(path, takeOver(path, dataDir));
     } catch (error) {
-      throw error instanceof ConnectionError ? error : unusable(dataDir, error);
+      throw error instanceof PgliteError ? error : folderUnwritable(dataDir, error);
     }
   }
 
@@ -56,7 +56,7 @@ function takeOver(path: string, dataDir: string): string {
       const found = read(path);
       if (found === undefined) continue;
       const owner = ownerIn(found);
-      if (owner !== undefined && isAlive(owner)) throw inUse(dataDir, owner.pid);
+      if (owner !== undefined && isAlive(owner)) throw folderInUse(dataDir, owner.pid);
       remove(path, found);
     }
     return text;
@@ -126,23 +126,4 @@ function startOf(pid: number): string | undefined {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-function inUse(dataDir: string, pid: number): ConnectionError {
-  return new ConnectionError({
-    code: 'DATABASE_CONNECT_FAILED',
-    message: `The data folder ${dataDir} is in use by process ${pid}; PGlite serves one process at a time.`,
-    hint: 'Stop that process, give each service a dataDir of its own, or use @keelson/database-postgresql.',
-    facts: { dataDir, pid },
-  });
-}
-
-function unusable(dataDir: string, cause: unknown): ConnectionError {
-  return new ConnectionError({
-    code: 'DATABASE_CONNECT_FAILED',
-    message: `The data folder ${dataDir} cannot be written to (${String(codeOf(cause))}).`,
-    hint: 'Give the service a dataDir that it may make and write to.',
-    facts: { dataDir, systemCode: codeOf(cause) },
-    cause,
-  });
 }

@@ -1,2 +1,4 @@
-/** This package throws only the errors of @keelson/database. */
-export const errorCodes = [] as const;
+/** Every code this package adds to those of @keelson/database; each has a section in docs/errors.md. */
+export const errorCodes = ['PGLITE_FOLDER_IN_USE', 'PGLITE_FOLDER_UNUSABLE', 'PGLITE_MEMORY_LOST'] as const;
+
+export type PgliteErrorCode = (typeof errorCodes)[number];

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPgliteService } from '../../../test/support/pglite-service.js';
 import { Author } from '../../../test/support/sample-model.js';
 
-describe('PGlite on a folder', () => {
+describe('PGlite on a folder', { timeout: 120_000 }, () => {
   let folder: string;
   let dataDir: string;
 
@@ -46,6 +46,7 @@ describe('PGlite on a folder', () => {
       code: 'DATABASE_CONNECT_FAILED',
       message: expect.stringContaining(`in use by process ${process.pid}`),
       hint: expect.stringContaining('dataDir'),
+      cause: { code: 'PGLITE_FOLDER_IN_USE' },
     });
     expect(await emails(first.database)).toEqual(['first@example.org']);
   });
@@ -56,6 +57,7 @@ describe('PGlite on a folder', () => {
     await expect(service.database.connect()).rejects.toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
       message: expect.stringContaining('cannot be written to'),
+      cause: { code: 'PGLITE_FOLDER_UNUSABLE' },
     });
     expect(await readFile(join(folder, 'file'), 'utf8')).toBe('in the way');
   });

@@ -3,7 +3,6 @@ import type { Clock, Deadline, Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
-  ConnectionError,
   type DatabaseCapability,
   DatabaseClosedError,
   type DatabaseDriver,
@@ -17,6 +16,7 @@ import {
   UnsupportedError,
 } from '@keelson/database';
 import { DataDirLock } from './data-dir-lock.js';
+import { folderNotOpened, memoryLost } from './errors.js';
 import { inMemory, type PgliteOptions } from './options.js';
 import { PgliteConnection } from './pglite-connection.js';
 import { PgliteEngine } from './pglite-engine.js';
@@ -133,7 +133,7 @@ export class PgliteDriver implements DatabaseDriver {
       return this.#engine;
     } catch (error) {
       this.#unlock();
-      throw notOpened(this.#dataDir, error);
+      throw folderNotOpened(this.#dataDir, error);
     }
   }
 
@@ -184,22 +184,4 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
-}
-
-function memoryLost(): ConnectionError {
-  return new ConnectionError({
-    code: 'DATABASE_CONNECT_FAILED',
-    message: 'PGlite has ended, and what it kept in memory is lost.',
-    hint: 'Start the service again; with a dataDir its data outlives this.',
-  });
-}
-
-function notOpened(dataDir: string, cause: unknown): ConnectionError {
-  return new ConnectionError({
-    code: 'DATABASE_CONNECT_FAILED',
-    message: `PGlite could not open ${dataDir}.`,
-    hint: 'Look whether the folder holds a database of this version of PGlite, and move it away when it does not.',
-    facts: { dataDir },
-    cause,
-  });
 }

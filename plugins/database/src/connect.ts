@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@keelson/core';
-import { Deadline } from '@keelson/core';
+import { Deadline, isKeelsonError, type KeelsonError } from '@keelson/core';
 import type { DatabaseDriver } from './driver/driver.js';
 import { ConnectionError, causeOf, faultFacts, labelOf } from './errors/connection-error.js';
 import { sqlStateOf } from './errors/sql-state.js';
@@ -56,8 +56,7 @@ const advice: ReadonlyMap<string, [message: string, hint: string]> = new Map([
 ]);
 
 function refused(error: unknown): ConnectionError {
-  // The driver has said it in words of its own.
-  if (error instanceof ConnectionError) return error;
+  if (isKeelsonError(error)) return inItsWords(error);
   const known = advice.get(sqlStateOf(error) ?? '');
   const [message, hint] = known ?? ['The database refused the connection', 'Look at the log of the database server.'];
   return new ConnectionError({
@@ -67,6 +66,12 @@ function refused(error: unknown): ConnectionError {
     facts: faultFacts(error),
     cause: causeOf(error),
   });
+}
+
+/** The driver knows best what is wrong. */
+function inItsWords(error: KeelsonError): ConnectionError {
+  const { message, hint = '', facts } = error;
+  return new ConnectionError({ code: 'DATABASE_CONNECT_FAILED', message, hint, facts, cause: error });
 }
 
 function outOfTime(error: unknown, attempts: number, timeoutMs: number): ConnectionError {
