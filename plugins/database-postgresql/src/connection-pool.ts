@@ -20,7 +20,8 @@ import { PostgresqlConnection } from './postgresql-connection.js';
 import { StatementBatch } from './statement-batch.js';
 
 export interface ConnectionPoolParts {
-  readonly client: pg.ClientConfig;
+  /** How connections are made: `Client` makes them, and knows where to. */
+  readonly client: Pick<pg.PoolConfig, 'Client'>;
   readonly options: PostgresqlOptions['pool'];
   readonly types: unknown;
   readonly clock: Clock;
@@ -82,11 +83,11 @@ export class ConnectionPool {
     return { total, idle, busy, waiting, max: this.#parts.options.max, counters };
   }
 
-  async acquire({ deadline, signal }: AcquireOptions): Promise<DriverConnection> {
+  async acquire({ deadline, signal, readOnly }: AcquireOptions): Promise<DriverConnection> {
     const until = deadline.within(this.#parts.options.acquireTimeoutMs);
     const permit = await this.#permits.acquire(until, signal);
     try {
-      return this.#lend(await this.#workingClient(until, signal), permit);
+      return this.#lend(await this.#workingClient(until, signal), permit, readOnly);
     } catch (error) {
       permit.release();
       throw error;
@@ -225,7 +226,7 @@ export class ConnectionPool {
     resolve(false);
   }
 
-  #lend(client: PgClient, permit: Permit): DriverConnection {
+  #lend(client: PgClient, permit: Permit, readOnly: boolean): DriverConnection {
     const { clock, options, types, cancel, logger } = this.#parts;
     const since = clock.now();
     const borrowedBy = new Error('borrowed here');
@@ -243,6 +244,9 @@ export class ConnectionPool {
     const connection = new PostgresqlConnection(client, {
       types,
       cancel,
+      onRefusal: error => {
+        if (!readOnly) this.#noteRefusal(error);
+      },
       returned: {
         giveBack: () => {
           back();
@@ -294,6 +298,14 @@ export class ConnectionPool {
   #noteFailure(error: unknown): void {
     this.#lastFailure = error;
     if (!meansRestart(error)) return;
+    this.invalidate();
+    this.#parts.onLost(error);
+  }
+
+  /** 25006 for one who may write: the server is read-only now, so the primary is elsewhere. */
+  #noteRefusal(error: unknown): void {
+    if (sqlStateOf(error) !== '25006') return;
+    this.#lastFailure = error;
     this.invalidate();
     this.#parts.onLost(error);
   }

@@ -1,5 +1,5 @@
 import type { BatchOutcome, Statement } from '@keelson/database';
-import pg from 'pg';
+import type pg from 'pg';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -8,13 +8,13 @@ import { StatementBatch } from './statement-batch.js';
  * Opened when first needed, again when it was lost; one question at a time.
  */
 export class ControlConnection {
-  readonly #config: pg.ClientConfig;
+  readonly #newClient: () => pg.Client;
   readonly #types: unknown;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
 
-  constructor(config: pg.ClientConfig, types: unknown) {
-    this.#config = config;
+  constructor(newClient: () => pg.Client, types: unknown) {
+    this.#newClient = newClient;
     this.#types = types;
   }
 
@@ -25,6 +25,7 @@ export class ControlConnection {
     return unlessAborted(answer, signal);
   }
 
+  /** Opened again when it is next needed. */
   close(): void {
     this.#drop();
   }
@@ -53,7 +54,7 @@ export class ControlConnection {
   }
 
   async #open(): Promise<PgClient> {
-    const client = asPgClient(new pg.Client(this.#config));
+    const client = asPgClient(this.#newClient());
     client.on('error', () => this.#drop());
     await client.connect();
     client.connection.stream.unref();

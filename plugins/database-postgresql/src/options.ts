@@ -1,58 +1,85 @@
 import { commonOptions } from '@keelson/database/contract';
 import { z } from 'zod';
+import { replicaUrlProblems, type UrlProblem, urlProblems } from './host-list.js';
 
 const milliseconds = z.number().int().positive();
 
-const url = z
-  .string()
-  .refine(isPostgresUrl, 'must be a url like postgresql://user:password@host:5432/database')
-  .meta({ secret: true })
-  .describe('Where the database is: postgresql://user:password@host:5432/database.');
+const urlText = z.string().meta({ secret: true });
 
-const pool = z
-  .strictObject({
-    max: z
-      .number()
-      .int()
-      .min(1)
-      .max(1_000)
-      .default(10)
-      .describe('Most connections. About twice the cores of the server serves well.'),
-    min: z.number().int().min(0).default(0).describe('Idle connections kept open.'),
-    acquireTimeoutMs: milliseconds.default(5_000).describe('Longest wait for a connection, in ms.'),
-    maxWaiting: z
-      .number()
-      .int()
-      .min(0)
-      .default(1_000)
-      .describe('Callers that may wait for one; one more is refused at once.'),
-    idleTimeoutMs: milliseconds
-      .default(600_000)
-      .describe('An idle connection above `min` is closed after this, in ms.'),
-    maxLifetimeMs: milliseconds
-      .default(1_800_000)
-      .describe('A connection older than this is replaced, less up to 10 % by chance, in ms.'),
-    pingAfterIdleMs: z
-      .number()
-      .int()
-      .min(0)
-      .default(500)
-      .describe('A connection idle for longer is pinged before it is lent, in ms.'),
-    pingTimeoutMs: milliseconds
-      .default(1_000)
-      .describe('A ping without an answer for this long means that the connection is dead, in ms.'),
-    leakAfterMs: milliseconds
-      .default(60_000)
-      .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
-  })
-  .prefault({});
+const url = z
+  .union([urlText, z.array(urlText).min(1)])
+  .superRefine((given, context) => report(urlProblems(given), context))
+  .meta({ secret: true })
+  .describe(
+    'Where the database is: postgresql://user:password@host:5432/database. For several hosts host1:5432,host2:5432 or a list of urls; connections go to the one that takes writes, or what ?target_session_attrs= asks for.',
+  );
+
+const poolShape = z.strictObject({
+  max: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(10)
+    .describe('Most connections. About twice the cores of the server serves well.'),
+  min: z.number().int().min(0).default(0).describe('Idle connections kept open.'),
+  acquireTimeoutMs: milliseconds.default(5_000).describe('Longest wait for a connection, in ms.'),
+  maxWaiting: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe('Callers that may wait for one; one more is refused at once.'),
+  idleTimeoutMs: milliseconds.default(600_000).describe('An idle connection above `min` is closed after this, in ms.'),
+  maxLifetimeMs: milliseconds
+    .default(1_800_000)
+    .describe('A connection older than this is replaced, less up to 10 % by chance, in ms.'),
+  pingAfterIdleMs: z
+    .number()
+    .int()
+    .min(0)
+    .default(500)
+    .describe('A connection idle for longer is pinged before it is lent, in ms.'),
+  pingTimeoutMs: milliseconds
+    .default(1_000)
+    .describe('A ping without an answer for this long means that the connection is dead, in ms.'),
+  leakAfterMs: milliseconds
+    .default(60_000)
+    .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
+});
+
+const replicaUrls = z
+  .array(urlText)
+  .superRefine((given, context) => report(replicaUrlProblems(given), context))
+  .describe('Where the replicas are, as in `url`.');
+
+const replicaDefaults = { maxLagMs: 10_000, checkIntervalMs: 2_000 };
+
+const replicas = z
+  .union([
+    replicaUrls.transform(urls => ({ urls, ...replicaDefaults, pool: undefined })),
+    z.strictObject({
+      urls: replicaUrls,
+      maxLagMs: z
+        .union([milliseconds, z.literal('any')])
+        .default(replicaDefaults.maxLagMs)
+        .describe('A replica further behind is not read from, in ms; `any` for servers that cannot tell.'),
+      checkIntervalMs: milliseconds
+        .default(replicaDefaults.checkIntervalMs)
+        .describe('Pause between two looks at each replica, in ms.'),
+      pool: poolShape.optional().describe('The pool of each replica. Default: as `pool`.'),
+    }),
+  ])
+  .prefault([])
+  .describe('Servers that read-only sessions may be served by: a list of urls, or a map with limits.');
 
 /** The configuration of the plugin. */
 export const optionsSchema = z
   .strictObject({
     url,
     ...commonOptions,
-    pool,
+    pool: poolShape.prefault({}),
+    replicas,
     connectTimeoutMs: milliseconds.default(5_000).describe('Longest opening of one connection, in ms.'),
     statementTimeoutMs: milliseconds.default(30_000).describe('The server ends a statement that runs longer, in ms.'),
     lockTimeoutMs: milliseconds
@@ -79,6 +106,8 @@ export const optionsSchema = z
 
 export type PostgresqlOptions = z.output<typeof optionsSchema>;
 
-function isPostgresUrl(value: string): boolean {
-  return URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol);
+function report(problems: readonly UrlProblem[], context: z.RefinementCtx): void {
+  for (const { index, message } of problems) {
+    context.addIssue({ code: 'custom', path: index === undefined ? [] : [index], message });
+  }
 }

@@ -28,17 +28,25 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #client: PgClient;
   readonly #types: unknown;
   readonly #cancel: (client: PgClient) => Promise<void>;
+  readonly #onRefusal: (error: unknown) => void;
   #returned: Returned | undefined;
   #lost = false;
   #lossCause: unknown;
 
   constructor(
     client: PgClient,
-    parts: { types: unknown; cancel: (client: PgClient) => Promise<void>; returned: Returned },
+    parts: {
+      types: unknown;
+      cancel: (client: PgClient) => Promise<void>;
+      /** Told of each error with which the server refused a statement. */
+      onRefusal: (error: unknown) => void;
+      returned: Returned;
+    },
   ) {
     this.#client = client;
     this.#types = parts.types;
     this.#cancel = parts.cancel;
+    this.#onRefusal = parts.onRefusal;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
     client.on('error', this.#onError);
@@ -54,6 +62,7 @@ export class PostgresqlConnection implements DriverConnection {
     return new Promise(resolve => {
       this.#client.query(
         new StatementBatch(statements, this.#types, outcome => {
+          if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
           resolve(this.#withTrueCause(outcome));
         }),
       );
@@ -69,8 +78,13 @@ export class PostgresqlConnection implements DriverConnection {
     }
   }
 
-  copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
-    return copyRows(this.#client, sql, lines);
+  async copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
+    try {
+      return await copyRows(this.#client, sql, lines);
+    } catch (error) {
+      this.#onRefusal(error);
+      throw error;
+    }
   }
 
   cancel(): Promise<void> {

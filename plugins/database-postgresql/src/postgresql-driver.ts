@@ -5,18 +5,18 @@ import type {
   DatabaseDriver,
   DriverConnection,
   DriverContext,
+  HostStats,
   PoolStats,
   TransactionOutcome,
 } from '@keelson/database';
-import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
-import pg from 'pg';
-import array from 'postgres-array';
-import { cancelStatement } from './cancel.js';
-import { ConnectionPool } from './connection-pool.js';
-import { ControlConnection } from './control-connection.js';
+import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
+import { Endpoint } from './endpoint.js';
+import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
+import { sumOf } from './pool-stats.js';
+import { Replicas } from './replicas.js';
 
-/** DatabaseDriver on PostgreSQL, through pg. */
+/** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
   readonly capabilities: ReadonlySet<DatabaseCapability> = new Set([
@@ -26,111 +26,87 @@ export class PostgresqlDriver implements DatabaseDriver {
     'copy',
     'stream',
   ]);
-  /**
-   * The id, and a mark that changes with every crash of the server: after a crash the id of a transaction that was lost
-   * may be given again. The statistics of a server start anew after a crash, and only then or by hand.
-   */
-  readonly transactionIdProbe = {
-    sql: `select pg_current_xact_id_if_assigned()::text || '@' || ${crashMark} as id`,
-  };
-  readonly databaseName: string;
-  readonly #pool: ConnectionPool;
-  readonly #control: ControlConnection;
+  readonly transactionIdProbe = transactionIdProbe;
+  readonly #primary: Endpoint;
+  readonly #replicas: Replicas;
+  readonly #acquireTimeoutMs: number;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
   constructor(options: PostgresqlOptions, { clock, logger }: DriverContext) {
-    const types = typeParsers();
-    const client = clientConfig(options);
-    this.databaseName = new pg.Client(client).database ?? '';
-    this.#control = new ControlConnection({ ...client, application_name: `${options.applicationName} control` }, types);
-    this.#pool = new ConnectionPool({
-      client,
-      options: options.pool,
-      types,
+    this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
+    this.#primary = new Endpoint({
+      servers: hostListOf(options.url),
+      options,
+      pool: options.pool,
       clock,
       logger,
-      cancel: lent => cancelStatement(client, lent),
       onLost: cause => {
         for (const listener of this.#lostListeners) listener(cause);
       },
     });
+    this.#replicas = new Replicas({ options, clock, logger });
+  }
+
+  get databaseName(): string {
+    return this.#primary.databaseName;
   }
 
   async connect(signal: AbortSignal): Promise<void> {
     await this.ping(signal);
-    this.#pool.warm();
+    this.#primary.warm();
+    this.#replicas.watch();
   }
 
-  acquire(options: AcquireOptions): Promise<DriverConnection> {
-    return this.#pool.acquire(options);
+  async acquire(options: AcquireOptions): Promise<DriverConnection> {
+    const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
+    const fromReplica = options.readOnly && options.fresh !== true ? await this.#replicas.acquire(within) : undefined;
+    return fromReplica ?? this.#primary.acquire(within);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    await this.#control.ask([{ sql: 'select 1' }], signal);
+    await this.#primary.ask([{ sql: 'select 1' }], signal);
   }
 
-  async transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
-    const [id = '', mark = ''] = transactionId.split('@');
-    const sql = `select pg_xact_status('${BigInt(id)}'::xid8) as status, ${crashMark} as mark`;
-    const results = await this.#control.ask([{ sql }], signal);
-    const row = results[0]?.rows[0];
-    return outcomeOf(row?.status, row?.mark === mark);
+  transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
+    return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
   }
 
   stats(): PoolStats {
-    return this.#pool.stats();
+    return sumOf(this.#primary.stats(), ...this.#replicas.all.map(replica => replica.stats()));
+  }
+
+  hosts(): readonly HostStats[] {
+    const { hostName, isFound } = this.#primary;
+    const primary: HostStats = {
+      host: hostName ?? '',
+      role: 'primary',
+      state: isFound ? 'fit' : 'away',
+      pool: this.#primary.stats(),
+    };
+    return [primary, ...this.#replicas.all.map(replica => replica.describe())];
   }
 
   suspend(): void {
-    this.#pool.suspend();
+    for (const endpoint of this.#endpoints()) endpoint.suspend();
   }
 
   resume(): void {
-    this.#pool.resume();
+    for (const endpoint of this.#endpoints()) endpoint.resume();
   }
 
   renew(): void {
-    void this.#pool.renew();
+    for (const endpoint of this.#endpoints()) endpoint.renew();
   }
 
   async close(deadline: Deadline): Promise<void> {
-    await this.#pool.close(deadline);
-    this.#control.close();
+    await Promise.all([this.#primary.close(deadline), this.#replicas.close(deadline)]);
   }
 
   onLost(listener: (cause: unknown) => void): void {
     this.#lostListeners.push(listener);
   }
-}
 
-const crashMark = `coalesce(extract(epoch from pg_stat_get_bgwriter_stat_reset_time()), 0)::text`;
-
-/** Ours cannot be stored when the id belongs to nobody's commit; a commit after a crash may be somebody else's. */
-function outcomeOf(status: unknown, sameRun: boolean): TransactionOutcome {
-  if (status === 'aborted') return 'aborted';
-  if (status === 'in progress') return sameRun ? 'in progress' : 'aborted';
-  return status === 'committed' && sameRun ? 'committed' : 'unknown';
-}
-
-function clientConfig(options: PostgresqlOptions): pg.ClientConfig {
-  return {
-    connectionString: options.url,
-    application_name: options.applicationName,
-    connectionTimeoutMillis: options.connectTimeoutMs,
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: options.keepAliveMs,
-    types: typeParsers(),
-  };
-}
-
-/** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */
-function typeParsers(): pg.CustomTypesConfig {
-  const types = new pg.TypeOverrides();
-  for (const [oid, parser] of Object.entries(createPostgreSqlTypeParsers(text => array.parse(text)))) {
-    types.setTypeParser(Number(oid), parser);
+  #endpoints(): readonly Endpoint[] {
+    return [this.#primary, ...this.#replicas.all.map(({ endpoint }) => endpoint)];
   }
-  return types;
 }

@@ -14,6 +14,8 @@ export interface OpenSessionOptions {
   readonly name?: string;
   /** The server refuses writes, nobody waits for COMMIT, and a replica may answer. Default false. */
   readonly readOnly?: boolean;
+  /** Of a read-only session: no replica answers, so that it sees all that was committed before. Default false. */
+  readonly fresh?: boolean;
   readonly isolation?: IsolationLevel;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. Default false. */
   readonly deferrable?: boolean;

@@ -193,7 +193,7 @@ class DefaultDatabaseService implements DatabaseService {
       await telemetry.suppress(() => driver.ping(signal));
       this.#seenWell();
       const latencyMs = clock.now() - startedAt;
-      return { status: 'pass', facts: { state: this.state.is, latencyMs, pool: driver.stats() } };
+      return this.#answered(latencyMs);
     } catch (error) {
       return {
         status: 'fail',
@@ -304,6 +304,16 @@ class DefaultDatabaseService implements DatabaseService {
     if (!driver.capabilities.has('multi-connection')) {
       throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
     }
+  }
+
+  #answered(latencyMs: number): HealthResult {
+    const { driver } = this.#parts;
+    const hosts = driver.hosts?.();
+    const facts = { state: this.state.is, latencyMs, pool: driver.stats(), ...(hosts !== undefined && { hosts }) };
+    const unfit = hosts?.filter(({ state }) => state === 'lagging' || state === 'away') ?? [];
+    if (unfit.length === 0) return { status: 'pass', facts };
+    const output = `Reads go to other servers: ${unfit.map(({ host, state }) => `${host} is ${state}`).join(', ')}.`;
+    return { status: 'warn', output, facts };
   }
 
   /** A lost connection may be one backend that was ended; only a server that does not answer is lost. */

@@ -56,8 +56,10 @@ export interface AcquireOptions {
   /** Waiting ends by then, or after the driver's own acquire timeout when that comes first. */
   readonly deadline: Deadline;
   readonly signal?: AbortSignal;
-  /** A replica will do. */
+  /** Nothing will be written; a replica will do. */
   readonly readOnly: boolean;
+  /** No replica all the same: all that was committed before is to be seen. Default false. */
+  readonly fresh?: boolean;
 }
 
 export interface PoolStats {
@@ -69,6 +71,18 @@ export interface PoolStats {
   readonly waiting: number;
   readonly max: number;
   readonly counters: PoolCounters;
+}
+
+/** One server that a driver uses. Never a credential. */
+export interface HostStats {
+  /** `host:port`; of several for one role, the one that has it now. */
+  readonly host: string;
+  readonly role: 'primary' | 'replica';
+  /** `fit` takes work; `lagging` is a replica too far behind; `away` does not answer; `unknown` was not asked yet. */
+  readonly state: 'unknown' | 'fit' | 'lagging' | 'away';
+  /** How far a replica is behind, in ms, when it was last asked. */
+  readonly lagMs?: number;
+  readonly pool: PoolStats;
 }
 
 /** What has happened since the start; only ever grows. */
@@ -119,7 +133,10 @@ export interface DatabaseDriver {
   readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  /** Of all its pools together. */
   stats(): PoolStats;
+  /** Server by server, for a driver that may have several. */
+  hosts?(): readonly HostStats[];
   /** Lends nothing until `resume`; callers wait as long as their time allows. */
   suspend(): void;
   resume(): void;

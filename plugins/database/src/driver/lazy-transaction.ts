@@ -282,7 +282,10 @@ export class LazyTransaction implements DatabaseConnection {
     if (this.#state.is === 'open') return this.#state.connection;
     const { driver, deadline, signal, settings } = this.#options;
     this.#enter();
-    const acquired = driver.acquire({ deadline, readOnly: settings.readOnly, ...(signal && { signal }) });
+    const { readOnly, isolation } = settings;
+    // A standby has no serializable transactions (PostgreSQL manual, 13.2.3).
+    const fresh = settings.fresh === true || isolation === 'serializable';
+    const acquired = driver.acquire({ deadline, readOnly, fresh, ...(signal && { signal }) });
     const connection = await acquired.finally(() => this.#leave());
     if (this.#state.is !== 'untouched') {
       connection.release();

@@ -3,6 +3,8 @@ export type IsolationLevel = (typeof isolationLevels)[number];
 
 export interface TransactionSettings {
   readonly readOnly: boolean;
+  /** Not from a replica. */
+  readonly fresh?: boolean;
   /** Default: the server's, which is `read committed` unless it was changed. */
   readonly isolation?: IsolationLevel;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */

@@ -82,8 +82,9 @@ export class DatabaseClosedError extends ConnectionError {
   }
 }
 
-/** SQLSTATE or system code of a fault: `57P01`, `ECONNREFUSED`, or `connection lost`. */
+/** SQLSTATE or system code of a fault: `57P01`, `ECONNREFUSED`; of one of our own errors its sentence. */
 export function labelOf(error: unknown): string {
+  if (isKeelsonError(error)) return error.message.replace(/\.$/, '');
   return sqlStateOf(error) ?? systemCodeOf(error) ?? 'no further reason given';
 }
 

@@ -1,4 +1,4 @@
-import type { FailureVerdict } from '@keelson/core';
+import { type FailureVerdict, isKeelsonError } from '@keelson/core';
 import { isConnectionLoss, sqlStateOf, systemCodeOf } from '../errors/sql-state.js';
 
 /**
@@ -67,6 +67,7 @@ const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the databas
 
 /** The row of the table that an error falls under. */
 export function ruleOf(error: unknown): Rule {
+  if (isKeelsonError(error, 'DATABASE_CONNECT_FAILED')) return lost;
   const state = sqlStateOf(error);
   if (state !== undefined) {
     return sqlStateRules.get(state) ?? sqlStateClassRules.get(state.slice(0, 2)) ?? definite;

@@ -127,9 +127,10 @@ const processPart = Math.floor(Math.random() * 36 ** 4)
   .padStart(4, '0');
 
 function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { isolation, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const { isolation, deferrable, fresh, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
   return {
     readOnly: options.readOnly ?? false,
+    ...(fresh !== undefined && { fresh }),
     ...(isolation !== undefined && { isolation }),
     ...(deferrable !== undefined && { deferrable }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),

@@ -1,0 +1,141 @@
+import type { Clock, Deadline, Logger } from '@keelson/core';
+import type { AcquireOptions, BatchOutcome, DriverConnection, PoolStats, Statement } from '@keelson/database';
+import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
+import pg from 'pg';
+import array from 'postgres-array';
+import { cancelStatement } from './cancel.js';
+import { ConnectionPool } from './connection-pool.js';
+import { ControlConnection } from './control-connection.js';
+import { hostClientClass, probeHost } from './host-client.js';
+import type { HostList } from './host-list.js';
+import { type Host, Hosts, nameOf } from './hosts.js';
+import type { PostgresqlOptions } from './options.js';
+
+export interface EndpointParts {
+  readonly servers: HostList;
+  readonly options: PostgresqlOptions;
+  readonly pool: PostgresqlOptions['pool'];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A connection was lost, or the server said that it goes away. */
+  readonly onLost: (cause: unknown) => void;
+}
+
+/** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
+export class Endpoint {
+  readonly databaseName: string;
+  readonly #hosts: Hosts;
+  readonly #pool: ConnectionPool;
+  readonly #control: ControlConnection;
+  readonly #acquireTimeoutMs: number;
+
+  constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
+    const config = clientConfig(servers.urls[0] ?? '', options);
+    const types = typeParsers();
+    this.databaseName = new pg.Client(config).database ?? '';
+    this.#acquireTimeoutMs = pool.acquireTimeoutMs;
+    this.#hosts = new Hosts({
+      hosts: servers.urls.map(hostOf),
+      target: servers.target,
+      probe: host => probeHost({ ...config, application_name: `${options.applicationName} probe` }, host),
+      clock,
+      logger,
+      onMoved: () => this.#moved(),
+    });
+    const control = { ...config, application_name: `${options.applicationName} control` };
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target);
+    this.#control = new ControlConnection(() => new ControlClient(), types);
+    this.#pool = new ConnectionPool({
+      client: { Client: hostClientClass(config, this.#hosts, servers.target) },
+      options: pool,
+      types,
+      clock,
+      logger,
+      cancel: lent => cancelStatement(config, lent),
+      onLost: cause => {
+        this.#hosts.doubt();
+        onLost(cause);
+      },
+    });
+  }
+
+  /** `a:5432`, the one it was last found to be; undefined before the first connection. */
+  get hostName(): string | undefined {
+    const { current } = this.#hosts;
+    return current === undefined ? undefined : nameOf(current);
+  }
+
+  /** False while none of its hosts is the wanted one. */
+  get isFound(): boolean {
+    return this.#hosts.isFound;
+  }
+
+  acquire(options: AcquireOptions): Promise<DriverConnection> {
+    const deadline = options.deadline.within(this.#acquireTimeoutMs);
+    return this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
+  }
+
+  /** Over a connection of its own: never behind the work of users. */
+  ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
+    return this.#hosts.reach(() => this.#control.ask(statements, signal));
+  }
+
+  stats(): PoolStats {
+    return this.#pool.stats();
+  }
+
+  warm(): void {
+    this.#pool.warm();
+  }
+
+  suspend(): void {
+    this.#pool.suspend();
+  }
+
+  resume(): void {
+    this.#pool.resume();
+  }
+
+  renew(): void {
+    void this.#pool.renew().catch(() => {});
+  }
+
+  async close(deadline: Deadline): Promise<void> {
+    await this.#pool.close(deadline);
+    this.#control.close();
+  }
+
+  #moved(): void {
+    this.#control.close();
+    this.renew();
+  }
+}
+
+/** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
+function hostOf(url: string): Host {
+  const { host, port } = new pg.Client(url);
+  return { host, port };
+}
+
+function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: options.keepAliveMs,
+    types: typeParsers(),
+  };
+}
+
+/** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */
+function typeParsers(): pg.CustomTypesConfig {
+  const types = new pg.TypeOverrides();
+  for (const [oid, parser] of Object.entries(createPostgreSqlTypeParsers(text => array.parse(text)))) {
+    types.setTypeParser(Number(oid), parser);
+  }
+  return types;
+}

@@ -1,0 +1,84 @@
+import pg from 'pg';
+import type { Target } from './host-list.js';
+import type { Host, Hosts } from './hosts.js';
+import { type ServerRole, watchRole } from './server-role.js';
+
+/** Opens a connection to `host` only to ask what it is. */
+export async function probeHost(config: pg.ClientConfig, host: Host): Promise<ServerRole> {
+  const client = new pg.Client(config);
+  client.on('error', () => {});
+  const role = watchRole(client);
+  try {
+    await connectTo(client, host, () => client.connect());
+    return await role();
+  } finally {
+    void client.end().catch(() => {});
+  }
+}
+
+async function connectTo(client: pg.Client, { host, port }: Host, connect: () => Promise<unknown>): Promise<void> {
+  client.host = host;
+  client.port = port;
+  try {
+    await connect();
+  } catch (error) {
+    throw isTimeout(error) ? new Error('Connection terminated due to connection timeout', { cause: error }) : error;
+  }
+}
+
+/** pg 8.23 has no code for it. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout expired';
+}
+
+/** A client of pg that finds out where to connect to when it connects, for those who make clients of a class. */
+export function hostClientClass(
+  config: pg.ClientConfig,
+  hosts: Hosts,
+  target: Target,
+): new (
+  given?: pg.ClientConfig,
+) => pg.Client {
+  return class HostClient extends pg.Client {
+    readonly #role = target === 'any' ? undefined : watchRole(this);
+
+    constructor() {
+      super(config);
+    }
+
+    override connect(): Promise<pg.Client>;
+    override connect(callback: (error: Error) => void): void;
+    override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+      const connected = this.#connect();
+      if (callback === undefined) return connected;
+      // pg.Pool tells a connection from a failure by whether there is an error.
+      const settled = callback as (error?: unknown) => void;
+      connected.then(() => settled(), settled);
+      return undefined;
+    }
+
+    async #connect(): Promise<pg.Client> {
+      const host = await hosts.wanted();
+      try {
+        await connectTo(this, host, () => super.connect());
+      } catch (error) {
+        throw hosts.failed(host, error);
+      }
+      if (this.#role !== undefined) await this.#beApproved(host, this.#role);
+      return this;
+    }
+
+    async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {
+      // Until pg.Pool listens, an 'error' without a listener would end the process.
+      const ignore = () => {};
+      this.on('error', ignore);
+      try {
+        hosts.approve(host, await role());
+      } catch (error) {
+        void this.end().catch(ignore);
+        throw error;
+      }
+      this.off('error', ignore);
+    }
+  };
+}

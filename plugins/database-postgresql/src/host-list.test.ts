@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import { hostListOf, replicaUrlProblems, targets, urlProblems } from './host-list.js';
+
+/** As URL writes an IPv6 address. */
+const shortest = (address: string) => new URL(`x://[${address}]`).hostname.slice(1, -1);
+const messages = (given: string | string[]) => urlProblems(given).map(({ message }) => message);
+
+describe('hostListOf', () => {
+  test('one host is taken as it is', () => {
+    expect(hostListOf('postgresql://u:p@db:5432/orders?sslmode=verify-full')).toEqual({
+      urls: ['postgresql://u:p@db:5432/orders?sslmode=verify-full'],
+      target: 'any',
+    });
+  });
+
+  test('several hosts are as many urls, in their order, and the one that takes writes is wanted', () => {
+    expect(hostListOf('postgres://u:p@a:1,b,[::1]:3/orders')).toEqual({
+      urls: ['postgres://u:p@a:1/orders', 'postgres://u:p@b/orders', 'postgres://u:p@[::1]:3/orders'],
+      target: 'read-write',
+    });
+  });
+
+  test('a list of urls is the same', () => {
+    const list = hostListOf(['postgres://u:p@a:1/orders', 'postgres://u:p@b/orders']);
+    expect(list).toEqual(hostListOf('postgres://u:p@a:1,b/orders'));
+  });
+
+  test.each(targets)('target_session_attrs=%s is taken out of the url', target => {
+    const url = `postgresql://u@a,b/orders?connect_timeout=3&target_session_attrs=${target}`;
+    expect(hostListOf(url)).toEqual({
+      urls: ['postgresql://u@a/orders?connect_timeout=3', 'postgresql://u@b/orders?connect_timeout=3'],
+      target,
+    });
+  });
+
+  test.each([
+    ['postgresql:///orders?host=a,b&port=1,2', ['postgresql://a:1/orders', 'postgresql://b:2/orders']],
+    ['postgresql:///orders?host=a,b&port=1', ['postgresql://a:1/orders', 'postgresql://b:1/orders']],
+    ['postgresql://u@/orders?host=/var/run', ['postgresql://u@%2Fvar%2Frun/orders']],
+    ['postgresql:///orders?host=::1', ['postgresql://[::1]/orders']],
+  ])('hosts may stand among the parameters: %s', (url, urls) => {
+    expect(urlProblems(url)).toEqual([]);
+    expect(hostListOf(url).urls).toEqual(urls);
+  });
+
+  test('what was written is what pg reads, for each host', () => {
+    const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}(\.[a-z]{1,5})?$/);
+    const host = fc.oneof(name, fc.ipV4(), fc.ipV6().map(shortest));
+    const address = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) });
+    const text = fc.string({ minLength: 1, unit: 'grapheme' }).filter(value => value.isWellFormed());
+    const account = fc.record({ user: text, password: text, database: name });
+    const property = fc.property(
+      fc.array(address, { minLength: 1, maxLength: 4 }),
+      account,
+      fc.constantFrom(...targets),
+      (addresses, { user, password, database }, target) => {
+        const authority = addresses.map(one => `${one.host.includes(':') ? `[${one.host}]` : one.host}:${one.port}`);
+        const url = `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${authority.join(',')}/${database}?target_session_attrs=${target}`;
+        expect(urlProblems(url)).toEqual([]);
+        const list = hostListOf(url);
+        expect(list.target).toBe(target);
+        expect(hostListOf(list.urls).urls).toEqual(list.urls);
+        const read = list.urls.map(one => new pg.Client(one));
+        expect(read.map(({ host, port }) => ({ host, port }))).toEqual(addresses);
+        for (const client of read) expect(client).toMatchObject({ user, password, database });
+      },
+    );
+    fc.assert(property);
+  });
+});
+
+describe('urlProblems', () => {
+  test.each([
+    ['mysql://u:hunter2@db/orders', 'must be a url like postgresql://user:password@host:5432/database'],
+    ['', 'must be a url like postgresql://user:password@host:5432/database'],
+    ['postgresql://u:hunter2@a,/orders', 'its host number 2 is empty'],
+    ['postgresql://u:hunter2@a:0/orders', 'its host has a port that is not from 1 to 65535'],
+    ['postgresql://u:hunter2@a,b:99999/orders', 'its host number 2 has a port that is not from 1 to 65535'],
+    [
+      'postgresql://u:hunter2@a,b/orders?target_session_attrs=master',
+      'target_session_attrs must be one of any, read-write, read-only, primary, standby, prefer-standby',
+    ],
+    [
+      'postgresql://u:hunter2/x@db/orders',
+      'its host is not a name, or its port not a number; special characters in user and password are to be written as %XX',
+    ],
+  ])('%s is refused', (url, message) => {
+    expect(messages(url)).toEqual([message]);
+  });
+
+  test('all at once, and nothing of the url among it', () => {
+    const problems = messages('postgresql://u:hunter2@a:0,b:x,/orders?target_session_attrs=main');
+    expect(problems).toHaveLength(4);
+    expect(problems.join()).not.toMatch(/hunter2|main/);
+  });
+
+  test('urls of one list may differ in host and port only', () => {
+    expect(urlProblems(['postgres://u:p@a/x', 'postgres://u:q@b/x', 'postgres://u:p@c/x'])).toEqual([
+      { index: 1, message: 'must be like the first url in all but host and port' },
+    ]);
+  });
+
+  test('a replica has no target', () => {
+    expect(replicaUrlProblems(['postgres://u:p@a/x', 'postgres://u:p@b/x?target_session_attrs=any'])).toEqual([
+      { index: 1, message: 'target_session_attrs means nothing for a replica' },
+    ]);
+  });
+});
