@@ -138,6 +138,7 @@ export class Call<T> {
     this.#lastFailure = error;
     const { maxAttempts } = this.#policy;
     if (!this.#options.idempotent || !verdict.retry || maxAttempts === 1) throw error;
+    if (this.#target.isStopped) throw this.#explain(stopped, 'a further attempt');
     if (!(permit.probe && verdict.availability === 'down')) this.#countedAttempts++;
     if (this.#countedAttempts >= maxAttempts) throw this.#giveUp(errors.attemptsExhausted(this.#progress(), error));
     if (this.#mustPause(verdict)) await this.#pause(verdict);

@@ -277,6 +277,13 @@ describe('stop', () => {
   });
 });
 
+test('RETRY_STOPPED ends a call whose attempt fails after the stop', async () => {
+  const policy = build();
+  const running = policy.execute(() => clock.sleep(100).then(() => Promise.reject(boom)), call);
+  policy.stop();
+  expect((await outcomeOf(running)).error).toMatchObject({ code: 'RETRY_STOPPED', cause: boom });
+});
+
 describe('options', () => {
   test('RETRY_OPTIONS_INVALID names every problem', () => {
     const options = { policies: { default: { maxAttempts: 0, typo: 1 } }, targets: { database: 'pateint' } };

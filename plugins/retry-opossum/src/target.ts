@@ -61,6 +61,7 @@ export class Target {
   readonly observer: RetryObserver;
   readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, waits: 0, giveUps: 0 };
   #policy: PolicyOptions;
+  #stopped = false;
 
   constructor(name: string, policy: PolicyOptions, environment: Environment, observer: RetryObserver) {
     const { clock, random } = environment;
@@ -101,7 +102,13 @@ export class Target {
     else this.gate.letGo();
   }
 
+  /** No further attempt is made. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   stop(): void {
+    this.#stopped = true;
     for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => stopped);
     this.breaker.shutdown();
   }
