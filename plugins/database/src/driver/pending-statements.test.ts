@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PendingStatements } from './pending-statements.js';
+
+const waiting = (...sqls: string[]): PendingStatements => {
+  const pending = new PendingStatements();
+  for (const sql of sqls) {
+    if (sql.startsWith('savepoint ')) pending.addSavepoint(sql.slice('savepoint '.length));
+    else pending.add(sql);
+  }
+  return pending;
+};
+const texts = (pending: PendingStatements) => pending.statements.map(({ sql }) => sql);
+
+describe('statements that wait', () => {
+  test('are told in the order in which they were added', () => {
+    const pending = waiting('begin', 'set local x = 1', 'savepoint a');
+    expect(texts(pending)).toEqual(['begin', 'set local x = 1', 'savepoint a']);
+    expect(pending.length).toBe(3);
+  });
+
+  test('are forgotten from the front once the server has done them', () => {
+    const pending = waiting('begin', 'savepoint a', 'savepoint b');
+    pending.done(2);
+    expect(texts(pending)).toEqual(['savepoint b']);
+    pending.done(0);
+    expect(texts(pending)).toEqual(['savepoint b']);
+  });
+
+  test('ask that a savepoint be read alone, and nothing else', () => {
+    expect(waiting('begin', 'savepoint a').statements.map(({ readAlone }) => readAlone)).toEqual([undefined, true]);
+  });
+
+  test('come back as they were when a snapshot is restored', () => {
+    const pending = waiting('begin', 'savepoint a');
+    const before = pending.snapshot();
+    pending.done(2);
+    pending.add('other');
+    pending.restore(before);
+    expect(texts(pending)).toEqual(['begin', 'savepoint a']);
+    expect(pending.takeBack('a', false)).toBe(true);
+  });
+});
+
+describe('taking a savepoint back', () => {
+  test('forgets it and all that came after it', () => {
+    const pending = waiting('begin', 'savepoint a', 'set local x = 1', 'savepoint b');
+    expect(pending.takeBack('a', false)).toBe(true);
+    expect(texts(pending)).toEqual(['begin']);
+  });
+
+  test('leaves the savepoint itself when it is only rolled back to', () => {
+    const pending = waiting('begin', 'savepoint a', 'savepoint b');
+    expect(pending.takeBack('a', true)).toBe(true);
+    expect(texts(pending)).toEqual(['begin', 'savepoint a']);
+  });
+
+  test('takes the last of several that have one name', () => {
+    const pending = waiting('begin', 'savepoint a', 'savepoint b', 'savepoint a');
+    pending.takeBack('a', false);
+    expect(texts(pending)).toEqual(['begin', 'savepoint a', 'savepoint b']);
+  });
+
+  test('changes nothing when the server has it already', () => {
+    const pending = waiting('begin', 'savepoint a');
+    pending.done(2);
+    expect(pending.takeBack('a', false)).toBe(false);
+    expect(texts(pending)).toEqual([]);
+  });
+
+  test('of a savepoint that was added and taken back at once leaves the list as it was, whatever is in it', () => {
+    const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 8 });
+    fc.assert(
+      fc.property(names, names, (before, after) => {
+        const pending = waiting('begin', ...before.map(name => `savepoint ${name}`));
+        const expected = texts(pending);
+        pending.addSavepoint('own');
+        for (const name of after) pending.addSavepoint(name);
+        pending.takeBack('own', false);
+        expect(texts(pending)).toEqual(expected);
+      }),
+    );
+  });
+});

@@ -1,0 +1,116 @@
+import { Deadline } from '@keelson/core';
+import { FakeClock } from '@keelson/core/testing';
+import { describe, expect, test } from 'vitest';
+import { scriptedDriver } from '../../../../test/support/scripted-driver.js';
+import type { TransactionOutcome } from '../driver/driver.js';
+import { CommitResolver } from './commit-resolver.js';
+
+type Answer = TransactionOutcome | 'no answer' | 'silence';
+
+/** Answers in turn, the last one again and again; `silence` never answers by itself. */
+const setUp = (...answers: readonly Answer[]) => {
+  const clock = new FakeClock();
+  const asked: string[] = [];
+  const driver = scriptedDriver({
+    capabilities: new Set(answers.length === 0 ? [] : (['commit-resolution'] as const)),
+    transactionOutcome(id, signal) {
+      const answer = answers[Math.min(asked.push(id), answers.length) - 1];
+      if (answer === 'no answer' || answer === undefined) return Promise.reject(new Error('not now'));
+      if (answer !== 'silence') return Promise.resolve(answer);
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    },
+  });
+  const resolver = new CommitResolver(driver, clock);
+  const resolve = (id: string | undefined, verifyCommitted?: () => Promise<boolean>, timeoutMs = 1_000) =>
+    resolver.resolve(id, Deadline.after(timeoutMs, clock), verifyCommitted);
+  return { clock, asked, resolve };
+};
+
+describe('what became of a COMMIT that nobody answered', () => {
+  test('is what the server says', async () => {
+    const { asked, resolve } = setUp('committed');
+    expect(await resolve('42')).toEqual({ is: 'committed' });
+    expect(await setUp('aborted').resolve('42')).toEqual({ is: 'aborted' });
+    expect(asked).toEqual(['42']);
+  });
+
+  test('is nothing when nothing had been written', async () => {
+    const { asked, resolve } = setUp('committed');
+    expect(await resolve(undefined)).toEqual({ is: 'aborted' });
+    expect(asked).toEqual([]);
+  });
+
+  test('is asked again while the server starts, or the old connection still ends', async () => {
+    const { clock, asked, resolve } = setUp('no answer', 'in progress', 'in progress', 'committed');
+    const resolution = resolve('42');
+    await clock.advance(150);
+    expect(await resolution).toEqual({ is: 'committed' });
+    expect([asked.length, clock.pending]).toEqual([4, 0]);
+  });
+
+  test('stays unknown when the server does not know it any more', async () => {
+    const { resolve } = setUp('unknown');
+    expect(await resolve('42')).toEqual({ is: 'unknown', why: 'the database no longer knows the transaction' });
+  });
+
+  test('stays unknown when the deadline comes first, and says how it stood', async () => {
+    for (const [answer, why] of [
+      ['no answer', 'the database did not answer within the deadline'],
+      ['silence', 'the database did not answer within the deadline'],
+      ['in progress', 'the transaction was still in progress at the deadline'],
+    ] as const) {
+      const { clock, resolve } = setUp(answer);
+      const resolution = resolve('42');
+      await clock.advance(1_000);
+      expect(await resolution).toEqual({ is: 'unknown', why });
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  test('is looked for no longer than half a minute by a session without a deadline', async () => {
+    const { clock, resolve } = setUp('no answer');
+    const resolution = resolve('42', undefined, Number.POSITIVE_INFINITY);
+    await clock.advance(30_000);
+    expect(await resolution).toMatchObject({ is: 'unknown' });
+  });
+
+  test('stays unknown where the driver cannot ask', async () => {
+    const { resolve } = setUp();
+    const why = 'this driver cannot ask what became of a transaction';
+    expect(await resolve('42')).toEqual({ is: 'unknown', why });
+    expect(await resolve(undefined)).toEqual({ is: 'unknown', why });
+  });
+});
+
+describe('the proof of the service itself', () => {
+  test('is asked for when the server cannot tell', async () => {
+    expect(await setUp('unknown').resolve('42', async () => true)).toEqual({ is: 'committed' });
+    expect(await setUp('unknown').resolve('42', async () => false)).toEqual({ is: 'aborted' });
+    expect(await setUp().resolve(undefined, async () => true)).toEqual({ is: 'committed' });
+  });
+
+  test('is asked for while there is time left for it', async () => {
+    const { clock, resolve } = setUp('silence');
+    let askedAt: number | undefined;
+    const resolution = resolve('42', async () => {
+      askedAt = clock.now();
+      return true;
+    });
+    await clock.advance(1_000);
+    expect(await resolution).toEqual({ is: 'committed' });
+    expect(askedAt).toBe(500);
+  });
+
+  test('is not asked for when the server has told', async () => {
+    const verify = () => Promise.reject(new Error('asked all the same'));
+    expect(await setUp('aborted').resolve('42', verify)).toEqual({ is: 'aborted' });
+  });
+
+  test('that fails leaves it unknown', async () => {
+    const verify = () => Promise.reject(new Error('away too'));
+    expect(await setUp('unknown').resolve('42', verify)).toEqual({
+      is: 'unknown',
+      why: 'verifyCommitted could not tell either',
+    });
+  });
+});
