@@ -46,7 +46,8 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Sc
     const filled = end === '}' ? lookUp(inside ?? '', sources) : malformed(whole);
     if ('failure' in filled) {
       unreadable = true;
-      sources.findings.problem({ ...filled.failure, path, origin: node.origin });
+      const message = `${path}: ${lowerFirst(filled.failure.message)}`;
+      sources.findings.problem({ ...filled.failure, message, path, origin: node.origin });
       return '';
     }
     secret ||= filled.secret;
@@ -108,6 +109,10 @@ function readSecretFile(path: string, directory: string): Filled {
       },
     };
   }
+}
+
+function lowerFirst(text: string): string {
+  return text.startsWith('The ') ? `t${text.slice(1)}` : text;
 }
 
 /** By the name of a variable: whether its value is better not shown, whatever field it was put in. */

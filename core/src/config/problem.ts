@@ -1,4 +1,4 @@
-import { formatOrigin, type Origin } from './place.js';
+import { formatOrigin, type Origin, type Place } from './place.js';
 
 /** One thing that is wrong, or about to be, with what an operator needs to put it right. */
 export interface Problem {
@@ -41,6 +41,20 @@ export class Findings {
         (problem.path === path || path.startsWith(`${problem.path}.`) || problem.path.startsWith(`${path}.`)),
     );
   }
+}
+
+/** By file, line and column; those without a place in a file first, in the order in which they were found. */
+export function inOrder(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort((a, b) => {
+    const [left, right] = [placeOf(a), placeOf(b)];
+    if (left === undefined || right === undefined) return Number(left !== undefined) - Number(right !== undefined);
+    const byFile = left.file.length - right.file.length || left.file.localeCompare(right.file);
+    return byFile || (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0);
+  });
+}
+
+function placeOf({ origin }: Problem): Place | undefined {
+  return origin?.from === 'file' ? origin.place : undefined;
 }
 
 /** The problem in a few lines: where, what, and what to do. */

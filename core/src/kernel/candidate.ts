@@ -44,7 +44,15 @@ function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Ca
     return undefined;
   }
   const load = () => importDefault<Plugin>(pathToFileURL(file));
-  return { entry, source: 'file', manifest: load, light: false, load };
+  const beside = manifestBeside(file);
+  if (beside === undefined) return { entry, source: 'file', manifest: load, light: false, load };
+  return { entry, source: 'file', manifest: () => importDefault(pathToFileURL(beside)), light: true, load };
+}
+
+/** `orders.manifest.js` for `orders.plugin.js`, when it is there: then a plan imports nothing heavier. */
+function manifestBeside(file: string): string | undefined {
+  const manifest = file.replace(/\.plugin(\.[cm]?[jt]s)$/, '.manifest$1');
+  return manifest !== file && existsSync(manifest) ? manifest : undefined;
 }
 
 function packageCandidate(

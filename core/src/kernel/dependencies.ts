@@ -25,15 +25,14 @@ export function providersOf(token: ServiceToken, plugins: readonly PlannedPlugin
 
 function explicitNeeds(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Map<string, string> {
   const reasons = new Map<string, string>();
-  const add = (tokens: readonly ServiceToken[] | undefined, verb: string) => {
-    for (const token of tokens ?? []) {
-      for (const provider of providersOf(token, plugins)) {
-        if (provider !== plugin) reasons.set(provider.key, `${verb} ${tokenName(token)}`);
-      }
-    }
-  };
-  add(plugin.manifest.optional, 'uses');
-  add(plugin.manifest.requires, 'requires');
+  for (const token of plugin.manifest.optional ?? []) {
+    for (const { key } of providersOf(token, plugins))
+      if (key !== plugin.key) reasons.set(key, `uses ${tokenName(token)}`);
+  }
+  // One that requires what it provides itself needs itself: a cycle.
+  for (const token of plugin.manifest.requires ?? []) {
+    for (const { key } of providersOf(token, plugins)) reasons.set(key, `requires ${tokenName(token)}`);
+  }
   for (const slot of Object.keys(plugin.manifest.needsCapabilities ?? {})) {
     if (slot !== plugin.key && plugins.some(other => other.key === slot)) reasons.set(slot, 'needs its capabilities');
   }

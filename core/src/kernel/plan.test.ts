@@ -71,6 +71,13 @@ describe('the order of a start', () => {
 });
 
 describe('a plan is refused when', () => {
+  test('a plugin requires what it provides itself', async () => {
+    const self = definePlugin({ name: 'a', provides: [Book], requires: [Book] });
+    expect((await planOf({ a: self })).problems).toMatchObject([
+      { code: 'PLAN_CYCLE', message: 'Plugins need each other: a -> a.' },
+    ]);
+  });
+
   test('a requirement is met by no plugin', async () => {
     expect(await problemsOf({ orders: needing('orders', Book) })).toEqual(['PLAN_REQUIREMENT_MISSING']);
   });
@@ -176,6 +183,15 @@ describe('finding a plugin', () => {
     expect(plan.problems).toEqual([]);
     expect(plan.plugins[0]?.version).toBe('1.2.3');
     expect((globalThis as { imported?: string[] }).imported).toEqual([...imported, 'manifest']);
+  });
+
+  test('a file may keep its manifest beside it, so that a plan imports nothing heavier', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { orders: { use: './orders.plugin.js' } } },
+      'orders.plugin.js': `throw new Error('imported');`,
+      'orders.manifest.js': `export default { name: 'orders' };`,
+    });
+    expect((await Kernel.plan({ config: folder.config, variables: {} })).problems).toEqual([]);
   });
 
   test('a package without exports and a CommonJS one are found as well', async () => {

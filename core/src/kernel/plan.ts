@@ -1,7 +1,7 @@
 import { type ConfigEntry, type ConfigRequest, type LoadedConfig, loadConfig } from '../config/load-config.js';
 import type { MapNode } from '../config/node.js';
 import { formatOrigin, type Origin } from '../config/place.js';
-import type { Problem } from '../config/problem.js';
+import { inOrder, type Problem } from '../config/problem.js';
 import { readValues } from '../config/read-values.js';
 import type { Settings } from '../config/settings.js';
 import type { Shape } from '../config/shape.js';
@@ -162,8 +162,8 @@ function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig): Plan 
     plugins: levels.flat(),
     levels,
     slots: slotChoices(drafts, config),
-    problems: config.findings.problems,
-    warnings: config.findings.warnings,
+    problems: inOrder(config.findings.problems),
+    warnings: inOrder(config.findings.warnings),
     config,
   };
 }
