@@ -12,7 +12,7 @@ export interface HealthResult {
 }
 
 export interface HealthCheck {
-  /** Kebab case; unique in the service. `lifecycle` is the service's own. */
+  /** Letters, digits, `-`, `_` and `.`; unique in the service. `lifecycle` is the service's own. */
   readonly name: string;
   /** When it fails: `true` makes the service not ready, `false` makes it ready with a warning. Default true. */
   readonly critical?: boolean;

@@ -21,6 +21,11 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Time left for the whole call: the caller's deadline, or the policy's own. */
   readonly deadline: Deadline;
+  /**
+   * Says that the target has answered, before the work has ended: proof of health that lets waiting calls go. May be
+   * called any number of times; the end of the attempt is judged all the same.
+   */
+  reportHealthy(): void;
 }
 
 export interface ExecuteOptions {
@@ -35,7 +40,10 @@ export interface ExecuteOptions {
   readonly idempotent: boolean;
   /** The whole call ends by then, waits included. Default: the policy's own. */
   readonly deadline?: Deadline;
-  /** The longest single attempt; `Infinity` for none but the deadline. Default: the policy's own. */
+  /**
+   * The longest single attempt. Default: the policy's own. `Infinity`: how long it takes says nothing of the target, so
+   * only the deadline ends it, and it never counts as slow.
+   */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Judges what the work threw. Default: retry when idempotent, availability `down`. */

@@ -25,7 +25,7 @@ export function singleAttempt(clock: Clock): RetryPolicy {
         : undefined;
       const signal = options.signal === undefined ? time.signal : AbortSignal.any([options.signal, time.signal]);
       try {
-        return await untilAborted(signal, work({ number: 1, signal, deadline }));
+        return await untilAborted(signal, work({ number: 1, signal, deadline, reportHealthy() {} }));
       } finally {
         timer?.cancel();
       }

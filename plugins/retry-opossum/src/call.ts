@@ -63,18 +63,23 @@ export class Call<T> {
         }
         if (this.#options.signal?.aborted) throw this.#handBack(permit);
       }
-      const attempt = this.#nextAttempt();
+      const attempt = this.#nextAttempt(permit);
       try {
         const value = await attempt.run(this.#work);
-        const durationMs = this.#now() - attempt.startedAt;
+        const durationMs = this.#tellingMs(attempt);
         this.#target.settle(permit, { availability: attempt.timedOut ? 'down' : 'up', durationMs });
         return value;
       } catch (error) {
         const verdict = this.#judge(error, attempt);
-        this.#target.settle(permit, { ...verdict, durationMs: this.#now() - attempt.startedAt, cause: error });
+        this.#target.settle(permit, { ...verdict, durationMs: this.#tellingMs(attempt), cause: error });
         await this.#makeReadyForNext(error, verdict, permit);
       }
     }
+  }
+
+  /** How long it took, as far as that says anything of the target. */
+  #tellingMs(attempt: RunningAttempt): number {
+    return this.#options.attemptTimeoutMs === Number.POSITIVE_INFINITY ? 0 : this.#now() - attempt.startedAt;
   }
 
   async #enterBulkhead(): Promise<void> {
@@ -105,14 +110,17 @@ export class Call<T> {
     return this.#options.signal?.reason;
   }
 
-  #nextAttempt(): RunningAttempt {
+  #nextAttempt(permit: Permit): RunningAttempt {
     const { budget, counters, environment } = this.#target;
     counters.attempts++;
     if (++this.#attempts === 1) {
       counters.calls++;
       budget.earn(this.#startedAt);
     }
-    return new RunningAttempt(this.#attempts, this.#deadline, environment.clock, this);
+    const onHealthy = permit.probe
+      ? () => this.#target.settle(permit, { availability: 'up', durationMs: 0 })
+      : undefined;
+    return new RunningAttempt(this.#attempts, this.#deadline, environment.clock, this, onHealthy);
   }
 
   #judge(error: unknown, attempt: RunningAttempt): FailureVerdict {

@@ -11,6 +11,8 @@ export interface AttemptLimits {
   readonly timeoutError: () => Error;
 }
 
+const nothing = () => {};
+
 /** Thrown when the deadline of the whole call ended the attempt. */
 export const deadlinePassed = Symbol('deadline passed');
 
@@ -26,18 +28,24 @@ export class RunningAttempt implements Attempt {
   readonly startedAt: number;
   readonly #clock: Clock;
   readonly #limits: AttemptLimits;
+  readonly #onHealthy: () => void;
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #timedOut = false;
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(number: number, deadline: Deadline, clock: Clock, limits: AttemptLimits) {
+  constructor(number: number, deadline: Deadline, clock: Clock, limits: AttemptLimits, onHealthy = nothing) {
     this.number = number;
     this.deadline = deadline;
     this.startedAt = clock.now();
     this.#clock = clock;
     this.#limits = limits;
+    this.#onHealthy = onHealthy;
+  }
+
+  reportHealthy(): void {
+    this.#onHealthy();
   }
 
   get signal(): AbortSignal {

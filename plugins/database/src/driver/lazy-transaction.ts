@@ -59,6 +59,7 @@ export class LazyTransaction implements DatabaseConnection {
   #transactionId: string | undefined;
   #graceTimer: Timer | undefined;
   #unlisten: (() => void) | undefined;
+  #tellFirstAnswer: (() => void) | undefined;
 
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
@@ -72,6 +73,11 @@ export class LazyTransaction implements DatabaseConnection {
 
   get readOnly(): boolean {
     return this.#options.settings.readOnly;
+  }
+
+  /** Calls `listener` once, when the server has done a statement of it. */
+  onFirstAnswer(listener: () => void): void {
+    this.#tellFirstAnswer = listener;
   }
 
   /** COMMIT was sent; whether it is done is not known, or not known yet. */
@@ -266,6 +272,8 @@ export class LazyTransaction implements DatabaseConnection {
       this.#failed = true;
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : failure.error;
     }
+    this.#tellFirstAnswer?.();
+    this.#tellFirstAnswer = undefined;
     if (probe === undefined) return results.slice(first);
     this.#transactionId = textOf(last?.rows[0]?.id);
     return results.slice(first, -1);

@@ -102,6 +102,7 @@ class Unit<T> {
     const { telemetry, open } = this.#parts;
     const { number, deadline, signal } = attempt;
     const session = await open({ ...this.#options, signal }, deadline, number);
+    session.transaction.onFirstAnswer(() => attempt.reportHealthy());
     this.#last = session;
     const attributes = { 'db.service': 'DatabaseService', 'db.operation': this.#name, 'db.attempt': number };
     return telemetry.span({ name: 'database.attempt', operation: 'db', attributes }, () => this.#runIn(session));
