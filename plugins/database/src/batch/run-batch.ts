@@ -16,7 +16,7 @@ export interface BatchRun<Item> {
   readonly chunkSize: number;
   /** False for work that must not run twice, not even to be taken back. */
   readonly repeatable: boolean;
-  readonly onProgress: ((progress: BatchProgress) => void | Promise<void>) | undefined;
+  readonly onProgress: ((progress: BatchProgress) => unknown) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }

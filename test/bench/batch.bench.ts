@@ -1,0 +1,76 @@
+import type { DatabaseModel } from '@keelson/database';
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { describe, expect, test } from 'vitest';
+import { createTestDatabase } from '../support/database.js';
+import { createPostgresqlService } from '../support/postgresql-service.js';
+
+const Event = defineEntity({
+  name: 'Event',
+  tableName: 'event',
+  properties: {
+    id: p.integer().primary(),
+    kind: p.string(),
+    at: p.datetime(),
+    amount: p.integer(),
+    note: p.text().nullable(),
+    details: p.json<{ source: string; tries: number }>(),
+  },
+});
+
+class CreateEvents extends Migration {
+  override async up(): Promise<void> {
+    this.addSql(`create table event (id serial primary key, kind text not null, at timestamptz not null,
+      amount integer not null, note text, details jsonb not null)`);
+  }
+}
+
+const model: DatabaseModel = { entities: [Event], migrations: [CreateEvents] };
+const rowsPerSample = 10_000;
+const rows = Array.from({ length: rowsPerSample }, (_, index) => ({
+  kind: `kind ${index % 7}`,
+  at: new Date(1_800_000_000_000 + index),
+  amount: index,
+  note: index % 3 === 0 ? null : `a note of event ${index}`,
+  details: { source: 'import', tries: index % 5 },
+}));
+
+describe('storing 10,000 rows', () => {
+  test('by COPY takes at most two thirds of the time of insertMany', { timeout: 120_000 }, async ({ bench }) => {
+    await using testDatabase = await createTestDatabase();
+    await using service = createPostgresqlService({ url: testDatabase.url, models: [model] });
+    const { database } = service;
+    await database.connect();
+    await database.migrate();
+    const options = { iterations: 8, warmupIterations: 2, time: 0, warmupTime: 0 };
+    const emptied = {
+      beforeEach: async () => {
+        await database.session(em => em.execute('truncate event'));
+      },
+    };
+    const results = await bench.compare(
+      bench('em.insertMany, 500 rows each', emptied, () =>
+        database.session(async em => {
+          for (let at = 0; at < rows.length; at += 500) await em.insertMany(Event, rows.slice(at, at + 500));
+        }),
+      ),
+      bench('batch, entities, 500 each', emptied, async () => {
+        await database.batch(rows, async (em, chunk) => {
+          for (const row of chunk) em.create(Event, row, { persist: true });
+        });
+      }),
+      bench('bulkInsert, COPY', emptied, async () => {
+        await database.bulkInsert(Event, rows);
+      }),
+      options,
+    );
+    const insertMany = results.get('em.insertMany, 500 rows each').latency.p50;
+    const batch = results.get('batch, entities, 500 each').latency.p50;
+    const copy = results.get('bulkInsert, COPY').latency.p50;
+    const versus = (ms: number) => `${ms.toFixed(0)} ms, ${(ms / insertMany).toFixed(2)} x insertMany`;
+    console.log(
+      `em.insertMany: ${insertMany.toFixed(0)} ms\nbatch of entities: ${versus(batch)}\nCOPY: ${versus(copy)}`,
+    );
+    expect(copy / insertMany).toBeLessThanOrEqual(2 / 3);
+  });
+});
