@@ -7,6 +7,7 @@ import {
   type HttpServer,
   type KeelsonError,
   type Lifecycle,
+  type LifecyclePhase,
   type Logger,
   type RouteOptions,
   runWithContext,
@@ -46,8 +47,8 @@ export class ExpressHttpServer implements HttpServer {
   readonly #app: ExpressApp;
   readonly #server: Server;
   readonly #connections: Connections;
-  readonly #phases: Disposable;
-  #admission: Admission;
+  #admission: Admission = 'starting';
+  #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #url: string | undefined;
 
@@ -75,10 +76,6 @@ export class ExpressHttpServer implements HttpServer {
     this.#server.on('clientError', (error, socket) =>
       answerClientError(error, socket as Socket, this.#connections.isAnswering(socket as Socket)),
     );
-    this.#admission = tools.lifecycle.phase === 'ready' ? 'open' : 'starting';
-    this.#phases = tools.lifecycle.onPhase(phase => {
-      if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
-    });
   }
 
   get url(): string | undefined {
@@ -96,9 +93,12 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools.logger.info(`Listening on ${this.#url}`, { url: this.#url });
   }
 
-  /** From now on each request of a route with a session gets one of `sessions`. */
-  useSessions(sessions: RequestSessions): void {
+  /** Lets everybody in as soon as the whole service is ready; each request gets one of `sessions`, when there are any. */
+  letIn(sessions: RequestSessions | undefined): void {
+    const { lifecycle } = this.#tools;
     this.#sessions = sessions;
+    this.#phases ??= lifecycle.onPhase(phase => this.#follow(phase));
+    this.#follow(lifecycle.phase);
   }
 
   /**
@@ -117,11 +117,15 @@ export class ExpressHttpServer implements HttpServer {
 
   /** Closes the port and every connection, whatever is under way on it. Twice is once. */
   async close(): Promise<void> {
-    this.#phases[Symbol.dispose]();
+    this.#phases?.[Symbol.dispose]();
     this.#admission = 'draining';
     if (this.#server.listening) this.#server.close();
     this.#connections.destroyAll();
     this.#url = undefined;
+  }
+
+  #follow(phase: LifecyclePhase): void {
+    if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
   }
 
   #open(request: IncomingMessage, response: ServerResponse, next: () => void): void {

@@ -86,9 +86,14 @@ export class Harness implements AsyncDisposable {
 
   async ready(): Promise<this> {
     await this.start();
+    await this.letIn();
+    return this;
+  }
+
+  /** What remains of a start, when all others have started. */
+  async letIn(): Promise<void> {
     await plugin.ready?.(this.context);
     this.lifecycle.move('ready');
-    return this;
   }
 
   drain(signal: AbortSignal = this.context.signal): Promise<void> {

@@ -30,8 +30,8 @@ export default definePlugin<HttpOptions>({
 
   ready(context) {
     const { container } = context;
-    if (container.isBound(DatabaseService))
-      serverOf(context).useSessions(databaseSessions(container.get(DatabaseService)));
+    const hasDatabase = container.isBound(DatabaseService);
+    serverOf(context).letIn(hasDatabase ? databaseSessions(container.get(DatabaseService)) : undefined);
   },
 
   async drain(context) {

@@ -96,7 +96,7 @@ describe('admission', () => {
         detail: 'The service is starting.',
       });
     }
-    harness.lifecycle.move('ready');
+    await harness.letIn();
     expect(await (await fetch(`${harness.url}/orders`)).text()).toBe('served');
   });
 
@@ -121,6 +121,15 @@ describe('admission', () => {
     http.router('/orders', (_request, response) => response.end('served'));
     lifecycle.move('stopping');
     expect((await fetch(`${url}/orders`)).status).toBe(200);
+  });
+
+  test('a server that is started again in a service that is ready lets nobody in before it is told to', async () => {
+    harness = new Harness();
+    harness.lifecycle.move('ready');
+    await harness.start();
+    expect((await fetch(harness.url)).status).toBe(503);
+    await harness.letIn();
+    expect((await fetch(harness.url)).status).toBe(404);
   });
 
   test('a service whose stop begins before it was ready lets nobody in', async () => {

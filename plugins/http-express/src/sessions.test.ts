@@ -20,7 +20,7 @@ let sessions: RecordedSessions;
 beforeEach(async () => {
   harness = await new Harness().ready();
   sessions = new RecordedSessions();
-  harness.container.get(ExpressHttpServerToken).useSessions(sessions);
+  harness.container.get(ExpressHttpServerToken).letIn(sessions);
 });
 
 afterEach(() => harness.stop());
@@ -81,7 +81,7 @@ describe('a request', () => {
 
   test('of a method that the configuration takes off the list may write', async () => {
     await using writing = await new Harness({ readOnlyMethods: [] }).ready();
-    writing.container.get(ExpressHttpServerToken).useSessions(sessions);
+    writing.container.get(ExpressHttpServerToken).letIn(sessions);
     await fetch(writing.url);
     expect(sessions.opened).toMatchObject([{ readOnly: false }]);
   });

@@ -34,6 +34,7 @@ const context = {
 };
 await plugin.register?.({ ...context, bind: container.bind.bind(container) });
 await plugin.start?.(context);
+await plugin.ready?.(context);
 process.send?.(Number(new URL(container.get(HttpServer).url ?? '').port));
 process.once('message', async () => {
   await plugin.drain?.(context);
