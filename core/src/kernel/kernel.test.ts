@@ -76,8 +76,8 @@ describe('a start', () => {
       'orders.start',
       'book.ready',
       'orders.ready',
-      'orders.drain',
       'book.drain',
+      'orders.drain',
       'orders.stop',
       'book.stop',
     ]);

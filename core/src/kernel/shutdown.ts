@@ -45,7 +45,10 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   });
   const drainMs = await timed(clock, async () => {
     const drained = deadline.within(settings.drainMs);
-    await each((plugin, tally) => tally.drain(clock, () => plugin.drain(drained.remainingMs())));
+    // All at once: whoever lets work in must not wait for those who do it.
+    await Promise.all(
+      [...tallies].map(([plugin, tally]) => tally.drain(clock, () => plugin.drain(drained.remainingMs()))),
+    );
   });
   const others = shutdown.plugins.filter(plugin => !keepers.has(plugin));
   const stopMs = await timed(clock, () => each(stop, others));

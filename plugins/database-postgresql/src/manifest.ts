@@ -1,5 +1,5 @@
 import { defineManifest } from '@keelson/core';
-import { DatabaseService } from '@keelson/database/contract';
+import { DatabaseService, databaseUses } from '@keelson/database/contract';
 import { optionsSchema, type PostgresqlOptions } from './options.js';
 
 export default defineManifest<PostgresqlOptions>({
@@ -8,6 +8,7 @@ export default defineManifest<PostgresqlOptions>({
   contract: '^0.1.0',
   config: optionsSchema,
   provides: [DatabaseService],
+  optional: databaseUses,
   capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'],
   startTimeoutMs: 330_000,
 });
