@@ -24,9 +24,7 @@ function element(value: unknown): string {
   if (Array.isArray(value)) return arrayLiteral(value);
   const text = parameterText(value);
   if (text === null) return 'NULL';
-  return typeof text === 'string'
-    ? `"${text.replace(/[\\"]/g, '\\$&')}"`
-    : `"\\\\x${Buffer.from(text).toString('hex')}"`;
+  return typeof text === 'string' ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `\\\\x${Buffer.from(text).toString('hex')}`;
 }
 
 /** Wall clock and offset: a `timestamp` keeps the first, a `timestamptz` heeds both. */

@@ -2,9 +2,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseService } from '@keelson/database';
+import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { createPgliteService } from '../../../test/support/pglite-service.js';
-import { Author } from '../../../test/support/sample-model.js';
+import { Author, sampleModel } from '../../../test/support/sample-model.js';
+
+/** Calls itself until the stack of the process is full, which PGlite does not survive. */
+const endless = `create function endless(n integer) returns integer language plpgsql as
+  $$ begin return endless(n + 1); end $$; select endless(1)`;
 
 describe('PGlite on a folder', { timeout: 120_000 }, () => {
   let folder: string;
@@ -60,5 +66,48 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
       cause: { code: 'PGLITE_FOLDER_UNUSABLE' },
     });
     expect(await readFile(join(folder, 'file'), 'utf8')).toBe('in the way');
+  });
+
+  test('keeps what was committed when PGlite ends by itself, and goes on with it', async () => {
+    await using service = await started();
+    const { database } = service;
+    await database.session(em => em.insert(Author, { email: 'second@example.org' }));
+    let runs = 0;
+    await database.session(async em => {
+      await em.insert(Author, { email: `run ${++runs}` });
+      if (runs === 1) await em.execute(endless);
+    });
+    expect(await emails(database)).toEqual(['first@example.org', 'second@example.org', 'run 2']);
+    expect(service.logger.find('PGlite has ended by itself')).toBeDefined();
+    const rested = { total: 1, idle: 1, busy: 0, counters: { opened: 2, discarded: { lost: 1 } } };
+    await eventually(() => expect(database.stats()).toMatchObject(rested));
+  });
+
+  test('runs migrations on a folder that has data already', async () => {
+    class AddCountry extends Migration {
+      override async up(): Promise<void> {
+        this.addSql("alter table author add column country text not null default 'NL'");
+      }
+    }
+    const models = [sampleModel, { entities: [], migrations: [AddCountry] }];
+    await using service = createPgliteService({ options: { dataDir }, models });
+    await service.database.connect();
+    expect(await service.database.migrate()).toEqual(['AddCountry']);
+    const rows = await service.database.read(em => em.execute('select distinct country from author'));
+    expect(rows).toEqual([{ country: 'NL' }]);
+  });
+});
+
+describe('PGlite in memory', { timeout: 120_000 }, () => {
+  test('does not go on with an empty database after it ended by itself, and says that its data is lost', async () => {
+    await using service = createPgliteService();
+    const { database } = service;
+    await database.connect();
+    await database.session(em => em.execute('create table kept (id integer)'));
+    const ending = database.session(em => em.execute(endless));
+    await expect(ending).rejects.toMatchObject({ code: 'PGLITE_MEMORY_LOST', http: { status: 503 } });
+    expect(await database.health()).toMatchObject({ status: 'fail' });
+    await eventually(() => expect(database.state.is).toBe('error'));
+    expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
   });
 });

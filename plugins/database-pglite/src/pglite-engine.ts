@@ -31,7 +31,7 @@ export class PgliteEngine {
 
   /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
   run(statements: readonly Statement[]): Promise<Answer> {
-    return this.#send(mustBeExtended(statements) ? extended(statements) : simple(statements));
+    return this.#answer(mustBeExtended(statements) ? extended(statements) : simple(statements));
   }
 
   /** Rows of one statement, inside a transaction. */
@@ -48,7 +48,7 @@ export class PgliteEngine {
     if (opened.failure !== undefined) return opened;
     try {
       for (;;) {
-        const answer = readAnswer(await this.#exchange([execute, serialize.sync()]), fields);
+        const answer = readAnswer(await this.#exchange([execute, noCopy, serialize.sync()]), fields);
         if (answer.failure !== undefined) return answer;
         const rows = answer.results[0]?.rows ?? answer.unfinished;
         if (rows.length > 0) yield rows;
@@ -63,14 +63,17 @@ export class PgliteEngine {
     await this.#pglite.close();
   }
 
-  async #send(messages: readonly Uint8Array[]): Promise<Answer> {
+  async #answer(messages: readonly Uint8Array[]): Promise<Answer> {
     return readAnswer(await this.#exchange(messages));
   }
 
   async #exchange(messages: readonly Uint8Array[]): Promise<readonly WireMessage[]> {
     const options = { throwOnError: false, syncToFs: false };
     const answer = await this.#pglite.execProtocol(Buffer.concat(messages), options);
-    return answer.messages as unknown as readonly WireMessage[];
+    const received = answer.messages as unknown as readonly WireMessage[];
+    // A stack that overflows inside PGlite ends it without an error; every exchange of ours asks for this last word.
+    if (!received.some(({ name }) => name === 'readyForQuery')) throw new Error('PGlite does not answer any more');
+    return received;
   }
 }
 
