@@ -4,6 +4,8 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
 import type { IsolationLevel } from './driver/transaction-settings.js';
+import type { MigrationStatus } from './migrations/migration-status.js';
+import type { SchemaReport } from './schema/schema-report.js';
 import type { DatabaseState, StateListener } from './state.js';
 
 /** MikroORM's, on PostgreSQL. Inside a session it is a fork of its own, bound to the session's transaction. */
@@ -145,8 +147,28 @@ export interface DatabaseService {
   renewConnections(): void;
   /** Refuses new sessions and resolves when all open ones have ended, or at `deadline`; true when all had ended. */
   drain(deadline: Deadline): Promise<boolean>;
-  /** Applies the migrations that are not yet applied. Safe when several instances do it at once. Returns their names. */
-  migrate(): Promise<readonly string[]>;
+  /** Which migrations are applied, and which are not. Changes nothing, and makes no table. */
+  migrations(): Promise<MigrationStatus>;
+  /**
+   * Applies the migrations that are not yet applied, up to and with `to`, in one transaction. Safe when several
+   * instances do it at once: one does, the others wait. Returns their names.
+   *
+   * @throws KeelsonError DATABASE_MIGRATION_FAILED with `facts.migration`; nothing of the call is stored.
+   */
+  migrate(options?: { readonly to?: string }): Promise<readonly string[]>;
+  /**
+   * Takes the last applied migration back (its `down`). Returns its name, or undefined when none is applied.
+   *
+   * @throws KeelsonError DATABASE_MIGRATION_FAILED; also for one that this version of the service does not have.
+   */
+  revert(): Promise<string | undefined>;
+  /**
+   * Compares the entities with the tables of the database. What no entity knows is told as `info`; nothing is changed,
+   * and nothing is proposed that would lose data.
+   *
+   * @throws QueryError, ConnectionError when the database could not be asked.
+   */
+  validateSchema(): Promise<SchemaReport>;
   /** Lends no more, waits for open sessions until `deadline`, then cuts them. Always resolves. */
   disconnect(deadline?: Deadline): Promise<void>;
 }

@@ -26,10 +26,13 @@ import { ConnectionError, causeOf, DatabaseClosedError, faultFacts } from './err
 import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
 import { DatabaseMetrics } from './metrics.js';
-import { migrateUp } from './migrations.js';
+import type { MigrationStatus } from './migrations/migration-status.js';
+import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { createOrm, type Orm, type OrmDriver } from './orm.js';
+import type { SchemaReport } from './schema/schema-report.js';
+import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import { OpenSessions } from './session/open-sessions.js';
 import { SessionOpener } from './session/session-opener.js';
@@ -70,10 +73,10 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #units: UnitRunner;
   readonly #orm: Orm;
   readonly #batches: Batches;
+  readonly #migrations: Migrations;
   #verifying = false;
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
-  #migrating: Promise<readonly string[]> | undefined;
 
   constructor(parts: DatabaseServiceParts) {
     const { driver, clock, logger, options } = parts;
@@ -121,6 +124,13 @@ class DefaultDatabaseService implements DatabaseService {
       clock,
       logger,
       timeoutMs: options.batch.timeoutMs,
+    });
+    this.#migrations = new Migrations({
+      orm: this.#orm,
+      driver,
+      clock,
+      names: parts.models.flatMap(model => (model.migrations ?? []).map(({ name }) => name)),
+      ...options.migrations,
     });
     driver.onLost(cause => this.#seenDown(cause));
     this.#state.onChange((now, before) => this.#announce(now, before));
@@ -198,7 +208,7 @@ class DefaultDatabaseService implements DatabaseService {
       return {
         status: 'fail',
         output: 'The database did not answer.',
-        facts: { state: this.state.is, pool: driver.stats(), ...faultFacts(error) },
+        facts: { ...this.#facts(), ...faultFacts(error) },
       };
     }
   }
@@ -224,13 +234,21 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#openSessions.drain(deadline);
   }
 
-  migrate(): Promise<readonly string[]> {
-    const { driver, clock, options } = this.#parts;
-    const { timeoutMs } = options.migrations;
-    this.#migrating ??= migrateUp({ orm: this.#orm, driver, clock, timeoutMs }).finally(() => {
-      this.#migrating = undefined;
-    });
-    return this.#migrating;
+  migrations(): Promise<MigrationStatus> {
+    return this.#migrations.status();
+  }
+
+  migrate({ to }: { readonly to?: string } = {}): Promise<readonly string[]> {
+    return this.#migrations.up(to);
+  }
+
+  revert(): Promise<string | undefined> {
+    return this.#migrations.down();
+  }
+
+  validateSchema(): Promise<SchemaReport> {
+    const { migrations } = this.#parts.options;
+    return validateSchema({ orm: this.#orm, migrationsTable: migrations.tableName, timeoutMs: migrations.timeoutMs });
   }
 
   disconnect(deadline?: Deadline): Promise<void> {
@@ -306,11 +324,15 @@ class DefaultDatabaseService implements DatabaseService {
     }
   }
 
-  #answered(latencyMs: number): HealthResult {
+  #facts() {
     const { driver } = this.#parts;
     const hosts = driver.hosts?.();
-    const facts = { state: this.state.is, latencyMs, pool: driver.stats(), ...(hosts !== undefined && { hosts }) };
-    const unfit = hosts?.filter(({ state }) => state === 'lagging' || state === 'away') ?? [];
+    return { state: this.state.is, pool: driver.stats(), ...(hosts !== undefined && { hosts }) };
+  }
+
+  #answered(latencyMs: number): HealthResult {
+    const facts = { ...this.#facts(), latencyMs };
+    const unfit = facts.hosts?.filter(({ state }) => state === 'lagging' || state === 'away') ?? [];
     if (unfit.length === 0) return { status: 'pass', facts };
     const output = `Reads go to other servers: ${unfit.map(({ host, state }) => `${host} is ${state}`).join(', ')}.`;
     return { status: 'warn', output, facts };

@@ -48,8 +48,10 @@ export {
 export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
+export type { AppliedMigration, MigrationStatus } from './migrations/migration-status.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
 export type { OrmDriver } from './orm.js';
 export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
+export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';
 export type { DatabaseState, StateListener } from './state.js';

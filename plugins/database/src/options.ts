@@ -37,6 +37,14 @@ export const commonOptions = {
       tableName: z.string().default('mikro_orm_migrations').describe('The table that remembers them.'),
     })
     .prefault({}),
+  schema: z
+    .strictObject({
+      validateAtStart: z
+        .enum(['off', 'warn', 'fail'])
+        .default('off')
+        .describe('Compare the entities with the tables when starting: log what differs, or do not start.'),
+    })
+    .prefault({}),
   slowStatementMs: milliseconds.default(1_000).describe('A statement slower than this is logged as a warning, in ms.'),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };

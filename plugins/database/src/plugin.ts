@@ -15,6 +15,7 @@ import type { DatabaseDriver } from './driver/driver.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm.js';
+import { checkSchema } from './schema/check-schema.js';
 
 export interface DriverContext {
   readonly logger: Logger;
@@ -45,6 +46,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
         const applied = await database.migrate();
         logger.info('migrations applied', { count: applied.length, names: applied });
       }
+      await checkSchema(database, config.schema.validateAtStart, logger);
       container.get(HealthService).register({
         name: key.replace('/', '-'),
         check: probe => database.health(probe),
