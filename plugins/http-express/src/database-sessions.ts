@@ -2,5 +2,8 @@ import type { DatabaseService } from '@keelson/database/contract';
 import type { RequestSessions } from './request-sessions.js';
 
 export function databaseSessions(database: DatabaseService): RequestSessions {
-  return { open: options => database.openSession(options) };
+  return {
+    open: options => database.openSession(options),
+    unit: (work, options) => database.session(work, { ...options, nested: 'separate' }),
+  };
 }

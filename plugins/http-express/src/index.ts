@@ -1,4 +1,5 @@
 export { errorCodes } from './error-codes.js';
 export { type HttpOptions, httpOptions } from './options.js';
 export { default } from './plugin.js';
+export { type Answer, repeatable } from './repeatable.js';
 export { currentSession } from './request-sessions.js';

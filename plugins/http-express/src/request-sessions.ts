@@ -6,6 +6,13 @@ import type { EntityManager } from '@keelson/database/contract';
 export interface RequestSessions {
   /** Takes no connection before the first statement of the session. */
   open(options: RequestSessionOptions): Promise<RequestSession>;
+  /** Runs `work` in a session of its own until it is committed, may not be repeated, or its time is over. */
+  unit<T>(work: (em: EntityManager) => Promise<T>, options: RequestSessionOptions): Promise<T>;
+}
+
+/** Units of work for one request, next to its session; each may be run more than once. */
+export interface RequestUnits {
+  run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
 }
 
 export interface RequestSessionOptions {
@@ -28,10 +35,20 @@ export interface RequestSession {
 /** On the request itself, so that two copies of this package see the same session. */
 const key = Symbol.for('@keelson/http-express/session');
 
-type WithSession = IncomingMessage & { [key]?: RequestSession };
+interface Attached {
+  readonly session: RequestSession;
+  readonly units: RequestUnits;
+}
 
-export function attachSession(request: IncomingMessage, session: RequestSession): void {
-  (request as WithSession)[key] = session;
+type WithSession = IncomingMessage & { [key]?: Attached };
+
+export function attachSession(request: IncomingMessage, session: RequestSession, units: RequestUnits): void {
+  (request as WithSession)[key] = { session, units };
+}
+
+/** @throws KeelsonError HTTP_SESSION_MISSING, as `currentSession`. */
+export function attachedUnits(request: IncomingMessage): RequestUnits {
+  return attached(request).units;
 }
 
 /**
@@ -41,9 +58,13 @@ export function attachSession(request: IncomingMessage, session: RequestSession)
  * @throws KeelsonError HTTP_SESSION_MISSING for a route with `session: 'none'` or a service without a database.
  */
 export function currentSession(request: IncomingMessage): EntityManager {
-  const session = (request as WithSession)[key];
-  if (session === undefined) throw missing();
-  return session.em;
+  return attached(request).session.em;
+}
+
+function attached(request: IncomingMessage): Attached {
+  const found = (request as WithSession)[key];
+  if (found === undefined) throw missing();
+  return found;
 }
 
 function missing(): KeelsonError {

@@ -2,6 +2,7 @@ import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { DatabaseModel } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
+import retry from '@keelson/retry-opossum';
 import { Router } from 'express';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +11,7 @@ import { eventually } from '../../../test/support/eventually.js';
 import { Author, sampleModel } from '../../../test/support/sample-model.js';
 import { startTcpProxy } from '../../../test/support/tcp-proxy.js';
 import { gate, problemFrom } from './harness.fixture.js';
-import http, { currentSession } from './index.js';
+import http, { currentSession, repeatable } from './index.js';
 
 let database: TestDatabase;
 let witness: pg.Client;
@@ -43,7 +44,7 @@ async function serviceWith(routes: Router, url: string = database.url): Promise<
   });
   kernel = await Kernel.start({
     config: { service: 'authors', shutdown: { noticeMs: 0 } },
-    plugins: { http, health, database: postgresql, authors } as Record<string, Plugin>,
+    plugins: { http, health, retry, database: postgresql, authors } as Record<string, Plugin>,
     overrides: {
       plugins: {
         http: { port: 0, host: '127.0.0.1' },
@@ -144,6 +145,47 @@ describe('a service on PostgreSQL', () => {
     expect(await stored()).toEqual([]);
     await kernel?.stop();
     await proxy.dispose();
+  });
+
+  test('runs a repeatable handler again when the database is lost at the commit: the client gets its 201', async () => {
+    const proxy = await startTcpProxy({ to: database.url });
+    let runs = 0;
+    const routes = Router().post(
+      '/',
+      repeatable(async (em, { body }) => {
+        runs += 1;
+        em.create(Author, { id: body.id, email: body.email });
+        return { status: 201, headers: { Location: `/authors/${body.id}` }, body: { made: true } };
+      }),
+    );
+    const url = await serviceWith(routes, proxy.url());
+    const cut = proxy.onceAtCommit('before');
+    const answer = await post(`${url}/authors`, { id: 1, email: 'a@example.org' });
+    await cut;
+    expect([answer.status, answer.headers.get('location'), await answer.json()]).toEqual([
+      201,
+      '/authors/1',
+      { made: true },
+    ]);
+    expect({ runs, stored: await stored() }).toEqual({ runs: 2, stored: ['a@example.org'] });
+    await kernel?.stop();
+    await proxy.dispose();
+  });
+
+  test('stores nothing of a repeatable handler that answers with a refusal or throws', async () => {
+    const url = await serviceWith(
+      Router().post(
+        '/:how',
+        repeatable(async (em, { params }) => {
+          await em.insert(Author, { id: 1, email: 'a@example.org' });
+          if (params.how === 'throw') throw new Error('after the insert');
+          return { status: 409 };
+        }),
+      ),
+    );
+    expect((await post(`${url}/authors/throw`)).status).toBe(500);
+    expect((await post(`${url}/authors/refuse`)).status).toBe(409);
+    expect(await stored()).toEqual([]);
   });
 
   test('is ready once the database has been looked at, and says so of each check', async () => {

@@ -20,9 +20,10 @@ export function createSessionMiddleware(parts: SessionParts): Middleware {
     const { method = 'GET' } = request;
     const client = new AbortController();
     const name = `http.${method.toLowerCase()}`;
-    const session = await sessions.open({ name, readOnly: readOnlyMethods.has(method), signal: client.signal });
+    const options = { name, readOnly: readOnlyMethods.has(method), signal: client.signal };
+    const session = await sessions.open(options);
     if (response.destroyed) return session.rollback();
-    attachSession(request, session);
+    attachSession(request, session, { run: work => sessions.unit(work, options) });
     bindOutcome(session, request, response, client, parts.handleError);
     session.run(() => next());
   };

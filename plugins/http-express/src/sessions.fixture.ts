@@ -25,6 +25,11 @@ export class RecordedSessions implements RequestSessions {
     return session;
   }
 
+  async unit<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
+    this.#record('unit');
+    return work({} as EntityManager);
+  }
+
   /** Resolves when `event` is in the record. */
   async until(event: string): Promise<void> {
     if (this.events.includes(event)) return;
