@@ -192,7 +192,7 @@ describe('a service on PostgreSQL', () => {
     const url = await serviceWith(Router());
     await eventually(async () => (await fetch(`${url}/readyz`)).status === 200);
     expect(await (await fetch(`${url}/readyz?verbose`)).text()).toBe(
-      '[+]lifecycle ok\n[+]database ok\nreadyz check passed\n',
+      '[+]lifecycle ok\n[+]retry ok\n[+]database ok\nreadyz check passed\n',
     );
     for (const probe of ['livez', 'startupz']) expect((await fetch(`${url}/${probe}`)).status).toBe(200);
   });
