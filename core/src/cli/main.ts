@@ -1,9 +1,10 @@
+import { paint } from './paint.js';
 import { run } from './run.js';
 
 const code = await run(process.argv.slice(2), {
   variables: process.env,
-  out: text => process.stdout.write(`${text}\n`),
-  err: text => process.stderr.write(`${text}\n`),
+  out: text => process.stdout.write(`${paint(text, process.stdout)}\n`),
+  err: text => process.stderr.write(`${paint(text, process.stderr)}\n`),
 });
 // What a plugin left open must not keep a service alive that has stopped.
 process.exit(code);

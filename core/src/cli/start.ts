@@ -3,7 +3,7 @@ import { formatError } from '../errors/format-error.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { formatStopReport } from '../kernel/format-stop-report.js';
 import { Kernel } from '../kernel/kernel.js';
-import { formatBootReport, type StopReport } from '../kernel/report.js';
+import { formatBootReport, reportToJson, type StopReport } from '../kernel/report.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
 import { ProcessWatch } from './process-watch.js';
 
@@ -42,12 +42,15 @@ async function runService(options: Options, terminal: Terminal, watch: ProcessWa
     signal: watch.signal,
     onSlowStart: terminal.err,
   });
+  const json = options.json === true;
   watch.serve(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
-  terminal.err(formatBootReport(kernel.report));
+  if (json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
+  else terminal.err(formatBootReport(kernel.report));
   const reason = await watch.stopRequested;
   const report = await kernel.stop(reason);
-  terminal.err(formatStopReport(report));
+  if (json) terminal.out(JSON.stringify(reportToJson(report)));
+  else terminal.err(formatStopReport(report));
   return watch.crashed ? exitCodes.failed : exitCodeOf(report);
 }
 

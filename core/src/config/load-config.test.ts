@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { serviceFolder } from '../kernel/service.fixture.js';
 import { type ConfigRequest, loadConfig } from './load-config.js';
+import { mapNode } from './node.js';
 import { formatOrigin } from './place.js';
 import { plain } from './read-values.js';
 
@@ -84,6 +85,11 @@ describe('the layers of a configuration', () => {
     expect(await codesOf(base)).toEqual([]);
   });
 
+  test('a file that cannot be read is a problem', async () => {
+    const { directory } = folder({});
+    expect(await codesOf({}, { config: directory })).toEqual(['CONFIG_FILE_UNREADABLE']);
+  });
+
   test('a missing file is a problem', async () => {
     expect(await codesOf({}, { config: '/nowhere/keelson.yaml' })).toEqual(['CONFIG_FILE_MISSING']);
   });
@@ -95,6 +101,17 @@ describe('the layers of a configuration', () => {
     const origins = [...(node?.entries ?? [])].map(([key, entry]) => `${key} ${formatOrigin(entry.node.origin)}`);
     expect(origins[0]).toMatch(/^url .*keelson\.yaml:4:10$/);
     expect(origins[1]).toBe('pool variable KEELSON_DATABASE__POOL__MAX');
+  });
+
+  test('a module is read as well, and its places name the file', async () => {
+    const source = "export default { plugins: { database: { use: 'a' as string, url: '$' + '{URL}' } } };";
+    const { path } = folder({ 'keelson.config.ts': source });
+    const { entries } = await load({}, { config: path('keelson.config.ts'), variables: { URL: 'set' } });
+    expect(plain(entries[0]?.node ?? mapNode({ from: 'code' }))).toEqual({ url: 'set' });
+    expect(entries[0] && formatOrigin(entries[0].origin)).toMatch(/keelson\.config\.ts$/);
+    const broken = folder({ 'keelson.config.ts': 'export default 7;', 'keelson.bad.ts': 'throw new Error("no")' });
+    expect(await codesOf({}, { config: broken.path('keelson.config.ts') })).toEqual(['CONFIG_SYNTAX']);
+    expect(await codesOf({}, { config: broken.path('keelson.bad.ts') })).toEqual(['CONFIG_SYNTAX']);
   });
 
   test('JSON is read as well', async () => {

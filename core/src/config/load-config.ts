@@ -88,9 +88,19 @@ async function readFiles(request: ConfigRequest, findings: Findings): Promise<Fi
   return { files, layers, directory: dirname(file) };
 }
 
-function readFile(path: string, findings: Findings): Promise<MapNode | undefined> | MapNode | undefined {
+async function readFile(path: string, findings: Findings): Promise<MapNode | undefined> {
   if (/\.[cm]?[jt]s$/.test(path)) return readModule(path, displayPath(path), findings);
-  return parseYaml(readFileSync(path, 'utf8'), displayPath(path), findings);
+  try {
+    return parseYaml(readFileSync(path, 'utf8'), displayPath(path), findings);
+  } catch (error) {
+    findings.problem({
+      code: 'CONFIG_FILE_UNREADABLE',
+      message: `The file ${displayPath(path)} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
+      origin: { from: 'file', place: { file: displayPath(path) } },
+      action: 'Look at its permissions, and whether it is a file.',
+    });
+    return undefined;
+  }
 }
 
 /** `keelson.yaml` and `production` -> `keelson.production.yaml`, beside it. */
@@ -104,6 +114,7 @@ function missingFile(path: string, isBase: boolean, request: ConfigRequest, find
     findings.problem({
       code: 'CONFIG_FILE_MISSING',
       message: `There is no configuration file ${path}.`,
+      origin: { from: 'file', place: { file: displayPath(path) } },
       action: 'Create it, or name another with --config.',
     });
     return;
@@ -111,6 +122,7 @@ function missingFile(path: string, isBase: boolean, request: ConfigRequest, find
   findings.problem({
     code: 'CONFIG_ENVIRONMENT_UNKNOWN',
     message: `The environment is ${request.environment}, but there is no file ${displayPath(path)}.`,
+    origin: { from: 'file', place: { file: displayPath(path) } },
     action: 'Create the file, correct KEELSON_ENV (or --environment), or leave it out.',
   });
 }

@@ -33,10 +33,16 @@ export interface Shape {
   readonly reloadable?: boolean;
 }
 
+const shapes = new WeakMap<z.ZodType, Shape>();
+
 /** What `schema` takes in, as JSON Schema. A part that JSON Schema cannot say takes anything. */
 export function shapeOf(schema: z.ZodType | undefined): Shape {
   if (schema === undefined) return { type: 'object', properties: {} };
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+  const known = shapes.get(schema);
+  if (known !== undefined) return known;
+  const shape = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+  shapes.set(schema, shape);
+  return shape;
 }
 
 /** A shape with the definitions it refers to, and what can be asked of it. */

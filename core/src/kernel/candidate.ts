@@ -3,10 +3,11 @@ import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
+import { displayPath } from '../config/place.js';
 import type { Findings, Problem } from '../config/problem.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
-import { findPackage, importDefault, isPath } from './package-entry.js';
+import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
 
 /** An implementation that was found for an entry of the configuration. */
 export interface Candidate {
@@ -61,16 +62,10 @@ function packageCandidate(
   directory: string,
   findings: Findings,
 ): Candidate | undefined {
-  const found = findPackage(name, directory);
+  const found = tryFindPackage(entry, name, directory, findings);
+  if (found === 'broken') return undefined;
   if (found === undefined) {
-    findings.problem({
-      code: 'PLUGIN_NOT_INSTALLED',
-      message: `The package ${name} is not installed.`,
-      path: `plugins.${entry.key}.use`,
-      origin: entry.origin,
-      value: name,
-      action: `Run: npm install ${name}`,
-    });
+    findings.problem(existsSync(resolve(directory, name)) ? pathWithoutDot(entry, name) : notInstalled(entry, name));
     return undefined;
   }
   const load = () => importDefault<Plugin>(found.main);
@@ -85,11 +80,52 @@ function packageCandidate(
   };
 }
 
+function tryFindPackage(
+  entry: ConfigEntry,
+  name: string,
+  directory: string,
+  findings: Findings,
+): InstalledPackage | 'broken' | undefined {
+  try {
+    return findPackage(name, directory);
+  } catch (error) {
+    findings.problem(importFailed(entry, error));
+    return 'broken';
+  }
+}
+
+function notInstalled(entry: ConfigEntry, name: string): Problem {
+  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin, value: name };
+  if (isPackageName(name)) {
+    const message = `The package ${name} is not installed.`;
+    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, action: `Run: npm install ${name}` };
+  }
+  return {
+    code: 'PLUGIN_NOT_INSTALLED',
+    message: `${JSON.stringify(name)} is neither the name of a package nor a path.`,
+    ...place,
+    allowed: 'a package, a path that begins with ./, or none',
+    action: 'Correct it.',
+  };
+}
+
+function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
+  return {
+    code: 'PLUGIN_NOT_INSTALLED',
+    message: `${name} is a file, but without ./ it is taken for a package.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    value: name,
+    nearest: `./${name}`,
+    action: `Write ./${name}.`,
+  };
+}
+
 function missingFile(entry: ConfigEntry, file: string): Problem {
   const meant = nearest(basename(file), siblings(file));
   return {
     code: 'PLUGIN_FILE_MISSING',
-    message: `There is no file ${file}.`,
+    message: `There is no file ${displayPath(file)}.`,
     path: `plugins.${entry.key}.use`,
     origin: entry.origin,
     ...(entry.use !== undefined && { value: entry.use }),
@@ -123,14 +159,19 @@ export async function readManifest(candidate: Candidate, findings: Findings): Pr
       action: 'Export the result of definePlugin (or defineManifest) as the default export.',
     });
   } catch (error) {
-    findings.problem({
-      code: 'PLUGIN_IMPORT_FAILED',
-      message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
-      ...place,
-      action: importAdvice(error),
-    });
+    findings.problem(importFailed(entry, error));
   }
   return undefined;
+}
+
+function importFailed(entry: ConfigEntry, error: unknown): Problem {
+  return {
+    code: 'PLUGIN_IMPORT_FAILED',
+    message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    action: importAdvice(error),
+  };
 }
 
 function importAdvice(error: unknown): string {

@@ -29,6 +29,7 @@ export class Kernel {
     this.report = report;
     this.#start = start;
     this.#plan = start.plan;
+    start.logger.info(`${report.service} is ready`, { durationMs: Math.round(report.durationMs) });
     this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
   }
 
@@ -53,8 +54,10 @@ export class Kernel {
     const ready = await start.run();
     const report = start.report(ready);
     if (ready) return new Kernel(start, report);
+    const failure = start.failure(report);
+    start.tell(failure);
     await start.undo();
-    throw start.failure(report);
+    throw failure;
   }
 
   /** What runs, and why. */
@@ -99,7 +102,8 @@ export class Kernel {
   }
 
   async #stop(reason: string): Promise<StopReport> {
-    const { container, clock, lifecycle, running } = this.#start;
+    const { container, clock, lifecycle, logger, running } = this.#start;
+    logger.info(`${this.#plan.service} is stopping`, { reason });
     lifecycle.move('stopping', reason);
     await this.#revival;
     container.unseal();

@@ -24,6 +24,7 @@ const conditions = new Set(['node', 'import', 'module-sync', 'default']);
 
 /** Finds the package as a file in `directory` would; loads none of it. Undefined when it is not installed. */
 export function findPackage(name: string, directory: string): InstalledPackage | undefined {
+  if (!isPackageName(name)) return undefined;
   const from = join(directory, 'keelson.js');
   const file = packageFile(name, from);
   return file === undefined ? undefined : readPackage(file, () => legacyMain(name, from));
@@ -79,6 +80,11 @@ function target(value: unknown): string | undefined {
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Whether npm could install something of that name. */
+export function isPackageName(name: string): boolean {
+  return /^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(name);
 }
 
 /** Whether the text of `use` is a path rather than the name of a package. */

@@ -162,6 +162,27 @@ describe('finding a plugin', () => {
     expect(problems).toMatchObject([{ code: 'PLUGIN_NOT_INSTALLED', action: 'Run: npm install @acme/mail' }]);
   });
 
+  test('a file without ./ is told apart from a package, and what is neither is refused', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { a: { use: 'orders.js' }, b: { use: '?' } } },
+      'orders.js': '',
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems).toMatchObject([
+      { code: 'PLUGIN_NOT_INSTALLED', nearest: './orders.js' },
+      { code: 'PLUGIN_NOT_INSTALLED', message: '"?" is neither the name of a package nor a path.' },
+    ]);
+  });
+
+  test('a package whose package.json is broken is told', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { a: { use: 'odd' } } },
+      'node_modules/odd/package.json': '{',
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems).toMatchObject([{ code: 'PLUGIN_IMPORT_FAILED' }]);
+  });
+
   test('a file that is not there is told with the file it was probably meant to be', async () => {
     const folder = service({ 'keelson.yaml': { plugins: { a: { use: './ordrs.js' } } }, 'orders.js': '' });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });

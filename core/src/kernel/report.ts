@@ -1,3 +1,4 @@
+import { describeError } from '../errors/describe-error.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 
 export type StartOutcome = 'started' | 'failed' | 'cancelled' | 'not-tried';
@@ -88,6 +89,15 @@ function describeStart(plugin: PluginStartReport): string {
     case 'failed':
       return `${time}  ${errorCode(plugin.error)}  ${firstLine(plugin.error)}${plugin.optional ? '  (optional: tried again in the background)' : ''}`;
   }
+}
+
+/** A report that `JSON.stringify` can write: every error described, without secrets. */
+export function reportToJson(report: BootReport | StopReport): unknown {
+  const plugins = report.plugins.map(plugin => {
+    if ('errors' in plugin) return { ...plugin, errors: plugin.errors.map(error => describeError(error)) };
+    return plugin.error === undefined ? plugin : { ...plugin, error: describeError(plugin.error) };
+  });
+  return { ...report, plugins };
 }
 
 export function totalMs(plugin: PluginStartReport): number {

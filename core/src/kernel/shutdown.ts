@@ -53,6 +53,7 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   const others = shutdown.plugins.filter(plugin => !keepers.has(plugin));
   const stopMs = await timed(clock, () => each(stop, others));
   const flushMs = await timed(clock, async () => {
+    tellErrors(shutdown.container, [...tallies.values()]);
     await flush(shutdown.container, clock, settings.flushMs);
     await each(stop, [...keepers]);
   });
@@ -93,6 +94,13 @@ async function inTurn(
   work: (plugin: RunningPlugin) => Promise<void> | undefined,
 ): Promise<void> {
   for (const level of levels) await Promise.all(level.map(work));
+}
+
+function tellErrors(container: Container, tallies: readonly Tally[]): void {
+  const logger = container.isBound(Logger) ? container.get(Logger) : undefined;
+  for (const { key, errors } of tallies.map(tally => tally.report())) {
+    for (const error of errors) logger?.error('A plugin did not stop as it should.', { plugin: key, error });
+  }
 }
 
 async function flush(container: Container, clock: Clock, timeoutMs: number): Promise<void> {

@@ -1,6 +1,8 @@
 import { type Clock, systemClock, type Timer } from '../clock.js';
 import type { LoadedConfig } from '../config/load-config.js';
+import type { KeelsonError } from '../errors/keelson-error.js';
 import { Logger, silentLogger } from '../slots/logger.js';
+import { Telemetry } from '../slots/telemetry.js';
 import { BindingRegistry } from './bindings.js';
 import { bindStandards, boot, exclusiveTokens, makeStandbys } from './boot.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
@@ -66,6 +68,7 @@ export class Start {
     using _limits = this.#limit();
     const { only } = this.options;
     const ready = await boot(plan, this.running, this.#cancel.signal, only);
+    for (const { message, action } of plan.warnings) this.logger.warn(message, { action });
     if (!ready) return false;
     this.container.seal([...exclusive, ...surroundings.registry.records.map(record => record.token)]);
     if (only === undefined) this.lifecycle.move('ready');
@@ -101,11 +104,20 @@ export class Start {
     };
   }
 
-  failure(report: BootReport): Error {
+  failure(report: BootReport): KeelsonError {
     const { signal } = this.options;
     if (report.outcome === 'cancelled' && signal?.aborted === true)
       return startCancelled(String(signal.reason), report);
     return new StartError(report, this.#cancel.signal.reason);
+  }
+
+  /** Tells a failure to whoever listens by now. */
+  tell(failure: KeelsonError): void {
+    if (failure.code === 'KERNEL_START_CANCELLED') return;
+    this.logger.fatal('The service did not start.', { error: failure });
+    if (this.container.isBound(Telemetry)) {
+      this.container.get(Telemetry).captureError(failure, { operation: 'kernel.start' });
+    }
   }
 
   /** Cancels the start when asked to or when it takes too long, and says when it takes long. */
