@@ -1,6 +1,8 @@
 import type { Column, ForeignKey, IndexDef, SchemaDifference as OrmDifference, TableDifference } from '@mikro-orm/sql';
 import type { SchemaDifference, SchemaDifferenceKind } from './schema-report.js';
 
+const noDefault = 'no default';
+
 type Found = Omit<SchemaDifference, 'severity'>;
 
 /** What the comparison found, in the words of the operator; failures first. */
@@ -8,21 +10,24 @@ export function describeDifferences(found: OrmDifference, migrationsTable: strin
   const differences = [
     ...[...found.newNamespaces].map(missingSchema),
     ...found.newNativeEnums.map(({ name }) => missing('missing-type', '', name, `The type ${name} is missing.`)),
-    ...Object.keys(found.newTables).map(missingTable),
+    ...Object.keys(found.newTables).map(table => missingTable(shortName(table))),
     ...Object.keys(found.newViews).map(name => missing('missing-view', '', name, `The view ${name} is missing.`)),
     ...Object.values(found.changedTables).flatMap(table => tableDifferences(table)),
     ...Object.keys(found.removedTables)
-      .filter(table => table !== migrationsTable && table !== `public.${migrationsTable}`)
+      .map(shortName)
+      .filter(table => table !== shortName(migrationsTable))
       .map(unknownTable),
   ];
   return differences
-    .map(difference => ({ ...difference, severity: severityOf(difference.kind) }))
+    .map(difference => ({ ...difference, severity: severityOf(difference) }))
     .sort((one, other) => one.severity.localeCompare(other.severity));
 }
 
 /** A required column that no entity fills makes every insert fail; what else is unknown does no harm. */
-function severityOf(kind: SchemaDifferenceKind): SchemaDifference['severity'] {
-  return kind.startsWith('unknown-') && kind !== 'unknown-required-column' ? 'info' : 'failure';
+function severityOf({ kind, expected }: Found): SchemaDifference['severity'] {
+  if (kind === 'unknown-required-column') return 'failure';
+  if (kind === 'name' || (kind === 'default' && expected === noDefault)) return 'info';
+  return kind.startsWith('unknown-') ? 'info' : 'failure';
 }
 
 function tableDifferences(difference: TableDifference): Found[] {
@@ -84,9 +89,8 @@ function indexDifferences(difference: TableDifference): Found[] {
 function constraintDifferences(difference: TableDifference): Found[] {
   const { name: table } = difference;
   return [
-    ...Object.values(difference.addedForeignKeys).map(key => missingForeignKey(table, key)),
+    ...foreignKeyDifferences(difference),
     ...Object.keys(difference.changedForeignKeys).map(name => changed('constraint', table, name)),
-    ...Object.keys(difference.removedForeignKeys).map(name => unknown('unknown-constraint', table, name)),
     ...Object.keys(difference.addedChecks).map(name =>
       missing('missing-constraint', table, name, `Table ${table}: the check ${name} is missing.`),
     ),
@@ -96,6 +100,35 @@ function constraintDifferences(difference: TableDifference): Found[] {
       missing('other', table, name, `Table ${table}: the trigger ${name} is missing.`),
     ),
   ];
+}
+
+/** MikroORM knows foreign keys by their names; one that does the same under another name is there. */
+function foreignKeyDifferences({ name: table, addedForeignKeys, removedForeignKeys }: TableDifference): Found[] {
+  const live = new Map(Object.values(removedForeignKeys).map(key => [meaningOf(key), key]));
+  const wanted = new Map(Object.values(addedForeignKeys).map(key => [meaningOf(key), key]));
+  return [
+    ...[...wanted].map(([meaning, key]) => {
+      const same = live.get(meaning);
+      return same === undefined ? missingForeignKey(table, key) : otherName(table, key, same);
+    }),
+    ...[...live]
+      .filter(([meaning]) => !wanted.has(meaning))
+      .map(([, key]) => unknown('unknown-constraint', table, key.constraintName)),
+  ];
+}
+
+function meaningOf(key: ForeignKey): string {
+  const rules = [key.deleteRule, key.updateRule].map(rule =>
+    rule === undefined || rule.toLowerCase() === 'no action' ? 'restrict' : rule.toLowerCase(),
+  );
+  return [key.columnNames, key.referencedTableName, key.referencedColumnNames, rules].join('|').toLowerCase();
+}
+
+function otherName(table: string, wanted: ForeignKey, live: ForeignKey): Found {
+  const expected = wanted.constraintName;
+  const found = live.constraintName;
+  const message = `Table ${table}: the foreign key ${found} does what ${expected} is to do.`;
+  return { kind: 'name', table, name: found, expected, found, message };
 }
 
 function unknownColumns({ name: table, ...difference }: TableDifference, generated: readonly string[]): Found[] {
@@ -115,6 +148,11 @@ function unknownColumn(table: string, column: Column): Found {
         message: `Column ${table}.${column.name} must be filled, but no entity knows it: every insert would fail.`,
       }
     : { kind: 'unknown-column', ...at, message: `Column ${table}.${column.name} is known to no entity.` };
+}
+
+/** Without the schema that everything is in. */
+function shortName(table: string): string {
+  return table.replace(/^public\./, '');
 }
 
 function missingSchema(name: string): Found {
@@ -167,7 +205,7 @@ function missingIndex(table: string, index: IndexDef): Found {
 
 function missingForeignKey(table: string, key: ForeignKey): Found {
   const columns = key.columnNames.join(', ');
-  const message = `Table ${table}: the foreign key (${columns}) to ${key.referencedTableName} is missing.`;
+  const message = `Table ${table}: the foreign key (${columns}) to ${shortName(key.referencedTableName)} is missing.`;
   return missing('missing-constraint', table, key.constraintName, message);
 }
 
@@ -204,5 +242,5 @@ function hasDefault(column: Column): boolean {
 
 function defaultOf(column: Column): string {
   if (column.autoincrement === true) return 'a sequence';
-  return hasDefault(column) ? 'a default' : 'no default';
+  return hasDefault(column) ? 'a default' : noDefault;
 }

@@ -13,6 +13,7 @@ export type SchemaDifferenceKind =
   | 'index'
   | 'constraint'
   | 'other'
+  | 'name'
   | 'unknown-table'
   | 'unknown-column'
   | 'unknown-required-column'
@@ -21,7 +22,7 @@ export type SchemaDifferenceKind =
 
 export interface SchemaDifference {
   readonly kind: SchemaDifferenceKind;
-  /** `failure`: the service may fail on it. `info`: something that no entity knows, and that does no harm. */
+  /** `failure`: the service may fail on it. `info`: it does no harm, like a table that no entity knows. */
   readonly severity: 'failure' | 'info';
   readonly table: string;
   readonly column?: string;
