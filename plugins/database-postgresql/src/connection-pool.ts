@@ -223,6 +223,7 @@ export class ConnectionPool {
   #pingFailed(error: unknown, resolve: (works: boolean) => void): void {
     this.#lastFailure = error;
     this.invalidate();
+    this.#parts.onLost(error);
     resolve(false);
   }
 

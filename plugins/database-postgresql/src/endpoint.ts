@@ -30,7 +30,7 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
-    const config = clientConfig(servers.urls[0] ?? '', options);
+    const config = { ...clientConfig(servers.urls[0] ?? '', options), ...connectTimeout(servers, options, pool) };
     const types = typeParsers();
     this.databaseName = new pg.Client(config).database ?? '';
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
@@ -121,7 +121,6 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
   return {
     connectionString: url,
     application_name: options.applicationName,
-    connectionTimeoutMillis: options.connectTimeoutMs,
     statement_timeout: options.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs,
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
@@ -129,6 +128,16 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
     keepAliveInitialDelayMillis: options.keepAliveMs,
     types: typeParsers(),
   };
+}
+
+/** With others to turn to, a caller must have time left when one host has not answered. */
+function connectTimeout(
+  servers: HostList,
+  { connectTimeoutMs }: PostgresqlOptions,
+  { acquireTimeoutMs }: PostgresqlOptions['pool'],
+): pg.ClientConfig {
+  const longestMs = servers.urls.length > 1 ? acquireTimeoutMs / 2 : connectTimeoutMs;
+  return { connectionTimeoutMillis: Math.ceil(Math.min(connectTimeoutMs, longestMs)) };
 }
 
 /** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */

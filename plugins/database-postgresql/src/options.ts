@@ -57,7 +57,7 @@ const replicaDefaults = { maxLagMs: 10_000, checkIntervalMs: 2_000 };
 
 const replicas = z
   .union([
-    replicaUrls.transform(urls => ({ urls, ...replicaDefaults, pool: undefined })),
+    z.array(urlText),
     z.strictObject({
       urls: replicaUrls,
       maxLagMs: z
@@ -71,6 +71,10 @@ const replicas = z
     }),
   ])
   .prefault([])
+  .superRefine((given, context) => {
+    if (Array.isArray(given)) report(replicaUrlProblems(given), context);
+  })
+  .transform(given => (Array.isArray(given) ? { urls: given, ...replicaDefaults, pool: undefined } : given))
   .describe('Servers that read-only sessions may be served by: a list of urls, or a map with limits.');
 
 /** The configuration of the plugin. */

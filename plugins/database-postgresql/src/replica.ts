@@ -25,8 +25,8 @@ export interface ReplicaParts extends Omit<EndpointParts, 'onLost'> {
 const checkTimeoutMs = 2_000;
 
 /**
- * In milliseconds; 0 when nothing waits to be replayed. Without a receiver the end of what was received says nothing,
- * and without anything ever replayed nobody knows.
+ * In milliseconds, or more than it is; 0 when nothing waits to be replayed. Without a receiver the end of what was
+ * received says nothing, and without anything ever replayed nobody knows.
  */
 const lagSql = `select case
   when not pg_is_in_recovery() then 0
@@ -41,6 +41,8 @@ export class Replica {
   readonly #maxLagMs: number | 'any';
   readonly #onChange: ReplicaParts['onChange'];
   #state: ReplicaState = { is: 'unknown' };
+  /** It was up to date at this time, if not later. */
+  #currentAt = Number.NEGATIVE_INFINITY;
   #onLost: () => void = () => {};
 
   constructor(parts: ReplicaParts) {
@@ -84,8 +86,9 @@ export class Replica {
     const timeout = this.#clock.schedule(checkTimeoutMs, () => controller.abort(new Error('no answer in time')));
     try {
       const sql = this.#maxLagMs === 'any' ? 'select null as "lagMs"' : lagSql;
+      const askedAt = this.#clock.now();
       const [result] = await this.#endpoint.ask([{ sql }], controller.signal);
-      this.#move(this.#judge(result?.rows[0]?.lagMs));
+      this.#move(this.#judge(result?.rows[0]?.lagMs, askedAt));
     } catch (cause) {
       this.#move({ is: 'away', cause });
     } finally {
@@ -107,10 +110,12 @@ export class Replica {
     return this.#endpoint;
   }
 
-  #judge(answer: unknown): ReplicaState {
-    const lagMs = typeof answer === 'string' ? Math.max(0, Math.round(Number(answer))) : undefined;
-    const isFit = this.#maxLagMs === 'any' || (lagMs !== undefined && lagMs <= this.#maxLagMs);
-    return { is: isFit ? 'fit' : 'lagging', lagMs };
+  /** After an hour without writes the first one looks an hour late to the server: what was known before counts too. */
+  #judge(answer: unknown, now: number): ReplicaState {
+    if (this.#maxLagMs === 'any') return { is: 'fit', lagMs: undefined };
+    if (typeof answer === 'string') this.#currentAt = Math.max(this.#currentAt, now - Number(answer));
+    const lagMs = Math.max(0, Math.round(now - this.#currentAt));
+    return { is: lagMs <= this.#maxLagMs ? 'fit' : 'lagging', lagMs: Number.isFinite(lagMs) ? lagMs : undefined };
   }
 
   #lost(cause: unknown): void {
@@ -121,6 +126,8 @@ export class Replica {
   #move(to: ReplicaState): void {
     const before = this.#state;
     this.#state = to;
+    // It may come back as a copy made anew, of an earlier state.
+    if (to.is === 'away') this.#currentAt = Number.NEGATIVE_INFINITY;
     if (to.is !== before.is) this.#onChange(this, before);
   }
 }

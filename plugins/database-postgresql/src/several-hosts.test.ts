@@ -1,0 +1,127 @@
+import { inspect } from 'node:util';
+import type { DatabaseService } from '@keelson/database';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { applicationRole, type PostgresServer } from '../../../test/support/postgres-server.js';
+import {
+  createPostgresqlService,
+  type PostgresqlService,
+  type PostgresqlServiceOptions,
+} from '../../../test/support/postgresql-service.js';
+import { type ReplicatedPostgres, startReplicatedPostgres } from '../../../test/support/replication.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+
+type Server = Pick<PostgresServer, 'host' | 'port'>;
+
+describe('a url with several hosts', () => {
+  let pair: ReplicatedPostgres;
+  let proxy: TcpProxy;
+  let nowhere: TcpProxy;
+  let service: PostgresqlService | undefined;
+
+  beforeAll(async () => {
+    pair = await startReplicatedPostgres();
+    await pair.primary.createDatabase('hosts');
+    await pair.caughtUp();
+    proxy = await startTcpProxy({ to: pair.primary.url });
+    nowhere = await startTcpProxy({ to: pair.primary.url });
+    await nowhere.setMode('refuse');
+  });
+  afterAll(async () => {
+    await proxy.dispose();
+    await nowhere.dispose();
+    await pair.dispose();
+  });
+  afterEach(async () => {
+    await proxy.setMode('pass');
+    await service?.[Symbol.asyncDispose]();
+    service = undefined;
+  });
+
+  const urlOf = (
+    servers: readonly Server[],
+    { password, target = '' }: { password?: string; target?: string } = {},
+  ) => {
+    const hosts = servers.map(({ host, port }) => `${host}:${port}`).join(',');
+    return `postgresql://${applicationRole.name}:${password ?? applicationRole.password}@${hosts}/hosts${target && `?target_session_attrs=${target}`}`;
+  };
+  const open = (url: string, options: PostgresqlServiceOptions['options'] = {}) => {
+    service = createPostgresqlService({ url, options: { connect: { timeoutMs: 300 }, ...options } });
+    return service.database;
+  };
+  const portOf = async (database: DatabaseService) => {
+    const [row] = await database.session(em => em.execute('select inet_server_port() as port'));
+    return row?.port;
+  };
+
+  test('connects to the one that takes writes, wherever it stands', async () => {
+    const database = open(urlOf([nowhere, pair.standby, pair.primary]));
+    await database.connect();
+    expect(await portOf(database)).toBe(pair.primary.port);
+  });
+
+  test.each(['standby', 'read-only', 'prefer-standby'])('%s: connects to the standby', async target => {
+    const database = open(urlOf([pair.primary, pair.standby], { target }));
+    await database.connect();
+    expect(await portOf(database)).toBe(pair.standby.port);
+  });
+
+  test('prefer-standby: connects to the primary when there is no standby', async () => {
+    const database = open(urlOf([nowhere, pair.primary], { target: 'prefer-standby' }));
+    await database.connect();
+    expect(await portOf(database)).toBe(pair.primary.port);
+  });
+
+  test('what a server is costs no round trip: it says so when it takes the connection', async () => {
+    const database = open(urlOf([pair.standby, proxy]));
+    const recording = proxy.recording();
+    await database.connect();
+    await portOf(database);
+    await portOf(database);
+    const [ping, ...sessions] = recording.statements;
+    expect(ping).toEqual(['select 1']);
+    expect(
+      sessions.flat().filter(sql => !/^(begin|commit|select inet_server_port|select pg_current)/.test(sql)),
+    ).toEqual([]);
+  });
+
+  test('a host that takes connections and says nothing delays the next by half a second, no longer', async () => {
+    await proxy.setMode('blackhole');
+    const database = open(urlOf([proxy, pair.primary]), { connect: { timeoutMs: 4_000 }, connectTimeoutMs: 10_000 });
+    await database.connect();
+    expect(await portOf(database)).toBe(pair.primary.port);
+  });
+
+  test('names every host and why, when none is the wanted one', async () => {
+    const database = open(urlOf([nowhere, pair.standby]));
+    const hosts = [
+      `127.0.0.1:${nowhere.port} does not take connections (ECONNREFUSED)`,
+      `127.0.0.1:${pair.standby.port} is a standby`,
+    ];
+    await expect(database.connect()).rejects.toMatchObject({
+      code: 'DATABASE_CONNECT_FAILED',
+      message: expect.stringContaining(`No host is read-write: ${hosts.join(', ')}`),
+      cause: { facts: { target: 'read-write', hosts: [{ said: hosts[0] }, { said: hosts[1] }] } },
+    });
+  });
+
+  test('one host that is not what was asked for is refused as well', async () => {
+    const database = open(urlOf([pair.standby], { target: 'primary' }));
+    await expect(database.connect()).rejects.toMatchObject({
+      message: expect.stringContaining(`No host is primary: 127.0.0.1:${pair.standby.port} is a standby`),
+    });
+  });
+
+  test('a wrong password fails at once, and the next host is not asked', async () => {
+    const database = open(urlOf([pair.primary, proxy], { password: 'wrong' }), { connect: { timeoutMs: 20_000 } });
+    const { connections } = proxy.counters;
+    await expect(database.connect()).rejects.toMatchObject({ facts: { sqlState: '28P01' } });
+    expect(proxy.counters.connections).toBe(connections);
+  });
+
+  test('no password is in what is told', async () => {
+    const database = open(urlOf([nowhere, pair.primary], { password: 'hunter2' }));
+    const error = await database.connect().catch((thrown: unknown) => thrown);
+    const told = [error, service?.logger.lines(), await database.health(), database.stats()];
+    expect(inspect(told, { depth: 10 })).not.toContain('hunter2');
+  });
+});
