@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { Plugin } from '../plugin/plugin.js';
+import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
 import { serviceFolder } from './service.fixture.js';
 
@@ -71,4 +72,18 @@ test('a plugin that refuses the new values keeps the old ones', async () => {
   write({ rate: 3 });
   expect((await kernel.reload()).changes).toMatchObject([{ outcome: 'failed', error: { message: 'not now' } }]);
   expect((await kernel.reload()).changes).toMatchObject([{ from: '2', to: '3' }]);
+});
+
+test('a plugin that does not take the new values in its time keeps the old ones', async () => {
+  const clock = new FakeClock();
+  const a: Plugin = { name: 'a', config, startTimeoutMs: 1_000, reconfigure: () => new Promise(() => {}) };
+  const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { rate: 1 } } } });
+  onTestFinished(() => folder[Symbol.dispose]());
+  const kernel = await Kernel.start({ config: folder.config, variables: {}, plugins: { a }, clock });
+  folder.write('keelson.yaml', { plugins: { a: { rate: 2 } } });
+  const reloaded = kernel.reload();
+  while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve));
+  await clock.advance(2_000);
+  expect((await reloaded).changes).toMatchObject([{ outcome: 'failed', error: { code: 'KERNEL_HOOK_TIMEOUT' } }]);
+  await kernel.stop();
 });
