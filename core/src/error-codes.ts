@@ -1,3 +1,5 @@
+import { retryErrorCodes } from './retry/retry-errors.js';
+
 /** Every code of an error or a problem of this package; docs/errors.md has a section for each. */
 export const errorCodes = [
   'CLI_FOLDER_TAKEN',
@@ -39,5 +41,5 @@ export const errorCodes = [
   'PLUGIN_INVALID',
   'PLUGIN_NOT_INSTALLED',
   'PLUGIN_TOKEN_NOT_BOUND',
-  'RETRY_DEADLINE_EXCEEDED',
+  ...retryErrorCodes,
 ] as const;

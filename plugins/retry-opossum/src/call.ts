@@ -1,14 +1,10 @@
-import { type Attempt, Deadline, type ExecuteOptions, type FailureVerdict, isKeelsonError } from '@keelson/core';
-import { backoffMs } from './backoff.js';
+import { type Attempt, Deadline, type ExecuteOptions, type FailureVerdict } from '@keelson/core';
+import * as errors from '@keelson/core/retry';
+import { backoffMs, deadlinePassed, defaultVerdict, RunningAttempt, saysNothing } from '@keelson/core/retry';
 import type { Permit } from './circuit-breaker.js';
-import type { RetryErrorCode } from './error-codes.js';
-import * as errors from './errors.js';
 import type { PolicyOptions } from './options.js';
-import { deadlinePassed, RunningAttempt } from './running-attempt.js';
 import { heldOpen, stopped, type Target } from './target.js';
 import { waitedTooLong } from './waiting-room.js';
-
-const saysNothing: FailureVerdict = { retry: false, availability: 'unknown' };
 
 /** One `execute`, from its first attempt to its end: deadline(bulkhead(retry(breaker(attempt timeout(work))))). */
 export class Call<T> {
@@ -136,7 +132,7 @@ export class Call<T> {
     } catch {
       return saysNothing;
     }
-    return isRefusal(error) ? saysNothing : { retry: idempotent, availability: 'down' };
+    return defaultVerdict(error, idempotent);
   }
 
   /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
@@ -202,7 +198,7 @@ export class Call<T> {
 
   #giveUp(error: errors.RetryError): errors.RetryError {
     this.#target.counters.giveUps++;
-    this.#target.observer.gaveUp?.(this.#target.name, error.code as RetryErrorCode);
+    this.#target.observer.gaveUp?.(this.#target.name, error.code as errors.RetryErrorCode);
     return error;
   }
 
@@ -242,11 +238,4 @@ export class Call<T> {
 /** In options 0 stands for no limit. */
 function limitOf(ms: number): number {
   return ms === 0 ? Number.POSITIVE_INFINITY : ms;
-}
-
-/** A refusal of ours or of an inner policy, or a mistake of the caller: neither says anything of the target. */
-function isRefusal(error: unknown): boolean {
-  if (!isKeelsonError(error)) return false;
-  const status = error.http?.status ?? 500;
-  return status < 500 || (errors.isOwnError(error) && error.code !== 'RETRY_ATTEMPT_TIMEOUT');
 }

@@ -1,14 +1,4 @@
-/** Every code this package throws; each has a section in docs/errors.md. */
-export const errorCodes = [
-  'RETRY_ATTEMPTS_EXHAUSTED',
-  'RETRY_BUDGET_EXHAUSTED',
-  'RETRY_DEADLINE_EXCEEDED',
-  'RETRY_ATTEMPT_TIMEOUT',
-  'RETRY_STOPPED',
-  'RETRY_OPTIONS_INVALID',
-  'CIRCUIT_OPEN',
-  'CIRCUIT_WAITERS_FULL',
-  'BULKHEAD_FULL',
-] as const;
+import { retryErrorCodes } from '@keelson/core/retry';
 
-export type RetryErrorCode = (typeof errorCodes)[number];
+/** Every code this package throws; each has a section in docs/errors.md. */
+export const errorCodes = [...retryErrorCodes, 'RETRY_OPTIONS_INVALID'] as const;

@@ -1,7 +1,7 @@
+export { RetryError, type RetryErrorCode } from '@keelson/core/retry';
 export type { Change } from './changes.js';
 export type { BreakerMove, BreakerReport, BreakerState, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
-export { errorCodes, type RetryErrorCode } from './error-codes.js';
-export { RetryError } from './errors.js';
+export { errorCodes } from './error-codes.js';
 export { OpossumRetryPolicy, type OpossumRetryPolicyOptions } from './opossum-retry-policy.js';
 export {
   type PolicyOptions,

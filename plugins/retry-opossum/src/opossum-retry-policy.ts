@@ -6,9 +6,9 @@ import {
   type RetryPolicy,
   systemClock,
 } from '@keelson/core';
+import { policyStopped } from '@keelson/core/retry';
 import { Call } from './call.js';
 import { type Change, changesBetween } from './changes.js';
-import { policyStopped } from './errors.js';
 import {
   defaultPolicyName,
   policyOf,

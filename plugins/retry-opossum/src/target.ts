@@ -1,8 +1,8 @@
 import type { Clock } from '@keelson/core';
+import type { RetryErrorCode } from '@keelson/core/retry';
 import { Bulkhead } from './bulkhead.js';
 import type { Change } from './changes.js';
 import type { BreakerMove, BreakerReport, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
-import type { RetryErrorCode } from './error-codes.js';
 import { Gate } from './gate.js';
 import { OpossumBreaker } from './opossum-breaker.js';
 import type { PolicyOptions } from './options.js';

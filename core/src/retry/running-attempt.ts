@@ -1,4 +1,6 @@
-import type { Attempt, Clock, Deadline, Timer } from '@keelson/core';
+import type { Clock, Timer } from '../clock.js';
+import type { Deadline } from '../deadline.js';
+import type { Attempt } from '../slots/retry-policy.js';
 
 export interface AttemptLimits {
   /** Longest attempt; `Infinity` for none. */

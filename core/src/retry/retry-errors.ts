@@ -1,5 +1,18 @@
-import { type Facts, isKeelsonError, KeelsonError } from '@keelson/core';
-import { errorCodes, type RetryErrorCode } from './error-codes.js';
+import { type Facts, isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
+
+/** What a retry policy ends calls with, whichever it is: a code means the same in all of them. */
+export const retryErrorCodes = [
+  'RETRY_ATTEMPTS_EXHAUSTED',
+  'RETRY_BUDGET_EXHAUSTED',
+  'RETRY_DEADLINE_EXCEEDED',
+  'RETRY_ATTEMPT_TIMEOUT',
+  'RETRY_STOPPED',
+  'CIRCUIT_OPEN',
+  'CIRCUIT_WAITERS_FULL',
+  'BULKHEAD_FULL',
+] as const;
+
+export type RetryErrorCode = (typeof retryErrorCodes)[number];
 
 /** How far a call had come. */
 export interface Progress {
@@ -114,9 +127,9 @@ export function policyStopped(progress: Progress, cause: unknown): RetryError {
   });
 }
 
-/** True for an error that this package made: it says nothing of the target of an outer call. */
-export function isOwnError(error: unknown): boolean {
-  return isKeelsonError(error) && (errorCodes as readonly string[]).includes(error.code);
+/** True for an error that a retry policy made: it says nothing of the target of an outer call. */
+export function isRetryError(error: unknown): error is RetryError {
+  return isKeelsonError(error) && (retryErrorCodes as readonly string[]).includes(error.code);
 }
 
 function tell(progress: Progress, { code, why, hint, retryAfterMs, facts, cause }: Story): RetryError {

@@ -1,0 +1,18 @@
+export { backoffMs } from './backoff.js';
+export { defaultVerdict, saysNothing } from './default-verdict.js';
+export {
+  attemptsExhausted,
+  attemptTimeout,
+  budgetExhausted,
+  bulkheadFull,
+  circuitOpen,
+  deadlineExceeded,
+  isRetryError,
+  type Progress,
+  policyStopped,
+  RetryError,
+  type RetryErrorCode,
+  retryErrorCodes,
+  waitersFull,
+} from './retry-errors.js';
+export { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';
