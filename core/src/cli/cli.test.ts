@@ -40,7 +40,7 @@ describe('keelson start', () => {
     };
     const { code, err, out } = await keelson(files, ['start']).ended;
     expect(code).toBe(1);
-    expect(err).toContain('plugins.orders.url: the variable DATABASE_URL is not set.');
+    expect(err).toContain('The variable DATABASE_URL is not set. plugins.orders.url needs it.');
     expect(err).toContain('Did you mean port?');
     expect(err).not.toMatch(/^\s+at /m);
     expect(out).not.toContain('started');

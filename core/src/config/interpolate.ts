@@ -46,7 +46,8 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Sc
     const filled = end === '}' ? lookUp(inside ?? '', sources) : malformed(whole);
     if ('failure' in filled) {
       unreadable = true;
-      const message = `${path}: ${lowerFirst(filled.failure.message)}`;
+      const needed = filled.failure.code === 'CONFIG_REFERENCE_INVALID' ? '' : ` ${path} needs it.`;
+      const message = filled.failure.message + needed;
       sources.findings.problem({ ...filled.failure, message, path, origin: node.origin });
       return '';
     }
@@ -88,7 +89,7 @@ function malformed(text: string): Filled {
   return {
     failure: {
       code: 'CONFIG_REFERENCE_INVALID',
-      message: `${text} is not a reference that can be filled in.`,
+      message: `${text} is no reference that can be filled in.`,
       allowed: `\${VARIABLE}, \${VARIABLE:-default} or \${file:/path}; $\${ for a literal \${`,
       action: 'Correct it.',
     },
@@ -109,10 +110,6 @@ function readSecretFile(path: string, directory: string): Filled {
       },
     };
   }
-}
-
-function lowerFirst(text: string): string {
-  return text.startsWith('The ') ? `t${text.slice(1)}` : text;
 }
 
 /** By the name of a variable: whether its value is better not shown, whatever field it was put in. */

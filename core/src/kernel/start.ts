@@ -9,7 +9,7 @@ import { PlanError, StartError, startCancelled, startTooLong } from './errors.js
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import { LifecycleControl } from './lifecycle.js';
 import { makePlan, type Plan, type PlannedPlugin } from './plan.js';
-import type { BootReport } from './report.js';
+import { type BootReport, errorCode, firstLine } from './report.js';
 import { RunningPlugin, type Surroundings } from './running-plugin.js';
 import { ServiceContainer } from './service-container.js';
 import { shutDown } from './shutdown.js';
@@ -114,7 +114,12 @@ export class Start {
   /** Tells a failure to whoever listens by now. */
   tell(failure: KeelsonError): void {
     if (failure.code === 'KERNEL_START_CANCELLED') return;
-    this.logger.fatal('The service did not start.', { error: failure });
+    // Without stacks: they are in what is thrown, and in what telemetry gets.
+    this.logger.fatal('The service did not start.', {
+      code: failure.code,
+      hint: failure.hint,
+      failed: failedOf(this.running),
+    });
     if (this.container.isBound(Telemetry)) {
       this.container.get(Telemetry).captureError(failure, { operation: 'kernel.start' });
     }
@@ -161,4 +166,10 @@ export class Start {
     const { container, clock, lifecycle } = this;
     return { container, clock, lifecycle, directory, service, registry: new BindingRegistry([]), standbys: new Map() };
   }
+}
+
+/** `{ database: 'DATABASE_CONNECT_FAILED The database refused the password.' }` */
+function failedOf(running: readonly RunningPlugin[]): Record<string, string> {
+  const failed = running.filter(plugin => plugin.outcome === 'failed');
+  return Object.fromEntries(failed.map(({ key, error }) => [key, `${errorCode(error)} ${firstLine(error)}`]));
 }
