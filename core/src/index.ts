@@ -38,6 +38,7 @@ export {
   type RegisterContext,
   type RunContext,
 } from './plugin/plugin.js';
+export { type NamedService, namedService, type Requirement } from './plugin/requirement.js';
 export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './safe/safe-copy.js';
 export { defaultSecretKeys } from './safe/secret-keys.js';
 export {

@@ -84,8 +84,8 @@ export async function boot(
 /** Whether what the plugin requires is there: only an optional plugin with nothing in its place can be missing. */
 export function canStart({ planned }: RunningPlugin, running: readonly RunningPlugin[]): boolean {
   const plugins = running.map(plugin => plugin.planned);
-  return (planned.manifest.requires ?? []).every(token => {
-    const provider = providersOf(token, plugins).find(other => other.instance === undefined);
+  return (planned.manifest.requires ?? []).every(required => {
+    const [provider] = providersOf(required, plugins);
     if (provider === undefined || hasStandard(provider)) return true;
     return running.some(plugin => plugin.key === provider.key && plugin.outcome === 'started');
   });

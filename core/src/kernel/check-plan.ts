@@ -4,8 +4,8 @@ import { nearest } from '../config/nearest.js';
 import { formatOrigin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import { contractVersion } from '../plugin/contract-version.js';
-import type { ServiceToken } from '../token.js';
-import { dependencies, kernelTokens, providersOf } from './dependencies.js';
+import { type Requirement, requirementParts } from '../plugin/requirement.js';
+import { dependencies, kernelTokens, providersOf, requirementName } from './dependencies.js';
 import { cyclesOf } from './graph.js';
 import type { PlannedPlugin } from './plan.js';
 import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
@@ -81,36 +81,39 @@ function checkRequirements(
   plugins: readonly PlannedPlugin[],
   blind: readonly string[],
 ): Problem[] {
-  return (plugin.manifest.requires ?? []).flatMap(token => {
+  return (plugin.manifest.requires ?? []).flatMap(required => {
+    const { token, name } = requirementParts(required);
     const slot = slots.find(each => each.token === token);
-    const providers = providersOf(token, plugins).filter(provider => provider.instance === undefined);
-    const [provider] = providers;
-    if (provider?.optional === true && !plugin.optional && slot?.standard === undefined) {
-      return [requiredButOptional(plugin, provider, token)];
+    const standard = name === undefined ? slot?.standard : undefined;
+    const [provider] = providersOf(required, plugins);
+    if (provider?.optional === true && !plugin.optional && standard === undefined) {
+      return [requiredButOptional(plugin, provider, required)];
     }
-    const there = providers.length > 0 || slot?.standard !== undefined || kernelTokens.includes(token);
+    const there = provider !== undefined || standard !== undefined || kernelTokens.includes(token);
     // A plugin that could not be read might have provided it.
     const unknown = slot === undefined ? blind.length > 0 : blind.includes(slot.name);
-    return there || unknown ? [] : [missingRequirement(plugin, token, slot?.name)];
+    return there || unknown ? [] : [missingRequirement(plugin, required, slot?.name)];
   });
 }
 
-function missingRequirement(plugin: PlannedPlugin, token: ServiceToken, slot: string | undefined): Problem {
+function missingRequirement(plugin: PlannedPlugin, required: Requirement, slot: string | undefined): Problem {
+  const { name } = requirementParts(required);
+  const key = name === undefined ? slot : `${slot}/${name}`;
   return {
     code: 'PLAN_REQUIREMENT_MISSING',
-    message: `${plugin.key} requires ${tokenName(token)}, which no configured plugin provides.`,
+    message: `${plugin.key} requires ${requirementName(required)}, which no configured plugin provides.`,
     ...at(plugin),
     action:
       slot === undefined
-        ? `Configure a plugin that provides ${tokenName(token)}.`
-        : `Fill the slot: ${slot}: { use: "<package>" } under plugins.`,
+        ? `Configure a plugin that provides ${requirementName(required)}.`
+        : `Fill the slot: ${key}: { use: "<package>" } under plugins.`,
   };
 }
 
-function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, token: ServiceToken): Problem {
+function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, required: Requirement): Problem {
   return {
     code: 'PLAN_REQUIREMENT_OPTIONAL',
-    message: `${plugin.key} requires ${tokenName(token)}, but ${provider.key} is optional and nothing stands in for it.`,
+    message: `${plugin.key} requires ${requirementName(required)}, but ${provider.key} is optional and nothing stands in for it.`,
     path: `plugins.${provider.key}.optional`,
     origin: provider.origin,
     action: `Remove optional from ${provider.key}, or make ${plugin.key} optional as well.`,
@@ -145,7 +148,7 @@ function checkCapabilities(
 function checkProviders(plugins: readonly PlannedPlugin[]): Problem[] {
   const tokens = new Set(plugins.flatMap(plugin => plugin.manifest.provides ?? []));
   return [...tokens].flatMap(token => {
-    const [first, ...others] = providersOf(token, plugins).filter(provider => provider.instance === undefined);
+    const [first, ...others] = providersOf(token, plugins);
     return others.map(other => ({
       code: 'PLAN_PROVIDER_DUPLICATE',
       message: `${first?.key} and ${other.key} both provide ${tokenName(token)}.`,

@@ -1,4 +1,5 @@
 import { Clock } from '../clock.js';
+import { type Requirement, requirementParts } from '../plugin/requirement.js';
 import { Logger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import type { ServiceToken } from '../token.js';
@@ -18,20 +19,28 @@ export function dependencies(plugins: readonly PlannedPlugin[]): Map<string, Map
   return needs;
 }
 
-/** The plugins that bind `token`, further instances of a slot included. */
-export function providersOf(token: ServiceToken, plugins: readonly PlannedPlugin[]): PlannedPlugin[] {
-  return plugins.filter(plugin => plugin.manifest.provides?.includes(token));
+/** The plugins that bind what is required; for a plain token further instances of its slot are not meant. */
+export function providersOf(requirement: Requirement, plugins: readonly PlannedPlugin[]): PlannedPlugin[] {
+  const { token, name } = requirementParts(requirement);
+  return plugins.filter(plugin => plugin.instance === name && plugin.manifest.provides?.includes(token));
+}
+
+/** `@keelson/database/DatabaseService (reporting)`. */
+export function requirementName(requirement: Requirement): string {
+  const { token, name } = requirementParts(requirement);
+  return name === undefined ? tokenName(token) : `${tokenName(token)} (${name})`;
 }
 
 function explicitNeeds(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Map<string, string> {
   const reasons = new Map<string, string>();
-  for (const token of plugin.manifest.optional ?? []) {
-    for (const { key } of providersOf(token, plugins))
-      if (key !== plugin.key) reasons.set(key, `uses ${tokenName(token)}`);
+  for (const used of plugin.manifest.optional ?? []) {
+    for (const { key } of providersOf(used, plugins)) {
+      if (key !== plugin.key) reasons.set(key, `uses ${requirementName(used)}`);
+    }
   }
   // One that requires what it provides itself needs itself: a cycle.
-  for (const token of plugin.manifest.requires ?? []) {
-    for (const { key } of providersOf(token, plugins)) reasons.set(key, `requires ${tokenName(token)}`);
+  for (const required of plugin.manifest.requires ?? []) {
+    for (const { key } of providersOf(required, plugins)) reasons.set(key, `requires ${requirementName(required)}`);
   }
   for (const slot of Object.keys(plugin.manifest.needsCapabilities ?? {})) {
     if (slot !== plugin.key && plugins.some(other => other.key === slot)) reasons.set(slot, 'needs its capabilities');
@@ -44,7 +53,7 @@ function addImplicit(
   plugins: readonly PlannedPlugin[],
   needs: Map<string, Map<string, string>>,
 ): void {
-  const provider = providersOf(token, plugins).find(plugin => plugin.instance === undefined);
+  const provider = providersOf(token, plugins)[0];
   if (provider === undefined) return;
   const graph = new Map([...needs].map(([key, reasons]) => [key, [...reasons.keys()]]));
   for (const [key, reasons] of needs) {

@@ -121,14 +121,15 @@ export class Kernel {
   }
 
   #revive(): Promise<void> {
-    const { container, clock, running, options, plan } = this.#start;
-    return revive(running, {
+    const { container, clock, logger, running, options, plan } = this.#start;
+    const revival = revive(running, {
       container,
       clock,
       stopping: this.lifecycle.stopping,
       firstDelayMs: plan.settings.startup.retryAfterMs,
       random: options.random ?? Math.random,
     });
+    return revival.catch((error: unknown) => logger.error('Optional plugins are not started again.', { error }));
   }
 }
 

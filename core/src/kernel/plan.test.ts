@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin, type Plugin } from '../plugin/plugin.js';
+import { namedService } from '../plugin/requirement.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { type ServiceToken, serviceToken } from '../token.js';
@@ -92,6 +93,23 @@ describe('a plan is refused when', () => {
     expect(await problemsOf({ 'database/reporting': reporting, orders: needing('orders', database) })).toEqual([
       'PLAN_REQUIREMENT_MISSING',
     ]);
+  });
+
+  test('a further instance is required that is not there', async () => {
+    const database = serviceToken('@keelson/database/DatabaseService');
+    const plugin = definePlugin({ name: 'db', slot: 'database', provides: [database] });
+    const orders = definePlugin({ name: 'orders', requires: [namedService(database, 'reporting')] });
+    const { problems } = await planOf({ database: plugin, orders });
+    expect(problems).toMatchObject([
+      {
+        code: 'PLAN_REQUIREMENT_MISSING',
+        message: 'orders requires @keelson/database/DatabaseService (reporting), which no configured plugin provides.',
+        action: 'Fill the slot: database/reporting: { use: "<package>" } under plugins.',
+      },
+    ]);
+    const plan = await planOf({ database: plugin, 'database/reporting': plugin, orders });
+    expect(plan.problems).toEqual([]);
+    expect([...(plan.plugins.find(each => each.key === 'orders')?.needs.keys() ?? [])]).toEqual(['database/reporting']);
   });
 
   test('a plugin fills another slot than its key, no slot at all, or a slot without its token', async () => {

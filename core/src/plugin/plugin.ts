@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Lifecycle } from '../kernel/lifecycle.js';
 import type { Logger } from '../slots/logger.js';
 import type { ServiceToken } from '../token.js';
+import type { Requirement } from './requirement.js';
 
 /**
  * What is known of a plugin before any of its code runs: enough to plan a start.
@@ -27,9 +28,9 @@ export interface PluginManifest<Config = unknown> {
   /** What it binds. A slot's plugin binds at least the slot's own token. */
   readonly provides?: readonly ServiceToken[];
   /** Must be there, and is started before it. */
-  readonly requires?: readonly ServiceToken[];
+  readonly requires?: readonly Requirement[];
   /** Started before it when there. */
-  readonly optional?: readonly ServiceToken[];
+  readonly optional?: readonly Requirement[];
   /**
    * Services that live for one session or request only. A singleton that would keep one is refused before anything
    * starts.

@@ -1,6 +1,7 @@
 import { equal, ok } from 'node:assert/strict';
 import { formatProblem } from '../config/problem.js';
 import { formatError } from '../errors/format-error.js';
+import { requirementName } from '../kernel/dependencies.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { KernelOptions } from '../kernel/kernel-options.js';
 import { tokenName } from '../kernel/slots.js';
@@ -77,7 +78,7 @@ function manifestCases(plugin: Plugin, manifest: PluginManifest | undefined): Co
         name: one.name,
         slot: one.slot,
         provides: (one.provides ?? []).map(tokenName),
-        requires: (one.requires ?? []).map(tokenName),
+        requires: (one.requires ?? []).map(requirementName),
         hasConfig: one.config !== undefined,
       });
       equal(JSON.stringify(said(manifest)), JSON.stringify(said(plugin)));
