@@ -2,6 +2,7 @@ import type { ConformanceCase, ConformanceOutcome } from '@keelson/core/testing'
 import { conformanceCase } from '@keelson/core/testing';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/driver.js';
+import { batching } from './batching.js';
 import { isAtRest } from './checks.js';
 import { committing } from './committing.js';
 import { conformanceModel } from './conformance-model.js';
@@ -28,6 +29,7 @@ const requirements: readonly Requirement[] = [
   ...ending,
   ...retrying,
   ...migrating,
+  ...batching,
 ];
 
 /**
