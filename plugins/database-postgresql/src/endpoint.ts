@@ -1,5 +1,12 @@
 import type { Clock, Deadline, Logger } from '@keelson/core';
-import type { AcquireOptions, BatchOutcome, DriverConnection, PoolStats, Statement } from '@keelson/database';
+import {
+  type AcquireOptions,
+  type BatchOutcome,
+  DatabaseClosedError,
+  type DriverConnection,
+  type PoolStats,
+  type Statement,
+} from '@keelson/database';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
@@ -28,25 +35,30 @@ export class Endpoint {
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
   readonly #acquireTimeoutMs: number;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const config = { ...clientConfig(servers.urls[0] ?? '', options), ...connectTimeout(servers, options, pool) };
+    const probing = { ...config, application_name: `${options.applicationName} probe` };
     const types = typeParsers();
+    const closing = this.#closing.signal;
     this.databaseName = new pg.Client(config).database ?? '';
+    this.#clock = clock;
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
     this.#hosts = new Hosts({
       hosts: servers.urls.map(hostOf),
       target: servers.target,
-      probe: host => probeHost({ ...config, application_name: `${options.applicationName} probe` }, host),
+      probe: host => probeHost(probing, host, closing),
       clock,
       logger,
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target);
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
     this.#control = new ControlConnection(() => new ControlClient(), types);
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target) },
+      client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
       options: pool,
       types,
       clock,
@@ -70,9 +82,13 @@ export class Endpoint {
     return this.#hosts.isFound;
   }
 
-  acquire(options: AcquireOptions): Promise<DriverConnection> {
+  async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
-    return this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
+    try {
+      return await this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
+    } catch (error) {
+      throw this.#closing.signal.aborted ? new DatabaseClosedError() : error;
+    }
   }
 
   /** Over a connection of its own: never behind the work of users. */
@@ -101,7 +117,11 @@ export class Endpoint {
   }
 
   async close(deadline: Deadline): Promise<void> {
+    const giveUp = () => this.#closing.abort(new DatabaseClosedError());
+    const timer = this.#clock.schedule(deadline.remainingMs(), giveUp, { keepAlive: true });
     await this.#pool.close(deadline);
+    timer.cancel();
+    giveUp();
     this.#control.close();
   }
 

@@ -1,28 +1,39 @@
 import pg from 'pg';
 import type { Target } from './host-list.js';
 import type { Host, Hosts } from './hosts.js';
+import { asPgClient } from './pg-internals.js';
 import { type ServerRole, watchRole } from './server-role.js';
 
-/** Opens a connection to `host` only to ask what it is. */
-export async function probeHost(config: pg.ClientConfig, host: Host): Promise<ServerRole> {
+/** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
+export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', () => {});
   const role = watchRole(client);
   try {
-    await connectTo(client, host, () => client.connect());
+    await connectTo(client, host, closing, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
   }
 }
 
-async function connectTo(client: pg.Client, { host, port }: Host, connect: () => Promise<unknown>): Promise<void> {
+async function connectTo(
+  client: pg.Client,
+  { host, port }: Host,
+  closing: AbortSignal,
+  connect: () => Promise<unknown>,
+): Promise<void> {
+  closing.throwIfAborted();
   client.host = host;
   client.port = port;
+  const giveUp = () => asPgClient(client).connection.stream.destroy();
+  closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
   } catch (error) {
     throw isTimeout(error) ? new Error('Connection terminated due to connection timeout', { cause: error }) : error;
+  } finally {
+    closing.removeEventListener('abort', giveUp);
   }
 }
 
@@ -36,6 +47,7 @@ export function hostClientClass(
   config: pg.ClientConfig,
   hosts: Hosts,
   target: Target,
+  closing: AbortSignal,
 ): new (
   given?: pg.ClientConfig,
 ) => pg.Client {
@@ -60,7 +72,7 @@ export function hostClientClass(
     async #connect(): Promise<pg.Client> {
       const host = await hosts.wanted();
       try {
-        await connectTo(this, host, () => super.connect());
+        await connectTo(this, host, closing, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }

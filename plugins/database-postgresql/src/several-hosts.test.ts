@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { DatabaseService } from '@keelson/database';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
 import { applicationRole, type PostgresServer } from '../../../test/support/postgres-server.js';
 import {
   createPostgresqlService,
@@ -116,6 +117,25 @@ describe('a url with several hosts', () => {
     const { connections } = proxy.counters;
     await expect(database.connect()).rejects.toMatchObject({ facts: { sqlState: '28P01' } });
     expect(proxy.counters.connections).toBe(connections);
+  });
+
+  test.each([
+    ['one host', 1],
+    ['several hosts', 2],
+  ])('closes in time while it is connecting to %s and hears nothing', async (_, count) => {
+    const database = open(urlOf([proxy, proxy].slice(0, count)), {
+      closeTimeoutMs: 100,
+      pool: { acquireTimeoutMs: 60_000, pingTimeoutMs: 100 },
+      connectTimeoutMs: 60_000,
+    });
+    await database.connect();
+    await proxy.setMode('blackhole');
+    const session = portOf(database);
+    session.catch(() => {});
+    await eventually(() => database.stats().busy === 1);
+    await database.disconnect();
+    await expect(session).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+    expect(database.stats()).toMatchObject({ total: 0, busy: 0 });
   });
 
   test('no password is in what is told', async () => {
