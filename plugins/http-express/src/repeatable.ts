@@ -21,7 +21,9 @@ export interface Answer {
  *
  * Fails with HTTP_SESSION_MISSING for a route with `session: 'none'` or a service without a database.
  */
-export function repeatable(work: (em: EntityManager, request: Request) => Promise<Answer>): RequestHandler {
+export function repeatable<Params = Request['params']>(
+  work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
+): RequestHandler<Params> {
   return async (request, response) => {
     const { status = 200, headers = {}, body } = await answerOf(request, work);
     response.status(status).set(headers);
@@ -30,7 +32,10 @@ export function repeatable(work: (em: EntityManager, request: Request) => Promis
   };
 }
 
-async function answerOf(request: Request, work: Parameters<typeof repeatable>[0]): Promise<Answer> {
+async function answerOf<Params>(
+  request: Request<Params>,
+  work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
+): Promise<Answer> {
   try {
     return await attachedUnits(request).run(async em => {
       const answer = await work(em, request);

@@ -1,22 +1,28 @@
-import { currentSession } from '@keelson/http-express';
+import { currentSession, repeatable } from '@keelson/http-express';
 import { Router } from 'express';
 import { parseInput } from '../input.js';
 import type { OrderBook } from './order-book.js';
 import { newOrder, newOrders, pageRequest } from './order-input.js';
 
+/** What writes is repeatable: it returns its answer, and a restart of the database is a slower answer. */
 export function ordersRouter(book: OrderBook): Router {
   const router = Router();
 
-  router.post('/', async (request, response) => {
-    const order = await book.place(currentSession(request), parseInput(newOrder, request.body));
-    response.status(201).location(`/orders/${order.id}`).json(order);
-  });
+  router.post(
+    '/',
+    repeatable(async (em, request) => {
+      const order = await book.place(em, parseInput(newOrder, request.body));
+      return { status: 201, headers: { Location: `/orders/${order.id}` }, body: order };
+    }),
+  );
 
-  router.post('/batch', async (request, response) => {
-    const { orders } = parseInput(newOrders, request.body);
-    const placed = await book.placeAll(currentSession(request), orders);
-    response.status(201).json({ created: placed.length });
-  });
+  router.post(
+    '/batch',
+    repeatable(async (em, request) => {
+      const placed = await book.placeAll(em, parseInput(newOrders, request.body).orders);
+      return { status: 201, body: { created: placed.length } };
+    }),
+  );
 
   router.get('/', async (request, response) => {
     response.json(await book.page(currentSession(request), parseInput(pageRequest, request.query)));
@@ -26,9 +32,10 @@ export function ordersRouter(book: OrderBook): Router {
     response.json(await book.find(currentSession(request), request.params.id));
   });
 
-  router.post('/:id/cancel', async (request, response) => {
-    response.json(await book.cancel(currentSession(request), request.params.id));
-  });
+  router.post(
+    '/:id/cancel',
+    repeatable<{ id: string }>(async (em, request) => ({ body: await book.cancel(em, request.params.id) })),
+  );
 
   return router;
 }
