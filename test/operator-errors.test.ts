@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from './support/database.js';
 import { freePort } from './support/free-port.js';
+import { startPostgres } from './support/postgres-server.js';
 import { runCli } from './support/service-process.js';
 
 /** What an operator sees of a start that failed: sentences, and neither a stack nor a secret. */
@@ -47,8 +48,9 @@ test('a port that is taken is named, with how to find who has it', async () => {
 });
 
 test('a wrong password is told at once, without the password', async () => {
-  await using database = await createTestDatabase();
-  const url = new URL(database.url);
+  // A server of its own: one that was given may let everybody in.
+  await using server = await startPostgres();
+  const url = new URL(await server.createDatabase('orders'));
   url.password = 'hush-hush';
 
   const said = await failedStart({ DATABASE_URL: url.href });

@@ -177,6 +177,15 @@ describe('a batch', () => {
     expect([await stockOf(one), await stockOf(two)]).toEqual([0, 3]);
   });
 
+  test('may hold 1,000 orders, and no more', async () => {
+    const sku = await product(2_000);
+    const orders = (count: number) => Array.from({ length: count }, () => ({ sku, quantity: 1 }));
+
+    expect(await post('/orders/batch', { orders: orders(1_000) })).toMatchObject({ body: { created: 1_000 } });
+    expectProblem(await post('/orders/batch', { orders: orders(1_001) }), 422);
+    expect(await stockOf(sku)).toBe(1_000);
+  });
+
   test('places none when one has too little stock, and names that one', async () => {
     const [one, two] = [await product(5), await product(5)];
 
@@ -245,7 +254,7 @@ describe('the list of orders', () => {
     await post('/orders/batch', { orders: Array.from({ length: 7 }, () => ({ sku, quantity: 1 })) });
     const before = await allIds();
 
-    const seen = await allIds({ limit: 20, betweenPages: () => post('/orders', { sku, quantity: 1 }) });
+    const seen = await allIds({ limit: 100, betweenPages: () => post('/orders', { sku, quantity: 1 }) });
 
     expect(seen.slice(0, before.length)).toEqual(before);
     expect(new Set(seen).size).toBe(seen.length);

@@ -1,8 +1,8 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 /** Where the service is, and three commands to paste. The sku is a new one each time: a taken one would be refused. */
 export function welcome(url: string): string {
-  const sku = `mug-${randomInt(1_000, 10_000)}`;
+  const sku = `mug-${randomBytes(4).toString('hex')}`;
   const post = (path: string, body: object) =>
     `curl -i ${url}${path} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
   return `
