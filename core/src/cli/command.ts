@@ -47,3 +47,6 @@ export function kernelOptions(options: Options, terminal: Terminal) {
     ...(typeof environment === 'string' && { environment }),
   };
 }
+
+/** For a command whose own output is what counts: lines of a logger would stand in the middle of it. */
+export const withoutLogger = { overrides: { plugins: { logger: { use: 'none' } } } } as const;

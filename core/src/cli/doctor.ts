@@ -3,7 +3,7 @@ import { formatError } from '../errors/format-error.js';
 import { Kernel } from '../kernel/kernel.js';
 import { totalMs } from '../kernel/report.js';
 import type { Diagnosis } from '../plugin/plugin.js';
-import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
 
 export const doctor: Command = {
   name: 'doctor',
@@ -20,6 +20,7 @@ finds, and stops them again. Nothing is changed. check looks at the configuratio
     try {
       await using kernel = await Kernel.start({
         ...kernelOptions(options, terminal),
+        ...withoutLogger,
         onSlowStart: terminal.err,
         only: plugin => plugin.diagnoses || plugin.planned.manifest.slot === 'database',
       });

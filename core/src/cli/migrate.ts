@@ -1,7 +1,7 @@
 import { Kernel } from '../kernel/kernel.js';
 import { slotNamed } from '../kernel/slots.js';
 import type { ServiceToken } from '../token.js';
-import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
 
 /** What this command needs of a database; the contract has it among others. */
 interface Migrates {
@@ -20,6 +20,7 @@ instances do it at once.
   async run(options, _positionals, terminal) {
     await using kernel = await Kernel.start({
       ...kernelOptions(options, terminal),
+      ...withoutLogger,
       onSlowStart: terminal.err,
       only: plugin => plugin.planned.manifest.slot === 'database',
     });

@@ -116,6 +116,18 @@ describe('keelson doctor', () => {
     expect(out).not.toContain('orders started');
   });
 
+  test('starts no server that is merely used, and writes no log lines in between', async () => {
+    const files = {
+      'keelson.yaml': { plugins: { http: { use: './http.js' }, a: { use: './a.js' }, logger: { use: './gone.js' } } },
+      'http.js': `const token = Symbol.for('@keelson/core/HttpServer');
+        export default { name: 'http', slot: 'http', provides: [token], register({ bind }) { bind(token).toConstantValue({}); }, start() { throw new Error('port taken'); } };`,
+      'a.js': `export default { name: 'a', optional: [Symbol.for('@keelson/core/HttpServer')], async diagnose() { return []; } };`,
+    };
+    const { code, out } = await keelson(files, ['doctor', '--json']).ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject([{ name: 'Node version' }, { plugin: 'a', name: 'start', status: 'pass' }]);
+  });
+
   test('exits with 1 when something does not start, and says what', async () => {
     const broken = {
       'keelson.yaml': { plugins: { a: { use: './a.js' } } },

@@ -95,11 +95,16 @@ function hasStandard(provider: PlannedPlugin): boolean {
   return slots.some(slot => slot.name === provider.key && slot.standard !== undefined);
 }
 
-/** The keys of the plugins and of everything they need, directly or not. */
+/**
+ * The keys of the plugins and of everything they need, directly or not. A server that is merely used is left out: it
+ * would let work in, and the running service may hold its port.
+ */
 function withNeeds(plugins: readonly RunningPlugin[], plan: Plan): Set<string> {
   const wanted = new Set(plugins.map(plugin => plugin.key));
   for (const key of wanted) {
-    for (const need of plan.plugins.find(plugin => plugin.key === key)?.needs.keys() ?? []) wanted.add(need);
+    for (const [need, reason] of plan.plugins.find(plugin => plugin.key === key)?.needs ?? []) {
+      if (need !== 'http' || reason.startsWith('requires')) wanted.add(need);
+    }
   }
   return wanted;
 }

@@ -29,7 +29,9 @@ export class Kernel {
     this.report = report;
     this.#start = start;
     this.#plan = start.plan;
-    start.logger.info(`${report.service} is ready`, { durationMs: Math.round(report.durationMs) });
+    if (start.options.only === undefined) {
+      start.logger.info(`${report.service} is ready`, { durationMs: Math.round(report.durationMs) });
+    }
     this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
   }
 
