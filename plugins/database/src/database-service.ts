@@ -163,6 +163,13 @@ export interface DatabaseService {
    */
   revert(): Promise<string | undefined>;
   /**
+   * The SQL that adds to the tables what the entities have more, one text for each statement; a draft to be read. Drops
+   * nothing, and runs nothing.
+   *
+   * @throws QueryError, ConnectionError when the database could not be asked.
+   */
+  draftMigration(): Promise<readonly string[]>;
+  /**
    * Compares the entities with the tables of the database. What no entity knows is told as `info`; nothing is changed,
    * and nothing is proposed that would lose data.
    *

@@ -31,6 +31,7 @@ import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { createOrm, type Orm, type OrmDriver } from './orm.js';
+import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
@@ -244,6 +245,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   revert(): Promise<string | undefined> {
     return this.#migrations.down();
+  }
+
+  draftMigration(): Promise<readonly string[]> {
+    return draftMigration(this.#orm, this.#parts.options.migrations.timeoutMs);
   }
 
   validateSchema(): Promise<SchemaReport> {
