@@ -1,4 +1,4 @@
-import { currentSession } from '@keelson/http-express';
+import { currentSession, repeatable } from '@keelson/http-express';
 import { Router } from 'express';
 import { parseInput } from '../input.js';
 import { Product } from './product.js';
@@ -9,13 +9,13 @@ import { newProduct } from './product-input.js';
 export function productsRouter(): Router {
   const router = Router();
 
-  router.post('/', (request, response) => {
-    const product = currentSession(request).create(Product, parseInput(newProduct, request.body));
-    response
-      .status(201)
-      .location(`/products/${encodeURIComponent(product.sku)}`)
-      .json(product);
-  });
+  router.post(
+    '/',
+    repeatable(async (em, request) => {
+      const product = em.create(Product, parseInput(newProduct, request.body));
+      return { status: 201, headers: { Location: `/products/${encodeURIComponent(product.sku)}` }, body: product };
+    }),
+  );
 
   router.get('/:sku', async (request, response) => {
     const product = await currentSession(request).findOne(Product, { sku: request.params.sku });
