@@ -2,7 +2,7 @@ import type { Clock, Deadline, Timer } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
-import type { FailurePhase } from '../retry/failure-verdict.js';
+import { type FailurePhase, judge } from '../retry/failure-verdict.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from './driver.js';
 import { PendingStatements } from './pending-statements.js';
 import { toQueryResult } from './query-result.js';
@@ -156,8 +156,8 @@ export class LazyTransaction implements DatabaseConnection {
   /** Never rejects. What `unanswered` means is for the caller to find out. */
   async commit(): Promise<CommitResult> {
     if (this.#state.is === 'untouched') {
-      this.#end('committed');
-      return { is: 'committed' };
+      this.#end(this.#failed ? 'rolled back' : 'committed');
+      return this.#failed ? { is: 'rolled back', error: new TransactionFailedError() } : { is: 'committed' };
     }
     if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
     const { connection } = this.#state;
@@ -224,7 +224,12 @@ export class LazyTransaction implements DatabaseConnection {
   async #statement(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
     if (this.#state.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
-    return repeatFirst(() => this.#runFirst(statement));
+    try {
+      return await repeatFirst(() => this.#runFirst(statement));
+    } catch (error) {
+      this.#failed ||= !(error instanceof ConcurrentUseError);
+      throw error;
+    }
   }
 
   async #runOne(statement: Statement): Promise<StatementResult> {
@@ -233,21 +238,33 @@ export class LazyTransaction implements DatabaseConnection {
     return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
   }
 
-  /** With its connection lost, the transaction is as untouched as before. */
+  /** After a failure that another try may mend, the transaction is as untouched as before. */
   async #runFirst(statement: Statement): Promise<StatementResult> {
     const pending = this.#pending.snapshot();
     try {
       return await this.#runOne(statement);
     } catch (error) {
-      if (this.#state.is === 'open' && isConnectionLoss(error)) {
-        this.#state.connection.destroy(error);
-        this.#unlisten?.();
-        this.#state = { is: 'untouched' };
-        this.#pending.restore(pending);
-        this.#failed = false;
-      }
+      if (isConnectionLoss(error) || judge(error, 'acquire', this.readOnly).retry)
+        await this.#startAnew(pending, error);
       throw error;
     }
+  }
+
+  async #startAnew(pending: ReturnType<PendingStatements['snapshot']>, cause: unknown): Promise<void> {
+    this.#failed = false;
+    if (this.#state.is !== 'open') return;
+    const { connection } = this.#state;
+    this.#unlisten?.();
+    this.#state = { is: 'untouched' };
+    this.#pending.restore(pending);
+    if (isConnectionLoss(cause)) {
+      connection.destroy(cause);
+      return;
+    }
+    this.#watchGrace(connection);
+    await connection.run([{ sql: 'rollback' }]);
+    this.#graceTimer?.cancel();
+    connection.release();
   }
 
   /** What waits, then `statements`, then the probe for the transaction id: one round trip. */
@@ -294,7 +311,12 @@ export class LazyTransaction implements DatabaseConnection {
     // A standby has no serializable transactions (PostgreSQL manual, 13.2.3).
     const fresh = settings.fresh === true || isolation === 'serializable';
     const acquired = driver.acquire({ deadline, readOnly, fresh, ...(signal && { signal }) });
-    const connection = await acquired.finally(() => this.#leave());
+    const connection = await acquired
+      .catch((error: unknown) => {
+        this.#failed = true;
+        throw error;
+      })
+      .finally(() => this.#leave());
     if (this.#state.is !== 'untouched') {
       connection.release();
       throw new SessionClosedError();

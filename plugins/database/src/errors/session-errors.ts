@@ -79,7 +79,12 @@ export class SessionAbortedError extends KeelsonError {
       hint: 'Look at what the session waits for before giving it more time.',
       facts,
       cause,
-      http: { status: 503, title: 'Service Unavailable', detail: 'The request took too long and was cancelled.' },
+      http: {
+        status: 503,
+        title: 'Service Unavailable',
+        detail: 'The request took too long and was cancelled.',
+        retryAfterMs: 1_000,
+      },
     });
   }
 }

@@ -52,7 +52,7 @@ export class SessionOpener {
         deadline,
         signal,
         attemptTimeoutMs: Number.POSITIVE_INFINITY,
-        classify: error => judge(error, 'acquire'),
+        classify: error => judge(error, 'acquire', options.readOnly),
       }),
     );
   }
