@@ -41,7 +41,7 @@ function careless(clock: FakeClock): RetryPolicy {
       const { signal } = new AbortController();
       for (let number = 1; ; number++) {
         try {
-          return await work({ number, signal, deadline });
+          return await work({ number, signal, deadline, reportHealthy() {} });
         } catch (error) {
           if (number === 3) throw error;
         }
