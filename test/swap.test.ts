@@ -63,6 +63,7 @@ describe.each([
   ['PostgreSQL, bunyan and Sentry', () => inProduction(), true],
   ['PGlite and bunyan', () => embedded(), true],
   ['PGlite and no logger', () => ({ ...embedded(), ...silent }), false],
+  ['PGlite and retries on cockatiel', () => ({ ...embedded(), KEELSON_RETRY__USE: '@keelson/retry-cockatiel' }), true],
 ])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
   test('answers the same, and writes a log or none', async () => {
     await using service = await startService({ variables: await variables() });

@@ -1,0 +1,153 @@
+import type { Clock, FailureVerdict } from '@keelson/core';
+import { CircuitState, ConsecutiveBreaker, type IBreaker, SamplingBreaker } from 'cockatiel';
+import type { BreakerOptions } from './options.js';
+
+/** Leave to make one attempt. To be given back with `settle`, whatever became of the attempt. */
+export interface Permit {
+  /** True for an attempt that finds out whether the target is back. */
+  readonly probe: boolean;
+}
+
+type State =
+  | { readonly name: 'closed'; readonly permit: Permit }
+  | { readonly name: 'open'; readonly until: number }
+  | { readonly name: 'half-open'; probe: Permit | undefined; nextProbeAt: number };
+
+export type BreakerState = State['name'];
+
+export interface CockatielBreakerParts {
+  readonly options: BreakerOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onMove?: (to: BreakerState, cause: unknown) => void;
+}
+
+/**
+ * A breaker whose judgement is cockatiel's, which is given verdicts and not calls.
+ *
+ * cockatiel's strategies decide when failures are too many. The rest of its circuit breaker is not used: it closes on a
+ * failure that says nothing of the target, lets callers wait for a probe without regard to their deadlines, and goes by
+ * the wall clock.
+ */
+export class CockatielBreaker {
+  readonly #parts: CockatielBreakerParts;
+  #judge: IBreaker;
+  #judgeUntil: number;
+  #state: State = closed();
+  #failedProbes = 0;
+  #lastCause: unknown;
+
+  constructor(parts: CockatielBreakerParts) {
+    this.#parts = parts;
+    this.#judge = strategy(parts.options);
+    this.#judgeUntil = this.#windowEnd();
+  }
+
+  get state(): BreakerState {
+    return this.#state.name;
+  }
+
+  /** What counted last against the target; undefined when nothing has. */
+  get lastCause(): unknown {
+    return this.#lastCause;
+  }
+
+  /** Milliseconds before which `admit` says no for certain; 0 when it may say yes. */
+  breakLeftMs(): number {
+    return this.#state.name === 'open' ? Math.max(0, this.#state.until - this.#now()) : 0;
+  }
+
+  /** Leave to make an attempt; undefined while there is none to be had. */
+  admit(): Permit | undefined {
+    const state = this.#state;
+    if (state.name === 'closed') return state.permit;
+    const now = this.#now();
+    if (state.name === 'open') {
+      if (now < state.until) return undefined;
+      this.#move({ name: 'half-open', probe: undefined, nextProbeAt: now });
+      return this.admit();
+    }
+    // A probe that hangs must not keep the breaker half-open for ever.
+    if (state.probe !== undefined && now < state.nextProbeAt) return undefined;
+    state.probe = { probe: true };
+    state.nextProbeAt = now + this.#parts.options.maxBreakMs;
+    return state.probe;
+  }
+
+  /** `unknown` counts neither way. A permit from before the last change of state, or settled already, changes nothing. */
+  settle(permit: Permit, verdict: Pick<FailureVerdict, 'availability' | 'retryAfterMs'>, cause?: unknown): void {
+    const state = this.#state;
+    if (state.name === 'closed' && permit === state.permit) this.#count(verdict, cause);
+    else if (state.name === 'half-open' && permit === state.probe) this.#settleProbe(state, verdict, cause);
+  }
+
+  #count({ availability, retryAfterMs }: Pick<FailureVerdict, 'availability' | 'retryAfterMs'>, cause: unknown): void {
+    if (availability === 'unknown') return;
+    if (this.#now() >= this.#judgeUntil) this.#forget();
+    if (availability === 'up') {
+      this.#judge.success(CircuitState.Closed);
+      return;
+    }
+    this.#lastCause = cause;
+    if (this.#judge.failure(CircuitState.Closed)) this.#break(retryAfterMs);
+  }
+
+  #settleProbe(
+    state: State & { name: 'half-open' },
+    { availability, retryAfterMs }: Pick<FailureVerdict, 'availability' | 'retryAfterMs'>,
+    cause: unknown,
+  ): void {
+    state.probe = undefined;
+    if (availability === 'down') {
+      this.#failedProbes++;
+      this.#lastCause = cause;
+      this.#break(retryAfterMs);
+    } else if (availability === 'up') {
+      this.#failedProbes = 0;
+      this.#forget();
+      this.#move(closed());
+    }
+  }
+
+  #break(retryAfterMs = 0): void {
+    const { options, random } = this.#parts;
+    const longest = Math.min(options.maxBreakMs, options.breakMs * 2 ** this.#failedProbes);
+    const breakMs = Math.max(longest * (1 - random() / 2), retryAfterMs);
+    this.#move({ name: 'open', until: this.#now() + breakMs });
+  }
+
+  #move(state: State): void {
+    this.#state = state;
+    this.#parts.onMove?.(state.name, this.#lastCause);
+  }
+
+  /** cockatiel's own windows turn by the wall clock, one for each call however long ago the last was. */
+  #forget(): void {
+    this.#judge = strategy(this.#parts.options);
+    this.#judgeUntil = this.#windowEnd();
+  }
+
+  #windowEnd(): number {
+    const { consecutiveFailures, windowMs } = this.#parts.options;
+    return consecutiveFailures > 0 ? Number.POSITIVE_INFINITY : this.#now() + windowMs;
+  }
+
+  #now(): number {
+    return this.#parts.clock.now();
+  }
+}
+
+function closed(): State {
+  return { name: 'closed', permit: { probe: false } };
+}
+
+function strategy({ consecutiveFailures, failureRate, minimumCalls, windowMs }: BreakerOptions): IBreaker {
+  if (consecutiveFailures > 0) return new ConsecutiveBreaker(consecutiveFailures);
+  return new SamplingBreaker({
+    // cockatiel asks for more than the threshold, so a hair less makes it "at least", and 100 % reachable.
+    threshold: failureRate - 1e-9,
+    duration: windowMs,
+    // Half a call less, so that rounding never asks for one more.
+    minimumRps: ((minimumCalls - 0.5) * 1_000) / windowMs,
+  });
+}

@@ -1,0 +1,68 @@
+import { type Attempt, type Clock, type ExecuteOptions, type RetryPolicy, systemClock } from '@keelson/core';
+import { Call, type Environment, type Target } from './call.js';
+import { type BreakerState, CockatielBreaker } from './cockatiel-breaker.js';
+import { parseOptions, policyOf, type RetryOptions, type RetryOptionsInput } from './options.js';
+
+export interface CockatielRetryPolicyOptions {
+  readonly options?: RetryOptionsInput;
+  readonly clock?: Clock;
+  /** A number from 0 up to 1; default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Told when the breaker of `target` changes; `cause` is what counted last against it. */
+export type MoveListener = (target: string, to: BreakerState, cause: unknown) => void;
+
+/**
+ * Retries, deadlines and attempt timeouts around a breaker that judges as cockatiel does.
+ *
+ * Layers, outside in: deadline, retry, breaker, attempt timeout, work.
+ */
+export class CockatielRetryPolicy implements RetryPolicy {
+  /** Told of every breaker; must not throw. */
+  onMove: MoveListener = () => {};
+  readonly #options: RetryOptions;
+  readonly #targets = new Map<string, Target>();
+  readonly #stopping = new AbortController();
+  readonly #environment: Environment;
+
+  /** @throws KeelsonError RETRY_OPTIONS_INVALID with every problem of `options`. */
+  constructor({ options = {}, clock = systemClock, random = Math.random }: CockatielRetryPolicyOptions = {}) {
+    this.#options = parseOptions(options);
+    this.#environment = { clock, random, stopping: this.#stopping.signal };
+  }
+
+  execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T> {
+    return new Call(work, options, this.#target(options.target ?? headOf(options.name)), this.#environment).run();
+  }
+
+  /** The targets whose breaker is not closed. */
+  notClosed(): readonly string[] {
+    return [...this.#targets.values()].filter(({ breaker }) => breaker.state !== 'closed').map(({ name }) => name);
+  }
+
+  /** Ends every wait with RETRY_STOPPED and takes no further call. Attempts that run are left alone. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  #target(name: string): Target {
+    const known = this.#targets.get(name);
+    if (known !== undefined) return known;
+    const policy = policyOf(this.#options, name);
+    const breaker = new CockatielBreaker({
+      options: policy.breaker,
+      clock: this.#environment.clock,
+      random: this.#environment.random,
+      onMove: (to, cause) => this.onMove(name, to, cause),
+    });
+    const target = { name, policy, breaker };
+    this.#targets.set(name, target);
+    return target;
+  }
+}
+
+function headOf(name: string): string {
+  const dot = name.indexOf('.');
+  return dot === -1 ? name : name.slice(0, dot);
+}

@@ -1,0 +1,12 @@
+import { defineManifest, HealthService, RetryPolicy } from '@keelson/core';
+import { type RetryOptions, retryOptionsSchema } from './options.js';
+
+export default defineManifest<RetryOptions>({
+  name: 'retry-cockatiel',
+  slot: 'retry',
+  contract: '^0.1.0',
+  config: retryOptionsSchema,
+  provides: [RetryPolicy],
+  optional: [HealthService],
+  capabilities: ['circuit-breaker', 'wait-while-open'],
+});

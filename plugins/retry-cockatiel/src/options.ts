@@ -1,0 +1,114 @@
+import { KeelsonError } from '@keelson/core';
+import { z } from 'zod';
+
+/** The policy of every target that `targets` does not name. */
+const defaultPolicyName = 'default';
+
+const dayMs = 86_400_000;
+
+function duration(fallback: number, least: number, description: string) {
+  return z.number().min(least).max(dayMs).default(fallback).describe(description);
+}
+
+function count(fallback: number, least: number, description: string) {
+  return z.number().int().min(least).max(1_000_000).default(fallback).describe(description);
+}
+
+const breakerSchema = z
+  .strictObject({
+    failureRate: z
+      .number()
+      .min(0.001)
+      .max(1)
+      .default(0.5)
+      .describe('Opens when at least this share of the attempts that finished has failed.'),
+    minimumCalls: count(5, 1, 'Not before so many attempts have finished within the window.'),
+    windowMs: z
+      .number()
+      .multipleOf(1_000)
+      .min(1_000)
+      .max(dayMs)
+      .default(1_000)
+      .describe(
+        'Over how long the failure rate is taken: whole seconds. Windows follow each other, they do not slide.',
+      ),
+    consecutiveFailures: count(0, 0, 'Opens after this many failures in a row instead. 0: by the failure rate.'),
+    breakMs: duration(200, 1, 'The first break before the target is probed; doubles with each probe that fails.'),
+    maxBreakMs: duration(5_000, 1, 'The longest break. Each break is cut by up to half at random.'),
+  })
+  .refine(options => options.breakMs <= options.maxBreakMs, {
+    path: ['breakMs'],
+    error: 'must not be above maxBreakMs',
+  });
+
+export const policySchema = z
+  .strictObject({
+    deadlineMs: duration(30_000, 0, 'The whole call, waits included, when the caller sets no deadline. 0: never.'),
+    attemptTimeoutMs: duration(10_000, 0, 'A single attempt is cancelled after this. 0: only by the deadline.'),
+    cancelGraceMs: duration(1_000, 0, 'How long a cancelled attempt may take to end; what it ends with still counts.'),
+    maxAttempts: count(8, 1, 'Attempts in all, the first included; 1 turns retries off.'),
+    initialDelayMs: duration(
+      25,
+      0,
+      'Upper bound of the random wait before the second attempt; doubles with each further one.',
+    ),
+    maxDelayMs: duration(2_000, 0, 'The longest of these waits.'),
+    whenOpen: z
+      .enum(['wait', 'refuse'])
+      .default('wait')
+      .describe(
+        'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
+      ),
+    breaker: breakerSchema.prefault({}).describe('When a target counts as down, and how it is probed.'),
+  })
+  .refine(options => options.initialDelayMs <= options.maxDelayMs, {
+    path: ['initialDelayMs'],
+    error: 'must not be above maxDelayMs',
+  });
+
+export const retryOptionsSchema = z
+  .strictObject({
+    policies: z
+      .record(z.string().min(1), policySchema)
+      .default({})
+      .describe(`Policies by name. "${defaultPolicyName}" is there always and may be redefined.`),
+    targets: z
+      .record(z.string().min(1), z.string().min(1).describe('The name of a policy.'))
+      .default({})
+      .describe('The policy of each target: { database: patient }. A target not named here has the default one.'),
+  })
+  .superRefine((options, context) => {
+    const known = [...new Set([defaultPolicyName, ...Object.keys(options.policies)])];
+    for (const [target, policy] of Object.entries(options.targets)) {
+      if (known.includes(policy)) continue;
+      const message = `no policy is named "${policy}"; there is ${known.join(', ')}`;
+      context.addIssue({ code: 'custom', path: ['targets', target], message });
+    }
+  });
+
+/** One policy, defaults filled in. */
+export type PolicyOptions = z.infer<typeof policySchema>;
+export type BreakerOptions = PolicyOptions['breaker'];
+/** What stands under `retry` in the configuration, defaults filled in. */
+export type RetryOptions = z.infer<typeof retryOptionsSchema>;
+/** The same as a person writes it: every key may be left out. */
+export type RetryOptionsInput = z.input<typeof retryOptionsSchema>;
+
+/** The policy of `target`. */
+export function policyOf({ policies, targets }: RetryOptions, target: string): PolicyOptions {
+  return policies[targets[target] ?? defaultPolicyName] ?? policySchema.parse({});
+}
+
+/** @throws KeelsonError RETRY_OPTIONS_INVALID with every problem of `options`. */
+export function parseOptions(options: RetryOptionsInput): RetryOptions {
+  const result = retryOptionsSchema.safeParse(options);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(issue => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+  throw new KeelsonError({
+    code: 'RETRY_OPTIONS_INVALID',
+    message: `The options of the retry policy are wrong: ${problems.join('; ')}.`,
+    hint: 'Every option, its range and its default are in the README of @keelson/retry-cockatiel.',
+    facts: { problems },
+    cause: result.error,
+  });
+}

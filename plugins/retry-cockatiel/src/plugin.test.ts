@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import { type HealthService, RetryPolicy, silentHealthService } from '@keelson/core';
+import { createTestKernel, verifyPlugin } from '@keelson/core/testing';
+import { describe, expect, test } from 'vitest';
+import plugin from './index.js';
+import manifest from './manifest.js';
+import { policySchema } from './options.js';
+
+const call = { name: 'mail.send', idempotent: false };
+
+describe('as a plugin', () => {
+  test.each(verifyPlugin(plugin, { manifest }))('$name', async ({ run }) => void (await run()));
+});
+
+test('fills the slot, tells of its breakers, and takes everything back when it stops', async () => {
+  const checks = new Map<string, Parameters<HealthService['register']>[0]>();
+  const health: HealthService = {
+    ...silentHealthService,
+    register(check) {
+      checks.set(check.name, check);
+      return { [Symbol.dispose]: () => void checks.delete(check.name) };
+    },
+  };
+  const values = { retry: { policies: { default: { breaker: { consecutiveFailures: 1 } } } } };
+  await using service = await createTestKernel({ plugins: [plugin], slots: { health }, values });
+  const policy = service.container.get(RetryPolicy);
+  const check = () => checks.get('retry')?.check(AbortSignal.timeout(10_000));
+  expect(await policy.execute(async () => 'done', call)).toBe('done');
+  expect(await check()).toEqual({ status: 'pass' });
+
+  const boom = new Error('boom');
+  await expect(policy.execute(() => Promise.reject(boom), call)).rejects.toBe(boom);
+  expect(await check()).toEqual({ status: 'warn', output: 'Not closed: the breaker of "mail"' });
+  expect(service.logger.find('The breaker of "mail" is open')).toMatchObject({
+    level: 'warn',
+    facts: { target: 'mail', error: boom },
+  });
+
+  await service.clock.advance(200);
+  await policy.execute(async () => 'done', call);
+  expect(service.logger.find('The breaker of "mail" is closed')?.level).toBe('info');
+
+  await service.stop();
+  expect(checks.size).toBe(0);
+  await expect(policy.execute(async () => {}, call)).rejects.toMatchObject({ code: 'RETRY_STOPPED' });
+});
+
+test('the README lists every option of a policy with its default, and no other', async () => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const documented = [...readme.matchAll(/^\| `([\w.]+)` +\| `?(\w[\w.]*)`? +\| [^|]+ \|$/gm)];
+  const options = leavesOf(policySchema.parse({}));
+  expect(documented.map(([, option, fallback]) => [option, fallback]).sort()).toEqual(options.sort());
+});
+
+function leavesOf(value: object, prefix = ''): [path: string, value: string][] {
+  return Object.entries(value).flatMap(([key, inner]): [string, string][] =>
+    typeof inner === 'object' && inner !== null ? leavesOf(inner, `${prefix}${key}.`) : [[prefix + key, String(inner)]],
+  );
+}
