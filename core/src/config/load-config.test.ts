@@ -177,6 +177,19 @@ describe('a file that is wrong', () => {
     );
   });
 
+  test('no part of a value is told with a fault of the YAML', async () => {
+    for (const text of [
+      'a: {b: c} hunter2',
+      'plugins: [a, "hunter2" "hunter2"]',
+      'a: "x" hunter2: 1',
+      '- hunter2\nb: 1',
+    ]) {
+      const { findings } = await load({ 'keelson.yaml': text });
+      expect(findings.problems.length).toBeGreaterThan(0);
+      expect(JSON.stringify(findings.problems)).not.toContain('hunter2');
+    }
+  });
+
   test('an unknown key at the top, a plugin without `use`, and one that is no map are told together', async () => {
     const files = { 'keelson.yaml': { servce: 'x', plugins: { a: { sue: 'b' }, c: 'd', 'e f': { use: 'g' } } } };
     expect(await codesOf(files)).toEqual([

@@ -105,7 +105,8 @@ function offsetOf(node: unknown): number | undefined {
 }
 
 function sentence(message: string): string {
-  const first = message.split('\n')[0] ?? message;
+  // What the parser did not expect may be a part of a secret.
+  const first = (message.split('\n')[0] ?? message).replace(/(token in [\w ]+): .*$/, '$1');
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 

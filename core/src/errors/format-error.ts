@@ -1,4 +1,8 @@
+import { redactText } from '../safe/redact-text.js';
+import { defaultSecretKeys, secretKeyMatcher } from '../safe/secret-keys.js';
 import { isKeelsonError } from './keelson-error.js';
+
+const isSecretKey = secretKeyMatcher(defaultSecretKeys);
 
 export interface FormatErrorOptions {
   /** Adds the stacks. Default false. */
@@ -42,12 +46,14 @@ function causesOf(error: unknown): unknown[] {
   return [...found];
 }
 
+/** What others have thrown may hold a credential; our own errors never do. */
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return isKeelsonError(error) ? error.message : String(error);
-  return error.message === '' ? error.name : error.message;
+  if (isKeelsonError(error)) return error.message;
+  if (!(error instanceof Error)) return redactText(String(error), isSecretKey);
+  return redactText(error.message === '' ? error.name : error.message, isSecretKey);
 }
 
 function* stacks(error: unknown): Generator<string> {
   for (const each of [error, ...causesOf(error)])
-    if (each instanceof Error && each.stack !== undefined) yield each.stack;
+    if (each instanceof Error && each.stack !== undefined) yield redactText(each.stack, isSecretKey);
 }
