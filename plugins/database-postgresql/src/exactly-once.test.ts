@@ -124,7 +124,9 @@ describe('a connection lost during COMMIT', () => {
     const outcome = insert();
     outcome.catch(() => {});
     await cut;
-    await proxy.setMode('refuse');
+    const refusing = proxy.setMode('refuse');
+    proxy.cut();
+    await refusing;
     await server.restart('immediate');
     await proxy.setMode('pass');
     await expect(outcome).rejects.toMatchObject({
@@ -140,7 +142,9 @@ describe('a connection lost during COMMIT', () => {
     const outcome = insert();
     outcome.catch(() => {});
     await cut;
-    await proxy.setMode('refuse');
+    const refusing = proxy.setMode('refuse');
+    proxy.cut();
+    await refusing;
     await server.restart('fast');
     await proxy.setMode('pass');
     await outcome;

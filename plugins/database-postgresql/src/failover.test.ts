@@ -61,6 +61,13 @@ describe('a failover', () => {
   };
   const told = (what: string) => service.logger.findAll(what).map(({ facts }) => facts);
   const names = () => ({ primary: `127.0.0.1:${proxy.port}`, standby: `127.0.0.1:${pair.standby.port}` });
+  /** Nor to the question what became of it. */
+  const noAnswerAfterCommit = async () => {
+    await proxy.onceAtCommit('after');
+    const refusing = proxy.setMode('refuse');
+    proxy.cut();
+    await refusing;
+  };
   const failOver = async () => {
     await pair.primary.kill('SIGKILL');
     await pair.promote();
@@ -172,11 +179,9 @@ describe('a failover', () => {
     ['ran before', false],
     ['was started since', true],
   ])('during COMMIT, after the primary had done it: the new one, which %s, is not believed', async (_, isRestarted) => {
-    const cut = proxy.onceAtCommit('after');
     const write = insert('once');
     write.catch(() => {});
-    await cut;
-    await proxy.setMode('refuse');
+    await noAnswerAfterCommit();
     await pair.primary.kill('SIGKILL');
     if (isRestarted) await pair.standby.restart('fast');
     await pair.promote();

@@ -46,7 +46,7 @@ describe('a url with several hosts', () => {
     return `postgresql://${applicationRole.name}:${password ?? applicationRole.password}@${hosts}/hosts${target && `?target_session_attrs=${target}`}`;
   };
   const open = (url: string, options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url, options: { connect: { timeoutMs: 300 }, ...options } });
+    service = createPostgresqlService({ url, options });
     return service.database;
   };
   const portOf = async (database: DatabaseService) => {
@@ -87,13 +87,13 @@ describe('a url with several hosts', () => {
 
   test('a host that takes connections and says nothing delays the next by half a second, no longer', async () => {
     await proxy.setMode('blackhole');
-    const database = open(urlOf([proxy, pair.primary]), { connect: { timeoutMs: 4_000 }, connectTimeoutMs: 10_000 });
+    const database = open(urlOf([proxy, pair.primary]), { connectTimeoutMs: 10_000 });
     await database.connect();
     expect(await portOf(database)).toBe(pair.primary.port);
   });
 
   test('names every host and why, when none is the wanted one', async () => {
-    const database = open(urlOf([nowhere, pair.standby]));
+    const database = open(urlOf([nowhere, pair.standby]), { connect: { timeoutMs: 1_000 } });
     const hosts = [
       `127.0.0.1:${nowhere.port} does not take connections (ECONNREFUSED)`,
       `127.0.0.1:${pair.standby.port} is a standby`,
@@ -106,14 +106,14 @@ describe('a url with several hosts', () => {
   });
 
   test('one host that is not what was asked for is refused as well', async () => {
-    const database = open(urlOf([pair.standby], { target: 'primary' }));
+    const database = open(urlOf([pair.standby], { target: 'primary' }), { connect: { timeoutMs: 1_000 } });
     await expect(database.connect()).rejects.toMatchObject({
       message: expect.stringContaining(`No host is primary: 127.0.0.1:${pair.standby.port} is a standby`),
     });
   });
 
   test('a wrong password fails at once, and the next host is not asked', async () => {
-    const database = open(urlOf([pair.primary, proxy], { password: 'wrong' }), { connect: { timeoutMs: 20_000 } });
+    const database = open(urlOf([pair.primary, proxy], { password: 'wrong' }));
     const { connections } = proxy.counters;
     await expect(database.connect()).rejects.toMatchObject({ facts: { sqlState: '28P01' } });
     expect(proxy.counters.connections).toBe(connections);

@@ -25,6 +25,7 @@ export async function connectWithin(options: ConnectOptions): Promise<void> {
   const timeUp = new AbortController();
   const timer = clock.schedule(timeoutMs, () => timeUp.abort(new Error('startup budget used up')));
   const signal = AbortSignal.any([options.signal, timeUp.signal]);
+  let lastError: unknown;
   try {
     for (let attempt = 1, pauseMs = firstPauseMs; ; attempt++, pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       options.onAttempt(attempt);
@@ -32,6 +33,8 @@ export async function connectWithin(options: ConnectOptions): Promise<void> {
         return await driver.connect(signal);
       } catch (error) {
         options.signal.throwIfAborted();
+        if (timeUp.signal.aborted) throw outOfTime(lastError ?? error, attempt, timeoutMs);
+        lastError = error;
         const delayMs = random() * pauseMs;
         if (!judge(error, 'acquire').retry) throw refused(error);
         if (deadline.remainingMs() <= delayMs) throw outOfTime(error, attempt, timeoutMs);
