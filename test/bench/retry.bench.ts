@@ -1,7 +1,18 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Attempt, Deadline, systemClock } from '@keelson/core';
+import { CockatielRetryPolicy } from '@keelson/retry-cockatiel';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import {
+  circuitBreaker,
+  ExponentialBackoff,
+  handleAll,
+  retry,
+  SamplingBreaker,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from 'cockatiel';
 import Opossum from 'opossum';
 import { describe, expect, test } from 'vitest';
 
@@ -25,6 +36,30 @@ describe('a call that succeeds', () => {
     policy.stop();
     for (const { name, us, ratio } of costs) console.log(`${name}: ${us.toFixed(2)} us, ${ratio.toFixed(1)} x`);
     expect(costs[1]?.ratio).toBeLessThanOrEqual(3);
+  });
+
+  test("costs at most 0.25 times cockatiel's equivalent wrap", async () => {
+    const equivalent = wrap(
+      timeout(30_000, TimeoutStrategy.Aggressive),
+      retry(handleAll, { maxAttempts: 7, backoff: new ExponentialBackoff({ initialDelay: 25, maxDelay: 2_000 }) }),
+      circuitBreaker(handleAll, {
+        halfOpenAfter: 200,
+        breaker: new SamplingBreaker({ threshold: 0.5, duration: 1_000, minimumRps: 5 }),
+      }),
+      timeout(10_000, TimeoutStrategy.Aggressive),
+    );
+    const onOpossum = new OpossumRetryPolicy();
+    const onCockatiel = new CockatielRetryPolicy();
+    const costs = await sideBySide({
+      "cockatiel's timeout, retry, breaker, timeout": () => equivalent.execute(work),
+      'the same of ours, with opossum as breaker': () => onOpossum.execute(work, options),
+      "the same of ours, with cockatiel's judgement": () => onCockatiel.execute(work, options),
+    });
+    onOpossum.stop();
+    onCockatiel.stop();
+    for (const { name, us, ratio } of costs) console.log(`${name}: ${us.toFixed(2)} us, ${ratio.toFixed(2)} x`);
+    expect(costs[1]?.ratio).toBeLessThanOrEqual(0.25);
+    expect(costs[2]?.ratio).toBeLessThanOrEqual(0.25);
   });
 });
 
