@@ -59,6 +59,7 @@ export class LazyTransaction implements DatabaseConnection {
   #transactionId: string | undefined;
   #graceTimer: Timer | undefined;
   #unlisten: (() => void) | undefined;
+  #rollingBack: Promise<void> | undefined;
   #tellFirstAnswer: (() => void) | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -124,7 +125,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   /** Ends the statement that runs, if one does, so that a rollback need not wait for it. */
   interrupt(): void {
-    if (this.#state.is === 'open') this.#onAbort(this.#state.connection);
+    if (this.#state.is === 'open' && this.#running) this.#cancel(this.#state.connection);
   }
 
   /** True once the server has answered something. */
@@ -159,12 +160,12 @@ export class LazyTransaction implements DatabaseConnection {
       this.#end(this.#failed ? 'rolled back' : 'committed');
       return this.#failed ? { is: 'rolled back', error: new TransactionFailedError() } : { is: 'committed' };
     }
-    if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
-    const { connection } = this.#state;
     if (this.#options.signal?.aborted === true) {
       await this.rollback();
       return { is: 'rolled back', error: this.#options.signal.reason };
     }
+    if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
+    const { connection } = this.#state;
     if (this.#running) {
       await this.rollback();
       return { is: 'rolled back', error: new ConcurrentUseError() };
@@ -173,11 +174,20 @@ export class LazyTransaction implements DatabaseConnection {
       await this.rollback();
       return { is: 'rolled back', error: new TransactionFailedError() };
     }
+    if (connection.status === 'lost') {
+      this.#end('rolled back');
+      return { is: 'rolled back', error: new Error('Connection terminated before COMMIT was sent') };
+    }
     return this.#options.settings.readOnly ? this.#commitReadOnly(connection) : this.#commit(connection);
   }
 
   /** Never rejects, and does nothing to a transaction that has ended. */
-  async rollback(): Promise<void> {
+  rollback(): Promise<void> {
+    this.#rollingBack ??= this.#rollback();
+    return this.#rollingBack;
+  }
+
+  async #rollback(): Promise<void> {
     if (this.#state.is === 'open' && this.#state.connection.status !== 'idle') {
       const { connection } = this.#state;
       if (this.#running || connection.status === 'lost') {
@@ -322,13 +332,15 @@ export class LazyTransaction implements DatabaseConnection {
       throw new SessionClosedError();
     }
     this.#state = { is: 'open', connection };
-    this.#listen(connection);
+    this.#listen();
+    if (signal?.aborted === true) this.#onAbort();
+    signal?.throwIfAborted();
     return connection;
   }
 
   #assertUsable(options?: { failedToo: boolean }): void {
-    if (this.#state.is === 'ended' || this.#state.is === 'committing') throw new SessionClosedError();
     this.#options.signal?.throwIfAborted();
+    if (this.#state.is === 'ended' || this.#state.is === 'committing') throw new SessionClosedError();
     if (this.#running) throw new ConcurrentUseError();
     if (this.#failed && options?.failedToo !== true) throw new TransactionFailedError();
   }
@@ -339,6 +351,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   #leave(): void {
     this.#running = false;
+    if (this.#options.signal?.aborted === true) this.#onAbort();
   }
 
   async *#exclusively(chunks: AsyncIterable<Row[]>): AsyncIterableIterator<Row[]> {
@@ -353,17 +366,23 @@ export class LazyTransaction implements DatabaseConnection {
     }
   }
 
-  #listen(connection: DriverConnection): void {
+  #listen(): void {
     const { signal } = this.#options;
     if (signal === undefined) return;
-    const onAbort = () => this.#onAbort(connection);
+    const onAbort = () => this.#onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     this.#unlisten = () => signal.removeEventListener('abort', onAbort);
   }
 
+  /** Takes the connection back at once: work that heeds no signal may hold on to the session for ever. */
+  #onAbort(): void {
+    if (this.#state.is !== 'open') return;
+    if (this.#running) this.#cancel(this.#state.connection);
+    else void this.rollback();
+  }
+
   /** The statement gets a chance to end on the server; a server that does not answer loses the socket. */
-  #onAbort(connection: DriverConnection): void {
-    if (!this.#running) return;
+  #cancel(connection: DriverConnection): void {
     this.#watchGrace(connection);
     if (this.#options.driver.capabilities.has('cancel-query')) void connection.cancel();
   }

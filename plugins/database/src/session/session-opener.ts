@@ -103,7 +103,7 @@ export class SessionOpener {
   }
 
   #abortInTime(controller: AbortController, name: string, deadline: Deadline, signal?: AbortSignal): () => void {
-    const onSignal = () => controller.abort(new SessionAbortedError({ name, reason: 'signal' }, signal?.reason));
+    const onSignal = () => controller.abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
     const onDeadline = () => controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
     if (signal?.aborted === true) onSignal();
     else signal?.addEventListener('abort', onSignal, { once: true });
@@ -119,6 +119,14 @@ export class SessionOpener {
     this.#opened += 1;
     return `${processPart}-${this.#opened.toString(36)}`;
   }
+}
+
+/** A timer may fire this much before its time. */
+const earlyMs = 2;
+
+/** The signal of an attempt aborts at the deadline too, and may do so before the timer here. */
+function why(deadline: Deadline): 'deadline' | 'signal' {
+  return deadline.remainingMs() <= earlyMs ? 'deadline' : 'signal';
 }
 
 /** Tells the sessions of one process from those of another in shared logs. */

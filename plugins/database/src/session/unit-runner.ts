@@ -75,7 +75,7 @@ class Unit<T> {
       metrics.session(this.#name, this.durationMs, this.attempts, undefined);
       return result;
     } catch (error) {
-      const reason = this.#deadline.passed ? 'deadline' : 'signal';
+      const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
       const final = this.#last?.abandoned(error, reason) ?? error;
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);

@@ -4,6 +4,7 @@ import type { CommitResult, LazyTransaction } from '../driver/lazy-transaction.j
 import { CommitFailure } from '../driver/session-driver.js';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
 import { judge } from '../retry/failure-verdict.js';
 import type { CommitResolver } from './commit-resolver.js';
@@ -188,7 +189,8 @@ export class UnitSession implements DatabaseSession {
     result: Exclude<CommitResult, { is: 'committed' }>,
   ): Promise<{ is: 'committed' } | { is: 'rolled back' | 'unknown'; error: unknown }> {
     if (result.is === 'rolled back') {
-      this.#verdict = judge(result.error, 'commit');
+      // A connection that was lost before COMMIT was sent took everything with it.
+      this.#verdict = judge(result.error, isConnectionLoss(result.error) ? 'work' : 'commit');
       return { is: 'rolled back', error: this.#translate(result.error) };
     }
     const { name, deadline, resolver, verifyCommitted } = this.#parts;

@@ -1,4 +1,5 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { sql } from 'kysely';
 import type { DatabaseSession } from '../database-service.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
@@ -225,6 +226,29 @@ export const committing: readonly Requirement[] = [
         ],
         flags: [true, false],
       });
+    },
+  },
+  {
+    name: 'streams rows, and goes on after a stream that was left early',
+    requires: 'stream',
+    async check({ database }) {
+      const emails = ['a', 'b', 'c', 'd', 'e'];
+      await database.session(async em => {
+        for (const email of emails) await addAccount(em, email);
+        const seen: string[] = [];
+        for await (const { email } of em.stream(Account, { orderBy: { id: 'asc' }, chunkSize: 2 })) seen.push(email);
+        deepEqual(seen, emails);
+        for await (const { email } of em.stream(Account, { orderBy: { id: 'asc' }, chunkSize: 2 })) {
+          if (email === 'b') break;
+        }
+        equal(await em.count(Account), emails.length);
+      });
+      const failing = database.session(async em => {
+        const numbers = em.getKysely().selectFrom(sql`generate_series(1, 10)`.as('n')).select(sql`1 / (5 - n)`.as('x'));
+        for await (const _ of numbers.stream(2));
+      });
+      await rejectsWith(failing, 'DATABASE_QUERY_FAILED');
+      deepEqual(await storedEmails(database), emails);
     },
   },
   {

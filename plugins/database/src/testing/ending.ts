@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService } from '../database-service.js';
-import { addAccount, eventually, rejectsWith, storedEmails, untilAborted } from './checks.js';
+import { addAccount, eventually, isAtRest, rejectsWith, storedEmails, untilAborted } from './checks.js';
 import type { Requirement } from './harness.js';
 
 export const ending: readonly Requirement[] = [
@@ -55,6 +55,29 @@ export const ending: readonly Requirement[] = [
       await addAccount(session.em, 'too late');
       await untilAborted(session.signal);
       await rejectsWith(session.commit(), 'DATABASE_SESSION_ABORTED');
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'takes the connection back at the deadline, even from work that never ends',
+    async check({ database }) {
+      const never = new Promise<void>(() => {});
+      const endless = database.session(
+        async em => {
+          await addAccount(em, 'endless');
+          await never;
+        },
+        { timeoutMs: 100 },
+      );
+      await rejectsWith(endless, 'DATABASE_SESSION_ABORTED');
+      const caller = new AbortController();
+      const session = await database.openSession({ signal: caller.signal });
+      await addAccount(session.em, 'forgotten');
+      caller.abort(new Error('gone away'));
+      await isAtRest(database);
+      await rejectsWith(session.em.execute('select 1'), 'DATABASE_SESSION_ABORTED');
+      await rejectsWith(session.commit(), 'DATABASE_SESSION_ABORTED');
+      equal(session.state, 'rolled back');
       deepEqual(await storedEmails(database), []);
     },
   },
@@ -112,7 +135,7 @@ export const ending: readonly Requirement[] = [
     requires: 'cancel-query',
     async check({ database }) {
       const mark = randomUUID();
-      const sleeping = database.session(em => em.execute(`select pg_sleep(60) /* ${mark} */`), { timeoutMs: 200 });
+      const sleeping = database.session(em => em.execute(`select pg_sleep(60) /* ${mark} */`), { timeoutMs: 1_000 });
       const outcome = rejectsWith(sleeping, 'DATABASE_SESSION_ABORTED');
       await eventually(async () => equal(await runningOn(database, mark), 1));
       equal((await outcome).facts.reason, 'deadline');
