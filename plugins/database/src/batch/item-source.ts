@@ -47,7 +47,6 @@ export class ItemSource<Item> implements AsyncDisposable {
     if (this.#readAgain) {
       await this[Symbol.asyncDispose]();
       this.#reader = undefined;
-      this.#untouched = true;
     } else {
       this.#repeated = this.#taken;
     }
