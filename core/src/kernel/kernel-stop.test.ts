@@ -109,6 +109,25 @@ describe('a stop', () => {
     ]);
   });
 
+  test('keeps what the logger needs until the logger has stopped', async () => {
+    const log: string[] = [];
+    const kernel = await boot({
+      plugins: {
+        disk: telling(log, 'disk', { provides: [Book], register: bindBook }),
+        logger: telling(log, 'logger', {
+          slot: 'logger',
+          provides: [Logger],
+          requires: [Book],
+          register: ({ bind }) =>
+            void bind(Logger).toConstantValue({ ...silentLogger, flush: async () => void log.push('flush') }),
+        }),
+      },
+    });
+    log.length = 0;
+    await kernel.stop();
+    expect(log.filter(line => !line.endsWith('drain'))).toEqual(['flush', 'logger.stop', 'disk.stop']);
+  });
+
   test('runs when the kernel goes out of scope', async () => {
     const log: string[] = [];
     {
