@@ -162,7 +162,7 @@ class DefaultDatabaseService implements DatabaseService {
     const outer = this.#around();
     if (outer === undefined) return this.#units.run(work, options);
     if (options.nested === 'separate') {
-      this.#assertSecondConnection();
+      this.#assertSecondConnection(outer);
       return this.#units.run(work, options);
     }
     return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
@@ -189,7 +189,8 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   async openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
-    if (this.#around() !== undefined) this.#assertSecondConnection();
+    const outer = this.#around();
+    if (outer !== undefined) this.#assertSecondConnection(outer);
     return this.#whenOpen(() => this.#opener.openOnce(options));
   }
 
@@ -321,10 +322,10 @@ class DefaultDatabaseService implements DatabaseService {
     return session?.state === 'open' ? session : undefined;
   }
 
-  /** With one connection in all, a session inside a session would wait for itself. */
-  #assertSecondConnection(): void {
+  /** With one connection in all, a session inside one that holds it would wait for itself. */
+  #assertSecondConnection(outer: UnitSession): void {
     const { driver } = this.#parts;
-    if (!driver.capabilities.has('multi-connection')) {
+    if (outer.transaction.holdsConnection && !driver.capabilities.has('multi-connection')) {
       throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
     }
   }

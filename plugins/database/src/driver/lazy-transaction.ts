@@ -90,6 +90,11 @@ export class LazyTransaction implements DatabaseConnection {
     return this.#state.is === 'ended';
   }
 
+  /** False before the first statement: a transaction that did nothing holds none. */
+  get holdsConnection(): boolean {
+    return this.#state.is === 'open' || this.#state.is === 'committing';
+  }
+
   /** Known once something was written, before COMMIT is sent. */
   get transactionId(): string | undefined {
     return this.#transactionId;

@@ -133,6 +133,15 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
+    name: 'runs a separate session inside one that has done nothing yet, on however many connections',
+    async check({ database }) {
+      await database.session(async () => {
+        await database.session(em => addAccount(em, 'separate'), { nested: 'separate' });
+      });
+      deepEqual(await storedEmails(database), ['separate']);
+    },
+  },
+  {
     name: 'refuses a separate session where there is but one connection, and the one around it goes on',
     lacks: 'multi-connection',
     async check({ database }) {
