@@ -13,6 +13,12 @@ export {
   KeelsonError,
   type KeelsonErrorOptions,
 } from './errors/keelson-error.js';
+export {
+  createPolicyFetch,
+  type PolicyFetch,
+  type PolicyFetchOptions,
+  type PolicyRequestInit,
+} from './http-client/policy-fetch.js';
 export { PlanError, StartError } from './kernel/errors.js';
 export { Kernel } from './kernel/kernel.js';
 export type { KernelOptions } from './kernel/kernel-options.js';

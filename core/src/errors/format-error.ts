@@ -1,5 +1,6 @@
 import { redactText } from '../safe/redact-text.js';
 import { defaultSecretKeys, secretKeyMatcher } from '../safe/secret-keys.js';
+import { causesOf } from './causes.js';
 import { isKeelsonError } from './keelson-error.js';
 
 const isSecretKey = secretKeyMatcher(defaultSecretKeys);
@@ -31,22 +32,6 @@ function* describe(error: unknown): Generator<string> {
   if (hint !== undefined) yield `  -> ${hint}`;
 }
 
-/** The causes below `error`, nearest first; those of an AggregateError side by side. Ends on a cycle. */
-function causesOf(error: unknown): unknown[] {
-  const found = new Set<unknown>();
-  const queue: unknown[] = [error];
-  for (const each of queue) {
-    const { cause, errors } = (each ?? {}) as { cause?: unknown; errors?: unknown };
-    for (const next of [cause, ...(Array.isArray(errors) ? errors : [])]) {
-      if (next === undefined || next === error || found.has(next)) continue;
-      found.add(next);
-      queue.push(next);
-    }
-  }
-  return [...found];
-}
-
-/** What others have thrown may hold a credential; our own errors never do. */
 function messageOf(error: unknown): string {
   if (isKeelsonError(error)) return error.message;
   if (!(error instanceof Error)) return redactText(String(error), isSecretKey);

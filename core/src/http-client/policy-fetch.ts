@@ -1,0 +1,159 @@
+import { type Clock, systemClock } from '../clock.js';
+import type { Deadline } from '../deadline.js';
+import { KeelsonError } from '../errors/keelson-error.js';
+import { isRetryError } from '../retry/retry-errors.js';
+import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../slots/retry-policy.js';
+import { judgeFailure, judgeStatus } from './judge-answer.js';
+import { mayRepeat } from './may-repeat.js';
+
+export interface PolicyFetchOptions {
+  /** What the calls are named, before the method: `http-client` for `http-client.get`, the default. */
+  readonly name?: string;
+  /** Whose health the breaker judges. Default: host and port of the URL. */
+  readonly target?: string | ((url: URL) => string);
+  /** What sends each attempt. Default: the global `fetch`. */
+  readonly fetch?: typeof fetch;
+  /** What a date in `Retry-After` is compared with. */
+  readonly clock?: Clock;
+}
+
+export interface PolicyRequestInit extends RequestInit {
+  /**
+   * May the request be sent more than once? Default: true for GET, HEAD, OPTIONS, TRACE, PUT and DELETE, and for any other
+   * with an `Idempotency-Key` header. A stream as body, also that of a `Request`, is sent once whatever is said here.
+   */
+  readonly idempotent?: boolean;
+  /** An answer has begun by then, waits included. Default: the policy's own. */
+  readonly deadline?: Deadline;
+  /** The longest wait for an answer to one attempt. Default: the policy's own. */
+  readonly attemptTimeoutMs?: number;
+}
+
+export type PolicyFetch = (input: string | URL | Request, init?: PolicyRequestInit) => Promise<Response>;
+
+/**
+ * `fetch` under a retry policy.
+ *
+ * The answer is judged by its status and headers: 408, 425, 429, 502, 503 and 504 are worth a further attempt, after what
+ * `Retry-After` asks for; a status of 500 or above counts against the target, any other is proof that it is well. When the
+ * policy gives up on a status, the last response is returned as `fetch` would. The body is the caller's: no deadline or
+ * timeout of the policy ends reading it, only the signal of the caller does.
+ *
+ * An attempt whose time is over is aborted. The body of an answer that is tried again is cancelled, so that its socket is
+ * free while the policy waits.
+ *
+ * Rejects with what the policy throws: what `fetch` threw when the request may not be repeated; a `RetryError` when
+ * attempts or time have run out or the breaker is open, also when the last answer is gone by then (its cause is
+ * `HTTP_CLIENT_STATUS`); the reason of the signal when the caller gave up.
+ */
+export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptions = {}): PolicyFetch {
+  return async (input, init = {}) => {
+    const { idempotent, deadline, attemptTimeoutMs, ...request } = init;
+    const given = input instanceof Request ? input : undefined;
+    const url = new URL(given?.url ?? String(input));
+    const method = (request.method ?? given?.method ?? 'GET').toUpperCase();
+    const headers = new Headers(request.headers ?? given?.headers);
+    const body = request.body === undefined ? given?.body : request.body;
+    const signal = request.signal === undefined ? given?.signal : (request.signal ?? undefined);
+    const exchange = new Exchange(
+      attempt => (options.fetch ?? fetch)(input, { ...request, signal: either(attempt.signal, signal) }),
+      { method, host: url.host },
+      options.clock ?? systemClock,
+    );
+    return exchange.run(policy, {
+      name: `${options.name ?? 'http-client'}.${method.toLowerCase()}`,
+      target: targetOf(options.target, url),
+      idempotent: mayRepeat({ method, headers, body, idempotent }),
+      ...(deadline !== undefined && { deadline }),
+      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
+      ...(signal !== undefined && { signal }),
+    });
+  };
+}
+
+/** An answer that was not good enough, until it is tried again. */
+interface Refused {
+  readonly response: Response;
+  readonly verdict: FailureVerdict;
+  readonly error: KeelsonError;
+}
+
+type Send = (attempt: Attempt) => Promise<Response>;
+
+interface RequestFacts {
+  readonly method: string;
+  readonly host: string;
+}
+
+/** One request, however often it is sent. */
+class Exchange {
+  readonly #send: Send;
+  readonly #facts: RequestFacts;
+  readonly #clock: Clock;
+  #refused: Refused | undefined;
+
+  constructor(send: Send, facts: RequestFacts, clock: Clock) {
+    this.#send = send;
+    this.#facts = facts;
+    this.#clock = clock;
+  }
+
+  async run(policy: RetryPolicy, options: ExecuteOptions): Promise<Response> {
+    try {
+      return await policy.execute(attempt => this.#attempt(attempt), {
+        ...options,
+        classify: error => this.#judge(error),
+        onRetry: () => this.#release(),
+      });
+    } catch (error) {
+      const refused = this.#refused;
+      const isLast = refused?.error === error || (isRetryError(error) && refused?.error === error.cause);
+      if (refused !== undefined && isLast) return refused.response;
+      this.#release();
+      throw error;
+    }
+  }
+
+  async #attempt(attempt: Attempt): Promise<Response> {
+    this.#release();
+    const response = await this.#send(attempt);
+    if (attempt.signal.aborted) {
+      void response.body?.cancel().catch(() => {});
+      throw attempt.signal.reason;
+    }
+    const verdict = judgeStatus(response, this.#clock);
+    if (verdict === undefined) return response;
+    const error = statusError(response.status, this.#facts);
+    this.#refused = { response, verdict, error };
+    throw error;
+  }
+
+  #judge(error: unknown): FailureVerdict {
+    const refused = this.#refused;
+    return refused !== undefined && refused.error === error ? refused.verdict : judgeFailure(error);
+  }
+
+  /** Frees the socket of the answer that nobody will read. */
+  #release(): void {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    void refused?.response.body?.cancel().catch(() => {});
+  }
+}
+
+function targetOf(target: PolicyFetchOptions['target'], url: URL): string {
+  return typeof target === 'function' ? target(url) : (target ?? url.host);
+}
+
+function either(attempt: AbortSignal, caller: AbortSignal | undefined): AbortSignal {
+  return caller === undefined ? attempt : AbortSignal.any([attempt, caller]);
+}
+
+function statusError(status: number, { method, host }: RequestFacts): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_CLIENT_STATUS',
+    message: `${host} answered ${method} with ${status}.`,
+    hint: `Look at the logs of ${host}.`,
+    facts: { method, host, status },
+  });
+}
