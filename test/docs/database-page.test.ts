@@ -53,6 +53,26 @@ describe('the code of docs/database.md', () => {
     expect(await emails()).toContain('grace@example.org');
   });
 
+  test('many rows at once', async () => {
+    const newAuthors = Array.from({ length: 600 }, (_, index) => ({ email: `many-${index}@example.org` }));
+    const progress: number[] = [];
+    const { done } = await database.batch(
+      newAuthors,
+      async (em, chunk) => {
+        for (const { email } of chunk) em.create(Author, { email });
+      },
+      { chunkSize: 500, onProgress: ({ done: stored }) => progress.push(stored) },
+    );
+    expect([done, progress]).toEqual([600, [500, 600]]);
+    async function* rowsOf(file: string) {
+      for (let index = 0; index < 10; index++) yield { email: `${file}-${index}@example.org` };
+    }
+    await database.bulkInsert(Author, rowsOf('authors.csv'));
+    expect(await emails()).toHaveLength(new Set(await emails()).size);
+    expect(await emails()).toContain('authors.csv-9@example.org');
+    await database.session(em => em.nativeDelete(Author, { email: { $like: 'many-%' } }));
+  });
+
   test('one inside another', async () => {
     await database.session(async em => {
       em.create(Author, { email: 'kept@example.org' });
