@@ -182,10 +182,14 @@ export const refusing: readonly Requirement[] = [
   {
     name: 'runs the statements of two flows in one session one after the other',
     async check({ database }) {
-      await database.session(async em => {
-        const answers = await Promise.all(['a', 'b', 'c'].map(text => em.execute(`select '${text}' as text`)));
-        deepEqual(answers, [[{ text: 'a' }], [{ text: 'b' }], [{ text: 'c' }]]);
-      });
+      const texts = ['a', 'b', 'c'];
+      const answers = await database.session(em =>
+        Promise.all(texts.map(text => em.execute(`select '${text}' as text`))),
+      );
+      deepEqual(
+        answers,
+        texts.map(text => [{ text }]),
+      );
     },
   },
   {

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { DatabaseService } from '../database-service.js';
+import type { DatabaseCapability } from '../driver/driver.js';
+import { databaseConformance } from './database-conformance.js';
+
+/** Says yes to everything and does nothing. */
+function deafDatabase(capabilities: readonly DatabaseCapability[]): DatabaseService {
+  const answers: Readonly<Record<string | symbol, unknown>> = {
+    // biome-ignore lint/suspicious/noThenProperty: whoever awaits it must not take it for a promise
+    then: undefined,
+    state: { is: 'connected' },
+    capabilities: new Set(capabilities),
+    stats: () => ({ total: 0, idle: 0, busy: 0, waiting: 0, max: 1, counters: { acquired: 0 } }),
+    currentSession: () => undefined,
+    onStateChange: () => ({ [Symbol.dispose]() {} }),
+  };
+  const get = (_: object, name: string | symbol) => (name in answers ? answers[name] : async () => undefined);
+  return new Proxy({}, { get }) as DatabaseService;
+}
+
+/** What a database that does nothing does not break. */
+const harmless = [
+  'takes no connection for a session that runs nothing',
+  'is disconnected without ever having been connected',
+  'tells a listener nothing after it was disposed of',
+  'does not begin the work of a caller who has given up',
+];
+
+test('every case fails on a database that breaks its promise', { timeout: 60_000 }, async () => {
+  const everything = ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'] as const;
+  const outcomes = await Promise.all(
+    [everything, []].flatMap(capabilities =>
+      databaseConformance(() => ({
+        database: deafDatabase(capabilities),
+        open: async ({ count }) => Array.from({ length: count }, () => deafDatabase(capabilities)),
+      })).map(async ({ name, run }) => ({ name, outcome: await run().catch(() => 'failed') })),
+    ),
+  );
+  const passed = outcomes.filter(({ outcome }) => outcome === 'passed').map(({ name }) => name);
+  expect(passed.filter(name => !harmless.includes(name))).toEqual([]);
+  expect(outcomes.filter(({ outcome }) => outcome === 'failed').length).toBeGreaterThan(80);
+});
