@@ -1,23 +1,25 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { Deadline, systemClock } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import type { DriverConnection } from '@keelson/database';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { optionsSchema } from './options.js';
 import { PostgresqlDriver } from './postgresql-driver.js';
 
 describe('COPY on a connection', () => {
   let testDatabase: TestDatabase;
-  let proxy: TcpProxy;
+  let relay: Awaited<ReturnType<typeof startRelay>>;
   let driver: PostgresqlDriver;
   let connection: DriverConnection;
   const sql = 'copy item from stdin';
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    proxy = await startTcpProxy({ to: testDatabase.url });
-    const options = optionsSchema.parse({ url: proxy.url() });
+    relay = await startRelay(testDatabase.url);
+    const options = optionsSchema.parse({ url: relay.url });
     driver = new PostgresqlDriver(options, { logger: new RecordingLogger(), clock: systemClock, directory: '.' });
     connection = await driver.acquire({ deadline: Deadline.after(5_000, systemClock), readOnly: false });
     await connection.run([{ sql: 'create table item (id integer primary key)' }]);
@@ -26,7 +28,7 @@ describe('COPY on a connection', () => {
   afterAll(async () => {
     connection.release();
     await driver.close(Deadline.after(1_000, systemClock));
-    await proxy.dispose();
+    relay.close();
     await testDatabase[Symbol.asyncDispose]();
   });
 
@@ -49,7 +51,7 @@ describe('COPY on a connection', () => {
 
   test('lines that throw: their error comes out, the server is told nothing of it, nothing is stored', async () => {
     await connection.run([{ sql: 'truncate item' }]);
-    const recording = proxy.recording();
+    relay.said.length = 0;
     const failing = connection.copy(
       sql,
       lines(10, () => {
@@ -59,7 +61,9 @@ describe('COPY on a connection', () => {
     await expect(failing).rejects.toThrow('a secret value');
     expect(connection.status).toBe('idle');
     expect(await count()).toBe(0);
-    expect(JSON.stringify(recording.statements)).not.toContain('a secret value');
+    const said = Buffer.concat(relay.said).toString();
+    expect(said).toContain('the source of the rows failed');
+    expect(said).not.toContain('a secret value');
   });
 
   test('a line that the server refuses: the connection is ready when the error comes out', async () => {
@@ -87,7 +91,7 @@ describe('COPY on a connection', () => {
       sql,
       (async function* () {
         yield* lines(10);
-        proxy.cut();
+        relay.cut();
         yield* lines(10);
       })(),
     );
@@ -96,3 +100,41 @@ describe('COPY on a connection', () => {
     other.release();
   });
 });
+
+/** Keeps what the client says; of the server's answers it holds ReadyForQuery back until the rest was read. */
+async function startRelay(to: string) {
+  const said: Buffer[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer(client => {
+    const upstream = connect(Number(new URL(to).port), new URL(to).hostname);
+    let delivered = Promise.resolve();
+    const deliver = async (bytes: Buffer) => {
+      const readyAt = bytes.at(-6) === 0x5a ? bytes.length - 6 : bytes.length;
+      client.write(bytes.subarray(0, readyAt));
+      for (let turn = 0; turn < 10; turn++) await setImmediate();
+      client.write(bytes.subarray(readyAt));
+    };
+    client.on('data', bytes => {
+      said.push(bytes);
+      upstream.write(bytes);
+    });
+    upstream.on('data', bytes => {
+      delivered = delivered.then(() => deliver(bytes));
+    });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket.on('error', () => {}));
+      socket.on('close', () => (socket === client ? upstream : client).destroy());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const url = new URL(to);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = () => {
+    cut();
+    server.close();
+  };
+  return { said, url: url.href, cut, close };
+}

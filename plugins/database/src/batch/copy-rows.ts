@@ -100,10 +100,7 @@ export class CopyRows {
     return property.customType.convertToDatabaseValue(value, this.#conversions, context);
   }
 
-  readonly #dateText = (date: Date): string => {
-    if (Number.isNaN(date.getTime())) throw new RangeError('not a date');
-    return String(this.#platform.quoteValue(date)).slice(1, -1);
-  };
+  readonly #dateText = (date: Date): string => String(this.#platform.quoteValue(date)).slice(1, -1);
 
   #sql(names: readonly string[]): string {
     const columns = names.map(name => quoted(this.#meta.properties[name]?.fieldNames[0] ?? name));
