@@ -1,5 +1,6 @@
 import { ContainerModule, type ContainerModuleLoadOptions } from 'inversify';
 import { KeelsonError } from '../errors/keelson-error.js';
+import type { RegisterContext } from '../plugin/plugin.js';
 import type { ServiceToken } from '../token.js';
 import { type BindingRecord, recordBindings } from './binding-records.js';
 import type { PlannedPlugin } from './plan.js';
@@ -7,6 +8,7 @@ import type { ServiceContainer } from './service-container.js';
 import { tokenName } from './slots.js';
 
 type Bind = ContainerModuleLoadOptions['bind'];
+type Decorate = RegisterContext<unknown>['decorate'];
 
 /** What all plugins have bound. */
 export class BindingRegistry {
@@ -60,9 +62,9 @@ export class PluginBindings {
   }
 
   /** Runs `register`; when it throws, nothing it bound is left. */
-  async load(register: (bind: Bind) => void | Promise<void>): Promise<void> {
+  async load(register: (bind: Bind, decorate: Decorate) => void | Promise<void>): Promise<void> {
     const { key, instance } = this.#planned;
-    const module = new ContainerModule(({ bind }) =>
+    const module = new ContainerModule(({ bind, onActivation }) =>
       register(
         recordBindings(
           bind,
@@ -71,6 +73,10 @@ export class PluginBindings {
           record => this.#registry.add(record, this.#planned),
           token => this.#real(token),
         ),
+        (token, wrap) => {
+          if (!this.#planned.manifest.decorates?.includes(token)) throw notYoursToDecorate(token, this.#planned);
+          onActivation(token, (_context, service) => wrap(service));
+        },
       ),
     );
     this.#module = module;
@@ -123,5 +129,14 @@ function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): Kee
     message: `${plugin} (${use}) binds ${tokenName(token)}, but does not say that it provides it.`,
     hint: 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.',
     facts: { plugin, token: tokenName(token) },
+  });
+}
+
+function notYoursToDecorate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${key} (${use}) decorates ${tokenName(token)}, but does not say so.`,
+    hint: 'Add the token to `decorates` of the plugin.',
+    facts: { plugin: key, token: tokenName(token) },
   });
 }

@@ -22,6 +22,7 @@ export interface Surroundings {
   readonly lifecycle: Lifecycle;
   readonly directory: string;
   readonly service: string;
+  readonly environment: string | undefined;
   /** By key: who stands in for the optional plugins. */
   readonly standbys: ReadonlyMap<string, Standby>;
 }
@@ -93,7 +94,7 @@ export class RunningPlugin {
 
   async register(): Promise<void> {
     await this.#step('register', async () => {
-      await this.#bindings.load(bind => this.#plugin?.register?.({ ...this.#context(), bind }));
+      await this.#bindings.load((bind, decorate) => this.#plugin?.register?.({ ...this.#context(), bind, decorate }));
       const missing = this.#provided.filter(token => !this.#bindings.has(token)).map(tokenName);
       if (missing.length > 0) throw notBound(this.planned, missing);
     });
@@ -234,9 +235,9 @@ export class RunningPlugin {
   }
 
   #context(): PluginContext<unknown> {
-    const { clock, lifecycle, directory, service } = this.#surroundings;
+    const { clock, lifecycle, directory, service, environment } = this.#surroundings;
     const { key, instance } = this.planned;
-    return { config: this.#config, key, instance, service, directory, clock, lifecycle };
+    return { config: this.#config, key, instance, service, environment, directory, clock, lifecycle };
   }
 
   #runContext(signal: AbortSignal): RunContext<unknown> {

@@ -153,8 +153,9 @@ export class Start {
     };
   }
 
-  async #instrument(planned: PlannedPlugin, { directory, settings }: LoadedConfig): Promise<void> {
-    this.#early = new RunningPlugin(planned, this.#surroundings({ directory, service: settings.service }));
+  async #instrument(planned: PlannedPlugin, { directory, environment, settings }: LoadedConfig): Promise<void> {
+    const place = { directory, environment, service: settings.service };
+    this.#early = new RunningPlugin(planned, this.#surroundings(place));
     await this.#early.instrument();
   }
 
@@ -162,9 +163,14 @@ export class Start {
     return new RunningPlugin(planned, surroundings, planned.key === this.#early?.key ? this.#early : undefined);
   }
 
-  #surroundings({ directory, service }: { directory: string; service: string }): Surroundings {
+  #surroundings({
+    directory,
+    environment,
+    service,
+  }: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
     const { container, clock, lifecycle } = this;
-    return { container, clock, lifecycle, directory, service, registry: new BindingRegistry([]), standbys: new Map() };
+    const registry = new BindingRegistry([]);
+    return { container, clock, lifecycle, directory, environment, service, registry, standbys: new Map() };
   }
 }
 

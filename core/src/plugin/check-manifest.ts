@@ -3,7 +3,7 @@ import { shapeOf } from '../config/shape.js';
 import type { Plugin } from './plugin.js';
 
 const hooks = ['instrument', 'register', 'start', 'ready', 'reconfigure', 'diagnose', 'drain', 'stop'] as const;
-const lists = ['provides', 'requires', 'optional', 'perSession', 'capabilities'] as const;
+const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities'] as const;
 const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
 
 /** What keeps `value` from being a manifest or a plugin, in words; empty when nothing does. */

@@ -27,6 +27,8 @@ export interface PluginManifest<Config = unknown> {
   readonly config?: z.ZodType<Config>;
   /** What it binds. A slot's plugin binds at least the slot's own token. */
   readonly provides?: readonly ServiceToken[];
+  /** Services of others that it wraps, for `decorate`. Whether they are there makes no difference to the plan. */
+  readonly decorates?: readonly ServiceToken[];
   /** Must be there, and is started before it. */
   readonly requires?: readonly Requirement[];
   /** Started before it when there. */
@@ -51,6 +53,8 @@ export interface PluginContext<Config> {
   readonly config: Config;
   /** The name of the service, from the top of the configuration. */
   readonly service: string;
+  /** The environment the service was started in: `production`; undefined when none was named. */
+  readonly environment: string | undefined;
   /** The key in the configuration: `database`, or `database/reporting` for a further one of the slot. */
   readonly key: string;
   /** What follows the slash in the key; undefined for the slot's own. */
@@ -67,6 +71,17 @@ export interface RegisterContext<Config> extends PluginContext<Config> {
    * `container.get(DatabaseService, { name: 'reporting' })`.
    */
   readonly bind: ContainerModuleLoadOptions['bind'];
+  /**
+   * Puts what `wrap` makes of a service in its place, for everyone who asks for it, whoever provides it; the silent
+   * default of a slot is wrapped too. `wrap` is called once for each service, when it is made; several decorators lie
+   * around each other in the order in which their plugins register. The token must be in `decorates`.
+   *
+   * Cannot be taken back while the service runs: what `wrap` returns must be harmless before the plugin has started and
+   * after it has stopped.
+   *
+   * @throws KeelsonError `PLUGIN_BINDING_REFUSED` for a token that is not in `decorates`.
+   */
+  decorate<T>(token: ServiceToken<T>, wrap: (service: T) => T): void;
 }
 
 export interface RunContext<Config> extends PluginContext<Config> {

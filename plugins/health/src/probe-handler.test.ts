@@ -34,6 +34,7 @@ function run(options: object = {}) {
   return {
     config,
     service: 'shop',
+    environment: undefined,
     key: 'health',
     instance: undefined,
     directory: '.',
@@ -53,7 +54,7 @@ async function started(options: object, ...checks: HealthCheck[]): Promise<void>
   container.bind(Telemetry).toConstantValue(silentTelemetry);
   container.bind(HttpServer).toConstantValue(http);
   const context = run(options);
-  await health.register?.({ ...context, bind: container.bind.bind(container) });
+  await health.register?.({ ...context, bind: container.bind.bind(container), decorate() {} });
   await health.start?.(context);
   for (const check of checks) container.get(HealthEngineToken).register(check);
   await clock.advance(0);

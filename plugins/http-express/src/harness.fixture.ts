@@ -51,6 +51,7 @@ export class Harness implements AsyncDisposable {
     this.context = {
       config,
       service: 'shop',
+      environment: undefined,
       key: 'http',
       instance: undefined,
       directory: '.',
@@ -79,7 +80,7 @@ export class Harness implements AsyncDisposable {
 
   /** Up to and with `start`: it listens, but the service is not ready. */
   async start(): Promise<this> {
-    await plugin.register?.({ ...this.context, bind: this.container.bind.bind(this.container) });
+    await plugin.register?.({ ...this.context, bind: this.container.bind.bind(this.container), decorate() {} });
     await plugin.start?.(this.context);
     return this;
   }

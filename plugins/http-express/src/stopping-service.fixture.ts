@@ -22,6 +22,7 @@ const lifecycle: Lifecycle = {
 const context = {
   config: httpOptions.parse({ port: 0, host: '127.0.0.1' }),
   service: 'shop',
+  environment: undefined,
   key: 'http',
   instance: undefined,
   directory: '.',
@@ -32,7 +33,7 @@ const context = {
   signal: new AbortController().signal,
   waitingFor() {},
 };
-await plugin.register?.({ ...context, bind: container.bind.bind(container) });
+await plugin.register?.({ ...context, bind: container.bind.bind(container), decorate() {} });
 await plugin.start?.(context);
 await plugin.ready?.(context);
 process.send?.(Number(new URL(container.get(HttpServer).url ?? '').port));

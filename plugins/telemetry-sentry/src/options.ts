@@ -15,7 +15,9 @@ export const telemetrySentryOptions = z
       .string()
       .min(1)
       .optional()
-      .describe('The environment events belong to. Left out, SENTRY_ENVIRONMENT, else `production`.'),
+      .describe(
+        'The environment events belong to. Left out, the one the service was started in, else SENTRY_ENVIRONMENT, else `production`.',
+      ),
     release: z
       .string()
       .min(1)

@@ -134,6 +134,22 @@ test('flush before exit: what was reported just before the stop has arrived when
   expect(ingest.spans.map(span => span.name)).toEqual(['last.work']);
 });
 
+test.each([
+  ['the one the service was started in', {}, 'staging'],
+  ['the one of the options, when there is one', { environment: 'canary' }, 'canary'],
+])('events belong to an environment: %s', async (_which, options, environment) => {
+  await using ingest = await SentryIngest.start();
+  const script = `${service}
+    process.env.KEELSON_ENV = 'staging';
+    const kernel = await start();
+    kernel.container.get(Telemetry).captureError(new Error('somewhere'));
+    await stop(kernel);
+  `;
+  const child = run(script, ingest.dsn, { instrumentModules: false, ...options });
+  expect((await once(child, 'exit'))[0]).toBe(0);
+  expect(ingest.events.map(item => item.payload.environment)).toEqual([environment]);
+});
+
 test('an ingest that is down: the service stops in its time, and says that not all was sent', async () => {
   const gone = await SentryIngest.start();
   const { dsn } = gone;

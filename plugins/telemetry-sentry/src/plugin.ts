@@ -1,4 +1,4 @@
-import { definePlugin, silentTelemetry, Telemetry } from '@keelson/core';
+import { definePlugin, type PluginContext, silentTelemetry, Telemetry } from '@keelson/core';
 import { loadedTooEarly } from './loaded-modules.js';
 import manifest from './manifest.js';
 import type { TelemetrySentryOptions } from './options.js';
@@ -13,19 +13,21 @@ interface Instrumented {
 /** What `instrument` made of a configuration, until `register` binds it. */
 const instrumented = new WeakMap<TelemetrySentryOptions, Instrumented>();
 
-function instrument(config: TelemetrySentryOptions): Instrumented {
-  const made = { tooEarly: config.instrumentModules ? loadedTooEarly() : [], client: initSentry(config) };
+function instrument({ config, environment }: PluginContext<TelemetrySentryOptions>): Instrumented {
+  const options = environment === undefined ? config : { environment, ...config };
+  const made = { tooEarly: config.instrumentModules ? loadedTooEarly() : [], client: initSentry(options) };
   instrumented.set(config, made);
   return made;
 }
 
 export default definePlugin<TelemetrySentryOptions>({
   ...manifest,
-  instrument: ({ config }) => {
-    if (config.enabled) instrument(config);
+  instrument: context => {
+    if (context.config.enabled) instrument(context);
   },
-  register: ({ bind, clock, config }) => {
-    const { client } = instrumented.get(config) ?? (config.enabled ? instrument(config) : {});
+  register: context => {
+    const { bind, clock, config } = context;
+    const { client } = instrumented.get(config) ?? (config.enabled ? instrument(context) : {});
     bind(Telemetry).toConstantValue(client === undefined ? silentTelemetry : new SentryTelemetry(client, clock));
   },
   start: ({ config, logger }) => {

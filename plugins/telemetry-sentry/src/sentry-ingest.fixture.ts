@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 /** What the tests look at of an event or a batch of spans. */
 export interface WirePayload {
   readonly exception?: { readonly values: readonly { readonly value: string }[] };
+  readonly environment?: string;
   readonly contexts?: Readonly<Record<string, unknown>>;
   readonly items?: readonly WireSpan[];
 }
