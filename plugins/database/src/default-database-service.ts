@@ -254,7 +254,7 @@ class DefaultDatabaseService implements DatabaseService {
 
   validateSchema(): Promise<SchemaReport> {
     const { migrations } = this.#parts.options;
-    return validateSchema({ orm: this.#orm, migrationsTable: migrations.tableName, timeoutMs: migrations.timeoutMs });
+    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs });
   }
 
   disconnect(deadline?: Deadline): Promise<void> {

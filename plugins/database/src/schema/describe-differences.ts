@@ -6,17 +6,14 @@ const noDefault = 'no default';
 type Found = Omit<SchemaDifference, 'severity'>;
 
 /** What the comparison found, in the words of the operator; failures first. */
-export function describeDifferences(found: OrmDifference, migrationsTable: string): SchemaDifference[] {
+export function describeDifferences(found: OrmDifference): SchemaDifference[] {
   const differences = [
     ...[...found.newNamespaces].map(missingSchema),
     ...found.newNativeEnums.map(({ name }) => missing('missing-type', '', name, `The type ${name} is missing.`)),
     ...Object.keys(found.newTables).map(table => missingTable(shortName(table))),
     ...Object.keys(found.newViews).map(name => missing('missing-view', '', name, `The view ${name} is missing.`)),
     ...Object.values(found.changedTables).flatMap(table => tableDifferences(table)),
-    ...Object.keys(found.removedTables)
-      .map(shortName)
-      .filter(table => table !== shortName(migrationsTable))
-      .map(unknownTable),
+    ...Object.keys(found.removedTables).map(table => unknownTable(shortName(table))),
   ];
   return differences
     .map(difference => ({ ...difference, severity: severityOf(difference) }))

@@ -12,7 +12,6 @@ import type { SchemaReport } from './schema-report.js';
 
 export interface ValidateSchemaOptions {
   readonly orm: Orm;
-  readonly migrationsTable: string;
   readonly timeoutMs: number;
 }
 
@@ -23,7 +22,7 @@ export async function validateSchema(options: ValidateSchemaOptions): Promise<Sc
   ).catch((error: unknown) => {
     throw translate(error);
   });
-  const differences = describeDifferences(found, options.migrationsTable);
+  const differences = describeDifferences(found);
   const failed = differences.some(({ severity }) => severity === 'failure');
   return { status: failed ? 'different' : 'valid', differences };
 }
