@@ -1,9 +1,9 @@
-import type { Clock, Deadline, Timer } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
 import { type FailurePhase, judge } from '../retry/failure-verdict.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from './driver.js';
+import { GracePeriod, type GracePeriodOptions } from './grace-period.js';
 import { PendingStatements } from './pending-statements.js';
 import { toQueryResult } from './query-result.js';
 import { beginStatements, type TransactionSettings } from './transaction-settings.js';
@@ -13,16 +13,11 @@ export interface StatementObserver {
   statement(event: { command: string; rowCount: number | undefined; durationMs: number; failed: boolean }): void;
 }
 
-export interface LazyTransactionOptions {
+/** Aborting `signal` ends the running statement on the server, and refuses further ones. */
+export interface LazyTransactionOptions extends GracePeriodOptions {
   readonly driver: DatabaseDriver;
   readonly settings: TransactionSettings;
-  readonly deadline: Deadline;
-  /** Aborting it ends the running statement on the server, and refuses further ones. */
-  readonly signal?: AbortSignal | undefined;
-  readonly clock: Clock;
   readonly observer: StatementObserver;
-  /** How long a cancelled statement may take to end before its socket is destroyed. */
-  readonly cancelGraceMs: number;
   /**
    * Runs the first statement, and may run it again: until it is answered, nothing of the transaction can be there.
    * Left out where the whole unit is run again anyway.
@@ -53,17 +48,18 @@ type State =
 export class LazyTransaction implements DatabaseConnection {
   readonly #options: LazyTransactionOptions;
   readonly #pending = new PendingStatements();
+  readonly #grace: GracePeriod;
   #state: State = { is: 'untouched' };
   #failed = false;
   #running = false;
   #transactionId: string | undefined;
-  #graceTimer: Timer | undefined;
   #unlisten: (() => void) | undefined;
   #rollingBack: Promise<void> | undefined;
   #tellFirstAnswer: (() => void) | undefined;
 
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
+    this.#grace = new GracePeriod(options);
     for (const sql of beginStatements(options.settings)) this.#pending.add(sql);
   }
 
@@ -130,7 +126,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   /** Ends the statement that runs, if one does, so that a rollback need not wait for it. */
   interrupt(): void {
-    if (this.#state.is === 'open' && this.#running) this.#cancel(this.#state.connection);
+    if (this.#state.is === 'open' && this.#running) this.#grace.cancel(this.#state.connection);
   }
 
   /** True once the server has answered something. */
@@ -198,9 +194,9 @@ export class LazyTransaction implements DatabaseConnection {
       if (this.#running || connection.status === 'lost') {
         connection.destroy(new SessionClosedError());
       } else {
-        this.#watchGrace(connection);
+        this.#grace.begin(connection);
         await connection.run([{ sql: 'rollback' }]);
-        this.#graceTimer?.cancel();
+        this.#grace.end();
       }
     }
     this.#end('rolled back');
@@ -209,7 +205,7 @@ export class LazyTransaction implements DatabaseConnection {
   async #commit(connection: DriverConnection): Promise<CommitResult> {
     const transactionId = this.#transactionId;
     this.#state = { is: 'committing', connection };
-    this.#watchDeadline(connection);
+    this.#grace.untilDeadline(connection);
     const { results, failure } = await connection.run([{ sql: 'commit' }]);
     if (failure === undefined) {
       // COMMIT of a failed transaction is answered with success and the tag ROLLBACK.
@@ -228,9 +224,9 @@ export class LazyTransaction implements DatabaseConnection {
   #commitReadOnly(connection: DriverConnection): CommitResult {
     this.#state = { is: 'ended', how: 'committed' };
     this.#unlisten?.();
-    this.#watchGrace(connection);
+    this.#grace.begin(connection);
     void connection.run([{ sql: 'commit' }]).then(() => {
-      this.#graceTimer?.cancel();
+      this.#grace.end();
       connection.release();
     });
     return { is: 'committed' };
@@ -276,9 +272,9 @@ export class LazyTransaction implements DatabaseConnection {
       connection.destroy(cause);
       return;
     }
-    this.#watchGrace(connection);
+    this.#grace.begin(connection);
     await connection.run([{ sql: 'rollback' }]);
-    this.#graceTimer?.cancel();
+    this.#grace.end();
     connection.release();
   }
 
@@ -382,37 +378,15 @@ export class LazyTransaction implements DatabaseConnection {
   /** Takes the connection back at once: work that heeds no signal may hold on to the session for ever. */
   #onAbort(): void {
     if (this.#state.is !== 'open') return;
-    if (this.#running) this.#cancel(this.#state.connection);
+    if (this.#running) this.#grace.cancel(this.#state.connection);
     else void this.rollback();
-  }
-
-  /** The statement gets a chance to end on the server; a server that does not answer loses the socket. */
-  #cancel(connection: DriverConnection): void {
-    this.#watchGrace(connection);
-    if (this.#options.driver.capabilities.has('cancel-query')) void connection.cancel();
-  }
-
-  #watchGrace(connection: DriverConnection): void {
-    const { clock, cancelGraceMs, signal } = this.#options;
-    this.#graceTimer?.cancel();
-    this.#graceTimer = clock.schedule(cancelGraceMs, () =>
-      connection.destroy(signal?.reason ?? new SessionClosedError()),
-    );
-  }
-
-  #watchDeadline(connection: DriverConnection): void {
-    const { clock, cancelGraceMs, deadline } = this.#options;
-    const waitMs = Math.max(deadline.remainingMs(), cancelGraceMs);
-    if (!Number.isFinite(waitMs)) return;
-    this.#graceTimer?.cancel();
-    this.#graceTimer = clock.schedule(waitMs, () => connection.destroy(new Error('no answer to COMMIT in time')));
   }
 
   #end(how: 'committed' | 'rolled back' | 'unknown'): void {
     const state = this.#state;
     if (state.is === 'ended') return;
     this.#state = { is: 'ended', how };
-    this.#graceTimer?.cancel();
+    this.#grace.end();
     this.#unlisten?.();
     if (state.is !== 'untouched') state.connection.release();
   }
