@@ -50,18 +50,22 @@ export class CopyRows {
 
   /** Undefined when a row holds what only an INSERT can say: an expression, a composite key, a type made by SQL. */
   group(rows: readonly Row[], firstItem: number): CopyGroup[] | undefined {
-    const groups = new Map<string, { names: string[]; lines: string[]; rows: number[] }>();
+    const groups = new Map<string, { properties: EntityProperty[]; lines: string[]; rows: number[] }>();
     for (const [index, row] of rows.entries()) {
       if (Utils.isEntity(row)) return undefined;
       const names = Object.keys(row).filter(name => row[name] !== undefined);
-      if (names.length === 0 || !names.every(name => this.#isPlain(name, row[name]))) return undefined;
       const key = names.join('\0');
-      const group = groups.get(key) ?? { names, lines: [], rows: [] };
+      const group = groups.get(key) ?? this.#newGroup(names);
+      if (group === undefined || names.some(name => isRaw(row[name]))) return undefined;
       groups.set(key, group);
-      group.lines.push(copyLine(names.map(name => this.#text(name, row[name], firstItem + index))));
+      group.lines.push(copyLine(group.properties.map(each => this.#text(each, row[each.name], firstItem + index))));
       group.rows.push(index);
     }
-    return [...groups.values()].map(({ names, ...group }) => ({ sql: this.#sql(names), ...group }));
+    return [...groups.values()].map(({ properties, lines, rows: taken }) => ({
+      sql: this.#sql(properties),
+      lines,
+      rows: taken,
+    }));
   }
 
   /** Which line of a COPY into this table the server complains about, from 0. */
@@ -73,21 +77,18 @@ export class CopyRows {
     return line > 0 ? line - 1 : undefined;
   }
 
-  #isPlain(name: string, value: unknown): boolean {
-    const property = this.#meta.properties[name];
-    if (property === undefined || property.fieldNames?.length !== 1 || isRaw(value)) return false;
-    if (property.embeddedProps !== undefined || property.polymorphic === true) return false;
-    if (property.kind === ReferenceKind.MANY_TO_MANY || property.kind === ReferenceKind.ONE_TO_MANY) return false;
-    return property.customType instanceof JsonType || property.hasConvertToDatabaseValueSQL !== true;
+  #newGroup(names: string[]) {
+    const properties = names.map(name => this.#meta.properties[name]).filter(property => property !== undefined);
+    if (names.length === 0 || properties.length < names.length || !properties.every(isPlain)) return undefined;
+    return { properties, lines: [], rows: [] };
   }
 
-  #text(name: string, given: unknown, item: number): string | null {
-    const property = this.#meta.properties[name];
-    if (property === undefined) return null;
+  #text(property: EntityProperty, given: unknown, item: number): string | null {
     try {
       return textOf(this.#databaseValue(property, keyOf(given)), this.#dateText);
     } catch {
-      throw new ValidationError([{ path: `/${item}/${name}`, message: 'does not fit the type of its property' }]);
+      const path = `/${item}/${property.name}`;
+      throw new ValidationError([{ path, message: 'does not fit the type of its property' }]);
     }
   }
 
@@ -102,10 +103,17 @@ export class CopyRows {
 
   readonly #dateText = (date: Date): string => String(this.#platform.quoteValue(date)).slice(1, -1);
 
-  #sql(names: readonly string[]): string {
-    const columns = names.map(name => quoted(this.#meta.properties[name]?.fieldNames[0] ?? name));
+  #sql(properties: readonly EntityProperty[]): string {
+    const columns = properties.map(({ fieldNames, name }) => quoted(fieldNames[0] ?? name));
     return `copy ${this.#table} (${columns.join(', ')}) from stdin`;
   }
+}
+
+function isPlain(property: EntityProperty): boolean {
+  if (property.fieldNames?.length !== 1 || property.embeddedProps !== undefined || property.polymorphic === true)
+    return false;
+  if (property.kind === ReferenceKind.MANY_TO_MANY || property.kind === ReferenceKind.ONE_TO_MANY) return false;
+  return property.customType instanceof JsonType || property.hasConvertToDatabaseValueSQL !== true;
 }
 
 /** A relation may be given as the entity itself. */
