@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+const ruleSchema = z
+  .strictObject({
+    target: z
+      .string()
+      .min(1)
+      .describe(
+        'Which calls: those to a target (`database`, `api.example.com`), those whose name begins with it ' +
+          '(`http-client`), or those of one name (`database.session`).',
+      ),
+    kind: z
+      .enum(['latency', 'error', 'refusal', 'pool-exhaustion'])
+      .describe(
+        'latency: the attempt begins later. error: it fails with `code`. refusal: as if nobody listened. ' +
+          'pool-exhaustion: as if no connection had come free. But for latency, the work is not run.',
+      ),
+    probability: z.number().min(0).max(1).describe('The share of attempts it strikes, 0 to 1.'),
+    latencyMs: z
+      .number()
+      .min(0)
+      .max(3_600_000)
+      .default(0)
+      .describe('How long the attempt is held up, in milliseconds; before it fails, for the other kinds.'),
+    code: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('For kind error: the code its cause carries, as `ECONNRESET` or `57P01`. Default: ECONNRESET.'),
+    seed: z.number().int().default(1).describe('Chooses the attempts that are struck: the same seed, the same ones.'),
+  })
+  .refine(rule => rule.kind !== 'latency' || rule.latencyMs > 0, {
+    path: ['latencyMs'],
+    error: 'must be above 0 for kind latency',
+  })
+  .refine(rule => rule.kind === 'error' || rule.code === undefined, {
+    path: ['code'],
+    error: 'belongs to kind error alone',
+  });
+
+export const faultsOptionsSchema = z.strictObject({
+  allowInProduction: z
+    .boolean()
+    .default(false)
+    .describe('Without it a service whose environment is `production` or `prod` does not start with rules.'),
+  rules: z.array(ruleSchema).default([]).describe('What is injected. Without rules nothing is wrapped.'),
+});
+
+export type FaultRule = z.infer<typeof ruleSchema>;
+/** What stands under `faults` in the configuration, defaults filled in. */
+export type FaultsOptions = z.infer<typeof faultsOptionsSchema>;

@@ -1,0 +1,60 @@
+import { definePlugin, type HealthCheck, HealthService, KeelsonError, type Logger, RetryPolicy } from '@keelson/core';
+import { FaultInjector, type InjectionListener, targetOf } from './fault-injector.js';
+import manifest from './manifest.js';
+import type { FaultRule, FaultsOptions } from './options.js';
+
+interface Rehearsal {
+  readonly injector: FaultInjector;
+  check?: Disposable;
+}
+
+/** By configuration: a process may run more than one kernel. */
+const rehearsals = new WeakMap<FaultsOptions, Rehearsal>();
+
+export const faults = definePlugin<FaultsOptions>({
+  ...manifest,
+  register({ config, clock, environment, decorate }) {
+    if (config.rules.length === 0) return;
+    if (isProduction(environment) && !config.allowInProduction) throw inProduction(environment);
+    const injector = new FaultInjector(config.rules, clock);
+    rehearsals.set(config, { injector });
+    decorate(RetryPolicy, policy => injector.decorate(policy));
+  },
+  start({ config, container, logger }) {
+    const rehearsal = rehearsals.get(config);
+    if (rehearsal === undefined) return;
+    logger.warn('Faults are injected into the calls of this service', { rules: config.rules });
+    rehearsal.check = container.get(HealthService).register(warning(config.rules));
+    rehearsal.injector.arm(logTo(logger));
+  },
+  stop({ config }) {
+    const rehearsal = rehearsals.get(config);
+    rehearsal?.injector.disarm();
+    rehearsal?.check?.[Symbol.dispose]();
+  },
+});
+
+function isProduction(environment: string | undefined): boolean {
+  return environment !== undefined && /^prod(uction)?$/i.test(environment);
+}
+
+function inProduction(environment: string | undefined): KeelsonError {
+  return new KeelsonError({
+    code: 'FAULTS_IN_PRODUCTION',
+    message: `Faults are not injected in the environment "${environment}" unless that is allowed.`,
+    hint: 'Take `faults` out of the configuration, or set `allowInProduction: true` for as long as the rehearsal lasts.',
+    facts: { environment },
+  });
+}
+
+function warning(rules: readonly FaultRule[]): HealthCheck {
+  const output = `Faults are injected: ${rules.map(rule => `${rule.kind} into ${rule.target}`).join(', ')}`;
+  return { name: 'faults', critical: false, check: async () => ({ status: 'warn', output, facts: { rules } }) };
+}
+
+function logTo(logger: Logger): InjectionListener {
+  return ({ kind, latencyMs, code, seed }, options) => {
+    const { name } = options;
+    logger.debug('A fault is injected', { operation: name, target: targetOf(options), kind, latencyMs, code, seed });
+  };
+}
