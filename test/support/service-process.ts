@@ -11,6 +11,8 @@ export type Variables = Readonly<Record<string, string>>;
 export interface ServiceOptions {
   /** Whose service: a folder of `examples`. Default `orders`. */
   readonly example?: string;
+  /** A folder with a `keelson.yaml` of the test's own, in place of an example. */
+  readonly directory?: string;
   /** Beyond PATH, and PORT=0 so that it takes any free port. */
   readonly variables?: Variables;
   /** Runs `npm start` with these words, at the root of the repository, instead of `keelson start` in the example. */
@@ -94,10 +96,10 @@ class RunningProcess implements ServiceProcess {
   readonly #child: ChildProcess;
   #url: string | undefined;
 
-  constructor({ example = 'orders', variables = {}, npmStart }: ServiceOptions) {
+  constructor({ example = 'orders', directory, variables = {}, npmStart }: ServiceOptions) {
     const [program, words, cwd] =
       npmStart === undefined
-        ? [process.execPath, [keelson, 'start'], `${root}examples/${example}`]
+        ? [process.execPath, [keelson, 'start'], directory ?? `${root}examples/${example}`]
         : ['npm', ['start', ...npmStart], root];
     const { PATH, HOME } = process.env;
     const child = spawn(program, words, {

@@ -1,0 +1,120 @@
+import type { LedgerReport } from '../support/ledger.js';
+import type { Ending, Way } from './request-stream.js';
+import { budgetWindowMs } from './stage.js';
+import type { Vitals } from './vitals.js';
+
+/** What is known after one outage. */
+export interface Observations {
+  readonly endings: readonly Ending[];
+  readonly ledger: LedgerReport;
+  /** When the server accepted connections again, each time, on `performance.now()`. */
+  readonly backAtMs: readonly number[];
+  /** Transactions that the service began, counted on the wire. */
+  readonly begun: number;
+  readonly before: Vitals;
+  readonly after: Vitals;
+  readonly elapsedMs: number;
+  /** Of the budget, however few calls there are. */
+  readonly retriesPerSecond: number;
+}
+
+/** Requests that ended alike. */
+export interface Refusals {
+  readonly way: Way;
+  readonly status: number;
+  readonly code: string;
+  readonly count: number;
+  /** The longest that was asked of a client; undefined without `Retry-After`. */
+  readonly waitSeconds: number | undefined;
+}
+
+export interface Account {
+  readonly requests: number;
+  readonly acknowledged: number;
+  readonly refused: readonly Refusals[];
+  /** Requests whose connection failed, or whose client gave up. */
+  readonly cut: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  /** The client was told that nothing is stored, and it is. */
+  readonly wronglyRefused: number;
+  /** Nobody could tell the client, and it is stored. */
+  readonly unconfirmed: number;
+  readonly longestMs: number;
+  /** From the server being back to the first request that ended well; of many outages the 95th percentile. */
+  readonly firstSuccessMs: number | undefined;
+  readonly attemptsPerRequest: number;
+  /** Paid for from the budget. */
+  readonly retries: number;
+  /** The most that the budget allows. */
+  readonly retriesAllowed: number;
+  /** What the retry policy says it let through. */
+  readonly attemptsPermitted: number;
+  readonly begun: number;
+  readonly heapGrowthMb: number;
+}
+
+/** Of the budget, for each call: the default of the retry policy. */
+const retriesPerCall = 0.2;
+
+export function drawAccount(seen: Observations): Account {
+  const { endings, ledger, before, after } = seen;
+  const calls = after.calls - before.calls;
+  const seconds = (seen.elapsedMs + budgetWindowMs) / 1_000;
+  return {
+    requests: endings.length,
+    acknowledged: endings.filter(({ status }) => status === 201).length,
+    refused: refusalsOf(endings),
+    cut: endings.filter(({ status }) => status === undefined).length,
+    lost: ledger.lost.length,
+    duplicated: ledger.duplicated.length,
+    wronglyRefused: ledger.refusedButStored.length,
+    unconfirmed: ledger.unacknowledgedButStored.length,
+    longestMs: Math.max(...endings.map(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs)),
+    firstSuccessMs: percentile(
+      seen.backAtMs.map(backAtMs => firstSuccessMs(endings, backAtMs)),
+      0.95,
+    ),
+    attemptsPerRequest: seen.begun / endings.length,
+    retries: after.retries - before.retries,
+    retriesAllowed: retriesPerCall * calls + seen.retriesPerSecond * seconds,
+    attemptsPermitted: after.attempts - before.attempts,
+    begun: seen.begun,
+    heapGrowthMb: after.heapMb - before.heapMb,
+  };
+}
+
+/** How many were refused; of one way, when it is given. */
+export function countRefused({ refused }: Account, way?: Way): number {
+  return refused.filter(each => way === undefined || each.way === way).reduce((sum, { count }) => sum + count, 0);
+}
+
+export function refusedUnits({ refused }: Account): readonly Refusals[] {
+  return refused.filter(({ way }) => way === 'units');
+}
+
+function refusalsOf(endings: readonly Ending[]): Refusals[] {
+  const groups = new Map<string, Refusals>();
+  for (const { way, status, code = '', waitSeconds } of endings) {
+    if (status === undefined || status === 201) continue;
+    const key = `${way} ${status} ${code}`;
+    const group = groups.get(key) ?? { way, status, code, count: 0, waitSeconds: undefined };
+    const waits = [group.waitSeconds, waitSeconds].filter(wait => wait !== undefined);
+    groups.set(key, {
+      ...group,
+      count: group.count + 1,
+      waitSeconds: waits.length === 0 ? undefined : Math.max(...waits),
+    });
+  }
+  return [...groups.values()];
+}
+
+function firstSuccessMs(endings: readonly Ending[], backAtMs: number): number {
+  const successes = endings.filter(({ status, endedAtMs }) => status === 201 && endedAtMs >= backAtMs);
+  return Math.min(...successes.map(({ endedAtMs }) => endedAtMs)) - backAtMs;
+}
+
+/** The smallest of `values` that `share` of them do not exceed. */
+function percentile(values: readonly number[], share: number): number | undefined {
+  return values.toSorted((one, other) => one - other)[Math.ceil(values.length * share) - 1];
+}

@@ -1,0 +1,101 @@
+import type { IncomingMessage } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { definePlugin, type HttpHandler, HttpServer, RetryPolicy } from '@keelson/core';
+import { DatabaseService, type EntityManager } from '@keelson/database';
+import { RetryControl } from '@keelson/retry-opossum';
+import type { Vitals } from './vitals.ts';
+
+/** One write as its url says it: `?sku=…&quantity=…`, and for the storms the second product, `&other=…`. */
+interface Write {
+  readonly sku: string;
+  readonly other: string;
+  readonly quantity: number;
+}
+
+/** Long enough for two writers that begin together to be in each other's way. */
+const overlapSeconds = 0.02;
+
+const takeStock = 'update products set stock = stock - ? where sku = ?';
+const storeOrder = `insert into orders (id, sku, quantity, status, created_at) values (gen_random_uuid(), ?, ?, 'placed', now())`;
+
+/** The same write as `POST /orders`, as one unit of work: it may be run again as a whole. */
+async function place(em: EntityManager, { sku, quantity }: Write): Promise<void> {
+  await em.execute(takeStock, [quantity, sku]);
+  await em.execute(storeOrder, [sku, quantity]);
+}
+
+/** Locks two products, one after the other, in the order in which the url names them. */
+async function lockBoth(em: EntityManager, write: Write): Promise<void> {
+  await em.execute(takeStock, [write.quantity, write.sku]);
+  await em.execute('select pg_sleep(?)', [overlapSeconds]);
+  await em.execute(takeStock, [0, write.other]);
+  await em.execute(storeOrder, [write.sku, write.quantity]);
+}
+
+/** Reads what it is going to write. */
+async function readThenWrite(em: EntityManager, { sku, quantity }: Write): Promise<void> {
+  const [row] = await em.execute<{ stock: number }[]>('select stock from products where sku = ?', [sku]);
+  await em.execute('select pg_sleep(?)', [overlapSeconds]);
+  await em.execute('update products set stock = ? where sku = ?', [Number(row?.stock) - quantity, sku]);
+  await em.execute(storeOrder, [sku, quantity]);
+}
+
+/** What the suite of outages needs of the service beyond what `orders` offers. */
+export default definePlugin({
+  name: 'outages',
+  requires: [DatabaseService, HttpServer, RetryPolicy],
+
+  start({ container }) {
+    const database = container.get(DatabaseService);
+    const control = container.get(RetryControl);
+    const http = container.get(HttpServer);
+    const writes = (work: (write: Write) => Promise<void>): HttpHandler => {
+      return async (request, response, next) => {
+        try {
+          const write = writeOf(request);
+          await work(write);
+          response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(write));
+        } catch (error) {
+          next(error);
+        }
+      };
+    };
+    const none = { session: 'none' } as const;
+    const session = (work: (em: EntityManager, write: Write) => Promise<void>, isolation?: 'repeatable read') =>
+      writes(write => database.session(em => work(em, write), { ...(isolation && { isolation }) }));
+    http.router('/units', session(place), none);
+    http.router('/storms/deadlock', session(lockBoth), none);
+    http.router('/storms/serialization', session(readThenWrite, 'repeatable read'), none);
+    http.router('/vitals', (_request, response) => void response.end(JSON.stringify(vitals(database, control))), none);
+  },
+});
+
+function writeOf(request: IncomingMessage): Write {
+  const { searchParams } = new URL(request.url ?? '', 'http://service');
+  const sku = searchParams.get('sku') ?? '';
+  return { sku, other: searchParams.get('other') ?? '', quantity: Number(searchParams.get('quantity')) };
+}
+
+function vitals(database: DatabaseService, control: RetryControl): Vitals {
+  const { total, idle, busy, waiting } = database.stats();
+  const report = control.describe().find(({ target }) => target === 'database');
+  return {
+    pid: process.pid,
+    heapMb: heapAfterCollection() / 1e6,
+    pool: { total, idle, busy, waiting },
+    breaker: report?.breaker.state ?? 'closed',
+    waitingCalls: report?.waiting ?? 0,
+    calls: report?.counters.calls ?? 0,
+    attempts: report?.counters.attempts ?? 0,
+    retries: report?.counters.retries ?? 0,
+    budgetLeft: report?.budgetLeft ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+function heapAfterCollection(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
+  return process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,90 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import { expect } from 'vitest';
+import { type Account, countRefused, refusedUnits } from './account.js';
+import type { Outage } from './outage.js';
+import { databaseName, poolMax, type Stage } from './stage.js';
+
+/** Takes every connection that the server has left for roles like ours. */
+async function takeAllConnections(url: string): Promise<pg.Client[]> {
+  const taken: pg.Client[] = [];
+  for (;;) {
+    const client = new pg.Client({ connectionString: url });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      taken.push(client);
+    } catch (error) {
+      expect(error).toMatchObject({ code: '53300' });
+      return taken;
+    }
+  }
+}
+
+async function full(stage: Stage, ms: number): Promise<readonly number[]> {
+  await stage.proxy.setMode('refuse');
+  stage.proxy.cut();
+  const others = await takeAllConnections(stage.databaseUrl);
+  await stage.proxy.setMode('pass');
+  await pause(ms);
+  await Promise.all(others.map(client => client.end()));
+  return [performance.now()];
+}
+
+const diskFull = `
+  create function disk_full() returns trigger language plpgsql as
+    $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+  create trigger disk_full before insert on orders execute function disk_full()`;
+
+export const serverRefusals: readonly Outage[] = [
+  {
+    name: 'too many connections (53300): others have taken all',
+    strike: (stage, { outageMs }) => full(stage, outageMs),
+    expect(account: Account) {
+      expect(countRefused(account, 'orders'), 'requests refused').toBeLessThanOrEqual(poolMax);
+      expect(refusedUnits(account)).toEqual([]);
+    },
+  },
+  {
+    name: 'read-only (25006)',
+    async strike({ server }, { outageMs }) {
+      await server.query('alter system set default_transaction_read_only = on');
+      await server.query('select pg_reload_conf()');
+      await pause(outageMs);
+      await server.query('alter system reset default_transaction_read_only');
+      await server.query('select pg_reload_conf()');
+      return [performance.now()];
+    },
+  },
+  {
+    name: 'disk full (53100)',
+    async strike({ server }, _measure, stream) {
+      await server.query(diskFull, [], databaseName);
+      await stream.endsWith('DATABASE_QUERY_FAILED', 20);
+      await server.query('drop function disk_full cascade', [], databaseName);
+      return [performance.now()];
+    },
+    expect(account: Account) {
+      expect(new Set(account.refused.map(({ status, code }) => `${status} ${code}`))).toEqual(
+        new Set(['503 DATABASE_QUERY_FAILED']),
+      );
+      expect(account.attemptsPerRequest, 'a person has to act, so nothing is tried again').toBeLessThanOrEqual(1);
+    },
+  },
+  {
+    name: 'deadlock storm: each request locks what another wants',
+    ways: ['storms/deadlock'],
+    together: 2,
+    requestsPerSecond: 10,
+    strike: (_stage, { around }, stream) => stream.flows(around).then(() => []),
+    expect: account => expect(account.retries, 'deadlocks').toBeGreaterThan(0),
+  },
+  {
+    name: 'serialization storm: three at a time change the same row',
+    ways: ['storms/serialization'],
+    together: 3,
+    requestsPerSecond: 12,
+    strike: (_stage, { around }, stream) => stream.flows(around).then(() => []),
+    expect: account => expect(account.retries, 'serialization failures').toBeGreaterThan(0),
+  },
+];

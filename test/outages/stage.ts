@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { eventually } from '../support/eventually.js';
+import { guard, release } from '../support/guardian.js';
+import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { type ServiceProcess, startService } from '../support/service-process.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import type { Vitals } from './vitals.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+export const databaseName = 'orders';
+export const initialStock = 1_000_000_000;
+export const poolMax = 10;
+
+export interface ServiceOptions {
+  /** How long a session may take. */
+  readonly deadlineMs: number;
+  /** What the budget allows in retries however few calls there are. */
+  readonly retriesPerSecond: number;
+}
+
+/** Over how long the budget for retries is kept: the default of the retry policy. */
+export const budgetWindowMs = 10_000;
+
+/** A PostgreSQL server, the example service as a process of its own, and a proxy between them. */
+export class Stage implements AsyncDisposable {
+  readonly server: PostgresServer;
+  readonly proxy: TcpProxy;
+  readonly directory: string;
+  /** Without the proxy. */
+  readonly databaseUrl: string;
+  #service: { readonly process: ServiceProcess; readonly options: ServiceOptions } | undefined;
+
+  private constructor(server: PostgresServer, proxy: TcpProxy, databaseUrl: string) {
+    this.server = server;
+    this.proxy = proxy;
+    this.databaseUrl = databaseUrl;
+    this.directory = mkdtempSync(join(tmpdir(), 'keelson-outages-'));
+    guard(this.directory);
+    // So that the configuration finds the packages by their names.
+    symlinkSync(`${root}node_modules`, join(this.directory, 'node_modules'), 'junction');
+  }
+
+  static async open(): Promise<Stage> {
+    const server = await startPostgres({ settings: { max_connections: 40, deadlock_timeout: '20ms' } });
+    try {
+      const url = await server.createDatabase(databaseName);
+      return new Stage(server, await startTcpProxy({ to: url }), url);
+    } catch (error) {
+      await server.dispose();
+      throw error;
+    }
+  }
+
+  get service(): ServiceProcess {
+    if (this.#service === undefined) throw new Error('no service has been started');
+    return this.#service.process;
+  }
+
+  /** A service with these options: the one that runs, if it has them. */
+  async serve(options: ServiceOptions): Promise<void> {
+    if (isDeepStrictEqual(this.#service?.options, options)) return;
+    await this.#service?.process.stop();
+    this.#configure(options);
+    this.#service = { process: await startService({ directory: this.directory }), options };
+    await this.#warmUp();
+  }
+
+  async vitals(): Promise<Vitals> {
+    const response = await fetch(`${this.service.url}/vitals`);
+    return (await response.json()) as Vitals;
+  }
+
+  /** Waits until nothing is left of an outage: connections are idle, nobody waits, the breaker is closed. */
+  async calm(): Promise<Vitals> {
+    const isCalm = ({ pool, breaker, waitingCalls }: Vitals) =>
+      pool.idle === pool.total && pool.busy === 0 && pool.waiting === 0 && waitingCalls === 0 && breaker === 'closed';
+    return eventually(
+      async () => {
+        const vitals = await this.vitals();
+        if (!isCalm(vitals)) throw new Error(JSON.stringify(vitals));
+        return vitals;
+      },
+      { that: 'all connections to be idle and the breaker closed', timeoutMs: 15_000, intervalMs: 50 },
+    );
+  }
+
+  /** Calm, and what the outage before has taken from the budget for retries does not matter any more. */
+  async rested(): Promise<Vitals> {
+    const enough = (0.9 * (this.#service?.options.retriesPerSecond ?? 0) * budgetWindowMs) / 1_000;
+    const that = `${enough} retries to be allowed`;
+    await eventually(async () => (await this.vitals()).budgetLeft >= enough, {
+      that,
+      timeoutMs: 15_000,
+      intervalMs: 50,
+    });
+    return this.calm();
+  }
+
+  /** A product that nobody else orders. */
+  async product(): Promise<string> {
+    const sku = `sku-${randomUUID()}`;
+    const { status } = await this.service.request('POST', '/products', { sku, stock: initialStock });
+    if (status !== 201) throw new Error(`a product could not be made: ${status}`);
+    return sku;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy.setMode('pass');
+    this.server.thaw();
+    await this.#service?.process[Symbol.asyncDispose]();
+    await this.proxy.dispose();
+    await this.server.dispose();
+    rmSync(this.directory, { recursive: true, force: true });
+    release(this.directory);
+  }
+
+  /** All connections are open and all code has run once, so that figures compare like with like. */
+  async #warmUp(): Promise<void> {
+    const sku = await this.product();
+    for (const way of ['/orders', '/units']) {
+      const requests = Array.from({ length: 40 }, (_, index) =>
+        this.service.request('POST', `${way}?sku=${sku}&quantity=${index + 1}`, { sku, quantity: index + 1 }),
+      );
+      await Promise.all(requests);
+    }
+  }
+
+  #configure({ deadlineMs, retriesPerSecond }: ServiceOptions): void {
+    const config = {
+      service: 'orders',
+      plugins: {
+        logger: { use: '@keelson/logger-bunyan', level: 'warn', format: 'json' },
+        database: {
+          use: '@keelson/database-postgresql',
+          url: this.proxy.url(this.databaseUrl),
+          migrations: { atStart: true },
+          session: { timeoutMs: deadlineMs },
+          pool: { max: poolMax },
+        },
+        retry: {
+          use: '@keelson/retry-opossum',
+          policies: { default: { budget: { floorPerSecond: retriesPerSecond, windowMs: budgetWindowMs } } },
+        },
+        health: { use: '@keelson/health' },
+        http: { use: '@keelson/http-express', port: 0, host: '127.0.0.1' },
+        orders: { use: `${root}examples/orders/dist/orders.plugin.js`, welcome: true },
+        outages: { use: fileURLToPath(new URL('./outages.plugin.ts', import.meta.url)) },
+      },
+    };
+    // JSON is YAML.
+    writeFileSync(join(this.directory, 'keelson.yaml'), JSON.stringify(config, undefined, 2));
+  }
+}

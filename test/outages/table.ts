@@ -1,0 +1,78 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Account, Refusals } from './account.js';
+
+export interface Row {
+  readonly name: string;
+  readonly account: Account;
+}
+
+type Column = readonly [title: string, cell: (row: Row) => string | number];
+
+const columns: readonly Column[] = [
+  ['outage', ({ name }) => name],
+  ['requests', ({ account }) => account.requests],
+  ['acknowledged', ({ account }) => account.acknowledged],
+  ['refused', ({ account }) => refusalsOf(account.refused) || 0],
+  ['lost', ({ account }) => account.lost],
+  ['done twice', ({ account }) => account.duplicated],
+  ['stored, not confirmed', ({ account }) => account.unconfirmed],
+  ['longest', ({ account }) => `${(account.longestMs / 1_000).toFixed(1)} s`],
+  ['first success', ({ account }) => milliseconds(account.firstSuccessMs)],
+  ['attempts per request', ({ account }) => account.attemptsPerRequest.toFixed(2)],
+  ['retries', ({ account }) => `${account.retries} of ${Math.floor(account.retriesAllowed)}`],
+];
+
+/** A Markdown table with a row for each outage. */
+export function tableOf(rows: readonly Row[]): string {
+  const lines = [
+    columns.map(([title]) => title),
+    columns.map(() => '---'),
+    ...rows.map(row => columns.map(([, cell]) => String(cell(row)))),
+  ];
+  return lines.map(cells => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+const frame = /(<!-- outages: begin -->\n)[\s\S]*?(\n<!-- outages: end -->)/;
+
+/** Puts `text` where `page` keeps the table of the last run. */
+export function writeInto(page: string, text: string): void {
+  const before = readFileSync(page, 'utf8');
+  writeFileSync(
+    page,
+    before.replace(frame, (_all, begin: string, end: string) => begin + text + end),
+  );
+}
+
+/** The outages that the table of `page` speaks of. */
+export function outagesIn(page: string): string[] {
+  const table = frame.exec(readFileSync(page, 'utf8'))?.[0] ?? '';
+  const [, , ...rows] = table.split('\n').filter(line => line.startsWith('|'));
+  return rows.map(row => row.split(' | ')[0]?.slice(2) ?? '');
+}
+
+/** `3 requests + 2 units: 503 CODE, wait 1 s`, one for each code. */
+function refusalsOf(refused: readonly Refusals[]): string {
+  const codes = [...new Set(refused.map(({ status, code }) => `${status} ${code}`))].toSorted();
+  return codes
+    .map(name =>
+      refusal(
+        name,
+        refused.filter(each => `${each.status} ${each.code}` === name),
+      ),
+    )
+    .join('; ');
+}
+
+function refusal(name: string, alike: readonly Refusals[]): string {
+  const counts = { request: 0, unit: 0 };
+  for (const { way, count } of alike) counts[way === 'orders' ? 'request' : 'unit'] += count;
+  const told = Object.entries(counts).flatMap(([noun, count]) =>
+    count === 0 ? [] : [`${count} ${noun}${count === 1 ? '' : 's'}`],
+  );
+  const waits = alike.flatMap(({ waitSeconds }) => waitSeconds ?? []);
+  return `${told.join(' + ')}: ${name}, ${waits.length === 0 ? 'no wait' : `wait ${Math.max(...waits)} s`}`;
+}
+
+function milliseconds(value: number | undefined): string {
+  return value === undefined ? '' : `${Math.round(value)} ms`;
+}

@@ -1,0 +1,21 @@
+/** What the service says of itself at `/vitals`, at any time. */
+export interface Vitals {
+  readonly pid: number;
+  /** After a garbage collection. */
+  readonly heapMb: number;
+  readonly pool: {
+    readonly total: number;
+    readonly idle: number;
+    readonly busy: number;
+    readonly waiting: number;
+  };
+  /** Of the target `database`. */
+  readonly breaker: string;
+  readonly waitingCalls: number;
+  /** Counted since the start of the process, as the retry policy does. */
+  readonly calls: number;
+  readonly attempts: number;
+  readonly retries: number;
+  /** Retries that may be made now. */
+  readonly budgetLeft: number;
+}
