@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +13,18 @@ import { Author, sampleModel } from '../../../test/support/sample-model.js';
 /** Calls itself until the stack of the process is full, which PGlite does not survive. */
 const endless = `create function endless(n integer) returns integer language plpgsql as
   $$ begin return endless(n + 1); end $$; select endless(1)`;
+
+/** A process that commits one author, begins with another, and stays as it is. */
+const insertAndStay = (dataDir: string) => `
+  import { Deadline, silentLogger, systemClock } from '@keelson/core';
+  import { optionsSchema, PgliteDriver } from '@keelson/database-pglite';
+  const options = optionsSchema.parse({ dataDir: ${JSON.stringify(dataDir)} });
+  const driver = new PgliteDriver(options, { clock: systemClock, logger: silentLogger, directory: '.' });
+  const connection = await driver.acquire({ deadline: Deadline.after(60_000, systemClock), readOnly: false });
+  await connection.run([{ sql: "insert into author (email) values ('killed@example.org')" }]);
+  await connection.run([{ sql: "begin" }, { sql: "insert into author (email) values ('never@example.org')" }]);
+  console.log('inserted');
+  setInterval(() => {}, 1_000);`;
 
 describe('PGlite on a folder', { timeout: 120_000 }, () => {
   let folder: string;
@@ -28,7 +42,8 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     await service.database.connect();
     return service;
   };
-  const emails = (database: DatabaseService) => database.read(async em => (await em.findAll(Author)).map(a => a.email));
+  const emails = (database: DatabaseService) =>
+    database.read(async em => (await em.findAll(Author, { orderBy: { id: 'asc' } })).map(a => a.email));
 
   test('keeps what was committed across restarts, migrates once, and takes over the lock of a dead process', async () => {
     {
@@ -68,6 +83,21 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     expect(await readFile(join(folder, 'file'), 'utf8')).toBe('in the way');
   });
 
+  test('keeps what was committed by a process that was killed, and nothing else of it', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', insertAndStay(dataDir)], {
+      cwd: new URL('..', import.meta.url),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(child.stdout, 'data');
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    await using service = await started();
+    expect(await emails(service.database)).toEqual(['first@example.org', 'killed@example.org']);
+  });
+
   test('keeps what was committed when PGlite ends by itself, and goes on with it', async () => {
     await using service = await started();
     const { database } = service;
@@ -77,7 +107,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
       await em.insert(Author, { email: `run ${++runs}` });
       if (runs === 1) await em.execute(endless);
     });
-    expect(await emails(database)).toEqual(['first@example.org', 'second@example.org', 'run 2']);
+    expect(await emails(database)).toEqual(['first@example.org', 'killed@example.org', 'second@example.org', 'run 2']);
     expect(service.logger.find('PGlite has ended by itself')).toBeDefined();
     const rested = { total: 1, idle: 1, busy: 0, counters: { opened: 2, discarded: { lost: 1 } } };
     await eventually(() => expect(database.stats()).toMatchObject(rested));
