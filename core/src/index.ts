@@ -68,6 +68,7 @@ export {
   type Observation,
   silentMetrics,
 } from './slots/metrics.js';
+export { type MigrateCommand, type MigrateCommandContext, MigrateCommands } from './slots/migrate-commands.js';
 export {
   type Attempt,
   type ExecuteOptions,

@@ -95,7 +95,7 @@ describe('the code of docs/database.md', () => {
   test('after the outcome', async () => {
     await database.session(async (em, session) => {
       em.create(Author, { email: 'told@example.org' });
-      session.onCommit(() => told.push('send the mail'));
+      session.onCommit(() => void told.push('send the mail'));
     });
     expect(told).toEqual(['send the mail']);
   });

@@ -1,7 +1,9 @@
 import semver from 'semver';
 import { formatError } from '../errors/format-error.js';
+import { isKeelsonError } from '../errors/keelson-error.js';
+import { StartError } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
-import { totalMs } from '../kernel/report.js';
+import { errorCode, firstLine, totalMs } from '../kernel/report.js';
 import type { Diagnosis } from '../plugin/plugin.js';
 import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
 
@@ -33,7 +35,7 @@ finds, and stops them again. Nothing is changed. check looks at the configuratio
       }
     } catch (error) {
       if (options.json !== true) terminal.err(formatError(error, { verbose: options.verbose === true }));
-      findings.push({ plugin: 'kernel', name: 'start', status: 'fail', output: formatError(error) });
+      findings.push(...failures(error));
     }
     if (options.json === true) terminal.out(JSON.stringify(findings, undefined, 2));
     else for (const finding of findings) terminal.out(format(finding));
@@ -43,6 +45,19 @@ finds, and stops them again. Nothing is changed. check looks at the configuratio
 
 interface Finding extends Diagnosis {
   readonly plugin: string;
+}
+
+/** A finding for each plugin that did not start, or one for what kept all of them from being tried. */
+function failures(error: unknown): Finding[] {
+  const { report } = error instanceof StartError ? error : {};
+  const failed = report?.plugins.filter(plugin => plugin.outcome === 'failed') ?? [];
+  if (failed.length === 0) return [failure('kernel', error)];
+  return failed.map(plugin => failure(plugin.key, plugin.error));
+}
+
+function failure(plugin: string, error: unknown): Finding {
+  const hint = isKeelsonError(error) && error.hint !== undefined ? error.hint : 'Look at what the plugin says.';
+  return { plugin, name: 'start', status: 'fail', output: `${errorCode(error)}: ${firstLine(error)}`, hint };
 }
 
 function nodeVersion(): Finding {

@@ -1,43 +1,82 @@
+import { KeelsonError } from '../errors/keelson-error.js';
 import { Kernel } from '../kernel/kernel.js';
-import { slotNamed } from '../kernel/slots.js';
-import type { ServiceToken } from '../token.js';
+import { type MigrateCommand, MigrateCommands } from '../slots/migrate-commands.js';
 import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
-
-/** What this command needs of a database; the contract has it among others. */
-interface Migrates {
-  migrate(): Promise<readonly string[]>;
-}
 
 export const migrate: Command = {
   name: 'migrate',
-  summary: 'apply the migrations that are not applied yet, and end',
-  usage: '[--config keelson.yaml] [--environment <name>] [--json] [--verbose]',
-  help: `Starts the databases of the configuration and nothing else, applies their migrations and stops. Safe when several
-instances do it at once.
+  summary: 'bring the tables of the databases up to date, or look how they stand',
+  usage: '[up | down | status | create] [--database <key>] [--config keelson.yaml] [--environment <name>] [--json]',
+  help: `Starts the databases of the configuration and nothing else, does what the word says (\`up\` when there is none) and
+stops. Safe when several instances do it at once. With more than one database, \`--database\` chooses.
 
-  keelson migrate --environment production`,
-  options: configOptions,
-  async run(options, _positionals, terminal) {
+  keelson migrate --environment production
+  keelson migrate up AddOrders              up to and with the one named
+  keelson migrate down                      takes the last one back
+  keelson migrate status
+  keelson migrate create AddOrders src/migrations`,
+  options: { ...configOptions, database: { type: 'string', short: 'd' } },
+  positionals: true,
+  async run(options, [word = 'up', ...words], terminal) {
     await using kernel = await Kernel.start({
       ...kernelOptions(options, terminal),
       ...withoutLogger,
       onSlowStart: terminal.err,
-      only: plugin => plugin.planned.manifest.slot === 'database',
+      only: ({ planned }) => planned.manifest.slot === 'database' && chosen(planned.key, options.database),
     });
-    const databases = kernel.plan.plugins.filter(plugin => plugin.manifest.slot === 'database');
-    const applied: Record<string, readonly string[]> = {};
+    const databases = kernel.plan.plugins.filter(
+      ({ manifest, key }) => manifest.slot === 'database' && chosen(key, options.database),
+    );
+    if (databases.length === 0) throw noDatabase(options.database);
+    if (databases.length > 1 && !severally.has(word)) throw manyDatabases(word, databases);
+    const said: Record<string, string[]> = {};
     for (const { key, instance } of databases) {
-      const token = slotNamed('database')?.token as ServiceToken<Migrates>;
-      const database = kernel.container.get(token, instance === undefined ? undefined : { name: instance });
-      applied[key] = await database.migrate();
+      const lines: string[] = [];
+      said[key] = lines;
+      const known = kernel.container.get(MigrateCommands, instance === undefined ? undefined : { name: instance });
+      const out = (line: string) => {
+        lines.push(line);
+        if (options.json !== true) terminal.out(`${key}: ${line}`);
+      };
+      await commandOf(known, word).run({ words, out });
     }
-    if (options.json === true) terminal.out(JSON.stringify(applied, undefined, 2));
-    else for (const [key, names] of Object.entries(applied)) terminal.out(describe(key, names));
-    if (databases.length === 0) terminal.err('No database is configured.');
+    if (options.json === true) terminal.out(JSON.stringify(said, undefined, 2));
     return exitCodes.clean;
   },
 };
 
-function describe(key: string, names: readonly string[]): string {
-  return names.length === 0 ? `${key}: nothing left to apply` : `${key}: applied ${names.join(', ')}`;
+/** What may be done to all databases with one word. */
+const severally = new Set(['up', 'status']);
+
+function chosen(key: string, database: string | boolean | undefined): boolean {
+  return database === undefined || key === database;
+}
+
+function commandOf(known: readonly MigrateCommand[], word: string): MigrateCommand {
+  const command = known.find(({ name }) => name === word);
+  if (command !== undefined) return command;
+  throw new KeelsonError({
+    code: 'CLI_COMMAND_UNKNOWN',
+    message: `keelson migrate does not know "${word}".`,
+    hint: `It knows: ${known.map(({ name }) => name).join(', ')}.`,
+    facts: { word },
+  });
+}
+
+function noDatabase(database: string | boolean | undefined): KeelsonError {
+  return new KeelsonError({
+    code: 'CLI_DATABASE_UNKNOWN',
+    message: database === undefined ? 'No database is configured.' : `There is no database "${database}".`,
+    hint: 'keelson explain shows the plugins of the service.',
+  });
+}
+
+function manyDatabases(word: string, databases: readonly { readonly key: string }[]): KeelsonError {
+  const keys = databases.map(({ key }) => key);
+  return new KeelsonError({
+    code: 'CLI_DATABASE_UNKNOWN',
+    message: `keelson migrate ${word} works on one database, and the service has ${keys.length}.`,
+    hint: `Choose one with --database: ${keys.join(', ')}.`,
+    facts: { databases: keys },
+  });
 }

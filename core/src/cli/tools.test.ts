@@ -25,7 +25,11 @@ plugins:
      const token = Symbol.for('@keelson/database/DatabaseService');
      export default {
        name: 'small', slot: 'database', provides: [token], config: z.object({ dataDir: z.string() }),
-       register({ bind }) { bind(token).toConstantValue({ migrate: async () => ['001_orders'] }); },
+       register({ bind }) {
+         bind(token).toConstantValue({});
+         const run = async ({ words, out }) => out(['applied 001_orders', ...words].join(' '));
+         bind(Symbol.for('@keelson/core/MigrateCommands')).toConstantValue([{ name: 'up', summary: '', usage: '', run }]);
+       },
        async diagnose() { return [
          { name: 'clock skew', status: 'pass', output: 'The clocks are 3 ms apart.' },
          { name: 'pool', status: 'warn', output: 'The pool may take all connections.', hint: 'Lower pool.max.' },
@@ -144,6 +148,22 @@ describe('keelson migrate', () => {
     const { code, out } = await keelson(service, ['migrate']).ended;
     expect(code).toBe(0);
     expect(out).toBe('database: applied 001_orders\ndatabase stopped\n');
+  });
+
+  test('does what the word says, and names the words it knows', async () => {
+    expect((await keelson(service, ['migrate', 'up', '002_lines']).ended).out).toContain(
+      'applied 001_orders 002_lines',
+    );
+    const { code, err } = await keelson(service, ['migrate', 'sideways']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('CLI_COMMAND_UNKNOWN');
+    expect(err).toContain('It knows: up.');
+  });
+
+  test('refuses a database that is not configured', async () => {
+    const { code, err } = await keelson(service, ['migrate', '--database', 'database/reporting']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('CLI_DATABASE_UNKNOWN');
   });
 });
 

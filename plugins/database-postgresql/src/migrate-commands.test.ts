@@ -50,8 +50,8 @@ describe('the commands of keelson migrate', () => {
 
   async function run(name: string, ...words: string[]): Promise<string[]> {
     const lines: string[] = [];
-    const command = migrateCommands.find(each => each.name === name);
-    await command?.run({ database: service.database, words, directory, out: line => lines.push(line) });
+    const command = migrateCommands(service.database, directory).find(each => each.name === name);
+    await command?.run({ words, out: line => lines.push(line) });
     return lines;
   }
 

@@ -48,7 +48,7 @@ export {
 export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
-export { type MigrateCommand, type MigrateCommandContext, migrateCommands } from './migrations/migrate-commands.js';
+export { migrateCommands } from './migrations/migrate-commands.js';
 export type { AppliedMigration, MigrationStatus } from './migrations/migration-status.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';

@@ -3,6 +3,7 @@ import {
   HealthService,
   Logger,
   Metrics,
+  MigrateCommands,
   type Plugin,
   type PluginManifest,
   type RegisterContext,
@@ -11,7 +12,9 @@ import {
 } from '@keelson/core';
 import { DatabaseService } from './database-service.js';
 import { createDatabaseService } from './default-database-service.js';
+import { diagnoseDatabase } from './diagnose.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm.js';
@@ -38,10 +41,12 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
   return {
     ...parts.manifest,
     register: context => bindService(context, parts),
-    async start({ container, config, instance, signal, logger, key }) {
+    async start({ container, config, instance, signal, logger, key, serving }) {
       const database = container.get<DatabaseService>(DatabaseService, named(instance));
       signal.addEventListener('abort', () => void database.disconnect(), { once: true });
       await database.connect();
+      // A tool that only asks gets to see the tables as they are.
+      if (!serving) return;
       if (config.migrations.atStart) {
         const applied = await database.migrate();
         logger.info('migrations applied', { count: applied.length, names: applied });
@@ -52,6 +57,13 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
         check: probe => database.health(probe),
       });
     },
+    diagnose: ({ container, instance, config, clock, signal }) =>
+      diagnoseDatabase({
+        database: container.get<DatabaseService>(DatabaseService, named(instance)),
+        options: config,
+        clock,
+        signal,
+      }),
     async stop({ container, instance }) {
       await container.get<DatabaseService>(DatabaseService, named(instance)).disconnect();
     },
@@ -79,6 +91,9 @@ function bindService<Config extends CommonDatabaseOptions>(
         target: key,
       });
     })
+    .inSingletonScope();
+  bind(MigrateCommands)
+    .toDynamicValue(({ get }) => migrateCommands(get<DatabaseService>(DatabaseService, named(instance)), directory))
     .inSingletonScope();
 }
 

@@ -1,34 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { MigrateCommand } from '@keelson/core';
 import type { DatabaseService } from '../database-service.js';
 import { migrationFile } from './migration-file.js';
 
-export interface MigrateCommandContext {
-  readonly database: Pick<DatabaseService, 'migrations' | 'migrate' | 'revert' | 'draftMigration'>;
-  /** The words after the command. */
-  readonly words: readonly string[];
-  /** Where relative paths start. */
-  readonly directory: string;
-  /** Prints one line. */
-  readonly out: (line: string) => void;
-}
+type Migrated = Pick<DatabaseService, 'migrations' | 'migrate' | 'revert' | 'draftMigration'>;
 
-export interface MigrateCommand {
-  readonly name: 'up' | 'down' | 'status' | 'create';
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** How it is called, after its name. */
-  readonly usage: string;
-  run(context: MigrateCommandContext): Promise<void>;
-}
-
-/** What a command line can do about the migrations of one database. */
-export const migrateCommands: readonly MigrateCommand[] = [
+/** What a command line can do about the migrations of `database`; paths start at `directory`. */
+export const migrateCommands = (database: Migrated, directory: string): readonly MigrateCommand[] => [
   {
     name: 'up',
     summary: 'apply the migrations that are not applied yet, up to and with the one named',
     usage: '[<migration>]',
-    async run({ database, words: [to], out }) {
+    async run({ words: [to], out }) {
       const applied = await database.migrate(to === undefined ? {} : { to });
       for (const name of applied) out(`applied ${name}`);
       if (applied.length === 0) out('nothing left to apply');
@@ -38,7 +22,7 @@ export const migrateCommands: readonly MigrateCommand[] = [
     name: 'down',
     summary: 'take the last applied migration back',
     usage: '',
-    async run({ database, out }) {
+    async run({ out }) {
       const reverted = await database.revert();
       out(reverted === undefined ? 'nothing is applied' : `took back ${reverted}`);
     },
@@ -47,7 +31,7 @@ export const migrateCommands: readonly MigrateCommand[] = [
     name: 'status',
     summary: 'say which migrations are applied since when, and which are not',
     usage: '',
-    async run({ database, out }) {
+    async run({ out }) {
       const { applied, pending, unknown } = await database.migrations();
       for (const { name, at } of applied) {
         out(`applied  ${at.toISOString()}  ${name}${unknown.includes(name) ? '  (not part of this version)' : ''}`);
@@ -60,7 +44,7 @@ export const migrateCommands: readonly MigrateCommand[] = [
     name: 'create',
     summary: 'write a migration that adds to the tables what the entities have more',
     usage: '<Name> [<folder>]',
-    async run({ database, words: [name = '', folder = '.'], directory, out }) {
+    async run({ words: [name = '', folder = '.'], out }) {
       const text = migrationFile(name, await database.draftMigration());
       const path = join(folder, `${kebab(name)}.ts`);
       await writeFile(join(directory, path), text, { flag: 'wx' });
