@@ -6,9 +6,11 @@ import { errorCodes as coreCodes } from '@keelson/core';
 import { errorCodes as databaseCodes } from '@keelson/database';
 import { errorCodes as pgliteCodes } from '@keelson/database-pglite';
 import { errorCodes as postgresqlCodes } from '@keelson/database-postgresql';
+import { errorCodes as faultsCodes } from '@keelson/faults';
 import { errorCodes as healthCodes } from '@keelson/health';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
+import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
 import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
 import { describe, expect, test } from 'vitest';
@@ -24,9 +26,11 @@ describe('the documentation', () => {
       databaseCodes,
       pgliteCodes,
       postgresqlCodes,
+      faultsCodes,
       healthCodes,
       httpCodes,
       loggerCodes,
+      cockatielCodes,
       retryCodes,
       telemetryCodes,
     ].flat();

@@ -1,0 +1,84 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createPolicyFetch, type KeelsonError, Kernel, RetryPolicy } from '@keelson/core';
+import { DatabaseService } from '@keelson/database';
+import { afterEach, describe, expect, test } from 'vitest';
+
+let kernel: Kernel | undefined;
+
+afterEach(async () => {
+  await kernel?.stop();
+});
+
+async function start(retry: string, rules: object[], more: object = {}): Promise<Kernel> {
+  const policies = { default: { maxAttempts: 5, initialDelayMs: 1, maxDelayMs: 5, whenOpen: 'refuse' } };
+  kernel = await Kernel.start({
+    config: { service: 'rehearsed', plugins: { retry: { use: retry, policies }, faults: { rules }, ...more } },
+    overrides: { plugins: { faults: { use: '@keelson/faults' } } },
+    variables: {},
+    directory: import.meta.dirname,
+  });
+  return kernel;
+}
+
+async function serve(): Promise<{ url: string; requests: () => number } & Disposable> {
+  let requests = 0;
+  const server = createServer((_request, response) => {
+    requests++;
+    response.end('done');
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return { url, requests: () => requests, [Symbol.dispose]: () => void server.close().closeAllConnections() };
+}
+
+/** With the seeds below no five attempts in a row fail three times: the breaker stays closed however slow the machine. */
+describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehearsal with %s', retry => {
+  test('seldom failures are retried away, and the caller sees none of them', async () => {
+    using server = await serve();
+    const rules = [{ target: 'http-client', kind: 'error', probability: 0.2, seed: 18 }];
+    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
+    for (let request = 0; request < 20; request++) expect((await policyFetch(server.url)).status).toBe(200);
+    expect(server.requests()).toBe(20);
+  });
+
+  test('a target that refuses everything opens its breaker, and nothing reaches it', async () => {
+    using server = await serve();
+    const host = new URL(server.url).host;
+    const rules = [{ target: host, kind: 'refusal', probability: 1 }];
+    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
+    const codes: string[] = [];
+    for (let request = 0; request < 3; request++) {
+      codes.push(await policyFetch(server.url, { idempotent: true }).then(String, (error: KeelsonError) => error.code));
+    }
+    expect(codes).toContain('CIRCUIT_OPEN');
+    expect(server.requests()).toBe(0);
+  });
+
+  test('a pool that is used up is waited out, and does not count against the target', async () => {
+    using server = await serve();
+    const rules = [{ target: 'http-client', kind: 'pool-exhaustion', probability: 1 }];
+    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
+    for (let request = 0; request < 3; request++) {
+      await expect(policyFetch(server.url)).rejects.toMatchObject({
+        code: 'RETRY_ATTEMPTS_EXHAUSTED',
+        facts: { attempts: 5 },
+        cause: { code: 'FAULT_INJECTED', facts: { kind: 'pool-exhaustion' } },
+      });
+    }
+  });
+
+  test('sessions of the database come through failures that their work does not see', async () => {
+    const rules = [{ target: 'database', kind: 'refusal', probability: 0.3, seed: 2 }];
+    const { container } = await start(retry, rules, { database: { use: '@keelson/database-pglite' } });
+    const database = container.get(DatabaseService);
+    let runs = 0;
+    for (let session = 0; session < 10; session++) {
+      await database.session(async em => {
+        runs++;
+        await em.execute('select 1');
+      });
+    }
+    expect(runs).toBe(10);
+  }, 60_000);
+});
