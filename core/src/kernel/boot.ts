@@ -72,8 +72,9 @@ export async function boot(
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
   if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
   const chosen = only === undefined ? undefined : withNeeds(running.filter(only), plan);
+  for (const plugin of running) if (chosen?.has(plugin.key) === false) plugin.leaveOut();
   const started = await inLevels(async plugin => {
-    if (chosen?.has(plugin.key) !== false && canStart(plugin, running)) await plugin.start(cancel);
+    if (!plugin.leftOut && canStart(plugin, running)) await plugin.start(cancel);
   });
   if (!started || only !== undefined) return started;
   return inLevels(async plugin => {

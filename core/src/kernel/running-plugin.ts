@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly environment: string | undefined;
   /** By key: who stands in for the optional plugins. */
   readonly standbys: ReadonlyMap<string, Standby>;
+  /** False when a tool starts the plugins only to ask them something. */
+  readonly serving: boolean;
 }
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
@@ -41,6 +43,7 @@ export class RunningPlugin {
   /** Whether `start` has been called: then `stop` is owed. */
   #begun = false;
   #letIn = false;
+  #leftOut = false;
   #busy = false;
   #waitsFor: string | undefined;
 
@@ -76,8 +79,18 @@ export class RunningPlugin {
     return this.#busy && { waitsFor: this.#waitsFor };
   }
 
+  /** Whether this start is about others alone. */
+  get leftOut(): boolean {
+    return this.#leftOut;
+  }
+
   get diagnoses(): boolean {
     return this.#plugin?.diagnose !== undefined;
+  }
+
+  /** It is not to be started, and nobody waits for it. */
+  leaveOut(): void {
+    this.#leftOut = true;
   }
 
   /** Called alone for telemetry, before anything instrumented is imported. */
@@ -235,9 +248,9 @@ export class RunningPlugin {
   }
 
   #context(): PluginContext<unknown> {
-    const { clock, lifecycle, directory, service, environment } = this.#surroundings;
+    const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
     const { key, instance } = this.planned;
-    return { config: this.#config, key, instance, service, environment, directory, clock, lifecycle };
+    return { config: this.#config, key, instance, service, environment, directory, clock, lifecycle, serving };
   }
 
   #runContext(signal: AbortSignal): RunContext<unknown> {

@@ -100,7 +100,7 @@ export class Start {
       durationMs: this.clock.now() - this.#startedAt,
       planMs: this.#planMs,
       levels: this.plan.levels.length,
-      plugins: this.running.map(plugin => plugin.report(this.running)),
+      plugins: this.running.filter(plugin => !plugin.leftOut).map(plugin => plugin.report(this.running)),
     };
   }
 
@@ -170,7 +170,8 @@ export class Start {
   }: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
     const { container, clock, lifecycle } = this;
     const registry = new BindingRegistry([]);
-    return { container, clock, lifecycle, directory, environment, service, registry, standbys: new Map() };
+    const serving = this.options.only === undefined;
+    return { container, clock, lifecycle, directory, environment, service, registry, standbys: new Map(), serving };
   }
 }
 

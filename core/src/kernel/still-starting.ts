@@ -10,7 +10,7 @@ export function stillStarting(running: readonly RunningPlugin[], elapsedMs: numb
   });
   const keys = running.filter(plugin => plugin.busy).map(plugin => plugin.key);
   const waiting = running
-    .filter(plugin => plugin.outcome === 'not-tried' && !plugin.busy)
+    .filter(plugin => plugin.outcome === 'not-tried' && !plugin.busy && !plugin.leftOut)
     .map(({ key, planned }) => {
       const needs = keys.filter(other => planned.needs.has(other));
       return needs.length === 0 ? key : `${key} (needs ${needs.join(', ')})`;

@@ -63,6 +63,11 @@ export interface PluginContext<Config> {
   readonly directory: string;
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
+  /**
+   * False when a tool (`keelson doctor`, `keelson migrate`) starts the plugin to ask it something: then open nothing to
+   * others and change nothing unasked. `ready` is not called.
+   */
+  readonly serving: boolean;
 }
 
 export interface RegisterContext<Config> extends PluginContext<Config> {

@@ -57,6 +57,7 @@ export class Harness implements AsyncDisposable {
       directory: '.',
       clock,
       lifecycle,
+      serving: true,
       container,
       logger,
       signal,

@@ -1,6 +1,7 @@
 import { definePlugin, HttpServer, Logger, type RunContext, Telemetry } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
 import { databaseSessions } from './database-sessions.js';
+import { diagnosePort } from './diagnose-port.js';
 import { ExpressHttpServer, ExpressHttpServerToken } from './express-http-server.js';
 import manifest from './manifest.js';
 import type { HttpOptions } from './options.js';
@@ -25,7 +26,7 @@ export default definePlugin<HttpOptions>({
   },
 
   async start(context) {
-    await serverOf(context).listen();
+    if (context.serving) await serverOf(context).listen();
   },
 
   ready(context) {
@@ -33,6 +34,8 @@ export default definePlugin<HttpOptions>({
     const hasDatabase = container.isBound(DatabaseService);
     serverOf(context).letIn(hasDatabase ? databaseSessions(container.get(DatabaseService)) : undefined);
   },
+
+  diagnose: ({ config }) => diagnosePort(config),
 
   async drain(context) {
     context.waitingFor('the requests that are being answered');

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { SentryIngest } from './sentry-ingest.fixture.js';
 
 /** A service of one express router on a real database, in a process of its own. */
@@ -191,4 +191,44 @@ test('enabled: false hooks nothing, keeps nothing and sends nothing', async () =
   const child = run(script, ingest.dsn, { enabled: false });
   expect((await once(child, 'exit'))[0]).toBe(0);
   expect(ingest.items).toEqual([]);
+});
+
+describe('what keelson doctor tells', () => {
+  const diagnosed = `
+    const [found] = (await kernel.diagnose()).values();
+    process.send(found);
+    await stop(kernel);
+  `;
+
+  test('modules loaded before their hooks are named', async () => {
+    await using ingest = await SentryIngest.start();
+    const child = run(`${service} await import('express'); const kernel = await start(); ${diagnosed}`, ingest.dsn);
+    expect(await message(child)).toMatchObject([
+      { name: 'sending', status: 'pass' },
+      { name: 'hooks', status: 'warn', output: expect.stringContaining('express, router') },
+    ]);
+  });
+
+  test('modules loaded after their hooks are as they should be', async () => {
+    await using ingest = await SentryIngest.start();
+    const later = `const kernel = await start(); await import('express'); await import('pg');`;
+    const child = run(`${service} ${later} ${diagnosed}`, ingest.dsn);
+    expect(await message(child)).toMatchObject([{ name: 'sending' }, { name: 'hooks', status: 'pass' }]);
+  });
+
+  test('modules that lost their hooks on the way are named', async () => {
+    await using ingest = await SentryIngest.start();
+    const lost = `await import('pg'); globalThis.__SENTRY_ORCHESTRION__.runtime.length = 0;`;
+    const child = run(`${service} const kernel = await start(); ${lost} ${diagnosed}`, ingest.dsn);
+    expect(await message(child)).toMatchObject([
+      {},
+      { status: 'warn', output: expect.stringContaining('pg, pg-pool') },
+    ]);
+  });
+
+  test('telemetry that is switched off is fine', async () => {
+    await using ingest = await SentryIngest.start();
+    const child = run(`${service} const kernel = await start(); ${diagnosed}`, ingest.dsn, { enabled: false });
+    expect(await message(child)).toMatchObject([{ status: 'pass', output: expect.stringContaining('Switched off') }]);
+  });
 });

@@ -1,4 +1,5 @@
 import { definePlugin, type PluginContext, silentTelemetry, Telemetry } from '@keelson/core';
+import { diagnoseTelemetry } from './diagnose.js';
 import { loadedTooEarly } from './loaded-modules.js';
 import manifest from './manifest.js';
 import type { TelemetrySentryOptions } from './options.js';
@@ -35,6 +36,7 @@ export default definePlugin<TelemetrySentryOptions>({
     if (modules.length > 0)
       logger.warn('loaded before the telemetry could hook them: spans of theirs will be missing', { modules });
   },
+  diagnose: async ({ config }) => diagnoseTelemetry(config, instrumented.get(config)?.tooEarly ?? []),
   stop: async ({ config, container, logger }) => {
     const telemetry = container.get(Telemetry);
     if (!(telemetry instanceof SentryTelemetry)) return;

@@ -6,7 +6,7 @@ export const Order = defineEntity({
   properties: {
     /** UUID version 7: begins with the time, so that sorting by it sorts by age. */
     id: p.uuid().primary(),
-    sku: p.string(),
+    sku: p.text(),
     quantity: p.integer(),
     status: p.enum(['placed', 'cancelled'] as const),
     createdAt: p.datetime(),

@@ -4,7 +4,7 @@ export const Product = defineEntity({
   name: 'Product',
   tableName: 'products',
   properties: {
-    sku: p.string().primary(),
+    sku: p.text().primary(),
     /** Pieces that can still be ordered. */
     stock: p.integer(),
   },

@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { freePort } from '../../../test/support/free-port.js';
+import { diagnosePort } from './diagnose-port.js';
+import { Harness } from './harness.fixture.js';
+import plugin from './index.js';
+
+test('a port that is free is found free, and given back', async () => {
+  const place = { port: await freePort(), host: '127.0.0.1' };
+  const found = [{ name: 'port', status: 'pass', output: `Port ${place.port} is free.` }];
+  expect(await diagnosePort(place)).toEqual(found);
+  expect(await diagnosePort(place)).toEqual(found);
+});
+
+test('a port in use is a warning, since it may be the running service itself', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const [found] = await diagnosePort({ port, host: '127.0.0.1' });
+  other.close();
+  expect(found).toMatchObject({ status: 'warn', output: `Port ${port} is in use by another process.` });
+  expect(found?.hint).toMatch(/^Nothing to do when it is this service.* set another port/);
+});
+
+test('an address of another machine is a failure', async () => {
+  const [found] = await diagnosePort({ port: 0, host: '192.0.2.1' });
+  expect(found).toMatchObject({ status: 'fail', hint: expect.stringContaining('an address of this machine') });
+});
+
+test('a start that serves nobody listens nowhere, and stops cleanly', async () => {
+  await using harness = new Harness();
+  const context = { ...harness.context, serving: false };
+  await plugin.register?.({ ...context, bind: harness.container.bind.bind(harness.container) } as never);
+  await plugin.start?.(context);
+  expect(harness.http.url).toBeUndefined();
+  expect(await plugin.diagnose?.(context)).toMatchObject([{ name: 'port', status: 'pass' }]);
+});

@@ -1,0 +1,22 @@
+import { createServer } from 'node:http';
+import { type Diagnosis, isKeelsonError } from '@keelson/core';
+import { listen } from './listen.js';
+import type { HttpOptions } from './options.js';
+
+/** Whether a start could listen: takes the port for a moment, and gives it back. */
+export async function diagnosePort(place: Pick<HttpOptions, 'port' | 'host'>): Promise<readonly Diagnosis[]> {
+  const server = createServer();
+  try {
+    await listen(server, place);
+    const output = place.port === 0 ? 'Any free port will be taken.' : `Port ${place.port} is free.`;
+    return [{ name: 'port', status: 'pass', output }];
+  } catch (error) {
+    if (!isKeelsonError(error)) throw error;
+    // The service itself may be what listens: then a start beside it is not what is wanted.
+    const status = error.code === 'HTTP_PORT_TAKEN' ? 'warn' : 'fail';
+    const running = status === 'warn' ? 'Nothing to do when it is this service that runs already. Otherwise: ' : '';
+    return [{ name: 'port', status, output: error.message, hint: `${running}${error.hint ?? ''}` }];
+  } finally {
+    server.close();
+  }
+}

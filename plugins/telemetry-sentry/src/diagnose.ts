@@ -1,0 +1,25 @@
+import type { Diagnosis } from '@keelson/core';
+import { loadedWithoutHooks } from './loaded-modules.js';
+import type { TelemetrySentryOptions } from './options.js';
+
+/** What `keelson doctor` tells of Sentry. Asks nobody over the network: the DSN is not tried out. */
+export function diagnoseTelemetry(options: TelemetrySentryOptions, tooEarly: readonly string[]): readonly Diagnosis[] {
+  if (!options.enabled) return [pass('sending', 'Switched off: nothing is sent to Sentry.')];
+  const sending = pass('sending', 'There is a DSN; it was not tried out.');
+  return options.instrumentModules ? [sending, aboutHooks(tooEarly)] : [sending];
+}
+
+function aboutHooks(tooEarly: readonly string[]): Diagnosis {
+  const unhooked = [...new Set([...tooEarly, ...loadedWithoutHooks()])];
+  if (unhooked.length === 0) return pass('hooks', 'Every module that is traced was hooked as it was loaded.');
+  return {
+    name: 'hooks',
+    status: 'warn',
+    output: `Loaded without the hooks of Sentry: ${unhooked.join(', ')}. Their spans will be missing.`,
+    hint: 'Start with keelson start, or call Kernel.start before importing anything that imports them.',
+  };
+}
+
+function pass(name: string, output: string): Diagnosis {
+  return { name, status: 'pass', output };
+}
