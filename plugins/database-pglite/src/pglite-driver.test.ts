@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseService } from '@keelson/database';
+import { Deadline, silentLogger, systemClock } from '@keelson/core';
+import type { DatabaseService, DriverConnection } from '@keelson/database';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { createPgliteService } from '../../../test/support/pglite-service.js';
 import { Author, sampleModel } from '../../../test/support/sample-model.js';
+import { optionsSchema } from './options.js';
+import { PgliteDriver } from './pglite-driver.js';
 
 /** Calls itself until the stack of the process is full, which PGlite does not survive. */
 const endless = `create function endless(n integer) returns integer language plpgsql as
@@ -111,6 +114,36 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     expect(service.logger.find('PGlite has ended by itself')).toBeDefined();
     const rested = { total: 1, idle: 1, busy: 0, counters: { opened: 2, discarded: { lost: 1 } } };
     await eventually(() => expect(database.stats()).toMatchObject(rested));
+  });
+
+  test('lends a connection that was given back inside a transaction as if nothing had been done on it', async () => {
+    const options = optionsSchema.parse({ dataDir });
+    const driver = new PgliteDriver(options, { clock: systemClock, logger: silentLogger, directory: '.' });
+    const soon = () => Deadline.after(10_000, systemClock);
+    const lent = () => driver.acquire({ deadline: soon(), readOnly: false });
+    const begin = [{ sql: 'begin' }, { sql: "insert into author (email) values ('left open')" }];
+    const endings: ((connection: DriverConnection) => void)[] = [
+      connection => connection.release(),
+      connection => connection.destroy(new Error('enough')),
+    ];
+    try {
+      for (const end of endings) {
+        for (const next of ['select 1', 'select 1 from no_such_table']) {
+          const connection = await lent();
+          await connection.run([...begin, { sql: next }]);
+          end(connection);
+          expect(connection.status).toBe('lost');
+          expect((await connection.run([{ sql: 'select 1' }])).failure).toBeDefined();
+        }
+      }
+      const connection = await lent();
+      const { results } = await connection.run([{ sql: "select 1 from author where email = 'left open'" }]);
+      expect([results[0]?.rows, connection.status]).toEqual([[], 'idle']);
+      connection.release();
+      expect(driver.stats()).toMatchObject({ total: 1, counters: { opened: 1, acquired: 5 } });
+    } finally {
+      await driver.close(soon());
+    }
   });
 
   test('runs migrations on a folder that has data already', async () => {

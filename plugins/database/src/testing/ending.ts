@@ -22,6 +22,18 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
+    name: 'ends a session at its deadline in the middle of one statement after another',
+    async check({ database }) {
+      const work = database.session(
+        async em => {
+          for (let statements = 0; statements < 20_000; statements++) await em.execute('select 1');
+        },
+        { timeoutMs: 100 },
+      );
+      await rejectsWith(work, 'DATABASE_SESSION_ABORTED');
+    },
+  },
+  {
     name: 'ends a session when its caller gives up, and rolls it back',
     async check({ database }) {
       const caller = new AbortController();
