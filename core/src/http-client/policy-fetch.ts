@@ -9,7 +9,10 @@ import { mayRepeat } from './may-repeat.js';
 export interface PolicyFetchOptions {
   /** What the calls are named, before the method: `http-client` for `http-client.get`, the default. */
   readonly name?: string;
-  /** Whose health the breaker judges. Default: host and port of the URL. */
+  /**
+   * Whose health the breaker judges. Default: host and port of the URL. A policy remembers each target that it has seen:
+   * give a name where users choose the hosts.
+   */
   readonly target?: string | ((url: URL) => string);
   /** What sends each attempt. Default: the global `fetch`. */
   readonly fetch?: typeof fetch;

@@ -89,6 +89,15 @@ test('latency: the work begins later, and ends as it does', async () => {
   expect(await running).toBe(300);
 });
 
+test('several rules strike one attempt in their order, up to the first that ends it', async () => {
+  const latency = { ...always, kind: 'latency', latencyMs: 300 };
+  const never = { ...always, kind: 'error', probability: 0 };
+  const ended = strikes(inject(latency, never, latency, always, latency), 1);
+  await clock.advance(600);
+  expect(await ended).toEqual(['refusal']);
+  expect([told, clock.now()]).toEqual([['latency', 'latency', 'refusal'], 600]);
+});
+
 test('a held up attempt ends when its caller gives up or its time is over', async () => {
   const policy = inject({ ...always, kind: 'pool-exhaustion', latencyMs: 60_000 });
   const controller = new AbortController();

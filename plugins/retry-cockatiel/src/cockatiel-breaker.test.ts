@@ -54,8 +54,13 @@ describe('by the failure rate', () => {
     expect(breaker.state).toBe('open');
   });
 
-  test.each([1, 5, 7, 999])('opens with %i failures of as many when every one must fail', minimumCalls => {
-    const breaker = build({ failureRate: 1, minimumCalls, windowMs: 7_000 });
+  test.each([
+    [1, 1_000],
+    [7, 3_000],
+    [21, 5_000],
+    [999, 60_000],
+  ])('opens with %i failures of as many within %i ms when every one must fail', (minimumCalls, windowMs) => {
+    const breaker = build({ failureRate: 1, minimumCalls, windowMs });
     finish(breaker, ...down(minimumCalls - 1));
     expect(breaker.state).toBe('closed');
     finish(breaker, 'down');

@@ -59,11 +59,27 @@ test('an attempt over its time is cancelled, counts against the target, and the 
   expect(await running).toBe('done');
 });
 
-test('what a cancelled attempt ends with in its time of grace is the result', async () => {
-  const policy = build({ policies: { default: { attemptTimeoutMs: 100, cancelGraceMs: 50 } } });
-  const late = policy.execute(() => clock.sleep(120).then(() => 'committed'), call);
-  await clock.advance(120);
-  expect(await late).toBe('committed');
+describe('what a cancelled attempt ends with in its time of grace', () => {
+  const oneStrike = () =>
+    build({
+      policies: { default: { attemptTimeoutMs: 100, cancelGraceMs: 50, breaker: { consecutiveFailures: 1 } } },
+    });
+
+  test('is the result, and counts against the target all the same', async () => {
+    const policy = oneStrike();
+    const late = policy.execute(() => clock.sleep(120).then(() => 'committed'), call);
+    await clock.advance(120);
+    expect(await late).toBe('committed');
+    expect(policy.notClosed()).toEqual(['database']);
+  });
+
+  test('counts against the target whatever its verdict says', async () => {
+    const policy = oneStrike();
+    const options: ExecuteOptions = { ...call, classify: () => ({ retry: false, availability: 'up' }) };
+    const late = policy.execute(() => clock.sleep(120).then(fail), options);
+    await Promise.all([expect(late).rejects.toThrow('down'), clock.advance(120)]);
+    expect(policy.notClosed()).toEqual(['database']);
+  });
 });
 
 describe('while the breaker is open', () => {
