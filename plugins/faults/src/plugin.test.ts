@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type HealthCheck, type HealthService, RetryPolicy, silentHealthService } from '@keelson/core';
+import { definePlugin, type HealthCheck, type HealthService, RetryPolicy, silentHealthService } from '@keelson/core';
 import { createTestKernel, verifyPlugin } from '@keelson/core/testing';
 import { describe, expect, test } from 'vitest';
 import plugin, { faultsOptionsSchema } from './index.js';
@@ -43,6 +43,16 @@ test('injects what the rules say, warns at its start and in health, and ends wit
   await service.stop();
   expect(checks.size).toBe(0);
   expect(await policy.execute(async () => 'sent', call)).toBe('sent');
+});
+
+test('what others do to start is left alone', async () => {
+  const sender = definePlugin({
+    name: 'sender',
+    requires: [RetryPolicy],
+    start: async ({ container }) => void (await container.get(RetryPolicy).execute(async () => 'sent', call)),
+  });
+  await using service = await createTestKernel({ plugins: [plugin, sender], values: values([rule]) });
+  expect(service.report.outcome).toBe('ready');
 });
 
 test('without rules nothing is wrapped, logged or reported', async () => {

@@ -25,7 +25,10 @@ export const faults = definePlugin<FaultsOptions>({
     if (rehearsal === undefined) return;
     logger.warn('Faults are injected into the calls of this service', { rules: config.rules });
     rehearsal.check = container.get(HealthService).register(warning(config.rules));
-    rehearsal.injector.arm(logTo(logger));
+  },
+  /** Not sooner: a service that cannot start has nothing to rehearse. */
+  ready({ config, logger }) {
+    rehearsals.get(config)?.injector.arm(logTo(logger));
   },
   stop({ config }) {
     const rehearsal = rehearsals.get(config);
