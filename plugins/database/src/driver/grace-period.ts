@@ -15,6 +15,7 @@ export interface GracePeriodOptions {
 export class GracePeriod {
   readonly #options: GracePeriodOptions;
   #timer: Timer | undefined;
+  #asked: PromiseWithResolvers<void> | undefined;
 
   constructor(options: GracePeriodOptions) {
     this.#options = options;
@@ -23,7 +24,18 @@ export class GracePeriod {
   /** Asks the server to end the statement that runs on `connection`. */
   cancel(connection: DriverConnection): void {
     this.begin(connection);
-    if (this.#options.driver.capabilities.has('cancel-query')) void connection.cancel();
+    if (this.#asked !== undefined || !this.#options.driver.capabilities.has('cancel-query')) return;
+    const asked = Promise.withResolvers<void>();
+    this.#asked = asked;
+    void connection.cancel().finally(asked.resolve);
+  }
+
+  /**
+   * Resolves when the server has been asked, or `connection` was destroyed: a cancel request that is still under way
+   * would end a statement of whoever has the connection next.
+   */
+  async cancelled(): Promise<void> {
+    await this.#asked?.promise;
   }
 
   /** Destroys `connection` unless `end` is called in time. */
@@ -46,6 +58,9 @@ export class GracePeriod {
 
   #destroyAfter(ms: number, connection: DriverConnection, reason: () => unknown): void {
     this.end();
-    this.#timer = this.#options.clock.schedule(ms, () => connection.destroy(reason()));
+    this.#timer = this.#options.clock.schedule(ms, () => {
+      connection.destroy(reason());
+      this.#asked?.resolve();
+    });
   }
 }

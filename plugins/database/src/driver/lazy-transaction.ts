@@ -191,6 +191,7 @@ export class LazyTransaction implements DatabaseConnection {
   async #rollback(): Promise<void> {
     if (this.#state.is === 'open' && this.#state.connection.status !== 'idle') {
       const { connection } = this.#state;
+      if (!this.#running) await this.#grace.cancelled();
       if (this.#running || connection.status === 'lost') {
         connection.destroy(new SessionClosedError());
       } else {

@@ -76,7 +76,7 @@ class Unit<T> {
       return result;
     } catch (error) {
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final = this.#last?.abandoned(error, reason) ?? error;
+      const final = this.#last?.abandoned(error, reason) ?? this.#last?.aborted ?? error;
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;

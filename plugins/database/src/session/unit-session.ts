@@ -153,6 +153,13 @@ export class UnitSession implements DatabaseSession {
     return new AmbiguousCommitError({ name, why }, cause);
   }
 
+  /** What ended it before its time: that is what its caller is told, whatever a policy makes of it. */
+  get aborted(): SessionAbortedError | undefined {
+    const { signal } = this.#parts.controller;
+    if (this.#state !== 'rolled back' || !signal.aborted) return undefined;
+    return signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
+  }
+
   /** May the unit run again, and is the server well? Known after `explain`. */
   get verdict(): FailureVerdict {
     const verdict = this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
