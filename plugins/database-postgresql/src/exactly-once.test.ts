@@ -98,7 +98,7 @@ describe('a connection lost during COMMIT', () => {
 
   test('and nobody answers until the deadline: AmbiguousCommitError, never a second attempt', async () => {
     const cut = proxy.onceAtCommit('after');
-    const outcome = insert({ timeoutMs: 700 });
+    const outcome = insert({ timeoutMs: 2_500 });
     await cut;
     await proxy.setMode('blackhole');
     try {
