@@ -75,6 +75,23 @@ describe('the first statement of an opened session', () => {
     expect(recording.statements.flat().filter(sql => sql.includes('delete from author'))).toHaveLength(1);
   });
 
+  test('whose answer does not come in time takes its connection along: whoever is next has no part in it', async () => {
+    await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
+    await single.database.connect();
+    await single.database.session(em => em.execute('select 1'));
+    proxy.stall();
+    const late = await single.database.openSession({ timeoutMs: 100 });
+    await expect(late.em.insert(Author, { email: 'late@example.org' })).rejects.toThrow();
+    await late.rollback();
+    expect(single.database.stats()).toMatchObject({ idle: 0, busy: 0 });
+    const next = single.database.session(em => em.insert(Author, { email: 'next@example.org' }));
+    await eventually(() => single.database.stats().counters.acquired === 3);
+    proxy.resume();
+    await next;
+    expect(await authors('next@example.org')).toBe(1);
+    expect(await authors('late@example.org')).toBe(0);
+  });
+
   test('that got no connection ends the session, also when its error was swallowed', async () => {
     const options = { pool: { acquireTimeoutMs: 100, pingTimeoutMs: 100 } };
     await using impatient = createPostgresqlService({ url: testDatabase.url, options });

@@ -31,6 +31,8 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #onRefusal: (error: unknown) => void;
   #returned: Returned | undefined;
   #lost = false;
+  /** Batches that the server has not answered: until it has, nobody knows what the connection is in the middle of. */
+  #unanswered = 0;
   #lossCause: unknown;
 
   constructor(
@@ -59,9 +61,11 @@ export class PostgresqlConnection implements DriverConnection {
 
   run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (this.#returned === undefined) return Promise.resolve(gone);
+    this.#unanswered += 1;
     return new Promise(resolve => {
       this.#client.query(
         new StatementBatch(statements, this.#types, outcome => {
+          this.#unanswered -= 1;
           if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
           resolve(this.#withTrueCause(outcome));
         }),
@@ -94,7 +98,8 @@ export class PostgresqlConnection implements DriverConnection {
   release(): void {
     const returned = this.#leave();
     if (returned === undefined) return;
-    if (!this.#lost && this.#client.getTransactionStatus() === 'I') returned.giveBack();
+    const isIdle = this.#unanswered === 0 && this.#client.getTransactionStatus() === 'I';
+    if (!this.#lost && isIdle) returned.giveBack();
     else returned.throwAway(new Error('released inside a transaction, or lost'));
   }
 

@@ -189,12 +189,13 @@ export class LazyTransaction implements DatabaseConnection {
   }
 
   async #rollback(): Promise<void> {
-    if (this.#state.is === 'open' && this.#state.connection.status !== 'idle') {
+    if (this.#state.is === 'open') {
       const { connection } = this.#state;
       if (!this.#running) await this.#grace.cancelled();
+      // While a statement runs, `status` is that of before: idle, when it is the one that BEGIN rides with.
       if (this.#running || connection.status === 'lost') {
         connection.destroy(new SessionClosedError());
-      } else {
+      } else if (connection.status !== 'idle') {
         this.#grace.begin(connection);
         await connection.run([{ sql: 'rollback' }]);
         this.#grace.end();
