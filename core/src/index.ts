@@ -43,6 +43,8 @@ export {
   type PluginManifest,
   type RegisterContext,
   type RunContext,
+  type SlotConformance,
+  type StartUnderTest,
 } from './plugin/plugin.js';
 export { type NamedService, namedService, type Requirement } from './plugin/requirement.js';
 export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './safe/safe-copy.js';

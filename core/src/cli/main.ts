@@ -1,6 +1,8 @@
 import { paint } from './paint.js';
 import { run } from './run.js';
 
+// What a command waits for need not keep a process alive by itself.
+setInterval(() => {}, 60_000);
 const code = await run(process.argv.slice(2), {
   variables: process.env,
   out: text => process.stdout.write(`${paint(text, process.stdout)}\n`),

@@ -1,7 +1,7 @@
 import { KeelsonError } from '../errors/keelson-error.js';
 import { Kernel } from '../kernel/kernel.js';
 import { type MigrateCommand, MigrateCommands } from '../slots/migrate-commands.js';
-import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
+import { type Command, configOptions, exitCodes, kernelOptions, type Options, withoutLogger } from './command.js';
 
 export const migrate: Command = {
   name: 'migrate',
@@ -48,7 +48,7 @@ stops. Safe when several instances do it at once. With more than one database, \
 /** What may be done to all databases with one word. */
 const severally = new Set(['up', 'status']);
 
-function chosen(key: string, database: string | boolean | undefined): boolean {
+function chosen(key: string, database: Options[string]): boolean {
   return database === undefined || key === database;
 }
 
@@ -63,7 +63,7 @@ function commandOf(known: readonly MigrateCommand[], word: string): MigrateComma
   });
 }
 
-function noDatabase(database: string | boolean | undefined): KeelsonError {
+function noDatabase(database: Options[string]): KeelsonError {
   return new KeelsonError({
     code: 'CLI_DATABASE_UNKNOWN',
     message: database === undefined ? 'No database is configured.' : `There is no database "${database}".`,

@@ -3,7 +3,7 @@ import { nearest } from '../config/nearest.js';
 import { formatError } from '../errors/format-error.js';
 import { contractVersion } from '../plugin/contract-version.js';
 import { check } from './check.js';
-import { type Command, exitCodes, type Terminal } from './command.js';
+import { type Command, exitCodes, type Options, type Terminal } from './command.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
@@ -52,7 +52,7 @@ function parse(command: Command, words: readonly string[]) {
     args: [...words],
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
     allowPositionals: command.positionals === true,
-  }) as { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  }) as { values: Options; positionals: string[] };
 }
 
 function usage(command: Command): string {

@@ -6,18 +6,25 @@ import { KeelsonError } from '../errors/keelson-error.js';
 import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import type { ConformanceCase } from '../testing/conformance.js';
-import { type Command, exitCodes, type Terminal } from './command.js';
+import { type Command, exitCodes, type Options, type Terminal } from './command.js';
 
 export const verify: Command = {
   name: 'verify',
   summary: 'prove that a plugin keeps the contract and the promises of its slot',
-  usage: `<plugin> [--values '{"key": "value"}'] [--json]`,
+  usage: `<plugin> [--set <key>=<value>]... [--values '{"key": "value"}'] [--json]`,
   help: `Takes the name of an installed package, a file or a folder, starts and stops the plugin in a kernel of its own, and
-runs the suite of its slot (logger, telemetry; databases have theirs in @keelson/database/testing).
+runs the suite of its slot. --set gives it a value of its configuration, --values several as JSON. The suite of a
+database needs one of its own, with no tables in it.
 
   keelson verify ./my-logger
+  keelson verify ./my-driver.js --set url=postgresql://me:secret@127.0.0.1/empty --set pool.max=4
   keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'`,
-  options: { values: { type: 'string' }, json: { type: 'boolean' }, verbose: { type: 'boolean' } },
+  options: {
+    set: { type: 'string', multiple: true, short: 's' },
+    values: { type: 'string' },
+    json: { type: 'boolean' },
+    verbose: { type: 'boolean' },
+  },
   positionals: true,
   async run(options, [name], terminal) {
     if (name === undefined) {
@@ -27,10 +34,20 @@ runs the suite of its slot (logger, telemetry; databases have theirs in @keelson
     const { plugin, manifest } = await loadPlugin(name);
     // Here alone, because it brings the suites of all slots.
     const { verifyPlugin } = await import('../testing/verify-plugin.js');
-    const cases = verifyPlugin(plugin, { values: parseValues(options.values), ...(manifest && { manifest }) });
+    const suite = await plugin.conformance?.();
+    const cases = verifyPlugin(plugin, {
+      values: parseValues(options.values),
+      settings: parseSettings(options.set),
+      ...(manifest && { manifest }),
+      ...(suite && { suite }),
+    });
     const results: Result[] = [];
-    for (const one of cases) results.push(await runCase(one));
-    return tell(plugin.name, results, options.json === true, terminal);
+    for (const one of cases) {
+      const result = await runCase(one);
+      results.push(result);
+      if (options.json !== true) terminal.out(format(result));
+    }
+    return conclude(plugin.name, results, options.json === true, terminal);
   },
 };
 
@@ -48,20 +65,17 @@ async function runCase({ name, run }: ConformanceCase): Promise<Result> {
   }
 }
 
-function tell(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
-  const failed = results.filter(result => result.outcome === 'failed');
+function format({ name, outcome, reason }: Result): string {
+  const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL' }[outcome];
+  return `${sign}  ${name}${reason === undefined ? '' : `\n      ${reason.replaceAll('\n', '\n      ')}`}`;
+}
+
+function conclude(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
+  const failed = results.filter(result => result.outcome === 'failed').length;
+  const kept = results.length - failed;
   if (json) terminal.out(JSON.stringify({ plugin, results }, undefined, 2));
-  else {
-    for (const { name, outcome, reason } of results) {
-      const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL' }[outcome];
-      terminal.out(`${sign}  ${name}${reason === undefined ? '' : `\n      ${reason.replaceAll('\n', '\n      ')}`}`);
-    }
-    const kept = results.length - failed.length;
-    terminal.out(
-      `\n${plugin}: ${kept} of ${results.length} ${failed.length === 0 ? 'kept' : `kept, ${failed.length} broken`}`,
-    );
-  }
-  return failed.length === 0 ? exitCodes.clean : exitCodes.failed;
+  else terminal.out(`\n${plugin}: ${kept} of ${results.length} ${failed === 0 ? 'kept' : `kept, ${failed} broken`}`);
+  return failed === 0 ? exitCodes.clean : exitCodes.failed;
 }
 
 async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: PluginManifest }> {
@@ -77,7 +91,20 @@ async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: Pl
     : { plugin, manifest: await importDefault<PluginManifest>(found.manifest) };
 }
 
-function parseValues(text: string | boolean | undefined): Record<string, unknown> {
+function parseSettings(given: Options[string]): Record<string, string> {
+  const words = Array.isArray(given) ? given : [];
+  const wrong = words.find(word => !/^[^=]+=/.test(word));
+  if (wrong !== undefined) {
+    throw new KeelsonError({
+      code: 'CLI_VALUES_INVALID',
+      message: `--set ${wrong.split('=')[0]} has no key and value.`,
+      hint: 'Write it as --set key=value, or --set pool.max=4 for a key inside another.',
+    });
+  }
+  return Object.fromEntries(words.map(word => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
+}
+
+function parseValues(text: Options[string]): Record<string, unknown> {
   if (typeof text !== 'string') return {};
   try {
     const value: unknown = JSON.parse(text);

@@ -2,7 +2,17 @@ import { entryKeys } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import type { Plugin } from './plugin.js';
 
-const hooks = ['instrument', 'register', 'start', 'ready', 'reconfigure', 'diagnose', 'drain', 'stop'] as const;
+const hooks = [
+  'instrument',
+  'register',
+  'start',
+  'ready',
+  'reconfigure',
+  'diagnose',
+  'conformance',
+  'drain',
+  'stop',
+] as const;
 const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities'] as const;
 const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
 

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Clock } from '../clock.js';
 import type { Lifecycle } from '../kernel/lifecycle.js';
 import type { Logger } from '../slots/logger.js';
+import type { ConformanceCase } from '../testing/conformance.js';
 import type { ServiceToken } from '../token.js';
 import type { Requirement } from './requirement.js';
 
@@ -114,6 +115,16 @@ export interface Diagnosis {
   readonly hint?: string;
 }
 
+/** Starts the plugin under test in a kernel of its own, beside `plugins`; whoever asked stops it. */
+export type StartUnderTest = (options?: {
+  readonly plugins?: Readonly<Record<string, Plugin>>;
+  /** Registers everything and starts nothing. Default false. */
+  readonly idle?: boolean;
+}) => Promise<{ readonly container: Container; stop(): Promise<unknown> }>;
+
+/** The cases that prove an implementation of a slot. */
+export type SlotConformance = (start: StartUnderTest) => readonly ConformanceCase[];
+
 export interface Plugin<Config = unknown> extends PluginManifest<Config> {
   /**
    * Called first of all, before any instrumented module (`pg`, `express`) is loaded. For telemetry plugins alone; may
@@ -133,6 +144,11 @@ export interface Plugin<Config = unknown> extends PluginManifest<Config> {
   reconfigure?(context: RunContext<Config>): void | Promise<void>;
   /** Tries out what only a running plugin can know, for `keelson doctor`. Changes nothing. */
   diagnose?(context: RunContext<Config>): Promise<readonly Diagnosis[]>;
+  /**
+   * The suite of its slot, for `keelson verify`; called by nobody else, so that it may import what only tests need. The
+   * slots of `@keelson/core` have theirs already.
+   */
+  conformance?(): Promise<SlotConformance>;
   /** The stop has begun: take no new work in and wait for what runs. Everything is still there. */
   drain?(context: RunContext<Config>): void | Promise<void>;
   /** Gives back what `start` took, also after a `start` that failed half-way. What it requires is still there. */

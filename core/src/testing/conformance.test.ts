@@ -1,6 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { silentHealthService } from '../slots/health.js';
 import { silentLogger } from '../slots/logger.js';
 import { silentTelemetry } from '../slots/telemetry.js';
+import { FakeClock } from './fake-clock.js';
+import { healthConformance } from './health-conformance.js';
+import { httpServerConformance } from './http-server-conformance.js';
 import { loggerConformance } from './logger-conformance.js';
 import { RecordingLogger } from './recording-logger.js';
 import { RecordingTelemetry } from './recording-telemetry.js';
@@ -45,4 +52,28 @@ test('a case fails on telemetry that breaks the promise', async () => {
   const deaf = telemetryConformance(() => ({ telemetry: silentTelemetry, spans: () => [], errors: () => [] }));
   const outcomes = await Promise.allSettled(deaf.map(({ run }) => run()));
   expect(outcomes.filter(outcome => outcome.status === 'rejected').length).toBeGreaterThanOrEqual(9);
+});
+
+describe('the suite of health services', () => {
+  test('fails on one that looks at nothing', async () => {
+    const blind = healthConformance(() => ({
+      health: silentHealthService,
+      clock: new FakeClock(),
+      stop: async () => {},
+    }));
+    const outcomes = await Promise.allSettled(blind.map(({ run }) => run()));
+    expect(outcomes.filter(outcome => outcome.status === 'rejected').length).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe('the suite of HTTP servers', () => {
+  test('fails on one that answers everything alike', async () => {
+    const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const cases = httpServerConformance(() => ({ http: { url, router() {} }, stop: async () => {} }));
+    const outcomes = await Promise.allSettled(cases.map(({ run }) => run()));
+    server.close();
+    expect(outcomes.filter(outcome => outcome.status === 'rejected').length).toBe(cases.length - 1);
+  });
 });

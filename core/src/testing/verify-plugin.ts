@@ -1,17 +1,26 @@
 import { equal, ok } from 'node:assert/strict';
 import { formatProblem } from '../config/problem.js';
+import { variableFor } from '../config/variables.js';
 import { formatError } from '../errors/format-error.js';
 import { requirementName } from '../kernel/dependencies.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { KernelOptions } from '../kernel/kernel-options.js';
 import { tokenName } from '../kernel/slots.js';
 import { checkManifest } from '../plugin/check-manifest.js';
-import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import type { Plugin, PluginManifest, SlotConformance } from '../plugin/plugin.js';
+import { HealthService } from '../slots/health.js';
+import { HttpServer } from '../slots/http-server.js';
 import { Logger } from '../slots/logger.js';
+import { RetryPolicy } from '../slots/retry-policy.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { captureOutput } from './capture-output.js';
 import { type ConformanceCase, conformanceCase } from './conformance.js';
+import { FakeClock } from './fake-clock.js';
+import { type HealthHarness, healthConformance } from './health-conformance.js';
+import { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';
 import { loggerConformance } from './logger-conformance.js';
+import { attemptsOf, callsUntilOpen } from './measure-retry-policy.js';
+import { type RetryPolicyHarness, retryPolicyConformance } from './retry-policy-conformance.js';
 import { telemetryConformance } from './telemetry-conformance.js';
 
 export interface VerifyOptions {
@@ -19,24 +28,29 @@ export interface VerifyOptions {
   readonly manifest?: PluginManifest;
   /** The configuration it is tried with. Default: none. */
   readonly values?: Readonly<Record<string, unknown>>;
+  /** The same as texts by path (`pool.max`), read by the schema like variables; laid over `values`. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Where relative paths in the configuration start. Default: the working directory. */
   readonly directory?: string;
+  /** The suite of its slot, when it is none of `@keelson/core`: what the plugin's `conformance` resolves to. */
+  readonly suite?: SlotConformance;
   /** Plugins it requires, by key. */
   readonly others?: Readonly<Record<string, Plugin>>;
 }
 
 /**
- * What every plugin must do, and what its slot asks of it (loggers and telemetry; `@keelson/database/testing` has the
- * suite of databases). Starts and stops the plugin for each case, in a kernel of its own.
+ * What every plugin must do, and what its slot asks of it. Starts and stops the plugin for each case, in a kernel of its own.
  */
 export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): ConformanceCase[] {
   const faults = checkManifest(plugin);
   const sound = plain('is a plugin', async () => equal(faults.join('; '), ''));
   if (faults.length > 0) return [sound];
   const key = plugin.slot ?? plugin.name;
+  const settings = Object.entries(options.settings ?? {});
+  const variables = Object.fromEntries(settings.map(([path, text]) => [variableFor(key, path.split('.')), text]));
   const kernelOptions = (values = options.values ?? {}): KernelOptions => ({
     config: { service: 'verify', plugins: { [key]: values } },
-    variables: {},
+    variables,
     plugins: { ...options.others, [key]: plugin },
     ...(options.directory !== undefined && { directory: options.directory }),
   });
@@ -66,7 +80,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
       ok(formatError(error).includes('KERNEL_START_CANCELLED'), formatError(error));
       await startAndStop(start);
     }),
-    ...slotCases(plugin, start),
+    ...slotCases(plugin, options.suite, more => Kernel.start({ ...kernelOptions(), ...more })),
   ];
 }
 
@@ -92,13 +106,39 @@ async function startAndStop(start: () => Promise<Kernel>): Promise<void> {
   equal(outcome, 'clean', plugins.flatMap(plugin => plugin.errors.map(error => formatError(error))).join('\n'));
 }
 
-function slotCases(plugin: Plugin, start: () => Promise<Kernel>): ConformanceCase[] {
-  if (plugin.slot === 'logger') return loggerConformance(() => loggerHarness(start));
-  if (plugin.slot === 'telemetry') return telemetryConformance(() => telemetryHarness(start));
-  return [];
+type Start = (more?: Partial<KernelOptions>) => Promise<Kernel>;
+
+function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: Start): readonly ConformanceCase[] {
+  if (suite !== undefined) return suite(({ plugins, idle } = {}) => startBeside(plugin, start, { plugins, idle }));
+  switch (plugin.slot) {
+    case 'logger':
+      return loggerConformance(() => loggerHarness(start));
+    case 'telemetry':
+      return telemetryConformance(() => telemetryHarness(start));
+    case 'retry':
+      return retryPolicyConformance(() => retryHarness(start));
+    case 'health':
+      return healthConformance(() => healthHarness(start));
+    case 'http':
+      return httpServerConformance(() => httpHarness(start));
+    default:
+      return [];
+  }
 }
 
-async function loggerHarness(start: () => Promise<Kernel>) {
+interface Beside {
+  readonly plugins: Readonly<Record<string, Plugin>> | undefined;
+  readonly idle: boolean | undefined;
+}
+
+function startBeside(plugin: Plugin, start: Start, { plugins, idle }: Beside): Promise<Kernel> {
+  return start({
+    ...(plugins !== undefined && { plugins: { ...plugins, [plugin.slot ?? plugin.name]: plugin } }),
+    ...(idle === true && { only: () => false }),
+  });
+}
+
+async function loggerHarness(start: Start) {
   const output = captureOutput();
   const kernel = await start();
   const logger = kernel.container.get(Logger);
@@ -115,10 +155,58 @@ async function loggerHarness(start: () => Promise<Kernel>) {
   };
 }
 
-async function telemetryHarness(start: () => Promise<Kernel>) {
+async function telemetryHarness(start: Start) {
   const kernel = await start();
-  return { telemetry: kernel.container.get(Telemetry), close: async () => void (await kernel.stop()) };
+  return { telemetry: kernel.container.get(Telemetry), close: () => stop(kernel) };
 }
+
+async function retryHarness(start: Start): Promise<RetryPolicyHarness> {
+  const limits = await measuredLimits(start);
+  const { policy, clock, close } = await retryPolicyOf(start);
+  return { policy, clock, ...limits, close };
+}
+
+/** The suite needs to know what the configuration says, whatever its keys are called: so it is tried out. */
+async function measuredLimits(start: Start): Promise<Pick<RetryPolicyHarness, 'maxAttempts' | 'opensAfter'>> {
+  const { policy, clock, close } = await retryPolicyOf(start);
+  const maxAttempts = await attemptsOf(policy, clock);
+  const opensAfter = await callsUntilOpen(policy, clock);
+  await close();
+  return { maxAttempts, ...(opensAfter !== undefined && { opensAfter }) };
+}
+
+async function retryPolicyOf(start: Start) {
+  const clock = new FakeClock();
+  const kernel = await start({ clock, random: () => 0.5 });
+  const close = async () => {
+    const stopped = kernel.stop();
+    await clock.advance(longMs);
+    await stopped;
+  };
+  return { policy: kernel.container.get(RetryPolicy), clock, close };
+}
+
+async function healthHarness(start: Start): Promise<HealthHarness> {
+  const clock = new FakeClock();
+  const kernel = await start({ clock });
+  const close = async () => {
+    const stopped = kernel.stop();
+    await clock.advance(longMs);
+    await stopped;
+  };
+  return { health: kernel.container.get(HealthService), clock, stop: close, close };
+}
+
+async function httpHarness(start: Start): Promise<HttpServerHarness> {
+  const kernel = await start();
+  return { http: kernel.container.get(HttpServer), stop: () => stop(kernel), close: () => stop(kernel) };
+}
+
+async function stop(kernel: Kernel): Promise<void> {
+  await kernel.stop();
+}
+
+const longMs = 60_000;
 
 function plain(name: string, check: () => Promise<void>): ConformanceCase {
   return conformanceCase(

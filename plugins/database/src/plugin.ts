@@ -40,6 +40,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
 ): Plugin<Config> {
   return {
     ...parts.manifest,
+    conformance: async () => (await import('./testing/plugin-conformance.js')).databasePluginConformance,
     register: context => bindService(context, parts),
     async start({ container, config, instance, signal, logger, key, serving }) {
       const database = container.get<DatabaseService>(DatabaseService, named(instance));

@@ -40,6 +40,7 @@ function run(options: object = {}) {
     directory: '.',
     clock,
     lifecycle,
+    serving: true,
     container,
     logger,
     signal,

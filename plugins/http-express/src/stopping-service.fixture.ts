@@ -28,6 +28,7 @@ const context = {
   directory: '.',
   clock: systemClock,
   lifecycle,
+  serving: true,
   container,
   logger: silentLogger,
   signal: new AbortController().signal,

@@ -1,0 +1,111 @@
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import type { HttpHandler, HttpServer } from '../slots/http-server.js';
+import { type ConformanceCase, conformanceCase } from './conformance.js';
+
+/** A server of a service that is ready, on a port of its own, for one case. */
+export interface HttpServerHarness {
+  readonly http: HttpServer;
+  /** What a stop of the service does to it. */
+  stop(): Promise<void>;
+  close?(): void | Promise<void>;
+}
+
+/** What every HTTP server must do, ours or another's. Asks over the network, at the address the server tells. */
+export function httpServerConformance(
+  createHarness: () => HttpServerHarness | Promise<HttpServerHarness>,
+): ConformanceCase[] {
+  const promise = (name: string, check: (harness: HttpServerHarness) => Promise<void>) =>
+    conformanceCase(name, createHarness, async harness => {
+      await check(harness);
+      return 'passed';
+    });
+
+  return [
+    promise('tells where it listens, without a path', async ({ http }) => {
+      match(http.url ?? '', /^https?:\/\/(\[[\da-f:.]+\]|[^/:[\]]+):\d+$/);
+    }),
+    promise('answers 404 where nothing is mounted', async ({ http }) => {
+      equal((await fetch(`${http.url}/nothing`)).status, 404);
+    }),
+    promise('hands a request to the handler of its path, with the rest as url', async ({ http }) => {
+      http.router('/orders', echo);
+      equal(await textOf(http, '/orders/7?full=1'), 'GET /7?full=1');
+      equal(await textOf(http, '/orders'), 'GET /');
+    }),
+    promise('takes whole parts of a path for the path of a handler', async ({ http }) => {
+      http.router('/orders', echo);
+      equal((await fetch(`${http.url}/orders-of-others`)).status, 404);
+    }),
+    promise('hands every method on', async ({ http }) => {
+      http.router('/orders', echo);
+      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+        equal(await textOf(http, '/orders/7', { method }), `${method} /7`);
+      }
+    }),
+    promise('tries handlers in the order in which they were mounted', async ({ http }) => {
+      const tried: string[] = [];
+      http.router('/orders', (_request, _response, next) => {
+        tried.push('first');
+        next();
+      });
+      http.router('/orders', (_request, response) => {
+        tried.push('second');
+        response.end('done');
+      });
+      http.router('/orders', () => tried.push('third'));
+      equal(await textOf(http, '/orders'), 'done');
+      deepEqual(tried, ['first', 'second']);
+    }),
+    promise('tries handlers without a session before all others', async ({ http }) => {
+      http.router('/', (_request, response) => void response.end('service'));
+      http.router('/livez', (_request, response) => void response.end('probe'), { session: 'none' });
+      equal(await textOf(http, '/livez'), 'probe');
+      equal(await textOf(http, '/other'), 'service');
+    }),
+    promise('answers 404 when every handler passes the request on', async ({ http }) => {
+      http.router('/orders', (_request, _response, next) => next());
+      equal((await fetch(`${http.url}/orders`)).status, 404);
+    }),
+    promise('answers 500 to an error, and tells nothing of it', async ({ http }) => {
+      const fail = () => {
+        throw new Error('hush-message');
+      };
+      http.router('/throws', fail);
+      http.router('/passes', (_request, _response, next) => next(new Error('hush-message')));
+      http.router('/rejects', async () => fail());
+      for (const path of ['/throws', '/passes', '/rejects']) {
+        const response = await fetch(`${http.url}${path}`);
+        equal(response.status, 500, path);
+        ok(!(await response.text()).includes('hush'), `the answer to ${path} tells the error`);
+      }
+    }),
+    promise('goes on answering after an error', async ({ http }) => {
+      http.router('/fails', (_request, _response, next) => next(new Error('once')));
+      http.router('/works', echo);
+      await fetch(`${http.url}/fails`);
+      equal(await textOf(http, '/works'), 'GET /');
+    }),
+    promise('keeps requests at the same time apart', async ({ http }) => {
+      http.router('/orders', async (request, response) => {
+        await new Promise(resolve => setImmediate(resolve));
+        response.end(request.url);
+      });
+      const numbers = Array.from({ length: 20 }, (_, number) => `/${number}`);
+      deepEqual(await Promise.all(numbers.map(number => textOf(http, `/orders${number}`))), numbers);
+    }),
+    promise('listens no more once the service has stopped', async ({ http, stop }) => {
+      const { url } = http;
+      await stop();
+      await rejects(fetch(`${url}/`));
+      equal(http.url, undefined);
+    }),
+  ];
+}
+
+const echo: HttpHandler = (request, response) => void response.end(`${request.method} ${request.url}`);
+
+async function textOf({ url }: HttpServer, path: string, init: RequestInit = {}): Promise<string> {
+  const response = await fetch(`${url}${path}`, init);
+  equal(response.status, 200, `${path} is answered with ${response.status}`);
+  return response.text();
+}
