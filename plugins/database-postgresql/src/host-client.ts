@@ -7,7 +7,7 @@ import { type ServerRole, watchRole } from './server-role.js';
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
   const client = new pg.Client(config);
-  client.on('error', () => {});
+  client.on('error', ignore);
   const role = watchRole(client);
   try {
     await connectTo(client, host, closing, () => client.connect());
@@ -56,6 +56,8 @@ export function hostClientClass(
 
     constructor() {
       super(config);
+      // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
+      this.on('error', ignore);
     }
 
     override connect(): Promise<pg.Client>;
@@ -81,16 +83,14 @@ export function hostClientClass(
     }
 
     async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {
-      // Until pg.Pool listens, an 'error' without a listener would end the process.
-      const ignore = () => {};
-      this.on('error', ignore);
       try {
         hosts.approve(host, await role());
       } catch (error) {
         void this.end().catch(ignore);
         throw error;
       }
-      this.off('error', ignore);
     }
   };
 }
+
+function ignore(): void {}

@@ -1,0 +1,184 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from './support/eventually.js';
+import { Ledger } from './support/ledger.js';
+import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { createPostgresqlService, type PostgresqlService } from './support/postgresql-service.js';
+import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js';
+
+/** `SOAK_SESSIONS=200000 npm test -- test/soak.test.ts` is the long form. */
+const sessions = Number(process.env.SOAK_SESSIONS ?? 1_500);
+const flows = 16;
+/** The long form is about many sessions, the short one about many kills. */
+const killEveryMs = sessions > 10_000 ? 1_000 : 100;
+
+let server: PostgresServer;
+let proxy: TcpProxy;
+let service: PostgresqlService;
+let directory: string;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  const url = await server.createDatabase('soak');
+  await server.query('create table written (key text not null)', [], 'soak');
+  await server.query('grant all on written to public', [], 'soak');
+  proxy = await startTcpProxy({ to: url });
+  service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 8 } }, models: [] });
+  service.logger.level = 'fatal';
+  await service.database.connect();
+  directory = await mkdtemp(join(tmpdir(), 'keelson-soak-'));
+});
+
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  await proxy.dispose();
+  await server.dispose();
+  await rm(directory, { recursive: true });
+});
+
+const write = (em: { execute(sql: string, values: string[]): Promise<unknown> }, key: string) =>
+  em.execute('insert into written (key) values (?)', [key]);
+
+/** Ways to use a session; each says whether the write of `key` is done. */
+const ways: readonly ((database: DatabaseService, key: string) => Promise<'done' | 'not done'>)[] = [
+  async (database, key) => {
+    await database.session(em => write(em, key));
+    return 'done';
+  },
+  async (database, key) => {
+    await database.session(async em => {
+      await write(em, key);
+      await database.transaction(inner => inner.execute('select * from nowhere')).catch(() => {});
+    });
+    return 'done';
+  },
+  async (database, key) => {
+    await database.session(em => write(em, key), { isolation: 'serializable' });
+    return 'done';
+  },
+  async (database, key) => {
+    await using session = await database.openSession();
+    await write(session.em, key);
+    await session.commit();
+    return 'done';
+  },
+  async (database, key) => {
+    await using session = await database.openSession();
+    await write(session.em, key);
+    return 'not done';
+  },
+  async (database, key) => {
+    const failed = database.session(async em => {
+      await write(em, key);
+      throw new Error('changed its mind');
+    });
+    await failed.catch(() => {});
+    return 'not done';
+  },
+  async database => {
+    await database.read(em => em.execute('select count(*) from written'));
+    return 'not done';
+  },
+  async (database, key) => {
+    const controller = new AbortController();
+    const aborted = database.session(
+      async em => {
+        await write(em, key);
+        controller.abort();
+        await em.execute('select pg_sleep(1)');
+      },
+      { signal: controller.signal },
+    );
+    await aborted.catch(() => {});
+    return 'not done';
+  },
+];
+
+test(`${sessions} mixed sessions with random kills end with the ledger equal to the table, no leaked slot and flat memory`, {
+  timeout: 60_000 + sessions * 20,
+}, async () => {
+  const { database } = service;
+  using ledger = new Ledger(join(directory, 'ledger'));
+  const random = generator(20_261_123);
+  let begun = 0;
+  const heapAt: number[] = [];
+  const killing = new AbortController();
+  const killer = killNowAndThen(random, killing.signal);
+  const flow = async () => {
+    while (begun < sessions) {
+      const number = begun++;
+      if (number % Math.ceil(sessions / 10) === 0) heapAt.push(heapUsed());
+      const way = ways[Math.floor(random() * ways.length)];
+      if (way !== undefined) await record(ledger, `key-${number}`, key => way(database, key));
+    }
+  };
+  await Promise.all(Array.from({ length: flows }, flow));
+  killing.abort();
+  await killer;
+
+  await eventually(() => {
+    const { total, idle, busy, waiting } = database.stats();
+    expect({ lent: total - idle, busy, waiting }).toEqual({ lent: 0, busy: 0, waiting: 0 });
+  });
+  const rows = await server.query<{ key: string }>('select key from written', [], 'soak');
+  const report = ledger.compare(rows.map(({ key }) => key));
+  expect(report).toMatchObject({ lost: [], duplicated: [], refusedButStored: [], unknown: [] });
+  expect(report.acknowledged).toBeGreaterThan(sessions / 4);
+  const [, early = 0] = heapAt;
+  expect(heapUsed() - early).toBeLessThan(20 * 1024 * 1024);
+});
+
+async function record(ledger: Ledger, key: string, way: (key: string) => Promise<'done' | 'not done'>): Promise<void> {
+  ledger.attempted(key);
+  try {
+    if ((await way(key)) === 'done') ledger.acknowledged(key);
+    else ledger.refused(key);
+  } catch (error) {
+    if (!(error instanceof AmbiguousCommitError)) ledger.refused(key);
+  }
+}
+
+/** Backends ended, sockets cut, and connections lost around COMMIT; one at a time. */
+async function killNowAndThen(random: () => number, signal: AbortSignal): Promise<void> {
+  const kills = [
+    () =>
+      server.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = 'soak' and pid <> pg_backend_pid() order by random() limit 1`),
+    async () => proxy.cut('reset'),
+    () => Promise.race([proxy.onceAtCommit('before'), pause(killEveryMs)]),
+    () => Promise.race([proxy.onceAtCommit('after'), pause(killEveryMs)]),
+  ];
+  while (!signal.aborted) {
+    await kills[Math.floor(random() * kills.length)]?.();
+    await pause(killEveryMs);
+  }
+}
+
+/** The pace of the killer; nothing waits for it. */
+function pause(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, ms);
+  return promise;
+}
+
+/** mulberry32: the same sequence in every run. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function heapUsed(): number {
+  setFlagsFromString('--expose_gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
