@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { DatabaseService, EntityManager } from '@keelson/database';
+import { withRollback } from '@keelson/database/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { createPostgresqlService, type PostgresqlService } from '../support/postgresql-service.js';
@@ -51,6 +52,14 @@ describe('the code of docs/database.md', () => {
     session.em.create(Author, { email: 'grace@example.org' });
     await session.commit();
     expect(await emails()).toContain('grace@example.org');
+  });
+
+  test('tests of a service', async () => {
+    await withRollback(database, async em => {
+      await database.session(inner => inner.insert(Author, { email: 'radia@example.org' }));
+      expect(await em.count(Author, { email: 'radia@example.org' })).toBe(1);
+    });
+    expect(await emails()).not.toContain('radia@example.org');
   });
 
   test('many rows at once', async () => {

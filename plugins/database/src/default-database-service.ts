@@ -36,6 +36,7 @@ import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import { OpenSessions } from './session/open-sessions.js';
+import { isRehearsal } from './session/rehearsal.js';
 import { SessionOpener } from './session/session-opener.js';
 import { UnitRunner } from './session/unit-runner.js';
 import type { UnitSession } from './session/unit-session.js';
@@ -161,6 +162,7 @@ class DefaultDatabaseService implements DatabaseService {
   async session<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
     const outer = this.#around();
     if (outer === undefined) return this.#units.run(work, options);
+    if (isRehearsal(outer)) return this.#inSavepoint(outer, work);
     if (options.nested === 'separate') {
       this.#assertSecondConnection(outer);
       return this.#units.run(work, options);

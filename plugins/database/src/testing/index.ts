@@ -2,3 +2,4 @@ export { conformanceModel } from './conformance-model.js';
 export { type DatabaseConformanceCase, databaseConformance } from './database-conformance.js';
 export type { DatabaseHarness } from './harness.js';
 export { databasePluginConformance } from './plugin-conformance.js';
+export { withRollback } from './with-rollback.js';

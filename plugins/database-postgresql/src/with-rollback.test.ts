@@ -1,0 +1,82 @@
+import type { DatabaseService } from '@keelson/database';
+import { withRollback } from '@keelson/database/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+import { Author } from '../../../test/support/sample-model.js';
+
+describe('the body of a test inside withRollback', () => {
+  let testDatabase: TestDatabase;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    service = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 2 } } });
+    database = service.database;
+    await database.connect();
+    await database.migrate();
+  });
+
+  afterAll(async () => {
+    await service[Symbol.asyncDispose]();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  const add = (email: string, options = {}) => database.session(em => em.insert(Author, { email }), options);
+  const stored = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email).toSorted());
+
+  test('sees what it and the code it calls has stored, and nobody does after it', async () => {
+    const seen = await withRollback(database, async em => {
+      em.create(Author, { email: 'own' });
+      await em.flush();
+      await add('joined');
+      await database.transaction(inner => inner.insert(Author, { email: 'transaction' }));
+      await database.batch([{ email: 'batch' }], (inner, [author]) => inner.insert(Author, author));
+      return stored();
+    });
+    expect(seen).toEqual(['batch', 'joined', 'own', 'transaction']);
+    expect(await stored()).toEqual([]);
+  });
+
+  test('takes sessions that wish for a connection of their own in, as the units of repeatable handlers do', async () => {
+    await withRollback(database, async () => {
+      await add('separate', { nested: 'separate' });
+      expect(await stored()).toEqual(['separate']);
+    });
+    expect(await stored()).toEqual([]);
+  });
+
+  test('goes on after a session in it has failed, without what that one did', async () => {
+    await withRollback(database, async () => {
+      await add('twice');
+      await expect(add('twice')).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED' });
+      const failing = database.session(async em => {
+        await em.insert(Author, { email: 'taken back' });
+        throw new Error('on purpose');
+      });
+      await expect(failing).rejects.toThrow('on purpose');
+      expect(await stored()).toEqual(['twice']);
+    });
+  });
+
+  test('is rolled back when it throws, and what it threw is thrown', async () => {
+    const failing = withRollback(database, async () => {
+      await add('lost');
+      throw new Error('an expectation');
+    });
+    await expect(failing).rejects.toThrow('an expectation');
+    expect(await stored()).toEqual([]);
+    await eventually(() => expect(database.stats()).toMatchObject({ busy: 0, waiting: 0 }));
+  });
+
+  test('never has its commits told', async () => {
+    const told: string[] = [];
+    await withRollback(database, async (_em, session) => {
+      session.onCommit(() => void told.push('committed'));
+      session.onRollback(() => void told.push('rolled back'));
+    });
+    expect(told).toEqual(['rolled back']);
+  });
+});

@@ -1,0 +1,30 @@
+import type { DatabaseService, OpenSessionOptions, SessionWork } from '../database-service.js';
+import { rehearse } from '../session/rehearsal.js';
+
+/**
+ * Runs the body of a test in a session that is rolled back whatever comes of it: the body sees what it has stored, and the
+ * next test finds nothing of it. Every `session`, `transaction`, `read` and `batch` that the body calls, and all code and
+ * repeatable handlers called by it, becomes a savepoint of that one session, also with `nested: 'separate'`: it can fail
+ * alone. Call them one after the other. `openSession()` still opens one of its own, which may commit.
+ *
+ * ```ts
+ * test('an order is stored', () =>
+ *   withRollback(database, async em => {
+ *     await orders.place({ sku: 'oak', quantity: 2 });
+ *     expect(await em.count(Order)).toBe(1);
+ *   }));
+ * ```
+ *
+ * What belongs to COMMIT is not tried: deferred constraints, conflicts of `serializable`, `onCommit`. Sequences count on.
+ *
+ * @throws what `work` threw; what `openSession` throws.
+ */
+export async function withRollback<T>(
+  database: DatabaseService,
+  work: SessionWork<T>,
+  options: OpenSessionOptions = {},
+): Promise<T> {
+  await using session = await database.openSession({ name: 'test', ...options });
+  rehearse(session);
+  return await session.run(() => work(session.em, session));
+}
