@@ -62,14 +62,14 @@ describe('an account', () => {
     const endings = [
       refused({ waitSeconds: 1 }),
       refused({ waitSeconds: 3 }),
-      refused({ way: 'units', waitSeconds: 0 }),
+      refused({ way: 'sessions', waitSeconds: 0 }),
     ];
     const account = accountOf(endings);
     expect(account.refused).toEqual([
       { way: 'orders', status: 503, code: 'DOWN', count: 2, waitSeconds: 3 },
-      { way: 'units', status: 503, code: 'DOWN', count: 1, waitSeconds: 0 },
+      { way: 'sessions', status: 503, code: 'DOWN', count: 1, waitSeconds: 0 },
     ]);
-    expect(countRefused(account, 'units')).toBe(1);
+    expect(countRefused(account, 'sessions')).toBe(1);
   });
 
   test('has the longest request, however it ended', () => {

@@ -89,8 +89,9 @@ export function countRefused({ refused }: Account, way?: Way): number {
   return refused.filter(each => way === undefined || each.way === way).reduce((sum, { count }) => sum + count, 0);
 }
 
+/** Of those that can be run again as a whole. */
 export function refusedUnits({ refused }: Account): readonly Refusals[] {
-  return refused.filter(({ way }) => way === 'units');
+  return refused.filter(({ way }) => way !== 'sessions');
 }
 
 function refusalsOf(endings: readonly Ending[]): Refusals[] {

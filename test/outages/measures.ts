@@ -17,12 +17,12 @@ export const shortForm: Measure = {
 /** For `npm run outages`. */
 export const longForm: Measure = {
   requestsPerSecond: 50,
-  around: 200,
+  around: 150,
   // The default.
   retriesPerSecond: 3,
   outageMs: 3_000,
   shortDeadlineMs: 3_000,
   repetitions: 20,
-  firstSuccessMs: 250,
+  firstSuccessMs: 500,
   graceMs: 1_000,
 };

@@ -21,7 +21,7 @@ async function cutCommits(stage: Stage, when: 'before' | 'after', times: number)
 /** Units are run again. */
 function expectAtMost(count: number) {
   return (account: Account) => {
-    expect(countRefused(account, 'orders'), 'requests refused').toBeLessThanOrEqual(count);
+    expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(count);
     expect(refusedUnits(account)).toEqual([]);
   };
 }

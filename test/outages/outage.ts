@@ -34,7 +34,7 @@ export interface Outage {
   readonly name: string;
   /** What a request may take. Default `longDeadlineMs`. */
   readonly deadlineMs?: (measure: Measure) => number;
-  /** Default: `orders` and `units` in turn. */
+  /** Default: `orders` and `sessions` in turn. */
   readonly ways?: readonly Way[];
   /** Requests that begin at the same moment. Default 1. */
   readonly together?: number;
@@ -73,6 +73,7 @@ export async function rehearse(stage: Stage, outage: Outage, measure: Measure): 
   expect(stage.service.isRunning, 'the service runs').toBe(true);
   expect(seen.after.pid, 'the process').toBe(stage.service.pid);
   expect(stage.service.stderr + stage.service.stdout).not.toMatch(/nothing caught|unhandled/i);
+  expect(stage.server.log(), 'one transaction inside another').not.toMatch(/transaction (is )?(already )?in progress/);
   for (const { status, code, waitSeconds } of account.refused) expectHelpful(status, code, waitSeconds);
   outage.expect?.(account, measure);
   return account;
@@ -96,7 +97,7 @@ async function observe(stage: Stage, outage: Outage, measure: Measure, deadlineM
     ledger,
     skus,
     requestsPerSecond: outage.requestsPerSecond ?? measure.requestsPerSecond,
-    ways: outage.ways ?? ['orders', 'units'],
+    ways: outage.ways ?? ['orders', 'sessions'],
     together: outage.together ?? 1,
     clientTimeoutMs: deadlineMs + 30_000,
   });
@@ -126,21 +127,17 @@ async function observe(stage: Stage, outage: Outage, measure: Measure, deadlineM
 
 /** The keys of what is stored; together with what is left of the stock it must make up what there was. */
 async function storedBy(stage: Stage, skus: readonly string[]): Promise<string[]> {
-  const rows = await stage.server.query<{ sku: string; quantity: number }>(
-    'select sku, quantity from orders where sku = any($1)',
+  const rows = await stage.server.query<{ stock: number; quantities: readonly number[] }>(
+    `select stock, array(select quantity from orders where orders.sku = products.sku) as quantities
+     from products where sku = any($1)`,
     [skus],
     databaseName,
   );
-  const stocks = await stage.server.query<{ sku: string; stock: number }>(
-    'select sku, stock from products where sku = any($1)',
-    [skus],
-    databaseName,
-  );
-  for (const { sku, stock } of stocks) {
-    const sold = rows.filter(row => row.sku === sku).reduce((sum, { quantity }) => sum + quantity, 0);
+  for (const { stock, quantities } of rows) {
+    const sold = quantities.reduce((sum, quantity) => sum + quantity, 0);
     expect(stock, 'what is left of the stock').toBe(initialStock - sold);
   }
-  return rows.map(({ quantity }) => String(quantity));
+  return rows.flatMap(({ quantities }) => quantities.map(String));
 }
 
 /** When the server has answered a new connection. */

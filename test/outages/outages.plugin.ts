@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { definePlugin, type HttpHandler, HttpServer, RetryPolicy } from '@keelson/core';
 import { DatabaseService, type EntityManager } from '@keelson/database';
+import { currentSession } from '@keelson/http-express';
 import { RetryControl } from '@keelson/retry-opossum';
 import type { Vitals } from './vitals.ts';
 
@@ -19,7 +20,7 @@ const overlapSeconds = 0.02;
 const takeStock = 'update products set stock = stock - ? where sku = ?';
 const storeOrder = `insert into orders (id, sku, quantity, status, created_at) values (gen_random_uuid(), ?, ?, 'placed', now())`;
 
-/** The same write as `POST /orders`, as one unit of work: it may be run again as a whole. */
+/** The same write as `POST /orders`. */
 async function place(em: EntityManager, { sku, quantity }: Write): Promise<void> {
   await em.execute(takeStock, [quantity, sku]);
   await em.execute(storeOrder, [sku, quantity]);
@@ -50,11 +51,11 @@ export default definePlugin({
     const database = container.get(DatabaseService);
     const control = container.get(RetryControl);
     const http = container.get(HttpServer);
-    const writes = (work: (write: Write) => Promise<void>): HttpHandler => {
+    const writes = (work: (write: Write, request: IncomingMessage) => Promise<void>): HttpHandler => {
       return async (request, response, next) => {
         try {
           const write = writeOf(request);
-          await work(write);
+          await work(write, request);
           response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(write));
         } catch (error) {
           next(error);
@@ -62,11 +63,21 @@ export default definePlugin({
       };
     };
     const none = { session: 'none' } as const;
-    const session = (work: (em: EntityManager, write: Write) => Promise<void>, isolation?: 'repeatable read') =>
-      writes(write => database.session(em => work(em, write), { ...(isolation && { isolation }) }));
-    http.router('/units', session(place), none);
-    http.router('/storms/deadlock', session(lockBoth), none);
-    http.router('/storms/serialization', session(readThenWrite, 'repeatable read'), none);
+    const isolation = 'repeatable read';
+    http.router(
+      '/sessions',
+      writes((write, request) => place(currentSession(request), write)),
+    );
+    http.router(
+      '/storms/deadlock',
+      writes(write => database.session(em => lockBoth(em, write))),
+      none,
+    );
+    http.router(
+      '/storms/serialization',
+      writes(write => database.session(em => readThenWrite(em, write), { isolation })),
+      none,
+    );
     http.router('/vitals', (_request, response) => void response.end(JSON.stringify(vitals(database, control))), none);
   },
 });

@@ -1,8 +1,11 @@
 import { eventually } from '../support/eventually.js';
 import type { Ledger } from '../support/ledger.js';
 
-/** `orders` is one session for each request, whose first statement alone can be repeated; the others are units. */
-export type Way = 'orders' | 'units' | 'storms/deadlock' | 'storms/serialization';
+/**
+ * `orders` is a repeatable handler, `sessions` one that uses the session of its request, of which the first statement
+ * alone can be repeated; the storms are units of work.
+ */
+export type Way = 'orders' | 'sessions' | 'storms/deadlock' | 'storms/serialization';
 
 export interface StreamOptions {
   /** Where the service listens. */

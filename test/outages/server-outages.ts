@@ -5,9 +5,9 @@ import { type Account, countRefused, refusedUnits } from './account.js';
 import { answersAgain, type Measure, type Outage } from './outage.js';
 import { poolMax, type Stage } from './stage.js';
 
-/** A request in the middle of its transaction may be refused; a unit is run again, and who came after waited. */
+/** A session in the middle of its transaction may be refused; a unit is run again, and who came after waited. */
 function expectOnlyThoseUnderWay(account: Account): void {
-  expect(countRefused(account, 'orders'), 'requests refused').toBeLessThanOrEqual(poolMax);
+  expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(poolMax);
   expect(refusedUnits(account)).toEqual([]);
 }
 

@@ -123,7 +123,7 @@ export class Stage implements AsyncDisposable {
   /** All connections are open and all code has run once, so that figures compare like with like. */
   async #warmUp(): Promise<void> {
     const sku = await this.product();
-    for (const way of ['/orders', '/units']) {
+    for (const way of ['/orders', '/sessions']) {
       const requests = Array.from({ length: 40 }, (_, index) =>
         this.service.request('POST', `${way}?sku=${sku}&quantity=${index + 1}`, { sku, quantity: index + 1 }),
       );

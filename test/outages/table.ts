@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Account, Refusals } from './account.js';
+import type { Way } from './request-stream.js';
 
 export interface Row {
   readonly name: string;
@@ -50,7 +51,7 @@ export function outagesIn(page: string): string[] {
   return rows.map(row => row.split(' | ')[0]?.slice(2) ?? '');
 }
 
-/** `3 requests + 2 units: 503 CODE, wait 1 s`, one for each code. */
+/** `3 orders + 2 sessions: 503 CODE, wait 1 s`, one for each code. */
 function refusalsOf(refused: readonly Refusals[]): string {
   const codes = [...new Set(refused.map(({ status, code }) => `${status} ${code}`))].toSorted();
   return codes
@@ -63,9 +64,16 @@ function refusalsOf(refused: readonly Refusals[]): string {
     .join('; ');
 }
 
+const nouns = {
+  orders: 'order',
+  sessions: 'session',
+  'storms/deadlock': 'unit',
+  'storms/serialization': 'unit',
+} as const satisfies Record<Way, string>;
+
 function refusal(name: string, alike: readonly Refusals[]): string {
-  const counts = { request: 0, unit: 0 };
-  for (const { way, count } of alike) counts[way === 'orders' ? 'request' : 'unit'] += count;
+  const counts = { order: 0, session: 0, unit: 0 };
+  for (const { way, count } of alike) counts[nouns[way]] += count;
   const told = Object.entries(counts).flatMap(([noun, count]) =>
     count === 0 ? [] : [`${count} ${noun}${count === 1 ? '' : 's'}`],
   );
