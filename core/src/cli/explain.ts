@@ -5,6 +5,7 @@ import { formatProblem } from '../config/problem.js';
 import { settingsSchema } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
+import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plugins.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
@@ -15,7 +16,7 @@ export const explain: Command = {
   usage: '[<slot or key>] [--config keelson.yaml] [--environment <name>] [--json]',
   help: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
 the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it.
-Secrets are masked.
+Names the installed packages that would fill a slot as well, and why they do not. Secrets are masked.
 
   keelson explain
   keelson explain database
@@ -25,11 +26,12 @@ Secrets are masked.
   async run(options, [wanted], terminal) {
     const plan = await Kernel.plan(kernelOptions(options, terminal));
     const key = wanted?.replace(/^plugins\./, '');
-    const groups = groupsOf(plan)
+    const all = groupsOf(plan, await installedPlugins(plan.directory));
+    const groups = all
       .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
-      .filter(group => group.values.length > 0 || (key === undefined ? group.plugin : group.key === key));
+      .filter(group => group.values.length > 0 || (key === undefined ? group.filledBy : group.key === key));
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
-    if (groups.length === 0) return unknownKey(wanted ?? '', plan, terminal.err);
+    if (groups.length === 0) return unknownKey(wanted ?? '', all, terminal.err);
     if (options.json === true) terminal.out(JSON.stringify(groups.map(toJson), undefined, 2));
     else terminal.out(groups.map(group => formatGroup(group, key)).join('\n\n'));
     return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
@@ -39,26 +41,50 @@ Secrets are masked.
 interface Group {
   readonly key: string;
   readonly plugin?: PlannedPlugin;
+  /** What fills the slot, and why; undefined for the settings of the kernel. */
+  readonly filledBy?: string;
+  /** Packages that would fill the slot as well. */
+  readonly notChosen: readonly InstalledPlugin[];
   readonly values: readonly ExplainedValue[];
 }
 
-/** The settings of the kernel, then each plugin in the order of the start. */
-function groupsOf(plan: Plan): Group[] {
+/** The settings of the kernel, then each plugin in the order of the start, then slots that an installed one would fill. */
+function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
   const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
   const plugins = plan.plugins.map(plugin => ({
     key: plugin.key,
     plugin,
+    filledBy: chosen(plugin),
+    notChosen: plugin.instance === undefined ? othersFor(plugin.key, plugin.use, installed) : [],
     values: explainValues(plugin.values.node, plugin.values.shape, plugin.key),
   }));
-  return [{ key: 'kernel', values: settings }, ...plugins];
+  const empty = plan.slots
+    .filter(({ slot }) => !plan.plugins.some(plugin => plugin.key === slot))
+    .map(({ slot, filledBy, reason }) => ({
+      key: slot,
+      filledBy: `${filledBy ?? 'empty'}  (${reason})`,
+      notChosen: othersFor(slot, undefined, installed),
+      values: [],
+    }))
+    .filter(group => group.notChosen.length > 0);
+  return [{ key: 'kernel', values: settings, notChosen: [] }, ...plugins, ...empty];
+}
+
+function othersFor(slot: string, use: string | undefined, installed: readonly InstalledPlugin[]) {
+  return installed.filter(plugin => plugin.slot === slot && plugin.name !== use);
+}
+
+function chosen({ use, version, origin, replaced }: PlannedPlugin): string {
+  const instead = replaced === undefined ? '' : `, instead of ${replaced.use} from ${formatOrigin(replaced.origin)}`;
+  return `${use}${version === undefined ? '' : ` ${version}`}  (${formatOrigin(origin)}${instead})`;
 }
 
 function matches(value: ExplainedValue, group: string, key: string | undefined): boolean {
   return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
 }
 
-function unknownKey(wanted: string, plan: Plan, err: (text: string) => void): number {
-  const known = groupsOf(plan).flatMap(group => [group.key, ...group.values.map(value => value.path)]);
+function unknownKey(wanted: string, groups: readonly Group[], err: (text: string) => void): number {
+  const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
   err(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`);
   return exitCodes.usage;
@@ -69,17 +95,17 @@ function formatGroup(group: Group, key: string | undefined): string {
   if (only !== undefined && only.path === key) return formatOne(only, group);
   const width = Math.max(0, ...group.values.map(value => value.path.length));
   const lines = group.values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
-  return [headline(group), ...lines].join('\n');
+  const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
+  const wanted = key === undefined || key === group.key;
+  return [headline(group), ...lines, ...(wanted ? others : [])].join('\n');
 }
 
-function headline({ key, plugin }: Group): string {
-  if (plugin === undefined) return key;
-  const version = plugin.version === undefined ? '' : ` ${plugin.version}`;
-  const instead =
-    plugin.replaced === undefined
-      ? ''
-      : `, instead of ${plugin.replaced.use} from ${formatOrigin(plugin.replaced.origin)}`;
-  return `${key}: ${plugin.use}${version}  (${formatOrigin(plugin.origin)}${instead})`;
+function describeOther({ name, version }: InstalledPlugin): string {
+  return `installed and not chosen: ${name}${version === undefined ? '' : ` ${version}`}`;
+}
+
+function headline({ key, filledBy }: Group): string {
+  return filledBy === undefined ? key : `${key}: ${filledBy}`;
 }
 
 function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
@@ -94,12 +120,13 @@ function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
   ].join('\n');
 }
 
-function toJson({ key, plugin, values }: Group) {
+function toJson({ key, plugin, notChosen, values }: Group) {
   return {
     key,
     use: plugin?.use,
     version: plugin?.version,
     chosenIn: plugin && formatOrigin(plugin.origin),
+    notChosen,
     values: values.map(value => ({
       ...value,
       origin: formatOrigin(value.origin),
