@@ -1,4 +1,4 @@
-import semver from 'semver';
+import satisfies from 'semver/functions/satisfies.js';
 import { formatError } from '../errors/format-error.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { StartError } from '../kernel/errors.js';
@@ -61,7 +61,7 @@ function failure(plugin: string, error: unknown): Finding {
 }
 
 function nodeVersion(): Finding {
-  const sound = semver.satisfies(process.version, '>=22.17');
+  const sound = satisfies(process.version, '>=22.17');
   return {
     plugin: 'kernel',
     name: 'Node version',

@@ -2,18 +2,20 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
 import { formatError } from '../errors/format-error.js';
 import { contractVersion } from '../plugin/contract-version.js';
-import { check } from './check.js';
 import { type Command, exitCodes, type Options, type Terminal } from './command.js';
-import { doctor } from './doctor.js';
-import { explain } from './explain.js';
-import { graph } from './graph.js';
-import { migrate } from './migrate.js';
-import { newPlugin } from './new-plugin.js';
-import { schema } from './schema.js';
-import { start } from './start.js';
-import { verify } from './verify.js';
 
-export const commands: readonly Command[] = [start, check, explain, graph, doctor, schema, migrate, verify, newPlugin];
+/** By name, in the order of the overview. Each is imported when it is needed: a quick one must not wait for the others. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./start.js')).start,
+  check: async () => (await import('./check.js')).check,
+  explain: async () => (await import('./explain.js')).explain,
+  graph: async () => (await import('./graph.js')).graph,
+  doctor: async () => (await import('./doctor.js')).doctor,
+  schema: async () => (await import('./schema.js')).schema,
+  migrate: async () => (await import('./migrate.js')).migrate,
+  verify: async () => (await import('./verify.js')).verify,
+  new: async () => (await import('./new-plugin.js')).newPlugin,
+};
 
 /** Runs the command line `keelson <words>`; resolves to the exit code, and throws nothing. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -23,8 +25,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.out(contractVersion);
     return exitCodes.clean;
   }
-  const command = commands.find(each => each.name === name);
-  return command === undefined ? unknownCommand(name, terminal) : runCommand(command, rest, terminal);
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  return load === undefined ? unknownCommand(name, terminal) : runCommand(await load(), rest, terminal);
 }
 
 async function runCommand(command: Command, words: readonly string[], terminal: Terminal): Promise<number> {
@@ -59,9 +61,10 @@ function usage(command: Command): string {
   return `Usage: keelson ${command.name} ${command.usage}`;
 }
 
-function overview(terminal: Terminal): number {
-  const width = Math.max(...commands.map(command => command.name.length));
-  const list = commands.map(command => `  ${command.name.padEnd(width)}  ${command.summary}`);
+async function overview(terminal: Terminal): Promise<number> {
+  const loaded = await Promise.all(Object.values(commands).map(load => load()));
+  const width = Math.max(...loaded.map(command => command.name.length));
+  const list = loaded.map(command => `  ${command.name.padEnd(width)}  ${command.summary}`);
   terminal.out(
     ['Usage: keelson <command> [options]', '', ...list, '', 'keelson <command> --help says more about a command.'].join(
       '\n',
@@ -70,12 +73,9 @@ function overview(terminal: Terminal): number {
   return exitCodes.clean;
 }
 
-function unknownCommand(name: string, terminal: Terminal): number {
-  const meant = nearest(
-    name,
-    commands.map(command => command.name),
-  );
+async function unknownCommand(name: string, terminal: Terminal): Promise<number> {
+  const meant = nearest(name, Object.keys(commands));
   terminal.err(`There is no command ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`);
-  overview({ ...terminal, out: terminal.err });
+  await overview({ ...terminal, out: terminal.err });
   return exitCodes.usage;
 }

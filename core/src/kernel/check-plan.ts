@@ -1,4 +1,5 @@
-import semver from 'semver';
+import satisfies from 'semver/functions/satisfies.js';
+import validRange from 'semver/ranges/valid.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { formatOrigin } from '../config/place.js';
@@ -61,9 +62,9 @@ function wrongSlot(plugin: PlannedPlugin, head: string, slot: string | undefined
 
 function checkContract(plugin: PlannedPlugin): Problem[] {
   const range = plugin.manifest.contract;
-  if (range === undefined || semver.satisfies(contractVersion, range, { includePrerelease: true })) return [];
+  if (range === undefined || satisfies(contractVersion, range, { includePrerelease: true })) return [];
   const message =
-    semver.validRange(range) === null
+    validRange(range) === null
       ? `${plugin.use} asks for the contract ${JSON.stringify(range)}, which is not a version range.`
       : `${plugin.use} works with the plugin contract ${range}; this is ${contractVersion}.`;
   return [

@@ -9,7 +9,7 @@ import { type BootReport, firstLine, type StopReport } from './report.js';
 import { revive } from './revival.js';
 import type { RunningPlugin } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
-import { Start } from './start.js';
+import type { Start } from './start.js';
 
 /** A running service. */
 export class Kernel {
@@ -52,6 +52,8 @@ export class Kernel {
    * @throws KeelsonError `KERNEL_START_CANCELLED` when `signal` aborted; what had started was stopped again.
    */
   static async start(options: KernelOptions): Promise<Kernel> {
+    // Here alone: the container is heavy, and a mere plan needs none.
+    const { Start } = await import('./start.js');
     const start = await Start.plan(options);
     const ready = await start.run();
     const report = start.report(ready);

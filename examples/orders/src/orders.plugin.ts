@@ -1,23 +1,17 @@
 import { Clock, definePlugin, HttpServer } from '@keelson/core';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
-import { z } from 'zod';
+import { DatabaseModel } from '@keelson/database';
 import { migrations } from './migrations/index.js';
 import { Order } from './orders/order.js';
 import { OrderBook } from './orders/order-book.js';
 import { ordersRouter } from './orders/orders-router.js';
+import manifest, { type OrdersOptions } from './orders.manifest.js';
 import { Product } from './products/product.js';
 import { productsRouter } from './products/products-router.js';
 import { welcome } from './welcome.js';
 
-const options = z.strictObject({
-  welcome: z.boolean().default(false).describe('Prints the address and three commands to try, once it listens.'),
-});
-
 /** The service: products with a stock, and orders that take from it. */
-export default definePlugin<z.output<typeof options>>({
-  name: 'orders',
-  config: options,
-  requires: [DatabaseService, HttpServer],
+export default definePlugin<OrdersOptions>({
+  ...manifest,
 
   register({ bind }) {
     bind(DatabaseModel).toConstantValue({ entities: [Product, Order], migrations });

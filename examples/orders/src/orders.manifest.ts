@@ -1,0 +1,16 @@
+import { defineManifest, HttpServer } from '@keelson/core';
+import { DatabaseService } from '@keelson/database/contract';
+import { z } from 'zod';
+
+const options = z.strictObject({
+  welcome: z.boolean().default(false).describe('Prints the address and three commands to try, once it listens.'),
+});
+
+export type OrdersOptions = z.output<typeof options>;
+
+/** What a plan needs to know of the service: so that `keelson check` imports neither MikroORM nor express. */
+export default defineManifest<OrdersOptions>({
+  name: 'orders',
+  config: options,
+  requires: [DatabaseService, HttpServer],
+});
