@@ -5,6 +5,7 @@ import { nodeOf } from '../config/node.js';
 import { KeelsonError } from '../errors/keelson-error.js';
 import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import { captureOutput } from '../testing/capture-output.js';
 import type { ConformanceCase } from '../testing/conformance.js';
 import { type Command, exitCodes, type Options, type Terminal } from './command.js';
 
@@ -57,7 +58,9 @@ interface Result {
   readonly reason?: string;
 }
 
+/** What a plugin writes meanwhile, as loggers do, is no result. */
 async function runCase({ name, run }: ConformanceCase): Promise<Result> {
+  using _written = captureOutput();
   try {
     return { name, outcome: await run() };
   } catch (error) {
