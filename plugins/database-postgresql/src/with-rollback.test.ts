@@ -33,7 +33,9 @@ describe('the body of a test inside withRollback', () => {
       await em.flush();
       await add('joined');
       await database.transaction(inner => inner.insert(Author, { email: 'transaction' }));
-      await database.batch([{ email: 'batch' }], (inner, [author]) => inner.insert(Author, author));
+      await database.batch([{ email: 'batch' }], async (inner, authors) => {
+        await inner.insertMany(Author, [...authors]);
+      });
       return stored();
     });
     expect(seen).toEqual(['batch', 'joined', 'own', 'transaction']);
