@@ -66,13 +66,14 @@ export async function boot(
     return true;
   };
 
+  for (const plugin of running) plugin.leaveOut(only !== undefined);
   if (!(await step(running, plugin => plugin.import()))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
   for (const plugin of running) await step([plugin], () => plugin.register());
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
   if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
   const chosen = only === undefined ? undefined : withNeeds(running.filter(only), plan);
-  for (const plugin of running) if (chosen?.has(plugin.key) === false) plugin.leaveOut();
+  for (const plugin of running) plugin.leaveOut(chosen?.has(plugin.key) === false);
   const started = await inLevels(async plugin => {
     if (!plugin.leftOut && canStart(plugin, running)) await plugin.start(cancel);
   });

@@ -79,7 +79,7 @@ export class RunningPlugin {
     return this.#busy && { waitsFor: this.#waitsFor };
   }
 
-  /** Whether this start is about others alone. */
+  /** Whether this start is about others alone, or that is not decided yet. */
   get leftOut(): boolean {
     return this.#leftOut;
   }
@@ -88,9 +88,9 @@ export class RunningPlugin {
     return this.#plugin?.diagnose !== undefined;
   }
 
-  /** It is not to be started, and nobody waits for it. */
-  leaveOut(): void {
-    this.#leftOut = true;
+  /** With `true` it is not to be started, and nobody waits for it. */
+  leaveOut(leftOut: boolean): void {
+    this.#leftOut = leftOut;
   }
 
   /** Called alone for telemetry, before anything instrumented is imported. */

@@ -100,7 +100,9 @@ export class Start {
       durationMs: this.clock.now() - this.#startedAt,
       planMs: this.#planMs,
       levels: this.plan.levels.length,
-      plugins: this.running.filter(plugin => !plugin.leftOut).map(plugin => plugin.report(this.running)),
+      plugins: this.running
+        .filter(plugin => !plugin.leftOut || plugin.error !== undefined)
+        .map(plugin => plugin.report(this.running)),
     };
   }
 
