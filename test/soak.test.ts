@@ -28,8 +28,7 @@ beforeAll(async () => {
   await server.query('create table written (key text not null)', [], 'soak');
   await server.query('grant all on written to public', [], 'soak');
   proxy = await startTcpProxy({ to: url });
-  service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 8 } }, models: [] });
-  service.logger.level = 'fatal';
+  service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 8 } }, models: [], logLevel: 'fatal' });
   await service.database.connect();
   directory = await mkdtemp(join(tmpdir(), 'keelson-soak-'));
 });

@@ -1,4 +1,11 @@
-import { type Clock, type RetryPolicy, silentTelemetry, systemClock, type Telemetry } from '@keelson/core';
+import {
+  type Clock,
+  type LogLevel,
+  type RetryPolicy,
+  silentTelemetry,
+  systemClock,
+  type Telemetry,
+} from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
 import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
@@ -14,6 +21,8 @@ export interface PostgresqlServiceOptions {
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
+  /** What the logger keeps. Default: all. */
+  readonly logLevel?: LogLevel;
 }
 
 export interface PostgresqlService extends AsyncDisposable {
@@ -24,7 +33,7 @@ export interface PostgresqlService extends AsyncDisposable {
 /** A DatabaseService on PostgreSQL made of the real parts, without a kernel. Not connected yet. */
 export function createPostgresqlService(given: PostgresqlServiceOptions): PostgresqlService {
   const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel] } = given;
-  const logger = new RecordingLogger();
+  const logger = new RecordingLogger(given.logLevel);
   const options = optionsSchema.parse({ url: given.url, ...given.options });
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const database = createDatabaseService({

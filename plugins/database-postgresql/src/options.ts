@@ -95,7 +95,11 @@ export const optionsSchema = z
     keepAliveMs: milliseconds.default(10_000).describe('TCP keepalive probes start after this much silence, in ms.'),
     applicationName: z.string().min(1).max(63).default('keelson').describe('The name in pg_stat_activity.'),
   })
-  .superRefine(({ pool: given }, context) => {
+  .superRefine(({ pool: given, migrations }, context) => {
+    if (migrations.atStart && given.max < 2) {
+      const message = 'must be 2 or more with migrations.atStart: one connection holds the lock, one migrates';
+      context.addIssue({ code: 'custom', path: ['pool', 'max'], message });
+    }
     if (given.min > given.max) {
       context.addIssue({ code: 'custom', path: ['pool', 'min'], message: `must not be above pool.max (${given.max})` });
     }
