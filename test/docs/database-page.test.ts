@@ -115,9 +115,8 @@ describe('the code of docs/database.md', () => {
   });
 
   test('errors', async () => {
-    const twice = database.session(em =>
-      em.insertMany(Author, [{ email: 'x@example.org' }, { email: 'x@example.org' }]),
-    );
+    const same = [{ email: 'x@example.org' }, { email: 'x@example.org' }];
+    const twice = database.session(em => em.insertMany(Author, same));
     await expect(twice).rejects.toMatchObject({
       code: 'DATABASE_QUERY_FAILED',
       kind: 'unique',
