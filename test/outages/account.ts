@@ -41,6 +41,8 @@ export interface Account {
   /** Nobody could tell the client, and it is stored. */
   readonly unconfirmed: number;
   readonly longestMs: number;
+  /** Of those that can be run again as a whole. */
+  readonly longestUnitMs: number;
   /** From the server being back to the first request that ended well; of many outages the 95th percentile. */
   readonly firstSuccessMs: number | undefined;
   readonly attemptsPerRequest: number;
@@ -70,7 +72,8 @@ export function drawAccount(seen: Observations): Account {
     duplicated: ledger.duplicated.length,
     wronglyRefused: ledger.refusedButStored.length,
     unconfirmed: ledger.unacknowledgedButStored.length,
-    longestMs: Math.max(...endings.map(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs)),
+    longestMs: longestMs(endings),
+    longestUnitMs: longestMs(endings.filter(({ way }) => way !== 'sessions')),
     firstSuccessMs: percentile(
       seen.backAtMs.map(backAtMs => firstSuccessMs(endings, backAtMs)),
       0.95,
@@ -92,6 +95,10 @@ export function countRefused({ refused }: Account, way?: Way): number {
 /** Of those that can be run again as a whole. */
 export function refusedUnits({ refused }: Account): readonly Refusals[] {
   return refused.filter(({ way }) => way !== 'sessions');
+}
+
+function longestMs(endings: readonly Ending[]): number {
+  return Math.max(0, ...endings.map(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs));
 }
 
 function refusalsOf(endings: readonly Ending[]): Refusals[] {

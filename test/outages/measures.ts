@@ -11,7 +11,7 @@ export const shortForm: Measure = {
   repetitions: 3,
   // Generous: the machine is busy with other tests.
   firstSuccessMs: 10_000,
-  graceMs: 3_500,
+  graceMs: 2_000,
 };
 
 /** For `npm run outages`. */
