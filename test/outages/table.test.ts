@@ -1,9 +1,23 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { allOutages } from './all-outages.js';
-import { outagesIn } from './table.js';
+import { outagesIn, writeInto } from './table.js';
 
 test('docs/outages.md tells of every outage of the suite, and of no other', () => {
   const page = fileURLToPath(new URL('../../docs/outages.md', import.meta.url));
   expect(outagesIn(page)).toEqual(allOutages.map(({ name }) => name));
+});
+
+test('a run replaces the table of the run before, and nothing else of the page', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-table-'));
+  const page = join(directory, 'page.md');
+  writeFileSync(page, 'before\n<!-- outages: begin -->\n<!-- outages: end -->\nafter\n');
+  writeInto(page, 'first');
+  writeInto(page, '| outage | lost |\n| --- | --- |\n| restart | 0 |');
+  expect(outagesIn(page)).toEqual(['restart']);
+  expect(readFileSync(page, 'utf8')).toMatch(/^before\n<!--.*-->\n\|[^<]*\|\n<!--.*-->\nafter\n$/);
+  rmSync(directory, { recursive: true });
 });

@@ -33,14 +33,14 @@ export function tableOf(rows: readonly Row[]): string {
   return lines.map(cells => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const frame = /(<!-- outages: begin -->\n)[\s\S]*?(\n<!-- outages: end -->)/;
+const frame = /(<!-- outages: begin -->)[\s\S]*?(<!-- outages: end -->)/;
 
 /** Puts `text` where `page` keeps the table of the last run. */
 export function writeInto(page: string, text: string): void {
   const before = readFileSync(page, 'utf8');
   writeFileSync(
     page,
-    before.replace(frame, (_all, begin: string, end: string) => begin + text + end),
+    before.replace(frame, (_all, begin: string, end: string) => `${begin}\n${text}\n${end}`),
   );
 }
 
