@@ -90,7 +90,7 @@ export function circuitOpen(progress: Progress, retryAfterMs: number, cause: unk
     hint: held
       ? 'Release the breaker when the target may be used again.'
       : 'Look at the cause; the breaker closes by itself.',
-    retryAfterMs: held ? usualRetryAfterMs : retryAfterMs,
+    retryAfterMs: held ? usualRetryAfterMs : Math.max(1, retryAfterMs),
     facts: { held },
     cause,
   });
