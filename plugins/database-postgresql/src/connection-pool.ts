@@ -120,17 +120,21 @@ export class ConnectionPool {
   warm(): void {
     if (this.#warming || this.#closing || this.#pool.totalCount >= this.#parts.options.min) return;
     this.#warming = true;
-    this.#pool.connect().then(
-      client => {
-        client.release();
-        this.#warming = false;
-        this.warm();
-      },
-      error => {
-        this.#warming = false;
-        this.#lastFailure = error;
-      },
-    );
+    void this.#fill().finally(() => {
+      this.#warming = false;
+    });
+  }
+
+  /** Keeps what it gets until all are there: pg.Pool would hand out the same idle one again and again. */
+  async #fill(): Promise<void> {
+    const held: pg.PoolClient[] = [];
+    try {
+      while (!this.#closing && this.#pool.totalCount < this.#parts.options.min) held.push(await this.#pool.connect());
+    } catch (error) {
+      this.#lastFailure = error;
+    } finally {
+      for (const client of held) client.release();
+    }
   }
 
   /** Lends no more; destroys what is still out at `deadline`. Always resolves. */
@@ -230,7 +234,7 @@ export class ConnectionPool {
   #lend(client: PgClient, permit: Permit, readOnly: boolean): DriverConnection {
     const { clock, options, types, cancel, logger } = this.#parts;
     const since = clock.now();
-    const borrowedBy = new Error('borrowed here');
+    const borrowedBy = traceOfBorrower();
     let leaking = false;
     const heldMs = () => Math.round(clock.now() - since);
     const leak = clock.schedule(options.leakAfterMs, () => {
@@ -333,4 +337,13 @@ const ownFault = new Set(['25P03', '57P05']);
 function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
+}
+
+/** Deep enough to reach the code of the service behind Kysely and MikroORM. The text is only made when it is read. */
+function traceOfBorrower(): Error {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 40;
+  const trace = new Error('borrowed here');
+  Error.stackTraceLimit = limit;
+  return trace;
 }

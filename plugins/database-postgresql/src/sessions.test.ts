@@ -1,4 +1,5 @@
 import { ConcurrentUseError, type DatabaseService } from '@keelson/database';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
 import { eventually } from '../../../test/support/eventually.js';
@@ -92,6 +93,18 @@ describe('a session on PostgreSQL', () => {
     const slow = database.session(em => em.execute('select pg_sleep(5)'), { statementTimeoutMs: 20 });
     await expect(slow).rejects.toMatchObject({ kind: 'statement-timeout', http: { status: 503 } });
     expect(database.state.is).toBe('connected');
+  });
+
+  test('a statement that somebody cancels on the server is told from one over its time', async () => {
+    const admin = new pg.Client(testDatabase.adminUrl);
+    await admin.connect();
+    const sleeping = `select pid from pg_stat_activity where query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`;
+    const slow = database.session(em => em.execute('select pg_sleep(31)'));
+    slow.catch(() => {});
+    await eventually(async () => (await admin.query(sleeping)).rowCount === 1);
+    await admin.query(`select pg_cancel_backend(pid) from (${sleeping}) as asleep`);
+    await expect(slow).rejects.toMatchObject({ kind: 'cancelled', http: { status: 503 } });
+    await admin.end();
   });
 
   test('two that deadlock are both stored: the one that was chosen is run again', async () => {

@@ -113,7 +113,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '57014',
     {
       kind: 'statement-timeout',
-      says: 'A statement was over its time, or was cancelled',
+      says: 'A statement was over its time',
       hint: 'Look at its plan, or give the session a longer statement timeout.',
       http: busy('The request took too long.'),
     },
@@ -188,7 +188,7 @@ export class QueryError extends KeelsonError {
 
   constructor(error: unknown, more: Facts = {}) {
     const sqlState = sqlStateOf(error);
-    const rule = ruleFor(sqlState);
+    const rule = ruleFor(sqlState, error);
     const details = serverDetailsOf(error);
     super({
       code: 'DATABASE_QUERY_FAILED',
@@ -205,8 +205,22 @@ export class QueryError extends KeelsonError {
   }
 }
 
-function ruleFor(sqlState: string | undefined): KindRule {
+const cancelled: KindRule = {
+  kind: 'cancelled',
+  says: 'A statement was cancelled by somebody on the server',
+  hint: 'Look for who ran pg_cancel_backend, or for a recovery conflict on a standby.',
+  http: busy('The request was cancelled. Please try again.'),
+};
+
+/** 57014 stands for both; only the message tells them apart, and only in English. */
+function wasTimeout(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : '';
+  return message.includes('timeout') || !message.includes('user request');
+}
+
+function ruleFor(sqlState: string | undefined, error: unknown): KindRule {
   if (sqlState === undefined) return other;
+  if (sqlState === '57014' && !wasTimeout(error)) return cancelled;
   return kinds.get(sqlState) ?? (sqlState.startsWith('22') ? invalidValue : other);
 }
 

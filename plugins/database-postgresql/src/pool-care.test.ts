@@ -1,0 +1,75 @@
+import type { DatabaseService, EntityManager } from '@keelson/database';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { eventually } from '../../../test/support/eventually.js';
+import {
+  createPostgresqlService,
+  type PostgresqlService,
+  type PostgresqlServiceOptions,
+} from '../../../test/support/postgresql-service.js';
+
+describe('the care of a pool for its connections', () => {
+  let testDatabase: TestDatabase;
+  let service: PostgresqlService;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+  });
+  afterAll(() => testDatabase[Symbol.asyncDispose]());
+  afterEach(() => service[Symbol.asyncDispose]());
+
+  const open = async (pool: NonNullable<PostgresqlServiceOptions['options']>['pool']): Promise<DatabaseService> => {
+    service = createPostgresqlService({ url: testDatabase.url, options: { pool }, models: [] });
+    await service.database.connect();
+    return service.database;
+  };
+
+  const backend = async (em: EntityManager): Promise<number> => {
+    const [row] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
+    return row?.pid ?? 0;
+  };
+
+  test('min: so many idle connections are opened at the start, and again when some are gone', async () => {
+    const database = await open({ min: 2 });
+    await eventually(() => database.stats().idle === 2);
+    database.renewConnections();
+    await eventually(() => database.stats().counters.opened === 4);
+    await eventually(() => database.stats().idle === 2);
+  });
+
+  test('maxLifetimeMs: one that is too old is replaced when it is asked for, and nobody notices', async () => {
+    const database = await open({ maxLifetimeMs: 100 });
+    const first = await database.session(backend);
+    const openedAt = performance.now();
+    await eventually(() => performance.now() - openedAt > 100);
+    expect(await database.session(backend)).not.toBe(first);
+    expect(database.stats().counters.discarded.expired).toBe(1);
+  });
+
+  test('maxLifetimeMs: one that became too old while it was lent is not lent again', async () => {
+    const database = await open({ maxLifetimeMs: 100 });
+    await database.session(async em => {
+      await backend(em);
+      const openedAt = performance.now();
+      await eventually(() => performance.now() - openedAt > 100);
+    });
+    expect(database.stats()).toMatchObject({ total: 0, counters: { discarded: { expired: 1 } } });
+  });
+
+  test('idleTimeoutMs: one that nobody needs is closed', async () => {
+    const database = await open({ idleTimeoutMs: 50 });
+    await database.session(backend);
+    await eventually(() => database.stats().total === 0);
+  });
+
+  test('leakAfterMs: one lent for too long is told of, with the place that borrowed it, and again when it is back', async () => {
+    const database = await open({ leakAfterMs: 20 });
+    await database.session(async em => {
+      await backend(em);
+      await eventually(() => service.logger.find('a connection is lent for very long') !== undefined);
+    });
+    const told = service.logger.find('a connection is lent for very long');
+    expect(told).toMatchObject({ level: 'warn', facts: { borrowedAt: expect.stringContaining('pool-care.test') } });
+    expect(service.logger.find('a connection that was lent for very long is back')).toMatchObject({ level: 'info' });
+  });
+});
