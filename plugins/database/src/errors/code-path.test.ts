@@ -5,7 +5,7 @@ const stackOf = (...frames: string[]) => ['Error: at home', ...frames.map(frame 
 
 const frames = {
   node: 'process.processTicksAndRejections (node:internal/process/task_queues:105:5)',
-  library: 'SqlEntityManager.find (file:///srv/node_modules/@mikro-orm/core/EntityManager.js:10:3)',
+  vendor: 'SqlEntityManager.find (file:///srv/node_modules/@mikro-orm/core/EntityManager.js:10:3)',
   ours: 'LazyTransaction.commit (file:///srv/node_modules/@keelson/database/dist/driver/lazy-transaction.js:9:9)',
   driver: 'Pool.lend (file:///srv/node_modules/@keelson/database-postgresql/dist/connection-pool.js:9:9)',
   workspace: 'LazyTransaction.commit (/home/dev/keelson/plugins/database/src/driver/lazy-transaction.ts:9:9)',
@@ -32,7 +32,7 @@ describe('the code path of a stack', () => {
   test('is unknown when there is none', () => {
     expect(codePath(undefined)).toBeUndefined();
     expect(codePath('Error: at the beginning of a message')).toBeUndefined();
-    expect(codePath(stackOf(frames.node, frames.library))).toBeUndefined();
+    expect(codePath(stackOf(frames.node, frames.vendor))).toBeUndefined();
   });
 });
 
