@@ -53,6 +53,21 @@ describe('a connection lost during COMMIT', () => {
     return Number(rows[0]?.count);
   };
 
+  /** COMMIT is done, its answer is lost, and nobody can ask until the server has been restarted. */
+  const restartedBeforeTheAnswer = async (mode: 'fast' | 'immediate') => {
+    await database.session(em => em.count(Author));
+    const cut = proxy.onceAtCommit('after');
+    const outcome = insert();
+    outcome.catch(() => {});
+    await cut;
+    const refusing = proxy.setMode('refuse');
+    proxy.cut();
+    await refusing;
+    await server.restart(mode);
+    await proxy.setMode('pass');
+    return { outcome };
+  };
+
   test('before the server got it: the unit is run again, and stored once', async () => {
     const cut = proxy.onceAtCommit('before');
     await insert();
@@ -119,16 +134,7 @@ describe('a connection lost during COMMIT', () => {
   });
 
   test('and the server crashed meanwhile: its ids may have been given again, so a commit is not believed', async () => {
-    await database.session(em => em.count(Author));
-    const cut = proxy.onceAtCommit('after');
-    const outcome = insert();
-    outcome.catch(() => {});
-    await cut;
-    const refusing = proxy.setMode('refuse');
-    proxy.cut();
-    await refusing;
-    await server.restart('immediate');
-    await proxy.setMode('pass');
+    const { outcome } = await restartedBeforeTheAnswer('immediate');
     await expect(outcome).rejects.toMatchObject({
       code: 'DATABASE_AMBIGUOUS_COMMIT',
       facts: { why: 'the database no longer knows the transaction' },
@@ -137,16 +143,7 @@ describe('a connection lost during COMMIT', () => {
   });
 
   test('and the server was restarted in order meanwhile: its answer is believed', async () => {
-    await database.session(em => em.count(Author));
-    const cut = proxy.onceAtCommit('after');
-    const outcome = insert();
-    outcome.catch(() => {});
-    await cut;
-    const refusing = proxy.setMode('refuse');
-    proxy.cut();
-    await refusing;
-    await server.restart('fast');
-    await proxy.setMode('pass');
+    const { outcome } = await restartedBeforeTheAnswer('fast');
     await outcome;
     expect({ attempts, stored: await stored() }).toEqual({ attempts: 1, stored: 1 });
   });
