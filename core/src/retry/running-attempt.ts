@@ -11,9 +11,9 @@ export interface AttemptLimits {
   readonly signal: AbortSignal | undefined;
   /** Makes the reason that the attempt's signal aborts with when its time is over. */
   readonly timeoutError: () => Error;
+  /** The target has answered attempt `number`, which still runs. */
+  readonly onHealthy?: (number: number) => void;
 }
-
-const nothing = () => {};
 
 /** Thrown when the deadline of the whole call ended the attempt. */
 export const deadlinePassed = Symbol('deadline passed');
@@ -30,24 +30,22 @@ export class RunningAttempt implements Attempt {
   readonly startedAt: number;
   readonly #clock: Clock;
   readonly #limits: AttemptLimits;
-  readonly #onHealthy: () => void;
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #timedOut = false;
   #timer: Timer | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(number: number, deadline: Deadline, clock: Clock, limits: AttemptLimits, onHealthy = nothing) {
+  constructor(number: number, deadline: Deadline, clock: Clock, limits: AttemptLimits) {
     this.number = number;
     this.deadline = deadline;
     this.startedAt = clock.now();
     this.#clock = clock;
     this.#limits = limits;
-    this.#onHealthy = onHealthy;
   }
 
   reportHealthy(): void {
-    this.#onHealthy();
+    this.#limits.onHealthy?.(this.number);
   }
 
   get signal(): AbortSignal {

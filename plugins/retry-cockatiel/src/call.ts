@@ -29,6 +29,8 @@ export class Call<T> {
   readonly #startedAt: number;
   readonly #deadline: Deadline;
   #attempts = 0;
+  /** Of the attempt that runs. */
+  #permit: Permit | undefined;
   #lastFailure: unknown;
 
   constructor(
@@ -84,9 +86,8 @@ export class Call<T> {
   }
 
   #nextAttempt(permit: Permit): RunningAttempt {
-    const { breaker } = this.#target;
-    const onHealthy = permit.probe ? () => breaker.settle(permit, { availability: 'up' }) : undefined;
-    return new RunningAttempt(++this.#attempts, this.#deadline, this.#environment.clock, this, onHealthy);
+    this.#permit = permit;
+    return new RunningAttempt(++this.#attempts, this.#deadline, this.#environment.clock, this);
   }
 
   #judge(error: unknown, attempt: RunningAttempt): FailureVerdict {
@@ -173,6 +174,11 @@ export class Call<T> {
 
   timeoutError(): Error {
     return errors.attemptTimeout(this.#progress(), this.timeoutMs);
+  }
+
+  onHealthy(number: number): void {
+    if (number !== this.#attempts || this.#permit?.probe !== true) return;
+    this.#target.breaker.settle(this.#permit, { availability: 'up' });
   }
 }
 

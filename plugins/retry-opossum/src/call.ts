@@ -20,6 +20,12 @@ export class Call<T> {
   /** Of these, all but failed probes: the breaker set their pace, and they were not more than it allows. */
   #countedAttempts = 0;
   #announcedAttempt = 1;
+  /** Of the attempt that runs. */
+  #permit: Permit | undefined;
+  /** What the target had answered, to anybody, when that attempt began. */
+  #answersBefore = 0;
+  /** A token of the budget is set aside for the next attempt. */
+  #holdsToken = false;
   #lastFailure: unknown;
 
   constructor(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions, target: Target) {
@@ -52,6 +58,7 @@ export class Call<T> {
     for (;;) {
       let permit = this.#target.breaker.admit();
       if (permit === undefined) {
+        this.#releaseToken();
         try {
           permit = await this.#waitForPermit();
         } catch (reason) {
@@ -66,6 +73,7 @@ export class Call<T> {
         this.#target.settle(permit, { availability: attempt.timedOut ? 'down' : 'up', durationMs });
         return value;
       } catch (error) {
+        if (error === deadlinePassed && !this.#options.signal?.aborted) throw this.#endAtDeadline(attempt, permit);
         const verdict = this.#judge(error, attempt);
         this.#target.settle(permit, { ...verdict, durationMs: this.#tellingMs(attempt), cause: error });
         await this.#makeReadyForNext(error, verdict, permit);
@@ -107,22 +115,49 @@ export class Call<T> {
   }
 
   #nextAttempt(permit: Permit): RunningAttempt {
-    const { budget, counters, environment } = this.#target;
+    const { answers, budget, counters, environment } = this.#target;
     counters.attempts++;
     if (++this.#attempts === 1) {
       counters.calls++;
       budget.earn(this.#startedAt);
     }
-    const onHealthy = permit.probe
-      ? () => this.#target.settle(permit, { availability: 'up', durationMs: 0 })
-      : undefined;
-    return new RunningAttempt(this.#attempts, this.#deadline, environment.clock, this, onHealthy);
+    if (this.#holdsToken) this.#spendToken();
+    this.#permit = permit;
+    this.#answersBefore = answers;
+    return new RunningAttempt(this.#attempts, this.#deadline, environment.clock, this);
+  }
+
+  #spendToken(): void {
+    const { budget, counters, observer, name } = this.#target;
+    this.#holdsToken = false;
+    budget.spend(this.#now());
+    counters.retries++;
+    observer.retried?.(name);
+  }
+
+  #releaseToken(): void {
+    if (this.#holdsToken) this.#target.budget.release();
+    this.#holdsToken = false;
   }
 
   #judge(error: unknown, attempt: RunningAttempt): FailureVerdict {
-    if (error === deadlinePassed || this.#options.signal?.aborted) return saysNothing;
+    if (this.#options.signal?.aborted) return saysNothing;
     const verdict = this.#classify(error);
     return attempt.timedOut ? { ...verdict, availability: 'down' } : verdict;
+  }
+
+  /**
+   * That its time was over says nothing of the target, unless the attempt was slow, or the work was waiting for the
+   * target while it answered nobody: so looks a server that is frozen, or behind a network that swallows packets.
+   */
+  #endAtDeadline(attempt: RunningAttempt, permit: Permit): errors.RetryError {
+    const { silenceMs } = this.#policy.breaker;
+    const ranMs = Math.round(this.#now() - attempt.startedAt);
+    const silent = silenceMs > 0 && ranMs >= silenceMs && this.#target.answers === this.#answersBefore;
+    const cause = errors.attemptTimeout(this.#progress(), ranMs);
+    const { availability } = silent ? this.#classify(cause) : saysNothing;
+    this.#target.settle(permit, { availability, durationMs: this.#tellingMs(attempt), cause });
+    return this.#late('the attempt');
   }
 
   #classify(error: unknown): FailureVerdict {
@@ -138,7 +173,6 @@ export class Call<T> {
   /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
   async #makeReadyForNext(error: unknown, verdict: FailureVerdict, permit: Permit): Promise<void> {
     if (this.#options.signal?.aborted) throw this.#options.signal.reason;
-    if (error === deadlinePassed) throw this.#late('the attempt');
     this.#lastFailure = error;
     const { maxAttempts } = this.#policy;
     if (!this.#options.idempotent || !verdict.retry || maxAttempts === 1) throw error;
@@ -156,16 +190,17 @@ export class Call<T> {
   }
 
   async #pause(verdict: FailureVerdict): Promise<void> {
-    const { budget, counters, environment, observer, pauses, name } = this.#target;
+    const { budget, environment, pauses } = this.#target;
     const retry = Math.max(1, this.#countedAttempts);
     const delayMs = Math.max(backoffMs(retry, this.#policy, environment.random), verdict.retryAfterMs ?? 0);
     if (delayMs >= this.#deadline.remainingMs()) throw this.#late('the pause before the next attempt', delayMs);
-    if (!budget.spend(this.#now())) throw this.#giveUp(errors.budgetExhausted(this.#progress(), this.#lastFailure));
-    counters.retries++;
-    observer.retried?.(name);
+    if (!budget.reserve(this.#now())) throw this.#giveUp(errors.budgetExhausted(this.#progress(), this.#lastFailure));
+    this.#holdsToken = true;
     this.#announce(delayMs);
     await pauses.wait(this.#deadline.within(delayMs), this.#options.signal).catch((reason: unknown) => {
-      if (reason !== waitedTooLong) throw this.#explain(reason, 'the pause before the next attempt');
+      if (reason === waitedTooLong) return;
+      this.#releaseToken();
+      throw this.#explain(reason, 'the pause before the next attempt');
     });
   }
 
@@ -232,6 +267,10 @@ export class Call<T> {
 
   timeoutError(): Error {
     return errors.attemptTimeout(this.#progress(), this.timeoutMs);
+  }
+
+  onHealthy(number: number): void {
+    if (number === this.#attempts && this.#permit !== undefined) this.#target.answer(this.#permit);
   }
 }
 

@@ -68,7 +68,7 @@ describe('trap: opossum opens on the first failure', () => {
 
 describe('trap: opossum counts calls in flight, refusals and cached calls in its rate', () => {
   test('opens on the rate of finished attempts, however many slow ones are in flight', () => {
-    const breaker = build({ minimumCalls: 15 });
+    const breaker = build({ minimumCalls: 15, consecutiveFailures: 0 });
     for (let inFlight = 0; inFlight < 100; inFlight++) breaker.admit();
     make(breaker, ...times(15, down));
     expect(breaker.state).toBe('open');
@@ -84,7 +84,7 @@ describe('trap: opossum counts calls in flight, refusals and cached calls in its
   });
 
   test('stays closed below the failure rate', () => {
-    const breaker = build({ minimumCalls: 4 });
+    const breaker = build({ minimumCalls: 4, consecutiveFailures: 0 });
     make(breaker, ...times(51, up), ...times(50, down));
     expect(breaker.state).toBe('closed');
   });
@@ -362,5 +362,47 @@ describe('changed while running', () => {
     await clock.advance(200);
     make(breaker, up, down, down);
     expect(breaker.state).toBe('open');
+  });
+});
+
+describe('failures in a row', () => {
+  test('open it although the successes of a moment ago still outnumber them', () => {
+    const breaker = build();
+    make(breaker, ...times(100, up), ...times(9, down));
+    expect(breaker.state).toBe('closed');
+    make(breaker, down);
+    expect(breaker.state).toBe('open');
+    expect(moves).toMatchObject([{ from: 'closed', to: 'open', cause: down.cause }]);
+  });
+
+  test('open it where too few calls come in for a rate', async () => {
+    const breaker = build();
+    for (let failure = 0; failure < 10; failure++) {
+      expect(breaker.state).toBe('closed');
+      make(breaker, down);
+      await clock.advance(60_000);
+    }
+    expect(breaker.state).not.toBe('closed');
+  });
+
+  test('are broken by a success, and not by what says nothing', () => {
+    const breaker = build({ failureRate: 1 });
+    make(breaker, up, ...times(9, down), up, ...times(9, down), unknown);
+    expect(breaker.state).toBe('closed');
+    make(breaker, down);
+    expect(breaker.state).toBe('open');
+  });
+
+  test('of an outage that is over do not count', async () => {
+    const [breaker, probe] = await halfOpen({ minimumCalls: 9, consecutiveFailures: 10, probes: 1 });
+    breaker.settle(probe, up);
+    make(breaker, down);
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('never open it with 0', () => {
+    const breaker = build({ consecutiveFailures: 0 });
+    make(breaker, ...times(100, up), ...times(50, down));
+    expect(breaker.state).toBe('closed');
   });
 });

@@ -31,7 +31,8 @@ const bucketCount = 10;
  *
  * opossum counts what it is told and decides when the failure rate opens the circuit. It is told only of attempts that
  * finished and said something of the target, so calls in flight, refusals and mistakes of callers never reach its
- * statistics. Breaks and probes are ours: opossum closes on the first call it sees succeed, after a fixed pause.
+ * statistics. Breaks and probes are ours: opossum closes on the first call it sees succeed, after a fixed pause. So is
+ * opening after failures in a row, which a rate cannot see while the successes of a moment ago still count.
  */
 export class OpossumBreaker implements CircuitBreaker {
   #options: BreakerOptions;
@@ -46,6 +47,7 @@ export class OpossumBreaker implements CircuitBreaker {
   #outageSince = 0;
   #breaks = 0;
   #lastFailure: Outcome | undefined;
+  #failuresInARow = 0;
 
   constructor({ options, clock, random, onMove }: OpossumBreakerOptions) {
     this.#options = options;
@@ -161,11 +163,16 @@ export class OpossumBreaker implements CircuitBreaker {
   #count(failure: Outcome | undefined): void {
     this.#turnBuckets();
     if (failure === undefined) {
+      this.#failuresInARow = 0;
       void this.#opossum.fire(true);
       return;
     }
     this.#lastFailure = failure;
+    this.#failuresInARow++;
     this.#opossum.fire(false).catch(() => {});
+    const { consecutiveFailures } = this.#options;
+    if (this.#state.name !== 'closed' || consecutiveFailures === 0) return;
+    if (this.#failuresInARow >= consecutiveFailures) this.#break(failure.retryAfterMs);
   }
 
   #turnBuckets(): void {
@@ -221,6 +228,7 @@ export class OpossumBreaker implements CircuitBreaker {
   #close(): void {
     // opossum keeps its window when it closes, so the outage that is over would open it at the next failure.
     this.#forget(bucketCount);
+    this.#failuresInARow = 0;
     this.#move({ name: 'closed', permit: { probe: false } });
   }
 

@@ -16,7 +16,7 @@ type PolicyInput = NonNullable<RetryOptionsInput['policies']>[string];
 
 /** A breaker that never opens, so that the retry is seen alone, unless `policy` says otherwise. */
 function build(policy: PolicyInput = {}, random = () => 0.999_999): OpossumRetryPolicy {
-  const quiet = { breaker: { minimumCalls: 1_000 } };
+  const quiet = { breaker: { minimumCalls: 1_000, consecutiveFailures: 0 } };
   return new OpossumRetryPolicy({ options: { policies: { default: { ...quiet, ...policy } } }, clock, random });
 }
 

@@ -39,6 +39,15 @@ const breakerSchema = z
       [100, dayMs],
       'Over how long the failure rate is taken. Short: an outage shows before the budget for retries is gone.',
     ),
+    consecutiveFailures: count(
+      10,
+      0,
+      'Opens when so many attempts in a row have failed, however long that took. 0: never for this.',
+    ),
+    silenceMs: duration(
+      1_000,
+      'An attempt that its deadline ended counts as failed when it had waited this long and nobody got an answer. 0: never.',
+    ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
     breakMs: numeric(200, [1, dayMs], 'The shortest break before the target is probed.'),
     breakShareOfOutage: numeric(

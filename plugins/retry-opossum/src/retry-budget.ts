@@ -9,7 +9,8 @@ interface Slot {
 
 /**
  * Keeps retries from multiplying an outage: each call to the target earns a share of a token, each retry spends one,
- * and tokens are worth nothing after `windowMs`.
+ * and tokens are worth nothing after `windowMs`. A token is set aside before the pause that a retry begins with, and
+ * spent when the retry is sent: by then it may have turned out that there is none.
  *
  * Within any window: retries <= floorPerSecond * seconds + share * calls.
  */
@@ -22,6 +23,7 @@ export class RetryBudget {
   #slotEndsAt: number;
   #calls = 0;
   #retries = 0;
+  #reserved = 0;
 
   constructor(options: BudgetOptions, now: number) {
     this.#options = options;
@@ -44,16 +46,28 @@ export class RetryBudget {
     this.#calls++;
   }
 
-  /** Takes a token for one retry; false when there is none, and nothing was taken. */
-  spend(now: number): boolean {
+  /** Sets a token aside, to be spent or released; false when there is none, and nothing was set aside. */
+  reserve(now: number): boolean {
     if (now >= this.#slotEndsAt) this.#turn(now);
     if (this.#tokens() < 1) return false;
-    this.#current.retries++;
-    this.#retries++;
+    this.#reserved++;
     return true;
   }
 
-  /** Whole tokens there are now. */
+  /** The retry that a token was set aside for is sent. */
+  spend(now: number): void {
+    if (now >= this.#slotEndsAt) this.#turn(now);
+    this.#reserved--;
+    this.#current.retries++;
+    this.#retries++;
+  }
+
+  /** The retry that a token was set aside for is not sent. */
+  release(): void {
+    this.#reserved--;
+  }
+
+  /** Whole tokens that are neither spent nor set aside. */
   left(now: number): number {
     if (now >= this.#slotEndsAt) this.#turn(now);
     return Math.max(0, Math.floor(this.#tokens()));
@@ -61,7 +75,7 @@ export class RetryBudget {
 
   #tokens(): number {
     const { floorPerSecond, share, windowMs } = this.#options;
-    return (floorPerSecond * windowMs) / 1_000 + share * this.#calls - this.#retries;
+    return (floorPerSecond * windowMs) / 1_000 + share * this.#calls - this.#retries - this.#reserved;
   }
 
   #turn(now: number): void {

@@ -62,6 +62,7 @@ export class Target {
   readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, waits: 0, giveUps: 0 };
   #policy: PolicyOptions;
   #stopped = false;
+  #answers = 0;
 
   constructor(name: string, policy: PolicyOptions, environment: Environment, observer: RetryObserver) {
     const { clock, random } = environment;
@@ -91,9 +92,21 @@ export class Target {
     this.bulkhead.configure(policy.bulkhead);
   }
 
+  /** How often it has proved that it is well; who sees the same number twice has met silence in between. */
+  get answers(): number {
+    return this.#answers;
+  }
+
   settle(permit: Permit, outcome: Outcome): void {
+    if (outcome.availability === 'up') this.#answers++;
     this.breaker.settle(permit, outcome);
     if (this.gate.waiting > 0) this.gate.letGo();
+  }
+
+  /** It has answered an attempt that still runs. */
+  answer(permit: Permit): void {
+    if (permit.probe) this.settle(permit, { availability: 'up', durationMs: 0 });
+    else this.#answers++;
   }
 
   hold(as: 'open' | 'closed' | undefined): void {

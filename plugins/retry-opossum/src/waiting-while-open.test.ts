@@ -121,6 +121,21 @@ describe('waiting is not retrying', () => {
     expect(told).toEqual([2]);
   });
 
+  test('a pause that ends in a wait gives back what it was to pay', async () => {
+    const policy = new OpossumRetryPolicy({ clock, random: () => 0.999 });
+    target.up = false;
+    const running = policy.execute(work, call);
+    await clock.advance(0);
+    for (let failure = 0; failure < 4; failure++)
+      await policy.execute(work, { ...call, idempotent: false }).catch(() => {});
+    await clock.advance(100);
+    // 3 a second for 10 s, and 0.2 for each of 5 calls: nothing of it is gone.
+    expect(policy.describe()[0]).toMatchObject({ waiting: 1, counters: { retries: 0 }, budgetLeft: 31 });
+    target.up = true;
+    expect(await outcomeOf(running)).toMatchObject({ value: 'done' });
+    expect(policy.describe()[0]?.counters.retries).toBe(0);
+  });
+
   test('a probe that fails from a target that is well pauses and pays like any other attempt', async () => {
     const policy = await opened({ initialDelayMs: 1_000 });
     const deadlock: FailureVerdict = { retry: true, availability: 'up' };

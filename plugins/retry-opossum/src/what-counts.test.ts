@@ -1,6 +1,6 @@
 import { type Attempt, Deadline, type ExecuteOptions, type FailureVerdict } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 
 /** One attempt each, so that five calls are five outcomes, as many as open the breaker. */
@@ -55,6 +55,54 @@ test('an attempt that its caller gave up counts neither way', async () => {
 
 test('an attempt that the deadline of its call ended counts neither way', async () => {
   expect(await stateAfterFive(obedient, () => ({ ...call, deadline: Deadline.after(50, clock) }))).toBe('closed');
+});
+
+describe('an attempt that its deadline ended while the target answered nobody', () => {
+  const patient = (): ExecuteOptions => ({
+    ...call,
+    attemptTimeoutMs: Number.POSITIVE_INFINITY,
+    deadline: Deadline.after(1_000, clock),
+  });
+
+  test('counts against the target', async () => {
+    expect(await stateAfterFive(obedient, patient)).toBe('open');
+    expect(policy.describe()[0]?.breaker.lastCause).toMatchObject({
+      code: 'RETRY_ATTEMPT_TIMEOUT',
+      facts: { timeoutMs: 1_000 },
+    });
+  });
+
+  test('counts neither way when it was shorter than silenceMs', async () => {
+    policy.reconfigure({ policies: { default: { breaker: { silenceMs: 1_001 } } } });
+    expect(await stateAfterFive(obedient, patient)).toBe('closed');
+  });
+
+  test('counts neither way with silenceMs of 0', async () => {
+    policy.reconfigure({ policies: { default: { breaker: { silenceMs: 0 } } } });
+    expect(await stateAfterFive(obedient, patient)).toBe('closed');
+  });
+
+  test('counts neither way when another call was answered meanwhile', async () => {
+    clock.schedule(500, () => void policy.execute(async () => 'answered', call));
+    expect(await stateAfterFive(obedient, patient)).toBe('closed');
+  });
+
+  test('counts neither way when another attempt that still runs was answered meanwhile', async () => {
+    clock.schedule(500, () => {
+      void policy
+        .execute(attempt => {
+          attempt.reportHealthy();
+          return obedient(attempt);
+        }, call)
+        .catch(() => {});
+    });
+    expect(await stateAfterFive(obedient, patient)).toBe('closed');
+  });
+
+  test('counts neither way when the one who knows the work says that it did not wait for the target', async () => {
+    const classify = (): FailureVerdict => ({ retry: false, availability: 'unknown' });
+    expect(await stateAfterFive(obedient, () => ({ ...patient(), classify }))).toBe('closed');
+  });
 });
 
 test('unless it had taken as long as a slow call', async () => {
