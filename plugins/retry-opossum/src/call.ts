@@ -6,6 +6,11 @@ import type { PolicyOptions } from './options.js';
 import { heldOpen, stopped, type Target } from './target.js';
 import { waitedTooLong } from './waiting-room.js';
 
+interface Judged extends FailureVerdict {
+  /** What the target is to be blamed with, when it is. */
+  readonly cause: unknown;
+}
+
 /** One `execute`, from its first attempt to its end: deadline(bulkhead(retry(breaker(attempt timeout(work))))). */
 export class Call<T> {
   readonly #work: (attempt: Attempt) => Promise<T>;
@@ -73,9 +78,8 @@ export class Call<T> {
         this.#target.settle(permit, { availability: attempt.timedOut ? 'down' : 'up', durationMs });
         return value;
       } catch (error) {
-        if (error === deadlinePassed && !this.#options.signal?.aborted) throw this.#endAtDeadline(attempt, permit);
         const verdict = this.#judge(error, attempt);
-        this.#target.settle(permit, { ...verdict, durationMs: this.#tellingMs(attempt), cause: error });
+        this.#target.settle(permit, { ...verdict, durationMs: this.#tellingMs(attempt) });
         await this.#makeReadyForNext(error, verdict, permit);
       }
     }
@@ -140,24 +144,22 @@ export class Call<T> {
     this.#holdsToken = false;
   }
 
-  #judge(error: unknown, attempt: RunningAttempt): FailureVerdict {
-    if (this.#options.signal?.aborted) return saysNothing;
+  #judge(error: unknown, attempt: RunningAttempt): Judged {
+    if (error === deadlinePassed || this.#options.signal?.aborted) return this.#judgeSilence(attempt);
     const verdict = this.#classify(error);
-    return attempt.timedOut ? { ...verdict, availability: 'down' } : verdict;
+    return { ...verdict, cause: error, ...(attempt.timedOut && { availability: 'down' }) };
   }
 
   /**
-   * That its time was over says nothing of the target, unless the attempt was slow, or the work was waiting for the
-   * target while it answered nobody: so looks a server that is frozen, or behind a network that swallows packets.
+   * That nobody waited for its end says nothing of the target, unless the target answered nobody meanwhile: so looks a
+   * server that is frozen, or behind a network that swallows packets.
    */
-  #endAtDeadline(attempt: RunningAttempt, permit: Permit): errors.RetryError {
+  #judgeSilence(attempt: RunningAttempt): Judged {
     const { silenceMs } = this.#policy.breaker;
     const ranMs = Math.round(this.#now() - attempt.startedAt);
-    const silent = silenceMs > 0 && ranMs >= silenceMs && this.#target.answers === this.#answersBefore;
     const cause = errors.attemptTimeout(this.#progress(), ranMs);
-    const { availability } = silent ? this.#classify(cause) : saysNothing;
-    this.#target.settle(permit, { availability, durationMs: this.#tellingMs(attempt), cause });
-    return this.#late('the attempt');
+    const silent = silenceMs > 0 && ranMs >= silenceMs && this.#target.answers === this.#answersBefore;
+    return { ...(silent ? this.#classify(cause) : saysNothing), cause };
   }
 
   #classify(error: unknown): FailureVerdict {
@@ -173,6 +175,7 @@ export class Call<T> {
   /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
   async #makeReadyForNext(error: unknown, verdict: FailureVerdict, permit: Permit): Promise<void> {
     if (this.#options.signal?.aborted) throw this.#options.signal.reason;
+    if (error === deadlinePassed) throw this.#late('the attempt');
     this.#lastFailure = error;
     const { maxAttempts } = this.#policy;
     if (!this.#options.idempotent || !verdict.retry || maxAttempts === 1) throw error;

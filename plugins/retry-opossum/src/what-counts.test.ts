@@ -57,7 +57,7 @@ test('an attempt that the deadline of its call ended counts neither way', async 
   expect(await stateAfterFive(obedient, () => ({ ...call, deadline: Deadline.after(50, clock) }))).toBe('closed');
 });
 
-describe('an attempt that its deadline ended while the target answered nobody', () => {
+describe('an attempt that was ended while the target answered nobody', () => {
   const patient = (): ExecuteOptions => ({
     ...call,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
@@ -70,6 +70,15 @@ describe('an attempt that its deadline ended while the target answered nobody', 
       code: 'RETRY_ATTEMPT_TIMEOUT',
       facts: { timeoutMs: 1_000 },
     });
+  });
+
+  test('counts against the target too when its caller gives up', async () => {
+    const gone = () => {
+      const controller = new AbortController();
+      clock.schedule(1_000, () => controller.abort(new Error('gone')));
+      return { ...patient(), deadline: Deadline.after(60_000, clock), signal: controller.signal };
+    };
+    expect(await stateAfterFive(obedient, gone)).toBe('open');
   });
 
   test('counts neither way when it was shorter than silenceMs', async () => {
