@@ -13,6 +13,7 @@ export {
   KeelsonError,
   type KeelsonErrorOptions,
 } from './errors/keelson-error.js';
+export { type ErrorSummary, summarizeError } from './errors/summarize-error.js';
 export {
   createPolicyFetch,
   type PolicyFetch,
@@ -34,6 +35,7 @@ export {
   type StopReport,
 } from './kernel/report.js';
 export { contractVersion } from './plugin/contract-version.js';
+export { defineOperation, type Inspection, type Operation } from './plugin/operation.js';
 export {
   type Diagnosis,
   defineManifest,

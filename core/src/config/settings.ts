@@ -33,6 +33,22 @@ export const settingsSchema = z.object({
     })
     .prefault({})
     .describe('How the service stops.'),
+  control: z
+    .object({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Whether keelson status, reload and do reach the running service; never over the network.'),
+      directory: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Where its socket is kept, in a folder for its user alone. Default: the temporary folder of the system.',
+        ),
+    })
+    .prefault({})
+    .describe('How an operator reaches the running service.'),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

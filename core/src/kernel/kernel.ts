@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { Container } from 'inversify';
+import type { ServiceStatus } from '../control/status.js';
 import type { Diagnosis } from '../plugin/plugin.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -90,6 +91,34 @@ export class Kernel {
     const asked = this.#start.running.filter(plugin => plugin.diagnoses && plugin.outcome === 'started');
     const found = await Promise.all(asked.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
     return new Map(found);
+  }
+
+  /**
+   * What is known of the service now: its readiness, and what the plugins tell of themselves. Waits for nothing outside
+   * of the process. What a plugin fails to tell is in its place, not thrown.
+   */
+  async status(): Promise<ServiceStatus> {
+    const { describeService } = await import('../control/status.js');
+    return describeService({
+      plan: this.#plan,
+      lifecycle: this.lifecycle,
+      container: this.container,
+      running: this.#start.running,
+    });
+  }
+
+  /**
+   * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order. Resolves to a
+   * sentence that says what was done.
+   *
+   * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN`, naming what there is; `KERNEL_OPERATION_INVALID` with everything
+   * wrong in the words; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
+   */
+  async operate(plugin: string, operation: string, words: readonly string[]): Promise<string> {
+    const { operate } = await import('../control/operate.js');
+    const said = await operate(this.#start.running, { plugin, operation, words });
+    this.#start.logger.info('An operator has changed something', { plugin, operation });
+    return said;
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
+import type { Inspection, Operation } from '../plugin/operation.js';
 import type { Diagnosis, Plugin, PluginContext, RunContext } from '../plugin/plugin.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import type { ServiceToken } from '../token.js';
@@ -13,6 +14,9 @@ import { runWithin } from './run-within.js';
 import type { ServiceContainer } from './service-container.js';
 import { slotNamed, tokenName } from './slots.js';
 import type { Standby } from './standby.js';
+
+/** Longer than this no plugin may think about what it knows of itself, in milliseconds. */
+const inspectTimeoutMs = 1_000;
 
 /** What all plugins of a service live in. */
 export interface Surroundings {
@@ -156,6 +160,26 @@ export class RunningPlugin {
     });
   }
 
+  /** What it tells of itself; undefined when it tells nothing, or has not started. */
+  async inspect(): Promise<Inspection | undefined> {
+    if (this.#outcome !== 'started') return undefined;
+    return this.#within('inspect', inspectTimeoutMs, undefined, signal =>
+      this.#plugin?.inspect?.(this.#runContext(signal)),
+    );
+  }
+
+  /** What can be done to it; nothing when it has not started. */
+  get operations(): Readonly<Record<string, Operation>> {
+    return (this.#outcome === 'started' && this.#plugin?.operations) || {};
+  }
+
+  /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
+  async operate(operation: Operation, given: unknown): Promise<string> {
+    return this.#within('operation', this.planned.startTimeoutMs, undefined, signal =>
+      operation.run(given, this.#runContext(signal)),
+    );
+  }
+
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#letIn) await this.#hook('drain', timeoutMs);
@@ -229,8 +253,13 @@ export class RunningPlugin {
     if (token === slotNamed(this.key)?.token) this.#standby?.switchTo(service as object);
   }
 
-  #hook(hook: 'ready' | 'reconfigure' | 'drain' | 'stop', timeoutMs: number, cancel?: AbortSignal): Promise<void> {
-    return this.#within(hook, timeoutMs, cancel, signal => this.#plugin?.[hook]?.(this.#runContext(signal)));
+  async #hook(
+    hook: 'ready' | 'reconfigure' | 'drain' | 'stop',
+    timeoutMs: number,
+    cancel?: AbortSignal,
+  ): Promise<void> {
+    if (this.#plugin?.[hook] === undefined) return cancel?.throwIfAborted();
+    await this.#within(hook, timeoutMs, cancel, signal => this.#plugin?.[hook]?.(this.#runContext(signal)));
   }
 
   #within<T>(

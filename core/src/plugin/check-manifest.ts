@@ -9,6 +9,7 @@ const hooks = [
   'ready',
   'reconfigure',
   'diagnose',
+  'inspect',
   'conformance',
   'drain',
   'stop',
@@ -38,6 +39,7 @@ export function checkManifest(value: unknown): string[] {
       faults.push(`its ${timeout} is not a number above 0`);
   }
   if (plugin.config !== undefined) faults.push(...schemaFaults(plugin.config));
+  if (plugin.operations !== undefined) faults.push(...operationFaults(plugin.operations));
   return faults;
 }
 
@@ -46,6 +48,17 @@ function schemaFaults(schema: NonNullable<Plugin['config']>): string[] {
     return ['its config is not a zod schema'];
   const reserved = Object.keys(shapeOf(schema).properties ?? {}).filter(key => entryKeys.includes(key));
   return reserved.map(key => `its config has the key ${key}, which the kernel reads`);
+}
+
+function operationFaults(operations: NonNullable<Plugin['operations']>): string[] {
+  if (typeof operations !== 'object' || operations === null) return ['its operations are not a map'];
+  return Object.entries(operations).flatMap(([name, operation]) => {
+    const sound =
+      typeof operation?.run === 'function' &&
+      typeof operation.description === 'string' &&
+      typeof operation.arguments?.safeParseAsync === 'function';
+    return sound ? [] : [`its operation ${name} has not a description, a zod schema as arguments, and run`];
+  });
 }
 
 function describe(value: unknown): string {

@@ -5,6 +5,7 @@ import type { Lifecycle } from '../kernel/lifecycle.js';
 import type { Logger } from '../slots/logger.js';
 import type { ConformanceCase } from '../testing/conformance.js';
 import type { ServiceToken } from '../token.js';
+import type { Inspection, Operation } from './operation.js';
 import type { Requirement } from './requirement.js';
 
 /**
@@ -144,6 +145,13 @@ export interface Plugin<Config = unknown> extends PluginManifest<Config> {
   reconfigure?(context: RunContext<Config>): void | Promise<void>;
   /** Tries out what only a running plugin can know, for `keelson doctor`. Changes nothing. */
   diagnose?(context: RunContext<Config>): Promise<readonly Diagnosis[]>;
+  /**
+   * What it knows of itself while it runs, for `keelson status` and `keelson doctor`. Asks nobody outside of the process
+   * and changes nothing; must answer within a second, above all when what it works with is down.
+   */
+  inspect?(context: RunContext<Config>): Inspection | Promise<Inspection>;
+  /** What an operator may do to it while it runs, by name. */
+  readonly operations?: Readonly<Record<string, Operation<unknown, Config>>>;
   /**
    * The suite of its slot, for `keelson verify`; called by nobody else, so that it may import what only tests need. The
    * slots of `@keelson/core` have theirs already.

@@ -1,0 +1,51 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** Which service: the same configuration in the same environment. */
+export interface Identity {
+  /** The file, as it was named. */
+  readonly config: string;
+  readonly environment: string | undefined;
+}
+
+/** What the name of a socket says. The environment is told apart, to find a service that was started in another one. */
+export interface SocketName {
+  readonly name: string;
+  readonly config: string;
+  readonly environment: string;
+  readonly pid: number;
+}
+
+/** The name of a new socket. Short, for the path of a socket has room for some hundred bytes; never used twice. */
+export function newSocketName(identity: Identity, pid: number): string {
+  return `${configDigest(identity)}-${environmentDigest(identity)}-${pid}-${randomBytes(2).toString('hex')}.sock`;
+}
+
+/** Undefined for a file that is no socket of a service. */
+export function parseSocketName(name: string): SocketName | undefined {
+  const [, config, environment, pid] = /^([0-9a-f]{8})-([0-9a-f]{8})-(\d+)-[0-9a-f]{4}\.sock$/.exec(name) ?? [];
+  if (config === undefined || environment === undefined) return undefined;
+  return { name, config, environment, pid: Number(pid) };
+}
+
+/** However the file is reached, by whichever link, it is the same. */
+export function configDigest({ config }: Identity): string {
+  return digest(realPath(resolve(config)));
+}
+
+export function environmentDigest({ environment = '' }: Identity): string {
+  return digest(environment);
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}

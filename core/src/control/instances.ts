@@ -1,0 +1,111 @@
+import { request } from 'node:http';
+import { KeelsonError } from '../errors/keelson-error.js';
+import { ControlFolder, isListening } from './control-folder.js';
+import { configDigest, environmentDigest, type Identity, parseSocketName } from './endpoint.js';
+import type { ControlFailure, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
+
+/** A running service of this user on this machine. */
+export interface Instance {
+  readonly pid: number;
+  /** @throws KeelsonError CONTROL_NO_ANSWER when it is busy or stuck. */
+  status(): Promise<InstanceStatus>;
+  /** @throws KeelsonError CONTROL_NO_ANSWER, and whatever a reload throws there. */
+  reload(): Promise<ReloadAnswer>;
+  /** @throws KeelsonError CONTROL_NO_ANSWER, and whatever the operation throws there. */
+  operate(plugin: string, operation: string, words: readonly string[]): Promise<OperationAnswer>;
+}
+
+export interface Instances {
+  /** Those of the service, by the time of their start as far as process ids tell. */
+  readonly found: readonly Instance[];
+  /** Those with the same configuration that were started in another environment. */
+  readonly elsewhere: readonly Instance[];
+}
+
+const statusTimeoutMs = 3_000;
+/** A reload and an operation may take as long as plugins may take to start. */
+const changeTimeoutMs = 35_000;
+
+/**
+ * Looks for the running instances of a service. Sockets that nobody listens on are passed over.
+ *
+ * @throws KeelsonError CONTROL_FOLDER_UNSAFE when others may have put something there.
+ */
+export async function findInstances(identity: Identity, directory?: string): Promise<Instances> {
+  const folder = new ControlFolder(directory);
+  const names = folder
+    .names()
+    .map(parseSocketName)
+    .filter(name => name !== undefined)
+    .filter(({ config }) => config === configDigest(identity))
+    .sort((a, b) => a.pid - b.pid);
+  const sockets = names.map(name => ({ ...name, path: folder.socket(name.name) }));
+  const listening = await Promise.all(sockets.map(({ path }) => isListening(path)));
+  const alive = sockets.filter((_socket, index) => listening[index]);
+  const isOfService = ({ environment }: { environment: string }) => environment === environmentDigest(identity);
+  return {
+    found: alive.filter(isOfService).map(instanceAt),
+    elsewhere: alive.filter(socket => !isOfService(socket)).map(instanceAt),
+  };
+}
+
+function instanceAt({ path, pid }: { readonly path: string; readonly pid: number }): Instance {
+  const ask = (method: string, at: string, timeoutMs: number, body?: unknown) =>
+    send({ path, pid, method, at, timeoutMs, body });
+  return {
+    pid,
+    status: async () => (await ask('GET', '/status', statusTimeoutMs)) as InstanceStatus,
+    reload: async () => (await ask('POST', '/reload', changeTimeoutMs)) as ReloadAnswer,
+    operate: async (plugin, operation, words) =>
+      (await ask('POST', '/operations', changeTimeoutMs, { plugin, operation, words })) as OperationAnswer,
+  };
+}
+
+interface Question {
+  readonly path: string;
+  readonly pid: number;
+  readonly method: string;
+  readonly at: string;
+  readonly timeoutMs: number;
+  readonly body: unknown;
+}
+
+async function send(question: Question): Promise<unknown> {
+  const answer = await receive(question).catch((error: unknown) => {
+    throw noAnswer(question, error);
+  });
+  const { error } = (answer ?? {}) as Partial<ControlFailure>;
+  if (error === undefined) return answer;
+  const { code, message, hint } = error;
+  throw new KeelsonError({ code: String(code), message, ...(hint !== undefined && { hint }) });
+}
+
+function receive({ path, method, at, timeoutMs, body }: Question): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const options = { socketPath: path, method, path: at, signal: AbortSignal.timeout(timeoutMs) };
+    const outgoing = request(options, response => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', reject).on('end', () => {
+        try {
+          resolve(JSON.parse(text));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    outgoing.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
+  return new KeelsonError({
+    code: 'CONTROL_NO_ANSWER',
+    message: `The instance with pid ${pid} listens, and did not answer within ${timeoutMs} ms.`,
+    hint: 'It may be busy, stopped (SIGSTOP) or ending: look at its processor time and its log.',
+    facts: { pid, timeoutMs },
+    cause,
+  });
+}

@@ -1,0 +1,33 @@
+import type { ErrorSummary } from '../errors/summarize-error.js';
+import type { ReloadChange } from '../kernel/reload.js';
+import type { ServiceStatus } from './status.js';
+
+/** What a running service is asked, by method and path, and what it answers. Each may throw what it cannot do. */
+export type ControlRoutes = Readonly<Record<string, (body: unknown) => Promise<unknown>>>;
+
+/** `GET /status`. */
+export interface InstanceStatus extends ServiceStatus {
+  readonly pid: number;
+  readonly uptimeMs: number;
+  /** The configuration it was started with. */
+  readonly config: string;
+  /** Of `@keelson/core`, which may be another one than that of who asks. */
+  readonly coreVersion: string;
+  readonly nodeVersion: string;
+}
+
+/** `POST /reload`. */
+export interface ReloadAnswer {
+  readonly changes: readonly (Omit<ReloadChange, 'origin' | 'error'> & { readonly error?: ErrorSummary })[];
+}
+
+/** `POST /operations`. */
+export interface OperationAnswer {
+  /** A sentence. */
+  readonly done: string;
+}
+
+/** The answer to what could not be done. */
+export interface ControlFailure {
+  readonly error: { readonly code: string | number; readonly message: string; readonly hint?: string };
+}

@@ -1,0 +1,104 @@
+import type { Container } from 'inversify';
+import { ShapeReader, shapeOf } from '../config/shape.js';
+import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
+import type { Lifecycle, LifecyclePhase } from '../kernel/lifecycle.js';
+import type { Plan } from '../kernel/plan.js';
+import type { StartOutcome } from '../kernel/report.js';
+import type { RunningPlugin } from '../kernel/running-plugin.js';
+import type { Operation } from '../plugin/operation.js';
+import type { Diagnosis } from '../plugin/plugin.js';
+import { createSafeCopy } from '../safe/safe-copy.js';
+import { type HealthReport, HealthService } from '../slots/health.js';
+
+/** What is known of a running service. Holds what JSON can hold, and no secret. */
+export interface ServiceStatus {
+  readonly service: string;
+  readonly environment?: string;
+  readonly phase: LifecyclePhase;
+  /** What `/readyz` goes by. */
+  readonly readiness: HealthReport;
+  /** In the order of their start. */
+  readonly plugins: readonly PluginStatus[];
+}
+
+export interface PluginStatus {
+  readonly key: string;
+  readonly use: string;
+  readonly version?: string;
+  readonly outcome: StartOutcome;
+  /** What it tells of itself. */
+  readonly facts?: unknown;
+  readonly findings: readonly Diagnosis[];
+  readonly operations: readonly OperationStatus[];
+  /** Why it did not start, or what kept it from telling of itself. */
+  readonly error?: ErrorSummary;
+}
+
+export interface OperationStatus {
+  readonly name: string;
+  readonly description: string;
+  /** In the order in which they are given. */
+  readonly arguments: readonly { readonly name: string; readonly required: boolean; readonly allowed?: string }[];
+}
+
+export interface RunningService {
+  readonly plan: Plan;
+  readonly lifecycle: Lifecycle;
+  readonly container: Container;
+  readonly running: readonly RunningPlugin[];
+}
+
+// A plugin is meant to tell no secret and nothing endless; here it cannot.
+const safeCopy = createSafeCopy({ maxStringLength: 500, maxValues: 5_000 });
+
+export async function describeService({ plan, lifecycle, container, running }: RunningService): Promise<ServiceStatus> {
+  return {
+    service: plan.service,
+    ...(plan.environment !== undefined && { environment: plan.environment }),
+    phase: lifecycle.phase,
+    readiness: readinessOf(container),
+    plugins: await Promise.all(running.map(describePlugin)),
+  };
+}
+
+function readinessOf(container: Container): HealthReport {
+  // It is gone at the very end of a stop.
+  if (!container.isBound(HealthService)) return { status: 'fail', checks: [] };
+  return safeCopy(container.get(HealthService).report('ready')) as HealthReport;
+}
+
+async function describePlugin(plugin: RunningPlugin): Promise<PluginStatus> {
+  const { key, use, version } = plugin.planned;
+  const told = await tell(plugin);
+  return {
+    key,
+    use,
+    ...(version !== undefined && { version }),
+    outcome: plugin.outcome,
+    findings: [],
+    operations: Object.entries(plugin.operations).map(([name, operation]) => describeOperation(name, operation)),
+    ...told,
+  };
+}
+
+async function tell(plugin: RunningPlugin): Promise<Pick<PluginStatus, 'facts' | 'error'> & Partial<PluginStatus>> {
+  if (plugin.error !== undefined) return { error: summarizeError(plugin.error) };
+  try {
+    const inspection = await plugin.inspect();
+    if (inspection === undefined) return {};
+    const { facts, findings = [] } = safeCopy(inspection) as { facts: unknown; findings?: readonly Diagnosis[] };
+    return { facts, findings };
+  } catch (error) {
+    return { error: summarizeError(error) };
+  }
+}
+
+function describeOperation(name: string, operation: Operation): OperationStatus {
+  const reader = new ShapeReader(shapeOf(operation.arguments));
+  const required = reader.root.required ?? [];
+  const described = [...(reader.keys(reader.root) ?? [])].map(([argument, shape]) => {
+    const allowed = shape.enum?.join('|') ?? shape.description;
+    return { name: argument, required: required.includes(argument), ...(allowed !== undefined && { allowed }) };
+  });
+  return { name, description: operation.description, arguments: described };
+}
