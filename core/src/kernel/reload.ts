@@ -23,8 +23,13 @@ export interface ReloadReport {
   readonly changes: readonly ReloadChange[];
 }
 
+/** What is shown of a reload, also by those who were only told of it. */
+interface ShownChanges {
+  readonly changes: readonly Pick<ReloadChange, 'path' | 'from' | 'to' | 'outcome'>[];
+}
+
 /** One line for each change. */
-export function formatReload({ changes }: ReloadReport): string {
+export function formatReload({ changes }: ShownChanges): string {
   if (changes.length === 0) return 'Read the configuration again: nothing has changed.';
   const outcomes = { applied: 'applied', 'needs-restart': 'needs a restart', failed: 'refused by the plugin' };
   const lines = changes.map(
