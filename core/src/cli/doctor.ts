@@ -4,8 +4,8 @@ import { isKeelsonError } from '../errors/keelson-error.js';
 import { StartError } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
 import { errorCode, firstLine, totalMs } from '../kernel/report.js';
-import type { Diagnosis } from '../plugin/plugin.js';
 import { type Command, configOptions, exitCodes, kernelOptions, withoutLogger } from './command.js';
+import { type Finding, liveFindings } from './live-findings.js';
 
 export const doctor: Command = {
   name: 'doctor',
@@ -13,12 +13,23 @@ export const doctor: Command = {
   usage: '[--config keelson.yaml] [--environment <name>] [--json] [--verbose]',
   help: `Starts every plugin that can examine its surroundings, and what it needs, but lets no work in; asks each what it
 finds, and stops them again. Nothing is changed. check looks at the configuration alone; doctor looks at the world.
+When instances of the service run here, what they know comes first: breakers that are not closed and why, pools, health checks
+that fail. That needs nothing but the instances, and is told while the database is down.
+
+Exit codes: 0 nothing fails, 1 something does, 2 wrong usage.
 
   keelson doctor
   keelson doctor --environment production --json`,
   options: configOptions,
   async run(options, _positionals, terminal) {
-    const findings: Finding[] = [nodeVersion()];
+    const findings: Finding[] = [];
+    const json = options.json === true;
+    const tell = (...found: readonly Finding[]) => {
+      findings.push(...found);
+      // At once: what follows may wait long for what is down.
+      if (!json) for (const finding of found) terminal.out(format(finding));
+    };
+    tell(nodeVersion(), ...(await liveFindings(options, terminal)));
     try {
       await using kernel = await Kernel.start({
         ...kernelOptions(options, terminal),
@@ -28,24 +39,19 @@ finds, and stops them again. Nothing is changed. check looks at the configuratio
       });
       for (const plugin of kernel.report.plugins.filter(each => each.outcome === 'started')) {
         const output = `${plugin.use} started in ${Math.round(totalMs(plugin))} ms.`;
-        findings.push({ plugin: plugin.key, name: 'start', status: 'pass', output });
+        tell({ plugin: plugin.key, name: 'start', status: 'pass', output });
       }
       for (const [plugin, diagnoses] of await kernel.diagnose()) {
-        findings.push(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
+        tell(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
       }
     } catch (error) {
-      if (options.json !== true) terminal.err(formatError(error, { verbose: options.verbose === true }));
-      findings.push(...failures(error));
+      if (!json) terminal.err(formatError(error, { verbose: options.verbose === true }));
+      tell(...failures(error));
     }
-    if (options.json === true) terminal.out(JSON.stringify(findings, undefined, 2));
-    else for (const finding of findings) terminal.out(format(finding));
+    if (json) terminal.out(JSON.stringify(findings, undefined, 2));
     return findings.some(finding => finding.status === 'fail') ? exitCodes.failed : exitCodes.clean;
   },
 };
-
-interface Finding extends Diagnosis {
-  readonly plugin: string;
-}
 
 /** A finding for each plugin that did not start, or one for what kept all of them from being tried. */
 function failures(error: unknown): Finding[] {
@@ -71,7 +77,8 @@ function nodeVersion(): Finding {
   };
 }
 
-function format({ plugin, name, status, output, hint }: Finding): string {
+function format({ plugin, pid, name, status, output, hint }: Finding): string {
   const sign = { pass: 'ok  ', warn: 'warn', fail: 'FAIL' }[status];
-  return `${sign}  ${plugin}: ${name}  ${output}${hint === undefined ? '' : `\n      -> ${hint}`}`;
+  const who = pid === undefined ? plugin : `${plugin} (pid ${pid})`;
+  return `${sign}  ${who}: ${name}  ${output}${hint === undefined ? '' : `\n      -> ${hint}`}`;
 }

@@ -7,6 +7,9 @@ import { type Command, exitCodes, type Options, type Terminal } from './command.
 /** By name, in the order of the overview. Each is imported when it is needed: a quick one must not wait for the others. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start.js')).start,
+  status: async () => (await import('./status.js')).status,
+  reload: async () => (await import('./reload.js')).reload,
+  do: async () => (await import('./do.js')).doOperation,
   check: async () => (await import('./check.js')).check,
   explain: async () => (await import('./explain.js')).explain,
   graph: async () => (await import('./graph.js')).graph,

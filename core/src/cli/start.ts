@@ -47,11 +47,30 @@ async function runService(options: Options, terminal: Terminal, watch: ProcessWa
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
   if (json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
   else terminal.err(formatBootReport(kernel.report));
+  // Not awaited: it makes nobody wait, neither requests nor a stop.
+  const control = openControl(kernel, options, terminal);
   const reason = await watch.stopRequested;
   const report = await kernel.stop(reason);
+  await (await control)?.close();
   if (json) terminal.out(JSON.stringify(reportToJson(report)));
   else terminal.err(formatStopReport(report));
   return watch.crashed ? exitCodes.failed : exitCodeOf(report);
+}
+
+/** Lets operators reach the service, as long as it runs. A service that they cannot reach runs all the same. */
+async function openControl(
+  kernel: Kernel,
+  options: Options,
+  terminal: Terminal,
+): Promise<{ close(): Promise<void> } | undefined> {
+  if (!kernel.plan.settings.control.enabled) return undefined;
+  try {
+    const { openControlServer } = await import('./open-control-server.js');
+    return await openControlServer(kernel, options, terminal);
+  } catch (error) {
+    terminal.err(`warning: ${formatError(error)}`);
+    return undefined;
+  }
 }
 
 function exitCodeOf(report: StopReport): number {

@@ -1,0 +1,63 @@
+import ms from 'ms';
+import type { InstanceStatus } from '../control/protocol.js';
+import type { PluginStatus } from '../control/status.js';
+import { isKeelsonError } from '../errors/keelson-error.js';
+import { summarizeError } from '../errors/summarize-error.js';
+import type { Diagnosis } from '../plugin/plugin.js';
+import type { CheckReport } from '../slots/health.js';
+import type { Options, Terminal } from './command.js';
+import { askEach, elsewhereHint, environmentsOf, lookForInstances, type Told } from './running-instances.js';
+
+export interface Finding extends Diagnosis {
+  readonly plugin: string;
+  /** Of the running instance it is about. */
+  readonly pid?: number;
+}
+
+/** What the running instances of the service tell, one finding at least. Throws nothing, and needs nothing but them. */
+export async function liveFindings(options: Options, terminal: Terminal): Promise<Finding[]> {
+  try {
+    const { found, elsewhere } = await lookForInstances(options, terminal);
+    if (found.length === 0) return [noneRuns(await environmentsOf(elsewhere))];
+    const told = await askEach(found, instance => instance.status());
+    return told.flatMap(each => ('answer' in each ? findingsOf(each.answer) : [silent(each)]));
+  } catch (error) {
+    const { code, message } = summarizeError(error);
+    const hint = (isKeelsonError(error) && error.hint) || 'Ask it for its health over HTTP.';
+    return [{ plugin: 'kernel', name: 'running instance', status: 'warn', output: `${code}: ${message}`, hint }];
+  }
+}
+
+function noneRuns(environments: readonly string[]): Finding {
+  const hint = elsewhereHint(environments);
+  const output = `No instance of this service runs here.${hint === undefined ? '' : ` ${hint}`}`;
+  return { plugin: 'kernel', name: 'running instance', status: 'pass', output };
+}
+
+function silent({ pid, error }: Extract<Told<InstanceStatus>, { error: unknown }>): Finding {
+  const output = `${error.code}: ${error.message}`;
+  return { plugin: 'kernel', pid, name: 'running instance', status: 'fail', output, hint: error.hint ?? 'Look at it.' };
+}
+
+function findingsOf(instance: InstanceStatus): Finding[] {
+  const { pid, phase, readiness, plugins, uptimeMs } = instance;
+  const output = `It is ${phase}, readiness ${readiness.status}, and up for ${ms(uptimeMs, { long: true })}.`;
+  return [
+    { plugin: 'kernel', pid, name: 'running instance', status: 'pass', output },
+    ...readiness.checks.filter(({ status }) => status !== 'pass').map(check => aboutCheck(pid, check)),
+    ...plugins.flatMap(plugin => aboutPlugin(pid, plugin)),
+  ];
+}
+
+function aboutCheck(pid: number, { name, status, output, critical }: CheckReport): Finding {
+  const hint = critical ? 'The instance gets no requests until it passes.' : 'The instance stays ready all the same.';
+  return { plugin: 'health', pid, name, status, output: output ?? 'It does not pass.', hint };
+}
+
+function aboutPlugin(pid: number, { key, findings, error }: PluginStatus): Finding[] {
+  const told = findings.map(finding => ({ plugin: key, pid, ...finding }));
+  if (error === undefined) return told;
+  const output = `${error.code ?? 'failed'}: ${error.message}`;
+  const hint = 'An optional plugin that failed is started again in the background.';
+  return [...told, { plugin: key, pid, name: 'state', status: 'warn', output, hint }];
+}

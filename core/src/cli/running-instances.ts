@@ -1,0 +1,101 @@
+import { resolve } from 'node:path';
+import type { ParseArgsOptionsConfig } from 'node:util';
+import { loadConfig } from '../config/load-config.js';
+import type { Identity } from '../control/endpoint.js';
+import { findInstances, type Instance, type Instances } from '../control/instances.js';
+import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
+import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
+import { planRequest } from '../kernel/kernel-options.js';
+import { slotNames } from '../kernel/slots.js';
+import { configOptions, kernelOptions, type Options, type Terminal } from './command.js';
+
+/** The options that choose a configuration, and one of the instances that run with it. */
+export const instanceOptions = {
+  ...configOptions,
+  pid: { type: 'string', short: 'p' },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** Who `keelson start` is with these options, for those who look for it. */
+export function identityOf(options: Options, terminal: Terminal): Identity {
+  const { config, environment } = planRequest(kernelOptions(options, terminal));
+  return { config: String(config), environment };
+}
+
+/** The instances of the service that the options choose. The configuration need not hold, nor what it names be there. */
+export async function lookForInstances(options: Options, terminal: Terminal): Promise<Instances> {
+  const request = { ...planRequest(kernelOptions(options, terminal)), slots: slotNames };
+  const { settings, directory } = await loadConfig(request);
+  const at = settings.control.directory;
+  return findInstances(identityOf(options, terminal), at === undefined ? undefined : resolve(directory, at));
+}
+
+/**
+ * Those of them to work on.
+ *
+ * @throws KeelsonError CLI_INSTANCE_MISSING when there is none.
+ */
+export async function chosenInstances(options: Options, terminal: Terminal): Promise<readonly Instance[]> {
+  const { found, elsewhere } = await lookForInstances(options, terminal);
+  const chosen = found.filter(({ pid }) => options.pid === undefined || String(pid) === options.pid);
+  if (chosen.length > 0) return chosen;
+  const pids = found.map(({ pid }) => pid);
+  const environments = await environmentsOf(elsewhere);
+  throw new KeelsonError({
+    code: 'CLI_INSTANCE_MISSING',
+    message: `No instance of this service runs here${options.pid === undefined ? '' : ` with pid ${options.pid}`}.`,
+    hint: pids.length > 0 ? `There is pid ${pids.join(', ')}.` : (elsewhereHint(environments) ?? startHint),
+    facts: { pids, environments },
+  });
+}
+
+const startHint =
+  'Only services started with keelson start by this user on this machine are found; control.enabled must be on.';
+
+/** What to do when the service runs in another environment; undefined when it does not. */
+export function elsewhereHint(environments: readonly string[]): string | undefined {
+  const [first] = environments;
+  if (first === undefined) return undefined;
+  const how = first === '' ? 'leave --environment and KEELSON_ENV out' : `say --environment ${first}`;
+  return `The same configuration runs in ${environments.map(name => name || 'no environment').join(', ')}: ${how}.`;
+}
+
+/** The environments of `instances`, each once; `''` for none. Those that do not answer are left out. */
+export async function environmentsOf(instances: readonly Instance[]): Promise<string[]> {
+  const asked = await Promise.allSettled(instances.map(instance => instance.status()));
+  const answers = asked.filter(({ status }) => status === 'fulfilled') as PromiseFulfilledResult<{
+    environment?: string;
+  }>[];
+  return [...new Set(answers.map(({ value }) => value.environment ?? ''))];
+}
+
+/** What one instance answered, or why it did not do what it was asked. */
+export type Told<Answer> = { readonly pid: number } & (
+  | { readonly answer: Answer }
+  | { readonly error: ErrorSummary & { readonly hint?: string } }
+);
+
+/** Asks all of them side by side. */
+export function askEach<Answer>(
+  instances: readonly Instance[],
+  ask: (instance: Instance) => Promise<Answer>,
+): Promise<Told<Answer>[]> {
+  return Promise.all(
+    instances.map(async instance => {
+      const { pid } = instance;
+      try {
+        return { pid, answer: await ask(instance) };
+      } catch (error) {
+        const hint = isKeelsonError(error) ? error.hint : undefined;
+        // Of our own making, or told by the instance as it was meant for the operator: all lines of it count.
+        const { message } = isKeelsonError(error) ? error : summarizeError(error);
+        return { pid, error: { ...summarizeError(error), message, ...(hint !== undefined && { hint }) } };
+      }
+    }),
+  );
+}
+
+/** The error of an instance as `formatError` writes one. */
+export function formatTold({ pid, error }: { pid: number; error: ErrorSummary & { hint?: string } }): string {
+  const hint = error.hint === undefined ? '' : `\n  -> ${error.hint}`;
+  return `pid ${pid}: ${error.code ?? 'failed'}  ${error.message}${hint}`;
+}
