@@ -1,7 +1,39 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { definePlugin, Kernel, type Plugin, serviceToken } from '@keelson/core';
 import { Container } from 'inversify';
 import { describe, expect, test } from 'vitest';
 import { runKeelson } from '../support/run-keelson.js';
+
+interface FirstStart {
+  readonly loadMs: number;
+  readonly firstMs: number;
+  readonly warmMs: number;
+}
+
+const child = fileURLToPath(new URL('first-start.child.ts', import.meta.url));
+
+/** In a process of its own, where nothing is loaded or compiled yet. */
+async function firstStart(words: readonly string[]): Promise<FirstStart> {
+  const { stdout } = await promisify(execFile)(process.execPath, [child, ...words]);
+  return JSON.parse(stdout) as FirstStart;
+}
+
+function configuration(): string {
+  const plugins = Array.from({ length: 20 }, (_, index) =>
+    [`  plugin-${index}:`, '    host: db', '    port: 5432', '    timeoutMs: 5s', '    pool: { max: 20 }'].join('\n'),
+  );
+  return ['service: bench', 'plugins:', ...plugins, ''].join('\n');
+}
+
+function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
 
 const services = Array.from({ length: 20 }, (_, index) => serviceToken<{ readonly number: number }>(`bench/${index}`));
 
@@ -27,20 +59,32 @@ const plugins: Record<string, Plugin> = Object.fromEntries(
 const start = () => Kernel.start({ config: { service: 'bench' }, plugins, variables: {} });
 
 describe('what the kernel costs', () => {
-  test('a start and a stop with 20 plugins that do nothing', async () => {
-    const starts: number[] = [];
-    const stops: number[] = [];
-    for (let run = 0; run < 21; run += 1) {
-      const startedAt = performance.now();
-      const kernel = await start();
-      starts.push(performance.now() - startedAt);
-      const stoppedAt = performance.now();
-      await kernel.stop();
-      stops.push(performance.now() - stoppedAt);
-    }
-    console.log(`first start ${starts[0]?.toFixed(1)} ms, median ${median(starts)} ms; stop ${median(stops)} ms`);
-    expect(starts).toHaveLength(21);
-  });
+  test.for([
+    { title: 'configured in code, without schemas', file: undefined },
+    { title: 'a YAML file of 100 lines, a schema each', file: 'keelson.yaml' },
+  ])(
+    'a start with 20 plugins that do nothing, each time in a new process: $title',
+    {
+      timeout: 120_000,
+    },
+    async ({ title, file }) => {
+      using folder = temporaryFolder();
+      if (file !== undefined) writeFileSync(join(folder.path, file), configuration());
+      const runs: FirstStart[] = [];
+      for (let run = 0; run < 15; run += 1) {
+        runs.push(await firstStart(file === undefined ? [] : [join(folder.path, file)]));
+      }
+      console.log(
+        [
+          `${title} (minimum / median of ${runs.length} processes)`,
+          `  loading the modules      ${spread(runs.map(run => run.loadMs))} ms`,
+          `  first start              ${spread(runs.map(run => run.firstMs))} ms`,
+          `  fifth start              ${spread(runs.map(run => run.warmMs))} ms`,
+        ].join('\n'),
+      );
+      expect(runs).toHaveLength(15);
+    },
+  );
 
   test('container.get of a started singleton beside plain Inversify', async () => {
     const kernel = await start();
@@ -73,6 +117,10 @@ describe('what the kernel costs', () => {
     console.log(`keelson check: first ${times[0]?.toFixed(0)} ms, median ${median(times.slice(1))} ms`);
   });
 });
+
+function spread(values: readonly number[]): string {
+  return `${Math.min(...values).toFixed(1)} / ${median(values)}`;
+}
 
 function median(values: readonly number[]): string {
   return (values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0).toFixed(1);

@@ -5,7 +5,6 @@ import { readModule } from './module-file.js';
 import { type MapNode, nodeOf } from './node.js';
 import { displayPath } from './place.js';
 import type { Findings } from './problem.js';
-import { parseYaml } from './yaml-file.js';
 
 export interface ConfigFiles {
   /** Lowest layer first; also those that are missing. */
@@ -34,6 +33,8 @@ export async function readFiles(request: ConfigRequest, findings: Findings): Pro
 async function readFile(path: string, findings: Findings): Promise<MapNode | undefined> {
   if (/\.[cm]?[jt]s$/.test(path)) return readModule(path, displayPath(path), findings);
   try {
+    // Here alone: a service that is configured in code or in TypeScript needs no parser.
+    const { parseYaml } = await import('./yaml-file.js');
     return parseYaml(readFileSync(path, 'utf8'), displayPath(path), findings);
   } catch (error) {
     findings.problem({
