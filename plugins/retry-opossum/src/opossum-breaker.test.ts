@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 
 function build(options: Partial<BreakerOptions> = {}, random = uncut): OpossumBreaker {
-  const defaults = policySchema.parse({}).breaker;
+  const defaults = { ...policySchema.parse({}).breaker, breakMs: 200 };
   return new OpossumBreaker({
     options: { ...defaults, ...options },
     clock,

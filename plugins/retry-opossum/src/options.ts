@@ -49,7 +49,7 @@ const breakerSchema = z
       'An attempt that was ended before its answer counts as failed when it had this long and nobody got an answer. 0: never.',
     ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
-    breakMs: numeric(200, [1, dayMs], 'The shortest break before the target is probed.'),
+    breakMs: numeric(100, [1, dayMs], 'The shortest break before the target is probed.'),
     breakShareOfOutage: numeric(
       0.05,
       [0, 10],

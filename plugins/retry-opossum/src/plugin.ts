@@ -1,5 +1,7 @@
 import { definePlugin, HealthService, Metrics, RetryPolicy } from '@keelson/core';
+import { inspectTargets } from './inspect.js';
 import manifest from './manifest.js';
+import { hold, release } from './operations.js';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptions } from './options.js';
 import { breakerCheck, logChanges, measure } from './reporting.js';
@@ -30,6 +32,8 @@ export const retryOpossum = definePlugin<RetryOptions>({
   reconfigure({ container, config }) {
     container.get(RetryControl).reconfigure(config);
   },
+  inspect: ({ container, config, key }) => inspectTargets({ control: container.get(RetryControl), config, key }),
+  operations: { hold, release },
   stop({ container }) {
     taken.get(container.get(RetryControl))?.dispose();
   },

@@ -20,9 +20,9 @@ const fail = () => Promise.reject(refused);
 async function outage(): Promise<void> {
   const options = { ...call, idempotent: false };
   for (let failure = 0; failure < 5; failure++) await policy.execute(fail, options).catch(() => {});
-  await clock.advance(200);
+  await clock.advance(100);
   await policy.execute(fail, options).catch(() => {});
-  await clock.advance(200);
+  await clock.advance(100);
   for (let success = 0; success < 2; success++) await policy.execute(async () => {}, options);
 }
 
@@ -39,7 +39,7 @@ test('logs an outage as one warning and its end as one line, and probes at debug
   ]);
   expect(logger.lines('warn')[0]).toMatchObject({
     message: 'The breaker of "database" is open',
-    facts: { target: 'database', from: 'closed', breakMs: 200, error: refused },
+    facts: { target: 'database', from: 'closed', breakMs: 100, error: refused },
   });
 });
 

@@ -25,7 +25,8 @@ async function work(): Promise<string> {
 
 /** Breaks are 200 ms long: chance cuts none short. */
 function build(policy: PolicyInput = {}): OpossumRetryPolicy {
-  return new OpossumRetryPolicy({ options: { policies: { default: policy } }, clock, random: () => 0 });
+  const breaker = { breakMs: 200, ...policy.breaker };
+  return new OpossumRetryPolicy({ options: { policies: { default: { ...policy, breaker } } }, clock, random: () => 0 });
 }
 
 /** A policy whose breaker has just opened, and a target that has seen nothing yet. */
