@@ -14,6 +14,7 @@ import { DatabaseService } from './database-service.js';
 import { createDatabaseService } from './default-database-service.js';
 import { diagnoseDatabase } from './diagnose.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { inspectDatabase } from './inspect.js';
 import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -65,6 +66,8 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
         clock,
         signal,
       }),
+    inspect: ({ container, instance }) =>
+      inspectDatabase(container.get<DatabaseService>(DatabaseService, named(instance))),
     async stop({ container, instance }) {
       await container.get<DatabaseService>(DatabaseService, named(instance)).disconnect();
     },

@@ -13,6 +13,16 @@ export interface CockatielRetryPolicyOptions {
 /** Told when the breaker of `target` changes; `cause` is what counted last against it. */
 export type MoveListener = (target: string, to: BreakerState, cause: unknown) => void;
 
+/** Safe to show but for `lastCause`, which is an error as it was thrown. */
+export interface TargetReport {
+  readonly target: string;
+  readonly state: BreakerState;
+  /** What is left of the break, in ms; 0 when there is none. */
+  readonly breakLeftMs: number;
+  /** The last failure that counted against the target; undefined when none has. */
+  readonly lastCause: unknown;
+}
+
 /**
  * Retries, deadlines and attempt timeouts around a breaker that judges as cockatiel does.
  *
@@ -39,6 +49,16 @@ export class CockatielRetryPolicy implements RetryPolicy {
   /** The targets whose breaker is not closed. */
   notClosed(): readonly string[] {
     return [...this.#targets.values()].filter(({ breaker }) => breaker.state !== 'closed').map(({ name }) => name);
+  }
+
+  /** What is known of each target that has been called. */
+  describe(): readonly TargetReport[] {
+    return [...this.#targets.values()].map(({ name, breaker }) => ({
+      target: name,
+      state: breaker.state,
+      breakLeftMs: Math.round(breaker.breakLeftMs()),
+      lastCause: breaker.lastCause,
+    }));
   }
 
   /** Ends every wait with RETRY_STOPPED and takes no further call. Attempts that run are left alone. */

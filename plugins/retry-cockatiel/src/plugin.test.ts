@@ -36,6 +36,12 @@ test('fills the slot, tells of its breakers, and takes everything back when it s
     facts: { target: 'mail', error: boom },
   });
 
+  const { plugins } = await service.kernel.status();
+  expect(plugins.find(({ key }) => key === 'retry')).toMatchObject({
+    facts: { targets: { mail: { breaker: { state: 'open', lastCause: { message: 'boom' } } } } },
+    findings: [{ name: 'breaker of mail', status: 'warn', output: 'It is open. Last cause: boom' }],
+  });
+
   await service.clock.advance(200);
   await policy.execute(async () => 'done', call);
   expect(service.logger.find('The breaker of "mail" is closed')?.level).toBe('info');

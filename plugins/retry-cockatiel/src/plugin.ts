@@ -1,5 +1,13 @@
-import { definePlugin, type HealthCheck, HealthService, type Logger, RetryPolicy } from '@keelson/core';
-import { CockatielRetryPolicy, type MoveListener } from './cockatiel-retry-policy.js';
+import {
+  definePlugin,
+  type HealthCheck,
+  HealthService,
+  type Inspection,
+  type Logger,
+  RetryPolicy,
+  summarizeError,
+} from '@keelson/core';
+import { CockatielRetryPolicy, type MoveListener, type TargetReport } from './cockatiel-retry-policy.js';
 import manifest from './manifest.js';
 import type { RetryOptions } from './options.js';
 
@@ -24,6 +32,7 @@ export const retryCockatiel = definePlugin<RetryOptions>({
     mine.policy.onMove = logMoves(logger);
     mine.health = container.get(HealthService).register(breakerCheck(mine.policy));
   },
+  inspect: ({ config }) => inspectTargets(running.get(config)?.policy.describe() ?? []),
   stop({ config }) {
     const mine = running.get(config);
     mine?.policy.stop();
@@ -36,6 +45,28 @@ function logMoves(logger: Logger): MoveListener {
   return (target, to, cause) => {
     logger[levels[to]](`The breaker of "${target}" is ${to}`, { target, ...(to === 'open' && { error: cause }) });
   };
+}
+
+/** For an operator: each breaker, and a finding for each that is not closed. It cannot be held by hand. */
+function inspectTargets(reports: readonly TargetReport[]): Inspection {
+  const facts = reports.map(({ target, lastCause, ...state }) => [
+    target,
+    { breaker: { ...state, ...(lastCause !== undefined && { lastCause: summarizeError(lastCause) }) } },
+  ]);
+  const findings = reports
+    .filter(({ state }) => state !== 'closed')
+    .map(({ target, state, lastCause }) => {
+      const { code, message } = summarizeError(lastCause);
+      const output = `It is ${state}. Last cause: ${code === undefined ? '' : `${code}: `}${message}`;
+      const hint = 'Look at the cause; it closes by itself once the target answers.';
+      return { name: `breaker of ${target}`, status: 'warn', output, hint } as const;
+    });
+  const calm = {
+    name: 'breakers',
+    status: 'pass',
+    output: `Closed, for all targets called so far: ${reports.length}.`,
+  } as const;
+  return { facts: { targets: Object.fromEntries(facts) }, findings: findings.length === 0 ? [calm] : findings };
 }
 
 /** Warns while a breaker lets nothing through. Never fails: whether the target matters is for its own check to say. */

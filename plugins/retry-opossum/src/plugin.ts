@@ -4,11 +4,17 @@ import manifest from './manifest.js';
 import { hold, release } from './operations.js';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptions } from './options.js';
-import { breakerCheck, logChanges, measure } from './reporting.js';
+import { breakerCheck, logChanges, measure, Outages } from './reporting.js';
 import { RetryControl } from './retry-control.js';
 
-/** What the start of each policy took: a process may run more than one kernel. */
-const taken = new WeakMap<RetryControl, DisposableStack>();
+interface Running {
+  /** What the start took. */
+  readonly stack: DisposableStack;
+  readonly outages: Outages;
+}
+
+/** By policy: a process may run more than one kernel. */
+const running = new WeakMap<RetryControl, Running>();
 
 export const retryOpossum = definePlugin<RetryOptions>({
   ...manifest,
@@ -16,25 +22,29 @@ export const retryOpossum = definePlugin<RetryOptions>({
     const policy = new OpossumRetryPolicy({ options: config, clock });
     const stack = new DisposableStack();
     stack.defer(() => policy.stop());
-    taken.set(policy, stack);
+    running.set(policy, { stack, outages: new Outages(clock) });
     bind(RetryPolicy).toConstantValue(policy);
     bind(RetryControl).toConstantValue(policy);
   },
   start({ container, logger }) {
     const control = container.get(RetryControl);
-    const stack = taken.get(control);
+    const { stack, outages } = running.get(control) ?? {};
     const measured = measure(container.get(Metrics), control);
     stack?.use(measured);
     stack?.use(control.observe(measured.observer));
     stack?.use(control.observe(logChanges(logger)));
+    if (outages !== undefined) stack?.use(control.observe(outages));
     stack?.use(container.get(HealthService).register(breakerCheck(control)));
   },
   reconfigure({ container, config }) {
     container.get(RetryControl).reconfigure(config);
   },
-  inspect: ({ container, config, key }) => inspectTargets({ control: container.get(RetryControl), config, key }),
+  inspect({ container, config, key }) {
+    const control = container.get(RetryControl);
+    return inspectTargets({ control, config, key, outages: running.get(control)?.outages });
+  },
   operations: { hold, release },
   stop({ container }) {
-    taken.get(container.get(RetryControl))?.dispose();
+    running.get(container.get(RetryControl))?.stack.dispose();
   },
 });

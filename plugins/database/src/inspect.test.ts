@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import type { PoolStats } from './driver/driver.js';
+import { inspectDatabase } from './inspect.js';
+
+const since = new Date('2026-01-02T03:04:05Z');
+const counters = { acquired: 9, waited: 2, timedOut: 0, refused: 0, waitMs: [], opened: 3, discarded: { lost: 1 } };
+const pool: PoolStats = { total: 3, idle: 1, busy: 2, waiting: 0, max: 10, counters };
+const stats = () => pool;
+
+test('a database that is well passes, with its pool', () => {
+  expect(inspectDatabase({ state: { is: 'connected', since }, stats })).toEqual({
+    facts: {
+      state: 'connected',
+      since,
+      pool: {
+        ...{ total: 3, idle: 1, busy: 2, waiting: 0, max: 10 },
+        ...{ acquired: 9, waited: 2, timedOut: 0, refused: 0, opened: 3, discarded: { lost: 1 } },
+      },
+    },
+    findings: [
+      { name: 'state', status: 'pass', output: 'Connected since 2026-01-02T03:04:05.000Z.' },
+      { name: 'pool', status: 'pass', output: '3 of 10 connections open, 2 busy, 0 callers wait.' },
+    ],
+  });
+});
+
+test('a database that does not answer warns with since when and why, and callers that wait for the pool warn', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
+  const state = { is: 'error', since, cause: refused } as const;
+  const { facts, findings } = inspectDatabase({ state, stats: () => ({ ...pool, waiting: 1 }) });
+  expect(facts).toMatchObject({ state: 'error', cause: { code: 'ECONNREFUSED' } });
+  expect(findings).toMatchObject([
+    {
+      name: 'state',
+      status: 'warn',
+      output: expect.stringContaining('since 2026-01-02T03:04:05.000Z. ECONNREFUSED: '),
+    },
+    { name: 'pool', status: 'warn', output: expect.stringContaining('1 caller waits') },
+  ]);
+});

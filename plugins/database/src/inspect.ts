@@ -1,0 +1,47 @@
+import { type Diagnosis, type Inspection, summarizeError } from '@keelson/core';
+import type { DatabaseService } from './database-service.js';
+import type { PoolStats } from './driver/driver.js';
+import type { DatabaseState } from './state.js';
+
+/** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
+export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats'>): Inspection {
+  const { state } = database;
+  const { counters, ...pool } = database.stats();
+  const { waitMs: _waitMs, ...counts } = counters;
+  return {
+    facts: { ...factsOf(state), pool: { ...pool, ...counts } },
+    findings: [aboutState(state), aboutPool(pool)],
+  };
+}
+
+function factsOf(state: DatabaseState) {
+  if (state.is === 'connected') return { state: state.is, since: state.since };
+  if (state.is === 'error') return { state: state.is, since: state.since, cause: summarizeError(state.cause) };
+  return { state: state.is };
+}
+
+function aboutState(state: DatabaseState): Diagnosis {
+  if (state.is === 'connected')
+    return { name: 'state', status: 'pass', output: `Connected since ${iso(state.since)}.` };
+  if (state.is !== 'error')
+    return { name: 'state', status: 'warn', output: `It is ${state.is}.`, hint: 'Look again in a moment.' };
+  const { code, message } = summarizeError(state.cause);
+  const output = `It does not answer since ${iso(state.since)}. ${code === undefined ? '' : `${code}: `}${message}`;
+  return {
+    name: 'state',
+    status: 'warn',
+    output,
+    hint: 'It heals by itself once the server is back: look at the server.',
+  };
+}
+
+function aboutPool({ total, busy, waiting, max }: Omit<PoolStats, 'counters'>): Diagnosis {
+  const output = `${total} of ${max} connections open, ${busy} busy, ${waiting} ${waiting === 1 ? 'caller waits' : 'callers wait'}.`;
+  if (waiting === 0) return { name: 'pool', status: 'pass', output };
+  const hint = 'Look for slow statements and sessions held open before raising pool.max.';
+  return { name: 'pool', status: 'warn', output, hint };
+}
+
+function iso(date: Date): string {
+  return date.toISOString();
+}

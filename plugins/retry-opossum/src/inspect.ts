@@ -1,0 +1,84 @@
+import { type Diagnosis, type Inspection, summarizeError } from '@keelson/core';
+import type { BreakerReport } from './circuit-breaker.js';
+import { defaultPolicyName, type RetryOptions } from './options.js';
+import type { Outages } from './reporting.js';
+import type { RetryControl } from './retry-control.js';
+import type { TargetReport } from './target.js';
+
+export interface InspectRequest {
+  readonly control: RetryControl;
+  readonly config: RetryOptions;
+  readonly outages: Outages | undefined;
+  /** The key of the plugin, for the command that releases a breaker. */
+  readonly key: string;
+}
+
+/** Each target that has been called with its breaker and counters; a finding for each breaker that is not closed. */
+export function inspectTargets(request: InspectRequest): Inspection {
+  const { control } = request;
+  const reports = control.describe();
+  const notClosed = reports.filter(({ breaker }) => breaker.state !== 'closed');
+  return {
+    facts: { targets: Object.fromEntries(reports.map(report => [report.target, factsOf(report, request)])) },
+    findings:
+      notClosed.length === 0 ? [allClosed(reports.length)] : notClosed.map(report => aboutBreaker(report, request)),
+  };
+}
+
+function factsOf(report: TargetReport, { config, outages }: InspectRequest) {
+  const { target, breaker, counters, budgetLeft, waiting, running, queued } = report;
+  const outageMs = outages?.durationMs(target);
+  return {
+    policy: config.targets[target] ?? defaultPolicyName,
+    breaker: { ...breakerFacts(breaker), ...(outageMs !== undefined && { notClosedMs: Math.round(outageMs) }) },
+    counters,
+    budgetLeft: Math.floor(budgetLeft),
+    waiting,
+    ...(running !== undefined && { running, queued }),
+  };
+}
+
+function breakerFacts({ state, sinceMs, breakLeftMs, breaks, lastCause }: BreakerReport) {
+  return {
+    state,
+    sinceMs: Math.round(sinceMs),
+    // Held open there is no end to it.
+    ...(state === 'open' && { breakLeftMs: Math.round(breakLeftMs) }),
+    breaks,
+    ...(lastCause !== undefined && { lastCause: summarizeError(lastCause) }),
+  };
+}
+
+function allClosed(targets: number): Diagnosis {
+  const output = targets === 0 ? 'Nothing has been called yet.' : `Closed, for all targets called so far: ${targets}.`;
+  return { name: 'breakers', status: 'pass', output };
+}
+
+function aboutBreaker({ target, breaker, waiting }: TargetReport, { outages, key }: InspectRequest): Diagnosis {
+  const { state, sinceMs, lastCause } = breaker;
+  const forMs = (state !== 'held-closed' && outages?.durationMs(target)) || sinceMs;
+  const waits = waiting === 0 ? '' : `; ${waiting} ${waiting === 1 ? 'call waits' : 'calls wait'}`;
+  const cause = lastCause === undefined ? '' : ` ${causeOf(lastCause)}`;
+  return {
+    name: `breaker of ${target}`,
+    status: 'warn',
+    output: `${stateFor(state, forMs)}${waits}.${cause}`,
+    hint: state.startsWith('held-')
+      ? `Somebody holds it; to let go: keelson do ${key} release ${target}`
+      : 'Look at the cause; it closes by itself once the target answers.',
+  };
+}
+
+function stateFor(state: BreakerReport['state'], forMs: number): string {
+  const time = `for ${seconds(forMs)}`;
+  return state === 'held-closed' ? `It is held closed ${time}` : `It is ${state.replace('-', ' ')}, not closed ${time}`;
+}
+
+function causeOf(thrown: unknown): string {
+  const { code, message } = summarizeError(thrown);
+  return `Last cause: ${code === undefined ? '' : `${code}: `}${message}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+}

@@ -1,0 +1,46 @@
+import { defineOperation, KeelsonError, type RunContext } from '@keelson/core';
+import { z } from 'zod';
+import type { RetryOptions } from './options.js';
+import { RetryControl } from './retry-control.js';
+
+const target = z.string().min(1).describe('Target.');
+
+/** For an operator: holds a breaker whatever happens, until it is released or the process ends. */
+export const hold = defineOperation({
+  description: 'Holds the breaker of a target: open refuses every call to it, closed lets every call through.',
+  arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('What it is held as.') }),
+  run(given, context: RunContext<RetryOptions>) {
+    knownTarget(given.target, context).hold(given.target, given.as);
+    return `The breaker of "${given.target}" is held ${given.as} until it is released or the process ends.`;
+  },
+});
+
+/** For an operator: lets go of a breaker. */
+export const release = defineOperation({
+  description: 'Lets go of a breaker that is held: it is closed, and judges again.',
+  arguments: z.object({ target }),
+  run(given, context: RunContext<RetryOptions>) {
+    const control = knownTarget(given.target, context);
+    if (!isHeld(control, given.target)) return `The breaker of "${given.target}" is not held.`;
+    control.release(given.target);
+    return `The breaker of "${given.target}" is closed and judges again.`;
+  },
+});
+
+function isHeld(control: RetryControl, name: string): boolean {
+  const state = control.describe().find(report => report.target === name)?.breaker.state;
+  return state === 'held-open' || state === 'held-closed';
+}
+
+/** A slip in the name must not look like a breaker that is held: what was neither called nor configured is refused. */
+function knownTarget(name: string, { container, config }: RunContext<RetryOptions>): RetryControl {
+  const control = container.get(RetryControl);
+  const known = new Set([...control.describe().map(report => report.target), ...Object.keys(config.targets)]);
+  if (known.has(name)) return control;
+  throw new KeelsonError({
+    code: 'RETRY_TARGET_UNKNOWN',
+    message: `There is no target "${name}".`,
+    hint: known.size === 0 ? 'Nothing has been called yet.' : `Known are ${[...known].join(', ')}.`,
+    facts: { target: name, known: [...known] },
+  });
+}
