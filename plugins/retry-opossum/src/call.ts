@@ -24,7 +24,8 @@ export class Call<T> {
   #attempts = 0;
   /** Of these, all but failed probes: the breaker set their pace, and they were not more than it allows. */
   #countedAttempts = 0;
-  #announcedAttempt = 1;
+  /** Counted attempts when the next one was last told of: failed probes are not worth a word each. */
+  #announcedAfter = 0;
   /** Of the attempt that runs. */
   #permit: Permit | undefined;
   /** What the target had answered, to anybody, when that attempt began. */
@@ -108,7 +109,7 @@ export class Call<T> {
       throw this.#giveUp(errors.waitersFull(this.#progress(), maxWaiters, inMs, this.#cause()));
     }
     counters.waits++;
-    if (this.#attempts > 0) this.#announce(inMs);
+    this.#announce(inMs);
     return gate.wait(this.#deadline, this.#options.signal);
   }
 
@@ -208,11 +209,10 @@ export class Call<T> {
   }
 
   #announce(delayMs: number): void {
-    const attempt = this.#attempts + 1;
-    if (this.#announcedAttempt === attempt) return;
-    this.#announcedAttempt = attempt;
+    if (this.#announcedAfter === this.#countedAttempts) return;
+    this.#announcedAfter = this.#countedAttempts;
     try {
-      this.#options.onRetry?.({ attempt, delayMs, error: this.#lastFailure });
+      this.#options.onRetry?.({ attempt: this.#attempts + 1, delayMs, error: this.#lastFailure });
     } catch {
       // A listener that fails must not decide whether the work is done.
     }

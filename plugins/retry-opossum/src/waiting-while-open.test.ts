@@ -108,6 +108,18 @@ describe('waiting is not retrying', () => {
     expect(told).toHaveLength(5);
   });
 
+  test('a call that waits is not told of each probe that it made in vain', async () => {
+    const told: number[] = [];
+    const policy = await opened();
+    const onRetry = ({ attempt }: { attempt: number }) => told.push(attempt);
+    const waiting = policy.execute(work, { ...call, onRetry });
+    await clock.advance(5_000);
+    expect(target.seenAt.length).toBeGreaterThan(5);
+    target.up = true;
+    await outcomeOf(waiting);
+    expect(told).toEqual([]);
+  });
+
   test('a call whose pause ends in a wait is told once of its next attempt', async () => {
     const told: number[] = [];
     const policy = new OpossumRetryPolicy({ clock, random: () => 0.999 });
