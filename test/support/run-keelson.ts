@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from './temporary-folder.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface RunOptions {
   /** Where it runs. Default: the orders example. */
   readonly directory?: string;
-  /** Beyond PATH and HOME. */
+  /** Beyond PATH, HOME and TMPDIR. */
   readonly variables?: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +20,7 @@ export async function runKeelson(
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [`${root}core/bin/keelson.js`, ...words], {
     cwd: directory,
-    env: { PATH, HOME, ...variables },
+    env: { PATH, HOME, TMPDIR: temporaryFolder(), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
   });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { guard, release } from './guardian.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const keelson = `${root}core/bin/keelson.js`;
@@ -13,7 +14,7 @@ export interface ServiceOptions {
   readonly example?: string;
   /** A folder with a `keelson.yaml` of the test's own, in place of an example. */
   readonly directory?: string;
-  /** Beyond PATH, and PORT=0 so that it takes any free port. */
+  /** Beyond PATH, HOME and TMPDIR, and PORT=0 so that it takes any free port. */
   readonly variables?: Variables;
   /** Runs `npm start` with these words, at the root of the repository, instead of `keelson start` in the example. */
   readonly npmStart?: readonly string[];
@@ -104,7 +105,7 @@ class RunningProcess implements ServiceProcess {
     const { PATH, HOME } = process.env;
     const child = spawn(program, words, {
       cwd,
-      env: { PATH, HOME, PORT: '0', ...variables },
+      env: { PATH, HOME, TMPDIR: temporaryFolder(), PORT: '0', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own, so that `interrupt` reaches all of it and nobody else.
       detached: true,

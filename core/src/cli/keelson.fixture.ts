@@ -11,6 +11,8 @@ export interface Run {
   readonly child: ChildProcess;
   /** Resolves when the output so far holds `text`. */
   until(text: string): Promise<void>;
+  /** Runs another command in the same folder. */
+  also(words: string[], variables?: Record<string, string>): Run;
   /** Resolves when the process has ended. */
   readonly ended: Promise<{ code: number | null; out: string; err: string }>;
 }
@@ -22,7 +24,14 @@ export function keelson(
   variables: Record<string, string> = {},
 ): Run {
   const folder = serviceFolder(files);
-  const env = { PATH: process.env.PATH, ...variables };
+  // Before the processes below are gone, as what is cleaned up last is cleaned up first.
+  onTestFinished(() => folder[Symbol.dispose]());
+  return run(folder, words, variables);
+}
+
+function run(folder: ServiceFolder, words: string[], variables: Record<string, string> = {}): Run {
+  // A temporary folder of its own, so that it finds no running service of another test.
+  const env = { PATH: process.env.PATH, TMPDIR: folder.directory, ...variables };
   const child = spawn(process.execPath, [bin, ...words], { cwd: folder.directory, env });
   let out = '';
   let err = '';
@@ -37,7 +46,6 @@ export function keelson(
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    folder[Symbol.dispose]();
   });
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
   const until = async (text: string) => {
@@ -46,5 +54,5 @@ export function keelson(
       await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')]);
     }
   };
-  return { folder, child, until, ended };
+  return { folder, child, until, ended, also: (next, more) => run(folder, next, more) };
 }
