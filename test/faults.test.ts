@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createPolicyFetch, type KeelsonError, Kernel, RetryPolicy } from '@keelson/core';
 import { DatabaseService } from '@keelson/database';
 import { afterEach, describe, expect, test } from 'vitest';
+import { runKeelson } from './support/run-keelson.js';
 
 let kernel: Kernel | undefined;
 
@@ -81,4 +85,25 @@ describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehears
     }
     expect(runs).toBe(10);
   }, 60_000);
+});
+
+test('keelson check refuses rules for production with their place, before anything starts, unless they are allowed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-faults-'));
+  try {
+    symlinkSync(join(import.meta.dirname, '../node_modules'), join(directory, 'node_modules'));
+    const rules = '    rules:\n      - { target: database, kind: refusal, probability: 1 }\n';
+    writeFileSync(
+      join(directory, 'keelson.yaml'),
+      `service: rehearsed\nplugins:\n  faults:\n    use: "@keelson/faults"\n${rules}`,
+    );
+    writeFileSync(join(directory, 'keelson.production.yaml'), '');
+    const refused = await runKeelson(['check', '--environment', 'production'], { directory });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('keelson.yaml:6:7  FAULTS_IN_PRODUCTION');
+    const variables = { KEELSON_FAULTS__ALLOW_IN_PRODUCTION: 'true' };
+    expect((await runKeelson(['check', '--environment', 'production'], { directory, variables })).code).toBe(0);
+    expect((await runKeelson(['check'], { directory })).code).toBe(0);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

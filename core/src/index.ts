@@ -34,6 +34,7 @@ export {
   type StartOutcome,
   type StopReport,
 } from './kernel/report.js';
+export type { ConfigFinding, ConfigToCheck } from './plugin/config-finding.js';
 export { contractVersion } from './plugin/contract-version.js';
 export { defineOperation, type Inspection, type Operation } from './plugin/operation.js';
 export {

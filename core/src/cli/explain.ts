@@ -5,6 +5,7 @@ import { formatProblem } from '../config/problem.js';
 import { settingsSchema } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
+import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plugins.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
@@ -16,7 +17,8 @@ export const explain: Command = {
   usage: '[<slot or key>] [--config keelson.yaml] [--environment <name>] [--json]',
   help: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
 the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it.
-Names the installed packages that would fill a slot as well, and why they do not. Secrets are masked.
+Names the installed packages that would fill a slot as well, and the plugins that may wrap (decorate) what others provide.
+Secrets are masked.
 
   keelson explain
   keelson explain database
@@ -45,10 +47,17 @@ interface Group {
   readonly filledBy?: string;
   /** Packages that would fill the slot as well. */
   readonly notChosen: readonly InstalledPlugin[];
+  /** The keys of the plugins that may wrap what it provides, the innermost first. */
+  readonly decoratedBy: readonly string[];
+  /** The services of others that it may wrap. */
+  readonly decorates: readonly string[];
   readonly values: readonly ExplainedValue[];
 }
 
-/** The settings of the kernel, then each plugin in the order of the start, then slots that an installed one would fill. */
+/**
+ * The settings of the kernel, then each plugin in the order of the start, then the empty slots of which there is something
+ * to tell: an installed plugin would fill them, or another wraps their default.
+ */
 function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
   const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
   const plugins = plan.plugins.map(plugin => ({
@@ -56,18 +65,22 @@ function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
     plugin,
     filledBy: chosen(plugin),
     notChosen: plugin.instance === undefined ? othersFor(plugin.key, plugin.use, installed) : [],
+    decoratedBy: decoratorsOf(plugin.manifest.provides ?? [], plan.plugins),
+    decorates: mayDecorate(plugin),
     values: explainValues(plugin.values.node, plugin.values.shape, plugin.key),
   }));
   const empty = plan.slots
     .filter(({ slot }) => !plan.plugins.some(plugin => plugin.key === slot))
-    .map(({ slot, filledBy, reason }) => ({
+    .map(({ slot, filledBy, reason, decoratedBy }) => ({
       key: slot,
       filledBy: `${filledBy ?? 'empty'}  (${reason})`,
       notChosen: othersFor(slot, undefined, installed),
+      decoratedBy,
+      decorates: [],
       values: [],
     }))
-    .filter(group => group.notChosen.length > 0);
-  return [{ key: 'kernel', values: settings, notChosen: [] }, ...plugins, ...empty];
+    .filter(group => group.notChosen.length > 0 || group.decoratedBy.length > 0);
+  return [{ key: 'kernel', values: settings, notChosen: [], decoratedBy: [], decorates: [] }, ...plugins, ...empty];
 }
 
 function othersFor(slot: string, use: string | undefined, installed: readonly InstalledPlugin[]) {
@@ -95,9 +108,11 @@ function formatGroup(group: Group, key: string | undefined): string {
   if (only !== undefined && only.path === key) return formatOne(only, group);
   const width = Math.max(0, ...group.values.map(value => value.path.length));
   const lines = group.values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
+  const around = group.decoratedBy.length === 0 ? [] : [`  may be decorated by ${group.decoratedBy.join(', ')}`];
+  const inside = group.decorates.length === 0 ? [] : [`  may decorate ${group.decorates.join(', ')}`];
   const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
   const wanted = key === undefined || key === group.key;
-  return [headline(group), ...lines, ...(wanted ? others : [])].join('\n');
+  return [headline(group), ...lines, ...(wanted ? [...inside, ...around, ...others] : [])].join('\n');
 }
 
 function describeOther({ name, version }: InstalledPlugin): string {
@@ -120,13 +135,16 @@ function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
   ].join('\n');
 }
 
-function toJson({ key, plugin, notChosen, values }: Group) {
+function toJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {
   return {
     key,
     use: plugin?.use,
+    filledBy,
     version: plugin?.version,
     chosenIn: plugin && formatOrigin(plugin.origin),
     notChosen,
+    decoratedBy,
+    decorates,
     values: values.map(value => ({
       ...value,
       origin: formatOrigin(value.origin),

@@ -1,4 +1,5 @@
 import { formatOrigin } from '../config/place.js';
+import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { tokenName } from '../kernel/slots.js';
 
@@ -9,13 +10,14 @@ export function formatPlan(plan: Plan): string {
     '',
   ];
   lines.push('Slots');
-  for (const { slot, filledBy, reason } of plan.slots) {
+  for (const { slot, filledBy, reason, decoratedBy } of plan.slots) {
     const plugin = plan.plugins.find(each => each.key === filledBy);
     const filling = plugin === undefined ? (filledBy ?? 'empty') : describeUse(plugin);
     lines.push(`  ${slot.padEnd(10)} ${filling}  (${reason})`);
     if (plugin?.replaced !== undefined) {
       lines.push(`  ${''.padEnd(10)} instead of ${plugin.replaced.use}  (${formatOrigin(plugin.replaced.origin)})`);
     }
+    if (decoratedBy.length > 0) lines.push(`  ${''.padEnd(10)} may be decorated by ${decoratedBy.join(', ')}`);
   }
   lines.push('', 'Start');
   plan.levels.forEach((level, index) => {
@@ -31,7 +33,9 @@ function describeUse(plugin: PlannedPlugin): string {
 function describePlugin(plugin: PlannedPlugin): string {
   const needs = [...plugin.needs.keys()];
   const after = needs.length === 0 ? '' : `  after ${needs.join(', ')}`;
-  return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${after}`;
+  const decorated = mayDecorate(plugin);
+  const around = decorated.length === 0 ? '' : `  may decorate ${decorated.join(', ')}`;
+  return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${after}${around}`;
 }
 
 /** The plan for a program. */
@@ -52,6 +56,8 @@ export function planToJson(plan: Plan): unknown {
       level: plugin.level,
       needs: Object.fromEntries(plugin.needs),
       provides: (plugin.manifest.provides ?? []).map(tokenName),
+      decorates: mayDecorate(plugin),
+      decoratedBy: decoratorsOf(plugin.manifest.provides ?? [], plan.plugins),
       capabilities: plugin.manifest.capabilities ?? [],
       optional: plugin.optional,
       startTimeoutMs: plugin.startTimeoutMs,

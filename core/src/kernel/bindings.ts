@@ -47,6 +47,7 @@ export class PluginBindings {
   /** The token of the slot under which a standby is bound, and the one under which the plugin is. */
   readonly #hidden: readonly [ServiceToken, ServiceToken] | undefined;
   #module: ContainerModule | undefined;
+  #decorated: readonly ServiceToken[] = [];
 
   /** With `behind` the service of that token is bound out of sight: a standby holds its place. */
   constructor(
@@ -75,6 +76,7 @@ export class PluginBindings {
         ),
         (token, wrap) => {
           if (!this.#planned.manifest.decorates?.includes(token)) throw notYoursToDecorate(token, this.#planned);
+          this.#decorated = [...this.#decorated, token];
           onActivation(token, (_context, service) => wrap(service));
         },
       ),
@@ -92,6 +94,7 @@ export class PluginBindings {
   async unload(): Promise<void> {
     const module = this.#module;
     this.#module = undefined;
+    this.#decorated = [];
     const records = this.#registry.remove(this.#planned.key);
     if (module === undefined) return;
     try {
@@ -102,6 +105,11 @@ export class PluginBindings {
       await this.#container.unloadAsync(module).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** What it has wrapped of others. */
+  get decorated(): readonly ServiceToken[] {
+    return this.#decorated;
   }
 
   has(token: ServiceToken): boolean {

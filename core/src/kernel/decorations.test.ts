@@ -1,8 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { definePlugin, type Plugin } from '../plugin/plugin.js';
 import { RetryPolicy } from '../slots/retry-policy.js';
 import { silentTelemetry, Telemetry } from '../slots/telemetry.js';
 import { Book, book, boot, failing, type Named } from './boot.fixture.js';
+import { decoratorsOf } from './decorations.js';
+import { toMermaid, toSvg } from './draw-graph.js';
+import { Kernel } from './kernel.js';
+import { formatBootReport } from './report.js';
 
 /** Wraps the book in its own name. */
 const wrapping = (name: string, more: Partial<Plugin> = {}): Plugin => ({
@@ -101,4 +105,38 @@ test('every hook is told the environment, or that there is none', async () => {
   }
   await using _kernel = await boot({ plugins: { telemetry } });
   expect(told).toEqual([undefined, undefined, undefined]);
+});
+
+describe('who decorates what is told', () => {
+  const retrying = definePlugin({
+    name: 'retrying',
+    decorates: [RetryPolicy, Book],
+    register: ({ decorate }) => decorate(RetryPolicy, inner => inner),
+  });
+  const plugins = { cover: wrapping('cover'), retrying, book: book() };
+
+  test('by the plan, the innermost first, for silent defaults too', async () => {
+    const plan = await Kernel.plan({ config: {}, plugins, variables: {} });
+    expect(plan.slots.find(({ slot }) => slot === 'retry')).toMatchObject({
+      filledBy: 'single attempt',
+      decoratedBy: ['retrying'],
+    });
+    expect(plan.slots.find(({ slot }) => slot === 'logger')?.decoratedBy).toEqual([]);
+    expect(decoratorsOf([Book], plan.plugins)).toEqual(['cover', 'retrying']);
+  });
+
+  test('by the boot report, which tells what was really wrapped', async () => {
+    await using kernel = await boot({ plugins });
+    const told = Object.fromEntries(kernel.report.plugins.map(({ key, decorates }) => [key, decorates]));
+    expect(told).toEqual({ cover: ['test/Book'], retrying: ['retry'], book: undefined });
+    expect(formatBootReport(kernel.report)).toMatch(/retrying +0 ms {2}code:retrying {2}decorates retry$/m);
+  });
+
+  test('by both drawings: a line to the plugin that is wrapped, and a label for the silent default', async () => {
+    const plan = await Kernel.plan({ config: {}, plugins, variables: {} });
+    expect(toMermaid(plan)).toContain('p0 -. decorates .-> p2');
+    expect(toMermaid(plan)).toContain('retrying<br/>code:retrying<br/>decorates retry, test/Book');
+    expect(toSvg(plan)).toContain('<title>cover decorates book</title>');
+    expect(toSvg(plan)).toContain('>decorates retry, test/Book</text>');
+  });
 });

@@ -1,21 +1,24 @@
+import { decoratorsOf, mayDecorate } from './decorations.js';
 import type { Plan, PlannedPlugin } from './plan.js';
 
-/** The plan as a Mermaid flowchart: an arrow from each plugin to those it needs. */
+/** The plan as a Mermaid flowchart: an arrow from each plugin to those it needs and to those it may wrap. */
 export function toMermaid(plan: Plan): string {
   const ids = new Map(plan.plugins.map((plugin, index) => [plugin.key, `p${index}`]));
   const lines = ['flowchart BT'];
   plan.levels.forEach((level, index) => {
     lines.push(`  subgraph level${index}["level ${index + 1}"]`);
     for (const plugin of level) {
-      lines.push(
-        `    ${ids.get(plugin.key)}["${plugin.key}<br/>${plugin.use}"]${plugin.optional ? ':::optional' : ''}`,
-      );
+      const label = [plugin.key, plugin.use, ...decorationOf(plugin)].join('<br/>');
+      lines.push(`    ${ids.get(plugin.key)}["${label}"]${plugin.optional ? ':::optional' : ''}`);
     }
     lines.push('  end');
   });
   for (const [plugin, need, reason] of edges(plan)) {
     const arrow = implicit(reason) ? '-.->' : '-->';
     lines.push(`  ${ids.get(plugin.key)} ${arrow} ${ids.get(need)}`);
+  }
+  for (const [decorator, decorated] of decorations(plan)) {
+    lines.push(`  ${ids.get(decorator)} -. decorates .-> ${ids.get(decorated)}`);
   }
   lines.push('  classDef optional stroke-dasharray: 4 3');
   return lines.join('\n');
@@ -42,6 +45,9 @@ export function toSvg(plan: Plan): string {
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     `<text x="${box.margin}" y="22" font-size="15" font-weight="600" fill="#1f2933">${escapeXml(title)}</text>`,
     ...edges(plan).map(([plugin, need, reason]) => drawEdge(places.get(plugin.key), places.get(need), reason)),
+    ...decorations(plan).map(([decorator, decorated]) =>
+      drawDecoration(places.get(decorator), places.get(decorated), `${decorator} decorates ${decorated}`),
+    ),
     ...plan.plugins.map(plugin => drawBox(plugin, places.get(plugin.key))),
     '</svg>',
   ].join('\n');
@@ -53,12 +59,20 @@ interface Spot {
 }
 
 function drawEdge(from: Spot | undefined, to: Spot | undefined, reason: string): string {
+  const style = implicit(reason) ? 'stroke="#cbd2d9" stroke-dasharray="3 4"' : 'stroke="#52606d"';
+  return drawLine(from, to, style, reason);
+}
+
+function drawDecoration(from: Spot | undefined, to: Spot | undefined, title: string): string {
+  return drawLine(from, to, 'stroke="#b7791f" stroke-dasharray="6 3"', title);
+}
+
+function drawLine(from: Spot | undefined, to: Spot | undefined, style: string, title: string): string {
   if (from === undefined || to === undefined) return '';
   const [x1, y1] = [from.x + box.width / 2, from.y + box.height];
   const [x2, y2] = [to.x + box.width / 2, to.y];
   const bend = (y2 - y1) / 2;
-  const style = implicit(reason) ? 'stroke="#cbd2d9" stroke-dasharray="3 4"' : 'stroke="#52606d"';
-  return `<path d="M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}" fill="none" stroke-width="1.4" ${style}><title>${escapeXml(reason)}</title></path>`;
+  return `<path d="M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}" fill="none" stroke-width="1.4" ${style}><title>${escapeXml(title)}</title></path>`;
 }
 
 function drawBox(plugin: PlannedPlugin, spot: Spot | undefined): string {
@@ -66,10 +80,14 @@ function drawBox(plugin: PlannedPlugin, spot: Spot | undefined): string {
   const center = spot.x + box.width / 2;
   const fill = plugin.manifest.slot === undefined ? '#fff8e6' : '#e6f1fb';
   const dash = plugin.optional ? ' stroke-dasharray="5 4"' : '';
+  const lines = [shorten(plugin.use), ...decorationOf(plugin).map(shorten)];
   return [
     `<rect x="${spot.x}" y="${spot.y}" width="${box.width}" height="${box.height}" rx="8" fill="${fill}" stroke="#52606d"${dash}/>`,
-    `<text x="${center}" y="${spot.y + 22}" font-size="14" font-weight="600" text-anchor="middle" fill="#1f2933">${escapeXml(plugin.key)}</text>`,
-    `<text x="${center}" y="${spot.y + 40}" font-size="11" text-anchor="middle" fill="#52606d">${escapeXml(shorten(plugin.use))}</text>`,
+    `<text x="${center}" y="${spot.y + (lines.length === 1 ? 22 : 19)}" font-size="14" font-weight="600" text-anchor="middle" fill="#1f2933">${escapeXml(plugin.key)}</text>`,
+    ...lines.map(
+      (line, index) =>
+        `<text x="${center}" y="${spot.y + (lines.length === 1 ? 40 : 34) + 13 * index}" font-size="11" text-anchor="middle" fill="#52606d">${escapeXml(line)}</text>`,
+    ),
   ].join('');
 }
 
@@ -77,6 +95,20 @@ function edges(plan: Plan): [PlannedPlugin, string, string][] {
   return plan.plugins.flatMap(plugin =>
     [...plugin.needs].map(([need, reason]): [PlannedPlugin, string, string] => [plugin, need, reason]),
   );
+}
+
+/** Who may wrap the services of whom: keys. A silent default is no plugin; the label of who wraps it says so. */
+function decorations(plan: Plan): [string, string][] {
+  return plan.plugins.flatMap(({ key, manifest }) =>
+    decoratorsOf(manifest.provides ?? [], plan.plugins)
+      .filter(decorator => decorator !== key)
+      .map((decorator): [string, string] => [decorator, key]),
+  );
+}
+
+function decorationOf(plugin: PlannedPlugin): string[] {
+  const services = mayDecorate(plugin);
+  return services.length === 0 ? [] : [`decorates ${services.join(', ')}`];
 }
 
 /** Everyone logs and is traced; these lines would hide the others. */

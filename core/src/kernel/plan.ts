@@ -9,8 +9,10 @@ import { variableFor } from '../config/variables.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { type Candidate, findCandidate, readManifest } from './candidate.js';
 import { checkPlan } from './check-plan.js';
+import { decoratorsOf } from './decorations.js';
 import { dependencies } from './dependencies.js';
 import { levelsOf } from './graph.js';
+import { manifestFindings } from './manifest-findings.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
 /** A plugin as it will run. */
@@ -45,6 +47,8 @@ export interface SlotChoice {
   /** The key of the plugin, or the name of what stands in for one; undefined when the slot is empty. */
   readonly filledBy: string | undefined;
   readonly reason: string;
+  /** The keys of the plugins that may wrap it, the innermost first. */
+  readonly decoratedBy: readonly string[];
 }
 
 /** Everything that will happen at a start, known before any of it does. */
@@ -87,7 +91,9 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   const drafts = new Map<Candidate, PlannedPlugin>();
   const add = async (candidate: Candidate) => {
     const draft = await draftOf(candidate, config);
-    if (draft !== undefined) drafts.set(candidate, draft);
+    if (draft === undefined) return;
+    drafts.set(candidate, draft);
+    findings.problems.push(...manifestFindings(draft, config));
   };
   await Promise.all(candidates.filter(candidate => candidate.light).map(add));
 
@@ -161,22 +167,28 @@ function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig): Plan 
     settings: config.settings,
     plugins: levels.flat(),
     levels,
-    slots: slotChoices(drafts, config),
+    slots: slotChoices(drafts, config, levels.flat()),
     problems: inOrder(config.findings.problems),
     warnings: inOrder(config.findings.warnings),
     config,
   };
 }
 
-function slotChoices(drafts: readonly PlannedPlugin[], config: LoadedConfig): SlotChoice[] {
+function slotChoices(
+  drafts: readonly PlannedPlugin[],
+  config: LoadedConfig,
+  started: readonly PlannedPlugin[],
+): SlotChoice[] {
   const own = [...new Set(drafts.map(draft => draft.manifest.slot))].filter(slot => slot !== undefined);
   const names = [...new Set([...slotNames, ...own])];
   return names.map(name => {
     const filled = drafts.find(draft => draft.key === name);
-    if (filled !== undefined) return { slot: name, filledBy: name, reason: formatOrigin(filled.origin) };
-    const standard = slots.find(slot => slot.name === name)?.standard?.name;
+    const known = slots.find(slot => slot.name === name);
+    const tokens = [...(known === undefined ? [] : [known.token]), ...(filled?.manifest.provides ?? [])];
+    const decoratedBy = decoratorsOf(tokens, started);
+    if (filled !== undefined) return { slot: name, filledBy: name, reason: formatOrigin(filled.origin), decoratedBy };
     const none = config.entries.find(entry => entry.key === name && entry.use === 'none');
     const reason = none === undefined ? 'nothing is configured' : `use: none in ${formatOrigin(none.origin)}`;
-    return { slot: name, filledBy: standard, reason };
+    return { slot: name, filledBy: known?.standard?.name, reason, decoratedBy };
   });
 }

@@ -17,6 +17,8 @@ export interface PluginStartReport {
   readonly registerMs: number;
   readonly startMs: number;
   readonly readyMs: number;
+  /** The services of others that it has wrapped. */
+  readonly decorates?: readonly string[];
   /** The step that failed. */
   readonly failedIn?: StartStep;
   readonly error?: unknown;
@@ -81,7 +83,7 @@ function describeStart(plugin: PluginStartReport): string {
   const time = `${String(Math.round(totalMs(plugin))).padStart(5)} ms`;
   switch (plugin.outcome) {
     case 'started':
-      return `${time}  ${plugin.use}`;
+      return `${time}  ${plugin.use}${plugin.decorates === undefined ? '' : `  decorates ${plugin.decorates.join(', ')}`}`;
     case 'cancelled':
       return `${time}  cancelled`;
     case 'not-tried':

@@ -5,6 +5,7 @@ import type { Diagnosis, Plugin, PluginContext, RunContext } from '../plugin/plu
 import { Logger, silentLogger } from '../slots/logger.js';
 import type { ServiceToken } from '../token.js';
 import { type BindingRegistry, PluginBindings } from './bindings.js';
+import { serviceName } from './decorations.js';
 import { hookTimedOut, notBound } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
 import { checkLifetimes } from './lifetimes.js';
@@ -212,6 +213,7 @@ export class RunningPlugin {
   }
 
   report(all: readonly RunningPlugin[]): PluginStartReport {
+    const decorates = [...new Set(this.#bindings.decorated.map(serviceName))];
     const missed = all.filter(other => this.planned.needs.has(other.key) && other.outcome !== 'started');
     return {
       key: this.key,
@@ -223,6 +225,7 @@ export class RunningPlugin {
       registerMs: this.#times.register,
       startMs: this.#times.start,
       readyMs: this.#times.ready,
+      ...(decorates.length > 0 && { decorates }),
       ...(this.#failure !== undefined && { failedIn: this.#failure.step, error: this.#failure.error }),
       ...(this.#outcome === 'not-tried' && { missed: missed.map(other => other.key) }),
     };

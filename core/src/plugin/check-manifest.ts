@@ -3,6 +3,7 @@ import { shapeOf } from '../config/shape.js';
 import type { Plugin } from './plugin.js';
 
 const hooks = [
+  'check',
   'instrument',
   'register',
   'start',

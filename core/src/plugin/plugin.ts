@@ -5,6 +5,7 @@ import type { Lifecycle } from '../kernel/lifecycle.js';
 import type { Logger } from '../slots/logger.js';
 import type { ConformanceCase } from '../testing/conformance.js';
 import type { ServiceToken } from '../token.js';
+import type { ConfigFinding, ConfigToCheck } from './config-finding.js';
 import type { Inspection, Operation } from './operation.js';
 import type { Requirement } from './requirement.js';
 
@@ -29,7 +30,10 @@ export interface PluginManifest<Config = unknown> {
   readonly config?: z.ZodType<Config>;
   /** What it binds. A slot's plugin binds at least the slot's own token. */
   readonly provides?: readonly ServiceToken[];
-  /** Services of others that it wraps, for `decorate`. Whether they are there makes no difference to the plan. */
+  /**
+   * Services of others that it may wrap, for `decorate`. The plan names them; whether they are there makes no difference
+   * to it.
+   */
   readonly decorates?: readonly ServiceToken[];
   /** Must be there, and is started before it. */
   readonly requires?: readonly Requirement[];
@@ -44,6 +48,12 @@ export interface PluginManifest<Config = unknown> {
   readonly capabilities?: readonly string[];
   /** What it needs of others, by slot: `{ database: ['cancel-query'] }`. */
   readonly needsCapabilities?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * What is wrong with its configuration beyond what the schema can say: a value that does not go with another, or with
+   * the environment. Part of the plan, so it must be pure: no connection, no file, no lookup. Called only when the schema
+   * holds. Each finding is a problem of the plan, and nothing starts.
+   */
+  check?(given: ConfigToCheck<Config>): readonly ConfigFinding[];
   /** Longest start, in milliseconds. Default 30,000. */
   readonly startTimeoutMs?: number;
   /** Longest stop, in milliseconds. Default 10,000. */

@@ -1,2 +1,2 @@
-/** Every code this package throws; each has a section in docs/errors.md. */
+/** Every code this package throws or finds; each has a section in docs/errors.md. */
 export const errorCodes = ['FAULT_INJECTED', 'FAULTS_IN_PRODUCTION'] as const;

@@ -1,10 +1,26 @@
 import { defineManifest, HealthService, RetryPolicy } from '@keelson/core';
 import { type FaultsOptions, faultsOptionsSchema } from './options.js';
 
+/** Whether the environment is one in which faults are not injected unless that is allowed. */
+const production = /^prod(uction)?$/i;
+
 export default defineManifest<FaultsOptions>({
   name: 'faults',
   contract: '^0.1.0',
   config: faultsOptionsSchema,
   decorates: [RetryPolicy],
   optional: [HealthService],
+  check({ config: { rules, allowInProduction }, environment }) {
+    if (rules.length === 0 || allowInProduction || environment === undefined || !production.test(environment))
+      return [];
+    return [
+      {
+        code: 'FAULTS_IN_PRODUCTION',
+        path: ['rules'],
+        message: `Faults are not injected in the environment "${environment}" unless that is allowed.`,
+        action:
+          'Take `faults` out of the configuration, or set `allowInProduction: true` for as long as the rehearsal lasts.',
+      },
+    ];
+  },
 });

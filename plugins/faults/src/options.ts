@@ -42,7 +42,9 @@ export const faultsOptionsSchema = z.strictObject({
   allowInProduction: z
     .boolean()
     .default(false)
-    .describe('Without it a service whose environment is `production` or `prod` does not start with rules.'),
+    .describe(
+      'Without it the plan does not hold for an environment `production` or `prod` with rules: nothing starts.',
+    ),
   rules: z.array(ruleSchema).default([]).describe('What is injected. Without rules nothing is wrapped.'),
 });
 

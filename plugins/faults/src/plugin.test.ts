@@ -63,11 +63,11 @@ test('without rules nothing is wrapped, logged or reported', async () => {
 });
 
 describe('in production', () => {
-  test.each(['production', 'prod', 'Production'])('a service in %s does not start with rules', async environment => {
+  test.each(['production', 'prod', 'Production'])('a plan for %s with rules does not hold', async environment => {
     const start = createTestKernel({ plugins: [plugin], environment, values: values([rule]) });
     await expect(start).rejects.toMatchObject({
-      code: 'KERNEL_START_FAILED',
-      cause: { code: 'FAULTS_IN_PRODUCTION', facts: { environment } },
+      code: 'KERNEL_PLAN_INVALID',
+      problems: [{ code: 'FAULTS_IN_PRODUCTION', path: 'plugins.faults.rules' }],
     });
   });
 

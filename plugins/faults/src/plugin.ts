@@ -1,4 +1,4 @@
-import { definePlugin, type HealthCheck, HealthService, KeelsonError, type Logger, RetryPolicy } from '@keelson/core';
+import { definePlugin, type HealthCheck, HealthService, type Logger, RetryPolicy } from '@keelson/core';
 import { FaultInjector, type InjectionListener, targetOf } from './fault-injector.js';
 import manifest from './manifest.js';
 import type { FaultRule, FaultsOptions } from './options.js';
@@ -13,9 +13,8 @@ const rehearsals = new WeakMap<FaultsOptions, Rehearsal>();
 
 export const faults = definePlugin<FaultsOptions>({
   ...manifest,
-  register({ config, clock, environment, decorate }) {
+  register({ config, clock, decorate }) {
     if (config.rules.length === 0) return;
-    if (isProduction(environment) && !config.allowInProduction) throw inProduction(environment);
     const injector = new FaultInjector(config.rules, clock);
     rehearsals.set(config, { injector });
     decorate(RetryPolicy, policy => injector.decorate(policy));
@@ -36,19 +35,6 @@ export const faults = definePlugin<FaultsOptions>({
     rehearsal?.check?.[Symbol.dispose]();
   },
 });
-
-function isProduction(environment: string | undefined): boolean {
-  return environment !== undefined && /^prod(uction)?$/i.test(environment);
-}
-
-function inProduction(environment: string | undefined): KeelsonError {
-  return new KeelsonError({
-    code: 'FAULTS_IN_PRODUCTION',
-    message: `Faults are not injected in the environment "${environment}" unless that is allowed.`,
-    hint: 'Take `faults` out of the configuration, or set `allowInProduction: true` for as long as the rehearsal lasts.',
-    facts: { environment },
-  });
-}
 
 function warning(rules: readonly FaultRule[]): HealthCheck {
   const output = `Faults are injected: ${rules.map(rule => `${rule.kind} into ${rule.target}`).join(', ')}`;
