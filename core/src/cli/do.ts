@@ -59,9 +59,9 @@ function list(told: readonly Told<{ operations: readonly Known[] }>[], json: boo
 }
 
 function format({ plugin, name, description, arguments: expected }: Known): string {
-  const words = expected.map(({ name: word, required, allowed }) => {
-    const shown = allowed === undefined || / /.test(allowed) ? word : allowed;
-    return required ? `<${shown}>` : `[<${shown}>]`;
+  const words = expected.map(({ name: word, required, choices }) => {
+    const shown = `<${choices?.join('|') ?? word}>`;
+    return required ? shown : `[${shown}]`;
   });
   return `keelson do ${[plugin, name, ...words].join(' ')}\n    ${description}`;
 }

@@ -129,7 +129,11 @@ describe('keelson doctor', () => {
     };
     const { code, out } = await keelson(files, ['doctor', '--json']).ended;
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject([{ name: 'Node version' }, { plugin: 'a', name: 'start', status: 'pass' }]);
+    expect(JSON.parse(out)).toMatchObject([
+      { name: 'Node version' },
+      { name: 'running instance', status: 'pass' },
+      { plugin: 'a', name: 'start', status: 'pass' },
+    ]);
   });
 
   test('exits with 1 when something does not start, and says what', async () => {

@@ -38,7 +38,14 @@ export interface OperationStatus {
   readonly name: string;
   readonly description: string;
   /** In the order in which they are given. */
-  readonly arguments: readonly { readonly name: string; readonly required: boolean; readonly allowed?: string }[];
+  readonly arguments: readonly ArgumentStatus[];
+}
+
+export interface ArgumentStatus {
+  readonly name: string;
+  readonly required: boolean;
+  /** What it may be, where that is a few words. */
+  readonly choices?: readonly string[];
 }
 
 export interface RunningService {
@@ -96,9 +103,10 @@ async function tell(plugin: RunningPlugin): Promise<Pick<PluginStatus, 'facts' |
 function describeOperation(name: string, operation: Operation): OperationStatus {
   const reader = new ShapeReader(shapeOf(operation.arguments));
   const required = reader.root.required ?? [];
-  const described = [...(reader.keys(reader.root) ?? [])].map(([argument, shape]) => {
-    const allowed = shape.enum?.join('|') ?? shape.description;
-    return { name: argument, required: required.includes(argument), ...(allowed !== undefined && { allowed }) };
-  });
+  const described = [...(reader.keys(reader.root) ?? [])].map(([argument, shape]) => ({
+    name: argument,
+    required: required.includes(argument),
+    ...(shape.enum !== undefined && { choices: shape.enum.map(String) }),
+  }));
   return { name, description: operation.description, arguments: described };
 }

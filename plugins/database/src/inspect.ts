@@ -1,6 +1,7 @@
-import { type Diagnosis, type Inspection, summarizeError } from '@keelson/core';
+import type { Diagnosis, Inspection } from '@keelson/core';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
@@ -16,7 +17,7 @@ export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats
 
 function factsOf(state: DatabaseState) {
   if (state.is === 'connected') return { state: state.is, since: state.since };
-  if (state.is === 'error') return { state: state.is, since: state.since, cause: summarizeError(state.cause) };
+  if (state.is === 'error') return { state: state.is, since: state.since, cause: faultFacts(state.cause) };
   return { state: state.is };
 }
 
@@ -25,8 +26,7 @@ function aboutState(state: DatabaseState): Diagnosis {
     return { name: 'state', status: 'pass', output: `Connected since ${iso(state.since)}.` };
   if (state.is !== 'error')
     return { name: 'state', status: 'warn', output: `It is ${state.is}.`, hint: 'Look again in a moment.' };
-  const { code, message } = summarizeError(state.cause);
-  const output = `It does not answer since ${iso(state.since)}. ${code === undefined ? '' : `${code}: `}${message}`;
+  const output = `It has not answered since ${iso(state.since)} (${labelOf(state.cause)}).`;
   return {
     name: 'state',
     status: 'warn',

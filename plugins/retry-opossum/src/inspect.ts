@@ -70,8 +70,8 @@ function aboutBreaker({ target, breaker, waiting }: TargetReport, { outages, key
 }
 
 function stateFor(state: BreakerReport['state'], forMs: number): string {
-  const time = `for ${seconds(forMs)}`;
-  return state === 'held-closed' ? `It is held closed ${time}` : `It is ${state.replace('-', ' ')}, not closed ${time}`;
+  if (state === 'held-closed') return `It has been held closed for ${seconds(forMs)}`;
+  return `It is ${state.replace('-', ' ')}, and was last closed ${seconds(forMs)} ago`;
 }
 
 function causeOf(thrown: unknown): string {

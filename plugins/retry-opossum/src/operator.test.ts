@@ -48,7 +48,7 @@ test('an operator sees each target, its breaker, since when it is not closed, an
     {
       name: 'breaker of mail',
       status: 'warn',
-      output: 'It is open, not closed for 12 s. Last cause: MAIL_REFUSED: No answer.',
+      output: 'It is open, and was last closed 12 s ago. Last cause: MAIL_REFUSED: No answer.',
       hint: 'Look at the cause; it closes by itself once the target answers.',
     },
   ]);
@@ -76,7 +76,7 @@ test('an operator holds a breaker open, is told how to let go, and lets go', asy
   for (let failure = 0; failure < 20; failure++) await policy.execute(fail, call).catch(() => {});
   const { targets, findings } = await retry();
   expect(targets.mail.breaker.state).toBe('held-closed');
-  expect(findings).toMatchObject([{ status: 'warn', output: expect.stringMatching(/^It is held closed for /) }]);
+  expect(findings).toMatchObject([{ status: 'warn', output: expect.stringMatching(/^It has been held closed for /) }]);
 });
 
 test('a target that was neither called nor configured is refused, with those that are known', async () => {
@@ -92,7 +92,7 @@ test('a target that was neither called nor configured is refused, with those tha
 test('what can be done is listed with its arguments', async () => {
   const { retry } = await service();
   expect((await retry()).operations).toMatchObject([
-    { name: 'hold', arguments: [{ name: 'target' }, { name: 'as', allowed: 'open|closed' }] },
+    { name: 'hold', arguments: [{ name: 'target' }, { name: 'as', choices: ['open', 'closed'] }] },
     { name: 'release', arguments: [{ name: 'target', required: true }] },
   ]);
 });
