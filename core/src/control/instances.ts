@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { KeelsonError } from '../errors/keelson-error.js';
+import { summarizeError } from '../errors/summarize-error.js';
 import { ControlFolder, isListening } from './control-folder.js';
 import { configDigest, environmentDigest, type Identity, parseSocketName } from './endpoint.js';
 import type { ControlFailure, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
@@ -103,7 +104,7 @@ function receive({ path, method, at, timeoutMs, body }: Question): Promise<unkno
 function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'CONTROL_NO_ANSWER',
-    message: `The instance with pid ${pid} listens, and did not answer within ${timeoutMs} ms.`,
+    message: `The instance with pid ${pid} listens, and gave no answer: ${summarizeError(cause).message}.`,
     hint: 'It may be busy, stopped (SIGSTOP) or ending: look at its processor time and its log.',
     facts: { pid, timeoutMs },
     cause,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { summarizeError } from '../errors/summarize-error.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ReloadReport } from '../kernel/reload.js';
@@ -27,7 +28,7 @@ export function controlRoutes({ kernel, config, reload }: Controlled): ControlRo
       nodeVersion: process.version,
     }),
     'POST /reload': async (): Promise<ReloadAnswer> => {
-      const { changes } = await reload();
+      const { changes } = await reload().catch(refuse);
       return {
         changes: changes.map(({ origin: _origin, error, ...change }) => ({
           ...change,
@@ -40,4 +41,11 @@ export function controlRoutes({ kernel, config, reload }: Controlled): ControlRo
       return { done: await kernel.operate(plugin, operation, words) };
     },
   };
+}
+
+/** The hint of a start that was refused is of no use to a service that runs. */
+function refuse(error: unknown): never {
+  if (!isKeelsonError(error, 'KERNEL_PLAN_INVALID')) throw error;
+  const { code, message } = error;
+  throw new KeelsonError({ code, message, hint: 'Nothing has changed. Correct it, and reload again.', cause: error });
 }

@@ -88,7 +88,9 @@ export function hookTimedOut(
     message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,
     hint: stopping
       ? 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.'
-      : `Look at what it waits for, or set plugins.${plugin}.startTimeoutMs.`,
+      : hook === 'inspect'
+        ? 'It must tell what it knows already: look at what it waits for.'
+        : `Look at what it waits for, or set plugins.${plugin}.startTimeoutMs.`,
     facts: { plugin, hook, timeoutMs, ...(waitsFor !== undefined && { waitsFor }) },
     cause: last,
   });
