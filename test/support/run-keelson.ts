@@ -20,7 +20,7 @@ export async function runKeelson(
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [`${root}core/bin/keelson.js`, ...words], {
     cwd: directory,
-    env: { PATH, HOME, TMPDIR: temporaryFolder(), ...variables },
+    env: { PATH, HOME, ...temporaryFolder(), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
   });

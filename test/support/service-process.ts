@@ -105,7 +105,7 @@ class RunningProcess implements ServiceProcess {
     const { PATH, HOME } = process.env;
     const child = spawn(program, words, {
       cwd,
-      env: { PATH, HOME, TMPDIR: temporaryFolder(), PORT: '0', ...variables },
+      env: { PATH, HOME, ...temporaryFolder(), PORT: '0', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own, so that `interrupt` reaches all of it and nobody else.
       detached: true,

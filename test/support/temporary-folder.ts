@@ -6,12 +6,13 @@ import { guard } from './guardian.js';
 let folder: string | undefined;
 
 /**
- * `TMPDIR` of the processes that a test file starts, in which running services are found: one file must not find those
- * of another. Removed when the tests of the file have ended.
+ * Variables for the processes that a test file starts: a temporary folder of their own, in which running services are
+ * found, for one file must not find those of another; what Node has compiled is kept for all. Removed when the tests of
+ * the file have ended.
  */
-export function temporaryFolder(): string {
+export function temporaryFolder(): { readonly TMPDIR: string; readonly NODE_COMPILE_CACHE: string } {
   folder ??= makeFolder();
-  return folder;
+  return { TMPDIR: folder, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
 }
 
 function makeFolder(): string {

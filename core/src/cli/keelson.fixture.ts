@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { type ServiceFolder, serviceFolder } from '../kernel/service.fixture.js';
@@ -30,8 +32,9 @@ export function keelson(
 }
 
 function run(folder: ServiceFolder, words: string[], variables: Record<string, string> = {}): Run {
-  // A temporary folder of its own, so that it finds no running service of another test.
-  const env = { PATH: process.env.PATH, TMPDIR: folder.directory, ...variables };
+  // A temporary folder of its own, so that it finds no running service of another test; not for what Node compiles.
+  const own = { TMPDIR: folder.directory, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
+  const env = { PATH: process.env.PATH, ...own, ...variables };
   const child = spawn(process.execPath, [bin, ...words], { cwd: folder.directory, env });
   let out = '';
   let err = '';
