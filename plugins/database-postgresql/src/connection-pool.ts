@@ -26,7 +26,7 @@ export interface ConnectionPoolParts {
   readonly types: unknown;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly cancel: (client: PgClient) => Promise<void>;
+  readonly cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   /** A connection was lost, or the server said that it goes away. */
   readonly onLost: (cause: unknown) => void;
   readonly random?: () => number;

@@ -63,7 +63,7 @@ export class Endpoint {
       types,
       clock,
       logger,
-      cancel: lent => cancelStatement(config, lent),
+      cancel: (lent, signal) => cancelStatement(config, lent, signal),
       onLost: cause => {
         this.#hosts.doubt();
         onLost(cause);

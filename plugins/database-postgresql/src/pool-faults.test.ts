@@ -1,4 +1,6 @@
+import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
@@ -19,11 +21,12 @@ const terminateAll = `select pg_terminate_backend(pid) from pg_stat_activity
 describe('the pool after a fault', () => {
   let server: PostgresServer;
   let proxy: TcpProxy;
+  let url: string;
   let service: PostgresqlService;
 
   beforeAll(async () => {
     server = await startPostgres({ settings: { max_connections: 30 } });
-    const url = await server.createDatabase('pool_faults');
+    url = await server.createDatabase('pool_faults');
     const setup = createPostgresqlService({ url });
     await setup.database.connect();
     await setup.database.migrate();
@@ -35,8 +38,12 @@ describe('the pool after a fault', () => {
     await server.dispose();
   });
 
-  const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url: proxy.url(), options });
+  const open = async (options: PostgresqlServiceOptions['options'] = {}, retry?: RetryPolicy) => {
+    service = createPostgresqlService({
+      url: retry === undefined ? proxy.url() : url,
+      options,
+      ...(retry && { retry }),
+    });
     await service.database.connect();
     return service.database;
   };
@@ -175,6 +182,52 @@ describe('the pool after a fault', () => {
     await eventually(() => database.stats().busy === 1);
     await database.disconnect();
     await expect(hanging).rejects.toMatchObject({ code: 'DATABASE_CONNECTION_LOST' });
+  });
+
+  test('who waits for the server to come back hears at once that the service is closed', async () => {
+    const retry = new OpossumRetryPolicy();
+    const database = await open({}, retry);
+    await database.session(count);
+    await server.stop('immediate');
+    try {
+      const held = await database.openSession({ timeoutMs: 60_000 });
+      const heard = [
+        database.session(count, { timeoutMs: 60_000 }),
+        database.session(count, { timeoutMs: 60_000, signal: new AbortController().signal }),
+        held.em.count(Author),
+      ].map(waiting => expect(waiting).rejects.toMatchObject({ code: 'DATABASE_CLOSED' }));
+      await eventually(() => expect(retry.describe()[0]?.breaker.state).not.toBe('closed'));
+      await eventually(() => expect(retry.describe()[0]?.waiting).toBe(3));
+      const startedAt = performance.now();
+      await database.disconnect();
+      await Promise.all(heard);
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      await expect(database.session(count)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+      expect(retry.describe()[0]).toMatchObject({ waiting: 0 });
+    } finally {
+      await server.start();
+    }
+  });
+
+  test('a breaker that opens under opened sessions has a cause that a person can read', async () => {
+    const retry = new OpossumRetryPolicy();
+    const database = await open({}, retry);
+    await server.stop('immediate');
+    try {
+      await eventually(async () => {
+        await using session = await database.openSession({ timeoutMs: 200 });
+        await expect(count(session.em)).rejects.toThrow();
+        expect(retry.describe()[0]?.breaker).toMatchObject({
+          lastCause: {
+            name: 'ConnectionLostError',
+            code: 'DATABASE_CONNECTION_LOST',
+            facts: { systemCode: 'ECONNREFUSED' },
+          },
+        });
+      });
+    } finally {
+      await server.start();
+    }
   });
 
   test('follows the server through restarts: error while it is away, connected when it is back', async () => {

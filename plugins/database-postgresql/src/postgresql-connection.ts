@@ -27,7 +27,7 @@ const statuses: Readonly<Record<string, ConnectionStatus>> = {
 export class PostgresqlConnection implements DriverConnection {
   readonly #client: PgClient;
   readonly #types: unknown;
-  readonly #cancel: (client: PgClient) => Promise<void>;
+  readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
   #returned: Returned | undefined;
   #lost = false;
@@ -39,7 +39,7 @@ export class PostgresqlConnection implements DriverConnection {
     client: PgClient,
     parts: {
       types: unknown;
-      cancel: (client: PgClient) => Promise<void>;
+      cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
       /** Told of each error with which the server refused a statement. */
       onRefusal: (error: unknown) => void;
       returned: Returned;
@@ -78,7 +78,7 @@ export class PostgresqlConnection implements DriverConnection {
     try {
       for (let rows = await cursor.read(chunkSize); rows.length > 0; rows = await cursor.read(chunkSize)) yield rows;
     } finally {
-      await cursor.close();
+      await this.#close(cursor);
     }
   }
 
@@ -91,8 +91,8 @@ export class PostgresqlConnection implements DriverConnection {
     }
   }
 
-  cancel(): Promise<void> {
-    return this.#cancel(this.#client);
+  cancel(signal: AbortSignal): Promise<void> {
+    return this.#cancel(this.#client, signal);
   }
 
   release(): void {
@@ -105,6 +105,19 @@ export class PostgresqlConnection implements DriverConnection {
 
   destroy(reason: unknown): void {
     this.#leave()?.throwAway(reason);
+  }
+
+  /** A cursor waits for ever for a server that is not there any more. */
+  #close(cursor: Cursor): Promise<void> {
+    if (this.status === 'lost') return Promise.resolve();
+    return new Promise(resolve => {
+      const done = () => {
+        this.#client.off('end', done);
+        resolve();
+      };
+      this.#client.once('end', done);
+      cursor.close().then(done, done);
+    });
   }
 
   readonly #onEnd = () => {

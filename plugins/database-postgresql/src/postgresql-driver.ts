@@ -51,6 +51,10 @@ export class PostgresqlDriver implements DatabaseDriver {
     return this.#primary.databaseName;
   }
 
+  get hasReplicas(): boolean {
+    return this.#replicas.all.length > 0;
+  }
+
   async connect(signal: AbortSignal): Promise<void> {
     await this.ping(signal);
     this.#primary.warm();
@@ -59,7 +63,8 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
-    const fromReplica = options.readOnly && options.fresh !== true ? await this.#replicas.acquire(within) : undefined;
+    const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
+    const fromReplica = mayBeReplica ? await this.#replicas.acquire(within) : undefined;
     return fromReplica ?? this.#primary.acquire(within);
   }
 

@@ -1,4 +1,6 @@
+import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService, SessionOptions } from '@keelson/database';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { startPostgres } from '../../../test/support/postgres-server.js';
@@ -49,9 +51,13 @@ describe('reads with replicas', () => {
     await pair.caughtUp();
   });
 
-  const open = async (replicas: Partial<Replicas> = {}, options: PostgresqlServiceOptions['options'] = {}) => {
+  const open = async (
+    replicas: Partial<Replicas> = {},
+    options: PostgresqlServiceOptions['options'] = {},
+    retry?: RetryPolicy,
+  ) => {
     const given = { urls: [replica], checkIntervalMs: 20, ...replicas };
-    service = createPostgresqlService({ url, options: { replicas: given, ...options } });
+    service = createPostgresqlService({ url, options: { replicas: given, ...options }, ...(retry && { retry }) });
     database = service.database;
     await database.connect();
   };
@@ -148,6 +154,55 @@ describe('reads with replicas', () => {
     }
     await becomes('fit');
     expect(await portOf()).toBe(pair.standby.port);
+  });
+
+  test('go on while the primary is down and its breaker open; nobody takes their answers for its recovery', async () => {
+    const retry = new OpossumRetryPolicy({
+      options: { policies: { default: { breaker: { breakMs: 60_000, maxBreakMs: 60_000 } } } },
+    });
+    await open({ maxLagMs: 'any' }, {}, retry);
+    await becomes('fit');
+    const breakers = () => Object.fromEntries(retry.describe().map(each => [each.target, each.breaker.state]));
+    await pair.primary.stop('immediate');
+    try {
+      await eventually(async () => {
+        await expect(portOf({ timeoutMs: 100 })).rejects.toThrow();
+        expect(breakers()).toMatchObject({ database: 'open' });
+      });
+      await eventually(() => expect(database.state.is).toBe('error'));
+      expect(await portOf()).toBe(pair.standby.port);
+      expect(await database.read(em => em.count(Author))).toBe(0);
+      await using session = await database.openSession({ readOnly: true, timeoutMs: 1_000 });
+      expect(await session.em.count(Author)).toBe(0);
+      await session.commit();
+      await expect(portOf({ readOnly: true, fresh: true, timeoutMs: 100 })).rejects.toThrow();
+      expect(database.state.is).toBe('error');
+      expect(breakers()).toEqual({ database: 'open', 'database.replica': 'closed' });
+    } finally {
+      await pair.primary.start();
+    }
+    await eventually(() => expect(database.state.is).toBe('connected'));
+  });
+
+  test('all come through when the replica dies under many of them: the primary answers, and no breaker opens', async () => {
+    const retry = new OpossumRetryPolicy({ options: { policies: { default: { budget: { floorPerSecond: 100 } } } } });
+    await open({ checkIntervalMs: 60_000 }, {}, retry);
+    await becomes('fit');
+    const states = new Set<string>();
+    retry.observe({ breakerMoved: (target, { to }) => void states.add(`${target} ${to}`) });
+    const stopped = Promise.withResolvers<void>();
+    let reading = 0;
+    const reads = Array.from({ length: 10 }, () =>
+      database.read(async (em, { attempt }) => {
+        await em.count(Author);
+        if (attempt === 1 && ++reading === 10) stopped.resolve(pair.standby.stop('immediate'));
+        await stopped.promise;
+        const [row] = await em.execute('select inet_server_port() as port');
+        return row?.port;
+      }),
+    );
+    expect(new Set(await Promise.all(reads))).toEqual(new Set([pair.primary.port]));
+    expect(states).toEqual(new Set());
   });
 
   test('go to the primary while the replica is away, and back when it is back', async () => {

@@ -1,4 +1,5 @@
 import { ConcurrentUseError, type DatabaseService } from '@keelson/database';
+import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
@@ -64,6 +65,54 @@ describe('a session on PostgreSQL', () => {
     await cut;
     await expect(session.commit()).rejects.toMatchObject({ code: 'DATABASE_TRANSACTION_FAILED' });
     expect(await database.read(em => em.count(Author, { email: 'later@example.org' }))).toBe(0);
+  });
+
+  test('ends a stream whose connection is lost, also between two reads', async () => {
+    const admin = new pg.Client(testDatabase.adminUrl);
+    await admin.connect();
+    for (const readsFirst of [true, false]) {
+      const session = await database.openSession({ timeoutMs: 10_000 });
+      const [row] = await session.em.execute('select pg_backend_pid() as pid');
+      const numbers = session.em
+        .getKysely<{ numbers: { n: number } }>()
+        .selectFrom(sql<{ n: number }>`generate_series(1, 9)`.as('numbers'))
+        .selectAll()
+        .stream(2);
+      const rows = numbers[Symbol.asyncIterator]();
+      await rows.next();
+      await rows.next();
+      if (readsFirst) await rows.next();
+      await admin.query(`select pg_terminate_backend(${row?.pid})`);
+      await eventually(async () => {
+        const backends = await admin.query(`select from pg_stat_activity where pid = ${row?.pid}`);
+        return backends.rowCount === 0;
+      });
+      const startedAt = performance.now();
+      await expect(
+        rows
+          .next()
+          .then(() => rows.next())
+          .then(() => rows.next()),
+      ).rejects.toThrow();
+      await session.rollback();
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+    }
+    await admin.end();
+  });
+
+  test('rolled back by the reader of its stream ends the stream, and waits for nobody', async () => {
+    const session = await database.openSession({ timeoutMs: 10_000 });
+    const startedAt = performance.now();
+    const numbers = session.em
+      .getKysely<{ numbers: { n: number } }>()
+      .selectFrom(sql<{ n: number }>`generate_series(1, 9)`.as('numbers'))
+      .selectAll()
+      .stream(2);
+    const read = async () => {
+      for await (const _ of numbers) await session.rollback();
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'DATABASE_SESSION_CLOSED' });
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
   test('has timeouts, isolation and read-only of its own, told with its first statement', async () => {
@@ -140,6 +189,35 @@ describe('a session on PostgreSQL', () => {
     expect(await drained).toBe(true);
     database.resume();
     await database.session(em => em.count(Author));
+  });
+
+  test('drain waits for a unit between two of its attempts, and lets it have the next', async () => {
+    const { Deadline, systemClock } = await import('@keelson/core');
+    const attempts: number[] = [];
+    let drained: Promise<boolean> | undefined;
+    const unit = database.session(async (em, { attempt }) => {
+      attempts.push(attempt);
+      drained ??= database.drain(Deadline.after(5_000, systemClock));
+      if (attempt === 1) await em.execute(`do $$ begin raise exception using errcode = '40001'; end $$`);
+    });
+    await unit;
+    expect({ attempts, drained: await drained }).toEqual({ attempts: [1, 2], drained: true });
+    database.resume();
+  });
+
+  test('is committed for its caller although a subscriber of MikroORM fails after the COMMIT', async () => {
+    const told: string[] = [];
+    await database.session(async (em, session) => {
+      em.getEventManager().registerSubscriber({
+        afterTransactionCommit: () => Promise.reject(new Error('of the subscriber')),
+      });
+      session.onCommit(() => void told.push('committed'));
+      session.onRollback(() => void told.push('rolled back'));
+      await em.insert(Author, { email: 'subscribed@example.org' });
+    });
+    expect(told).toEqual(['committed']);
+    expect(service.logger.find('a subscriber failed after the commit')?.level).toBe('error');
+    expect(await database.read(em => em.count(Author, { email: 'subscribed@example.org' }))).toBe(1);
   });
 
   test('a suspended database lets a session wait, and goes on when it is resumed', async () => {

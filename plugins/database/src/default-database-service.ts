@@ -22,7 +22,8 @@ import type {
 import { GuardedDirectConnections } from './driver/direct-connections.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
 import { createDialect } from './driver/session-driver.js';
-import { ConnectionError, causeOf, DatabaseClosedError, faultFacts } from './errors/connection-error.js';
+import { mayBeElsewhere } from './driver/transaction-settings.js';
+import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
 import { DatabaseMetrics } from './metrics.js';
@@ -31,13 +32,14 @@ import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { createOrm, type Orm, type OrmDriver } from './orm.js';
+import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import { OpenSessions } from './session/open-sessions.js';
 import { isRehearsal } from './session/rehearsal.js';
-import { SessionOpener } from './session/session-opener.js';
+import { SessionOpener, type SessionTarget } from './session/session-opener.js';
 import { UnitRunner } from './session/unit-runner.js';
 import type { UnitSession } from './session/unit-session.js';
 import { type DatabaseState, type StateListener, StateMachine } from './state.js';
@@ -70,6 +72,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #openSessions: OpenSessions;
   readonly #metrics: DatabaseMetrics;
   readonly #stopping = new AbortController();
+  readonly #retry: StoppableRetryPolicy;
   readonly #healing: Healing;
   readonly #opener: SessionOpener;
   readonly #units: UnitRunner;
@@ -92,6 +95,7 @@ class DefaultDatabaseService implements DatabaseService {
       migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
+    this.#retry = new StoppableRetryPolicy(parts.retry);
     this.#openSessions = new OpenSessions(clock);
     this.#opener = new SessionOpener({
       driver,
@@ -103,16 +107,17 @@ class DefaultDatabaseService implements DatabaseService {
       observer: new StatementLog(logger, options.slowStatementMs),
       defaultTimeoutMs: options.session.timeoutMs,
       cancelGraceMs: options.session.cancelGraceMs,
-      retry: parts.retry,
-      target: parts.target,
+      retry: this.#retry,
+      targetOf: given => this.#targetOf(given),
     });
     this.#units = new UnitRunner({
-      retry: parts.retry,
+      retry: this.#retry,
       telemetry: parts.telemetry,
       metrics: this.#metrics,
       logger,
       clock,
-      target: parts.target,
+      targetOf: given => this.#targetOf(given),
+      enter: () => this.#enter(),
       deadlineOf: given => this.#opener.deadlineOf(given),
       open: (given, deadline, attempt) => this.#whenOpen(() => this.#opener.open(given, deadline, attempt)),
       onWell: () => this.#seenWell(),
@@ -193,6 +198,7 @@ class DefaultDatabaseService implements DatabaseService {
   async openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
     const outer = this.#around();
     if (outer !== undefined) this.#assertSecondConnection(outer);
+    this.#assertAdmits();
     return this.#whenOpen(() => this.#opener.openOnce(options));
   }
 
@@ -287,13 +293,31 @@ class DefaultDatabaseService implements DatabaseService {
     this.#healing.stop();
     this.#metrics.close();
     this.#stopping.abort(new DatabaseClosedError());
+    this.#retry.stop(() => new DatabaseClosedError());
     if (this.state.is !== 'closed') this.#state.move({ is: 'closed' });
     await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
   }
 
-  async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {
+  #assertAdmits(): void {
     if (this.state.is === 'closed' || this.#openSessions.draining) throw new DatabaseClosedError();
+  }
+
+  /** A unit that has begun goes on while the service drains, through all its attempts. */
+  #enter(): () => void {
+    this.#assertAdmits();
+    return this.#openSessions.enter();
+  }
+
+  /** Reads that a replica may answer do not depend on the server that takes writes, so neither may its breaker hold them. */
+  #targetOf(options: OpenSessionOptions): SessionTarget {
+    const { driver, target } = this.#parts;
+    const elsewhere = driver.hasReplicas === true && mayBeElsewhere(options);
+    return { name: elsewhere ? `${target}.replica` : target, elsewhere };
+  }
+
+  async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {
+    if (this.state.is === 'closed') throw new DatabaseClosedError();
     if (this.state.is === 'disconnected' || this.state.is === 'connecting') throw notConnected(this.state.is);
     return open();
   }
@@ -371,13 +395,4 @@ class DefaultDatabaseService implements DatabaseService {
     if (now.is === 'error') logger.error('database lost', { ...facts, ...faultFacts(now.cause) });
     else logger.info(now.is === 'connected' ? 'database connected' : 'database disconnected', facts);
   }
-}
-
-function notConnected(state: string): ConnectionError {
-  return new ConnectionError({
-    code: 'DATABASE_NOT_CONNECTED',
-    message: `The database service is ${state}; sessions need it connected.`,
-    hint: 'Await database.connect() first; in a plugin, require DatabaseService, and the kernel has done it.',
-    facts: { state },
-  });
 }

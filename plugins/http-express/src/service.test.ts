@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 /** A service of the real parts on the real database, whose routes are at `/authors`. */
-async function serviceWith(routes: Router, url: string = database.url): Promise<string> {
+async function serviceWith(routes: Router, url: string = database.url, session: object = {}): Promise<string> {
   const authors = definePlugin({
     name: 'authors',
     requires: [HttpServer],
@@ -48,7 +48,7 @@ async function serviceWith(routes: Router, url: string = database.url): Promise<
     overrides: {
       plugins: {
         http: { port: 0, host: '127.0.0.1' },
-        database: { url, migrations: { atStart: true } },
+        database: { url, migrations: { atStart: true }, session },
       },
     },
     variables: {},
@@ -133,6 +133,39 @@ describe('a service on PostgreSQL', () => {
     client.abort();
     await expect(answer).rejects.toThrow();
     await eventually(async () => (await asleep()) === 0);
+  });
+
+  test('is a 503 at the deadline of its session when the database stands still; stopping waits for the rest', async () => {
+    await using proxy = await startTcpProxy({ to: database.url });
+    const routes = Router().post('/:when', async (request, response) => {
+      const em = currentSession(request);
+      await em.insert(Author, { id: 1, email: 'a@example.org' });
+      await proxy.setMode('blackhole');
+      if (request.params.when === 'statement') await em.count(Author);
+      response.status(201).end();
+    });
+    const timeoutMs = 500;
+    const url = await serviceWith(routes, proxy.url(), { timeoutMs });
+    for (const [when, code, retryAfter] of [
+      ['statement', 'DATABASE_SESSION_ABORTED', '1'],
+      ['commit', 'DATABASE_AMBIGUOUS_COMMIT', null],
+    ]) {
+      const sentAt = performance.now();
+      const answer = await post(`${url}/authors/${when}`);
+      const tookMs = performance.now() - sentAt;
+      const problem = await problemFrom(answer);
+      expect([problem.status, problem.body.type, answer.headers.get('retry-after')]).toEqual([
+        503,
+        `urn:keelson:problem:${code}`,
+        retryAfter,
+      ]);
+      expect(tookMs).toBeGreaterThan(timeoutMs - 20);
+      expect(tookMs).toBeLessThan(timeoutMs + 500);
+      await proxy.setMode('pass');
+      await witness.query('delete from author');
+    }
+    await proxy.setMode('blackhole');
+    expect(await kernel?.stop()).toMatchObject({ outcome: 'clean' });
   });
 
   test('is a 503 when the database is lost at the commit, and nothing is stored', async () => {

@@ -42,10 +42,11 @@ export interface DriverConnection {
   /** Loads rows in bulk (COPY ... FROM STDIN); `lines` are in the text format of COPY. Only with capability `copy`. */
   copy(sql: string, lines: AsyncIterable<string>): Promise<number>;
   /**
-   * Asks the server to end the statement that runs, over another connection. Resolves when asked, and changes nothing
-   * here: `run` still settles by itself. Only with capability `cancel-query`.
+   * Asks the server to end the statement that runs, over another connection. Resolves when asked, or when `signal` has
+   * aborted and nothing of the question is left; changes nothing here: `run` still settles by itself. Only with
+   * capability `cancel-query`.
    */
-  cancel(): Promise<void>;
+  cancel(signal: AbortSignal): Promise<void>;
   /** Gives it back. One that is not `idle` is destroyed instead of lent again. */
   release(): void;
   /** Closes the socket now, whatever runs on it. */
@@ -116,6 +117,8 @@ export interface DatabaseDriver {
   /** The name of the database on its server. */
   readonly databaseName: string;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** Other servers than the one that takes writes may answer reads. Default false. */
+  readonly hasReplicas?: boolean;
   /** One attempt to reach the server, proven by a round trip. Not retried here. */
   connect(signal: AbortSignal): Promise<void>;
   /**

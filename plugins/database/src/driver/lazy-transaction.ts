@@ -1,21 +1,29 @@
+import type { Deadline } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
 import { type FailurePhase, judge } from '../retry/failure-verdict.js';
-import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from './driver.js';
-import { GracePeriod, type GracePeriodOptions } from './grace-period.js';
+import { Attention } from './attention.js';
+import { byDeadline, orAborted } from './bounded.js';
+import type { CommitResult } from './commit-result.js';
+import { ConnectionReturn, type ConnectionReturnOptions } from './connection-return.js';
+import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from './driver.js';
 import { PendingStatements } from './pending-statements.js';
 import { toQueryResult } from './query-result.js';
-import { beginStatements, type TransactionSettings } from './transaction-settings.js';
+import { beginStatements, mayBeElsewhere, type TransactionSettings } from './transaction-settings.js';
 
 /** Told about each statement; never its text or its values. */
 export interface StatementObserver {
   statement(event: { command: string; rowCount: number | undefined; durationMs: number; failed: boolean }): void;
 }
 
-/** Aborting `signal` ends the running statement on the server, and refuses further ones. */
-export interface LazyTransactionOptions extends GracePeriodOptions {
+/**
+ * Aborting `signal` ends the transaction: whoever waits for a statement of it hears of that at once, the server and the
+ * connection are seen to in the background, and further statements are refused.
+ */
+export interface LazyTransactionOptions extends ConnectionReturnOptions {
   readonly driver: DatabaseDriver;
+  readonly deadline: Deadline;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
   /**
@@ -25,17 +33,10 @@ export interface LazyTransactionOptions extends GracePeriodOptions {
   readonly repeatFirst?: <T>(attempt: () => Promise<T>) => Promise<T>;
 }
 
-export type CommitResult =
-  | { readonly is: 'committed' }
-  /** The server answered: it rolled back. */
-  | { readonly is: 'rolled back'; readonly error: unknown }
-  /** COMMIT was sent and not answered. Without a transaction id, nothing had been written. */
-  | { readonly is: 'unanswered'; readonly error: unknown; readonly transactionId: string | undefined };
-
 type State =
   | { readonly is: 'untouched' }
   | { readonly is: 'open'; readonly connection: DriverConnection }
-  | { readonly is: 'committing'; readonly connection: DriverConnection }
+  | { readonly is: 'committing' }
   | { readonly is: 'ended'; readonly how: 'committed' | 'rolled back' | 'unknown' };
 
 /**
@@ -48,10 +49,12 @@ type State =
 export class LazyTransaction implements DatabaseConnection {
   readonly #options: LazyTransactionOptions;
   readonly #pending = new PendingStatements();
-  readonly #grace: GracePeriod;
+  readonly #return: ConnectionReturn;
+  readonly #attention = new Attention();
   #state: State = { is: 'untouched' };
   #failed = false;
-  #running = false;
+  #readers = 0;
+  #reached = false;
   #transactionId: string | undefined;
   #unlisten: (() => void) | undefined;
   #rollingBack: Promise<void> | undefined;
@@ -59,7 +62,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
-    this.#grace = new GracePeriod(options);
+    this.#return = new ConnectionReturn(options);
     for (const sql of beginStatements(options.settings)) this.#pending.add(sql);
   }
 
@@ -82,18 +85,13 @@ export class LazyTransaction implements DatabaseConnection {
     return this.#state.is === 'committing' || (this.#state.is === 'ended' && this.#state.how === 'unknown');
   }
 
-  get ended(): boolean {
-    return this.#state.is === 'ended';
+  get isCommitted(): boolean {
+    return this.#state.is === 'ended' && this.#state.how === 'committed';
   }
 
   /** False before the first statement: a transaction that did nothing holds none. */
   get holdsConnection(): boolean {
     return this.#state.is === 'open' || this.#state.is === 'committing';
-  }
-
-  /** Known once something was written, before COMMIT is sent. */
-  get transactionId(): string | undefined {
-    return this.#transactionId;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -102,31 +100,38 @@ export class LazyTransaction implements DatabaseConnection {
   }
 
   async *streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
-    const connection = await this.#connection();
-    if (this.#pending.length > 0) await this.#batch(connection, []);
+    const connection = await this.#begun();
     const chunks = connection.stream({ sql: query.sql, parameters: query.parameters }, chunkSize);
-    for await (const rows of this.#exclusively(chunks)) yield { rows: rows as R[] };
+    this.#readers += 1;
+    try {
+      for await (const rows of this.#attention.read(chunks)) yield { rows: rows as R[] };
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      this.#readers -= 1;
+    }
+  }
+
+  /** A stream of it has been begun and neither read to its end nor left: Kysely lets nothing else through meanwhile. */
+  get isRead(): boolean {
+    return this.#readers > 0;
   }
 
   /** Runs `work` on the connection itself, inside the transaction. */
   async withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#connection();
-    if (this.#pending.length > 0) await this.#batch(connection, []);
-    this.#enter();
-    try {
-      return await work(connection);
-    } catch (error) {
+    const connection = await this.#begun();
+    const result = await this.#attention.attend(work(connection)).catch((error: unknown) => {
       this.#failed = true;
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
-    } finally {
-      this.#leave();
-      if (!this.#failed && this.#probe() !== undefined) await this.#batch(connection, []);
-    }
+    });
+    if (this.#probe() !== undefined) await this.#batch(connection, []);
+    return result;
   }
 
-  /** Ends the statement that runs, if one does, so that a rollback need not wait for it. */
-  interrupt(): void {
-    if (this.#state.is === 'open' && this.#running) this.#grace.cancel(this.#state.connection);
+  /** The last try got a connection, whatever became of it then. */
+  get reached(): boolean {
+    return this.#reached;
   }
 
   /** True once the server has answered something. */
@@ -155,7 +160,7 @@ export class LazyTransaction implements DatabaseConnection {
     await this.#batch(await this.#connection(), [{ sql: `release savepoint ${name}` }]);
   }
 
-  /** Never rejects. What `unanswered` means is for the caller to find out. */
+  /** Never rejects, and ends by the deadline. What `unanswered` means is for the caller to find out. */
   async commit(): Promise<CommitResult> {
     if (this.#state.is === 'untouched') {
       this.#end(this.#failed ? 'rolled back' : 'committed');
@@ -167,48 +172,54 @@ export class LazyTransaction implements DatabaseConnection {
     }
     if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
     const { connection } = this.#state;
-    if (this.#running) {
+    if (this.#attention.busy) {
+      const error = new ConcurrentUseError();
       await this.rollback();
-      return { is: 'rolled back', error: new ConcurrentUseError() };
+      return { is: 'rolled back', error };
     }
     if (this.#failed || connection.status === 'failed transaction') {
       await this.rollback();
       return { is: 'rolled back', error: new TransactionFailedError() };
     }
     if (connection.status === 'lost') {
-      this.#end('rolled back');
+      await this.rollback();
       return { is: 'rolled back', error: new Error('Connection terminated before COMMIT was sent') };
     }
     return this.#options.settings.readOnly ? this.#commitReadOnly(connection) : this.#commit(connection);
   }
 
-  /** Never rejects, and does nothing to a transaction that has ended. */
+  /**
+   * Whoever waits for a statement waits no longer. Resolves when the server has rolled back, or when the signal aborts:
+   * then the rest is done in the background. Never rejects, and does nothing once COMMIT was sent.
+   */
   rollback(): Promise<void> {
     this.#rollingBack ??= this.#rollback();
     return this.#rollingBack;
   }
 
   async #rollback(): Promise<void> {
-    if (this.#state.is === 'open') {
-      const { connection } = this.#state;
-      if (!this.#running) await this.#grace.cancelled();
-      // While a statement runs, `status` is that of before: idle, when it is the one that BEGIN rides with.
-      if (this.#running || connection.status === 'lost') {
-        connection.destroy(new SessionClosedError());
-      } else if (connection.status !== 'idle') {
-        this.#grace.begin(connection);
-        await connection.run([{ sql: 'rollback' }]);
-        this.#grace.end();
-      }
-    }
+    const { signal } = this.#options;
+    const before = this.#state;
+    if (before.is === 'committing' || before.is === 'ended') return;
     this.#end('rolled back');
+    const ended = this.#attention.abandon(() => (signal?.aborted === true ? signal.reason : new SessionClosedError()));
+    if (before.is === 'open') await orAborted(this.#return.takeBack(before.connection, ended), signal);
   }
 
   async #commit(connection: DriverConnection): Promise<CommitResult> {
     const transactionId = this.#transactionId;
-    this.#state = { is: 'committing', connection };
-    this.#grace.untilDeadline(connection);
-    const { results, failure } = await connection.run([{ sql: 'commit' }]);
+    this.#state = { is: 'committing' };
+    const answer = connection.run([{ sql: 'commit' }]);
+    // It is never cancelled: its answer is what everybody wants to know.
+    const outcome = await byDeadline(answer, this.#options.deadline, this.#options.clock);
+    if (outcome === undefined) {
+      this.#end('unknown');
+      void this.#return.releaseAfter(connection, answer);
+      const error = new Error('no answer to COMMIT by the deadline');
+      return { is: 'unanswered', error, transactionId, late: true };
+    }
+    connection.release();
+    const { results, failure } = outcome;
     if (failure === undefined) {
       // COMMIT of a failed transaction is answered with success and the tag ROLLBACK.
       const committed = results[0]?.command === 'COMMIT';
@@ -219,18 +230,13 @@ export class LazyTransaction implements DatabaseConnection {
     this.#end(answered ? 'rolled back' : 'unknown');
     return answered
       ? { is: 'rolled back', error: failure.error }
-      : { is: 'unanswered', error: failure.error, transactionId };
+      : { is: 'unanswered', error: failure.error, transactionId, late: false };
   }
 
   /** Nothing can be lost with a read-only transaction, so nobody waits for its COMMIT but the connection. */
   #commitReadOnly(connection: DriverConnection): CommitResult {
-    this.#state = { is: 'ended', how: 'committed' };
-    this.#unlisten?.();
-    this.#grace.begin(connection);
-    void connection.run([{ sql: 'commit' }]).then(() => {
-      this.#grace.end();
-      connection.release();
-    });
+    this.#end('committed');
+    void this.#return.releaseAfter(connection, connection.run([{ sql: 'commit' }]));
     return { is: 'committed' };
   }
 
@@ -267,17 +273,10 @@ export class LazyTransaction implements DatabaseConnection {
     this.#failed = false;
     if (this.#state.is !== 'open') return;
     const { connection } = this.#state;
-    this.#unlisten?.();
     this.#state = { is: 'untouched' };
     this.#pending.restore(pending);
-    if (isConnectionLoss(cause)) {
-      connection.destroy(cause);
-      return;
-    }
-    this.#grace.begin(connection);
-    await connection.run([{ sql: 'rollback' }]);
-    this.#grace.end();
-    connection.release();
+    if (isConnectionLoss(cause)) connection.destroy(cause);
+    else await orAborted(this.#return.takeBack(connection), this.#options.signal);
   }
 
   /** What waits, then `statements`, then the probe for the transaction id: one round trip. */
@@ -286,9 +285,11 @@ export class LazyTransaction implements DatabaseConnection {
     const probe = this.#probe();
     const all = [...this.#pending.statements, ...statements, ...(probe === undefined ? [] : [probe])];
     if (all.length === 0) return [];
+    this.#assertHeld(connection);
     const startedAt = this.#options.clock.now();
-    this.#enter();
-    const { results, failure } = await connection.run(all).finally(() => this.#leave());
+    const { results, failure } = await this.#attention
+      .attend(connection.run(all))
+      .catch((error: unknown): BatchOutcome => ({ results: [], failure: { error } }));
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
     this.#pending.done(failure !== undefined && connection.status === 'idle' ? 0 : Math.min(first, results.length));
     const last = results.at(-1);
@@ -315,63 +316,58 @@ export class LazyTransaction implements DatabaseConnection {
     return settings.readOnly || this.#transactionId !== undefined ? undefined : driver.transactionIdProbe;
   }
 
+  /** The connection, with BEGIN and all that waits done on it. */
+  async #begun(): Promise<DriverConnection> {
+    const connection = await this.#connection();
+    if (this.#pending.length > 0) await this.#batch(connection, []);
+    this.#assertHeld(connection);
+    return connection;
+  }
+
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
     this.#assertUsable(options);
     if (this.#state.is === 'open') return this.#state.connection;
     const { driver, deadline, signal, settings } = this.#options;
-    this.#enter();
-    const { readOnly, isolation } = settings;
-    // A standby has no serializable transactions (PostgreSQL manual, 13.2.3).
-    const fresh = settings.fresh === true || isolation === 'serializable';
-    const acquired = driver.acquire({ deadline, readOnly, fresh, ...(signal && { signal }) });
-    const connection = await acquired
-      .catch((error: unknown) => {
-        this.#failed = true;
-        throw error;
-      })
-      .finally(() => this.#leave());
-    if (this.#state.is !== 'untouched') {
-      connection.release();
-      throw new SessionClosedError();
-    }
-    this.#state = { is: 'open', connection };
+    const { readOnly } = settings;
+    const fresh = !mayBeElsewhere(settings);
     this.#listen();
-    if (signal?.aborted === true) this.#onAbort();
-    signal?.throwIfAborted();
-    return connection;
+    this.#reached = false;
+    const acquired = driver.acquire({ deadline, readOnly, fresh, ...(signal && { signal }) });
+    return this.#attention.attend(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {
+      this.#failed = true;
+      throw error;
+    });
+  }
+
+  /** A connection that comes when the transaction has ended goes back as it came. */
+  #hold(connection: DriverConnection): DriverConnection {
+    const { signal } = this.#options;
+    if (this.#state.is === 'untouched' && signal?.aborted !== true) {
+      this.#state = { is: 'open', connection };
+      this.#reached = true;
+      return connection;
+    }
+    connection.release();
+    throw signal?.aborted === true ? signal.reason : new SessionClosedError();
   }
 
   #assertUsable(options?: { failedToo: boolean }): void {
     this.#options.signal?.throwIfAborted();
     if (this.#state.is === 'ended' || this.#state.is === 'committing') throw new SessionClosedError();
-    if (this.#running) throw new ConcurrentUseError();
+    if (this.#attention.busy) throw new ConcurrentUseError();
     if (this.#failed && options?.failedToo !== true) throw new TransactionFailedError();
   }
 
-  #enter(): void {
-    this.#running = true;
-  }
-
-  #leave(): void {
-    this.#running = false;
-    if (this.#options.signal?.aborted === true) this.#onAbort();
-  }
-
-  async *#exclusively(chunks: AsyncIterable<Row[]>): AsyncIterableIterator<Row[]> {
-    this.#enter();
-    try {
-      yield* chunks;
-    } catch (error) {
-      this.#failed = true;
-      throw error;
-    } finally {
-      this.#leave();
-    }
+  /** The transaction may have ended between two steps of one statement. */
+  #assertHeld(connection: DriverConnection): void {
+    if (this.#state.is === 'open' && this.#state.connection === connection) return;
+    this.#options.signal?.throwIfAborted();
+    throw new SessionClosedError();
   }
 
   #listen(): void {
     const { signal } = this.#options;
-    if (signal === undefined) return;
+    if (signal === undefined || this.#unlisten !== undefined) return;
     const onAbort = () => this.#onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     this.#unlisten = () => signal.removeEventListener('abort', onAbort);
@@ -379,18 +375,13 @@ export class LazyTransaction implements DatabaseConnection {
 
   /** Takes the connection back at once: work that heeds no signal may hold on to the session for ever. */
   #onAbort(): void {
-    if (this.#state.is !== 'open') return;
-    if (this.#running) this.#grace.cancel(this.#state.connection);
-    else void this.rollback();
+    if (this.#state.is === 'open') void this.rollback();
+    else this.#attention.abandon(() => this.#options.signal?.reason);
   }
 
   #end(how: 'committed' | 'rolled back' | 'unknown'): void {
-    const state = this.#state;
-    if (state.is === 'ended') return;
     this.#state = { is: 'ended', how };
-    this.#grace.end();
     this.#unlisten?.();
-    if (state.is !== 'untouched') state.connection.release();
   }
 }
 

@@ -17,6 +17,13 @@ export interface TransactionSettings {
   readonly idleTimeoutMs?: number;
 }
 
+/** Whether a replica may do. A standby has no serializable transactions (PostgreSQL manual, 13.2.3). */
+export function mayBeElsewhere({ readOnly, fresh, isolation }: ReplicaWish): boolean {
+  return readOnly === true && fresh !== true && isolation !== 'serializable';
+}
+
+export type ReplicaWish = { readonly readOnly?: boolean } & Pick<TransactionSettings, 'fresh' | 'isolation'>;
+
 /** BEGIN and what belongs to it, in the order in which the server must hear it. */
 export function beginStatements(settings: TransactionSettings): string[] {
   const begin = ['begin'];

@@ -82,6 +82,16 @@ export class DatabaseClosedError extends ConnectionError {
   }
 }
 
+/** A session was asked for before the service had connected; `state` says how far it is. */
+export function notConnected(state: string): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_NOT_CONNECTED',
+    message: `The database service is ${state}; sessions need it connected.`,
+    hint: 'Await database.connect() first; in a plugin, require DatabaseService, and the kernel has done it.',
+    facts: { state },
+  });
+}
+
 /** SQLSTATE or system code of a fault: `57P01`, `ECONNREFUSED`; of one of our own errors its sentence. */
 export function labelOf(error: unknown): string {
   if (isKeelsonError(error)) return error.message.replace(/\.$/, '');

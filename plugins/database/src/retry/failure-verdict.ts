@@ -86,3 +86,11 @@ export function judge(error: unknown, phase: FailurePhase, readOnly = false): Fa
   const { availability, [phase]: decision } = readOnly && sqlStateOf(error) === '25006' ? definite : ruleOf(error);
   return { retry: decision === 'retry', availability };
 }
+
+/**
+ * The verdict on a failure of what several servers may answer: that one of them was lost under it says nothing of the
+ * others; that none could be `reached` does.
+ */
+export function judgedElsewhere(verdict: FailureVerdict, reached: boolean): FailureVerdict {
+  return verdict.availability === 'down' && reached ? { ...verdict, availability: 'unknown' } : verdict;
+}

@@ -1,4 +1,5 @@
 import type { Clock, Deadline } from '@keelson/core';
+import { byDeadline } from '../driver/bounded.js';
 import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
 
 export type CommitResolution =
@@ -36,7 +37,7 @@ export class CommitResolver {
     const until = deadline.within(askMs);
     const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, until) : 'unknown';
     if (said === 'committed' || said === 'aborted') return { is: said };
-    if (verifyCommitted !== undefined) return this.#verify(verifyCommitted);
+    if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
     return { is: 'unknown', why: whyUnknown(canAsk, said) };
   }
 
@@ -58,9 +59,11 @@ export class CommitResolver {
     return said;
   }
 
-  async #verify(verifyCommitted: () => Promise<boolean>): Promise<CommitResolution> {
+  async #verify(verifyCommitted: () => Promise<boolean>, deadline: Deadline): Promise<CommitResolution> {
     try {
-      return { is: (await verifyCommitted()) ? 'committed' : 'aborted' };
+      const committed = await byDeadline(verifyCommitted(), deadline, this.#clock);
+      if (committed === undefined) return { is: 'unknown', why: 'verifyCommitted had not told by the deadline' };
+      return { is: committed ? 'committed' : 'aborted' };
     } catch {
       return { is: 'unknown', why: 'verifyCommitted could not tell either' };
     }

@@ -1,15 +1,24 @@
-import { type Clock, Deadline, type Logger, type RetryPolicy } from '@keelson/core';
+import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
 import type { EntityManager, OpenSessionOptions, SessionOptions } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
 import { withOpening } from '../driver/session-driver.js';
 import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
-import { judge } from '../retry/failure-verdict.js';
+import { translate } from '../errors/translate.js';
+import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
+
+/** Whose health a session depends on. */
+export interface SessionTarget {
+  /** For the retry policy. */
+  readonly name: string;
+  /** Several servers may answer it: the replicas, or else the primary. */
+  readonly elsewhere: boolean;
+}
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
@@ -22,7 +31,7 @@ export interface SessionOpenerParts {
   readonly defaultTimeoutMs: number;
   readonly cancelGraceMs: number;
   readonly retry: RetryPolicy;
-  readonly target: string;
+  readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
 }
 
 /** Opens sessions: a fork, a transaction that has not begun, a signal and a deadline. Sends nothing. */
@@ -44,16 +53,8 @@ export class SessionOpener {
   /** A session that cannot be run again as a whole; its first statement can. */
   openOnce(options: OpenSessionOptions): Promise<UnitSession> {
     const deadline = this.deadlineOf(options);
-    return this.open(options, deadline, 1, (attempt, signal) =>
-      this.#parts.retry.execute(attempt, {
-        name: 'database.first-statement',
-        target: this.#parts.target,
-        idempotent: true,
-        deadline,
-        signal,
-        attemptTimeoutMs: Number.POSITIVE_INFINITY,
-        classify: error => judge(error, 'acquire', options.readOnly),
-      }),
+    return this.open(options, deadline, 1, (attempt, transaction, signal) =>
+      this.#repeatFirst(attempt, transaction, options, deadline, signal),
     );
   }
 
@@ -61,7 +62,7 @@ export class SessionOpener {
     options: SessionOptions,
     deadline: Deadline,
     attempt: number,
-    repeatFirst?: <T>(attempt: () => Promise<T>, signal: AbortSignal) => Promise<T>,
+    repeatFirst?: <T>(attempt: () => Promise<T>, transaction: LazyTransaction, signal: AbortSignal) => Promise<T>,
   ): Promise<UnitSession> {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
@@ -69,7 +70,7 @@ export class SessionOpener {
     const stopWatching = this.#abortInTime(controller, name, deadline, options.signal);
     const settings = settingsOf(options);
     const { signal } = controller;
-    const transaction = new LazyTransaction({
+    const transaction: LazyTransaction = new LazyTransaction({
       driver,
       settings,
       deadline,
@@ -77,7 +78,7 @@ export class SessionOpener {
       clock,
       observer,
       cancelGraceMs,
-      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, signal) }),
+      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, transaction, signal) }),
     });
     const em = fork();
     await withOpening(transaction, () => em.begin());
@@ -92,6 +93,7 @@ export class SessionOpener {
       deadline,
       current,
       resolver: this.#resolver,
+      elsewhere: this.#parts.targetOf(options).elsewhere,
       verifyCommitted: options.verifyCommitted,
       repeatable: options.retry !== 'never',
       logger,
@@ -99,6 +101,33 @@ export class SessionOpener {
         stopWatching();
         leave();
       },
+    });
+  }
+
+  /** The policy, and whoever reads its reports, sees failures as callers do. */
+  async #repeatFirst<T>(
+    first: () => Promise<T>,
+    transaction: LazyTransaction,
+    options: OpenSessionOptions,
+    deadline: Deadline,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { name, elsewhere } = this.#parts.targetOf(options);
+    let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
+    const attempt = () =>
+      first().catch((error: unknown) => {
+        verdict = judge(error, 'acquire', options.readOnly);
+        if (elsewhere) verdict = judgedElsewhere(verdict, transaction.reached);
+        throw translate(error);
+      });
+    return this.#parts.retry.execute(attempt, {
+      name: 'database.first-statement',
+      target: name,
+      idempotent: true,
+      deadline,
+      signal,
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      classify: () => verdict,
     });
   }
 

@@ -2,6 +2,7 @@ import type { Attempt, Clock, Deadline, ExecuteOptions, Logger, RetryPolicy, Tel
 import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
+import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
 export interface UnitRunnerParts {
@@ -10,7 +11,9 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly target: string;
+  readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
+  /** One more unit is under way until the result is called. Throws when none may be begun. */
+  readonly enter: () => () => void;
   readonly deadlineOf: (options: OpenSessionOptions) => Deadline;
   readonly open: (options: SessionOptions, deadline: Deadline, attempt: number) => Promise<UnitSession>;
   /** The database has answered; the database could not be reached. */
@@ -47,15 +50,19 @@ class Unit<T> {
   readonly #work: SessionWork<T>;
   readonly #options: SessionOptions;
   readonly #name: string;
+  readonly #target: SessionTarget;
   readonly #deadline: Deadline;
   readonly #startedAt: number;
   #last: UnitSession | undefined;
+  /** Known already, while the server still rolls back. */
+  #leaving: { readonly error: unknown } | undefined;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
     this.#parts = parts;
     this.#work = work;
     this.#options = options;
     this.#name = name;
+    this.#target = parts.targetOf(options);
     this.#deadline = parts.deadlineOf(options);
     this.#startedAt = parts.clock.now();
   }
@@ -70,16 +77,20 @@ class Unit<T> {
 
   async run(): Promise<T> {
     const { retry, metrics } = this.#parts;
+    let leave = () => {};
     try {
+      leave = this.#parts.enter();
       const result = await retry.execute(attempt => this.#attempt(attempt), this.#executeOptions());
       metrics.session(this.#name, this.durationMs, this.attempts, undefined);
       return result;
     } catch (error) {
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final = this.#last?.abandoned(error, reason) ?? this.#last?.aborted ?? error;
+      const final = this.#leaving?.error ?? this.#last?.abandoned(error, reason) ?? this.#last?.endedBy ?? error;
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
+    } finally {
+      leave();
     }
   }
 
@@ -87,7 +98,7 @@ class Unit<T> {
     const { retry, signal } = this.#options;
     return {
       name: `database.${this.#name}`,
-      target: this.#parts.target,
+      target: this.#target.name,
       idempotent: retry !== 'never',
       deadline: this.#deadline,
       // How long a session may take is said by its own deadline, which ends it on the server too.
@@ -113,11 +124,14 @@ class Unit<T> {
     try {
       const result = await session.run(() => this.#work(session.em, session));
       await session.commit();
-      if (session.transaction.answered) onWell();
+      // A replica that answers says nothing of the server that takes writes.
+      if (session.transaction.answered && !this.#target.elsewhere) onWell();
       return result;
     } catch (error) {
       const explained = session.explain(error);
+      this.#leaving = { error: explained };
       await session.rollback();
+      this.#leaving = undefined;
       if (session.verdict.availability === 'down') onDown(explained);
       throw explained;
     }

@@ -1,12 +1,14 @@
 import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
 import type { DatabaseSession, EntityManager } from '../database-service.js';
-import type { CommitResult, LazyTransaction } from '../driver/lazy-transaction.js';
+import { orAborted } from '../driver/bounded.js';
+import type { CommitResult } from '../driver/commit-result.js';
+import type { LazyTransaction } from '../driver/lazy-transaction.js';
 import { CommitFailure } from '../driver/session-driver.js';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
-import { judge } from '../retry/failure-verdict.js';
+import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
 import type { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 
@@ -20,6 +22,8 @@ export interface UnitSessionParts {
   readonly deadline: Deadline;
   readonly current: CurrentSession;
   readonly resolver: CommitResolver;
+  /** Several servers may answer it. */
+  readonly elsewhere: boolean;
   readonly verifyCommitted: (() => Promise<boolean>) | undefined;
   /** False when the work may run only once. */
   readonly repeatable: boolean;
@@ -38,6 +42,8 @@ export class UnitSession implements DatabaseSession {
   #state: DatabaseSession['state'] = 'open';
   /** What `told` was given, by what it gave. */
   readonly #origins = new Map<unknown, unknown>();
+  #committing: Promise<void> | undefined;
+  #endedBy: SessionAbortedError | undefined;
   #rollbackOnly: { readonly cause: unknown } | undefined;
   #verdict: FailureVerdict | undefined;
   #notRepeated: string | undefined;
@@ -98,29 +104,15 @@ export class UnitSession implements DatabaseSession {
   }
 
   async commit(): Promise<void> {
-    if (this.#state !== 'open') throw new SessionClosedError();
-    if (this.#rollbackOnly !== undefined) {
-      await this.rollback();
-      throw new TransactionFailedError(this.#rollbackOnly.cause);
-    }
-    try {
-      await this.run(() => this.em.commit());
-    } catch (error) {
-      const failure = await this.#failedCommit(error);
-      if (failure !== undefined) throw failure.error;
-    }
-    this.#end('committed');
-    await this.#tell(this.#onCommit);
+    if (this.#state !== 'open' || this.#committing !== undefined) throw new SessionClosedError();
+    this.#committing = this.#commit();
+    await this.#committing;
   }
 
   async rollback(): Promise<void> {
-    if (this.#state !== 'open') return;
-    this.#end('rolled back');
-    this.#parts.transaction.interrupt();
-    // MikroORM waits for statements still under way and forgets its queue; it may reject when it has nothing to do.
-    await this.em.rollback().catch(() => {});
-    await this.#parts.transaction.rollback();
-    await this.#tell(this.#onRollback);
+    // Once COMMIT was sent, what becomes of it is no longer decided here.
+    if (this.#parts.transaction.inDoubt) await this.#committing?.catch(() => {});
+    if (this.#state === 'open') await this.#rollBack();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,6 +123,7 @@ export class UnitSession implements DatabaseSession {
   explain(error: unknown): unknown {
     const { signal } = this.#parts.controller;
     const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
+    this.#endedBy ??= aborted;
     const cause = aborted ?? this.#origins.get(error) ?? error;
     this.#verdict ??= this.#judge(cause);
     return cause === this.#origins.get(error) ? error : this.#translate(cause);
@@ -154,10 +147,8 @@ export class UnitSession implements DatabaseSession {
   }
 
   /** What ended it before its time: that is what its caller is told, whatever a policy makes of it. */
-  get aborted(): SessionAbortedError | undefined {
-    const { signal } = this.#parts.controller;
-    if (this.#state !== 'rolled back' || !signal.aborted) return undefined;
-    return signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
+  get endedBy(): SessionAbortedError | undefined {
+    return this.#endedBy;
   }
 
   /** May the unit run again, and is the server well? Known after `explain`. */
@@ -173,20 +164,56 @@ export class UnitSession implements DatabaseSession {
   }
 
   #judge(error: unknown): FailureVerdict {
-    const verdict = judge(error, this.transaction.phase, this.transaction.readOnly);
+    const alone = judge(error, this.transaction.phase, this.transaction.readOnly);
+    const verdict = this.#parts.elsewhere ? judgedElsewhere(alone, this.transaction.reached) : alone;
     const answered = verdict.availability === 'unknown' && this.transaction.answered;
     return answered ? { ...verdict, availability: 'up' } : verdict;
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#rollbackOnly !== undefined) {
+      await this.#rollBack();
+      throw new TransactionFailedError(this.#rollbackOnly.cause);
+    }
+    // A COMMIT whose answer nobody would wait for is not sent.
+    const { controller, deadline, name } = this.#parts;
+    if (deadline.passed) controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
+    try {
+      await this.run(() => this.em.commit());
+    } catch (error) {
+      const failure = await this.#failedCommit(error);
+      if (failure !== undefined) throw failure.error;
+    }
+    this.#end('committed');
+    await this.#tell(this.#onCommit);
+  }
+
+  async #rollBack(): Promise<void> {
+    const { transaction, controller, onEnd } = this.#parts;
+    this.#state = 'rolled back';
+    // MikroORM forgets its queue; it may reject when it has nothing to do.
+    const forgotten = this.em.rollback().catch(() => {});
+    await transaction.rollback();
+    if (!transaction.isRead) await orAborted(forgotten, controller.signal);
+    onEnd();
+    await this.#tell(this.#onRollback);
   }
 
   /** Undefined when the commit turns out to have been done. */
   async #failedCommit(error: unknown): Promise<{ error: unknown } | undefined> {
     if (!(error instanceof CommitFailure)) {
+      if (this.#parts.transaction.isCommitted) {
+        this.#parts.logger.error('a subscriber failed after the commit', { error, session: this.#parts.name });
+        return undefined;
+      }
       const explained = this.explain(error);
-      await this.rollback();
+      if (this.#state === 'open') await this.#rollBack();
       return { error: explained };
     }
     const outcome = await this.#outcomeOf(error.result);
     if (outcome.is === 'committed') return undefined;
+    // Rolled back by its owner before COMMIT was sent: all is told already.
+    if (this.#state !== 'open') return { error: outcome.error };
     this.#end(outcome.is);
     if (outcome.is === 'rolled back') await this.#tell(this.#onRollback);
     return { error: outcome.error };
@@ -196,6 +223,7 @@ export class UnitSession implements DatabaseSession {
     result: Exclude<CommitResult, { is: 'committed' }>,
   ): Promise<{ is: 'committed' } | { is: 'rolled back' | 'unknown'; error: unknown }> {
     if (result.is === 'rolled back') {
+      if (result.error instanceof SessionAbortedError) this.#endedBy = result.error;
       // A connection that was lost before COMMIT was sent took everything with it.
       this.#verdict = judge(result.error, isConnectionLoss(result.error) ? 'work' : 'commit');
       return { is: 'rolled back', error: this.#translate(result.error) };
@@ -205,7 +233,9 @@ export class UnitSession implements DatabaseSession {
     if (resolution.is === 'committed') return resolution;
     if (resolution.is === 'aborted') {
       this.#verdict = { retry: true, availability: 'down' };
-      return { is: 'rolled back', error: this.#translate(result.error) };
+      const { error, late } = result;
+      const told = late ? new SessionAbortedError({ name, reason: 'deadline' }, error) : this.#translate(error);
+      return { is: 'rolled back', error: told };
     }
     this.#verdict = { retry: false, availability: 'down' };
     return { is: 'unknown', error: new AmbiguousCommitError({ name, why: resolution.why }, result.error) };

@@ -102,6 +102,26 @@ export const committing: readonly Requirement[] = [
     },
   },
   {
+    name: 'commits once when it is asked to commit and to roll back at the same moment',
+    async check({ database }) {
+      for (const other of ['commit', 'rollback', Symbol.asyncDispose] as const) {
+        const told: string[] = [];
+        const session = await database.openSession();
+        session.onCommit(() => void told.push('committed'));
+        session.onRollback(() => void told.push('rolled back'));
+        await addAccount(session.em, String(other));
+        const first = session.commit();
+        // Let COMMIT be sent.
+        for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+        const second = Promise.resolve(session[other]()).catch(() => {});
+        await first;
+        await second;
+        deepEqual({ told, state: session.state }, { told: ['committed'], state: 'committed' });
+      }
+      equal((await storedEmails(database)).length, 3);
+    },
+  },
+  {
     name: 'rolls an opened session back when its scope ends without a commit',
     async check({ database }) {
       let kept: DatabaseSession;

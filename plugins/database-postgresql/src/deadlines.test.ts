@@ -1,0 +1,311 @@
+import type { DatabaseService, DatabaseSession } from '@keelson/database';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
+import {
+  createPostgresqlService,
+  type PostgresqlService,
+  type PostgresqlServiceOptions,
+} from '../../../test/support/postgresql-service.js';
+import { Author } from '../../../test/support/sample-model.js';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+
+/** Far below `cancelGraceMs` (2 s), far above what a machine that is busy takes for one turn of its loop. */
+const atOnceMs = 500;
+
+describe('a session at its deadline', () => {
+  let server: PostgresServer;
+  let proxy: TcpProxy;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    const url = await server.createDatabase('deadlines');
+    await using setup = createPostgresqlService({ url });
+    await setup.database.connect();
+    await setup.database.migrate();
+    proxy = await startTcpProxy({ to: url });
+  });
+  afterAll(async () => {
+    await proxy.dispose();
+    await server.dispose();
+  });
+  beforeEach(() => open());
+  afterEach(async () => {
+    server.thaw();
+    await proxy.setMode('pass');
+    await atRest();
+    await service[Symbol.asyncDispose]();
+    expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
+    await server.query('truncate author', [], 'deadlines');
+  });
+
+  const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
+    service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 2 }, ...options } });
+    database = service.database;
+    await database.connect();
+  };
+  const reopen = async (options: PostgresqlServiceOptions['options']) => {
+    await service[Symbol.asyncDispose]();
+    await open(options);
+  };
+  const atRest = () =>
+    eventually(() => {
+      const { total, idle, busy, waiting } = database.stats();
+      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
+    });
+  /** Opened now, with a transaction that has begun. */
+  const begun = async (timeoutMs: number): Promise<DatabaseSession & { readonly dueAt: number }> => {
+    const dueAt = performance.now() + timeoutMs;
+    const session = await database.openSession({ timeoutMs });
+    await session.em.execute('select 1');
+    return Object.assign(session, { dueAt });
+  };
+  /** What `work` ended with, and how long after it was due. */
+  const lateness = async (work: Promise<unknown>, { dueAt }: { readonly dueAt: number }) => {
+    const error: unknown = await work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    return { error, lateMs: performance.now() - dueAt };
+  };
+  const dueIn = (ms: number) => ({ dueAt: performance.now() + ms });
+  const inTime = { error: { code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'deadline' } } };
+  const stored = () => server.query('select email from author order by id', [], 'deadlines');
+  const active = (mark: string) =>
+    server.query(
+      `select pid from pg_stat_activity where state = 'active' and query like '%${mark}%' and pid <> pg_backend_pid()`,
+    );
+
+  const expectAtOnce = ({ lateMs }: { lateMs: number }) => {
+    expect(lateMs).toBeGreaterThan(-20);
+    expect(lateMs).toBeLessThan(atOnceMs);
+  };
+
+  for (const [what, silence] of [
+    ['is frozen (SIGSTOP)', () => server.freeze()],
+    ['is behind a black hole', () => proxy.setMode('blackhole')],
+  ] as const) {
+    test(`whose server ${what} is over for its caller at once; its connection is destroyed later`, async () => {
+      const session = await begun(500);
+      await silence();
+      const outcome = await lateness(session.em.insert(Author, { email: 'late@example.org' }), session);
+      expect(outcome).toMatchObject(inTime);
+      expectAtOnce(outcome);
+      expect(database.stats()).toMatchObject({ total: 1, idle: 0, busy: 1 });
+      const end = await lateness(session.rollback(), session);
+      expectAtOnce(end);
+      await expect(session.em.execute('select 1')).rejects.toMatchObject(inTime.error);
+      await eventually(() => expect(database.stats()).toMatchObject({ total: 0, busy: 0 }));
+      server.thaw();
+      await proxy.setMode('pass');
+      expect(await stored()).toEqual([]);
+    });
+  }
+
+  test('is over at once with its first statement, and while a connection that says nothing is asked if it lives', async () => {
+    await reopen({ pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 1_500 } });
+    await database.session(em => em.execute('select 1'));
+    await atRest();
+    await proxy.setMode('blackhole');
+    const due = dueIn(200);
+    const session = await database.openSession({ timeoutMs: 200 });
+    const outcome = await lateness(session.em.execute('select 1'), due);
+    expect(outcome.error).toMatchObject({
+      code: expect.toBeOneOf(['DATABASE_SESSION_ABORTED', 'RETRY_DEADLINE_EXCEEDED', 'DATABASE_ACQUIRE_TIMEOUT']),
+    });
+    expectAtOnce(outcome);
+    await session.rollback();
+  });
+
+  test('has its statement cancelled on a server that is well, and its connection is used again', async () => {
+    const session = await begun(500);
+    const [before] = await session.em.execute('select pg_backend_pid() as pid');
+    const outcome = await lateness(session.em.execute("select pg_sleep(61), 'asleep'"), session);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    await eventually(async () => expect(await active('asleep')).toEqual([]));
+    await session.rollback();
+    await atRest();
+    const [after] = await database.session(em => em.execute('select pg_backend_pid() as pid'));
+    expect(after).toEqual(before);
+    expect(database.stats().counters).toMatchObject({ opened: 1, discarded: {} });
+    expect(service.logger.findAll(/^(slow )?statement$/).map(({ facts }) => facts?.failed)).toContain(true);
+  });
+
+  test('is over at once for a caller who gives up', async () => {
+    const caller = new AbortController();
+    const session = await database.openSession({ signal: caller.signal });
+    await session.em.execute('select 1');
+    await proxy.setMode('blackhole');
+    const inserted = session.em.insert(Author, { email: 'given-up@example.org' });
+    const heard = expect(inserted).rejects.toMatchObject({
+      code: 'DATABASE_SESSION_ABORTED',
+      facts: { reason: 'signal' },
+    });
+    const abortedAt = performance.now();
+    caller.abort(new Error('gone away'));
+    await heard;
+    await session.rollback();
+    expect(performance.now() - abortedAt).toBeLessThan(atOnceMs);
+  });
+
+  test('does not wait for the answer to ROLLBACK, and lends the connection to nobody before it', async () => {
+    const session = await begun(300);
+    await session.em.insert(Author, { email: 'taken-back@example.org' });
+    await proxy.setMode('blackhole');
+    const outcome = await lateness(session.rollback(), session);
+    expectAtOnce(outcome);
+    expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
+    await proxy.setMode('pass');
+    await atRest();
+    expect(database.stats().counters.discarded).toEqual({});
+    expect(await stored()).toEqual([]);
+  });
+
+  test('does not wait for the answer to COMMIT: its outcome is unknown, and stays so when the answer comes late', async () => {
+    const told: string[] = [];
+    const session = await begun(300);
+    session.onCommit(() => void told.push('committed'));
+    session.onRollback(() => void told.push('rolled back'));
+    await session.em.insert(Author, { email: 'ambiguous@example.org' });
+    await proxy.setMode('blackhole');
+    const outcome = await lateness(session.commit(), session);
+    expect(outcome.error).toMatchObject({ code: 'DATABASE_AMBIGUOUS_COMMIT' });
+    expectAtOnce(outcome);
+    expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
+    await proxy.setMode('pass');
+    await atRest();
+    expect(database.stats().counters.discarded).toEqual({});
+    expect(await stored()).toEqual([{ email: 'ambiguous@example.org' }]);
+    expect({ told, state: session.state }).toEqual({ told: [], state: 'unknown' });
+  });
+
+  test('that had written nothing is told at a COMMIT without answer that nothing is stored', async () => {
+    const session = await begun(300);
+    await proxy.setMode('blackhole');
+    const outcome = await lateness(session.commit(), session);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    expect(session.state).toBe('rolled back');
+  });
+
+  test('as a unit is over at once, and nothing of it is stored', async () => {
+    await database.session(em => em.count(Author));
+    await proxy.setMode('blackhole');
+    const due = dueIn(300);
+    const unit = database.session(em => em.insert(Author, { email: 'unit@example.org' }), { timeoutMs: 300 });
+    const outcome = await lateness(unit, due);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    await proxy.setMode('pass');
+    await atRest();
+    expect(await stored()).toEqual([]);
+  });
+
+  test('as a unit whose work has failed says why, though the server does not answer the ROLLBACK', async () => {
+    const refused = new Error('refused by the work');
+    const due = dueIn(300);
+    const unit = database.session(
+      async em => {
+        await em.insert(Author, { email: 'refused@example.org' });
+        await proxy.setMode('blackhole');
+        throw refused;
+      },
+      { timeoutMs: 300 },
+    );
+    const outcome = await lateness(unit, due);
+    expect(outcome.error).toBe(refused);
+    expectAtOnce(outcome);
+  });
+
+  test('ends a stream at once: while the next rows are awaited, and while its reader does something else', async () => {
+    const numbers = (session: DatabaseSession) =>
+      session.em.getKysely<{ numbers: { n: number } }>().selectFrom('numbers').selectAll().stream(2);
+    await server.query(
+      'create table if not exists numbers as select * from generate_series(1, 9) as n',
+      [],
+      'deadlines',
+    );
+    await server.query('grant select on numbers to keelson', [], 'deadlines');
+
+    const awaited = await begun(300);
+    const rows = numbers(awaited)[Symbol.asyncIterator]();
+    expect(await rows.next()).toMatchObject({ value: { n: 1 } });
+    await rows.next();
+    await proxy.setMode('blackhole');
+    const outcome = await lateness(rows.next(), awaited);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    expectAtOnce(await lateness(awaited.rollback(), awaited));
+    await proxy.setMode('pass');
+
+    const pausing = await begun(300);
+    const others = numbers(pausing)[Symbol.asyncIterator]();
+    await others.next();
+    await eventually(() => expect(pausing.signal.aborted).toBe(true));
+    expectAtOnce(await lateness(pausing.rollback(), pausing));
+    await atRest();
+    expect(await others.next()).toMatchObject({ value: { n: 2 } });
+    await expect(others.next()).rejects.toMatchObject(inTime.error);
+  });
+
+  test('ends a bulk insert at once', async () => {
+    const due = dueIn(600);
+    const rows = async function* () {
+      for (let id = 0; id < 20_000; id++) {
+        if (id === 10_000) await proxy.setMode('blackhole');
+        yield { email: `${id}@example.org` };
+      }
+    };
+    const outcome = await lateness(database.bulkInsert(Author, rows, { timeoutMs: 600 }), due);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    await proxy.setMode('pass');
+    await atRest();
+    expect(await stored()).toEqual([]);
+  });
+
+  test('ends nested work at once, whose savepoint nobody can take back any more', async () => {
+    const session = await begun(300);
+    const nested = session.run(() =>
+      database.transaction(async em => {
+        await em.insert(Author, { email: 'nested@example.org' });
+        await proxy.setMode('blackhole');
+        await em.insert(Author, { email: 'nested-too@example.org' });
+      }),
+    );
+    const outcome = await lateness(nested, session);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+    await session.rollback();
+  });
+
+  test('leaves no socket behind: neither its own nor that of the cancel request', async () => {
+    await reopen({ session: { cancelGraceMs: 200 } });
+    const session = await begun(300);
+    const before = proxy.open;
+    await proxy.setMode('blackhole');
+    await lateness(session.em.execute('select 1'), session);
+    await session.rollback();
+    await eventually(() => expect(proxy.counters.connections).toBeGreaterThan(before));
+    await atRest();
+    await proxy.setMode('pass');
+    // What is left is the connection for questions.
+    await eventually(() => expect(proxy.open).toBe(before - 1));
+  });
+
+  test('is waited for by a service that disconnects, within the time it has for that', async () => {
+    await reopen({ closeTimeoutMs: 300, session: { cancelGraceMs: 60_000 } });
+    const session = await begun(200);
+    await proxy.setMode('blackhole');
+    await lateness(session.em.execute('select 1'), session);
+    expect(database.stats()).toMatchObject({ busy: 1 });
+    const startedAt = performance.now();
+    await database.disconnect();
+    expect(performance.now() - startedAt).toBeGreaterThan(250);
+    expect(performance.now() - startedAt).toBeLessThan(300 + atOnceMs);
+    expect(database.stats()).toMatchObject({ total: 0, busy: 0 });
+  });
+});

@@ -1,0 +1,69 @@
+import type { Clock } from '@keelson/core';
+import { SessionClosedError } from '../errors/session-errors.js';
+import type { DatabaseDriver, DriverConnection } from './driver.js';
+
+export interface ConnectionReturnOptions {
+  readonly driver: Pick<DatabaseDriver, 'capabilities'>;
+  readonly clock: Clock;
+  /** Why a connection whose server stays silent is destroyed; `SessionClosedError` while it has not aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the server may stay silent at each step before the socket is destroyed, in ms. */
+  readonly cancelGraceMs: number;
+}
+
+/**
+ * Gives connections back, while whoever had them has gone on: it stays lent until the server has said that it is clean,
+ * and is destroyed when the server says nothing. Nothing here rejects.
+ */
+export class ConnectionReturn {
+  readonly #options: ConnectionReturnOptions;
+
+  constructor(options: ConnectionReturnOptions) {
+    this.#options = options;
+  }
+
+  /** Cancels what runs, rolls back, and gives back. `ended` begins to close what runs, and resolves when it is closed. */
+  async takeBack(connection: DriverConnection, ended?: () => Promise<unknown>): Promise<void> {
+    if (ended !== undefined && !(await this.#end(connection, ended))) return;
+    const { status } = connection;
+    if (status === 'idle' || status === 'lost') connection.release();
+    else await this.releaseAfter(connection, connection.run([{ sql: 'rollback' }]));
+  }
+
+  /** Gives back once `last` is done. */
+  async releaseAfter(connection: DriverConnection, last: Promise<unknown>): Promise<void> {
+    if (await this.#patiently(connection, last)) connection.release();
+  }
+
+  /**
+   * A cancel request still under way would end a statement of whoever has the connection next, so it is waited for too.
+   * What cannot be cancelled is waited for until it ends.
+   */
+  async #end(connection: DriverConnection, ended: () => Promise<unknown>): Promise<boolean> {
+    const end = ended().catch(() => {});
+    if (!this.#options.driver.capabilities.has('cancel-query')) {
+      await end;
+      return true;
+    }
+    const request = new AbortController();
+    const done = await this.#patiently(connection, Promise.all([end, connection.cancel(request.signal)]));
+    request.abort();
+    return done;
+  }
+
+  /** False when `step` took too long and the connection was destroyed. */
+  #patiently(connection: DriverConnection, step: Promise<unknown>): Promise<boolean> {
+    const { clock, cancelGraceMs, signal } = this.#options;
+    return new Promise(resolve => {
+      const timer = clock.schedule(cancelGraceMs, () => {
+        connection.destroy(signal?.reason ?? new SessionClosedError());
+        resolve(false);
+      });
+      const done = () => {
+        timer.cancel();
+        resolve(true);
+      };
+      step.then(done, done);
+    });
+  }
+}
