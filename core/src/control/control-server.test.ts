@@ -16,8 +16,9 @@ const shop = { config: '/srv/shop/keelson.yaml', environment: 'production' };
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'kl-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const made = mkdtempSync(join(tmpdir(), 'kl-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  directory = made;
 });
 
 const folder = () => new ControlFolder(directory).path;
