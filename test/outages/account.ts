@@ -7,15 +7,36 @@ import type { Vitals } from './vitals.js';
 export interface Observations {
   readonly endings: readonly Ending[];
   readonly ledger: LedgerReport;
+  /** Of the products that were ordered. */
+  readonly stocks: readonly Stock[];
+  /** Orders of other products that are new since the outage before; 0 when that is not known. */
+  readonly ordersElsewhere: number;
+  /** How long a request may take to be answered. */
+  readonly latestMs: number;
   /** When the server accepted connections again, each time, on `performance.now()`. */
   readonly backAtMs: readonly number[];
   /** Transactions that the service began, counted on the wire. */
   readonly begun: number;
+  /** Connections that the service opened. */
+  readonly connected: number;
+  /** What the servers have logged meanwhile. */
+  readonly serverLog: string;
+  /** What the service has printed meanwhile. */
+  readonly serviceOutput: string;
+  readonly isRunning: boolean;
   readonly before: Vitals;
   readonly after: Vitals;
   readonly elapsedMs: number;
   /** Of the budget, however few calls there are. */
   readonly retriesPerSecond: number;
+}
+
+export interface Stock {
+  readonly sku: string;
+  readonly before: number;
+  readonly left: number;
+  /** By the orders that are stored. */
+  readonly sold: number;
 }
 
 /** Requests that ended alike. */
@@ -32,17 +53,11 @@ export interface Account {
   readonly requests: number;
   readonly acknowledged: number;
   readonly refused: readonly Refusals[];
-  /** Requests whose connection failed, or whose client gave up. */
-  readonly cut: number;
   readonly lost: number;
   readonly duplicated: number;
-  /** The client was told that nothing is stored, and it is. */
-  readonly wronglyRefused: number;
   /** Nobody could tell the client, and it is stored. */
   readonly unconfirmed: number;
   readonly longestMs: number;
-  /** Of those that can be run again as a whole. */
-  readonly longestUnitMs: number;
   /** From the server being back to the first request that ended well; of many outages the 95th percentile. */
   readonly firstSuccessMs: number | undefined;
   readonly attemptsPerRequest: number;
@@ -53,36 +68,35 @@ export interface Account {
   /** What the retry policy says it let through. */
   readonly attemptsPermitted: number;
   readonly begun: number;
+  /** Connections that the service opened. */
+  readonly connected: number;
   readonly heapGrowthMb: number;
 }
 
-/** Of the budget, for each call: the default of the retry policy. */
-const retriesPerCall = 0.2;
+/** Of the budget, for each call: the default of the retry policy. A request is one call. */
+const retriesPerRequest = 0.2;
 
 export function drawAccount(seen: Observations): Account {
   const { endings, ledger, before, after } = seen;
-  const calls = after.calls - before.calls;
   const seconds = (seen.elapsedMs + budgetWindowMs) / 1_000;
   return {
     requests: endings.length,
     acknowledged: endings.filter(({ status }) => status === 201).length,
     refused: refusalsOf(endings),
-    cut: endings.filter(({ status }) => status === undefined).length,
     lost: ledger.lost.length,
     duplicated: ledger.duplicated.length,
-    wronglyRefused: ledger.refusedButStored.length,
     unconfirmed: ledger.unacknowledgedButStored.length,
-    longestMs: longestMs(endings),
-    longestUnitMs: longestMs(endings.filter(({ way }) => way !== 'sessions')),
+    longestMs: Math.max(0, ...endings.map(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs)),
     firstSuccessMs: percentile(
       seen.backAtMs.map(backAtMs => firstSuccessMs(endings, backAtMs)),
       0.95,
     ),
     attemptsPerRequest: seen.begun / endings.length,
     retries: after.retries - before.retries,
-    retriesAllowed: retriesPerCall * calls + seen.retriesPerSecond * seconds,
+    retriesAllowed: retriesPerRequest * endings.length + seen.retriesPerSecond * seconds,
     attemptsPermitted: after.attempts - before.attempts,
     begun: seen.begun,
+    connected: seen.connected,
     heapGrowthMb: after.heapMb - before.heapMb,
   };
 }
@@ -95,10 +109,6 @@ export function countRefused({ refused }: Account, way?: Way): number {
 /** Of those that can be run again as a whole. */
 export function refusedUnits({ refused }: Account): readonly Refusals[] {
   return refused.filter(({ way }) => way !== 'sessions');
-}
-
-function longestMs(endings: readonly Ending[]): number {
-  return Math.max(0, ...endings.map(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs));
 }
 
 function refusalsOf(endings: readonly Ending[]): Refusals[] {

@@ -1,34 +1,35 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, test } from 'vitest';
 import { allOutages } from './all-outages.js';
+import { Lanes } from './lanes.js';
 import { longForm } from './measures.js';
-import { longDeadlineMs, rehearse } from './outage.js';
-import { Stage } from './stage.js';
-import { type Row, tableOf, writeInto } from './table.js';
+import { rehearse } from './outage.js';
+import { type Failure, type Row, writeReport } from './report.js';
+import { tableOf, writeInto } from './table.js';
 
 const page = fileURLToPath(new URL('../../docs/outages.md', import.meta.url));
 const rows: Row[] = [];
-let stage: Stage;
-
-beforeAll(async () => {
-  stage = await Stage.open();
-});
+const failures: Failure[] = [];
+const lanes = new Lanes(allOutages, longForm);
 
 afterAll(async () => {
-  await stage?.[Symbol.asyncDispose]();
+  await lanes[Symbol.asyncDispose]();
   const inOrder = allOutages.flatMap(({ name }) => rows.filter(row => row.name === name));
   console.log(tableOf(inOrder));
-  if (rows.length === allOutages.length) writeInto(page, tableOf(inOrder));
+  if (rows.length === allOutages.length) writeInto(page, 'outages', tableOf(inOrder));
+  writeReport({ rows: inOrder, failures });
 });
 
-/** Those with the same deadline one after the other: they share a service. */
-const deadline = ({ deadlineMs }: (typeof allOutages)[number]) => deadlineMs?.(longForm) ?? longDeadlineMs;
-const inTurn = allOutages.toSorted((one, other) => deadline(other) - deadline(one));
-
-test.each(inTurn)(
+test.each(lanes.inTurn())(
   '$name: nothing is lost, done twice or told wrongly',
   async outage => {
-    rows.push({ name: outage.name, account: await rehearse(stage, outage, longForm) });
+    try {
+      const account = await rehearse(await lanes.stageFor(outage), outage, longForm);
+      rows.push({ name: outage.name, account });
+    } catch (error) {
+      failures.push({ name: outage.name, message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
   },
   180_000,
 );

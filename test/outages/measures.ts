@@ -4,6 +4,7 @@ import type { Measure } from './outage.js';
 export const shortForm: Measure = {
   requestsPerSecond: 25,
   around: 15,
+  between: 15,
   // More than the default, which takes 10 s to come back after each outage.
   retriesPerSecond: 10,
   outageMs: 700,
@@ -11,18 +12,19 @@ export const shortForm: Measure = {
   repetitions: 3,
   // Generous: the machine is busy with other tests.
   firstSuccessMs: 10_000,
-  graceMs: 2_000,
+  graceMs: 1_000,
 };
 
 /** For `npm run outages`. */
 export const longForm: Measure = {
   requestsPerSecond: 50,
-  around: 150,
+  around: 75,
+  between: 100,
   // The default.
   retriesPerSecond: 3,
   outageMs: 3_000,
   shortDeadlineMs: 3_000,
   repetitions: 20,
   firstSuccessMs: 500,
-  graceMs: 1_000,
+  graceMs: 500,
 };

@@ -31,31 +31,37 @@ const shortDeadline = (measure: Measure) => measure.shortDeadlineMs;
 export const networkOutages: readonly Outage[] = [
   {
     name: 'connections reset, and each new one too',
+    shows: 'connects anew',
     strike: (stage, { outageMs }) => networkIs(stage, 'reset', outageMs),
     expect: expectAtMost(poolMax),
   },
   {
     name: 'black hole, for less than the deadline',
+    shows: 'waits',
     strike: (stage, { outageMs }) => networkIs(stage, 'blackhole', outageMs),
     expect: expectAtMost(poolMax),
   },
   {
     name: 'cut at COMMIT, before the server hears of it',
+    shows: 'by itself',
     strike: (stage, { repetitions }) => cutCommits(stage, 'before', repetitions),
     expect: account => expect(refusedUnits(account)).toEqual([]),
   },
   {
     name: 'cut at COMMIT, after the server has done it',
+    shows: 'by itself',
     strike: (stage, { repetitions }) => cutCommits(stage, 'after', repetitions),
     expect: expectAtMost(0),
   },
   {
     name: 'black hole, for longer than the deadline',
+    shows: 'waits',
     deadlineMs: shortDeadline,
     strike: (stage, { shortDeadlineMs }) => networkIs(stage, 'blackhole', 2 * shortDeadlineMs),
   },
   {
     name: 'slow: the answer comes at the deadline',
+    shows: 'waits',
     deadlineMs: shortDeadline,
     async strike({ proxy }, { shortDeadlineMs }) {
       // A request has three round trips, so its last answer and its deadline meet.

@@ -34,6 +34,8 @@ export interface Ending {
   readonly code: string | undefined;
   /** Of `Retry-After`. */
   readonly waitSeconds: number | undefined;
+  /** The quantity that the answer confirms. */
+  readonly told: number | undefined;
 }
 
 /** `check (quantity between 1 and 10000)` */
@@ -91,13 +93,13 @@ export class RequestStream {
     ledger.attempted(String(quantity));
     const beganAtMs = performance.now();
     const answer = await this.#ask(way, quantity).catch(() => ({}));
-    const ending = { status: undefined, code: undefined, waitSeconds: undefined, ...answer };
+    const ending = { status: undefined, code: undefined, waitSeconds: undefined, told: undefined, ...answer };
     this.endings.push({ way, quantity, beganAtMs, endedAtMs: performance.now(), ...ending });
     if (ending.status === 201) ledger.acknowledged(String(quantity));
     else if (isCertain(ending)) ledger.refused(String(quantity));
   }
 
-  async #ask(way: Way, quantity: number): Promise<Pick<Ending, 'status' | 'code' | 'waitSeconds'>> {
+  async #ask(way: Way, quantity: number): Promise<Pick<Ending, 'status' | 'code' | 'waitSeconds' | 'told'>> {
     const { url, skus, clientTimeoutMs } = this.#options;
     const [sku, other] = productsFor(way, quantity, skus);
     const response = await fetch(`${url}/${way}?sku=${sku}&other=${other}&quantity=${quantity}`, {
@@ -106,12 +108,13 @@ export class RequestStream {
       body: JSON.stringify({ sku, quantity }),
       signal: AbortSignal.timeout(clientTimeoutMs),
     });
-    const body = (await response.json()) as { type?: string };
+    const body = (await response.json()) as { type?: string; quantity?: number };
     const wait = response.headers.get('retry-after');
     return {
       status: response.status,
       code: body.type?.split(':').at(-1),
       waitSeconds: wait === null ? undefined : Number(wait),
+      told: body.quantity,
     };
   }
 }

@@ -37,6 +37,7 @@ async function frozenFor({ server }: Stage, ms: number): Promise<readonly number
 export const serverOutages: readonly Outage[] = [
   {
     name: 'restart, fast',
+    shows: 'connects anew',
     async strike({ server }) {
       await server.restart('fast');
       return [performance.now()];
@@ -45,6 +46,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'restart, immediate (crash recovery)',
+    shows: 'connects anew',
     async strike({ server }) {
       await server.restart('immediate');
       return [performance.now()];
@@ -53,6 +55,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'kill -9 of a backend',
+    shows: 'connects anew',
     async strike(stage) {
       const [backend] = await stage.server.query<{ pid: number }>(
         "select pid from pg_stat_activity where application_name = 'keelson' limit 1",
@@ -67,6 +70,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'kill -9 of the postmaster',
+    shows: 'connects anew',
     async strike({ server }) {
       await server.kill('SIGKILL');
       await server.start();
@@ -76,16 +80,18 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'stopped, for less than the deadline',
+    shows: 'connects anew',
     strike: (stage, { outageMs }) => awayFor(stage, outageMs),
     expect: expectOnlyThoseUnderWay,
   },
   {
     name: 'stopped again and again',
-    async strike(stage, { repetitions, around }, stream) {
+    shows: 'connects anew',
+    async strike(stage, { repetitions, between }, stream) {
       const backAtMs: number[] = [];
       for (let count = 0; count < repetitions; count++) {
         backAtMs.push(...(await awayFor(stage, 300)));
-        await stream.flows(around);
+        await stream.flows(between);
       }
       return backAtMs;
     },
@@ -94,11 +100,13 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'frozen (SIGSTOP), for less than the deadline',
+    shows: 'waits',
     strike: (stage, { outageMs }) => frozenFor(stage, outageMs),
     expect: expectOnlyThoseUnderWay,
   },
   {
     name: 'connection storm: all who have waited come at once',
+    shows: 'connects anew',
     async strike(stage, { outageMs }) {
       const backAtMs = await awayFor(stage, 1_500 + outageMs);
       const { connections } = stage.proxy.counters;
@@ -111,12 +119,14 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'stopped, for longer than the deadline',
+    shows: 'connects anew',
     deadlineMs: shortDeadline,
     strike: (stage, { shortDeadlineMs }) => awayFor(stage, 2 * shortDeadlineMs),
     expect: expectRefusals,
   },
   {
     name: 'frozen (SIGSTOP), for longer than the deadline',
+    shows: 'waits',
     deadlineMs: shortDeadline,
     strike: (stage, { shortDeadlineMs }) => frozenFor(stage, 2 * shortDeadlineMs),
     expect: expectRefusals,

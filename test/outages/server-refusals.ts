@@ -39,6 +39,7 @@ const diskFull = `
 export const serverRefusals: readonly Outage[] = [
   {
     name: 'too many connections (53300): others have taken all',
+    shows: 'connects anew',
     strike: (stage, { outageMs }) => full(stage, outageMs),
     expect(account: Account) {
       expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(poolMax);
@@ -47,6 +48,7 @@ export const serverRefusals: readonly Outage[] = [
   },
   {
     name: 'read-only (25006)',
+    shows: 'waits',
     async strike({ server }, { outageMs }) {
       await server.query('alter system set default_transaction_read_only = on');
       await server.query('select pg_reload_conf()');
@@ -58,6 +60,7 @@ export const serverRefusals: readonly Outage[] = [
   },
   {
     name: 'disk full (53100)',
+    shows: 'by itself',
     async strike({ server }, _measure, stream) {
       await server.query(diskFull, [], databaseName);
       await stream.endsWith('DATABASE_QUERY_FAILED', 20);
@@ -73,6 +76,7 @@ export const serverRefusals: readonly Outage[] = [
   },
   {
     name: 'deadlock storm: each request locks what another wants',
+    shows: 'by itself',
     ways: ['storms/deadlock'],
     together: 2,
     requestsPerSecond: 10,
@@ -81,6 +85,7 @@ export const serverRefusals: readonly Outage[] = [
   },
   {
     name: 'serialization storm: three at a time change the same row',
+    shows: 'by itself',
     ways: ['storms/serialization'],
     together: 3,
     requestsPerSecond: 12,

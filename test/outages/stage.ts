@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { guard, release } from '../support/guardian.js';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import type { PostgresServer } from '../support/postgres-server.js';
 import { type ServiceProcess, startService } from '../support/service-process.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import { Hosts } from './hosts.js';
 import type { Vitals } from './vitals.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,6 +17,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 export const databaseName = 'orders';
 export const initialStock = 1_000_000_000;
 export const poolMax = 10;
+
+export interface StageOptions {
+  /** With a second server that follows the first, and has each commit before it is acknowledged. Default false. */
+  readonly standby?: boolean;
+}
 
 export interface ServiceOptions {
   /** How long a session may take. */
@@ -27,34 +33,46 @@ export interface ServiceOptions {
 /** Over how long the budget for retries is kept: the default of the retry policy. */
 export const budgetWindowMs = 10_000;
 
-/** A PostgreSQL server, the example service as a process of its own, and a proxy between them. */
+/** No connection that the pool does not know of; beside it are those for questions about the server: `keelson control`. */
+function isSeenIdle(sessions: Awaited<ReturnType<Hosts['sessions']>>, { pool }: Vitals): boolean {
+  const beside = sessions.filter(({ name }) => name.startsWith('keelson '));
+  const isKnown = sessions.length - beside.length <= pool.total && beside.length <= 2;
+  return isKnown && sessions.every(({ state }) => state === 'idle');
+}
+
+/** PostgreSQL, the example service as a process of its own, and a proxy between them. */
 export class Stage implements AsyncDisposable {
-  readonly server: PostgresServer;
-  readonly proxy: TcpProxy;
   readonly directory: string;
-  /** Without the proxy. */
-  readonly databaseUrl: string;
+  readonly hosts: Hosts;
+  /** The orders that the outage before has left, if it was judged. */
+  ordersLeft: number | undefined;
   #service: { readonly process: ServiceProcess; readonly options: ServiceOptions } | undefined;
 
-  private constructor(server: PostgresServer, proxy: TcpProxy, databaseUrl: string) {
-    this.server = server;
-    this.proxy = proxy;
-    this.databaseUrl = databaseUrl;
+  private constructor(hosts: Hosts) {
+    this.hosts = hosts;
     this.directory = mkdtempSync(join(tmpdir(), 'keelson-outages-'));
     guard(this.directory);
     // So that the configuration finds the packages by their names.
     symlinkSync(`${root}node_modules`, join(this.directory, 'node_modules'), 'junction');
   }
 
-  static async open(): Promise<Stage> {
-    const server = await startPostgres({ settings: { max_connections: 40, deadlock_timeout: '20ms' } });
-    try {
-      const url = await server.createDatabase(databaseName);
-      return new Stage(server, await startTcpProxy({ to: url }), url);
-    } catch (error) {
-      await server.dispose();
-      throw error;
-    }
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    return new Stage(await Hosts.open(databaseName, options));
+  }
+
+  /** The server that takes writes. */
+  get server(): PostgresServer {
+    return this.hosts.server;
+  }
+
+  /** In front of `server`. */
+  get proxy(): TcpProxy {
+    return this.hosts.proxy;
+  }
+
+  /** Of `server`, without the proxy. */
+  get databaseUrl(): string {
+    return this.hosts.databaseUrl;
   }
 
   get service(): ServiceProcess {
@@ -69,6 +87,7 @@ export class Stage implements AsyncDisposable {
     this.#configure(options);
     this.#service = { process: await startService({ directory: this.directory }), options };
     await this.#warmUp();
+    this.ordersLeft = undefined;
   }
 
   async vitals(): Promise<Vitals> {
@@ -76,14 +95,18 @@ export class Stage implements AsyncDisposable {
     return (await response.json()) as Vitals;
   }
 
-  /** Waits until nothing is left of an outage: connections are idle, nobody waits, the breaker is closed. */
+  /**
+   * Waits until nothing is left of an outage: connections are idle, as the service and as the server see it, nobody
+   * waits, the breaker is closed.
+   */
   async calm(): Promise<Vitals> {
     const isCalm = ({ pool, breaker, waitingCalls }: Vitals) =>
       pool.idle === pool.total && pool.busy === 0 && pool.waiting === 0 && waitingCalls === 0 && breaker === 'closed';
     return eventually(
       async () => {
         const vitals = await this.vitals();
-        if (!isCalm(vitals)) throw new Error(JSON.stringify(vitals));
+        const sessions = await this.hosts.sessions();
+        if (!isCalm(vitals) || !isSeenIdle(sessions, vitals)) throw new Error(JSON.stringify({ ...vitals, sessions }));
         return vitals;
       },
       { that: 'all connections to be idle and the breaker closed', timeoutMs: 15_000, intervalMs: 50 },
@@ -110,12 +133,15 @@ export class Stage implements AsyncDisposable {
     return sku;
   }
 
+  async countOrders(): Promise<number> {
+    const [row] = await this.server.query<{ count: number }>('select count(*)::int from orders', [], databaseName);
+    return row?.count ?? 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.proxy.setMode('pass');
-    this.server.thaw();
+    await this.hosts.mend();
     await this.#service?.process[Symbol.asyncDispose]();
-    await this.proxy.dispose();
-    await this.server.dispose();
+    await this.hosts.dispose();
     rmSync(this.directory, { recursive: true, force: true });
     release(this.directory);
   }
@@ -138,7 +164,7 @@ export class Stage implements AsyncDisposable {
         logger: { use: '@keelson/logger-bunyan', level: 'warn', format: 'json' },
         database: {
           use: '@keelson/database-postgresql',
-          url: this.proxy.url(this.databaseUrl),
+          url: this.hosts.serviceUrl,
           migrations: { atStart: true },
           session: { timeoutMs: deadlineMs },
           pool: { max: poolMax },

@@ -15,8 +15,8 @@ test('a run replaces the table of the run before, and nothing else of the page',
   const directory = mkdtempSync(join(tmpdir(), 'keelson-table-'));
   const page = join(directory, 'page.md');
   writeFileSync(page, 'before\n<!-- outages: begin -->\n<!-- outages: end -->\nafter\n');
-  writeInto(page, 'first');
-  writeInto(page, '| outage | lost |\n| --- | --- |\n| restart | 0 |');
+  writeInto(page, 'outages', 'first');
+  writeInto(page, 'outages', '| outage | lost |\n| --- | --- |\n| restart | 0 |');
   expect(outagesIn(page)).toEqual(['restart']);
   expect(readFileSync(page, 'utf8')).toMatch(/^before\n<!--.*-->\n\|[^<]*\|\n<!--.*-->\nafter\n$/);
   rmSync(directory, { recursive: true });

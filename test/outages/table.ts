@@ -1,15 +1,12 @@
+// Imported by run.ts, which Node runs as it stands: types alone are imported here.
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Account, Refusals } from './account.js';
-import type { Way } from './request-stream.js';
+import type { Refusals } from './account.ts';
+import type { Row } from './report.ts';
+import type { Way } from './request-stream.ts';
 
-export interface Row {
-  readonly name: string;
-  readonly account: Account;
-}
+export type Column<T> = readonly [title: string, cell: (row: T) => string | number];
 
-type Column = readonly [title: string, cell: (row: Row) => string | number];
-
-const columns: readonly Column[] = [
+const columns: readonly Column<Row>[] = [
   ['outage', ({ name }) => name],
   ['requests', ({ account }) => account.requests],
   ['acknowledged', ({ account }) => account.acknowledged],
@@ -17,7 +14,7 @@ const columns: readonly Column[] = [
   ['lost', ({ account }) => account.lost],
   ['done twice', ({ account }) => account.duplicated],
   ['stored, not confirmed', ({ account }) => account.unconfirmed],
-  ['longest', ({ account }) => `${(account.longestMs / 1_000).toFixed(1)} s`],
+  ['longest', ({ account }) => seconds(account.longestMs)],
   ['first success', ({ account }) => milliseconds(account.firstSuccessMs)],
   ['attempts per request', ({ account }) => account.attemptsPerRequest.toFixed(2)],
   ['retries', ({ account }) => `${account.retries} of ${Math.floor(account.retriesAllowed)}`],
@@ -25,6 +22,10 @@ const columns: readonly Column[] = [
 
 /** A Markdown table with a row for each outage. */
 export function tableOf(rows: readonly Row[]): string {
+  return tableWith(columns, rows);
+}
+
+export function tableWith<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const lines = [
     columns.map(([title]) => title),
     columns.map(() => '---'),
@@ -33,20 +34,23 @@ export function tableOf(rows: readonly Row[]): string {
   return lines.map(cells => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const frame = /(<!-- outages: begin -->)[\s\S]*?(<!-- outages: end -->)/;
+/** `outages`: the table of the last run. `repeated`: what many runs in a row have found. */
+export type Place = 'outages' | 'repeated';
 
-/** Puts `text` where `page` keeps the table of the last run. */
-export function writeInto(page: string, text: string): void {
+const frameOf = (place: Place) => new RegExp(`(<!-- ${place}: begin -->)[\\s\\S]*?(<!-- ${place}: end -->)`);
+
+/** Puts `text` into its place on `page`, instead of what was there. */
+export function writeInto(page: string, place: Place, text: string): void {
   const before = readFileSync(page, 'utf8');
   writeFileSync(
     page,
-    before.replace(frame, (_all, begin: string, end: string) => `${begin}\n${text}\n${end}`),
+    before.replace(frameOf(place), (_all, begin: string, end: string) => `${begin}\n${text}\n${end}`),
   );
 }
 
 /** The outages that the table of `page` speaks of. */
 export function outagesIn(page: string): string[] {
-  const table = frame.exec(readFileSync(page, 'utf8'))?.[0] ?? '';
+  const table = frameOf('outages').exec(readFileSync(page, 'utf8'))?.[0] ?? '';
   const [, , ...rows] = table.split('\n').filter(line => line.startsWith('|'));
   return rows.map(row => row.split(' | ')[0]?.slice(2) ?? '');
 }
@@ -79,6 +83,10 @@ function refusal(name: string, alike: readonly Refusals[]): string {
   );
   const waits = alike.flatMap(({ waitSeconds }) => waitSeconds ?? []);
   return `${told.join(' + ')}: ${name}, ${waits.length === 0 ? 'no wait' : `wait ${Math.max(...waits)} s`}`;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function milliseconds(value: number | undefined): string {

@@ -1,0 +1,136 @@
+import { eventually } from '../support/eventually.js';
+import { applicationRole, type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { startReplicatedPostgres } from '../support/replication.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+
+const settings = { max_connections: 40, deadlock_timeout: '20ms' };
+
+interface Host {
+  readonly server: PostgresServer;
+  readonly proxy: TcpProxy;
+}
+
+/** The servers of a stage, each behind a proxy: one, or a primary and a standby. */
+export class Hosts {
+  /** What the service is configured with: the proxies. */
+  readonly serviceUrl: string;
+  readonly #databaseName: string;
+  readonly #all: readonly Host[];
+  readonly #promote: () => Promise<void>;
+  #acting: Host;
+
+  private constructor(databaseName: string, all: readonly [Host, ...Host[]], promote: () => Promise<void>) {
+    this.#databaseName = databaseName;
+    this.#all = all;
+    this.#acting = all[0];
+    this.#promote = promote;
+    this.serviceUrl = this.#url(
+      all.map(({ proxy }) => proxy),
+      all.length > 1 ? '?target_session_attrs=read-write' : '',
+    );
+  }
+
+  /** Servers with a database for the service. */
+  static async open(databaseName: string, { standby = false }): Promise<Hosts> {
+    const { servers, promote } = standby ? await aPair() : await aServer();
+    try {
+      await servers[0].createDatabase(databaseName);
+      const [first, ...others] = servers;
+      const behindProxy = async (server: PostgresServer) => ({ server, proxy: await startTcpProxy({ to: server }) });
+      const hosts = [await behindProxy(first), ...(await Promise.all(others.map(behindProxy)))] as const;
+      return new Hosts(databaseName, hosts, promote);
+    } catch (error) {
+      await Promise.all(servers.map(server => server.dispose()));
+      throw error;
+    }
+  }
+
+  get server(): PostgresServer {
+    return this.#acting.server;
+  }
+
+  get proxy(): TcpProxy {
+    return this.#acting.proxy;
+  }
+
+  get databaseUrl(): string {
+    return this.#url([this.server]);
+  }
+
+  /** Connections that the service has opened so far. */
+  get connections(): number {
+    return this.#all.reduce((sum, { proxy }) => sum + proxy.counters.connections, 0);
+  }
+
+  /** What all servers have logged so far. */
+  get log(): string {
+    return this.#all.map(({ server }) => server.log()).join('');
+  }
+
+  /**
+   * The primary is killed while commits wait for the standby, and does not come back; resolves when the standby takes
+   * writes.
+   */
+  async failOver(): Promise<void> {
+    const standby = this.#all.find(host => host !== this.#acting);
+    if (standby === undefined) throw new Error('There is no standby');
+    standby.server.freeze();
+    const waiting = "select 1 from pg_stat_activity where wait_event = 'SyncRep'";
+    await eventually(async () => (await this.server.query(waiting)).length > 0, { that: 'a commit to wait' });
+    await this.server.kill('SIGKILL');
+    standby.server.thaw();
+    await this.#promote();
+    this.#acting = standby;
+  }
+
+  /** Counts the transactions that the service begins from now on, on the wire. */
+  recording(): () => number {
+    const recordings = this.#all.map(({ proxy }) => proxy.recording());
+    const begins = (statements: readonly string[]) => statements.filter(sql => /^\s*(begin|start)\b/i.test(sql)).length;
+    return () => recordings.flatMap(({ trips }) => trips).reduce((sum, trip) => sum + begins(trip.statements), 0);
+  }
+
+  /** The connections of the service, as the server sees them: the name they go by, and `idle` or what they are at. */
+  async sessions(): Promise<{ name: string; state: string }[]> {
+    const sql = `select application_name as name, state from pg_stat_activity
+                 where usename = $1 and backend_type = 'client backend'`;
+    return this.server.query(sql, [applicationRole.name]);
+  }
+
+  /** Whatever is broken on purpose is mended, so that the service can be stopped. */
+  async mend(): Promise<void> {
+    for (const { server, proxy } of this.#all) {
+      await proxy.setMode('pass');
+      server.thaw();
+    }
+  }
+
+  async dispose(): Promise<void> {
+    for (const { server, proxy } of this.#all) {
+      await proxy.dispose();
+      await server.dispose();
+    }
+  }
+
+  #url(places: readonly { readonly host: string; readonly port: number }[], parameters = ''): string {
+    const { name, password } = applicationRole;
+    const hosts = places.map(({ host, port }) => `${host}:${port}`).join(',');
+    return `postgresql://${name}:${password}@${hosts}/${this.#databaseName}${parameters}`;
+  }
+}
+
+interface Servers {
+  readonly servers: readonly [PostgresServer, ...PostgresServer[]];
+  readonly promote: () => Promise<void>;
+}
+
+async function aServer(): Promise<Servers> {
+  const server = await startPostgres({ settings });
+  return { servers: [server], promote: async () => {} };
+}
+
+async function aPair(): Promise<Servers> {
+  // A standby takes no fewer connections than the cluster it is a copy of.
+  const pair = await startReplicatedPostgres({ settings: { ...settings, max_connections: 100 }, synchronous: true });
+  return { servers: [pair.primary, pair.standby], promote: () => pair.promote() };
+}
