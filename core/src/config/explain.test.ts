@@ -16,15 +16,20 @@ const schema = z.object({
   replica: z.string().optional(),
 });
 
-async function explained(base: string, overlay: string, variables: Record<string, string> = {}) {
+async function explained(
+  base: string,
+  overlay: string,
+  variables: Record<string, string> = {},
+  read: z.ZodType = schema,
+) {
   const findings = new Findings();
   const lower = parseYaml(base, 'base.yaml', findings);
   const upper = parseYaml(overlay, 'over.yaml', findings);
   if (lower === undefined || upper === undefined) throw new Error('not YAML');
   const sources = { variables, directory: '.', findings };
   const node = interpolate(merge(lower, upper), '', sources) as MapNode;
-  const read = await readValues({ node, schema, path: '', variable: () => '', findings });
-  return explainValues(read.node, read.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
+  const result = await readValues({ node, schema: read, path: '', variable: () => '', findings });
+  return explainValues(result.node, result.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
 }
 
 test('every value is told with where it comes from, what it is over, and the defaults and the unset as well', async () => {
@@ -52,4 +57,29 @@ test('a secret is shown neither where it was written nor as a default of a refer
   );
   expect(lines.join('\n')).not.toContain('hunter');
   expect(lines[0]).toBe(`db.url [redacted]  (base.yaml:1:6 \${HOST})`);
+});
+
+test('what stands inside of a secret is one too, and so is a list of a lower layer of which a part may be one', async () => {
+  const secrets = z.object({
+    keys: z.record(z.string(), z.string()).default({ a: 'built-in' }).meta({ secret: true }),
+    account: z
+      .object({ user: z.string().default('somebody') })
+      .prefault({})
+      .meta({ secret: true }),
+    pins: z.array(z.string().meta({ secret: true })).default([]),
+    hosts: z.array(z.object({ name: z.string(), pin: z.string().meta({ secret: true }) })).default([]),
+  });
+  const lines = await explained(
+    'keys: { a: hidden-1 }\npins: [hidden-2]\nhosts: [{ name: hidden-3, pin: hidden-4 }]\n',
+    'keys: { b: hidden-5 }\npins: []\nhosts: []\n',
+    {},
+    secrets,
+  );
+  expect(lines).toEqual([
+    'db.keys.a [redacted]  (base.yaml:1:12)',
+    'db.keys.b [redacted]  (over.yaml:1:12)',
+    'db.account.user [redacted]  (default)',
+    'db.pins []  (over.yaml:2:7, over [redacted] from base.yaml:2:7)',
+    'db.hosts []  (over.yaml:3:8, over [redacted] from base.yaml:3:8)',
+  ]);
 });

@@ -23,43 +23,46 @@ export interface ExplainedValue {
 
 /** Every value a schema knows of, in the order of the schema: the ones that are set, the defaults, and the unset. */
 export function explainValues(node: MapNode | undefined, shape: Shape, path: string): ExplainedValue[] {
-  return walk(node, shape, path, new ShapeReader(shape), '');
+  return walk({ node, shape, path, key: '', within: false }, new ShapeReader(shape));
 }
 
-function walk(
-  node: ConfigNode | undefined,
-  shape: Shape,
-  path: string,
-  reader: ShapeReader,
-  key: string,
-): ExplainedValue[] {
+interface Spot {
+  readonly node: ConfigNode | undefined;
+  readonly shape: Shape;
+  readonly path: string;
+  /** The last key of `path`. */
+  readonly key: string;
+  /** Whether what it stands in is a secret as a whole. */
+  readonly within: boolean;
+}
+
+function walk(spot: Spot, reader: ShapeReader): ExplainedValue[] {
+  const { node, shape, path } = spot;
+  const within = spot.within || reader.isSecret(shape);
   const keys = reader.keys(shape);
   const isMap = keys !== undefined && keys.size > 0 && (node === undefined || node.kind === 'map');
-  if (!isMap) return node?.kind === 'map' ? openMap(node, shape, path, reader) : [leaf(node, shape, path, reader, key)];
-  return [...keys].flatMap(([name, below]) => walk(child(node, name), below, joinPath(path, name), reader, name));
-}
-
-function openMap(node: MapNode, shape: Shape, path: string, reader: ShapeReader): ExplainedValue[] {
-  return [...node.entries].flatMap(([name, entry]) =>
-    walk(entry.node, reader.property(shape, name), joinPath(path, name), reader, name),
+  if (isMap) {
+    return [...keys].flatMap(([key, below]) =>
+      walk({ node: child(node, key), shape: below, path: joinPath(path, key), key, within }, reader),
+    );
+  }
+  if (node?.kind !== 'map') return [leaf(spot, reader)];
+  return [...node.entries].flatMap(([key, entry]) =>
+    walk({ node: entry.node, shape: reader.property(shape, key), path: joinPath(path, key), key, within }, reader),
   );
 }
 
-function leaf(
-  node: ConfigNode | undefined,
-  shape: Shape,
-  path: string,
-  reader: ShapeReader,
-  key: string,
-): ExplainedValue {
-  const secret = reader.isSecret(shape) || looksSecret(key);
+function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): ExplainedValue {
+  const secret = within || reader.isSecret(shape) || looksSecret(key);
+  // Of a default and of lower layers nobody has marked which parts are secret.
+  const unmarked = secret || reader.holdsSecret(shape);
   const allowed = reader.describe(shape);
   return {
     path,
-    value: node === undefined ? shown(shape.default, secret) : shown(plain(node), secret || holdsSecret(node)),
+    value: node === undefined ? shown(shape.default, unmarked) : shown(plain(node), secret || holdsSecret(node)),
     origin: node?.origin ?? { from: 'default' },
     ...(node?.kind === 'scalar' && writtenOf(node, secret || holdsSecret(node))),
-    over: beneath(node, secret),
+    over: beneath(node, unmarked),
     ...(shape.description !== undefined && { description: shape.description }),
     ...(allowed !== undefined && { allowed }),
     reloadable: shape.reloadable === true,
@@ -95,7 +98,11 @@ function holdsSecret(node: ConfigNode): boolean {
 
 function shown(value: unknown, secret: boolean): string | undefined {
   if (value === undefined) return undefined;
-  return secret ? masked : maskUrl(JSON.stringify(value));
+  return secret && !isEmpty(value) ? masked : maskUrl(JSON.stringify(value));
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 /** `10  (keelson.yaml:4:3, over 5 from default)`. */

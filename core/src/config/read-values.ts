@@ -33,7 +33,7 @@ export interface ReadResult<T> {
 export async function readValues<T>(request: ReadRequest): Promise<ReadResult<T>> {
   const shape = shapeOf(request.schema);
   const settler = new Settler(new ShapeReader(shape), request.findings);
-  const node = settler.map(request.node, shape, request.path);
+  const node = settler.map(request.node, shape, request.path, settler.reader.isSecret(shape));
   const value = plain(node);
   if (request.schema === undefined) return { value: value as T, node, shape };
 
@@ -70,41 +70,50 @@ class Settler {
     this.#findings = findings;
   }
 
-  map(node: MapNode, shape: Shape, path: string): MapNode {
+  /** With `secret` everything inside is one: a key in a map of secrets, an item of a list of secrets. */
+  map(node: MapNode, shape: Shape, path: string, secret: boolean): MapNode {
     const keys = this.reader.keys(shape);
     const entries = new Map<string, MapEntry>();
     for (const [given, entry] of node.entries) {
       const key = keys === undefined ? given : this.#settleKey(given, entry, keys, path);
       if (key === undefined) continue;
       const below = joinPath(path, key);
-      const settled = this.#node(entry.node, this.reader.property(shape, key), below, key);
+      const settled = this.#node(entry.node, this.reader.property(shape, key), below, key, secret);
       // The new name wins when both are given.
       if (given === key || !entries.has(key)) entries.set(key, { key: entry.key, node: settled });
     }
     return { ...node, entries };
   }
 
-  #node(node: ConfigNode, shape: Shape, path: string, key: string): ConfigNode {
+  #node(node: ConfigNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
     this.#warnIfDeprecated(node, shape, path);
+    const secret = within || this.reader.isSecret(shape);
     switch (node.kind) {
       case 'map':
-        return this.map(node, shape, path);
+        return this.map(node, shape, path, secret);
       case 'list':
-        return this.#list(node.items, node, shape, path, key);
+        return this.#list(node.items, node, shape, path, key, secret);
       case 'scalar':
-        return this.#scalar(node, shape, path, key);
+        return this.#scalar(node, shape, path, key, secret);
     }
   }
 
-  #list(items: readonly ConfigNode[], list: ConfigNode, shape: Shape, path: string, key: string): ConfigNode {
+  #list(
+    items: readonly ConfigNode[],
+    list: ConfigNode,
+    shape: Shape,
+    path: string,
+    key: string,
+    secret: boolean,
+  ): ConfigNode {
     const settled = items.map((item, index) =>
-      this.#node(item, this.reader.item(shape, index), joinPath(path, index), key),
+      this.#node(item, this.reader.item(shape, index), joinPath(path, index), key, secret),
     );
     return { kind: 'list', origin: list.origin, items: settled, ...(list.beneath && { beneath: list.beneath }) };
   }
 
-  #scalar(node: ScalarNode, shape: Shape, path: string, key: string): ConfigNode {
-    const secret = node.secret === true || this.reader.isSecret(shape) || looksSecret(key);
+  #scalar(node: ScalarNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
+    const secret = within || node.secret === true || looksSecret(key);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);
     const measured = coerceUnit(node.value, key, alternatives);
@@ -113,7 +122,7 @@ class Settler {
     const value = coerceText(node.value, alternatives);
     if (!Array.isArray(value)) return { ...node, value: value as ScalarNode['value'], secret };
     const items = value.map((item): ScalarNode => ({ ...node, value: item, secret }));
-    return this.#list(items, node, shape, path, key);
+    return this.#list(items, node, shape, path, key, secret);
   }
 
   #settleKey(given: string, entry: MapEntry, keys: ReadonlyMap<string, Shape>, path: string): string | undefined {

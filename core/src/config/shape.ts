@@ -100,6 +100,17 @@ export class ShapeReader {
     return shape.secret === true || this.alternatives(shape).some(part => part.secret === true);
   }
 
+  /** Whether it is a secret, or anything inside of it may be one. */
+  holdsSecret(shape: Shape, deepest = 20): boolean {
+    if (this.isSecret(shape)) return true;
+    if (deepest === 0) return false;
+    return this.alternatives(shape).some(part => {
+      const inside = [part.additionalProperties, part.items, ...(part.prefixItems ?? [])];
+      const shapes = [...Object.values(part.properties ?? {}), ...inside.filter(each => typeof each === 'object')];
+      return shapes.some(each => this.holdsSecret(each, deepest - 1));
+    });
+  }
+
   /** In words: `a whole number from 1 to 100`. Undefined when there is nothing to say. */
   describe(shape: Shape): string | undefined {
     const words = [...new Set(this.alternatives(shape).flatMap(describeOne))];
