@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,7 +154,7 @@ describe('a folder of sockets that others could have laid a trap in is refused b
       mkdirSync(join(directory, 'elsewhere'), { mode: 0o700 });
       symlinkSync(join(directory, 'elsewhere'), folder());
     },
-    'a file': () => symlinkSync('/dev/null', folder()),
+    'a file': () => writeFileSync(folder(), '', { mode: 0o600 }),
     'open to others': () => {
       mkdirSync(folder());
       chmodSync(folder(), 0o711);
