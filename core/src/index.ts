@@ -2,6 +2,13 @@ export { Clock, systemClock, type Timer } from './clock.js';
 export { formatOrigin, type Origin, type Place } from './config/place.js';
 export { formatProblem, type Problem } from './config/problem.js';
 export { type CorrelationContext, currentContext, runWithContext } from './context.js';
+export type {
+  ArgumentStatus,
+  OperationStatus,
+  PluginStatus,
+  ReadinessStatus,
+  ServiceStatus,
+} from './control/status.js';
 export { Deadline } from './deadline.js';
 export { errorCodes } from './error-codes.js';
 export { describeError, type ErrorDescription } from './errors/describe-error.js';

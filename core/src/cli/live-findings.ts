@@ -1,10 +1,9 @@
 import ms from 'ms';
 import type { InstanceStatus } from '../control/protocol.js';
-import type { PluginStatus } from '../control/status.js';
+import type { PluginStatus, ReadinessStatus } from '../control/status.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { summarizeError } from '../errors/summarize-error.js';
 import type { Diagnosis } from '../plugin/plugin.js';
-import type { CheckReport } from '../slots/health.js';
 import type { Options, Terminal } from './command.js';
 import { askEach, elsewhereHint, environmentsOf, lookForInstances, type Told } from './running-instances.js';
 
@@ -49,7 +48,7 @@ function findingsOf(instance: InstanceStatus): Finding[] {
   ];
 }
 
-function aboutCheck(pid: number, { name, status, output, critical }: CheckReport): Finding {
+function aboutCheck(pid: number, { name, status, output, critical }: ReadinessStatus['checks'][number]): Finding {
   const hint = critical ? 'The instance gets no requests until it passes.' : 'The instance stays ready all the same.';
   return { plugin: 'health', pid, name, status, output: output ?? 'It does not pass.', hint };
 }

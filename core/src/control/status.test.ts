@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { Kernel } from '../kernel/kernel.js';
 import type { Plugin } from '../plugin/plugin.js';
+import { HealthService, silentHealthService } from '../slots/health.js';
 import { FakeClock } from '../testing/fake-clock.js';
 
 async function running(plugins: Record<string, Plugin>, clock = new FakeClock()): Promise<Kernel> {
@@ -81,7 +82,14 @@ test('a plugin that fails to tell of itself, or takes longer than a second, keep
 });
 
 test('a service that has stopped says so', async () => {
-  const kernel = await running({ orders: orders as Plugin, broken });
+  const health: Plugin = {
+    name: 'health',
+    slot: 'health',
+    provides: [HealthService],
+    register: ({ bind }) => void bind(HealthService).toConstantValue(silentHealthService),
+  };
+  const kernel = await running({ orders: orders as Plugin, broken, health });
+  expect(await kernel.status()).toMatchObject({ phase: 'ready', readiness: { status: 'pass' } });
   await kernel.stop();
-  expect(await kernel.status()).toMatchObject({ phase: 'stopped', readiness: { status: expect.any(String) } });
+  expect(await kernel.status()).toMatchObject({ phase: 'stopped', readiness: { status: 'fail' } });
 });

@@ -8,7 +8,7 @@ import type { RunningPlugin } from '../kernel/running-plugin.js';
 import type { Operation } from '../plugin/operation.js';
 import type { Diagnosis } from '../plugin/plugin.js';
 import { createSafeCopy } from '../safe/safe-copy.js';
-import { type HealthReport, HealthService } from '../slots/health.js';
+import { type CheckReport, HealthService, type HealthStatus } from '../slots/health.js';
 
 /** What is known of a running service. Holds what JSON can hold, and no secret. */
 export interface ServiceStatus {
@@ -16,9 +16,15 @@ export interface ServiceStatus {
   readonly environment?: string;
   readonly phase: LifecyclePhase;
   /** What `/readyz` goes by. */
-  readonly readiness: HealthReport;
+  readonly readiness: ReadinessStatus;
   /** In the order of their start. */
   readonly plugins: readonly PluginStatus[];
+}
+
+export interface ReadinessStatus {
+  readonly status: HealthStatus;
+  /** As `HealthService.report` gives them, with times as text. */
+  readonly checks: readonly (Omit<CheckReport, 'observedAt'> & { readonly observedAt?: string })[];
 }
 
 export interface PluginStatus {
@@ -68,10 +74,10 @@ export async function describeService({ plan, lifecycle, container, running }: R
   };
 }
 
-function readinessOf(container: Container): HealthReport {
+function readinessOf(container: Container): ReadinessStatus {
   // It is gone at the very end of a stop.
   if (!container.isBound(HealthService)) return { status: 'fail', checks: [] };
-  return safeCopy(container.get(HealthService).report('ready')) as HealthReport;
+  return safeCopy(container.get(HealthService).report('ready')) as ReadinessStatus;
 }
 
 async function describePlugin(plugin: RunningPlugin): Promise<PluginStatus> {

@@ -61,6 +61,10 @@ test('an operator holds a breaker open, is told how to let go, and lets go', asy
   expect(await kernel.kernel.operate('retry', 'hold', ['mail', 'open'])).toBe(
     'The breaker of "mail" is held open until it is released or the process ends.',
   );
+  expect(kernel.logger.find('An operator has changed something')).toMatchObject({
+    level: 'info',
+    facts: { plugin: 'retry', operation: 'hold' },
+  });
   await expect(policy.execute(async () => 'done', call)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
   expect((await retry()).findings).toMatchObject([
     { hint: 'Somebody holds it; to let go: keelson do retry release mail' },
