@@ -65,10 +65,13 @@ export class PluginBindings {
   /** Runs `register`; when it throws, nothing it bound is left. */
   async load(register: (bind: Bind, decorate: Decorate) => void | Promise<void>): Promise<void> {
     const { key, instance } = this.#planned;
-    const module = new ContainerModule(({ bind, onActivation }) =>
+    const module: ContainerModule = new ContainerModule(({ bind, onActivation }) =>
       register(
         recordBindings(
-          bind,
+          token => {
+            if (this.#module !== module) throw tooLate(token, this.#planned);
+            return bind(token);
+          },
           key,
           instance,
           record => this.#registry.add(record, this.#planned),
@@ -137,6 +140,16 @@ function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): Kee
     message: `${plugin} (${use}) binds ${tokenName(token)}, but does not say that it provides it.`,
     hint: 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.',
     facts: { plugin, token: tokenName(token) },
+  });
+}
+
+/** A register hook that was given up may go on; nobody would take back what it binds. */
+function tooLate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${key} (${use}) binds ${tokenName(token)} after its registration has ended.`,
+    hint: 'Bind everything in `register`, and let it wait for nothing.',
+    facts: { plugin: key, token: tokenName(token) },
   });
 }
 

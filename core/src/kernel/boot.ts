@@ -67,9 +67,9 @@ export async function boot(
   };
 
   for (const plugin of running) plugin.leaveOut(only !== undefined);
-  if (!(await step(running, plugin => plugin.import()))) return false;
+  if (!(await step(running, plugin => plugin.import(cancel)))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
-  for (const plugin of running) await step([plugin], () => plugin.register());
+  for (const plugin of running) if (!cancel.aborted) await step([plugin], () => plugin.register(cancel));
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
   if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
   const chosen = only === undefined ? undefined : withNeeds(running.filter(only), plan);

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Clock } from '../clock.js';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { displayPath } from '../config/place.js';
@@ -8,6 +9,12 @@ import type { Findings, Problem } from '../config/problem.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
+import { runWithin } from './run-within.js';
+
+/** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
+export const standardStartTimeoutMs = 30_000;
+
+class ImportTimeout extends Error {}
 
 /** An implementation that was found for an entry of the configuration. */
 export interface Candidate {
@@ -145,11 +152,17 @@ function siblings(file: string): string[] {
 /**
  * The manifest of a candidate, checked. Undefined when it cannot be imported or is not one; why is in `findings`.
  */
-export async function readManifest(candidate: Candidate, findings: Findings): Promise<PluginManifest | undefined> {
+export async function readManifest(
+  candidate: Candidate,
+  findings: Findings,
+  clock: Clock,
+): Promise<PluginManifest | undefined> {
   const { entry } = candidate;
+  const timeoutMs = entry.settings.startTimeoutMs ?? standardStartTimeoutMs;
   const place = { path: `plugins.${entry.key}.use`, origin: entry.origin };
   try {
-    const manifest = await candidate.manifest();
+    const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
+    const manifest = await runWithin({ clock, timeoutMs, work: candidate.manifest, onTimeout, heeds: false });
     const faults = checkManifest(manifest);
     if (faults.length === 0) return manifest;
     findings.problem({
@@ -176,6 +189,8 @@ function importFailed(entry: ConfigEntry, error: unknown): Problem {
 
 function importAdvice(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (error instanceof ImportTimeout)
+    return 'Look at what the module waits for at its top level, and move it into `start`.';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
   return 'Correct the module; importing a plugin must not connect to anything nor throw.';
 }

@@ -79,8 +79,8 @@ export function hookTimedOut(
   waitsFor: string | undefined,
   last: unknown,
 ): KeelsonError {
-  const starting = hook === 'start' || hook === 'ready';
-  const stopping = hook === 'drain' || hook === 'stop';
+  const starting = ['import', 'instrument', 'register', 'start', 'ready'].includes(hook);
+  const stopping = ['drain', 'stop', 'deactivation'].includes(hook);
   const waited = waitsFor === undefined ? '' : `; it was waiting for ${waitsFor}`;
   const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
   return new KeelsonError({

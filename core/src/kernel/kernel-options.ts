@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, systemClock } from '../clock.js';
 import type { Variables } from '../config/variables.js';
 import type { Plugin } from '../plugin/plugin.js';
 import type { PlannedPlugin, PlanRequest } from './plan.js';
@@ -35,6 +35,7 @@ export function planRequest(options: KernelOptions): PlanRequest {
     variables,
     overrides: options.overrides ?? {},
     plugins: options.plugins ?? {},
+    clock: options.clock ?? systemClock,
     ...(options.directory !== undefined && { directory: options.directory }),
   };
 }

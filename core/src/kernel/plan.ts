@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import { type ConfigEntry, type ConfigRequest, type LoadedConfig, loadConfig } from '../config/load-config.js';
 import type { MapNode } from '../config/node.js';
 import { formatOrigin, type Origin } from '../config/place.js';
@@ -7,7 +8,7 @@ import type { Settings } from '../config/settings.js';
 import type { Shape } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
-import { type Candidate, findCandidate, readManifest } from './candidate.js';
+import { type Candidate, findCandidate, readManifest, standardStartTimeoutMs } from './candidate.js';
 import { checkPlan } from './check-plan.js';
 import { decoratorsOf } from './decorations.js';
 import { dependencies } from './dependencies.js';
@@ -72,6 +73,8 @@ export interface Plan {
 export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
   /** Plugins given in code, by key, instead of what `use` names. */
   readonly plugins: Readonly<Record<string, Plugin>>;
+  /** For the time a manifest may take to be imported. */
+  readonly clock: Clock;
   /**
    * Called once, when the telemetry plugin is known to be sound and before any file of the service is imported; not
    * called when something is wrong already.
@@ -90,7 +93,7 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
 
   const drafts = new Map<Candidate, PlannedPlugin>();
   const add = async (candidate: Candidate) => {
-    const draft = await draftOf(candidate, config);
+    const draft = await draftOf(candidate, config, request.clock);
     if (draft === undefined) return;
     drafts.set(candidate, draft);
     findings.problems.push(...manifestFindings(draft, config));
@@ -118,9 +121,9 @@ function withPlugins({ overrides, plugins }: PlanRequest): Record<string, unknow
   return { ...overrides, plugins: { ...written, ...Object.fromEntries(chosen) } };
 }
 
-async function draftOf(candidate: Candidate, config: LoadedConfig): Promise<PlannedPlugin | undefined> {
+async function draftOf(candidate: Candidate, config: LoadedConfig, clock: Clock): Promise<PlannedPlugin | undefined> {
   const { entry } = candidate;
-  const manifest = await readManifest(candidate, config.findings);
+  const manifest = await readManifest(candidate, config.findings, clock);
   if (manifest === undefined) return undefined;
   const { value, node, shape } = await readValues({
     node: entry.node,
@@ -142,7 +145,7 @@ async function draftOf(candidate: Candidate, config: LoadedConfig): Promise<Plan
     values: { node, shape },
     entry,
     optional: entry.settings.optional,
-    startTimeoutMs: entry.settings.startTimeoutMs ?? manifest.startTimeoutMs ?? 30_000,
+    startTimeoutMs: entry.settings.startTimeoutMs ?? manifest.startTimeoutMs ?? standardStartTimeoutMs,
     stopTimeoutMs: entry.settings.stopTimeoutMs ?? manifest.stopTimeoutMs ?? 10_000,
     needs: new Map(),
     level: 0,

@@ -59,15 +59,16 @@ async function revivePlugin(
 async function attempt(plugin: RunningPlugin, stopping: AbortSignal): Promise<void> {
   plugin.renew();
   const steps = [
-    () => plugin.import(),
-    () => plugin.register(),
+    () => plugin.import(stopping),
+    () => plugin.register(stopping),
     () => plugin.start(stopping),
     () => plugin.ready(stopping),
   ];
   for (const step of steps) {
     await step();
     if (plugin.error === undefined) continue;
-    await plugin.giveUp();
+    // The stop has its own time for it, and reports on it.
+    if (!stopping.aborted) await plugin.giveUp();
     return;
   }
 }

@@ -9,6 +9,8 @@ export interface RunWithin<T> {
   readonly work: (signal: AbortSignal) => T | Promise<T>;
   /** What to throw when the time is over; `last` is what the work threw once it was told, when it did so at once. */
   readonly onTimeout: (last: unknown) => Error;
+  /** Whether the work is given the signal at all; one that is not has no last word. Default true. */
+  readonly heeds?: boolean;
 }
 
 /** How long work that was told to give up may take to say why it had not finished. */
@@ -18,7 +20,14 @@ const partingMs = 250;
  * Runs work, but waits no longer than its time. Work that does not heed its signal goes on unattended; what it throws
  * later is dropped.
  */
-export async function runWithin<T>({ clock, timeoutMs, cancel, work, onTimeout }: RunWithin<T>): Promise<T> {
+export async function runWithin<T>({
+  clock,
+  timeoutMs,
+  cancel,
+  work,
+  onTimeout,
+  heeds = true,
+}: RunWithin<T>): Promise<T> {
   cancel?.throwIfAborted();
   const over = Symbol('over');
   const time = new AbortController();
@@ -28,7 +37,7 @@ export async function runWithin<T>({ clock, timeoutMs, cancel, work, onTimeout }
   try {
     const ended = await Promise.race([running.then(value => ({ value })), aborted(signal)]);
     if (ended !== undefined) return ended.value;
-    const last = await parting(running, clock);
+    const last = heeds ? await parting(running, clock, Math.min(partingMs, timeoutMs)) : undefined;
     throw time.signal.aborted ? onTimeout(last) : cancel?.reason;
   } finally {
     timer.cancel();
@@ -42,13 +51,13 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   });
 }
 
-async function parting(running: Promise<unknown>, clock: Clock): Promise<unknown> {
+async function parting(running: Promise<unknown>, clock: Clock, longestMs: number): Promise<unknown> {
   const waited = new AbortController();
   const settled = running.then(
     () => undefined,
     (error: unknown) => error,
   );
-  const pause = clock.sleep(partingMs, waited.signal).catch(() => undefined);
+  const pause = clock.sleep(longestMs, waited.signal).catch(() => undefined);
   try {
     return await Promise.race([settled, pause]);
   } finally {

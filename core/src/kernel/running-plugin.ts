@@ -99,20 +99,24 @@ export class RunningPlugin {
   }
 
   /** Called alone for telemetry, before anything instrumented is imported. */
-  async instrument(): Promise<void> {
+  async instrument(cancel: AbortSignal | undefined): Promise<void> {
+    const { startTimeoutMs } = this.planned;
     await this.#step('import', async () => {
-      await this.#import();
-      await this.#plugin?.instrument?.(this.#context());
+      await this.#import(cancel);
+      await this.#within('instrument', startTimeoutMs, cancel, () => this.#plugin?.instrument?.(this.#context()));
     });
   }
 
-  async import(): Promise<void> {
-    if (this.#plugin === undefined) await this.#step('import', () => this.#import());
+  async import(cancel: AbortSignal): Promise<void> {
+    if (this.#plugin === undefined) await this.#step('import', () => this.#import(cancel));
   }
 
-  async register(): Promise<void> {
+  async register(cancel: AbortSignal): Promise<void> {
+    const { startTimeoutMs } = this.planned;
     await this.#step('register', async () => {
-      await this.#bindings.load((bind, decorate) => this.#plugin?.register?.({ ...this.#context(), bind, decorate }));
+      await this.#within('register', startTimeoutMs, cancel, () =>
+        this.#bindings.load((bind, decorate) => this.#plugin?.register?.({ ...this.#context(), bind, decorate })),
+      );
       const missing = this.#provided.filter(token => !this.#bindings.has(token)).map(tokenName);
       if (missing.length > 0) throw notBound(this.planned, missing);
     });
@@ -193,16 +197,20 @@ export class RunningPlugin {
     await this.#hook('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs));
   }
 
-  /** Takes its bindings back; their deactivations run. */
-  async unload(): Promise<void> {
+  /**
+   * Takes its bindings back; their deactivations run.
+   *
+   * @throws what a deactivation threw, or `KERNEL_STOP_TIMEOUT`.
+   */
+  async unload(timeoutMs: number): Promise<void> {
     this.#standby?.stepIn();
-    await this.#bindings.unload();
+    await this.#within('deactivation', timeoutMs, undefined, () => this.#bindings.unload());
   }
 
   /** Cleans up after a failure, so that it can be tried again from `register` on. What fails in it is dropped. */
   async giveUp(): Promise<void> {
     await this.stop(this.planned.stopTimeoutMs).catch(() => undefined);
-    await this.unload().catch(() => undefined);
+    await this.unload(this.planned.stopTimeoutMs).catch(() => undefined);
     this.#letIn = false;
   }
 
@@ -247,8 +255,9 @@ export class RunningPlugin {
     }
   }
 
-  async #import(): Promise<void> {
-    this.#plugin = await this.planned.load();
+  async #import(cancel: AbortSignal | undefined): Promise<void> {
+    const { load, startTimeoutMs } = this.planned;
+    this.#plugin = await this.#within('import', startTimeoutMs, cancel, load);
   }
 
   async #warm(token: ServiceToken): Promise<void> {
@@ -272,7 +281,8 @@ export class RunningPlugin {
     work: (signal: AbortSignal) => T | Promise<T>,
   ): Promise<T> {
     const onTimeout = (last: unknown) => hookTimedOut(this.key, hook, timeoutMs, this.#waitsFor, last);
-    return runWithin({ clock: this.#surroundings.clock, timeoutMs, cancel, work, onTimeout });
+    const heeds = !['import', 'instrument', 'register', 'deactivation'].includes(hook);
+    return runWithin({ clock: this.#surroundings.clock, timeoutMs, cancel, work, onTimeout, heeds });
   }
 
   get #provided() {

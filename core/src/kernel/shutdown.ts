@@ -28,6 +28,7 @@ export interface Shutdown {
 export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   const { clock, settings } = shutdown;
   const startedAt = clock.now();
+  const budget = Deadline.after(settings.budgetMs, clock);
   const deadline = Deadline.after(Math.max(0, settings.budgetMs - settings.flushMs), clock);
   const tallies = new Map(shutdown.plugins.map(plugin => [plugin, new Tally(plugin.key)]));
   const keepers = keepersOf(shutdown.plugins);
@@ -58,7 +59,7 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
     await each(stop, [...keepers]);
   });
   // After all of them, because until now a late line or a late look-up must still find its service.
-  await each((plugin, tally) => tally.stop(clock, () => plugin.unload()));
+  await each((plugin, tally) => tally.stop(clock, () => plugin.unload(budget.remainingMs())));
 
   const plugins = [...tallies.values()].map(tally => tally.report());
   return {

@@ -38,7 +38,8 @@ export class Start {
   /** @throws PlanError when the plan does not hold. */
   static async plan(options: KernelOptions): Promise<Start> {
     const start = new Start(options);
-    const plan = await makePlan({ ...planRequest(options), beforeImports: (...given) => start.#instrument(...given) });
+    const made = makePlan({ ...planRequest(options), beforeImports: (...given) => start.#instrument(...given) });
+    const plan = await unlessCancelled(made, options.signal);
     if (plan.problems.length > 0) throw new PlanError(plan);
     start.#plan = plan;
     start.#planMs = start.clock.now() - start.#startedAt;
@@ -158,7 +159,7 @@ export class Start {
   async #instrument(planned: PlannedPlugin, { directory, environment, settings }: LoadedConfig): Promise<void> {
     const place = { directory, environment, service: settings.service };
     this.#early = new RunningPlugin(planned, this.#surroundings(place));
-    await this.#early.instrument();
+    await this.#early.instrument(this.options.signal);
   }
 
   #adopt(planned: PlannedPlugin, surroundings: Surroundings): RunningPlugin {
@@ -174,6 +175,19 @@ export class Start {
     const registry = new BindingRegistry([]);
     const serving = this.options.only === undefined;
     return { container, clock, lifecycle, directory, environment, service, registry, standbys: new Map(), serving };
+  }
+}
+
+/** What a plan imports does not heed signals: it goes on unattended. */
+async function unlessCancelled(plan: Promise<Plan>, signal: AbortSignal | undefined): Promise<Plan> {
+  const cancelled = Promise.withResolvers<never>();
+  const onAbort = () => cancelled.reject(startCancelled(String(signal?.reason)));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  try {
+    return await Promise.race([plan, cancelled.promise]);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
