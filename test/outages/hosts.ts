@@ -31,8 +31,8 @@ export class Hosts {
   }
 
   /** Servers with a database for the service. */
-  static async open(databaseName: string, { standby = false }): Promise<Hosts> {
-    const { servers, promote } = standby ? await aPair() : await aServer();
+  static async open(databaseName: string, { standby = false, smallDisk = false }): Promise<Hosts> {
+    const { servers, promote } = standby ? await aPair() : await aServer(smallDisk);
     try {
       await servers[0].createDatabase(databaseName);
       const [first, ...others] = servers;
@@ -124,8 +124,8 @@ interface Servers {
   readonly promote: () => Promise<void>;
 }
 
-async function aServer(): Promise<Servers> {
-  const server = await startPostgres({ settings });
+async function aServer(smallDisk: boolean): Promise<Servers> {
+  const server = await startPostgres({ settings, smallDisk });
   return { servers: [server], promote: async () => {} };
 }
 

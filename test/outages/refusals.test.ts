@@ -7,7 +7,7 @@ import { Stage } from './stage.js';
 let stage: Stage;
 
 beforeAll(async () => {
-  stage = await Stage.open();
+  stage = await Stage.open({ smallDisk: true });
 });
 
 afterAll(async () => {

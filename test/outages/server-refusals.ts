@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { type Account, countRefused, refusedUnits } from './account.js';
+import { fillDisk } from './full-disk.js';
 import type { Outage } from './outage.js';
-import { databaseName, poolMax, type Stage } from './stage.js';
+import { poolMax, type Stage } from './stage.js';
 
 /** Takes every connection that the server has left for roles like ours. */
 async function takeAllConnections(url: string): Promise<pg.Client[]> {
@@ -31,11 +32,6 @@ async function full(stage: Stage, ms: number): Promise<readonly number[]> {
   return [performance.now()];
 }
 
-const diskFull = `
-  create function disk_full() returns trigger language plpgsql as
-    $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
-  create trigger disk_full before insert on orders execute function disk_full()`;
-
 export const serverRefusals: readonly Outage[] = [
   {
     name: 'too many connections (53300): others have taken all',
@@ -60,11 +56,12 @@ export const serverRefusals: readonly Outage[] = [
   },
   {
     name: 'disk full (53100)',
+    stage: { smallDisk: true },
     shows: 'by itself',
     async strike({ server }, _measure, stream) {
-      await server.query(diskFull, [], databaseName);
+      const empty = await fillDisk(server);
       await stream.endsWith('DATABASE_QUERY_FAILED', 20);
-      await server.query('drop function disk_full cascade', [], databaseName);
+      await empty();
       return [performance.now()];
     },
     expect(account: Account) {

@@ -21,6 +21,8 @@ export const poolMax = 10;
 export interface StageOptions {
   /** With a second server that follows the first, and has each commit before it is acknowledged. Default false. */
   readonly standby?: boolean;
+  /** With a small file system of its own, where that is possible. Default false. */
+  readonly smallDisk?: boolean;
 }
 
 export interface ServiceOptions {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { guard, release } from './guardian.js';
 import { findPostgres, postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
 import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
+import { withSmallDisk } from './small-disk.js';
 
 /**
  * How PostgreSQL stops: `smart` waits for clients to leave, `fast` ends their transactions (57P01) and closes cleanly,
@@ -23,14 +24,16 @@ export class PostgresProcess {
   readonly dataDirectory: string;
   readonly #logFile: string;
   readonly #settings: Settings;
+  readonly #smallDisk: string | undefined;
   #pid: number | undefined;
   #frozen: readonly number[] = [];
   #leftBehind: readonly number[] = [];
 
-  constructor(directory: string, settings: Settings) {
+  constructor(directory: string, settings: Settings, smallDisk?: string) {
     this.dataDirectory = join(directory, 'data');
     this.#logFile = join(directory, 'log');
     this.#settings = settings;
+    this.#smallDisk = smallDisk;
   }
 
   get pid(): number | undefined {
@@ -97,7 +100,10 @@ export class PostgresProcess {
     const { postgres } = await findPostgres();
     const settings = Object.entries(this.#settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const log = openSync(this.#logFile, 'a');
-    const child = spawn(postgres, ['-D', this.dataDirectory, ...settings], {
+    const words = ['-D', this.dataDirectory, ...settings];
+    const [command, args] =
+      this.#smallDisk === undefined ? [postgres, words] : withSmallDisk(this.#smallDisk, postgres, words);
+    const child = spawn(command, args, {
       ...postgresIdentity,
       cwd: '/',
       env: postgresEnvironment,

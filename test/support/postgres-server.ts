@@ -3,6 +3,7 @@ import pg from 'pg';
 import { freePort } from './free-port.js';
 import { clusterDirectory, createCluster, removeDirectory, superuser } from './postgres-binaries.js';
 import { PostgresProcess, type Settings, type StopMode } from './postgres-process.js';
+import { canHaveSmallDisk, makeSmallDisk } from './small-disk.js';
 
 export interface PostgresOptions {
   /** Server settings: `{ max_connections: 20, deadlock_timeout: '50ms' }`. */
@@ -12,6 +13,8 @@ export interface PostgresOptions {
    * against everything but a crash of the machine (a `kill -9` of the server included).
    */
   fsync?: boolean;
+  /** With a `smallDisk`, if possible. Default false. */
+  smallDisk?: boolean;
   /** Fills the data directory, which does not exist yet. Default: a fresh cluster. */
   prepare?: (dataDirectory: string) => Promise<void>;
 }
@@ -25,6 +28,11 @@ export interface PostgresServer extends AsyncDisposable {
   /** Of the postmaster; undefined while stopped. */
   readonly pid: number | undefined;
   readonly dataDirectory: string;
+  /**
+   * A directory for tablespaces with a file system of a few megabytes, empty after each start. Undefined when it was not
+   * asked for, or cannot be had here.
+   */
+  readonly smallDisk: string | undefined;
   /** Resolves when the server accepts connections, crash recovery included. Does nothing when it runs. */
   start(): Promise<void>;
   /** Resolves when every process of the server is gone. Does nothing when it is stopped. Default mode `fast`. */
@@ -51,7 +59,8 @@ export interface PostgresServer extends AsyncDisposable {
 
 /** Starts a PostgreSQL 18 of its own for a test, in about 0.1 s. It ends with this process at the latest. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const server = new LocalPostgres(await freePort(), options);
+  const hasSmallDisk = options.smallDisk === true && (await canHaveSmallDisk());
+  const server = new LocalPostgres(await freePort(), { ...options, smallDisk: hasSmallDisk });
   try {
     await (options.prepare ?? createCluster)(server.dataDirectory);
     await server.start();
@@ -75,11 +84,14 @@ export async function createApplicationRole(server: Pick<PostgresServer, 'query'
 class LocalPostgres implements PostgresServer {
   readonly host = '127.0.0.1';
   readonly port: number;
+  readonly smallDisk: string | undefined;
   readonly #process: PostgresProcess;
 
-  constructor(port: number, { fsync = false, settings }: PostgresOptions) {
+  constructor(port: number, { fsync = false, smallDisk = false, settings }: PostgresOptions) {
+    const directory = clusterDirectory({ onDisk: fsync });
     this.port = port;
-    this.#process = new PostgresProcess(clusterDirectory({ onDisk: fsync }), {
+    this.smallDisk = smallDisk ? makeSmallDisk(directory) : undefined;
+    const all = {
       port,
       listen_addresses: this.host,
       unix_socket_directories: '',
@@ -90,7 +102,8 @@ class LocalPostgres implements PostgresServer {
       io_method: 'sync',
       shared_buffers: '32MB',
       ...settings,
-    });
+    };
+    this.#process = new PostgresProcess(directory, all, this.smallDisk);
   }
 
   get url(): string {
