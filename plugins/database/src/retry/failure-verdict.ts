@@ -88,6 +88,19 @@ export function judge(error: unknown, phase: FailurePhase, readOnly = false): Fa
 }
 
 /**
+ * The verdict on an attempt that was ended while nobody got an answer: only a server that had been asked kept silent,
+ * not one that was still waited for behind others.
+ */
+export function judgeSilence({ reached, answered }: { reached: boolean; answered: boolean }): FailureVerdict {
+  return { retry: false, availability: reached && !answered ? 'down' : 'unknown' };
+}
+
+/** True for what a retry policy asks about when an attempt was ended rather than failed. */
+export function isSilence(error: unknown): boolean {
+  return isKeelsonError(error, 'RETRY_ATTEMPT_TIMEOUT');
+}
+
+/**
  * The verdict on a failure of what several servers may answer: that one of them was lost under it says nothing of the
  * others; that none could be `reached` does.
  */

@@ -6,7 +6,7 @@ import { withOpening } from '../driver/session-driver.js';
 import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
+import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessions } from './open-sessions.js';
@@ -26,6 +26,8 @@ export interface SessionOpenerParts {
   readonly current: CurrentSession;
   readonly open: OpenSessions;
   readonly clock: Clock;
+  /** Aborts when the driver has closed: nobody can be asked any more. */
+  readonly closed: AbortSignal;
   readonly logger: Logger;
   readonly observer: StatementObserver;
   readonly defaultTimeoutMs: number;
@@ -42,7 +44,7 @@ export class SessionOpener {
 
   constructor(parts: SessionOpenerParts) {
     this.#parts = parts;
-    this.#resolver = new CommitResolver(parts.driver, parts.clock);
+    this.#resolver = new CommitResolver(parts.driver, parts.clock, parts.closed);
   }
 
   deadlineOf(options: OpenSessionOptions): Deadline {
@@ -81,7 +83,10 @@ export class SessionOpener {
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, transaction, signal) }),
     });
     const em = fork();
-    await withOpening(transaction, () => em.begin());
+    await withOpening(transaction, () => em.begin()).catch((error: unknown) => {
+      stopWatching();
+      throw error;
+    });
     const leave = this.#parts.open.enter();
     return new UnitSession({
       id: this.#nextId(),
@@ -113,11 +118,11 @@ export class SessionOpener {
     signal: AbortSignal,
   ): Promise<T> {
     const { name, elsewhere } = this.#parts.targetOf(options);
+    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, transaction.reached) : verdict);
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     const attempt = () =>
       first().catch((error: unknown) => {
-        verdict = judge(error, 'acquire', options.readOnly);
-        if (elsewhere) verdict = judgedElsewhere(verdict, transaction.reached);
+        verdict = seen(judge(error, 'acquire', options.readOnly));
         throw translate(error);
       });
     return this.#parts.retry.execute(attempt, {
@@ -127,7 +132,7 @@ export class SessionOpener {
       deadline,
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      classify: () => verdict,
+      classify: error => (isSilence(error) ? seen(judgeSilence(transaction)) : verdict),
     });
   }
 

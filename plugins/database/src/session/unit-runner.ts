@@ -1,7 +1,17 @@
-import type { Attempt, Clock, Deadline, ExecuteOptions, Logger, RetryPolicy, Telemetry } from '@keelson/core';
+import type {
+  Attempt,
+  Clock,
+  Deadline,
+  ExecuteOptions,
+  FailureVerdict,
+  Logger,
+  RetryPolicy,
+  Telemetry,
+} from '@keelson/core';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
+import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
 import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -54,6 +64,8 @@ class Unit<T> {
   readonly #deadline: Deadline;
   readonly #startedAt: number;
   #last: UnitSession | undefined;
+  /** Of the last attempt whose work has resolved. */
+  #result: { readonly value: T } | undefined;
   /** Known already, while the server still rolls back. */
   #leaving: { readonly error: unknown } | undefined;
 
@@ -84,6 +96,11 @@ class Unit<T> {
       metrics.session(this.#name, this.durationMs, this.attempts, undefined);
       return result;
     } catch (error) {
+      // What runs after the commit may take longer than there is time; the unit is done all the same.
+      if (this.#last?.state === 'committed' && this.#result !== undefined) {
+        metrics.session(this.#name, this.durationMs, this.attempts, undefined);
+        return this.#result.value;
+      }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
       const final = this.#leaving?.error ?? this.#last?.abandoned(error, reason) ?? this.#last?.endedBy ?? error;
       metrics.session(this.#name, this.durationMs, this.attempts, final);
@@ -104,9 +121,17 @@ class Unit<T> {
       // How long a session may take is said by its own deadline, which ends it on the server too.
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       ...(signal && { signal }),
-      classify: () => this.#last?.verdict ?? { retry: false, availability: 'unknown' },
+      classify: error => this.#judge(error),
       onRetry: event => this.#tellRetry(event),
     };
+  }
+
+  #judge(error: unknown): FailureVerdict {
+    const session = this.#last;
+    if (session === undefined) return { retry: false, availability: 'unknown' };
+    if (!isSilence(error)) return session.verdict;
+    const verdict = judgeSilence(session.transaction);
+    return this.#target.elsewhere ? judgedElsewhere(verdict, session.transaction.reached) : verdict;
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
@@ -123,6 +148,7 @@ class Unit<T> {
     const { onWell, onDown } = this.#parts;
     try {
       const result = await session.run(() => this.#work(session.em, session));
+      this.#result = { value: result };
       await session.commit();
       // A replica that answers says nothing of the server that takes writes.
       if (session.transaction.answered && !this.#target.elsewhere) onWell();

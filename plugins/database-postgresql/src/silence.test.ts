@@ -1,0 +1,80 @@
+import type { DatabaseService } from '@keelson/database';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.js';
+import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
+import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+
+const poolMax = 4;
+/** Above `silenceMs`, so that it tells. */
+const policies = { default: { breaker: { minimumCalls: poolMax, silenceMs: 300 } } };
+
+describe('a server that says nothing', () => {
+  let server: PostgresServer;
+  let retry: OpossumRetryPolicy;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.dispose());
+  beforeEach(async () => {
+    retry = new OpossumRetryPolicy({ options: { policies } });
+    service = createPostgresqlService({ url: server.url, retry, options: { pool: { max: poolMax } } });
+    database = service.database;
+    await database.connect();
+  });
+  afterEach(async () => {
+    server.thaw();
+    await service[Symbol.asyncDispose]();
+    retry.stop();
+  });
+
+  const breaker = () => retry.describe().find(({ target }) => target === 'database')?.breaker;
+  const all = (work: () => Promise<unknown>) => Promise.allSettled(Array.from({ length: poolMax }, work));
+  const unit = () => database.session(em => em.execute('select 1'), { timeoutMs: 600 });
+  const opened = async () => {
+    await using session = await database.openSession({ timeoutMs: 600 });
+    await session.em.execute('select 1');
+  };
+
+  for (const [what, work] of [
+    ['units of work', unit],
+    ['sessions of requests', opened],
+  ] as const) {
+    test(`opens the breaker for ${what} when their deadlines pass, and closes it when it speaks again`, async () => {
+      await all(work);
+      server.freeze();
+      await all(work);
+      expect(breaker()).toMatchObject({ state: 'open', lastCause: { code: 'RETRY_ATTEMPT_TIMEOUT' } });
+      server.thaw();
+      await eventually(async () => {
+        await work();
+        expect(breaker()?.state).toBe('closed');
+      });
+    });
+  }
+
+  test('is not meant when callers give up who only waited for a connection that others hold', async () => {
+    const held = await Promise.all(Array.from({ length: poolMax }, () => database.openSession()));
+    for (const session of held) await session.em.execute('select 1');
+    const impatient = () => database.session(em => em.execute('select 1'), { signal: AbortSignal.timeout(400) });
+    const outcomes = await all(impatient);
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(poolMax).fill('rejected'));
+    expect(breaker()?.state).toBe('closed');
+    for (const session of held) await session.rollback();
+  });
+
+  test('is not meant when the work of sessions waits for something else', async () => {
+    await all(() =>
+      database.session(
+        async (_em, session) => {
+          await new Promise(resolve => session.signal.addEventListener('abort', resolve));
+        },
+        { timeoutMs: 600 },
+      ),
+    );
+    expect(breaker()?.state).toBe('closed');
+  });
+});
