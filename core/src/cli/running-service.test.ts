@@ -26,14 +26,14 @@ async function started(settings: object = {}): Promise<Run> {
 }
 
 /** Runs a command for the service of `run`, in this process. */
-async function ask({ folder }: Run, words: string[], variables: Record<string, string> = {}) {
+async function ask({ folder }: Run, [command = '', ...words]: string[], variables: Record<string, string> = {}) {
   vi.stubEnv('TMPDIR', variables.TMPDIR ?? folder.directory);
   const said = { out: '', err: '' };
   const tell = (where: 'out' | 'err') => (text: string) => {
     said[where] += `${text}\n`;
   };
   const terminal = { variables, out: tell('out'), err: tell('err') };
-  const code = await runCommand([...words, '--config', folder.config], terminal);
+  const code = await runCommand([command, '--config', folder.config, ...words], terminal);
   vi.unstubAllEnvs();
   return { code, ...said };
 }
@@ -143,14 +143,21 @@ test('a service that cannot make its socket, or may not, runs all the same', asy
   const off = keelson(files, ['start'], { KEELSON_CONTROL__ENABLED: 'false' });
   await off.until('shop ready in');
   expect((await ask(off, ['status'])).err).toContain('CLI_INSTANCE_MISSING');
+  off.folder.write('may-stop', '');
+  off.child.kill('SIGTERM');
+  expect((await off.ended).code).toBe(0);
   expect(readdirSync(off.folder.directory).filter(name => name.startsWith('keelson-'))).toEqual([]);
 });
 
 test('control.directory is where the socket is kept, beside the configuration when it is relative', async () => {
-  const run = keelson(
-    { 'keelson.yaml': config({}, { control: { directory: 'run' } }), 'orders.js': orders, 'run/x': '' },
-    ['start'],
-  );
+  const files = {
+    'etc/keelson.yaml': config({}, { control: { directory: '../run' } }),
+    'etc/orders.js': orders,
+    'run/x': '',
+  };
+  const run = keelson(files, ['start', '--config', 'etc/keelson.yaml']);
   await listening(run, 1, run.folder.path('run'));
-  expect((await ask(run, ['status'], { TMPDIR: run.folder.path('nothing') })).code).toBe(0);
+  const elsewhere = { TMPDIR: run.folder.path('nothing') };
+  const { code, out } = await ask(run, ['status', '--config', run.folder.path('etc/keelson.yaml')], elsewhere);
+  expect([code, out]).toEqual([0, expect.stringContaining(`pid ${run.child.pid}`)]);
 });
