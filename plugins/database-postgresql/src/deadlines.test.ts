@@ -16,12 +16,13 @@ const atOnceMs = 500;
 describe('a session at its deadline', () => {
   let server: PostgresServer;
   let proxy: TcpProxy;
+  let url: string;
   let service: PostgresqlService;
   let database: DatabaseService;
 
   beforeAll(async () => {
     server = await startPostgres();
-    const url = await server.createDatabase('deadlines');
+    url = await server.createDatabase('deadlines');
     await using setup = createPostgresqlService({ url });
     await setup.database.connect();
     await setup.database.migrate();
@@ -283,17 +284,32 @@ describe('a session at its deadline', () => {
   });
 
   test('leaves no socket behind: neither its own nor that of the cancel request', async () => {
-    await reopen({ session: { cancelGraceMs: 200 } });
+    await service[Symbol.asyncDispose]();
+    service = createPostgresqlService({ url, options: { session: { cancelGraceMs: 200 } } });
+    database = service.database;
+    await database.connect();
+    const sockets = () => process.getActiveResourcesInfo().filter(kind => kind === 'TCPSocketWrap').length;
     const session = await begun(300);
-    const before = proxy.open;
-    await proxy.setMode('blackhole');
+    const before = sockets();
+    server.freeze();
     await lateness(session.em.execute('select 1'), session);
-    await session.rollback();
-    await eventually(() => expect(proxy.counters.connections).toBeGreaterThan(before));
-    await atRest();
-    await proxy.setMode('pass');
-    // What is left is the connection for questions.
-    await eventually(() => expect(proxy.open).toBe(before - 1));
+    await eventually(() => expect(sockets()).toBe(before + 1));
+    await eventually(() => expect(sockets()).toBe(before - 1));
+  });
+
+  test('that waits to hear what became of its COMMIT waits no longer than the service lives', async () => {
+    await reopen({ closeTimeoutMs: 100 });
+    const session = await begun(60_000);
+    await session.em.insert(Author, { email: 'closed@example.org' });
+    await proxy.setMode('blackhole');
+    const committed = expect(session.commit()).rejects.toMatchObject({
+      code: 'DATABASE_AMBIGUOUS_COMMIT',
+      facts: { why: 'the database service was closed before the answer' },
+    });
+    const startedAt = performance.now();
+    await database.disconnect();
+    await committed;
+    expect(performance.now() - startedAt).toBeLessThan(100 + atOnceMs);
   });
 
   test('is waited for by a service that disconnects, within the time it has for that', async () => {

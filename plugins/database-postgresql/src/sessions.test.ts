@@ -1,4 +1,5 @@
-import { ConcurrentUseError, type DatabaseService } from '@keelson/database';
+import { getEventListeners } from 'node:events';
+import { ConcurrentUseError, type DatabaseService, type EntityManager } from '@keelson/database';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -206,8 +207,10 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('is committed for its caller although a subscriber of MikroORM fails after the COMMIT', async () => {
+    await using own = createPostgresqlService({ url: testDatabase.url });
+    await own.database.connect();
     const told: string[] = [];
-    await database.session(async (em, session) => {
+    await own.database.session(async (em, session) => {
       em.getEventManager().registerSubscriber({
         afterTransactionCommit: () => Promise.reject(new Error('of the subscriber')),
       });
@@ -216,8 +219,69 @@ describe('a session on PostgreSQL', () => {
       await em.insert(Author, { email: 'subscribed@example.org' });
     });
     expect(told).toEqual(['committed']);
-    expect(service.logger.find('a subscriber failed after the commit')?.level).toBe('error');
+    expect(own.logger.find('a subscriber failed after the commit')?.level).toBe('error');
     expect(await database.read(em => em.count(Author, { email: 'subscribed@example.org' }))).toBe(1);
+  });
+
+  test('that is committed is done for its caller, also when what runs after the commit takes longer than there is time', async () => {
+    const caller = new AbortController();
+    for (const [ending, email, leave] of [
+      [{ timeoutMs: 200 }, 'slow-callback@example.org', () => {}],
+      [{ signal: caller.signal }, 'left-callback@example.org', () => caller.abort(new Error('gone away'))],
+    ] as const) {
+      const given = await database.session(async (em, session) => {
+        await em.insert(Author, { email });
+        session.onCommit(() => {
+          leave();
+          return new Promise<void>(() => {});
+        });
+        return 'stored';
+      }, ending);
+      expect(given).toBe('stored');
+      expect(await database.read(em => em.count(Author, { email }))).toBe(1);
+    }
+  });
+
+  test('that was to commit while its first statement still waited for a connection is rolled back, and says so', async () => {
+    await using single = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 1 } } });
+    await single.database.connect();
+    await using holder = await single.database.openSession();
+    await holder.em.execute('select 1');
+    const forgotten: Promise<unknown>[] = [];
+    const forget = (em: EntityManager) => forgotten.push(em.execute('select 2').catch(error => error.code));
+    const unit = single.database.session(async em => void forget(em));
+    await expect(unit).rejects.toBeInstanceOf(ConcurrentUseError);
+    await using opened = await single.database.openSession();
+    forget(opened.em);
+    await expect(opened.commit()).rejects.toBeInstanceOf(ConcurrentUseError);
+    expect(await Promise.all(forgotten)).toEqual(['DATABASE_SESSION_CLOSED', 'DATABASE_SESSION_CLOSED']);
+  });
+
+  test('that commits with a stream that nobody reads on ends by its deadline', async () => {
+    const session = await database.openSession({ timeoutMs: 300 });
+    session.em.create(Author, { email: 'behind-a-stream@example.org' });
+    const numbers = session.em
+      .getKysely<{ numbers: { n: number } }>()
+      .selectFrom(sql<{ n: number }>`generate_series(1, 9)`.as('numbers'))
+      .selectAll()
+      .stream(2);
+    await numbers[Symbol.asyncIterator]().next();
+    await expect(session.commit()).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
+    expect(session.state).toBe('rolled back');
+    await eventually(() => expect(database.stats().busy).toBe(0));
+  });
+
+  test('that a subscriber of MikroORM keeps from beginning leaves nothing waiting for its signal', async () => {
+    await using own = createPostgresqlService({ url: testDatabase.url });
+    await own.database.connect();
+    await own.database.session(async em => {
+      em.getEventManager().registerSubscriber({
+        beforeTransactionStart: () => Promise.reject(new Error('of the subscriber')),
+      });
+    });
+    const caller = new AbortController();
+    await expect(own.database.openSession({ signal: caller.signal })).rejects.toThrow('of the subscriber');
+    expect(getEventListeners(caller.signal, 'abort')).toEqual([]);
   });
 
   test('a suspended database lets a session wait, and goes on when it is resumed', async () => {

@@ -26,6 +26,7 @@ import { mayBeElsewhere } from './driver/transaction-settings.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
+import { answered, unanswered } from './health.js';
 import { DatabaseMetrics } from './metrics.js';
 import type { MigrationStatus } from './migrations/migration-status.js';
 import { Migrations } from './migrations/migrations.js';
@@ -72,6 +73,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #openSessions: OpenSessions;
   readonly #metrics: DatabaseMetrics;
   readonly #stopping = new AbortController();
+  readonly #closed = new AbortController();
   readonly #retry: StoppableRetryPolicy;
   readonly #healing: Healing;
   readonly #opener: SessionOpener;
@@ -103,6 +105,7 @@ class DefaultDatabaseService implements DatabaseService {
       current: this.#current,
       open: this.#openSessions,
       clock,
+      closed: this.#closed.signal,
       logger,
       observer: new StatementLog(logger, options.slowStatementMs),
       defaultTimeoutMs: options.session.timeoutMs,
@@ -212,14 +215,9 @@ class DefaultDatabaseService implements DatabaseService {
     try {
       await telemetry.suppress(() => driver.ping(signal));
       this.#seenWell();
-      const latencyMs = clock.now() - startedAt;
-      return this.#answered(latencyMs);
+      return answered(driver, this.state, clock.now() - startedAt);
     } catch (error) {
-      return {
-        status: 'fail',
-        output: 'The database did not answer.',
-        facts: { ...this.#facts(), ...faultFacts(error) },
-      };
+      return unanswered(driver, this.state, error);
     }
   }
 
@@ -296,6 +294,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#retry.stop(() => new DatabaseClosedError());
     if (this.state.is !== 'closed') this.#state.move({ is: 'closed' });
     await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
+    this.#closed.abort(new DatabaseClosedError());
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
   }
 
@@ -354,20 +353,6 @@ class DefaultDatabaseService implements DatabaseService {
     if (outer.transaction.holdsConnection && !driver.capabilities.has('multi-connection')) {
       throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
     }
-  }
-
-  #facts() {
-    const { driver } = this.#parts;
-    const hosts = driver.hosts?.();
-    return { state: this.state.is, pool: driver.stats(), ...(hosts !== undefined && { hosts }) };
-  }
-
-  #answered(latencyMs: number): HealthResult {
-    const facts = { ...this.#facts(), latencyMs };
-    const unfit = facts.hosts?.filter(({ state }) => state === 'lagging' || state === 'away') ?? [];
-    if (unfit.length === 0) return { status: 'pass', facts };
-    const output = `Reads go to other servers: ${unfit.map(({ host, state }) => `${host} is ${state}`).join(', ')}.`;
-    return { status: 'warn', output, facts };
   }
 
   /** A lost connection may be one backend that was ended; only a server that does not answer is lost. */

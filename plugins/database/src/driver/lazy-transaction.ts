@@ -55,6 +55,7 @@ export class LazyTransaction implements DatabaseConnection {
   #failed = false;
   #readers = 0;
   #reached = false;
+  #isRepeating = false;
   #transactionId: string | undefined;
   #unlisten: (() => void) | undefined;
   #rollingBack: Promise<void> | undefined;
@@ -162,7 +163,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   /** Never rejects, and ends by the deadline. What `unanswered` means is for the caller to find out. */
   async commit(): Promise<CommitResult> {
-    if (this.#state.is === 'untouched') {
+    if (this.#state.is === 'untouched' && !this.#isBusy) {
       this.#end(this.#failed ? 'rolled back' : 'committed');
       return this.#failed ? { is: 'rolled back', error: new TransactionFailedError() } : { is: 'committed' };
     }
@@ -170,13 +171,13 @@ export class LazyTransaction implements DatabaseConnection {
       await this.rollback();
       return { is: 'rolled back', error: this.#options.signal.reason };
     }
-    if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
-    const { connection } = this.#state;
-    if (this.#attention.busy) {
+    if (this.#isBusy) {
       const error = new ConcurrentUseError();
       await this.rollback();
       return { is: 'rolled back', error };
     }
+    if (this.#state.is !== 'open') return { is: 'rolled back', error: new SessionClosedError() };
+    const { connection } = this.#state;
     if (this.#failed || connection.status === 'failed transaction') {
       await this.rollback();
       return { is: 'rolled back', error: new TransactionFailedError() };
@@ -243,11 +244,15 @@ export class LazyTransaction implements DatabaseConnection {
   async #statement(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
     if (this.#state.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    this.#assertUsable();
+    this.#isRepeating = true;
     try {
       return await repeatFirst(() => this.#runFirst(statement));
     } catch (error) {
       this.#failed ||= !(error instanceof ConcurrentUseError);
       throw error;
+    } finally {
+      this.#isRepeating = false;
     }
   }
 
@@ -308,6 +313,11 @@ export class LazyTransaction implements DatabaseConnection {
     if (probe === undefined) return results.slice(first);
     this.#transactionId = textOf(last?.rows[0]?.id);
     return results.slice(first, -1);
+  }
+
+  /** A statement runs, or waits to be run. */
+  get #isBusy(): boolean {
+    return this.#attention.busy || this.#isRepeating;
   }
 
   /** What asks for the transaction id, while it is not known and may be given. */

@@ -10,6 +10,7 @@ type Answer = TransactionOutcome | 'no answer' | 'silence';
 /** Answers in turn, the last one again and again; `silence` never answers by itself. */
 const setUp = (...answers: readonly Answer[]) => {
   const clock = new FakeClock();
+  const closing = new AbortController();
   const asked: string[] = [];
   const driver = scriptedDriver({
     capabilities: new Set(answers.length === 0 ? [] : (['commit-resolution'] as const)),
@@ -20,10 +21,10 @@ const setUp = (...answers: readonly Answer[]) => {
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     },
   });
-  const resolver = new CommitResolver(driver, clock);
+  const resolver = new CommitResolver(driver, clock, closing.signal);
   const resolve = (id: string | undefined, verifyCommitted?: () => Promise<boolean>, timeoutMs = 1_000) =>
     resolver.resolve(id, Deadline.after(timeoutMs, clock), verifyCommitted);
-  return { clock, asked, resolve };
+  return { clock, closing, asked, resolve };
 };
 
 describe('what became of a COMMIT that nobody answered', () => {
@@ -74,6 +75,20 @@ describe('what became of a COMMIT that nobody answered', () => {
     expect(await resolution).toMatchObject({ is: 'unknown' });
   });
 
+  test('stays unknown when the service closes first, and nobody is asked any more', async () => {
+    for (const answer of ['silence', 'no answer', 'in progress'] as const) {
+      const { clock, closing, asked, resolve } = setUp(answer);
+      const resolution = resolve('42');
+      await clock.advance(20);
+      closing.abort();
+      await clock.advance(1);
+      const before = asked.length;
+      expect(await resolution).toEqual({ is: 'unknown', why: 'the database service was closed before the answer' });
+      await clock.advance(5_000);
+      expect({ asked: asked.length, pending: clock.pending }).toEqual({ asked: before, pending: 0 });
+    }
+  });
+
   test('stays unknown where the driver cannot ask', async () => {
     const { resolve } = setUp();
     const why = 'this driver cannot ask what became of a transaction';
@@ -99,6 +114,16 @@ describe('the proof of the service itself', () => {
     await clock.advance(1_000);
     expect(await resolution).toEqual({ is: 'committed' });
     expect(askedAt).toBe(500);
+  });
+
+  test('is not waited for after the deadline, and not asked for then', async () => {
+    const { clock, resolve } = setUp('unknown');
+    const resolution = resolve('42', () => new Promise(() => {}));
+    await clock.advance(1_000);
+    expect(await resolution).toEqual({ is: 'unknown', why: 'verifyCommitted had not told by the deadline' });
+    const late = setUp('unknown').resolve('42', () => Promise.reject(new Error('asked all the same')), 0);
+    expect(await late).toMatchObject({ is: 'unknown', why: 'the database did not answer within the deadline' });
+    expect(clock.pending).toBe(0);
   });
 
   test('is not asked for when the server has told', async () => {

@@ -18,10 +18,13 @@ const pauseMs = 50;
 export class CommitResolver {
   readonly #driver: DatabaseDriver;
   readonly #clock: Clock;
+  readonly #closed: AbortSignal;
 
-  constructor(driver: DatabaseDriver, clock: Clock) {
+  /** Nobody is asked once `closed` has aborted. */
+  constructor(driver: DatabaseDriver, clock: Clock, closed: AbortSignal) {
     this.#driver = driver;
     this.#clock = clock;
+    this.#closed = closed;
   }
 
   async resolve(
@@ -38,15 +41,18 @@ export class CommitResolver {
     const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, until) : 'unknown';
     if (said === 'committed' || said === 'aborted') return { is: said };
     if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
+    if (this.#closed.aborted) return { is: 'unknown', why: 'the database service was closed before the answer' };
     return { is: 'unknown', why: whyUnknown(canAsk, said) };
   }
 
   async #ask(transactionId: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {
     const controller = new AbortController();
-    const timer = this.#clock.schedule(until.remainingMs(), () => controller.abort(new Error('no time left')));
+    const giveUp = () => controller.abort(new Error('no time left'));
+    const timer = this.#clock.schedule(until.remainingMs(), giveUp);
+    this.#closed.addEventListener('abort', giveUp, { once: true });
     let said: TransactionOutcome | 'no answer' = 'no answer';
     try {
-      while (!until.passed) {
+      while (!until.passed && !this.#closed.aborted) {
         said = await this.#driver
           .transactionOutcome(transactionId, controller.signal)
           .catch(() => 'no answer' as const);
@@ -54,6 +60,7 @@ export class CommitResolver {
         await this.#clock.sleep(Math.min(pauseMs, until.remainingMs()), controller.signal).catch(() => {});
       }
     } finally {
+      this.#closed.removeEventListener('abort', giveUp);
       timer.cancel();
     }
     return said;

@@ -179,13 +179,27 @@ export class UnitSession implements DatabaseSession {
     const { controller, deadline, name } = this.#parts;
     if (deadline.passed) controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
-      await this.run(() => this.em.commit());
+      await this.#unlessOver(this.run(() => this.em.commit()));
     } catch (error) {
       const failure = await this.#failedCommit(error);
       if (failure !== undefined) throw failure.error;
     }
     this.#end('committed');
     await this.#tell(this.#onCommit);
+  }
+
+  /** Before COMMIT is sent a commit can wait for what never ends: a stream that nobody reads on, a subscriber. */
+  #unlessOver(commit: Promise<void>): Promise<void> {
+    const { controller, transaction } = this.#parts;
+    const { signal } = controller;
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        if (!transaction.inDoubt && !transaction.isCommitted) reject(signal.reason);
+      };
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+      commit.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
   }
 
   async #rollBack(): Promise<void> {
