@@ -7,13 +7,13 @@ import { pluginTemplate } from './plugin-template.js';
 export const newPlugin: Command = {
   name: 'new',
   summary: 'make the folder of a new plugin that passes its checks as it is',
-  usage: 'plugin <name> [--slot logger]',
+  usage: 'plugin <name> [--slot logger] [--json]',
   help: `Writes a package in plain JavaScript: manifest, plugin, test and README. With --slot logger it is a logger that
 already keeps every promise of its slot; without, a plugin of its own.
 
   keelson new plugin audit-log
   keelson new plugin console-logger --slot logger && keelson verify ./console-logger`,
-  options: { slot: { type: 'string' }, verbose: { type: 'boolean' } },
+  options: { slot: { type: 'string' }, json: { type: 'boolean' }, verbose: { type: 'boolean' } },
   positionals: true,
   async run(options, [kind, name], terminal) {
     if (kind !== 'plugin' || name === undefined) {
@@ -29,6 +29,10 @@ already keeps every promise of its slot; without, a plugin of its own.
       const path = join(folder, file);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, contents);
+    }
+    if (options.json === true) {
+      terminal.out(JSON.stringify({ name, slot, folder, files: Object.keys(files) }, undefined, 2));
+      return exitCodes.clean;
     }
     terminal.out(`Wrote ${Object.keys(files).length} files into ${name}/. Next:`);
     terminal.out(`  keelson verify ./${name}`);

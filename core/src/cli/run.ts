@@ -37,7 +37,7 @@ async function runCommand(command: Command, words: readonly string[], terminal: 
   try {
     parsed = parse(command, words);
   } catch (error) {
-    terminal.err(`${error instanceof Error ? error.message : String(error)}\n\n${usage(command)}`);
+    terminal.err(`${misread(error, command)}\n\n${usage(command)}`);
     return exitCodes.usage;
   }
   if (parsed.values.help === true) {
@@ -47,6 +47,10 @@ async function runCommand(command: Command, words: readonly string[], terminal: 
   try {
     return await command.run(parsed.values, parsed.positionals, terminal);
   } catch (error) {
+    if (parsed.values.json === true) {
+      const { failureToJson } = await import('./failure-to-json.js');
+      terminal.out(JSON.stringify(failureToJson(error)));
+    }
     terminal.err(formatError(error, { verbose: parsed.values.verbose === true }));
     return exitCodes.failed;
   }
@@ -58,6 +62,15 @@ function parse(command: Command, words: readonly string[]) {
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
     allowPositionals: command.positionals === true,
   }) as { values: Options; positionals: string[] };
+}
+
+/** What the words could not be read as; of an unknown option, the one that was probably meant. */
+function misread(error: unknown, { options }: Command): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1];
+  if (unknown === undefined) return message;
+  const meant = nearest(unknown, [...Object.keys(options), 'help']);
+  return `There is no option --${unknown}.${meant === undefined ? '' : ` Did you mean --${meant}?`}`;
 }
 
 function usage(command: Command): string {

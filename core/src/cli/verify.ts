@@ -1,9 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { systemClock } from '../clock.js';
 import { nodeOf } from '../config/node.js';
 import { KeelsonError } from '../errors/keelson-error.js';
+import { standardStartTimeoutMs } from '../kernel/candidate.js';
 import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
+import { runWithin } from '../kernel/run-within.js';
+import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { captureOutput } from '../testing/capture-output.js';
 import type { ConformanceCase } from '../testing/conformance.js';
@@ -33,6 +37,8 @@ database needs one of its own, with no tables in it.
       return exitCodes.usage;
     }
     const { plugin, manifest } = await loadPlugin(name);
+    const faults = checkManifest(plugin);
+    if (faults.length > 0) throw noPlugin(name, faults);
     // Here alone, because it brings the suites of all slots.
     const { verifyPlugin } = await import('../testing/verify-plugin.js');
     const suite = await plugin.conformance?.();
@@ -46,7 +52,7 @@ database needs one of its own, with no tables in it.
     for (const one of cases) {
       const result = await runCase(one);
       results.push(result);
-      if (options.json !== true) terminal.out(format(result));
+      if (options.json !== true) terminal.out(format(result, results.at(-2)?.reason));
     }
     return conclude(plugin.name, results, options.json === true, terminal);
   },
@@ -68,9 +74,12 @@ async function runCase({ name, run }: ConformanceCase): Promise<Result> {
   }
 }
 
-function format({ name, outcome, reason }: Result): string {
+/** One cause breaks many promises: it is told once in a row. */
+function format({ name, outcome, reason }: Result, reasonBefore: string | undefined): string {
   const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL' }[outcome];
-  return `${sign}  ${name}${reason === undefined ? '' : `\n      ${reason.replaceAll('\n', '\n      ')}`}`;
+  if (reason === undefined) return `${sign}  ${name}`;
+  const told = reason === reasonBefore ? 'for the same reason' : reason.trimEnd();
+  return `${sign}  ${name}\n      ${told.replaceAll('\n', '\n      ')}`;
 }
 
 function conclude(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
@@ -84,14 +93,43 @@ function conclude(plugin: string, results: readonly Result[], json: boolean, ter
 async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: PluginManifest }> {
   const path = resolve(name);
   if ((isPath(name) || !name.startsWith('@')) && existsSync(path) && statSync(path).isFile()) {
-    return { plugin: await importDefault<Plugin>(pathToFileURL(path)) };
+    return { plugin: await load<Plugin>(name, pathToFileURL(path)) };
   }
   const found = existsSync(path) ? findPackageAt(path) : findPackage(name, process.cwd());
   if (found === undefined) throw notFound(name);
-  const plugin = await importDefault<Plugin>(found.main);
+  const plugin = await load<Plugin>(name, found.main);
   return found.manifest === undefined
     ? { plugin }
-    : { plugin, manifest: await importDefault<PluginManifest>(found.manifest) };
+    : { plugin, manifest: await load<PluginManifest>(name, found.manifest) };
+}
+
+async function load<T>(name: string, url: URL): Promise<T> {
+  const timeoutMs = standardStartTimeoutMs;
+  const onTimeout = () => new Error(`it did not finish within ${timeoutMs} ms.`);
+  try {
+    return await runWithin({
+      clock: systemClock,
+      timeoutMs,
+      work: () => importDefault<T>(url),
+      onTimeout,
+      heeds: false,
+    });
+  } catch (error) {
+    throw new KeelsonError({
+      code: 'PLUGIN_IMPORT_FAILED',
+      message: `${name} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'Correct the module; importing a plugin must not connect to anything, wait for anything nor throw.',
+      cause: error,
+    });
+  }
+}
+
+function noPlugin(name: string, faults: readonly string[]): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_INVALID',
+    message: `${name} is not a usable plugin: ${faults.join('; ')}.`,
+    hint: 'Export the result of definePlugin as the default export.',
+  });
 }
 
 function parseSettings(given: Options[string]): Record<string, string> {

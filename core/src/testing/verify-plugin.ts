@@ -43,7 +43,7 @@ export interface VerifyOptions {
  */
 export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): ConformanceCase[] {
   const faults = checkManifest(plugin);
-  const sound = plain('is a plugin', async () => equal(faults.join('; '), ''));
+  const sound = plain('is a plugin', async () => ok(faults.length === 0, faults.join('; ')));
   if (faults.length > 0) return [sound];
   const key = plugin.slot ?? plugin.name;
   const settings = Object.entries(options.settings ?? {});
@@ -60,7 +60,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
     ...manifestCases(plugin, options.manifest),
     plain('fits the contract, its slot and the given configuration', async () => {
       const { problems } = await Kernel.plan(kernelOptions());
-      equal(problems.map(formatProblem).join('\n'), '');
+      ok(problems.length === 0, problems.map(formatProblem).join('\n'));
     }),
     plain('refuses a key that it does not know', async () => {
       const { problems } = await Kernel.plan(kernelOptions({ ...options.values, 'no-such-key': 1 }));
@@ -75,8 +75,10 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
       await startAndStop(start);
     }),
     plain('gives back what it took when its start is cancelled', async () => {
-      const signal = AbortSignal.abort('cancelled by verify');
-      const error: unknown = await Kernel.start({ ...kernelOptions(), signal }).catch((thrown: unknown) => thrown);
+      const error: unknown = await startCancelled(kernelOptions()).then(
+        () => ok(false, 'the start was not cancelled'),
+        (thrown: unknown) => thrown,
+      );
       ok(formatError(error).includes('KERNEL_START_CANCELLED'), formatError(error));
       await startAndStop(start);
     }),
@@ -92,12 +94,28 @@ function manifestCases(plugin: Plugin, manifest: PluginManifest | undefined): Co
         name: one.name,
         slot: one.slot,
         provides: (one.provides ?? []).map(tokenName),
+        decorates: (one.decorates ?? []).map(tokenName),
         requires: (one.requires ?? []).map(requirementName),
+        checks: one.check !== undefined,
         hasConfig: one.config !== undefined,
       });
       equal(JSON.stringify(said(manifest)), JSON.stringify(said(plugin)));
     }),
   ];
+}
+
+/** A start that is cancelled when everyone has registered, while the plugin is starting or about to. */
+async function startCancelled(options: KernelOptions): Promise<Kernel> {
+  const cancel = new AbortController();
+  const cancelling: Plugin = {
+    name: 'cancelling',
+    start: ({ signal }) =>
+      new Promise(resolve => {
+        signal.addEventListener('abort', () => resolve());
+        setImmediate(() => cancel.abort('cancelled by verify'));
+      }),
+  };
+  return Kernel.start({ ...options, plugins: { ...options.plugins, cancelling }, signal: cancel.signal });
 }
 
 async function startAndStop(start: () => Promise<Kernel>): Promise<void> {

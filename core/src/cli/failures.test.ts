@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { keelson } from './keelson.fixture.js';
+
+const files = {
+  'nothing.js': '',
+  'wrong.js': 'export default { name: "wrong", start: 3 };',
+  'broken.js': 'import "nowhere";',
+  'empty-logger.js': 'export default { name: "empty", slot: "logger" };',
+};
+
+test.each([
+  ['./nothing.js', 'PLUGIN_INVALID', 'its default export is missing, not a plugin'],
+  ['./wrong.js', 'PLUGIN_INVALID', 'its start is not a function'],
+  ['./broken.js', 'PLUGIN_IMPORT_FAILED', "Cannot find package 'nowhere'"],
+  ['./gone.js', 'PLUGIN_NOT_INSTALLED', 'There is no file'],
+])('keelson verify %s says why, for a person and as JSON', async (plugin, code, why) => {
+  const run = await keelson(files, ['verify', plugin, '--json']).ended;
+  expect(run.code).toBe(1);
+  expect(run.err).toContain(`${code}  `);
+  expect(run.err).toContain(why);
+  expect(JSON.parse(run.out).error).toMatchObject({ code, message: expect.stringContaining(why) });
+});
+
+test('keelson verify tells one reason for many broken promises once', async () => {
+  const { out } = await keelson(files, ['verify', './empty-logger.js']).ended;
+  expect(out).toContain('FAIL  can be started and stopped again\n      for the same reason\n');
+  expect(out).not.toContain('actual - expected');
+});
+
+test('a plan that does not hold is told as JSON with its problems, also by a command that only throws', async () => {
+  const service = { 'keelson.yaml': 'plugins: { database: { use: ./gone.js } }' };
+  const run = await keelson(service, ['migrate', '--json']).ended;
+  expect(run.code).toBe(1);
+  expect(JSON.parse(run.out).error).toMatchObject({
+    code: 'KERNEL_PLAN_INVALID',
+    problems: [{ code: 'PLUGIN_FILE_MISSING', path: 'plugins.database.use' }],
+  });
+});
+
+test('keelson new tells as JSON what it wrote', async () => {
+  const run = keelson({}, ['new', 'plugin', 'audit', '--json']);
+  const { code, out } = await run.ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ name: 'audit', files: expect.arrayContaining(['index.js', 'manifest.js']) });
+});
+
+test('an option that is mistyped is told with the one that was meant', async () => {
+  const { code, err } = await keelson({}, ['check', '--enviroment', 'production']).ended;
+  expect(code).toBe(2);
+  expect(err).toContain('There is no option --enviroment. Did you mean --environment?\n\nUsage: keelson check');
+});
