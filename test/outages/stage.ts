@@ -111,7 +111,8 @@ export class Stage implements AsyncDisposable {
         if (!isCalm(vitals) || !isSeenIdle(sessions, vitals)) throw new Error(JSON.stringify({ ...vitals, sessions }));
         return vitals;
       },
-      { that: 'all connections to be idle and the breaker closed', timeoutMs: 15_000, intervalMs: 50 },
+      // Less than a deadline, after which a forgotten session is closed.
+      { that: 'all connections to be idle and the breaker closed', timeoutMs: 3_000, intervalMs: 50 },
     );
   }
 
