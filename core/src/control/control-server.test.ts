@@ -70,10 +70,14 @@ describe('a service that runs', () => {
   });
 
   test('tells no secret of an error that is not its own, nor does it take endless requests', async () => {
-    await open({ 'GET /status': () => Promise.reject(new Error('no postgresql://me:hunter2@db/x')) });
+    await open({
+      'GET /status': () => Promise.reject(new Error('no postgresql://me:hunter2@db/x')),
+      'POST /operations': async () => ({ done: 1n }),
+    });
     const [instance] = (await findInstances(shop, directory)).found;
     await expect(instance?.status()).rejects.toThrow('no postgresql://[redacted]@db/x');
     await expect(instance?.reload()).rejects.toThrow('There is no /reload.');
+    await expect(instance?.operate('retry', 'hold', [])).rejects.toThrow('BigInt');
     await expect(instance?.operate('retry', 'hold', ['x'.repeat(70_000)])).rejects.toThrow('The request is too large.');
   });
 

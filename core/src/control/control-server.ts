@@ -100,18 +100,19 @@ function removeSocket(path: string): void {
 }
 
 async function answer(routes: ControlRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, body } = await resultOf(routes, request);
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify(body));
+  const { status, json } = await resultOf(routes, request);
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(json);
 }
 
-async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promise<{ status: number; body: unknown }> {
+/** Whatever goes wrong is an answer too: nothing that an operator asks may end the service. */
+async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promise<{ status: number; json: string }> {
   try {
     const route = routes[`${request.method} ${request.url}`];
     const given = await bodyOf(request);
-    if (route === undefined) return { status: 404, body: failureOf(new Error(`There is no ${request.url}.`)) };
-    return { status: 200, body: await route(given) };
+    if (route === undefined) throw new Error(`There is no ${request.url}.`);
+    return { status: 200, json: JSON.stringify(await route(given)) };
   } catch (error) {
-    return { status: 409, body: failureOf(error) };
+    return { status: 409, json: JSON.stringify(failureOf(error)) };
   }
 }
 
