@@ -55,6 +55,9 @@ export class ConnectionPool {
   #lastFailure: unknown;
   #warming = false;
   #closing = false;
+  /** The time to close is over. */
+  #cut = false;
+  readonly #pinged = new Set<PgClient>();
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
@@ -154,6 +157,7 @@ export class ConnectionPool {
       const fault = await this.#faultOf(client);
       if (fault === undefined) return client;
       this.#discard(client, fault);
+      if (this.#cut) throw new DatabaseClosedError();
       if (until.passed) throw this.#timedOut(this.#parts.options.acquireTimeoutMs);
     }
   }
@@ -212,7 +216,8 @@ export class ConnectionPool {
 
   #ping(client: PgClient): Promise<boolean> {
     const { clock, options, types } = this.#parts;
-    return new Promise(resolve => {
+    this.#pinged.add(client);
+    return new Promise<boolean>(resolve => {
       const timer = clock.schedule(options.pingTimeoutMs, () => this.#pingFailed(new Error('ping timed out'), resolve));
       client.query(
         new StatementBatch([{ sql: 'select 1' }], types, ({ failure }) => {
@@ -221,7 +226,7 @@ export class ConnectionPool {
           else this.#pingFailed(failure.error, resolve);
         }),
       );
-    });
+    }).finally(() => this.#pinged.delete(client));
   }
 
   #pingFailed(error: unknown, resolve: (works: boolean) => void): void {
@@ -327,6 +332,8 @@ export class ConnectionPool {
   }
 
   #destroyLent(): void {
+    this.#cut = true;
+    for (const client of this.#pinged) client.connection.stream.destroy();
     for (const { destroy } of [...this.#lent.values()]) destroy(new DatabaseClosedError());
   }
 }

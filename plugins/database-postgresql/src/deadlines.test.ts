@@ -297,6 +297,21 @@ describe('a session at its deadline', () => {
     await eventually(() => expect(sockets()).toBe(before - 1));
   });
 
+  test('that asks a connection if it lives does not keep a service from disconnecting in time', async () => {
+    await reopen({ closeTimeoutMs: 100, pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 4_000 } });
+    await database.session(em => em.execute('select 1'));
+    await atRest();
+    await proxy.setMode('blackhole');
+    const heard = expect(database.session(em => em.execute('select 1'))).rejects.toMatchObject({
+      code: 'DATABASE_CLOSED',
+    });
+    await eventually(() => expect(database.stats()).toMatchObject({ busy: 1 }));
+    const startedAt = performance.now();
+    await database.disconnect();
+    await heard;
+    expect(performance.now() - startedAt).toBeLessThan(100 + atOnceMs);
+  });
+
   test('that waits to hear what became of its COMMIT waits no longer than the service lives', async () => {
     await reopen({ closeTimeoutMs: 100 });
     const session = await begun(60_000);
