@@ -102,9 +102,11 @@ function receive({ path, method, at, timeoutMs, body }: Question): Promise<unkno
 }
 
 function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
+  const tooLate = cause instanceof Error && cause.name === 'AbortError';
+  const why = tooLate ? ` within ${timeoutMs} ms` : `: ${summarizeError(cause).message}`;
   return new KeelsonError({
     code: 'CONTROL_NO_ANSWER',
-    message: `The instance with pid ${pid} listens, and gave no answer: ${summarizeError(cause).message}.`,
+    message: `The instance with pid ${pid} listens, and gave no answer${why}.`,
     hint: 'It may be busy, stopped (SIGSTOP) or ending: look at its processor time and its log.',
     facts: { pid, timeoutMs },
     cause,
