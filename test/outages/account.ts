@@ -21,7 +21,7 @@ export interface Observations {
   readonly connected: number;
   /** What the servers have logged meanwhile. */
   readonly serverLog: string;
-  /** What the service has printed meanwhile. */
+  /** What the service has printed since the outage before. */
   readonly serviceOutput: string;
   readonly isRunning: boolean;
   readonly before: Vitals;

@@ -90,7 +90,7 @@ async function observe(stage: Stage, outage: Outage, measure: Measure, deadlineM
   const skus = await Promise.all(Array.from({ length: products }, () => stage.product()));
   using ledger = new Ledger(join(stage.directory, randomUUID()));
   const { hosts, service } = stage;
-  const silent = { log: hosts.log.length, stdout: service.stdout.length, stderr: service.stderr.length };
+  const logBefore = hosts.log.length;
   const connectionsBefore = hosts.connections;
   const begun = hosts.recording();
   const stream = new RequestStream({
@@ -122,8 +122,8 @@ async function observe(stage: Stage, outage: Outage, measure: Measure, deadlineM
     backAtMs,
     begun: begun(),
     connected: hosts.connections - connectionsBefore,
-    serverLog: hosts.log.slice(silent.log),
-    serviceOutput: service.stdout.slice(silent.stdout) + service.stderr.slice(silent.stderr),
+    serverLog: hosts.log.slice(logBefore),
+    serviceOutput: stage.newOutput(),
     isRunning: service.isRunning,
     before,
     after,

@@ -49,6 +49,7 @@ export class Stage implements AsyncDisposable {
   /** The orders that the outage before has left, if it was judged. */
   ordersLeft: number | undefined;
   #service: { readonly process: ServiceProcess; readonly options: ServiceOptions } | undefined;
+  #heard = { stdout: 0, stderr: 0 };
 
   private constructor(hosts: Hosts) {
     this.hosts = hosts;
@@ -88,11 +89,23 @@ export class Stage implements AsyncDisposable {
     await this.#service?.process.stop();
     this.#configure(options);
     this.#service = { process: await startService({ directory: this.directory }), options };
+    this.#heard = { stdout: 0, stderr: 0 };
     await this.#warmUp();
     this.ordersLeft = undefined;
   }
 
+  /** What the service has printed since the last time that somebody asked. */
+  newOutput(): string {
+    const { stdout, stderr } = this.service;
+    const output = stdout.slice(this.#heard.stdout) + stderr.slice(this.#heard.stderr);
+    this.#heard = { stdout: stdout.length, stderr: stderr.length };
+    return output;
+  }
+
+  /** @throws Error with what the service has printed last, when it has ended. */
   async vitals(): Promise<Vitals> {
+    const { isRunning, stdout, stderr } = this.service;
+    if (!isRunning) throw new Error(`The service has ended:\n${(stdout + stderr).slice(-2_000)}`);
     const response = await fetch(`${this.service.url}/vitals`);
     return (await response.json()) as Vitals;
   }
