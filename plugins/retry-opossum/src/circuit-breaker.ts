@@ -34,6 +34,8 @@ export interface BreakerReport {
   readonly state: BreakerState;
   /** How long it has been in this state. */
   readonly sinceMs: number;
+  /** How long it has let less than everything through, however many breaks and probes that took; 0 while closed. */
+  readonly notClosedMs: number;
   /** What is left of the break; 0 when there is none, `Infinity` while held open. */
   readonly breakLeftMs: number;
   /** Breaks since it was built. */

@@ -1,14 +1,12 @@
 import { type Diagnosis, type Inspection, summarizeError } from '@keelson/core';
 import type { BreakerReport } from './circuit-breaker.js';
 import { defaultPolicyName, type RetryOptions } from './options.js';
-import type { Outages } from './reporting.js';
 import type { RetryControl } from './retry-control.js';
 import type { TargetReport } from './target.js';
 
 export interface InspectRequest {
   readonly control: RetryControl;
   readonly config: RetryOptions;
-  readonly outages: Outages | undefined;
   /** The key of the plugin, for the command that releases a breaker. */
   readonly key: string;
 }
@@ -25,12 +23,11 @@ export function inspectTargets(request: InspectRequest): Inspection {
   };
 }
 
-function factsOf(report: TargetReport, { config, outages }: InspectRequest) {
+function factsOf(report: TargetReport, { config }: InspectRequest) {
   const { target, breaker, counters, budgetLeft, waiting, running, queued } = report;
-  const outageMs = outages?.durationMs(target);
   return {
     policy: config.targets[target] ?? defaultPolicyName,
-    breaker: { ...breakerFacts(breaker), ...(outageMs !== undefined && { notClosedMs: Math.round(outageMs) }) },
+    breaker: breakerFacts(breaker),
     counters,
     budgetLeft: Math.floor(budgetLeft),
     waiting,
@@ -38,10 +35,11 @@ function factsOf(report: TargetReport, { config, outages }: InspectRequest) {
   };
 }
 
-function breakerFacts({ state, sinceMs, breakLeftMs, breaks, lastCause }: BreakerReport) {
+function breakerFacts({ state, sinceMs, notClosedMs, breakLeftMs, breaks, lastCause }: BreakerReport) {
   return {
     state,
     sinceMs: Math.round(sinceMs),
+    ...(notClosedMs > 0 && { notClosedMs: Math.round(notClosedMs) }),
     // Held open there is no end to it.
     ...(state === 'open' && { breakLeftMs: Math.round(breakLeftMs) }),
     breaks,
@@ -54,15 +52,14 @@ function allClosed(targets: number): Diagnosis {
   return { name: 'breakers', status: 'pass', output };
 }
 
-function aboutBreaker({ target, breaker, waiting }: TargetReport, { outages, key }: InspectRequest): Diagnosis {
-  const { state, sinceMs, lastCause } = breaker;
-  const forMs = (state !== 'held-closed' && outages?.durationMs(target)) || sinceMs;
+function aboutBreaker({ target, breaker, waiting }: TargetReport, { key }: InspectRequest): Diagnosis {
+  const { state, sinceMs, notClosedMs, lastCause } = breaker;
   const waits = waiting === 0 ? '' : `; ${waiting} ${waiting === 1 ? 'call waits' : 'calls wait'}`;
   const cause = lastCause === undefined ? '' : ` ${causeOf(lastCause)}`;
   return {
     name: `breaker of ${target}`,
     status: 'warn',
-    output: `${stateFor(state, forMs)}${waits}.${cause}`,
+    output: `${stateFor(state, notClosedMs || sinceMs)}${waits}.${cause}`,
     hint: state.startsWith('held-')
       ? `Somebody holds it; to let go: keelson do ${key} release ${target}`
       : 'Look at the cause; it closes by itself once the target answers.',

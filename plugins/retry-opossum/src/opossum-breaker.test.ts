@@ -314,8 +314,30 @@ describe('moves', () => {
   test('describe tells the state, its age, what is left of the break, and the last cause', async () => {
     const breaker = await opened();
     await clock.advance(50);
-    const report = { state: 'open', sinceMs: 50, breakLeftMs: 150, breaks: 1, lastCause: down.cause };
+    const times = { sinceMs: 50, notClosedMs: 50, breakLeftMs: 150 };
+    const report = { state: 'open', ...times, breaks: 1, lastCause: down.cause };
     expect(breaker.describe()).toEqual(report);
+  });
+});
+
+describe('how long it has not been closed', () => {
+  test('counts from its first break, through probes in vain, until it closes', async () => {
+    const [breaker, probe] = await halfOpen({ probes: 1 });
+    breaker.settle(probe, down);
+    expect(breaker.describe()).toMatchObject({ state: 'open', sinceMs: 0, notClosedMs: 200 });
+    await clock.advance(200);
+    breaker.settle(admitted(breaker), up);
+    expect(breaker.describe().notClosedMs).toBe(0);
+  });
+
+  test('counts while it is held open, and not while it is held closed', async () => {
+    const breaker = build();
+    await clock.advance(1_000);
+    breaker.hold('open');
+    await clock.advance(50);
+    expect(breaker.describe().notClosedMs).toBe(50);
+    breaker.hold('closed');
+    expect(breaker.describe().notClosedMs).toBe(0);
   });
 });
 

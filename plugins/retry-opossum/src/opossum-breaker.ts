@@ -44,7 +44,7 @@ export class OpossumBreaker implements CircuitBreaker {
   #state: State = { name: 'closed', permit: { probe: false } };
   #movedAt: number;
   #bucketEndsAt: number;
-  #outageSince = 0;
+  #closedUntil: number;
   #breaks = 0;
   #lastFailure: Outcome | undefined;
   #failuresInARow = 0;
@@ -55,6 +55,7 @@ export class OpossumBreaker implements CircuitBreaker {
     this.#random = random;
     this.#onMove = onMove ?? (() => {});
     this.#movedAt = clock.now();
+    this.#closedUntil = this.#movedAt;
     this.#bucketEndsAt = this.#movedAt + options.windowMs / bucketCount;
     this.#opossum = this.#build();
   }
@@ -123,6 +124,7 @@ export class OpossumBreaker implements CircuitBreaker {
     return {
       state: this.state,
       sinceMs: this.#clock.now() - this.#movedAt,
+      notClosedMs: this.#notClosedMs(),
       breakLeftMs: this.breakLeftMs(),
       breaks: this.#breaks,
       lastCause: this.lastCause,
@@ -216,13 +218,15 @@ export class OpossumBreaker implements CircuitBreaker {
   }
 
   #break(retryAfterMs: number | undefined): void {
-    const now = this.#clock.now();
-    if (this.#state.name === 'closed') this.#outageSince = now;
     const { breakMs, breakShareOfOutage, maxBreakMs } = this.#options;
-    const grown = Math.min(maxBreakMs, Math.max(breakMs, breakShareOfOutage * (now - this.#outageSince)));
+    const grown = Math.min(maxBreakMs, Math.max(breakMs, breakShareOfOutage * this.#notClosedMs()));
     const length = Math.max(grown * (1 - this.#random() / 2), retryAfterMs ?? 0);
     this.#breaks++;
-    this.#move({ name: 'open', until: now + length }, length);
+    this.#move({ name: 'open', until: this.#clock.now() + length }, length);
+  }
+
+  #notClosedMs(): number {
+    return isClosed(this.#state) ? 0 : this.#clock.now() - this.#closedUntil;
   }
 
   #close(): void {
@@ -234,8 +238,9 @@ export class OpossumBreaker implements CircuitBreaker {
 
   #move(next: State, breakMs?: number): void {
     const from = this.#state.name;
-    this.#state = next;
     this.#movedAt = this.#clock.now();
+    if (isClosed(this.#state)) this.#closedUntil = this.#movedAt;
+    this.#state = next;
     if (from === next.name) return;
     this.#onMove({
       from,
@@ -243,6 +248,10 @@ export class OpossumBreaker implements CircuitBreaker {
       ...(breakMs === undefined ? {} : { breakMs, cause: this.lastCause }),
     });
   }
+}
+
+function isClosed({ name }: State): boolean {
+  return name === 'closed' || name === 'held-closed';
 }
 
 const wentWell = Promise.resolve();

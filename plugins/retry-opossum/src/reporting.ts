@@ -1,4 +1,4 @@
-import { type Clock, type HealthCheck, isKeelsonError, type Logger, type Metrics } from '@keelson/core';
+import { type HealthCheck, isKeelsonError, type Logger, type Metrics } from '@keelson/core';
 import { type BreakerMove, breakerStates } from './circuit-breaker.js';
 import type { RetryControl } from './retry-control.js';
 import type { RetryObserver, TargetReport } from './target.js';
@@ -19,27 +19,6 @@ export function logChanges(logger: Logger): RetryObserver {
       logger.info('The options of the retry policy have changed', { changes });
     },
   };
-}
-
-/** Since when each breaker has not been closed: an outage is one, however many breaks and probes it has. */
-export class Outages implements RetryObserver {
-  readonly #clock: Clock;
-  readonly #since = new Map<string, number>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  breakerMoved(target: string, { to }: BreakerMove): void {
-    if (to === 'closed') this.#since.delete(target);
-    else if (!this.#since.has(target)) this.#since.set(target, this.#clock.now());
-  }
-
-  /** How long the breaker of `target` has not been closed; undefined when it is. */
-  durationMs(target: string): number | undefined {
-    const since = this.#since.get(target);
-    return since === undefined ? undefined : this.#clock.now() - since;
-  }
 }
 
 /** Counts retries, give-ups and moves, and shows the state of each breaker, one series for each state. */
