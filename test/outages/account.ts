@@ -19,6 +19,8 @@ export interface Observations {
   readonly begun: number;
   /** Connections that the service opened. */
   readonly connected: number;
+  /** What there must be of the outage, or it did not take place. */
+  readonly sign: { readonly connected: number; readonly longestMs: number };
   /** What the servers have logged meanwhile. */
   readonly serverLog: string;
   /** What the service has printed since the outage before. */

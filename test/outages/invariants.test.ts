@@ -90,6 +90,8 @@ const breaches: readonly (readonly [InvariantName, string, Partial<Observations>
     'a warning of Node about a leak of listeners',
     { serviceOutput: '(node:1) MaxListenersExceededWarning: Possible EventTarget memory leak detected.\n' },
   ],
+  ['the outage takes place', 'no new connection', { sign: { connected: 1, longestMs: 0 } }],
+  ['the outage takes place', 'nobody who waits', { sign: { connected: 0, longestMs: 900 } }],
   ['the first success comes soon', 'none after the outage', { backAtMs: [20] }],
 ];
 

@@ -58,6 +58,9 @@ export const invariants = {
 
   'the first success comes soon': (_seen, { firstSuccessMs = 0 }) =>
     only(!(firstSuccessMs < firstSuccessWithinMs), `${firstSuccessMs} ms`),
+
+  'the outage takes place': ({ sign }, { connected, longestMs }) =>
+    only(connected < sign.connected || longestMs < sign.longestMs, { connected, longestMs, atLeast: sign }),
 } as const satisfies Record<string, Invariant>;
 
 export type InvariantName = keyof typeof invariants;

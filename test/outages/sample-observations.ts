@@ -56,6 +56,7 @@ export function sampleObservations(given: Partial<Observations> = {}): Observati
     backAtMs: [],
     begun: 2,
     connected: 0,
+    sign: { connected: 0, longestMs: 0 },
     serverLog: '',
     serviceOutput: '',
     isRunning: true,
