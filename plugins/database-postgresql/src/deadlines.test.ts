@@ -120,6 +120,17 @@ describe('a session at its deadline', () => {
     await session.rollback();
   });
 
+  test('is the same with its first statement, which a retry policy watches over', async () => {
+    await database.session(em => em.execute('select 1'));
+    await atRest();
+    await proxy.setMode('blackhole');
+    const due = dueIn(200);
+    await using session = await database.openSession({ timeoutMs: 200 });
+    const outcome = await lateness(session.em.insert(Author, { email: 'first@example.org' }), due);
+    expect(outcome).toMatchObject(inTime);
+    expectAtOnce(outcome);
+  });
+
   test('has its statement cancelled on a server that is well, and its connection is used again', async () => {
     const session = await begun(500);
     const [before] = await session.em.execute('select pg_backend_pid() as pid');

@@ -27,11 +27,14 @@ export interface OpenSessionOptions {
   readonly lockTimeoutMs?: number;
   /** Longest pause between two statements, in ms; the server ends the connection. Default: the connection's own. */
   readonly idleTimeoutMs?: number;
-  /** The session ends by then: the running statement is cancelled on the server, everything is rolled back. */
+  /**
+   * The session ends by then: whoever waits for a statement of it hears so at once, also of a server that does not answer.
+   * Cancelling the statement on the server and rolling back go on in the background.
+   */
   readonly deadline?: Deadline;
   /** The same from `now`, in ms; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */
   readonly timeoutMs?: number;
-  /** Aborting it cancels the running statement on the server and rolls back. */
+  /** Aborting it ends the session as its deadline does; not once COMMIT was sent. */
   readonly signal?: AbortSignal;
   /**
    * Your own proof of what became of a COMMIT that nobody answered, when the server cannot tell: true when the writes
@@ -57,24 +60,28 @@ export interface DatabaseSession extends AsyncDisposable {
   readonly em: EntityManager;
   /** 1 for the first; greater when the unit is run again. */
   readonly attempt: number;
-  /** Aborts when the session is cancelled, over its deadline, or rolled back. */
+  /** Aborts when the session is cancelled, or over its deadline. */
   readonly signal: AbortSignal;
   readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
   /**
-   * Flushes and commits. Resolves once the writes are stored for certain.
+   * Flushes and commits. Resolves once the writes are stored for certain, and what was to be called then is done.
    *
+   * @throws SessionAbortedError when its time was over before; nothing is stored.
    * @throws QueryError when the server refused; nothing is stored.
    * @throws ConnectionError when the connection was lost and nothing is stored.
-   * @throws AmbiguousCommitError when nobody can say whether it is stored.
+   * @throws AmbiguousCommitError when nobody can say by the deadline whether it is stored.
    */
   commit(): Promise<void>;
-  /** Takes everything back. Never rejects; does nothing to a session that has ended. */
+  /**
+   * Takes everything back. Resolves when the server has, or at the deadline: then it does so in the background. Never
+   * rejects; does nothing to a session that has ended, and waits for a COMMIT that was sent.
+   */
   rollback(): Promise<void>;
   /** Makes this the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
   /** Called once after the commit is certain. An error in it is logged, and changes nothing. */
   onCommit(callback: () => void | Promise<void>): void;
-  /** Called once after everything was taken back. Not called when the outcome is unknown. */
+  /** Called once when it is certain that nothing is stored. Not called when the outcome is unknown. */
   onRollback(callback: () => void | Promise<void>): void;
 }
 
@@ -145,7 +152,10 @@ export interface DatabaseService {
   resume(): void;
   /** Replaces every connection, without interrupting anyone: after a failover behind one address, or a new password. */
   renewConnections(): void;
-  /** Refuses new sessions and resolves when all open ones have ended, or at `deadline`; true when all had ended. */
+  /**
+   * Refuses new sessions and resolves when all open ones have ended, retries of theirs included, or at `deadline`; true
+   * when all had ended.
+   */
   drain(deadline: Deadline): Promise<boolean>;
   /** Which migrations are applied, and which are not. Changes nothing, and makes no table. */
   migrations(): Promise<MigrationStatus>;
@@ -176,7 +186,10 @@ export interface DatabaseService {
    * @throws QueryError, ConnectionError when the database could not be asked.
    */
   validateSchema(): Promise<SchemaReport>;
-  /** Lends no more, waits for open sessions until `deadline`, then cuts them. Always resolves. */
+  /**
+   * Lends no more, waits for open sessions, and for connections that are being taken back, until `deadline`, then cuts
+   * them. Who waits for another attempt is refused at once. Always resolves.
+   */
   disconnect(deadline?: Deadline): Promise<void>;
 }
 

@@ -117,22 +117,31 @@ export class SessionOpener {
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
-    const { name, elsewhere } = this.#parts.targetOf(options);
+    const { name: target, elsewhere } = this.#parts.targetOf(options);
     const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, transaction.reached) : verdict);
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
-    const attempt = () =>
-      first().catch((error: unknown) => {
+    let asking = false;
+    const attempt = () => {
+      asking = true;
+      return first().catch((error: unknown) => {
+        asking = false;
         verdict = seen(judge(error, 'acquire', options.readOnly));
         throw translate(error);
       });
-    return this.#parts.retry.execute(attempt, {
+    };
+    const execution = this.#parts.retry.execute(attempt, {
       name: 'database.first-statement',
-      target: name,
+      target,
       idempotent: true,
       deadline,
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       classify: error => (isSilence(error) ? seen(judgeSilence(transaction)) : verdict),
+    });
+    return execution.catch((error: unknown) => {
+      // The policy may see the deadline a moment before the session does; what it means is the same.
+      if (!asking || signal.aborted) throw error;
+      throw new SessionAbortedError({ name: options.name ?? 'session', reason: 'deadline' }, error);
     });
   }
 
