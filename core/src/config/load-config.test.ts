@@ -114,6 +114,12 @@ describe('the layers of a configuration', () => {
     expect(await codesOf({}, { config: broken.path('keelson.bad.ts') })).toEqual(['CONFIG_SYNTAX']);
   });
 
+  test('in JSON that is none is told as such', async () => {
+    const broken = folder({ 'keelson.json': '{ "plugins": { ' });
+    const { findings } = await load({}, { config: broken.path('keelson.json') });
+    expect(findings.problems[0]?.message).toMatch(/^The file is not valid JSON: /);
+  });
+
   test('JSON is read as well', async () => {
     const { config } = folder({ 'keelson.json': { plugins: { database: { use: 'a', url: 'json' } } } });
     const { entries } = await load({}, { config: config.replace('.yaml', '.json') });

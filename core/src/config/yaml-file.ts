@@ -58,7 +58,7 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
   for (const error of document.errors) {
     findings.problem({
       code: 'CONFIG_SYNTAX',
-      message: `The file is not valid YAML: ${sentence(error.message)}`,
+      message: `The file is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${sentence(error.message)}`,
       origin: at(error.pos[0]),
       action: advice(error.code, error.message),
     });

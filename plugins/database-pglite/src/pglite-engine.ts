@@ -1,5 +1,6 @@
 import { PGlite, protocol } from '@electric-sql/pglite';
 import type { Row, Statement } from '@keelson/database';
+import { createInMemory } from './memory-databases.js';
 import { inMemory } from './options.js';
 import { parameterText } from './parameter-text.js';
 import { type Answer, readAnswer, type WireMessage } from './wire-messages.js';
@@ -23,7 +24,8 @@ export class PgliteEngine {
   /** @throws what PGlite throws when the folder cannot be used, or holds something else. */
   static async open(dataDir: string): Promise<PgliteEngine> {
     try {
-      return new PgliteEngine(await PGlite.create(dataDir === inMemory ? {} : { dataDir: `file://${dataDir}` }));
+      const pglite = dataDir === inMemory ? createInMemory() : PGlite.create({ dataDir: `file://${dataDir}` });
+      return new PgliteEngine(await pglite);
     } catch (error) {
       throw error instanceof Error ? error : new Error(String(Reflect.get(Object(error), 'message')));
     }
