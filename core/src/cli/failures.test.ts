@@ -49,3 +49,26 @@ test('an option that is mistyped is told with the one that was meant', async () 
   expect(code).toBe(2);
   expect(err).toContain('There is no option --enviroment. Did you mean --environment?\n\nUsage: keelson check');
 });
+
+test('a secret of the configuration is in no output, even when the plugin puts it into its own error', async () => {
+  const service = {
+    'keelson.yaml':
+      'plugins:\n  mail:\n    use: ./mail.js\n    pin: Hidden-4711\n    hosts: [{ name: a, key: Hidden-4712 }]\n',
+    'mail.js': `import { definePlugin } from '@keelson/core';
+import { z } from 'zod';
+const hidden = z.string().meta({ secret: true });
+export default definePlugin({ name: 'mail', config: z.object({ pin: hidden, hosts: z.array(z.object({ name: z.string(), key: hidden })) }),
+  start({ config }) { throw new Error('refused ' + config.pin + ' and ' + config.hosts[0].key); } });`,
+  };
+  for (const words of [
+    ['start', '--verbose'],
+    ['start', '--json'],
+    ['doctor', '--json'],
+    ['explain', '--json'],
+    ['check', '--json'],
+  ]) {
+    const { out, err } = await keelson(service, words).ended;
+    expect(out + err).not.toContain('Hidden-47');
+  }
+  expect((await keelson(service, ['start']).ended).err).toContain('mail: refused [redacted] and [redacted]');
+});

@@ -1,3 +1,4 @@
+import { withoutKnownSecrets } from '../safe/known-secrets.js';
 import { paint } from './paint.js';
 import { run } from './run.js';
 
@@ -5,8 +6,8 @@ import { run } from './run.js';
 setInterval(() => {}, 60_000);
 const code = await run(process.argv.slice(2), {
   variables: process.env,
-  out: text => process.stdout.write(`${paint(text, process.stdout)}\n`),
-  err: text => process.stderr.write(`${paint(text, process.stderr)}\n`),
+  out: text => process.stdout.write(`${paint(withoutKnownSecrets(text), process.stdout)}\n`),
+  err: text => process.stderr.write(`${paint(withoutKnownSecrets(text), process.stderr)}\n`),
 });
 // What a plugin left open must not keep a service alive that has stopped.
 process.exit(code);

@@ -1,4 +1,4 @@
-import { redacted } from '../safe/redact-text.js';
+import { redacted } from '../safe/redacted.js';
 
 /** What stands in every output where a secret would. */
 export const masked = redacted;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { keepSecret } from '../safe/known-secrets.js';
 import { coerceText, coerceUnit } from './coerce.js';
 import { looksSecret } from './interpolate.js';
 import { issueProblems } from './issues.js';
@@ -114,6 +115,7 @@ class Settler {
 
   #scalar(node: ScalarNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
     const secret = within || node.secret === true || looksSecret(key);
+    if ((within || node.secret === true) && typeof node.value === 'string') keepSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);
     const measured = coerceUnit(node.value, key, alternatives);

@@ -1,3 +1,4 @@
+import { withoutKnownSecrets } from '../safe/known-secrets.js';
 import { redactText } from '../safe/redact-text.js';
 import { defaultSecretKeys, secretKeyMatcher } from '../safe/secret-keys.js';
 import { causesOf } from './causes.js';
@@ -16,7 +17,7 @@ export interface FormatErrorOptions {
 export function formatError(error: unknown, options: FormatErrorOptions = {}): string {
   const lines = [...describe(error)];
   if (options.verbose === true) lines.push(...stacks(error));
-  return lines.join('\n');
+  return withoutKnownSecrets(lines.join('\n'));
 }
 
 function* describe(error: unknown): Generator<string> {

@@ -1,4 +1,5 @@
-export const redacted = '[redacted]';
+import { withoutKnownSecrets } from './known-secrets.js';
+import { redacted } from './redacted.js';
 
 // Bounded before and after their anchors, so that hostile text costs no more than its length.
 const userInfo = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/"'<>]{0,1024}@/gi;
@@ -8,11 +9,11 @@ const scheme = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/g;
 const assignment = /([A-Za-z][\w.-]{0,60})(=|["']\s*:\s*["'])([^\s"'&;,]+)/g;
 
 /**
- * The text without the credentials in it: the user part of any URL, what follows `Bearer` and `Basic`, and values
+ * The text without the credentials in it: the secrets of the configuration, the user part of any URL, what follows `Bearer` and `Basic`, and values
  * assigned to a secret key (`password=x`, `?token=x`, `"secret":"x"`).
  */
 export function redactText(text: string, isSecretKey: (key: string) => boolean): string {
-  let safe = text;
+  let safe = withoutKnownSecrets(text);
   if (safe.includes('@')) safe = safe.replace(slashedUserInfo, `$1${redacted}@`).replace(userInfo, `$1${redacted}@`);
   if (safe.includes('B')) safe = safe.replace(scheme, `$1 ${redacted}`);
   if (safe.includes('=') || safe.includes(':'))

@@ -1,5 +1,6 @@
 import { errorParts, isError } from './error-parts.js';
-import { redacted, redactText } from './redact-text.js';
+import { redactText } from './redact-text.js';
+import { redacted } from './redacted.js';
 import { defaultSecretKeys, secretKeyMatcher } from './secret-keys.js';
 
 export interface SafeCopyOptions {

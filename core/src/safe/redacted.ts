@@ -1,0 +1,2 @@
+/** What stands in every output where a secret would. */
+export const redacted = '[redacted]';
