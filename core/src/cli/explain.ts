@@ -10,13 +10,15 @@ import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plug
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { pluginFacts } from './plugin-facts.js';
 
 export const explain: Command = {
   name: 'explain',
   summary: 'say which values are in force, and where each comes from',
   usage: '[<slot or key>] [--config keelson.yaml] [--environment <name>] [--json]',
   help: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
-the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it.
+the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it; with the
+key of a plugin also when it starts, what it may take, what it provides, can do and needs.
 Names the installed packages that would fill a slot as well, and the plugins that may wrap (decorate) what others provide.
 Secrets are masked.
 
@@ -112,7 +114,9 @@ function formatGroup(group: Group, key: string | undefined): string {
   const inside = group.decorates.length === 0 ? [] : [`  may decorate ${group.decorates.join(', ')}`];
   const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
   const wanted = key === undefined || key === group.key;
-  return [headline(group), ...lines, ...(wanted ? [...inside, ...around, ...others] : [])].join('\n');
+  const facts =
+    key !== undefined && group.plugin !== undefined ? pluginFacts(group.plugin).map(fact => `  ${fact}`) : [];
+  return [headline(group), ...lines, ...(wanted ? [...facts, ...inside, ...around, ...others] : [])].join('\n');
 }
 
 function describeOther({ name, version }: InstalledPlugin): string {

@@ -1,7 +1,7 @@
 import { formatOrigin } from '../config/place.js';
 import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
-import { tokenName } from '../kernel/slots.js';
+import { manifestFacts } from './plugin-facts.js';
 
 /** The plan for a person: the slots, then the start level by level. */
 export function formatPlan(plan: Plan): string {
@@ -55,10 +55,9 @@ export function planToJson(plan: Plan): unknown {
       replaced: plugin.replaced && { use: plugin.replaced.use, chosenIn: formatOrigin(plugin.replaced.origin) },
       level: plugin.level,
       needs: Object.fromEntries(plugin.needs),
-      provides: (plugin.manifest.provides ?? []).map(tokenName),
+      ...manifestFacts(plugin),
       decorates: mayDecorate(plugin),
       decoratedBy: decoratorsOf(plugin.manifest.provides ?? [], plan.plugins),
-      capabilities: plugin.manifest.capabilities ?? [],
       optional: plugin.optional,
       startTimeoutMs: plugin.startTimeoutMs,
       stopTimeoutMs: plugin.stopTimeoutMs,

@@ -41,6 +41,35 @@ test('keelson check and graph show it, as text and as JSON', async () => {
   }
 });
 
+test('keelson explain of a plugin says when it starts, how long it may take, and what it gives and needs', async () => {
+  const plugins = {
+    'keelson.yaml':
+      'plugins:\n  logger: { use: ./log.js }\n  store: { use: ./store.js }\n  orders: { use: ./orders.js, startTimeoutMs: 5s }\n',
+    'log.js': `export default { name: 'log', slot: 'logger', provides: [Symbol.for('@keelson/core/Logger')] };`,
+    'store.js': `export default { name: 'store', provides: [Symbol.for('test/Store')], capabilities: ['batch', 'stream'] };`,
+    'orders.js': `export default { name: 'orders', requires: [Symbol.for('test/Store')], provides: [Symbol.for('test/Orders')],
+      needsCapabilities: { store: ['batch'] }, perSession: [Symbol.for('test/Cart')] };`,
+  };
+  const { out } = await keelson(plugins, ['explain', 'orders']).ended;
+  expect(out.split('\n').slice(1)).toEqual([
+    '  starts in level 3, after store (needs its capabilities), logger (is watched through @keelson/core/Logger)',
+    '  may take 5000 ms to start, 10000 ms to stop',
+    '  provides test/Orders',
+    '  needs of store: batch',
+    '  one for each session: test/Cart',
+    '',
+  ]);
+  expect((await keelson(plugins, ['explain', 'store']).ended).out).toContain('\n  can do: batch, stream\n');
+  const plan = JSON.parse((await keelson(plugins, ['check', '--json']).ended).out);
+  expect(plan.plugins.at(-1)).toMatchObject({
+    requires: ['test/Store'],
+    uses: [],
+    needsCapabilities: { store: ['batch'] },
+    perSession: ['test/Cart'],
+    startTimeoutMs: 5_000,
+  });
+});
+
 test('keelson check tells what a manifest refuses in one environment, with its place, and exits with 1', async () => {
   const { code, err } = await keelson(service, ['check', '--environment', 'production']).ended;
   expect(code).toBe(1);
