@@ -10,6 +10,8 @@ export const check: Command = {
   help: `Computes the plan of a start without starting or connecting to anything: which plugin fills each slot and where
 that was decided, in which order they start, and every problem with its place and what to do.
 
+Exit codes: 0 the plan holds, 1 it does not, 2 wrong usage.
+
   keelson check
   KEELSON_ENV=production keelson check --json`,
   options: configOptions,

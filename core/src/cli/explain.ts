@@ -22,6 +22,8 @@ key of a plugin also when it starts, what it may take, what it provides, can do 
 Names the installed packages that would fill a slot as well, and the plugins that may wrap (decorate) what others provide.
 Secrets are masked.
 
+Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or wrong usage.
+
   keelson explain
   keelson explain database
   keelson explain database.pool.max`,

@@ -9,7 +9,10 @@ export const graph: Command = {
   name: 'graph',
   summary: 'draw the plugins, what they need, and in which order they start',
   usage: '[--svg] [--out <file>] [--config keelson.yaml] [--environment <name>] [--json]',
-  help: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw; or as an SVG picture.
+  help: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw; or as an SVG picture. A dashed line
+leads from who may decorate a service to who provides it.
+
+Exit codes: 0 the plan holds, 1 it does not (what could be planned is drawn), 2 wrong usage.
 
   keelson graph
   keelson graph --svg --out plan.svg`,
