@@ -60,6 +60,12 @@ export interface ExecuteOptions {
  */
 export interface RetryPolicy {
   execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T>;
+  /**
+   * Rejects every call to `target` that waits now, for a next attempt or a first one, with `reason`. Attempts that run
+   * are left alone, and calls that come later are taken. Left out by a policy that cannot: its waits end by their
+   * deadlines.
+   */
+  endWaits?(target: string, reason: unknown): void;
 }
 
 export const RetryPolicy: ServiceToken<RetryPolicy> = serviceToken('@keelson/core/RetryPolicy');

@@ -38,6 +38,7 @@ export function retryPolicyConformance(
   const always = when(() => true);
   const repeating = when(harness => harness.maxAttempts > 1);
   const guarding = when(harness => harness.opensAfter !== undefined);
+  const waiting = when(({ maxAttempts, policy }) => maxAttempts > 1 && policy.endWaits !== undefined);
 
   return [
     always('gives what the work resolves with, and the work its attempt', async ({ policy, clock }) => {
@@ -231,6 +232,21 @@ export function retryPolicyConformance(
       await fail(harness, 'up');
       await fail(harness, 'unknown');
       equal(await impatient(harness, async () => 'done'), 'done');
+    }),
+    waiting('ends the waits of one target when it is told to, and takes its calls as before', async harness => {
+      const { policy, clock } = harness;
+      const reason = new Error('no more waiting');
+      const work = failing(1);
+      const pauses = policy.execute(work.run, { ...call, classify: verdict(true) });
+      const settled = pauses.then(String, (error: unknown) => error);
+      await clock.advance(0);
+      policy.endWaits?.('another', new Error('not meant'));
+      policy.endWaits?.('conformance', reason);
+      strictEqual(await settled, reason);
+      equal(work.attempts.length, 1);
+      equal(clock.pending, 0, 'no timer is left behind');
+      const next = failing(1);
+      equal(await within(harness, policy.execute(next.run, { ...call, classify: verdict(true) })), 'done');
     }),
     guarding('calls a target again that has come back', async harness => {
       await fail(harness, 'down');

@@ -97,7 +97,7 @@ class DefaultDatabaseService implements DatabaseService {
       migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
-    this.#retry = new StoppableRetryPolicy(parts.retry);
+    this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
     this.#openSessions = new OpenSessions(clock);
     this.#opener = new SessionOpener({
       driver,
@@ -291,7 +291,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#healing.stop();
     this.#metrics.close();
     this.#stopping.abort(new DatabaseClosedError());
-    this.#retry.stop(() => new DatabaseClosedError());
+    this.#retry.stop(new DatabaseClosedError());
     if (this.state.is !== 'closed') this.#state.move({ is: 'closed' });
     await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
     this.#closed.abort(new DatabaseClosedError());
@@ -312,7 +312,7 @@ class DefaultDatabaseService implements DatabaseService {
   #targetOf(options: OpenSessionOptions): SessionTarget {
     const { driver, target } = this.#parts;
     const elsewhere = driver.hasReplicas === true && mayBeElsewhere(options);
-    return { name: elsewhere ? `${target}.replica` : target, elsewhere };
+    return { name: elsewhere ? replicaTarget(target) : target, elsewhere };
   }
 
   async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {
@@ -380,4 +380,9 @@ class DefaultDatabaseService implements DatabaseService {
     if (now.is === 'error') logger.error('database lost', { ...facts, ...faultFacts(now.cause) });
     else logger.info(now.is === 'connected' ? 'database connected' : 'database disconnected', facts);
   }
+}
+
+/** Reads that a replica may answer; a part of `target`, whose policy it has unless it is given one of its own. */
+function replicaTarget(target: string): string {
+  return `${target}.replica`;
 }

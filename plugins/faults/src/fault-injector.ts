@@ -47,6 +47,7 @@ export class FaultInjector {
           { ...options, classify: error => (error === injected && injected?.verdict) || judge(error, options) },
         );
       },
+      endWaits: (target, reason) => policy.endWaits?.(target, reason),
     };
   }
 

@@ -8,6 +8,8 @@ export interface Target {
   readonly name: string;
   readonly policy: PolicyOptions;
   readonly breaker: CockatielBreaker;
+  /** Ends the waits of today. */
+  waits: AbortController;
 }
 
 export interface Environment {
@@ -130,9 +132,10 @@ export class Call<T> {
 
   async #sleep(ms: number): Promise<void> {
     const { clock, stopping } = this.#environment;
+    const { waits } = this.#target;
     const { signal } = this.#options;
     try {
-      await clock.sleep(ms, signal === undefined ? stopping : AbortSignal.any([signal, stopping]));
+      await clock.sleep(ms, AbortSignal.any([...(signal === undefined ? [] : [signal]), stopping, waits.signal]));
     } catch (reason) {
       throw stopping.aborted ? errors.policyStopped(this.#progress(), this.#cause()) : reason;
     }

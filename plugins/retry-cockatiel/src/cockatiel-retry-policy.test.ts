@@ -37,6 +37,7 @@ test('each target has the policy that is named for it, others the default one', 
   expect(await attemptsOf({ ...call, name: 'reports.yearly' })).toBe(4);
   expect(await attemptsOf(call)).toBe(2);
   expect(await attemptsOf({ ...call, target: 'reports' })).toBe(4);
+  expect(await attemptsOf({ ...call, target: 'reports.yearly' })).toBe(4);
 });
 
 test('an attempt over its time is cancelled, counts against the target, and the next one may succeed', async () => {

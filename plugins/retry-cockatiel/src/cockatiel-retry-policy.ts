@@ -46,6 +46,14 @@ export class CockatielRetryPolicy implements RetryPolicy {
     return new Call(work, options, this.#target(options.target ?? headOf(options.name)), this.#environment).run();
   }
 
+  endWaits(target: string, reason: unknown): void {
+    const known = this.#targets.get(target);
+    if (known === undefined) return;
+    const { waits } = known;
+    known.waits = new AbortController();
+    waits.abort(reason);
+  }
+
   /** The targets whose breaker is not closed. */
   notClosed(): readonly string[] {
     return [...this.#targets.values()].filter(({ breaker }) => breaker.state !== 'closed').map(({ name }) => name);
@@ -76,7 +84,7 @@ export class CockatielRetryPolicy implements RetryPolicy {
       random: this.#environment.random,
       onMove: (to, cause) => this.onMove(name, to, cause),
     });
-    const target = { name, policy, breaker };
+    const target = { name, policy, breaker, waits: new AbortController() };
     this.#targets.set(name, target);
     return target;
   }

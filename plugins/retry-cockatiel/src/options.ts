@@ -75,7 +75,9 @@ export const retryOptionsSchema = z
     targets: z
       .record(z.string().min(1), z.string().min(1).describe('The name of a policy.'))
       .default({})
-      .describe('The policy of each target: { database: patient }. A target not named here has the default one.'),
+      .describe(
+        'The policy of each target: { database: patient }. One not named has that of what it is a part of, or the default.',
+      ),
   })
   .superRefine((options, context) => {
     const known = [...new Set([defaultPolicyName, ...Object.keys(options.policies)])];
@@ -94,9 +96,12 @@ export type RetryOptions = z.infer<typeof retryOptionsSchema>;
 /** The same as a person writes it: every key may be left out. */
 export type RetryOptionsInput = z.input<typeof retryOptionsSchema>;
 
-/** The policy of `target`. */
-export function policyOf({ policies, targets }: RetryOptions, target: string): PolicyOptions {
-  return policies[targets[target] ?? defaultPolicyName] ?? policySchema.parse({});
+/** The policy of `target`: its own, or that of what it is a part of: `database` for `database.replica`. */
+export function policyOf(options: RetryOptions, target: string): PolicyOptions {
+  const named = options.targets[target];
+  const dot = target.lastIndexOf('.');
+  if (named === undefined && dot !== -1) return policyOf(options, target.slice(0, dot));
+  return options.policies[named ?? defaultPolicyName] ?? policySchema.parse({});
 }
 
 /** @throws KeelsonError RETRY_OPTIONS_INVALID with every problem of `options`. */

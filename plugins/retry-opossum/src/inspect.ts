@@ -1,6 +1,6 @@
 import { type Diagnosis, type Inspection, summarizeError } from '@keelson/core';
 import type { BreakerReport } from './circuit-breaker.js';
-import { defaultPolicyName, type RetryOptions } from './options.js';
+import { policyNameOf, type RetryOptions } from './options.js';
 import type { RetryControl } from './retry-control.js';
 import type { TargetReport } from './target.js';
 
@@ -26,7 +26,7 @@ export function inspectTargets(request: InspectRequest): Inspection {
 function factsOf(report: TargetReport, { config }: InspectRequest) {
   const { target, breaker, counters, budgetLeft, waiting, running, queued } = report;
   return {
-    policy: config.targets[target] ?? defaultPolicyName,
+    policy: policyNameOf(config, target),
     breaker: breakerFacts(breaker),
     counters,
     budgetLeft: Math.floor(budgetLeft),

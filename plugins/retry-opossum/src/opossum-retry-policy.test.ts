@@ -301,6 +301,17 @@ describe('options', () => {
     expect(() => new OpossumRetryPolicy({ options })).toThrow(/targets.database: no policy.*default, patient/);
   });
 
+  test('a target that is not named has the policy of what it is a part of', async () => {
+    const policies = { patient: { deadlineMs: 5_000 }, own: { deadlineMs: 9_000 } };
+    const targets = { database: 'patient', 'database.own': 'own' };
+    const policy = new OpossumRetryPolicy({ options: { policies, targets }, clock });
+    const deadlineOf = (target: string) =>
+      policy.execute(async ({ deadline }) => deadline.remainingMs(), { ...call, target });
+    expect(await deadlineOf('database.replica')).toBe(5_000);
+    expect(await deadlineOf('database.own')).toBe(9_000);
+    expect(await deadlineOf('data')).toBe(30_000);
+  });
+
   test('the caller’s object is left as it was', () => {
     const options: RetryOptionsInput = { policies: { default: { maxAttempts: 2 } } };
     const before = structuredClone(options);

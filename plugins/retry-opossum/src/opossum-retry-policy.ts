@@ -56,6 +56,10 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
     return new Call(work, options, this.#target(target)).run();
   }
 
+  endWaits(target: string, reason: unknown): void {
+    this.#targets.get(target)?.endWaits(reason);
+  }
+
   reconfigure(options: RetryOptionsInput): readonly Change[] {
     const next = parse(options);
     const changes = changesBetween(this.#options, next);

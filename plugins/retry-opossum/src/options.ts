@@ -122,7 +122,7 @@ export const retryOptionsSchema = z
     ),
     targets: option(
       z.record(z.string().min(1), option(z.string().min(1), 'The name of a policy.')).default({}),
-      'The policy of each target: { database: patient }. A target not named here has the default one.',
+      'The policy of each target: { database: patient }. One not named has that of what it is a part of, or the default.',
     ),
   })
   .superRefine((options, context) => {
@@ -148,8 +148,14 @@ export type RetryOptions = z.infer<typeof retryOptionsSchema>;
 /** The same as a person writes it: every key may be left out. */
 export type RetryOptionsInput = z.input<typeof retryOptionsSchema>;
 
-/** The policy of `target`. */
+/** The policy of `target`: its own, or that of what it is a part of: `database` for `database.replica`. */
 export function policyOf(options: RetryOptions, target: string): PolicyOptions {
-  const policy = options.policies[options.targets[target] ?? defaultPolicyName];
-  return policy ?? policySchema.parse({});
+  return options.policies[policyNameOf(options, target)] ?? policySchema.parse({});
+}
+
+export function policyNameOf(options: Pick<RetryOptions, 'targets'>, target: string): string {
+  const named = options.targets[target];
+  const dot = target.lastIndexOf('.');
+  if (named === undefined && dot !== -1) return policyNameOf(options, target.slice(0, dot));
+  return named ?? defaultPolicyName;
 }

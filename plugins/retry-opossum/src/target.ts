@@ -120,9 +120,14 @@ export class Target {
     return this.#stopped;
   }
 
+  /** Everybody who waits for it hears `reason`. */
+  endWaits(reason: unknown): void {
+    for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => reason);
+  }
+
   stop(): void {
     this.#stopped = true;
-    for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => stopped);
+    this.endWaits(stopped);
     this.breaker.shutdown();
   }
 

@@ -11,7 +11,7 @@ const never = new Promise<never>(() => {});
 const setUp = () => {
   const clock = new FakeClock();
   const inner = new OpossumRetryPolicy({ clock, random: () => 1 });
-  const policy = new StoppableRetryPolicy(inner);
+  const policy = new StoppableRetryPolicy(inner, ['database']);
   const options = {
     name: 'database.session',
     idempotent: true,
@@ -39,7 +39,7 @@ describe('a policy that can be stopped', () => {
     const { clock, policy, options } = setUp();
     const call = policy.execute(() => Promise.reject(lost), options);
     await clock.advance(0);
-    policy.stop(() => stopped);
+    policy.stop(stopped);
     await expect(call).rejects.toBe(stopped);
     expect(clock.pending).toBe(0);
   });
@@ -54,7 +54,7 @@ describe('a policy that can be stopped', () => {
       const call = policy.execute(() => Promise.resolve('too late'), { ...options, ...more });
       await clock.advance(0);
       expect(inner.describe()).toMatchObject([{ target: 'database', waiting: 1 }]);
-      policy.stop(() => stopped);
+      policy.stop(stopped);
       await expect(call).rejects.toBe(stopped);
       expect(inner.describe()).toMatchObject([{ target: 'database', waiting: 0 }]);
     }
@@ -71,7 +71,7 @@ describe('a policy that can be stopped', () => {
     }, options);
     const last = policy.execute(() => failing.promise, options);
     await clock.advance(0);
-    policy.stop(() => stopped);
+    policy.stop(stopped);
     expect(signal?.aborted).toBe(false);
     running.resolve('done');
     failing.reject(lost);
@@ -82,7 +82,7 @@ describe('a policy that can be stopped', () => {
 
   test('refuses who comes later', async () => {
     const { policy, options } = setUp();
-    policy.stop(() => stopped);
+    policy.stop(stopped);
     await expect(policy.execute(() => Promise.resolve('too late'), options)).rejects.toBe(stopped);
   });
 

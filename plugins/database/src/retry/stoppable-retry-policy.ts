@@ -1,4 +1,4 @@
-import type { Attempt, ExecuteOptions, RetryPolicy } from '@keelson/core';
+import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '@keelson/core';
 
 /**
  * A policy for a service that may end before its calls do: what waits for an attempt then ends at once; an attempt that
@@ -6,52 +6,39 @@ import type { Attempt, ExecuteOptions, RetryPolicy } from '@keelson/core';
  */
 export class StoppableRetryPolicy implements RetryPolicy {
   readonly #policy: RetryPolicy;
-  readonly #waiting = new Set<AbortController>();
-  #stopped: { readonly reason: () => unknown } | undefined;
+  readonly #targets: readonly string[];
+  #stopped: { readonly reason: unknown } | undefined;
 
-  constructor(policy: RetryPolicy) {
+  /** `targets` are those of all its calls. */
+  constructor(policy: RetryPolicy, targets: readonly string[]) {
     this.#policy = policy;
+    this.#targets = targets;
   }
 
   async execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T> {
-    if (this.#stopped !== undefined) throw this.#stopped.reason();
-    const waiting = new AbortController();
-    this.#waiting.add(waiting);
-    try {
-      return await this.#policy.execute(attempt => this.#attempt(work, attempt, waiting), {
-        ...options,
-        ...this.#classify(options),
-        signal: options.signal === undefined ? waiting.signal : AbortSignal.any([options.signal, waiting.signal]),
-      });
-    } finally {
-      this.#waiting.delete(waiting);
-    }
+    this.#assertRunning();
+    const { classify } = options;
+    const attempt = (next: Attempt) => {
+      this.#assertRunning();
+      return work(next);
+    };
+    return this.#policy.execute(attempt, {
+      ...options,
+      ...(classify && { classify: error => this.#last(classify(error)) }),
+    });
   }
 
   /** Whoever waits, and whoever comes from now on, hears `reason`. */
-  stop(reason: () => unknown): void {
+  stop(reason: unknown): void {
     this.#stopped = { reason };
-    for (const waiting of this.#waiting) waiting.abort(reason());
-    this.#waiting.clear();
+    for (const target of this.#targets) this.#policy.endWaits?.(target, reason);
   }
 
-  async #attempt<T>(work: (attempt: Attempt) => Promise<T>, attempt: Attempt, waiting: AbortController): Promise<T> {
-    this.#waiting.delete(waiting);
-    try {
-      return await work(attempt);
-    } catch (error) {
-      if (this.#stopped === undefined) this.#waiting.add(waiting);
-      throw error;
-    }
+  #assertRunning(): void {
+    if (this.#stopped !== undefined) throw this.#stopped.reason;
   }
 
-  #classify({ classify }: ExecuteOptions): Pick<ExecuteOptions, 'classify'> {
-    if (classify === undefined) return {};
-    return {
-      classify: error => {
-        const verdict = classify(error);
-        return this.#stopped === undefined ? verdict : { ...verdict, retry: false };
-      },
-    };
+  #last(verdict: FailureVerdict): FailureVerdict {
+    return this.#stopped === undefined ? verdict : { ...verdict, retry: false };
   }
 }
