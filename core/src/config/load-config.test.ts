@@ -114,6 +114,13 @@ describe('the layers of a configuration', () => {
     expect(await codesOf({}, { config: broken.path('keelson.bad.ts') })).toEqual(['CONFIG_SYNTAX']);
   });
 
+  test('that is the working directory is named', async () => {
+    const { findings } = await load({}, { config: '.' });
+    expect(findings.problems).toMatchObject([
+      { code: 'CONFIG_FILE_UNREADABLE', message: 'The file . cannot be read (EISDIR).' },
+    ]);
+  });
+
   test('in JSON that is none is told as such', async () => {
     const broken = folder({ 'keelson.json': '{ "plugins": { ' });
     const { findings } = await load({}, { config: broken.path('keelson.json') });

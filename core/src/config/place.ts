@@ -43,5 +43,6 @@ export function joinPath(...steps: readonly PropertyKey[]): string {
 /** A file as it is named in output: relative to the working directory when it lies below it. */
 export function displayPath(path: string): string {
   const near = relative(process.cwd(), path);
+  if (near === '') return '.';
   return near.startsWith('..') ? path : near;
 }

@@ -31,7 +31,8 @@ export function planRequest(options: KernelOptions): PlanRequest {
   const variables = options.variables ?? process.env;
   return {
     config: options.config,
-    environment: options.environment ?? variables.KEELSON_ENV,
+    // Empty is how a variable is unset where it cannot be taken away.
+    environment: (options.environment ?? variables.KEELSON_ENV) || undefined,
     variables,
     overrides: options.overrides ?? {},
     plugins: options.plugins ?? {},

@@ -71,6 +71,16 @@ describe('the order of a start', () => {
   });
 });
 
+test('an environment without a name is none', async () => {
+  const plugins = { a: definePlugin({ name: 'a' }) };
+  for (const given of [{ environment: '', variables: {} }, { variables: { KEELSON_ENV: '' } }]) {
+    expect(await Kernel.plan({ config: {}, plugins, ...given })).toMatchObject({
+      problems: [],
+      environment: undefined,
+    });
+  }
+});
+
 describe('a plan is refused when', () => {
   test('a plugin requires what it provides itself', async () => {
     const self = definePlugin({ name: 'a', provides: [Book], requires: [Book] });
