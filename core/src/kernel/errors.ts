@@ -7,13 +7,14 @@ import { type BootReport, firstLine } from './report.js';
 export class PlanError extends KeelsonError {
   readonly problems: readonly Problem[];
 
-  constructor(plan: Plan) {
+  /** `outcome` is what came of it, as a sentence. */
+  constructor(plan: Plan, outcome = 'Nothing was started.') {
     const { problems } = plan;
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     super({
       code: 'KERNEL_PLAN_INVALID',
       message: `The configuration has ${count}:\n${problems.map(formatProblem).join('\n')}`,
-      hint: 'Nothing was started. `keelson check` looks again without starting anything.',
+      hint: `${outcome} \`keelson check\` looks again without starting anything.`,
       facts: { problems },
     });
     this.problems = problems;

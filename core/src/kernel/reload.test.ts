@@ -59,7 +59,10 @@ test('a configuration that does not hold changes nothing', async () => {
   const seen: unknown[] = [];
   const { kernel, write } = await running({ rate: 2 }, value => seen.push(value));
   write({ rate: 99 });
-  await expect(kernel.reload()).rejects.toMatchObject({ code: 'KERNEL_PLAN_INVALID' });
+  await expect(kernel.reload()).rejects.toMatchObject({
+    code: 'KERNEL_PLAN_INVALID',
+    hint: 'Nothing has changed. `keelson check` looks again without starting anything.',
+  });
   write({ rate: 2 });
   expect((await kernel.reload()).changes).toEqual([]);
   expect(seen).toEqual([]);

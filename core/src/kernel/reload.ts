@@ -44,7 +44,7 @@ export async function reload(
   after: Plan,
   running: readonly RunningPlugin[],
 ): Promise<{ plan: Plan; report: ReloadReport }> {
-  if (after.problems.length > 0) throw new PlanError(after);
+  if (after.problems.length > 0) throw new PlanError(after, 'Nothing has changed.');
   const changes: ReloadChange[] = [];
   const plugins: PlannedPlugin[] = [];
   for (const old of before.plugins) {
