@@ -203,6 +203,30 @@ describe('a session at its deadline', () => {
     expect(session.state).toBe('rolled back');
   });
 
+  test('as a unit whose COMMIT is not answered is never told that nothing is stored, whichever timer fires first', async () => {
+    const size = 10;
+    await reopen({ pool: { max: size } });
+    for (let round = 0; round < 5; round++) {
+      const written = Promise.withResolvers<void>();
+      let writing = size;
+      const unit = (_: unknown, index: number) =>
+        database.session(
+          async em => {
+            await em.insert(Author, { email: `${round}-${index}@example.org` });
+            if (--writing === 0) proxy.setMode('blackhole').then(written.resolve, written.reject);
+            await written.promise;
+          },
+          { timeoutMs: 400 },
+        );
+      const outcomes = await Promise.allSettled(Array.from({ length: size }, unit));
+      const told = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code);
+      expect(new Set(told)).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
+      await proxy.setMode('pass');
+      await atRest();
+      expect(await stored()).toHaveLength(size * (round + 1));
+    }
+  });
+
   test('as a unit is over at once, and nothing of it is stored', async () => {
     await database.session(em => em.count(Author));
     await proxy.setMode('blackhole');

@@ -102,7 +102,12 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final = this.#leaving?.error ?? this.#last?.abandoned(error, reason) ?? this.#last?.endedBy ?? error;
+      const final =
+        this.#last?.doubt ??
+        this.#leaving?.error ??
+        this.#last?.abandoned(error, reason) ??
+        this.#last?.endedBy ??
+        error;
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;

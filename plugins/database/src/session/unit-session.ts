@@ -44,6 +44,7 @@ export class UnitSession implements DatabaseSession {
   readonly #origins = new Map<unknown, unknown>();
   #committing: Promise<void> | undefined;
   #endedBy: SessionAbortedError | undefined;
+  #doubt: AmbiguousCommitError | undefined;
   #rollbackOnly: { readonly cause: unknown } | undefined;
   #verdict: FailureVerdict | undefined;
   #notRepeated: string | undefined;
@@ -122,6 +123,11 @@ export class UnitSession implements DatabaseSession {
   /** The error as its caller is to see it. Looks at how far the transaction has come, so call it before a rollback. */
   explain(error: unknown): unknown {
     const { signal } = this.#parts.controller;
+    // Whatever else has ended it: that something may be stored is never kept from its caller.
+    if (error instanceof AmbiguousCommitError) {
+      this.#verdict ??= this.#judge(error);
+      return error;
+    }
     const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
     this.#endedBy ??= aborted;
     const cause = aborted ?? this.#origins.get(error) ?? error;
@@ -144,6 +150,11 @@ export class UnitSession implements DatabaseSession {
     const why =
       reason === 'deadline' ? 'the deadline came before the answer' : 'its caller did not wait for the answer';
     return new AmbiguousCommitError({ name, why }, cause);
+  }
+
+  /** Its COMMIT was sent and nobody knows what became of it: that is what its caller is told, whoever ended the wait. */
+  get doubt(): AmbiguousCommitError | undefined {
+    return this.#doubt;
   }
 
   /** What ended it before its time: that is what its caller is told, whatever a policy makes of it. */
@@ -252,7 +263,8 @@ export class UnitSession implements DatabaseSession {
       return { is: 'rolled back', error: told };
     }
     this.#verdict = { retry: false, availability: 'down' };
-    return { is: 'unknown', error: new AmbiguousCommitError({ name, why: resolution.why }, result.error) };
+    this.#doubt = new AmbiguousCommitError({ name, why: resolution.why }, result.error);
+    return { is: 'unknown', error: this.#doubt };
   }
 
   #end(state: Exclude<DatabaseSession['state'], 'open'>): void {
