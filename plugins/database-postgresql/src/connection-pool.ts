@@ -158,11 +158,14 @@ export class ConnectionPool {
       if (fault === undefined) return client;
       this.#discard(client, fault);
       if (this.#cut) throw new DatabaseClosedError();
-      if (until.passed) throw this.#timedOut(this.#parts.options.acquireTimeoutMs);
+      if (until.passed) throw unanswered();
     }
   }
 
-  /** pg.Pool cannot be told to stop waiting: a client that comes too late goes to the idle ones. */
+  /**
+   * There is room for one more, so it is the server that is waited for, and not another caller.
+   * pg.Pool cannot be told to stop waiting: a client that comes too late goes to the idle ones.
+   */
   #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
     return new Promise((resolve, reject) => {
       let waiting = true;
@@ -171,11 +174,7 @@ export class ConnectionPool {
         reject(error);
       };
       const onAbort = () => stop(signal?.reason);
-      const timer = this.#parts.clock.schedule(
-        until.remainingMs(),
-        () => stop(this.#timedOut(this.#parts.options.acquireTimeoutMs)),
-        { keepAlive: true },
-      );
+      const timer = this.#parts.clock.schedule(until.remainingMs(), () => stop(unanswered()), { keepAlive: true });
       const leave = () => {
         waiting = false;
         timer.cancel();
@@ -353,4 +352,9 @@ function traceOfBorrower(): Error {
   const trace = new Error('borrowed here');
   Error.stackTraceLimit = limit;
   return trace;
+}
+
+/** As the operating system says it, had it been asked to give up by then. */
+function unanswered(): Error {
+  return Object.assign(new Error('the server has not answered in time'), { code: 'ETIMEDOUT', syscall: 'connect' });
 }

@@ -3,11 +3,15 @@ import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
+import {
+  createPostgresqlService,
+  type PostgresqlService,
+  type PostgresqlServiceOptions,
+} from '../../../test/support/postgresql-service.js';
 
 const poolMax = 4;
 /** Above `silenceMs`, so that it tells. */
-const policies = { default: { breaker: { minimumCalls: poolMax, silenceMs: 300 } } };
+const policies = { default: { breaker: { consecutiveFailures: poolMax - 1, silenceMs: 300 } } };
 
 describe('a server that says nothing', () => {
   let server: PostgresServer;
@@ -19,12 +23,13 @@ describe('a server that says nothing', () => {
     server = await startPostgres();
   });
   afterAll(() => server.dispose());
-  beforeEach(async () => {
+  const open = async (pool: NonNullable<PostgresqlServiceOptions['options']>['pool'] = {}) => {
     retry = new OpossumRetryPolicy({ options: { policies } });
-    service = createPostgresqlService({ url: server.url, retry, options: { pool: { max: poolMax } } });
+    service = createPostgresqlService({ url: server.url, retry, options: { pool: { max: poolMax, ...pool } } });
     database = service.database;
     await database.connect();
-  });
+  };
+  beforeEach(() => open());
   afterEach(async () => {
     server.thaw();
     await service[Symbol.asyncDispose]();
@@ -55,6 +60,35 @@ describe('a server that says nothing', () => {
       });
     });
   }
+
+  test('opens the breaker although sessions that it had answered before are given up first', async () => {
+    await all(unit);
+    const begun = Promise.withResolvers<void>();
+    const before = database.session(
+      async em => {
+        await em.execute('select 1');
+        begun.resolve();
+        await em.execute('select pg_sleep(61)');
+      },
+      { timeoutMs: 500 },
+    );
+    await begun.promise;
+    server.freeze();
+    await Promise.allSettled([before, ...Array.from({ length: poolMax - 1 }, unit)]);
+    expect(breaker()).toMatchObject({ state: 'open', lastCause: { code: 'RETRY_ATTEMPT_TIMEOUT' } });
+  });
+
+  test('opens the breaker when it gives no connection in time, which is not called a busy pool', async () => {
+    await service[Symbol.asyncDispose]();
+    await open({ acquireTimeoutMs: 500, pingTimeoutMs: 200, pingAfterIdleMs: 0 });
+    await all(unit);
+    server.freeze();
+    const [outcome] = await all(() => database.session(em => em.execute('select 1'), { retry: 'never' }));
+    expect(outcome).toMatchObject({
+      reason: { code: 'DATABASE_CONNECTION_LOST', facts: { systemCode: 'ETIMEDOUT' } },
+    });
+    expect(breaker()).toMatchObject({ state: 'open', lastCause: { code: 'DATABASE_CONNECTION_LOST' } });
+  });
 
   test('is not meant when callers give up who only waited for a connection that others hold', async () => {
     const held = await Promise.all(Array.from({ length: poolMax }, () => database.openSession()));

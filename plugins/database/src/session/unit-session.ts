@@ -164,7 +164,7 @@ export class UnitSession implements DatabaseSession {
 
   /** May the unit run again, and is the server well? Known after `explain`. */
   get verdict(): FailureVerdict {
-    const verdict = this.#verdict ?? { retry: false, availability: this.transaction.answered ? 'up' : 'unknown' };
+    const verdict = this.#verdict ?? { retry: false, availability: 'unknown' };
     return this.#notRepeated === undefined ? verdict : { ...verdict, retry: false };
   }
 
@@ -177,8 +177,9 @@ export class UnitSession implements DatabaseSession {
   #judge(error: unknown): FailureVerdict {
     const alone = judge(error, this.transaction.phase, this.transaction.readOnly);
     const verdict = this.#parts.elsewhere ? judgedElsewhere(alone, this.transaction.reached) : alone;
-    const answered = verdict.availability === 'unknown' && this.transaction.answered;
-    return answered ? { ...verdict, availability: 'up' } : verdict;
+    // What was answered before it was given up has been told at the time; by now the server may be silent.
+    if (verdict.availability !== 'unknown' || this.signal.aborted || !this.transaction.answered) return verdict;
+    return { ...verdict, availability: 'up' };
   }
 
   async #commit(): Promise<void> {
