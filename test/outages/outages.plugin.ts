@@ -78,7 +78,11 @@ export default definePlugin({
       writes(write => database.session(em => readThenWrite(em, write), { isolation })),
       none,
     );
-    http.router('/vitals', (_request, response) => void response.end(JSON.stringify(vitals(database, control))), none);
+    http.router(
+      '/vitals',
+      ({ url }, response) => void response.end(JSON.stringify(vitals(database, control, url === '/?collect'))),
+      none,
+    );
   },
 });
 
@@ -88,12 +92,13 @@ function writeOf(request: IncomingMessage): Write {
   return { sku, other: searchParams.get('other') ?? '', quantity: Number(searchParams.get('quantity')) };
 }
 
-function vitals(database: DatabaseService, control: RetryControl): Vitals {
+function vitals(database: DatabaseService, control: RetryControl, collect: boolean): Vitals {
+  if (collect) collectGarbage();
   const { total, idle, busy, waiting } = database.stats();
   const report = control.describe().find(({ target }) => target === 'database');
   return {
     pid: process.pid,
-    heapMb: heapAfterCollection() / 1e6,
+    heapMb: process.memoryUsage().heapUsed / 1e6,
     pool: { total, idle, busy, waiting },
     breaker: report?.breaker.state ?? 'closed',
     waitingCalls: report?.waiting ?? 0,
@@ -104,9 +109,8 @@ function vitals(database: DatabaseService, control: RetryControl): Vitals {
   };
 }
 
-function heapAfterCollection(): number {
+function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
   if (typeof collect === 'function') collect();
-  return process.memoryUsage().heapUsed;
 }

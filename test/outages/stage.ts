@@ -102,11 +102,15 @@ export class Stage implements AsyncDisposable {
     return output;
   }
 
-  /** @throws Error with what the service has printed last, when it has ended. */
-  async vitals(): Promise<Vitals> {
+  /**
+   * With `collect` after a garbage collection, which stops the service for a moment.
+   *
+   * @throws Error with what the service has printed last, when it has ended.
+   */
+  async vitals({ collect = false } = {}): Promise<Vitals> {
     const { isRunning, stdout, stderr } = this.service;
     if (!isRunning) throw new Error(`The service has ended:\n${(stdout + stderr).slice(-2_000)}`);
-    const response = await fetch(`${this.service.url}/vitals`);
+    const response = await fetch(`${this.service.url}/vitals${collect ? '?collect' : ''}`);
     return (await response.json()) as Vitals;
   }
 
@@ -117,16 +121,16 @@ export class Stage implements AsyncDisposable {
   async calm(): Promise<Vitals> {
     const isCalm = ({ pool, breaker, waitingCalls }: Vitals) =>
       pool.idle === pool.total && pool.busy === 0 && pool.waiting === 0 && waitingCalls === 0 && breaker === 'closed';
-    return eventually(
+    await eventually(
       async () => {
         const vitals = await this.vitals();
         const sessions = await this.hosts.sessions();
         if (!isCalm(vitals) || !isSeenIdle(sessions, vitals)) throw new Error(JSON.stringify({ ...vitals, sessions }));
-        return vitals;
       },
       // Less than a deadline, after which a forgotten session is closed.
       { that: 'all connections to be idle and the breaker closed', timeoutMs: 3_000, intervalMs: 50 },
     );
+    return this.vitals({ collect: true });
   }
 
   /** Calm, and what the outage before has taken from the budget for retries does not matter any more. */

@@ -1,7 +1,7 @@
 /** What the service says of itself at `/vitals`, at any time. */
 export interface Vitals {
   readonly pid: number;
-  /** After a garbage collection. */
+  /** After a garbage collection, where one was asked for. */
   readonly heapMb: number;
   readonly pool: {
     readonly total: number;
