@@ -227,6 +227,30 @@ describe('a session at its deadline', () => {
     }
   });
 
+  test('is committed all the same when it was not used: there is nothing that could be lost', async () => {
+    const told: string[] = [];
+    const session = await database.openSession({ timeoutMs: 1 });
+    session.onCommit(() => void told.push('committed'));
+    await eventually(() => expect(session.signal.aborted).toBe(true));
+    await session.commit();
+    expect({ told, state: session.state }).toEqual({ told: ['committed'], state: 'committed' });
+  });
+
+  test('is not committed when it has anything to write', async () => {
+    for (const use of [
+      (session: DatabaseSession) => session.em.persist(session.em.create(Author, { email: 'new@example.org' })),
+      (session: DatabaseSession) =>
+        session.em.assign(session.em.getReference(Author, 1), { email: 'other@example.org' }),
+      (session: DatabaseSession) => session.em.remove(session.em.getReference(Author, 1)),
+    ]) {
+      const session = await database.openSession({ timeoutMs: 1 });
+      await eventually(() => expect(session.signal.aborted).toBe(true));
+      use(session);
+      await expect(session.commit()).rejects.toMatchObject(inTime.error);
+      expect(session.state).toBe('rolled back');
+    }
+  });
+
   test('as a unit is over at once, and nothing of it is stored', async () => {
     await database.session(em => em.count(Author));
     await proxy.setMode('blackhole');

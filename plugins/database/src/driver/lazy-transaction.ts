@@ -130,6 +130,11 @@ export class LazyTransaction implements DatabaseConnection {
     return result;
   }
 
+  /** Nothing of it has been asked of the server, and nothing of it has failed. */
+  get isUnused(): boolean {
+    return this.#state.is === 'untouched' && !this.#failed && !this.#attention.busy;
+  }
+
   /** The last try got a connection, whatever became of it then. */
   get reached(): boolean {
     return this.#reached;

@@ -188,10 +188,12 @@ export class UnitSession implements DatabaseSession {
       throw new TransactionFailedError(this.#rollbackOnly.cause);
     }
     // A COMMIT whose answer nobody would wait for is not sent.
-    const { controller, deadline, name } = this.#parts;
+    const { controller, deadline, name, transaction } = this.#parts;
     if (deadline.passed) controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
-      await this.#unlessOver(this.run(() => this.em.commit()));
+      // With nothing to lose it is done, whatever time it is: a request that has worked by other means has one of these.
+      if (controller.signal.aborted && transaction.isUnused && hasNoWork(this.em)) await transaction.commit();
+      else await this.#unlessOver(this.run(() => this.em.commit()));
     } catch (error) {
       const failure = await this.#failedCommit(error);
       if (failure !== undefined) throw failure.error;
@@ -282,4 +284,10 @@ export class UnitSession implements DatabaseSession {
       }
     }
   }
+}
+
+/** Nothing was loaded or referred to, so nothing can be dirty, and nothing waits to be stored or removed. */
+function hasNoWork(em: EntityManager): boolean {
+  const work = em.getUnitOfWork();
+  return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
 }
