@@ -22,7 +22,7 @@ export function coerceText(text: string, alternatives: readonly Shape[]): Scalar
   const types = new Set(alternatives.flatMap(typesOf));
   const trimmed = text.trim();
   if (types.has('number') || types.has('integer')) {
-    if (trimmed !== '' && Number.isFinite(Number(trimmed))) return Number(trimmed);
+    if (decimal.test(trimmed)) return Number(trimmed);
   }
   if (types.has('boolean')) {
     const truth = truths[trimmed.toLowerCase()];
@@ -34,20 +34,41 @@ export function coerceText(text: string, alternatives: readonly Shape[]): Scalar
   return text;
 }
 
-/** `5s` for a key in `Ms`, `10mb` for a key in `Bytes`; undefined when `text` is neither, or the key takes neither. */
+/** A number as a person writes it. What JavaScript takes besides (`0x10`, `Infinity`) is no such. */
+const decimal = /^[+-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?$/i;
+
+/** As the parsers below understand them; they skip what stands behind a number when they do not know it. */
+const duration = /^-?\d+(\.\d+)?\s*(ms|s|m|h|d)$/;
+const size = /^(-?\d+(?:\.\d+)?)\s*(?:b|([kmg])(?:i?b)?)$/i;
+
+/** The same for JSON Schema, by the key: what a number may be written as, or undefined where a number is a number. */
+export function unitPattern(key: string): string | undefined {
+  if (/ms$/i.test(key)) return String.raw`^\d+(\.\d+)?\s*(ms|s|m|h|d)$`;
+  if (/bytes$/i.test(key)) return String.raw`^\d+(\.\d+)?\s*([bB]|[kKmMgG]([iI]?[bB])?)$`;
+  return undefined;
+}
+
+/**
+ * `5s` for a key in `Ms`, `10mb` for a key in `Bytes`, where k, m and g count in 1024 however they are written;
+ * undefined when `text` is neither, or the key takes neither.
+ */
 export function coerceUnit(text: string, key: string, alternatives: readonly Shape[]): number | undefined {
   if (!alternatives.flatMap(typesOf).some(type => type === 'number' || type === 'integer')) return undefined;
   const trimmed = text.trim();
-  if (!/^-?[\d.]+\s*[a-z]+$/i.test(trimmed)) return undefined;
-  if (/ms$/i.test(key)) return finite(ms(trimmed as StringValue));
-  if (/bytes$/i.test(key)) return finite(bytes.parse(trimmed) ?? undefined);
-  return undefined;
+  if (/ms$/i.test(key)) return duration.test(trimmed) ? finite(ms(trimmed as StringValue)) : undefined;
+  return /bytes$/i.test(key) ? sizeOf(trimmed) : undefined;
+}
+
+function sizeOf(text: string): number | undefined {
+  const [, amount, unit] = size.exec(text) ?? [];
+  if (amount === undefined) return undefined;
+  return unit === undefined ? Number(amount) : finite(bytes.parse(`${amount}${unit}b`) ?? undefined);
 }
 
 /** How a value of that key may also be written, for the person who wrote it wrongly. */
 export function unitHint(key: string): string {
   if (/ms$/i.test(key)) return ' (milliseconds, or 500ms, 5s, 2m, 1h)';
-  if (/bytes$/i.test(key)) return ' (bytes, or 512kb, 10mb, 1gb)';
+  if (/bytes$/i.test(key)) return ' (bytes, or 512kb, 10mb, 1gb, where a kb is 1024 bytes)';
   return '';
 }
 

@@ -39,6 +39,12 @@ describe('text from a variable', () => {
     });
   });
 
+  test.each(['12abc', 'truee', '2', ''])('%j is no boolean', async debug => {
+    expect((await read(schema, {}, { debug })).problems).toMatchObject([
+      { code: 'CONFIG_VALUE_INVALID', path: 'plugins.x.debug', allowed: 'true or false' },
+    ]);
+  });
+
   test('that means nothing of the kind is refused as it is', async () => {
     const { problems } = await read(schema, {}, { port: 'many' });
     expect(problems).toMatchObject([
@@ -57,6 +63,33 @@ describe('durations and sizes', () => {
     });
     expect((await read(schema, { timeoutMs: 20 })).value).toEqual({ timeoutMs: 20 });
   });
+
+  test.each(['512k', '512 K', '512kb', '512 KB', '512KiB', '512kib', '0.5m', '0.5 MiB', '524288b'])(
+    'a size of %s is half a mebibyte: every unit counts in 1024',
+    async limitBytes => {
+      expect((await read(schema, { limitBytes })).value).toEqual({ limitBytes: 524_288 });
+      expect((await read(schema, {}, { limitBytes })).value).toEqual({ limitBytes: 524_288 });
+    },
+  );
+
+  test.each(['10 gigs', '10 gb.', '5foo', '1.2.3kb', '10 mb 5', '1tb', 'kb', '10kbit', '0x10', ''])(
+    'a size of %j is refused, in a file and from a variable, with what is allowed',
+    async limitBytes => {
+      const allowed = 'a whole number (bytes, or 512kb, 10mb, 1gb, where a kb is 1024 bytes)';
+      const refused = { code: 'CONFIG_VALUE_INVALID', path: 'plugins.x.limitBytes', allowed };
+      expect((await read(schema, { limitBytes })).problems).toMatchObject([refused]);
+      expect((await read(schema, {}, { limitBytes })).problems).toMatchObject([refused]);
+    },
+  );
+
+  test.each(['5 parsecs', '5foo', '1.2.3s', '5s 3', '2ss', '0x10', ''])(
+    'a duration of %j is refused, in a file and from a variable',
+    async timeoutMs => {
+      const refused = { code: 'CONFIG_VALUE_INVALID', path: 'plugins.x.timeoutMs' };
+      expect((await read(schema, { timeoutMs })).problems).toMatchObject([refused]);
+      expect((await read(schema, {}, { timeoutMs })).problems).toMatchObject([refused]);
+    },
+  );
 
   test('are refused where it does not, with what may be written', async () => {
     expect((await read(schema, { count: '5s' })).problems).toMatchObject([{ path: 'plugins.x.count' }]);

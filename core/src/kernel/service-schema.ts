@@ -1,3 +1,4 @@
+import { unitPattern } from '../config/coerce.js';
 import { entrySchema, settingsSchema } from '../config/settings.js';
 import { type Shape, shapeOf } from '../config/shape.js';
 import type { PlannedPlugin } from './plan.js';
@@ -46,22 +47,31 @@ function entryShape(candidates: readonly PlannedPlugin[]): object {
   };
 }
 
-const reference: Shape = { type: 'string', description: 'Filled in from a variable or a file.' };
+const reference = {
+  type: 'string',
+  pattern: String.raw`\$\{.+\}`,
+  description: 'Filled in from a variable or a file.',
+};
 
-/** `${...}` may stand for any value, and a number with a unit may be written with it. Nothing is required of a layer. */
-function withReferences(shape: Shape): Shape {
+/**
+ * `${...}` may stand for any value, and a number with a unit may be written with it where the key says in what it counts.
+ * Nothing is required of a layer.
+ */
+function withReferences(shape: Shape, key = ''): Shape {
   const { required: _required, $schema: _schema, ...rest } = shape as Shape & { $schema?: string };
   if (rest.properties !== undefined) {
-    const properties = Object.entries(rest.properties).map(([key, below]) => [key, withReferences(below)] as const);
+    const properties = Object.entries(rest.properties).map(([name, below]) => [name, withReferences(below, name)]);
     return { ...rest, properties: Object.fromEntries(properties) };
   }
   const types = typeof rest.type === 'string' ? [rest.type] : (rest.type ?? []);
-  const isPlainValue = types.some(type => type === 'number' || type === 'integer' || type === 'boolean');
-  if (!isPlainValue) return rest;
+  const isNumber = types.some(type => type === 'number' || type === 'integer');
+  if (!isNumber && !types.includes('boolean')) return rest;
   const { description, default: standard, ...value } = rest;
+  const pattern = isNumber ? unitPattern(key) : undefined;
+  const measured = pattern === undefined ? [] : [{ type: 'string', pattern, description: 'With its unit.' }];
   return {
     ...(description !== undefined && { description }),
     ...(standard !== undefined && { default: standard }),
-    anyOf: [value, { ...reference, pattern: '\\$\\{.+\\}|^\\d+(\\.\\d+)?\\s*[a-z]+$' } as Shape],
+    anyOf: [value, ...measured, reference],
   };
 }

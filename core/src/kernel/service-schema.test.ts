@@ -1,0 +1,31 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { definePlugin } from '../plugin/plugin.js';
+import { Kernel } from './kernel.js';
+import { serviceSchema } from './service-schema.js';
+
+const limits = definePlugin({
+  name: 'limits',
+  config: z.object({ waitMs: z.int(), bodyBytes: z.int(), most: z.int(), fast: z.boolean() }).partial(),
+});
+
+async function textsFor(key: string) {
+  const plan = await Kernel.plan({ config: {}, plugins: { limits } });
+  const { plugins } = serviceSchema(plan.plugins).properties ?? {};
+  const allowed = plugins?.properties?.limits?.properties?.[key]?.anyOf as readonly { pattern?: string }[];
+  const patterns = allowed.flatMap(({ pattern }) => (pattern === undefined ? [] : [new RegExp(pattern)]));
+  return (text: string) => patterns.some(pattern => pattern.test(text));
+}
+
+describe('the schema for editors', () => {
+  test.each([
+    ['waitMs', ['5s', '500 ms', '1.5h', '${WAIT}'], ['5foo', '10mb', '5s 3', 's']],
+    ['bodyBytes', ['10mb', '512 KiB', '1g', '3b', '${BODY}'], ['10 gigs', '5s', '1tb', '5foo']],
+    ['most', ['${MOST}'], ['5s', '10mb', '12abc']],
+    ['fast', ['${FAST:-true}'], ['12abc', '5s', 'yes']],
+  ])('takes as text for %s what the kernel takes', async (key, taken, refused) => {
+    const takes = await textsFor(key);
+    expect(taken.filter(text => !takes(text))).toEqual([]);
+    expect(refused.filter(takes)).toEqual([]);
+  });
+});
