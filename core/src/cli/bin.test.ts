@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const bin = fileURLToPath(new URL('../../bin/keelson.js', import.meta.url));
+const source = readFileSync(bin, 'utf8');
+const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+/** A Node on this machine that is too old, when there is one. */
+const old = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin']
+  .map(folder => join(folder, 'node'))
+  .find(node => existsSync(node) && isOld(node));
+
+function isOld(node: string): boolean {
+  const { stdout } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' });
+  return Number.parseInt(stdout, 10) < 22;
+}
+
+describe('the bin', () => {
+  test('holds nothing that an old Node would refuse to read: no static import, no await at the top', () => {
+    expect(source).not.toMatch(/^\s*(import\s+[^(]|export\b|await\b)/m);
+    expect(source).not.toMatch(/\?\.|\?\?|\bawait\b/);
+  });
+
+  test('asks for the Node that the package asks for', () => {
+    const needed = /needed = \[(\d+), (\d+)\]/.exec(source);
+    expect(engines.node).toBe(`>=${needed?.[1]}.${needed?.[2]}`);
+  });
+
+  test('tells a Node that is too old which one it needs, in one sentence, and exits with 2', () => {
+    const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.16.0' })`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', pretend, bin, 'check'], {
+      encoding: 'utf8',
+    });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toBe(`Keelson needs Node >= 22.17; this is 22.16.0, at ${process.execPath}.\n`);
+  });
+
+  test.skipIf(old === undefined)('tells the same to a Node that really is', () => {
+    const { status, stdout, stderr } = spawnSync(old ?? '', [bin, 'check'], { encoding: 'utf8' });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/^Keelson needs Node >= 22\.17; this is \d+\.\d+\.\d+, at .*\.\n$/);
+  });
+});
