@@ -5,6 +5,7 @@ import { formatStopReport } from '../kernel/format-stop-report.js';
 import { Kernel } from '../kernel/kernel.js';
 import { formatBootReport, reportToJson, type StopReport } from '../kernel/report.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
+import { failureToJson } from './failure-to-json.js';
 import { ProcessWatch } from './process-watch.js';
 
 export const start: Command = {
@@ -14,7 +15,8 @@ export const start: Command = {
   help: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once.
 
 Exit codes: 0 stopped cleanly, 1 did not start, failed or ended by an uncaught error, 2 wrong usage, 3 forced by a
-second signal, 4 the stop took longer than shutdown.budgetMs.
+second signal, 4 the stop gave up on what took longer than shutdown.budgetMs or its own stopTimeoutMs. With --json the
+report of the start and that of the stop, or why it did not start, are a line of the standard output each.
 
   keelson start
   KEELSON_ENV=production keelson start`,
@@ -24,6 +26,7 @@ second signal, 4 the stop took longer than shutdown.budgetMs.
     try {
       return await runService(options, terminal, watch);
     } catch (error) {
+      if (options.json === true) terminal.out(JSON.stringify(failureToJson(error)));
       if (isKeelsonError(error, 'KERNEL_START_CANCELLED')) {
         terminal.err(formatError(error));
         return watch.crashed ? exitCodes.failed : exitCodes.clean;
