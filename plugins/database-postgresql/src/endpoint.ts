@@ -31,6 +31,8 @@ export interface EndpointParts {
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
+  /** `a:5432`, in the order in which they are tried. */
+  readonly hostNames: readonly string[];
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
@@ -46,8 +48,10 @@ export class Endpoint {
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
+    const hosts = servers.urls.map(hostOf);
+    this.hostNames = hosts.map(nameOf);
     this.#hosts = new Hosts({
-      hosts: servers.urls.map(hostOf),
+      hosts,
       target: servers.target,
       probe: host => probeHost(probing, host, closing),
       clock,

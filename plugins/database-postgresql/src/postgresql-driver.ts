@@ -51,6 +51,10 @@ export class PostgresqlDriver implements DatabaseDriver {
     return this.#primary.databaseName;
   }
 
+  get servers(): readonly string[] {
+    return this.#primary.hostNames;
+  }
+
   get hasReplicas(): boolean {
     return this.#replicas.all.length > 0;
   }

@@ -15,6 +15,8 @@ const setUp = (failures: readonly unknown[], options: { forever?: boolean; timeo
   const attemptedAt: number[] = [];
   const attempts: number[] = [];
   const driver = scriptedDriver({
+    servers: ['a:5432', 'b:5432'],
+    databaseName: 'shop',
     connect() {
       const index = attemptedAt.push(clock.now()) - 1;
       const known = index < failures.length || options.forever === true;
@@ -66,9 +68,9 @@ describe('connecting', () => {
       const error = await connected.catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({
         code: 'DATABASE_CONNECT_FAILED',
-        message: expect.stringContaining(words),
+        message: expect.stringMatching(new RegExp(`^The database a:5432,b:5432/shop .*${words}`)),
         hint: expect.stringMatching(/\S/),
-        facts: { sqlState: code },
+        facts: { sqlState: code, servers: ['a:5432', 'b:5432'], database: 'shop' },
         http: { status: 503 },
       });
       expect(inspect(error, { depth: 10 })).not.toContain('secret');
@@ -99,7 +101,7 @@ describe('connecting', () => {
     await clock.advance(1_000);
     await expect(connected).rejects.toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
-      message: expect.stringContaining('within 1000 ms, 4 attempts (last: ECONNREFUSED)'),
+      message: 'The database a:5432,b:5432/shop did not answer within 1000 ms, 4 attempts (last: ECONNREFUSED).',
       facts: { attempts: 4, timeoutMs: 1_000, systemCode: 'ECONNREFUSED' },
     });
     expect(attemptedAt).toEqual([0, 100, 300, 700]);

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '@keelson/core';
 import { Deadline, isKeelsonError, type KeelsonError } from '@keelson/core';
+import { addressFacts, addressOf } from './address.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { ConnectionError, causeOf, faultFacts, labelOf } from './errors/connection-error.js';
 import { sqlStateOf } from './errors/sql-state.js';
@@ -33,12 +34,17 @@ export async function connectWithin(options: ConnectOptions): Promise<void> {
         return await driver.connect(signal);
       } catch (error) {
         options.signal.throwIfAborted();
-        if (timeUp.signal.aborted) throw outOfTime(lastError ?? error, attempt, timeoutMs);
+        if (timeUp.signal.aborted) throw outOfTime(driver, lastError ?? error, attempt, timeoutMs);
         lastError = error;
         const delayMs = random() * pauseMs;
-        if (!judge(error, 'acquire').retry) throw refused(error);
-        if (deadline.remainingMs() <= delayMs) throw outOfTime(error, attempt, timeoutMs);
-        logger.warn('database not reachable yet', { attempt, delayMs: Math.round(delayMs), ...faultFacts(error) });
+        if (!judge(error, 'acquire').retry) throw refused(driver, error);
+        if (deadline.remainingMs() <= delayMs) throw outOfTime(driver, error, attempt, timeoutMs);
+        logger.warn('database not reachable yet', {
+          ...addressFacts(driver),
+          attempt,
+          delayMs: Math.round(delayMs),
+          ...faultFacts(error),
+        });
         await clock.sleep(delayMs, options.signal);
       }
     }
@@ -48,41 +54,50 @@ export async function connectWithin(options: ConnectOptions): Promise<void> {
 }
 
 /** SQLSTATE -> what the operator is to do. */
-const advice: ReadonlyMap<string, [message: string, hint: string]> = new Map([
-  ['28P01', ['The database refused the password', 'Check user and password in the configured url.']],
-  ['28000', ['The database refused the user', 'Check the user, and pg_hba.conf on the server.']],
-  [
-    '3D000',
-    ['The database does not exist on the server', 'Create it, or check the name at the end of the configured url.'],
-  ],
-  ['42501', ['The user may not connect to the database', 'Grant CONNECT on the database to the user.']],
+const advice: ReadonlyMap<string, [what: string, hint: string]> = new Map([
+  ['28P01', ['refused the password', 'Check user and password in the configured url.']],
+  ['28000', ['refused the user', 'Check the user, and pg_hba.conf on the server.']],
+  ['3D000', ['does not exist on the server', 'Create it, or check the name at the end of the configured url.']],
+  ['42501', ['says that this user may not connect', 'Grant CONNECT on the database to the user.']],
 ]);
 
-function refused(error: unknown): ConnectionError {
-  if (isKeelsonError(error)) return inItsWords(error);
+/** `The database db:5432/shop`. */
+function subject(driver: DatabaseDriver): string {
+  const address = addressOf(driver);
+  return address === undefined ? 'The database' : `The database ${address}`;
+}
+
+function refused(driver: DatabaseDriver, error: unknown): ConnectionError {
+  if (isKeelsonError(error)) return inItsWords(driver, error);
   const known = advice.get(sqlStateOf(error) ?? '');
-  const [message, hint] = known ?? ['The database refused the connection', 'Look at the log of the database server.'];
+  const [what, hint] = known ?? ['refused the connection', 'Look at the log of the database server.'];
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `${message} (${labelOf(error)}).`,
+    message: `${subject(driver)} ${what} (${labelOf(error)}).`,
     hint,
-    facts: faultFacts(error),
+    facts: { ...addressFacts(driver), ...faultFacts(error) },
     cause: causeOf(error),
   });
 }
 
 /** The driver knows best what is wrong. */
-function inItsWords(error: KeelsonError): ConnectionError {
+function inItsWords(driver: DatabaseDriver, error: KeelsonError): ConnectionError {
   const { message, hint = '', facts } = error;
-  return new ConnectionError({ code: 'DATABASE_CONNECT_FAILED', message, hint, facts, cause: error });
-}
-
-function outOfTime(error: unknown, attempts: number, timeoutMs: number): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `The database did not answer within ${timeoutMs} ms, ${attempts} attempts (last: ${labelOf(error)}).`,
+    message,
+    hint,
+    facts: { ...addressFacts(driver), ...facts },
+    cause: error,
+  });
+}
+
+function outOfTime(driver: DatabaseDriver, error: unknown, attempts: number, timeoutMs: number): ConnectionError {
+  return new ConnectionError({
+    code: 'DATABASE_CONNECT_FAILED',
+    message: `${subject(driver)} did not answer within ${timeoutMs} ms, ${attempts} attempts (last: ${labelOf(error)}).`,
     hint: 'Check that the server runs and that host and port in the configured url are right.',
-    facts: { attempts, timeoutMs, ...faultFacts(error) },
+    facts: { ...addressFacts(driver), attempts, timeoutMs, ...faultFacts(error) },
     cause: causeOf(error),
   });
 }

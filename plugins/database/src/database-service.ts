@@ -89,6 +89,8 @@ export type SessionWork<T> = (em: EntityManager, session: DatabaseSession) => Pr
 
 /** The database of a service: PostgreSQL through MikroORM, one EntityManager and one transaction for each unit of work. */
 export interface DatabaseService {
+  /** `db:5432/shop`, for people; undefined for a database without a server. */
+  readonly address?: string | undefined;
   readonly state: DatabaseState;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   /** Told of each change of state, once. Disposing of the result ends it. */

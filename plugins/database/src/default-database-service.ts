@@ -9,6 +9,7 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
+import { addressOf } from './address.js';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import { Batches } from './batch/batches.js';
 import { connectWithin } from './connect.js';
@@ -148,6 +149,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   get state(): DatabaseState {
     return this.#state.current;
+  }
+
+  get address(): string | undefined {
+    return addressOf(this.#parts.driver);
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {

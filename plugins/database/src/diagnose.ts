@@ -45,7 +45,11 @@ interface Service {
 }
 
 function aboutServer(facts: ServerFacts, { database, hasMigrations, poolMax }: Service): Diagnosis[] {
-  const everywhere = [aboutVersion(facts), aboutLatency(facts), aboutPrivileges(facts, hasMigrations)];
+  const everywhere = [
+    aboutVersion(facts, database.address),
+    aboutLatency(facts),
+    aboutPrivileges(facts, hasMigrations),
+  ];
   // An embedded database shares its clock with the service, and its one connection with nobody.
   if (!database.capabilities.has('multi-connection')) return everywhere;
   return [
@@ -58,8 +62,8 @@ function aboutServer(facts: ServerFacts, { database, hasMigrations, poolMax }: S
   ];
 }
 
-function aboutVersion({ version, versionNumber }: ServerFacts): Diagnosis {
-  const output = `PostgreSQL ${version}.`;
+function aboutVersion({ version, versionNumber }: ServerFacts, address: string | undefined): Diagnosis {
+  const output = `PostgreSQL ${version}${address === undefined ? '' : ` at ${address}`}.`;
   if (versionNumber >= 140_000) return pass('version', output);
   const hint = 'Upgrade the server: Keelson is made for PostgreSQL 14 and later, and asks for functions of 13.';
   return { name: 'version', status: versionNumber >= 130_000 ? 'warn' : 'fail', output, hint };

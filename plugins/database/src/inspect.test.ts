@@ -27,13 +27,14 @@ test('a database that is well passes, with its pool', () => {
 test('a database that does not answer warns with since when and why, and callers that wait for the pool warn', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
   const state = { is: 'error', since, cause: refused } as const;
-  const { facts, findings } = inspectDatabase({ state, stats: () => ({ ...pool, waiting: 1 }) });
-  expect(facts).toMatchObject({ state: 'error', cause: { systemCode: 'ECONNREFUSED' } });
+  const address = 'db:5432/shop';
+  const { facts, findings } = inspectDatabase({ state, address, stats: () => ({ ...pool, waiting: 1 }) });
+  expect(facts).toMatchObject({ state: 'error', address, cause: { systemCode: 'ECONNREFUSED' } });
   expect(findings).toMatchObject([
     {
       name: 'state',
       status: 'warn',
-      output: expect.stringContaining('since 2026-01-02T03:04:05.000Z (ECONNREFUSED).'),
+      output: expect.stringContaining('db:5432/shop has not answered since 2026-01-02T03:04:05.000Z (ECONNREFUSED).'),
     },
     { name: 'pool', status: 'warn', output: expect.stringContaining('1 caller waits') },
   ]);

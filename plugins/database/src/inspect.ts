@@ -5,13 +5,13 @@ import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
-export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats'>): Inspection {
-  const { state } = database;
+export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats' | 'address'>): Inspection {
+  const { state, address } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
-    facts: { ...factsOf(state), pool: { ...pool, ...counts } },
-    findings: [aboutState(state), aboutPool(pool)],
+    facts: { ...factsOf(state), ...(address !== undefined && { address }), pool: { ...pool, ...counts } },
+    findings: [aboutState(state, address), aboutPool(pool)],
   };
 }
 
@@ -21,12 +21,13 @@ function factsOf(state: DatabaseState) {
   return { state: state.is };
 }
 
-function aboutState(state: DatabaseState): Diagnosis {
+function aboutState(state: DatabaseState, address: string | undefined): Diagnosis {
+  const place = address === undefined ? '' : ` to ${address}`;
   if (state.is === 'connected')
-    return { name: 'state', status: 'pass', output: `Connected since ${iso(state.since)}.` };
+    return { name: 'state', status: 'pass', output: `Connected${place} since ${iso(state.since)}.` };
   if (state.is !== 'error')
     return { name: 'state', status: 'warn', output: `It is ${state.is}.`, hint: 'Look again in a moment.' };
-  const output = `It has not answered since ${iso(state.since)} (${labelOf(state.cause)}).`;
+  const output = `${address ?? 'It'} has not answered since ${iso(state.since)} (${labelOf(state.cause)}).`;
   return {
     name: 'state',
     status: 'warn',

@@ -43,16 +43,19 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
     ...parts.manifest,
     conformance: async () => (await import('./testing/plugin-conformance.js')).databasePluginConformance,
     register: context => bindService(context, parts),
-    async start({ container, config, instance, signal, logger, key, serving }) {
+    async start({ container, config, instance, signal, logger, key, serving, waitingFor }) {
       const database = container.get<DatabaseService>(DatabaseService, named(instance));
       signal.addEventListener('abort', () => void database.disconnect(), { once: true });
+      waitingFor(`a connection${database.address === undefined ? '' : ` to ${database.address}`}`);
       await database.connect();
       // A tool that only asks gets to see the tables as they are.
       if (!serving) return;
       if (config.migrations.atStart) {
+        waitingFor('its migrations');
         const applied = await database.migrate();
         logger.info('migrations applied', { count: applied.length, names: applied });
       }
+      waitingFor('the comparison of its entities with the tables');
       await checkSchema(database, config.schema.validateAtStart, logger);
       container.get(HealthService).register({
         name: key.replace('/', '-'),

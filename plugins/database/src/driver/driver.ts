@@ -116,6 +116,8 @@ export interface DatabaseDriver {
   readonly name: string;
   /** The name of the database on its server. */
   readonly databaseName: string;
+  /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
+  readonly servers?: readonly string[];
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
