@@ -1,4 +1,4 @@
-import { withoutKnownSecrets } from '../safe/known-secrets.js';
+import { maskText } from '../safe/mask-text.js';
 import { drained, forgiveGoneReader } from './drained.js';
 import { paint } from './paint.js';
 import { run } from './run.js';
@@ -13,8 +13,8 @@ setInterval(() => {}, 60_000);
 const words = process.argv.slice(2);
 const code = await run(words, {
   variables: process.env,
-  out: text => process.stdout.write(`${paint(withoutKnownSecrets(text), process.stdout)}\n`),
-  err: text => process.stderr.write(`${paint(withoutKnownSecrets(text), process.stderr)}\n`),
+  out: text => process.stdout.write(`${paint(maskText(text), process.stdout)}\n`),
+  err: text => process.stderr.write(`${paint(maskText(text), process.stderr)}\n`),
 });
 await Promise.all(streams.map(stream => drained(stream, words[0] === 'start' ? patienceMs : undefined)));
 // What a plugin left open must not keep a service alive that has stopped.

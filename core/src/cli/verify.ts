@@ -22,7 +22,7 @@ runs the suite of its slot. --set gives it a value of its configuration, --value
 database needs one of its own, with no tables in it.
 
   keelson verify ./my-logger
-  keelson verify ./my-driver.js --set url=postgresql://me:secret@127.0.0.1/empty --set pool.max=4
+  keelson verify ./my-driver.js --set url=postgresql://127.0.0.1/empty --set pool.max=4
   keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'`,
   options: {
     set: { type: 'string', multiple: true, short: 's' },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { keepSecret } from '../safe/known-secrets.js';
 import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
 import { joinPath } from './place.js';
 import type { Findings } from './problem.js';
@@ -52,6 +53,7 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Sc
       return '';
     }
     secret ||= filled.secret;
+    if (filled.secret) keepSecret(filled.text);
     return filled.text;
   });
   return { ...node, value, text: true, secret, unreadable, written };

@@ -1,9 +1,10 @@
+import { maskText } from '../safe/mask-text.js';
 import { redacted } from '../safe/redacted.js';
 
 /** What stands in every output where a secret would. */
 export const masked = redacted;
 
-/** A value as it may be shown: a secret not at all, a password inside a URL not either, long text cut. */
+/** A value as it may be shown: a secret not at all, credentials inside of it not either, long text cut. */
 export function show(value: unknown, secret: boolean): string {
   if (secret) return masked;
   if (typeof value !== 'string') return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
@@ -11,7 +12,5 @@ export function show(value: unknown, secret: boolean): string {
   return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 77)}...` : safe);
 }
 
-/** `postgresql://user:hunter2@db/orders` -> `postgresql://user:[redacted]@db/orders`. */
-export function maskUrl(text: string): string {
-  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/]*@/gi, `$1:${masked}@`);
-}
+/** `postgresql://user:hunter2@db/orders?token=x` -> `postgresql://[redacted]@db/orders?token=[redacted]`. */
+export const maskUrl = maskText;

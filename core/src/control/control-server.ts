@@ -2,6 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { summarizeError } from '../errors/summarize-error.js';
+import { maskInJson } from '../safe/mask-text.js';
 import { ControlFolder, isListening, unavailable } from './control-folder.js';
 import { type Identity, newSocketName, parseSocketName } from './endpoint.js';
 import type { ControlFailure, ControlRoutes } from './protocol.js';
@@ -110,9 +111,9 @@ async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promis
     const route = routes[`${request.method} ${request.url}`];
     const given = await bodyOf(request);
     if (route === undefined) throw new Error(`There is no ${request.url}.`);
-    return { status: 200, json: JSON.stringify(await route(given)) };
+    return { status: 200, json: JSON.stringify(await route(given), maskInJson) };
   } catch (error) {
-    return { status: 409, json: JSON.stringify(failureOf(error)) };
+    return { status: 409, json: JSON.stringify(failureOf(error), maskInJson) };
   }
 }
 

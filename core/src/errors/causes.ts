@@ -12,5 +12,3 @@ export function causesOf(error: unknown): unknown[] {
   }
   return [...found];
 }
-
-/** What others have thrown may hold a credential; our own errors never do. */

@@ -1,10 +1,6 @@
-import { withoutKnownSecrets } from '../safe/known-secrets.js';
-import { redactText } from '../safe/redact-text.js';
-import { defaultSecretKeys, secretKeyMatcher } from '../safe/secret-keys.js';
+import { maskText } from '../safe/mask-text.js';
 import { causesOf } from './causes.js';
 import { isKeelsonError } from './keelson-error.js';
-
-const isSecretKey = secretKeyMatcher(defaultSecretKeys);
 
 export interface FormatErrorOptions {
   /** Adds the stacks. Default false. */
@@ -17,7 +13,7 @@ export interface FormatErrorOptions {
 export function formatError(error: unknown, options: FormatErrorOptions = {}): string {
   const lines = [...describe(error)];
   if (options.verbose === true) lines.push(...stacks(error));
-  return withoutKnownSecrets(lines.join('\n'));
+  return maskText(lines.join('\n'));
 }
 
 function* describe(error: unknown): Generator<string> {
@@ -35,11 +31,11 @@ function* describe(error: unknown): Generator<string> {
 
 function messageOf(error: unknown): string {
   if (isKeelsonError(error)) return error.message;
-  if (!(error instanceof Error)) return redactText(String(error), isSecretKey);
-  return redactText(error.message === '' ? error.name : error.message, isSecretKey);
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' ? error.name : error.message;
 }
 
 function* stacks(error: unknown): Generator<string> {
   for (const each of [error, ...causesOf(error)])
-    if (each instanceof Error && each.stack !== undefined) yield redactText(each.stack, isSecretKey);
+    if (each instanceof Error && each.stack !== undefined) yield each.stack;
 }

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings.js';
 import type { Shape } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import { maskFields } from '../safe/mask-text.js';
 import { type Candidate, findCandidate, readManifest, standardStartTimeoutMs } from './candidate.js';
 import { checkPlan } from './check-plan.js';
 import { decoratorsOf } from './decorations.js';
@@ -171,8 +172,9 @@ function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig): Plan 
     plugins: levels.flat(),
     levels,
     slots: slotChoices(drafts, config, levels.flat()),
-    problems: inOrder(config.findings.problems),
-    warnings: inOrder(config.findings.warnings),
+    // Plugins have had their say in them.
+    problems: inOrder(config.findings.problems).map(maskFields),
+    warnings: inOrder(config.findings.warnings).map(maskFields),
     config,
   };
 }

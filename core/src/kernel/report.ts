@@ -1,5 +1,6 @@
 import { describeError } from '../errors/describe-error.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
+import { maskText } from '../safe/mask-text.js';
 
 export type StartOutcome = 'started' | 'failed' | 'cancelled' | 'not-tried';
 
@@ -112,7 +113,8 @@ export function errorCode(error: unknown): string {
   return typeof code === 'string' ? code : 'failed';
 }
 
+/** The first line of what was thrown, without secrets. */
 export function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? '';
+  return maskText(text.split('\n')[0] ?? '');
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import type { Inspection, Operation } from '../plugin/operation.js';
 import type { Diagnosis, Plugin, PluginContext, RunContext } from '../plugin/plugin.js';
+import { maskFields, maskText } from '../safe/mask-text.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import type { ServiceToken } from '../token.js';
 import { type BindingRegistry, PluginBindings } from './bindings.js';
@@ -161,7 +162,8 @@ export class RunningPlugin {
 
   async diagnose(): Promise<readonly Diagnosis[]> {
     return this.#within('diagnose', this.planned.startTimeoutMs, undefined, async signal => {
-      return (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
+      const found = (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
+      return found.map(maskFields);
     });
   }
 
@@ -180,9 +182,10 @@ export class RunningPlugin {
 
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
   async operate(operation: Operation, given: unknown): Promise<string> {
-    return this.#within('operation', this.planned.startTimeoutMs, undefined, signal =>
+    const said = await this.#within('operation', this.planned.startTimeoutMs, undefined, signal =>
       operation.run(given, this.#runContext(signal)),
     );
+    return typeof said === 'string' ? maskText(said) : said;
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */
@@ -299,7 +302,7 @@ export class RunningPlugin {
     const { container } = this.#surroundings;
     const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
     const waitingFor = (what: string) => {
-      this.#waitsFor = what;
+      this.#waitsFor = maskText(what);
     };
     return { ...this.#context(), container, logger: logger.child({ plugin: this.key }), signal, waitingFor };
   }

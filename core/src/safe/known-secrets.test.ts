@@ -32,3 +32,12 @@ test('what is short or a plain word is left alone: it stands in too many places'
   for (const word of ['abc-123', 'postgres', '']) keepSecret(word);
   expect(withoutKnownSecrets('postgres abc-123')).toBe('postgres abc-123');
 });
+
+test('one that another begins with, or that has spaces around it, leaves nothing of either', () => {
+  keepSecret('begins-With');
+  keepSecret('begins-With-more');
+  keepSecret('  (spaces).Around*  ');
+  expect(withoutKnownSecrets('begins-With-more begins-With (spaces).Around* (spaces)xAround')).toBe(
+    '[redacted] [redacted] [redacted] (spaces)xAround',
+  );
+});

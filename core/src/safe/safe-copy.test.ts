@@ -119,19 +119,23 @@ describe('a safe copy', () => {
     ['GET /callback?access_token=hush&state=1', 'hush'],
     ['{"password":"hush"}', 'hush'],
     ['host=db password=hush dbname=orders', 'hush'],
+    ['PUT https://store.example/a?X-Amz-Expires=60&X-Amz-Signature=hush', 'hush'],
+    ['GET https://store.example/a?sig=hush&se=1', 'hush'],
   ])('redacts the credentials in %s', (text, secret) => {
     expect(copy(text)).not.toContain(secret);
     expect(copy(new Error(text))).not.toMatchObject({ stack: expect.stringContaining(secret) });
   });
 
   test('leaves text without credentials as it is', () => {
+    const help = 'Written as postgresql://user:password@host:5432/database?application_name=signature=1&design=x';
+    expect(copy(help)).toBe(help);
     const text = 'GET https://shop.example:8080/orders?limit=10 answered 503: "a=b", me@example.org, Basic idea';
     expect(copy(text)).toBe(text);
   });
 
   test('redacts long hostile text in time that grows with its length', () => {
     const startedAt = performance.now();
-    for (const piece of ['a', 'a:', '://', 'a=', '"', 'Bearer ', 'a@']) copy(piece.repeat(100_000));
+    for (const piece of ['a', 'a:', '://', 'a=', '"', 'Bearer ', 'a@', '?', '&sig', '?a-']) copy(piece.repeat(100_000));
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 });
