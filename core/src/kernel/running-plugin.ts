@@ -51,6 +51,7 @@ export class RunningPlugin {
   #letIn = false;
   #leftOut = false;
   #busy = false;
+  #busySince = 0;
   #waitsFor: string | undefined;
 
   /** `early` is the same plugin, imported and instrumented before the plan was complete. */
@@ -80,9 +81,9 @@ export class RunningPlugin {
     return this.#failure?.error;
   }
 
-  /** Whether one of its steps is under way, and what it says that it waits for. */
-  get busy(): false | { readonly waitsFor: string | undefined } {
-    return this.#busy && { waitsFor: this.#waitsFor };
+  /** Whether one of its steps is under way, for how long, and what it says that it waits for. */
+  get busy(): false | { readonly forMs: number; readonly waitsFor: string | undefined } {
+    return this.#busy && { forMs: this.#surroundings.clock.now() - this.#busySince, waitsFor: this.#waitsFor };
   }
 
   /** Whether this start is about others alone, or that is not decided yet. */
@@ -246,6 +247,7 @@ export class RunningPlugin {
     const { clock } = this.#surroundings;
     const from = clock.now();
     this.#busy = true;
+    this.#busySince = from;
     try {
       await work();
     } catch (error) {
