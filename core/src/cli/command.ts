@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { ParseArgsOptionsConfig } from 'node:util';
+import { KeelsonError } from '../errors/keelson-error.js';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
 export interface Terminal {
@@ -21,11 +22,19 @@ export interface Command {
   readonly options: ParseArgsOptionsConfig;
   /** Whether words besides the options are taken. Default false. */
   readonly positionals?: boolean;
-  /** Resolves to the exit code. */
+  /**
+   * Resolves to the exit code. What it throws is told, as JSON too when that is asked for; the exit code is 2 for wrong
+   * usage, otherwise 1.
+   */
   run(options: Options, positionals: readonly string[], terminal: Terminal): Promise<number>;
 }
 
 export const exitCodes = { clean: 0, failed: 1, usage: 2, forced: 3, budgetExceeded: 4 } as const;
+
+/** The command line says something that cannot be meant; its exit code is 2, and the usage of the command is printed with it. */
+export function wrongUsage(message: string, hint?: string): KeelsonError {
+  return new KeelsonError({ code: 'CLI_USAGE_INVALID', message, ...(hint !== undefined && { hint }) });
+}
 
 /** The options that choose a configuration, which most commands take. */
 export const configOptions = {

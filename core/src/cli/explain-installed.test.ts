@@ -41,5 +41,7 @@ test('keelson explain of one slot names those of that slot, and JSON has them', 
     'telemetry: silent telemetry  (nothing is configured)\n  installed and not chosen: @acme/telemetry 1.2.3\n',
   );
   const json = JSON.parse((await keelson(service, ['explain', 'logger', '--json']).ended).out);
-  expect(json).toMatchObject([{ notChosen: [{ name: '@acme/quiet-logger', version: '1.2.3', slot: 'logger' }] }]);
+  expect(json.groups).toMatchObject([
+    { notChosen: [{ name: '@acme/quiet-logger', version: '1.2.3', slot: 'logger' }] },
+  ]);
 });

@@ -5,11 +5,12 @@ import { formatProblem } from '../config/problem.js';
 import { settingsSchema } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import { variableFor } from '../config/variables.js';
+import type { KeelsonError } from '../errors/keelson-error.js';
 import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plugins.js';
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
-import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { type Command, configOptions, exitCodes, kernelOptions, wrongUsage } from './command.js';
 import { pluginFacts } from './plugin-facts.js';
 
 export const explain: Command = {
@@ -22,6 +23,8 @@ key of a plugin also when it starts, what it may take, what it provides, can do 
 Names the installed packages that would fill a slot as well, and the plugins that may wrap (decorate) what others provide.
 Secrets are masked.
 
+With --json the problems and warnings are in the answer, and values are JSON as they are.
+
 Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or wrong usage.
 
   keelson explain
@@ -29,16 +32,17 @@ Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or w
   keelson explain database.pool.max`,
   options: configOptions,
   positionals: true,
-  async run(options, [wanted], terminal) {
+  async run(options, [wanted, ...others], terminal) {
+    if (others.length > 0) throw wrongUsage(`One key at a time; nothing is said of ${others.join(', ')}.`);
     const plan = await Kernel.plan(kernelOptions(options, terminal));
     const key = wanted?.replace(/^plugins\./, '');
     const all = groupsOf(plan, await installedPlugins(plan.directory));
     const groups = all
       .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
-      .filter(group => group.values.length > 0 || (key === undefined ? group.filledBy : group.key === key));
+      .filter(group => (key === undefined ? tellsSomething(group) : group.values.length > 0 || group.key === key));
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
-    if (groups.length === 0) return unknownKey(wanted ?? '', all, terminal.err);
-    if (options.json === true) terminal.out(JSON.stringify(groups.map(toJson), undefined, 2));
+    if (groups.length === 0) throw unknownKey(wanted ?? '', all);
+    if (options.json === true) terminal.out(JSON.stringify(toJson(plan, groups), undefined, 2));
     else terminal.out(groups.map(group => formatGroup(group, key)).join('\n\n'));
     return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
   },
@@ -58,10 +62,7 @@ interface Group {
   readonly values: readonly ExplainedValue[];
 }
 
-/**
- * The settings of the kernel, then each plugin in the order of the start, then the empty slots of which there is something
- * to tell: an installed plugin would fill them, or another wraps their default.
- */
+/** The settings of the kernel, then each plugin in the order of the start, then the slots that no plugin fills. */
 function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
   const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
   const plugins = plan.plugins.map(plugin => ({
@@ -82,9 +83,13 @@ function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
       decoratedBy,
       decorates: [],
       values: [],
-    }))
-    .filter(group => group.notChosen.length > 0 || group.decoratedBy.length > 0);
+    }));
   return [{ key: 'kernel', values: settings, notChosen: [], decoratedBy: [], decorates: [] }, ...plugins, ...empty];
+}
+
+/** Of an empty slot: that an installed plugin would fill it, or that another wraps its default. */
+function tellsSomething({ plugin, values, notChosen, decoratedBy }: Group): boolean {
+  return plugin !== undefined || [values, notChosen, decoratedBy].some(list => list.length > 0);
 }
 
 function othersFor(slot: string, use: string | undefined, installed: readonly InstalledPlugin[]) {
@@ -100,11 +105,11 @@ function matches(value: ExplainedValue, group: string, key: string | undefined):
   return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
 }
 
-function unknownKey(wanted: string, groups: readonly Group[], err: (text: string) => void): number {
+function unknownKey(wanted: string, groups: readonly Group[]): KeelsonError {
   const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
-  err(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`);
-  return exitCodes.usage;
+  const hint = 'keelson explain without a key names all there are.';
+  return wrongUsage(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
 }
 
 function formatGroup(group: Group, key: string | undefined): string {
@@ -141,7 +146,12 @@ function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
   ].join('\n');
 }
 
-function toJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {
+function toJson(plan: Plan, groups: readonly Group[]) {
+  const { service, environment, problems, warnings } = plan;
+  return { service, environment, valid: problems.length === 0, problems, warnings, groups: groups.map(groupToJson) };
+}
+
+function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {
   return {
     key,
     use: plugin?.use,
@@ -153,8 +163,18 @@ function toJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, valu
     decorates,
     values: values.map(value => ({
       ...value,
+      value: valueOf(value.value),
       origin: formatOrigin(value.origin),
-      over: value.over.map(below => ({ ...below, origin: formatOrigin(below.origin) })),
+      over: value.over.map(below => ({ value: valueOf(below.value), origin: formatOrigin(below.origin) })),
     })),
   };
+}
+
+/** What was explained as text; what is masked, or names an object of the code, stays text. */
+function valueOf(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import { formatProblem } from '../config/problem.js';
 import { toMermaid, toSvg } from '../kernel/draw-graph.js';
 import { Kernel } from '../kernel/kernel.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
 import { planToJson } from './format-plan.js';
+import { writeOutput } from './write-output.js';
 
 export const graph: Command = {
   name: 'graph',
@@ -22,7 +22,7 @@ Exit codes: 0 the plan holds, 1 it does not (what could be planned is drawn), 2 
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
     const json = () => JSON.stringify(planToJson(plan), undefined, 2);
     const text = options.json === true ? json() : options.svg === true ? toSvg(plan) : toMermaid(plan);
-    if (typeof options.out === 'string') writeFileSync(options.out, `${text}\n`);
+    if (typeof options.out === 'string') writeOutput(options.out, `${text}\n`);
     else terminal.out(text);
     return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
   },

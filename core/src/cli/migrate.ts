@@ -14,7 +14,9 @@ stops. Safe when several instances do it at once. With more than one database, \
   keelson migrate up AddOrders              up to and with the one named
   keelson migrate down                      takes the last one back
   keelson migrate status
-  keelson migrate create AddOrders src/migrations`,
+  keelson migrate create AddOrders src/migrations
+
+Exit codes: 0 done, 1 it was not, 2 wrong usage.`,
   options: { ...configOptions, database: { type: 'string', short: 'd' } },
   positionals: true,
   async run(options, [word = 'up', ...words], terminal) {

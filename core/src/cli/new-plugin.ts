@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { KeelsonError } from '../errors/keelson-error.js';
-import { type Command, exitCodes } from './command.js';
+import { type Command, exitCodes, wrongUsage } from './command.js';
 import { pluginTemplate } from './plugin-template.js';
+import { writeBelowFolders } from './write-output.js';
 
 export const newPlugin: Command = {
   name: 'new',
@@ -12,23 +13,23 @@ export const newPlugin: Command = {
 already keeps every promise of its slot; without, a plugin of its own.
 
   keelson new plugin audit-log
-  keelson new plugin console-logger --slot logger && keelson verify ./console-logger`,
+  keelson new plugin console-logger --slot logger && keelson verify ./console-logger
+
+Exit codes: 0 written, 1 something is in the way, 2 wrong usage.`,
   options: { slot: { type: 'string' }, json: { type: 'boolean' }, verbose: { type: 'boolean' } },
   positionals: true,
-  async run(options, [kind, name], terminal) {
-    if (kind !== 'plugin' || name === undefined) {
-      terminal.err('Usage: keelson new plugin <name> [--slot logger]');
-      return exitCodes.usage;
-    }
+  async run(options, [kind, name, ...others], terminal) {
+    if (kind !== 'plugin')
+      throw wrongUsage(kind === undefined ? 'Say what to make: plugin.' : `There is no new ${kind}.`);
+    if (name === undefined) throw wrongUsage('The plugin has no name.');
+    if (others.length > 0) throw wrongUsage(`A plugin has one name; nothing is to be done with ${others.join(', ')}.`);
     const slot = typeof options.slot === 'string' ? options.slot : undefined;
     const folder = resolve(name);
     if (!/^[a-z][a-z0-9-]*$/.test(name)) throw badName(name);
     if (existsSync(folder)) throw taken(folder);
     const files = pluginTemplate(name, slot);
     for (const [file, contents] of Object.entries(files)) {
-      const path = join(folder, file);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, contents);
+      writeBelowFolders(join(folder, file), contents);
     }
     if (options.json === true) {
       terminal.out(JSON.stringify({ name, slot, folder, files: Object.keys(files) }, undefined, 2));

@@ -20,7 +20,7 @@ test('keelson explain names who may decorate a slot that only its default fills,
   const { code, out } = await keelson(service, ['explain', 'retry']).ended;
   expect([code, out]).toEqual([0, 'retry: single attempt  (nothing is configured)\n  may be decorated by audit\n']);
   expect((await keelson(service, ['explain', 'audit']).ended).out).toContain('\n  may decorate retry\n');
-  expect(JSON.parse((await keelson(service, ['explain', '--json']).ended).out)).toMatchObject([
+  expect(JSON.parse((await keelson(service, ['explain', '--json']).ended).out).groups).toMatchObject([
     { key: 'kernel', decoratedBy: [], decorates: [] },
     { key: 'audit', decoratedBy: [], decorates: ['retry'] },
     { key: 'retry', filledBy: 'single attempt  (nothing is configured)', decoratedBy: ['audit'], decorates: [] },

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
 import { formatError } from '../errors/format-error.js';
+import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { contractVersion } from '../plugin/contract-version.js';
-import { type Command, exitCodes, type Options, type Terminal } from './command.js';
+import { type Command, exitCodes, type Options, type Terminal, wrongUsage } from './command.js';
+import { wrapText, wrapUsage } from './wrap.js';
 
 /** By name, in the order of the overview. Each is imported when it is needed: a quick one must not wait for the others. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -20,48 +22,62 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   new: async () => (await import('./new-plugin.js')).newPlugin,
 };
 
+/** Errors of who wrote the command line. */
+const usageErrors = new Set(['CLI_COMMAND_UNKNOWN', 'CLI_NAME_INVALID', 'CLI_USAGE_INVALID']);
+
 /** Runs the command line `keelson <words>`; resolves to the exit code, and throws nothing. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = words;
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') return overview(terminal);
+  if (name === 'help' && rest[0] !== undefined) return run([...rest, '--help'], terminal);
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    terminal.out(await overview());
+    return exitCodes.clean;
+  }
   if (name === '--version' || name === '-v') {
     terminal.out(contractVersion);
     return exitCodes.clean;
   }
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  return load === undefined ? unknownCommand(name, terminal) : runCommand(await load(), rest, terminal);
+  if (load !== undefined) return runCommand(await load(), rest, terminal);
+  const code = await fail(unknownCommand(name), { json: words.includes('--json') }, terminal);
+  terminal.err(`\n${await overview()}`);
+  return code;
 }
 
 async function runCommand(command: Command, words: readonly string[], terminal: Terminal): Promise<number> {
-  let parsed: ReturnType<typeof parse>;
+  let asked: Options = { json: words.includes('--json') };
   try {
-    parsed = parse(command, words);
-  } catch (error) {
-    terminal.err(`${misread(error, command)}\n\n${usage(command)}`);
-    return exitCodes.usage;
-  }
-  if (parsed.values.help === true) {
-    terminal.out(`${usage(command)}\n\n${command.help}`);
+    const { values, positionals } = parse(command, words);
+    asked = values;
+    if (values.help !== true) return await command.run(values, positionals, terminal);
+    terminal.out(`${usage(command)}\n\n${wrapText(command.help)}`);
     return exitCodes.clean;
-  }
-  try {
-    return await command.run(parsed.values, parsed.positionals, terminal);
   } catch (error) {
-    if (parsed.values.json === true) {
-      const { failureToJson } = await import('./failure-to-json.js');
-      terminal.out(JSON.stringify(failureToJson(error)));
-    }
-    terminal.err(formatError(error, { verbose: parsed.values.verbose === true }));
-    return exitCodes.failed;
+    const code = await fail(error, asked, terminal);
+    if (isKeelsonError(error, 'CLI_USAGE_INVALID')) terminal.err(`\n${usage(command)}`);
+    return code;
   }
 }
 
-function parse(command: Command, words: readonly string[]) {
-  return parseArgs({
-    args: [...words],
-    options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: command.positionals === true,
-  }) as { values: Options; positionals: string[] };
+async function fail(error: unknown, { json, verbose }: Options, terminal: Terminal): Promise<number> {
+  if (json === true) {
+    const { failureToJson } = await import('./failure-to-json.js');
+    terminal.out(JSON.stringify(failureToJson(error)));
+  }
+  terminal.err(formatError(error, { verbose: verbose === true }));
+  return isKeelsonError(error) && usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
+}
+
+function parse(command: Command, words: readonly string[]): { values: Options; positionals: string[] } {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { ...command.options, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: command.positionals === true,
+    }) as { values: Options; positionals: string[] };
+  } catch (error) {
+    throw wrongUsage(misread(error, command));
+  }
 }
 
 /** What the words could not be read as; of an unknown option, the one that was probably meant. */
@@ -74,24 +90,22 @@ function misread(error: unknown, { options }: Command): string {
 }
 
 function usage(command: Command): string {
-  return `Usage: keelson ${command.name} ${command.usage}`;
+  return wrapUsage(`Usage: keelson ${command.name}`, command.usage);
 }
 
-async function overview(terminal: Terminal): Promise<number> {
+async function overview(): Promise<string> {
   const loaded = await Promise.all(Object.values(commands).map(load => load()));
   const width = Math.max(...loaded.map(command => command.name.length));
   const list = loaded.map(command => `  ${command.name.padEnd(width)}  ${command.summary}`);
-  terminal.out(
-    ['Usage: keelson <command> [options]', '', ...list, '', 'keelson <command> --help says more about a command.'].join(
-      '\n',
-    ),
-  );
-  return exitCodes.clean;
+  const more = 'keelson <command> --help says more about a command, and what its exit codes mean.';
+  return ['Usage: keelson <command> [options]', '', ...list, '', more].join('\n');
 }
 
-async function unknownCommand(name: string, terminal: Terminal): Promise<number> {
+function unknownCommand(name: string): KeelsonError {
   const meant = nearest(name, Object.keys(commands));
-  terminal.err(`There is no command ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`);
-  await overview({ ...terminal, out: terminal.err });
-  return exitCodes.usage;
+  return new KeelsonError({
+    code: 'CLI_COMMAND_UNKNOWN',
+    message: `There is no command ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
+    facts: { command: name },
+  });
 }

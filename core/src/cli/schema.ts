@@ -1,8 +1,11 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
+import { formatProblem, type Problem } from '../config/problem.js';
+import { PlanError } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
 import { serviceSchema } from '../kernel/service-schema.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { writeOutput } from './write-output.js';
 
 export const schema: Command = {
   name: 'schema',
@@ -12,7 +15,10 @@ export const schema: Command = {
 the first line of keelson.yaml:
 
   keelson schema --out keelson.schema.json
-  # yaml-language-server: $schema=./keelson.schema.json`,
+  # yaml-language-server: $schema=./keelson.schema.json
+
+Exit codes: 0 written, 1 the configuration cannot be read, 2 wrong usage. A plugin that cannot be read is told and left
+out: its key takes anything then.`,
   options: { ...configOptions, out: { type: 'string', short: 'o' } },
   async run(options, _positionals, terminal) {
     const given = kernelOptions(options, terminal);
@@ -22,16 +28,33 @@ the first line of keelson.yaml:
         Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) }),
       ),
     );
+    const problems = unique(plans.flatMap(plan => plan.problems));
+    const unreadable = problems.filter(isUnreadable);
+    if (unreadable.length > 0) throw new PlanError({ problems: unreadable }, 'Nothing was written.');
+    for (const problem of problems) {
+      if (problem.code.startsWith('PLUGIN_')) terminal.err(`left out: ${formatProblem(problem)}`);
+    }
     const text = JSON.stringify(serviceSchema(plans.flatMap(plan => plan.plugins)), undefined, 2);
     if (typeof options.out !== 'string') {
       terminal.out(text);
       return exitCodes.clean;
     }
-    writeFileSync(options.out, `${text}\n`);
+    writeOutput(options.out, `${text}\n`);
     terminal.err(`Wrote ${options.out}.`);
     return exitCodes.clean;
   },
 };
+
+/** Environments share what stands in the common file. */
+function unique(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map(problem => [formatProblem(problem), problem])).values()];
+}
+
+/** Without its file there is nothing to write a schema for. A file that a value refers to is none of its business. */
+function isUnreadable({ code, path }: Problem): boolean {
+  const codes = ['CONFIG_FILE_MISSING', 'CONFIG_FILE_UNREADABLE', 'CONFIG_SYNTAX'];
+  return codes.includes(code) && path === undefined;
+}
 
 /** `production` for each `keelson.production.yaml` beside `keelson.yaml`. */
 function environmentsOf(config: string): string[] {

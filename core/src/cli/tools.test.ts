@@ -159,7 +159,7 @@ describe('keelson migrate', () => {
       'applied 001_orders 002_lines',
     );
     const { code, err } = await keelson(service, ['migrate', 'sideways']).ended;
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toContain('CLI_COMMAND_UNKNOWN');
     expect(err).toContain('It knows: up.');
   });

@@ -11,7 +11,7 @@ import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { captureOutput } from '../testing/capture-output.js';
 import type { ConformanceCase } from '../testing/conformance.js';
-import { type Command, exitCodes, type Options, type Terminal } from './command.js';
+import { type Command, exitCodes, type Options, type Terminal, wrongUsage } from './command.js';
 
 export const verify: Command = {
   name: 'verify',
@@ -23,7 +23,9 @@ database needs one of its own, with no tables in it.
 
   keelson verify ./my-logger
   keelson verify ./my-driver.js --set url=postgresql://127.0.0.1/empty --set pool.max=4
-  keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'`,
+  keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'
+
+Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin, 2 wrong usage.`,
   options: {
     set: { type: 'string', multiple: true, short: 's' },
     values: { type: 'string' },
@@ -32,10 +34,7 @@ database needs one of its own, with no tables in it.
   },
   positionals: true,
   async run(options, [name], terminal) {
-    if (name === undefined) {
-      terminal.err('Say which plugin: keelson verify <package or ./path>');
-      return exitCodes.usage;
-    }
+    if (name === undefined) throw wrongUsage('Say which plugin: a package or a ./path.');
     const { plugin, manifest } = await loadPlugin(name);
     const faults = checkManifest(plugin);
     if (faults.length > 0) throw noPlugin(name, faults);

@@ -8,8 +8,7 @@ export class PlanError extends KeelsonError {
   readonly problems: readonly Problem[];
 
   /** `outcome` is what came of it, as a sentence. */
-  constructor(plan: Plan, outcome = 'Nothing was started.') {
-    const { problems } = plan;
+  constructor({ problems }: Pick<Plan, 'problems'>, outcome = 'Nothing was started.') {
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     super({
       code: 'KERNEL_PLAN_INVALID',

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { keelson } from './keelson.fixture.js';
+import { run } from './run.js';
+
+const files = {
+  'keelson.yaml': {
+    service: 'shop',
+    plugins: { database: { use: './database.js', max: 4, hosts: ['a', 'b'], pin: 'Hidden-4711' } },
+  },
+  'database.js': `
+    import { z } from 'zod';
+    const token = Symbol.for('@keelson/database/DatabaseService');
+    const config = z.object({ max: z.int(), hosts: z.array(z.string()), pin: z.string().meta({ secret: true }), name: z.string().optional() });
+    const commands = [{ name: 'up', summary: '', usage: '', run: async () => {} }];
+    export default { name: 'store', slot: 'database', provides: [token], config, register({ bind }) {
+      bind(token).toConstantValue({});
+      bind(Symbol.for('@keelson/core/MigrateCommands')).toConstantValue(commands);
+    } };`,
+};
+const names = 'start status reload do check explain graph doctor schema migrate verify new'.split(' ');
+
+/** The command line in this process, for what needs no folder. */
+async function told(...words: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await run(words, { variables: {}, out: text => out.push(text), err: text => err.push(text) });
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+describe('a command line that is wrong', () => {
+  test.each([
+    [['strat'], 'CLI_COMMAND_UNKNOWN', 'There is no command strat. Did you mean start?'],
+    [['help', 'chekc'], 'CLI_COMMAND_UNKNOWN', 'There is no command chekc. Did you mean check?'],
+    ...names.map(name => [[name, '--nope'], 'CLI_USAGE_INVALID', 'There is no option --nope.'] as const),
+    [['check', 'words'], 'CLI_USAGE_INVALID', 'words'],
+    [['check', '--config'], 'CLI_USAGE_INVALID', '--config'],
+    [['new'], 'CLI_USAGE_INVALID', 'Say what to make: plugin.'],
+    [['new', 'service', 'a'], 'CLI_USAGE_INVALID', 'There is no new service.'],
+    [['new', 'plugin'], 'CLI_USAGE_INVALID', 'The plugin has no name.'],
+    [['new', 'plugin', 'a', 'b', 'c'], 'CLI_USAGE_INVALID', 'b, c'],
+    [['new', 'plugin', 'A B'], 'CLI_NAME_INVALID', '"A B"'],
+    [['explain', 'a', 'b'], 'CLI_USAGE_INVALID', 'One key at a time'],
+    [['verify'], 'CLI_USAGE_INVALID', 'which plugin'],
+  ] as const)('%j: exit code 2, and the reason as JSON too', async (words, code, message) => {
+    const plain = await told(...words);
+    expect(plain).toMatchObject({ code: 2, out: '' });
+    expect(plain.err).toContain(message);
+    if (words.at(-1) === '--config') return;
+    const json = await told(...words, '--json');
+    expect(json).toMatchObject({ code: 2, err: plain.err });
+    expect(JSON.parse(json.out).error).toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  test('for a database, or for a key that is nowhere, is told the same way', async () => {
+    const sideways = await keelson(files, ['migrate', 'sideways', '--json']).ended;
+    expect(sideways.code).toBe(2);
+    expect(JSON.parse(sideways.out).error).toMatchObject({ code: 'CLI_COMMAND_UNKNOWN', hint: 'It knows: up.' });
+    const nowhere = await keelson(files, ['explain', 'database.mx', '--json']).ended;
+    expect(nowhere.code).toBe(2);
+    expect(JSON.parse(nowhere.out).error.message).toBe('Nothing is called database.mx. Did you mean database.max?');
+  });
+});
+
+describe('the help', () => {
+  test.each(names)('of %s fits into 100 columns and names its exit codes', async name => {
+    const { code, out } = await told(name, '--help');
+    expect(code).toBe(0);
+    expect(out.split('\n').filter(line => line.length > 100)).toEqual([]);
+    expect(out).toMatch(/Exit codes:\s0\s[^]*\b1\s[^]*\b2\s/);
+    expect((await told('help', name)).out).toBe(out);
+  });
+
+  test('of all fits as well', async () => {
+    expect((await told('help')).out.split('\n').filter(line => line.length > 100)).toEqual([]);
+  });
+});
+
+describe('explain --json', () => {
+  test('has values as they are, and secrets masked', async () => {
+    const { code, out } = await keelson(files, ['explain', 'database', '--json'], { KEELSON_DATABASE__MAX: '9' }).ended;
+    expect(code).toBe(0);
+    const { valid, problems, groups } = JSON.parse(out);
+    expect({ valid, problems }).toEqual({ valid: true, problems: [] });
+    const values = Object.fromEntries(groups[0].values.map((each: { path: string }) => [each.path, each]));
+    expect(values['database.max']).toMatchObject({ value: 9, over: [{ value: 4 }] });
+    expect(values['database.hosts']).toMatchObject({ value: ['a', 'b'] });
+    expect(values['database.pin']).toMatchObject({ value: '[redacted]' });
+    expect(values['database.name']).not.toHaveProperty('value');
+  });
+
+  test('of a configuration that does not hold carries the problems', async () => {
+    const broken = { ...files, 'keelson.yaml': 'plugins: { database: { use: ./database.js, mx: 3 } }' };
+    const { code, out } = await keelson(broken, ['explain', '--json']).ended;
+    expect(code).toBe(1);
+    const { valid, problems } = JSON.parse(out);
+    expect(valid).toBe(false);
+    expect(problems.map((each: { code: string }) => each.code)).toContain('CONFIG_KEY_UNKNOWN');
+    expect(JSON.parse((await keelson({}, ['explain', '--json']).ended).out).problems).toMatchObject([
+      { code: 'CONFIG_FILE_MISSING' },
+    ]);
+  });
+});
+
+test('explain of a slot that nothing fills says so', async () => {
+  const { code, out } = await keelson(files, ['explain', 'metrics']).ended;
+  expect([code, out]).toEqual([0, 'metrics: silent metrics  (nothing is configured)\n']);
+  expect((await keelson(files, ['explain']).ended).out).not.toContain('metrics');
+});
+
+describe('a file that cannot be written', () => {
+  test.each([['schema'], ['graph']])('by keelson %s is told with what to do', async command => {
+    const { code, out, err } = await keelson(files, [command, '--out', 'nope/x', '--json']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('CLI_OUTPUT_UNWRITABLE  The file nope/x cannot be written (ENOENT).');
+    expect(err).toContain('-> There must be a folder nope; make it first: mkdir -p nope');
+    expect(err).not.toMatch(/^\s+at /m);
+    expect(JSON.parse(out).error.code).toBe('CLI_OUTPUT_UNWRITABLE');
+    expect((await keelson(files, [command, '--out', '.']).ended).err).toContain('It is a folder; name a file in it.');
+  });
+});
+
+describe('keelson schema', () => {
+  test('of a configuration that cannot be read exits with 1 and writes nothing', async () => {
+    const { code, out, err } = await keelson(files, ['schema', '--config', 'nope.yaml']).ended;
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain('CONFIG_FILE_MISSING');
+    const json = await keelson({ 'keelson.yaml': 'a: [' }, ['schema', '--json']).ended;
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.out).error.problems).toMatchObject([{ code: 'CONFIG_SYNTAX' }]);
+  });
+
+  test('names a plugin that it has to leave out, and writes the rest', async () => {
+    const gone = { 'keelson.yaml': 'plugins: { a: { use: ./gone.js } }' };
+    const { code, out, err } = await keelson(gone, ['schema']).ended;
+    expect(code).toBe(0);
+    expect(err).toContain('left out: keelson.yaml:1:22  PLUGIN_FILE_MISSING');
+    expect(JSON.parse(out).properties).toHaveProperty('plugins');
+  });
+});

@@ -1,0 +1,43 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { displayPath } from '../config/place.js';
+import { KeelsonError } from '../errors/keelson-error.js';
+
+/**
+ * Writes a file the operator has named; an existing one is replaced. No folder is made for it.
+ *
+ * @throws KeelsonError `CLI_OUTPUT_UNWRITABLE`.
+ */
+export function writeOutput(file: string, text: string): void {
+  unlessRefused(file, () => writeFileSync(file, text));
+}
+
+/** The same, with the folders it stands in. */
+export function writeBelowFolders(file: string, text: string): void {
+  unlessRefused(file, () => {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  });
+}
+
+function unlessRefused(file: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
+    throw new KeelsonError({
+      code: 'CLI_OUTPUT_UNWRITABLE',
+      message: `The file ${displayPath(file)} cannot be written (${reason}).`,
+      hint: hintFor(reason, displayPath(dirname(file))),
+      facts: { file, reason },
+      cause: error,
+    });
+  }
+}
+
+function hintFor(reason: string, folder: string): string {
+  if (reason === 'ENOENT' || reason === 'ENOTDIR')
+    return `There must be a folder ${folder}; make it first: mkdir -p ${folder}`;
+  if (reason === 'EISDIR') return 'It is a folder; name a file in it.';
+  return `Look at the permissions of ${folder} and the space that is left, or name another place.`;
+}
