@@ -41,8 +41,16 @@ function silent({ pid, error }: Extract<Told<InstanceStatus>, { error: unknown }
 function findingsOf(instance: InstanceStatus): Finding[] {
   const { pid, phase, readiness, plugins, uptimeMs } = instance;
   const output = `It is ${phase}, readiness ${readiness.status}, and up for ${ms(uptimeMs, { long: true })}.`;
+  const waits = plugins.flatMap(({ key, start }) =>
+    start?.waitsFor === undefined ? [] : `${key} for ${start.waitsFor}`,
+  );
+  const found = { plugin: 'kernel', pid, name: 'running instance' } as const;
+  const state: Finding =
+    waits.length === 0
+      ? { ...found, status: 'pass', output }
+      : { ...found, status: 'warn', output, hint: `It waits: ${waits.join(', ')}.` };
   return [
-    { plugin: 'kernel', pid, name: 'running instance', status: 'pass', output },
+    state,
     ...readiness.checks.filter(({ status }) => status !== 'pass').map(check => aboutCheck(pid, check)),
     ...plugins.flatMap(plugin => aboutPlugin(pid, plugin)),
   ];

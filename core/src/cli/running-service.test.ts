@@ -75,6 +75,35 @@ test('keelson status tells how the service is, until it has stopped', async () =
   expect(gone).toMatchObject({ code: 1, out: '', err: expect.stringContaining('CLI_INSTANCE_MISSING') });
 });
 
+test('a service that is still starting says what it waits for, does nothing yet, and is gone when the start is', async () => {
+  const files = {
+    'keelson.yaml': {
+      service: 'shop',
+      plugins: { quick: { use: './quick.js' }, slow: { use: './slow.js' }, last: { use: './last.js' } },
+    },
+    'quick.js': `export default { name: 'quick', provides: ['Q'], register({ bind }) { bind('Q').toConstantValue(1); } };`,
+    'slow.js': `export default { name: 'slow', requires: ['Q'], provides: ['S'], register({ bind }) { bind('S').toConstantValue(1); },
+      async start({ clock, signal, waitingFor }) { waitingFor('a connection to db:5432'); await clock.sleep(60_000, signal); } };`,
+    'last.js': `export default { name: 'last', requires: ['S'] };`,
+  };
+  const run = keelson(files, ['start']);
+  while (socketsOf(run.folder.directory).length < 1) await new Promise(resolve => setTimeout(resolve, 5));
+  let told = await ask(run, ['status']);
+  while (!told.out.includes('slow.js  starting')) told = await ask(run, ['status']);
+  expect(told.code).toBe(1);
+  expect(told.out).toMatch(/^shop {2}pid \d+ {2}starting, readiness fail, up for /);
+  expect(told.out).toMatch(/quick {2}\.\/quick\.js {2}started in \d+ ms\n/);
+  expect(told.out).toMatch(/slow {2}\.\/slow\.js {2}starting for .+: waits for a connection to db:5432\n/);
+  expect(told.out).toContain('last  ./last.js  not tried');
+  for (const words of [['do', 'slow', 'down'], ['reload']]) {
+    expect(await ask(run, words)).toMatchObject({ code: 1, err: expect.stringContaining('CONTROL_STILL_STARTING') });
+  }
+  expect((await ask(run, ['doctor'])).out).toContain('-> It waits: slow for a connection to db:5432.');
+  run.child.kill('SIGTERM');
+  await run.ended;
+  expect(socketsOf(run.folder.directory)).toEqual([]);
+});
+
 test('keelson do lists what can be done, and all instances on the machine do it, or one', async () => {
   const run = await started();
   const other = run.also(['start']);

@@ -1,4 +1,5 @@
 import { formatProblem } from '../config/problem.js';
+import type { ControlServer } from '../control/control-server.js';
 import { formatError } from '../errors/format-error.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { formatStopReport } from '../kernel/format-stop-report.js';
@@ -6,6 +7,7 @@ import { Kernel } from '../kernel/kernel.js';
 import { formatBootReport, reportToJson, type StopReport } from '../kernel/report.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
 import { failureToJson } from './failure-to-json.js';
+import type { ServiceToControl } from './open-control-server.js';
 import { ProcessWatch } from './process-watch.js';
 
 export const start: Command = {
@@ -40,36 +42,47 @@ report of the start and that of the stop, or why it did not start, are a line of
 };
 
 async function runService(options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
-  const kernel = await Kernel.start({
-    ...kernelOptions(options, terminal),
-    signal: watch.signal,
-    onSlowStart: terminal.err,
-  });
+  let kernel: Kernel | undefined;
+  let control: Promise<ControlServer | undefined> | undefined;
+  try {
+    kernel = await Kernel.start({
+      ...kernelOptions(options, terminal),
+      signal: watch.signal,
+      onSlowStart: terminal.err,
+      // Not awaited: it makes nobody wait, neither the start nor a stop.
+      onStarting: starting => {
+        control = openControl({ starting, kernel: () => kernel }, options, terminal);
+      },
+    });
+    return await serve(kernel, options, terminal, watch);
+  } finally {
+    await (await control)?.close();
+  }
+}
+
+async function serve(kernel: Kernel, options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
   const json = options.json === true;
   watch.serve(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
   if (json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
   else terminal.err(formatBootReport(kernel.report));
-  // Not awaited: it makes nobody wait, neither requests nor a stop.
-  const control = openControl(kernel, options, terminal);
   const reason = await watch.stopRequested;
   const report = await kernel.stop(reason);
-  await (await control)?.close();
   if (json) terminal.out(JSON.stringify(reportToJson(report)));
   else terminal.err(formatStopReport(report));
   return watch.crashed ? exitCodes.failed : exitCodeOf(report);
 }
 
-/** Lets operators reach the service, as long as it runs. A service that they cannot reach runs all the same. */
+/** Lets operators reach the service, as long as it starts and runs. A service that they cannot reach runs all the same. */
 async function openControl(
-  kernel: Kernel,
+  service: ServiceToControl,
   options: Options,
   terminal: Terminal,
-): Promise<{ close(): Promise<void> } | undefined> {
-  if (!kernel.plan.settings.control.enabled) return undefined;
+): Promise<ControlServer | undefined> {
+  if (!service.starting.plan.settings.control.enabled) return undefined;
   try {
     const { openControlServer } = await import('./open-control-server.js');
-    return await openControlServer(kernel, options, terminal);
+    return await openControlServer(service, options, terminal);
   } catch (error) {
     terminal.err(`warning: ${formatError(error)}`);
     return undefined;

@@ -57,9 +57,9 @@ function sign(status: 'pass' | 'warn' | 'fail'): string {
   return { pass: 'ok  ', warn: 'warn', fail: 'FAIL' }[status];
 }
 
-function formatPlugin({ key, use, version, outcome, error, facts, operations }: PluginStatus): string[] {
+function formatPlugin({ key, use, version, outcome, start, error, facts, operations }: PluginStatus): string[] {
   const head = `  ${key}  ${use}${version === undefined ? '' : ` ${version}`}`;
-  const not = outcome === 'started' ? '' : `  ${outcome}`;
+  const not = formatOutcome(outcome, start);
   const why = error === undefined ? '' : `  ${error.code ?? 'failed'}: ${error.message}`;
   const told = facts === undefined ? [] : stringify(facts, { lineWidth: 0 }).trimEnd().split('\n');
   const names = operations.map(({ name }) => name).join(', ');
@@ -68,4 +68,11 @@ function formatPlugin({ key, use, version, outcome, error, facts, operations }: 
     ...told.map(line => `    ${line}`),
     ...(names === '' ? [] : [`    keelson do ${key}: ${names}`]),
   ];
+}
+
+function formatOutcome(outcome: PluginStatus['outcome'], start: PluginStatus['start']): string {
+  if (start === undefined) return outcome === 'started' ? '' : `  ${outcome.replace('-', ' ')}`;
+  const { durationMs, waitsFor } = start;
+  const took = outcome === 'starting' ? `for ${ms(durationMs, { long: true })}` : `in ${durationMs} ms`;
+  return `  ${outcome} ${took}${waitsFor === undefined ? '' : `: waits for ${waitsFor}`}`;
 }

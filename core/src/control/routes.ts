@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { summarizeError } from '../errors/summarize-error.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { StartingService } from '../kernel/kernel-options.js';
 import type { ReloadReport } from '../kernel/reload.js';
 import { contractVersion } from '../plugin/contract-version.js';
 import type { ControlRoutes, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
@@ -9,18 +10,21 @@ import type { ControlRoutes, InstanceStatus, OperationAnswer, ReloadAnswer } fro
 const operationSchema = z.object({ plugin: z.string(), operation: z.string(), words: z.array(z.string()) });
 
 export interface Controlled {
-  readonly kernel: Pick<Kernel, 'status' | 'operate'>;
+  readonly starting: Pick<StartingService, 'status'>;
+  /** Undefined until it has started. */
+  readonly kernel: () => Pick<Kernel, 'status' | 'operate' | 'reload'> | undefined;
   /** The file it was started with. */
   readonly config: string;
-  /** What SIGHUP does. */
-  readonly reload: () => Promise<ReloadReport>;
+  /** Told what a reload has changed. */
+  readonly onReload: (report: ReloadReport) => void;
 }
 
-/** What can be asked of a running service. */
-export function controlRoutes({ kernel, config, reload }: Controlled): ControlRoutes {
+/** What can be asked of a service that runs, or starts. */
+export function controlRoutes({ starting, kernel, config, onReload }: Controlled): ControlRoutes {
+  const started = () => kernel() ?? stillStarting();
   return {
     'GET /status': async (): Promise<InstanceStatus> => ({
-      ...(await kernel.status()),
+      ...(await (kernel() ?? starting).status()),
       pid: process.pid,
       uptimeMs: Math.round(process.uptime() * 1_000),
       config,
@@ -28,9 +32,10 @@ export function controlRoutes({ kernel, config, reload }: Controlled): ControlRo
       nodeVersion: process.version,
     }),
     'POST /reload': async (): Promise<ReloadAnswer> => {
-      const { changes } = await reload().catch(refuse);
+      const report = await started().reload().catch(refuse);
+      onReload(report);
       return {
-        changes: changes.map(({ origin: _origin, error, ...change }) => ({
+        changes: report.changes.map(({ origin: _origin, error, ...change }) => ({
           ...change,
           ...(error !== undefined && { error: summarizeError(error) }),
         })),
@@ -38,9 +43,17 @@ export function controlRoutes({ kernel, config, reload }: Controlled): ControlRo
     },
     'POST /operations': async (body): Promise<OperationAnswer> => {
       const { plugin, operation, words } = operationSchema.parse(body);
-      return { done: await kernel.operate(plugin, operation, words) };
+      return { done: await started().operate(plugin, operation, words) };
     },
   };
+}
+
+function stillStarting(): never {
+  throw new KeelsonError({
+    code: 'CONTROL_STILL_STARTING',
+    message: 'The service is still starting: nothing can be done to it yet.',
+    hint: 'keelson status tells what it waits for; try again once it is ready.',
+  });
 }
 
 /** The hint of a start that was refused is of no use to a service that runs. */

@@ -3,7 +3,7 @@ import { ShapeReader, shapeOf } from '../config/shape.js';
 import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
 import type { Lifecycle, LifecyclePhase } from '../kernel/lifecycle.js';
 import type { Plan } from '../kernel/plan.js';
-import type { StartOutcome } from '../kernel/report.js';
+import { type StartOutcome, totalMs } from '../kernel/report.js';
 import type { RunningPlugin } from '../kernel/running-plugin.js';
 import type { Operation } from '../plugin/operation.js';
 import type { Diagnosis } from '../plugin/plugin.js';
@@ -31,13 +31,22 @@ export interface PluginStatus {
   readonly key: string;
   readonly use: string;
   readonly version?: string;
-  readonly outcome: StartOutcome;
+  readonly outcome: StartOutcome | 'starting';
+  /** While the service starts, of a plugin that has begun: how far it is. */
+  readonly start?: StartProgress;
   /** What it tells of itself. */
   readonly facts?: unknown;
   readonly findings: readonly Diagnosis[];
   readonly operations: readonly OperationStatus[];
   /** Why it did not start, or what kept it from telling of itself. */
   readonly error?: ErrorSummary;
+}
+
+export interface StartProgress {
+  /** What its steps took, the one that is under way included. */
+  readonly durationMs: number;
+  /** What the step that is under way says that it waits for: `a connection to db:5432`. */
+  readonly waitsFor?: string;
 }
 
 export interface OperationStatus {
@@ -69,29 +78,41 @@ export async function describeService({ plan, lifecycle, container, running }: R
     service: plan.service,
     ...(plan.environment !== undefined && { environment: plan.environment }),
     phase: lifecycle.phase,
-    readiness: readinessOf(container),
-    plugins: await Promise.all(running.map(describePlugin)),
+    readiness: readinessOf(container, lifecycle),
+    plugins: await Promise.all(running.map(plugin => describePlugin(plugin, lifecycle))),
   };
 }
 
-function readinessOf(container: Container): ReadinessStatus {
+function readinessOf(container: Container, { phase }: Lifecycle): ReadinessStatus {
+  // Whoever is still starting is not asked, nor made.
+  if (phase === 'starting') return { status: 'fail', checks: [] };
   // It is gone at the very end of a stop.
   if (!container.isBound(HealthService)) return { status: 'fail', checks: [] };
   return safeCopy(container.get(HealthService).report('ready')) as ReadinessStatus;
 }
 
-async function describePlugin(plugin: RunningPlugin): Promise<PluginStatus> {
+async function describePlugin(plugin: RunningPlugin, { phase }: Lifecycle): Promise<PluginStatus> {
   const { key, use, version } = plugin.planned;
   const told = await tell(plugin);
   return {
     key,
     use,
     ...(version !== undefined && { version }),
-    outcome: plugin.outcome,
+    ...(phase === 'starting' ? describeStart(plugin) : { outcome: plugin.outcome }),
     findings: [],
     operations: Object.entries(plugin.operations).map(([name, operation]) => describeOperation(name, operation)),
     ...told,
   };
+}
+
+function describeStart(plugin: RunningPlugin): Pick<PluginStatus, 'outcome' | 'start'> {
+  const { outcome, busy } = plugin;
+  const durationMs = Math.round(totalMs(plugin.report([])) + (busy ? busy.forMs : 0));
+  if (busy) {
+    const { waitsFor } = busy;
+    return { outcome: 'starting', start: { durationMs, ...(waitsFor !== undefined && { waitsFor }) } };
+  }
+  return outcome === 'not-tried' ? { outcome } : { outcome, start: { durationMs } };
 }
 
 async function tell(plugin: RunningPlugin): Promise<Pick<PluginStatus, 'facts' | 'error'> & Partial<PluginStatus>> {

@@ -1,7 +1,15 @@
 import { type Clock, systemClock } from '../clock.js';
 import type { Variables } from '../config/variables.js';
+import type { ServiceStatus } from '../control/status.js';
 import type { Plugin } from '../plugin/plugin.js';
-import type { PlannedPlugin, PlanRequest } from './plan.js';
+import type { Plan, PlannedPlugin, PlanRequest } from './plan.js';
+
+/** A service that is about to start, or starts. */
+export interface StartingService {
+  readonly plan: Plan;
+  /** As `Kernel.status`, with how far each plugin is. */
+  status(): Promise<ServiceStatus>;
+}
 
 export interface KernelOptions {
   /** A YAML, JSON or TypeScript file, or the same content as an object. */
@@ -23,6 +31,8 @@ export interface KernelOptions {
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
   readonly only?: (plugin: { readonly planned: PlannedPlugin; readonly diagnoses: boolean }) => boolean;
+  /** Told once the plan holds, before anything is started. */
+  readonly onStarting?: (service: StartingService) => void;
   /** Told who is still starting, when it takes longer than `startup.slowMs`; the logger is told as well. */
   readonly onSlowStart?: (message: string) => void;
 }

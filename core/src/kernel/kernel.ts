@@ -56,6 +56,7 @@ export class Kernel {
     // Here alone: the container is heavy, and a mere plan needs none.
     const { Start } = await import('./start.js');
     const start = await Start.plan(options);
+    options.onStarting?.({ plan: start.plan, status: () => statusOf(start, start.plan) });
     const ready = await start.run();
     const report = start.report(ready);
     if (ready) return new Kernel(start, report);
@@ -97,14 +98,8 @@ export class Kernel {
    * What is known of the service now: its readiness, and what the plugins tell of themselves. Waits for nothing outside
    * of the process. What a plugin fails to tell is in its place, not thrown.
    */
-  async status(): Promise<ServiceStatus> {
-    const { describeService } = await import('../control/status.js');
-    return describeService({
-      plan: this.#plan,
-      lifecycle: this.lifecycle,
-      container: this.container,
-      running: this.#start.running,
-    });
+  status(): Promise<ServiceStatus> {
+    return statusOf(this.#start, this.#plan);
   }
 
   /**
@@ -164,6 +159,11 @@ export class Kernel {
     });
     return revival.catch((error: unknown) => logger.error('Optional plugins are not started again.', { error }));
   }
+}
+
+async function statusOf({ lifecycle, container, running }: Start, plan: Plan): Promise<ServiceStatus> {
+  const { describeService } = await import('../control/status.js');
+  return describeService({ plan, lifecycle, container, running });
 }
 
 async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[]> {
