@@ -8,6 +8,7 @@ export type {
   PluginStatus,
   ReadinessStatus,
   ServiceStatus,
+  StartProgress,
 } from './control/status.js';
 export { Deadline } from './deadline.js';
 export { errorCodes } from './error-codes.js';
@@ -29,7 +30,7 @@ export {
 } from './http-client/policy-fetch.js';
 export { PlanError, StartError } from './kernel/errors.js';
 export { Kernel } from './kernel/kernel.js';
-export type { KernelOptions } from './kernel/kernel-options.js';
+export type { KernelOptions, StartingService } from './kernel/kernel-options.js';
 export { Lifecycle, type LifecyclePhase } from './kernel/lifecycle.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './kernel/plan.js';
 export type { ReloadChange, ReloadReport } from './kernel/reload.js';

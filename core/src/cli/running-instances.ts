@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { loadConfig } from '../config/load-config.js';
 import type { Identity } from '../control/endpoint.js';
@@ -35,21 +36,41 @@ export async function lookForInstances(options: Options, terminal: Terminal): Pr
  * @throws KeelsonError CLI_INSTANCE_MISSING when there is none.
  */
 export async function chosenInstances(options: Options, terminal: Terminal): Promise<readonly Instance[]> {
-  const { found, elsewhere } = await lookForInstances(options, terminal);
+  const { found, elsewhere, others } = await lookForInstances(options, terminal);
   const chosen = found.filter(({ pid }) => options.pid === undefined || String(pid) === options.pid);
   if (chosen.length > 0) return chosen;
   const pids = found.map(({ pid }) => pid);
   const environments = await environmentsOf(elsewhere);
+  const running = await describeOthers(others);
+  const { config } = identityOf(options, terminal);
   throw new KeelsonError({
     code: 'CLI_INSTANCE_MISSING',
-    message: `No instance of this service runs here${options.pid === undefined ? '' : ` with pid ${options.pid}`}.`,
-    hint: pids.length > 0 ? `There is pid ${pids.join(', ')}.` : (elsewhereHint(environments) ?? startHint),
-    facts: { pids, environments },
+    message: `No instance of the service of ${config}${existsSync(config) ? '' : ' (there is no such file)'} runs here${options.pid === undefined ? '' : ` with pid ${options.pid}`}.`,
+    hint: pids.length > 0 ? `There is pid ${pids.join(', ')}.` : (elsewhereHint(environments) ?? othersHint(running)),
+    facts: { config, pids, environments, running },
   });
 }
 
 const startHint =
   'Only services started with keelson start by this user on this machine are found; control.enabled must be on.';
+
+function othersHint(running: readonly string[]): string {
+  return running.length === 0 ? startHint : `Say which with --config; there is:\n     ${running.join('\n     ')}`;
+}
+
+/** `orders, pid 17366, --config examples/orders/keelson.yaml`, of each. */
+function describeOthers(instances: readonly Instance[]): Promise<string[]> {
+  return Promise.all(
+    instances.map(async instance => {
+      const status = await instance.status().catch(() => undefined);
+      if (status === undefined) return `pid ${instance.pid}, which gives no answer`;
+      const { service, pid, config, environment } = status;
+      const within = relative('', config);
+      const named = environment === undefined ? '' : ` --environment ${environment}`;
+      return `${service}, pid ${pid}, --config ${within.startsWith('..') ? config : within}${named}`;
+    }),
+  );
+}
 
 /** What to do when the service runs in another environment; undefined when it does not. */
 export function elsewhereHint(environments: readonly string[]): string | undefined {

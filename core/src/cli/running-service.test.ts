@@ -104,6 +104,19 @@ test('a service that is still starting says what it waits for, does nothing yet,
   expect(socketsOf(run.folder.directory)).toEqual([]);
 });
 
+test('from the wrong folder it says which configuration it looked for, and what else runs', async () => {
+  const run = await started();
+  for (const words of [['status'], ['reload'], ['do', 'orders', 'greet', 'you']]) {
+    const { code, err } = await run.also([...words, '--config', 'no/keelson.yaml']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('No instance of the service of no/keelson.yaml (there is no such file) runs here.');
+    expect(err).toContain(`there is:\n     shop, pid ${run.child.pid}, --config keelson.yaml\n`);
+  }
+  run.folder.write('other.yaml', config());
+  const other = await run.also(['status', '--config', 'other.yaml']).ended;
+  expect(other.err).toContain('No instance of the service of other.yaml runs here.');
+});
+
 test('keelson do lists what can be done, and all instances on the machine do it, or one', async () => {
   const run = await started();
   const other = run.also(['start']);

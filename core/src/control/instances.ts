@@ -21,6 +21,8 @@ export interface Instances {
   readonly found: readonly Instance[];
   /** Those with the same configuration that were started in another environment. */
   readonly elsewhere: readonly Instance[];
+  /** Those with another configuration. */
+  readonly others: readonly Instance[];
 }
 
 const statusTimeoutMs = 3_000;
@@ -38,15 +40,16 @@ export async function findInstances(identity: Identity, directory?: string): Pro
     .names()
     .map(parseSocketName)
     .filter(name => name !== undefined)
-    .filter(({ config }) => config === configDigest(identity))
     .sort((a, b) => a.pid - b.pid);
   const sockets = names.map(name => ({ ...name, path: folder.socket(name.name) }));
   const listening = await Promise.all(sockets.map(({ path }) => isListening(path)));
   const alive = sockets.filter((_socket, index) => listening[index]);
-  const isOfService = ({ environment }: { environment: string }) => environment === environmentDigest(identity);
+  const [config, environment] = [configDigest(identity), environmentDigest(identity)];
+  const configured = alive.filter(socket => socket.config === config);
   return {
-    found: alive.filter(isOfService).map(instanceAt),
-    elsewhere: alive.filter(socket => !isOfService(socket)).map(instanceAt),
+    found: configured.filter(socket => socket.environment === environment).map(instanceAt),
+    elsewhere: configured.filter(socket => socket.environment !== environment).map(instanceAt),
+    others: alive.filter(socket => socket.config !== config).map(instanceAt),
   };
 }
 
