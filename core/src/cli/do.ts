@@ -1,5 +1,6 @@
+import { nearest } from '../config/nearest.js';
 import type { OperationStatus } from '../control/status.js';
-import { type Command, exitCodes, type Terminal } from './command.js';
+import { type Command, exitCodes, type Terminal, wrongUsage } from './command.js';
 import { askEach, chosenInstances, formatTold, instanceOptions, type Told } from './running-instances.js';
 
 export const doOperation: Command = {
@@ -21,8 +22,8 @@ Exit codes: 0 done by all, 1 none runs, or one could not do it, 2 wrong usage.
     const instances = await chosenInstances(options, terminal);
     const json = options.json === true;
     if (plugin === undefined || operation === undefined) {
-      const told = await askEach(instances, async instance => operationsOf(await instance.status(), plugin));
-      return list(told, json, terminal);
+      const told = await askEach(instances, async instance => operationsOf(await instance.status()));
+      return list(plugin === undefined ? told : only(plugin, told), json, terminal);
     }
     const told = await askEach(instances, instance => instance.operate(plugin, operation, words));
     if (json) terminal.out(JSON.stringify(told.map(flat), undefined, 2));
@@ -42,12 +43,33 @@ interface Asked {
   readonly plugins: readonly { readonly key: string; readonly operations: readonly OperationStatus[] }[];
 }
 
-function operationsOf({ plugins }: Asked, wanted: string | undefined): { readonly operations: readonly Known[] } {
-  const chosen = plugins.filter(({ key }) => wanted === undefined || key === wanted);
-  return { operations: chosen.flatMap(({ key, operations }) => operations.map(each => ({ plugin: key, ...each }))) };
+interface CanBeDone {
+  readonly operations: readonly Known[];
 }
 
-function list(told: readonly Told<{ operations: readonly Known[] }>[], json: boolean, terminal: Terminal): number {
+function operationsOf({ plugins }: Asked): CanBeDone {
+  return { operations: plugins.flatMap(({ key, operations }) => operations.map(each => ({ plugin: key, ...each }))) };
+}
+
+/** @throws KeelsonError CLI_USAGE_INVALID when those who answered have nothing to do of that plugin. */
+function only(plugin: string, told: readonly Told<CanBeDone>[]): Told<CanBeDone>[] {
+  const all = told.flatMap(each => ('answer' in each ? each.answer.operations : []));
+  if (told.every(each => 'answer' in each) && !all.some(known => known.plugin === plugin)) {
+    const meant = nearest(
+      plugin,
+      all.map(known => known.plugin),
+    );
+    const there = [...new Set(all.map(known => `${known.plugin} ${known.name}`))].join(', ') || 'nothing to do';
+    const hint = meant === undefined ? `There is: ${there}.` : `Did you mean ${meant}?`;
+    throw wrongUsage(`No plugin ${plugin} that runs has something to do.`, hint);
+  }
+  return told.map(each => {
+    if (!('answer' in each)) return each;
+    return { ...each, answer: { operations: each.answer.operations.filter(known => known.plugin === plugin) } };
+  });
+}
+
+function list(told: readonly Told<CanBeDone>[], json: boolean, terminal: Terminal): number {
   if (json) terminal.out(JSON.stringify(told.map(flat), undefined, 2));
   else {
     for (const each of told) if ('error' in each) terminal.err(formatTold(each));
@@ -70,6 +92,13 @@ function flat<Answer extends object>({ pid, ...rest }: Told<Answer>): object {
   return { pid, ...('answer' in rest ? rest.answer : rest) };
 }
 
-function exitCodeOf(told: readonly object[]): number {
-  return told.every(each => 'answer' in each) ? exitCodes.clean : exitCodes.failed;
+/** What an instance could not make sense of is the fault of who asked. */
+const misunderstood = ['KERNEL_OPERATION_INVALID', 'KERNEL_OPERATION_UNKNOWN'];
+
+function exitCodeOf(told: readonly Told<object>[]): number {
+  const errors = told.flatMap(each => ('error' in each ? [String(each.error.code)] : []));
+  if (errors.length === 0) return exitCodes.clean;
+  return errors.length === told.length && errors.every(code => misunderstood.includes(code))
+    ? exitCodes.usage
+    : exitCodes.failed;
 }

@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 /** Errors of who wrote the command line. */
-const usageErrors = new Set(['CLI_COMMAND_UNKNOWN', 'CLI_NAME_INVALID', 'CLI_USAGE_INVALID']);
+const usageErrors = new Set(['CLI_COMMAND_UNKNOWN', 'CLI_NAME_INVALID', 'CLI_USAGE_INVALID', 'CLI_VALUES_INVALID']);
 
 /** Runs the command line `keelson <words>`; resolves to the exit code, and throws nothing. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {

@@ -8,7 +8,7 @@ import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
 import { planRequest } from '../kernel/kernel-options.js';
 import { slotNames } from '../kernel/slots.js';
-import { configOptions, kernelOptions, type Options, type Terminal } from './command.js';
+import { configOptions, kernelOptions, type Options, type Terminal, wrongUsage } from './command.js';
 
 /** The options that choose a configuration, and one of the instances that run with it. */
 export const instanceOptions = {
@@ -33,9 +33,12 @@ export async function lookForInstances(options: Options, terminal: Terminal): Pr
 /**
  * Those of them to work on.
  *
- * @throws KeelsonError CLI_INSTANCE_MISSING when there is none.
+ * @throws KeelsonError CLI_INSTANCE_MISSING when there is none; CLI_USAGE_INVALID for a pid that cannot be one.
  */
 export async function chosenInstances(options: Options, terminal: Terminal): Promise<readonly Instance[]> {
+  if (options.pid !== undefined && !/^[1-9]\d*$/.test(String(options.pid))) {
+    throw wrongUsage(`--pid takes the number of a process, and got ${String(options.pid)}.`);
+  }
   const { found, elsewhere, others } = await lookForInstances(options, terminal);
   const chosen = found.filter(({ pid }) => options.pid === undefined || String(pid) === options.pid);
   if (chosen.length > 0) return chosen;
