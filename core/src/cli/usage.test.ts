@@ -66,7 +66,7 @@ describe('the help', () => {
     const { code, out } = await told(name, '--help');
     expect(code).toBe(0);
     expect(out.split('\n').filter(line => line.length > 100)).toEqual([]);
-    expect(out).toMatch(/Exit codes:\s0\s[^]*\b1\s[^]*\b2\s/);
+    expect(out).toMatch(/Exit codes:\s0\s[\s\S]*\b1\s[\s\S]*\b2\s/);
     expect((await told('help', name)).out).toBe(out);
   });
 

@@ -9,6 +9,7 @@ import type { Findings, Problem } from '../config/problem.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
+import { declaredPackages, meantPackage, ownPlugins } from './package-names.js';
 import { runWithin } from './run-within.js';
 
 /** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
@@ -72,7 +73,9 @@ function packageCandidate(
   const found = tryFindPackage(entry, name, directory, findings);
   if (found === 'broken') return undefined;
   if (found === undefined) {
-    findings.problem(existsSync(resolve(directory, name)) ? pathWithoutDot(entry, name) : notInstalled(entry, name));
+    findings.problem(
+      existsSync(resolve(directory, name)) ? pathWithoutDot(entry, name) : notInstalled(entry, name, directory),
+    );
     return undefined;
   }
   const load = () => importDefault<Plugin>(found.main);
@@ -101,11 +104,15 @@ function tryFindPackage(
   }
 }
 
-function notInstalled(entry: ConfigEntry, name: string): Problem {
+function notInstalled(entry: ConfigEntry, name: string, directory: string): Problem {
   const place = { path: `plugins.${entry.key}.use`, origin: entry.origin, value: name };
+  if (name.toLowerCase() === 'none') {
+    const message = `${JSON.stringify(name)} is not the word that leaves a slot to its default.`;
+    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, nearest: 'none', action: 'Write none.' };
+  }
   if (isPackageName(name)) {
     const message = `The package ${name} is not installed.`;
-    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, action: `Run: npm install ${name}` };
+    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, ...installAdvice(name, directory) };
   }
   return {
     code: 'PLUGIN_NOT_INSTALLED',
@@ -114,6 +121,15 @@ function notInstalled(entry: ConfigEntry, name: string): Problem {
     allowed: 'a package, a path that begins with ./, or none',
     action: 'Correct it.',
   };
+}
+
+/** Who follows advice to install a misspelled name may run what a stranger has put there. */
+function installAdvice(name: string, directory: string): Pick<Problem, 'nearest' | 'action'> {
+  if (declaredPackages(directory).includes(name)) return { action: 'It is in package.json; run: npm install' };
+  if (ownPlugins.includes(name)) return { action: `Run: npm install ${name}` };
+  const meant = meantPackage(name, directory);
+  if (meant !== undefined) return { nearest: meant, action: `Write ${meant}.` };
+  return { action: 'Look whether that is its name, then add it to the dependencies in package.json and install it.' };
 }
 
 function pathWithoutDot(entry: ConfigEntry, name: string): Problem {

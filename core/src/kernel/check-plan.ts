@@ -8,21 +8,33 @@ import { contractVersion } from '../plugin/contract-version.js';
 import { type Requirement, requirementParts } from '../plugin/requirement.js';
 import { dependencies, kernelTokens, providersOf, requirementName } from './dependencies.js';
 import { cyclesOf } from './graph.js';
+import type { InstalledPlugin } from './installed-plugins.js';
 import type { PlannedPlugin } from './plan.js';
 import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
 
-/** Looks whether the plugins fit their keys, the contract and each other; reports what does not. */
-export function checkPlan(plugins: readonly PlannedPlugin[], config: LoadedConfig): void {
+/**
+ * Looks whether the plugins fit their keys, the contract and each other; reports what does not. `installed` are those that
+ * could be chosen where something is missing.
+ */
+export function checkPlan(
+  plugins: readonly PlannedPlugin[],
+  config: LoadedConfig,
+  installed: readonly InstalledPlugin[],
+): void {
   const { findings } = config;
-  // What could not be planned has been reported; that others miss it would only be noise.
   const planned = new Set(plugins.map(plugin => plugin.key));
   const unplanned = config.entries.filter(entry => entry.use !== 'none' && !planned.has(entry.key));
+  // What could not be planned has been reported; that its own slot is not filled would only be noise.
   const blind = unplanned.map(entry => splitKey(entry.key).head);
+  const unread = unplanned.map(entry => entry.use ?? entry.key);
   for (const plugin of plugins) {
     findings.problems.push(
       ...checkSlot(plugin),
       ...checkContract(plugin),
-      ...checkRequirements(plugin, plugins, blind),
+      ...unmetRequirements(plugin, plugins)
+        .filter(({ slot }) => slot === undefined || !blind.includes(slot))
+        .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
+      ...checkOptionalProviders(plugin, plugins),
       ...checkCapabilities(plugin, plugins, blind),
     );
   }
@@ -77,38 +89,58 @@ function checkContract(plugin: PlannedPlugin): Problem[] {
   ];
 }
 
-function checkRequirements(
-  plugin: PlannedPlugin,
-  plugins: readonly PlannedPlugin[],
-  blind: readonly string[],
-): Problem[] {
+interface Unmet {
+  readonly required: Requirement;
+  /** The slot that would provide it, when there is one. */
+  readonly slot: string | undefined;
+}
+
+/** What a plugin requires and neither another, nor a silent default, nor the kernel provides. */
+export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Unmet[] {
   return (plugin.manifest.requires ?? []).flatMap(required => {
-    const { token, name } = requirementParts(required);
-    const slot = slots.find(each => each.token === token);
-    const standard = name === undefined ? slot?.standard : undefined;
-    const [provider] = providersOf(required, plugins);
-    if (provider?.optional === true && !plugin.optional && standard === undefined) {
-      return [requiredButOptional(plugin, provider, required)];
-    }
-    const there = provider !== undefined || standard !== undefined || kernelTokens.includes(token);
-    // A plugin that could not be read might have provided it.
-    const unknown = slot === undefined ? blind.length > 0 : blind.includes(slot.name);
-    return there || unknown ? [] : [missingRequirement(plugin, required, slot?.name)];
+    const { token } = requirementParts(required);
+    const there = providersOf(required, plugins).length > 0 || hasStandard(required) || kernelTokens.includes(token);
+    return there ? [] : [{ required, slot: slots.find(each => each.token === token)?.name }];
   });
 }
 
-function missingRequirement(plugin: PlannedPlugin, required: Requirement, slot: string | undefined): Problem {
-  const { name } = requirementParts(required);
+/** Whether a silent default stands in for it. */
+function hasStandard(required: Requirement): boolean {
+  const { token, name } = requirementParts(required);
+  return name === undefined && slots.find(each => each.token === token)?.standard !== undefined;
+}
+
+function missingRequirement(
+  plugin: PlannedPlugin,
+  { required, slot }: Unmet,
+  unread: readonly string[],
+  installed: readonly InstalledPlugin[],
+): Problem {
+  const { token, name } = requirementParts(required);
+  const wanted = requirementName(required);
+  // A plugin that could not be read might provide it; of a slot it is known who does.
+  const unless = slot !== undefined || unread.length === 0 ? '' : `, unless ${unread.join(' or ')} does`;
+  const able = installed.filter(({ provides }) => provides.includes(tokenName(token))).map(other => other.name);
+  const use = able[0] ?? '<package>';
   const key = name === undefined ? slot : `${slot}/${name}`;
+  const fill = `Fill the slot: ${key}: { use: "${use}" } under plugins.`;
+  const configure = `Configure ${able[0] ?? 'a plugin that provides it'} under plugins.`;
   return {
     code: 'PLAN_REQUIREMENT_MISSING',
-    message: `${plugin.key} requires ${requirementName(required)}, which no configured plugin provides.`,
+    message: `${plugin.key} requires ${wanted}, which no configured plugin provides${unless}.`,
     ...at(plugin),
-    action:
-      slot === undefined
-        ? `Configure a plugin that provides ${requirementName(required)}.`
-        : `Fill the slot: ${key}: { use: "<package>" } under plugins.`,
+    ...(able.length > 0 && { allowed: `${able.join(' or ')}, which ${able.length === 1 ? 'is' : 'are'} installed` }),
+    action: slot === undefined ? configure : fill,
   };
+}
+
+function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Problem[] {
+  if (plugin.optional) return [];
+  return (plugin.manifest.requires ?? []).flatMap(required => {
+    const [provider] = providersOf(required, plugins);
+    const stands = provider?.optional !== true || hasStandard(required);
+    return stands ? [] : [requiredButOptional(plugin, provider, required)];
+  });
 }
 
 function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, required: Requirement): Problem {

@@ -170,24 +170,105 @@ describe('a plan is refused when', () => {
     }
   });
 
-  test('but what a broken plugin might have provided is not missed as well', async () => {
+  test('a requirement is met by no plugin that could be read, and who else might meet it is named', async () => {
     const folder = service({
       'keelson.yaml': { plugins: { book: { use: './book.js' }, orders: { use: './orders.js' } } },
       'book.js': 'export default nonsense;',
       'orders.js': `export default { name: 'orders', requires: [Symbol.for('test/Book')] };`,
     });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
-    expect(problems.map(problem => problem.code)).toEqual(['PLUGIN_IMPORT_FAILED']);
+    expect(problems.map(({ code, message }) => [code, message])).toEqual([
+      ['PLUGIN_IMPORT_FAILED', expect.any(String)],
+      [
+        'PLAN_REQUIREMENT_MISSING',
+        'orders requires test/Book, which no configured plugin provides, unless ./book.js does.',
+      ],
+    ]);
+  });
+
+  test('but not of a slot whose own plugin could not be read', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { database: { use: './gone.js' }, orders: { use: './orders.js' } } },
+      'orders.js': `export default { name: 'orders', requires: [Symbol.for('@keelson/database/DatabaseService')] };`,
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems.map(problem => problem.code)).toEqual(['PLUGIN_FILE_MISSING']);
+  });
+
+  test('a requirement is missing that an installed package would meet: it is named', async () => {
+    const provider = (token: string) => `export default { name: 'x', provides: [Symbol.for('${token}')] };`;
+    const database = provider('@keelson/database/DatabaseService').replace('{', `{ slot: 'database',`);
+    const folder = service({
+      'package.json': { name: 'shop', type: 'module', dependencies: { '@acme/book': '1', '@acme/db': '1' } },
+      'keelson.yaml': { plugins: { orders: { use: './orders.js' } } },
+      'orders.js': `export default { name: 'orders', requires: ['@keelson/database/DatabaseService', 'test/Book'].map(each => Symbol.for(each)) };`,
+      ...packageFiles('@acme/book', provider('test/Book'), provider('test/Book')),
+      ...packageFiles('@acme/db', database, database),
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems).toMatchObject([
+      {
+        allowed: '@acme/db, which is installed',
+        action: 'Fill the slot: database: { use: "@acme/db" } under plugins.',
+      },
+      { allowed: '@acme/book, which is installed', action: 'Configure @acme/book under plugins.' },
+    ]);
   });
 });
 
 describe('finding a plugin', () => {
   const log = (name: string) => `globalThis.imported = [...(globalThis.imported ?? []), '${name}'];`;
 
-  test('a package that is not installed is told with the command that installs it', async () => {
-    const folder = service({ 'keelson.yaml': { plugins: { mail: { use: '@acme/mail' } } } });
-    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
-    expect(problems).toMatchObject([{ code: 'PLUGIN_NOT_INSTALLED', action: 'Run: npm install @acme/mail' }]);
+  describe('a package that is not installed', () => {
+    async function problemOf(use: string, dependencies: object = {}, files: Record<string, string | object> = {}) {
+      const folder = service({
+        'package.json': { name: 'shop', type: 'module', dependencies },
+        'keelson.yaml': { plugins: { mail: { use } } },
+        ...files,
+      });
+      const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+      expect(problems).toMatchObject([{ code: 'PLUGIN_NOT_INSTALLED', value: use }]);
+      return problems[0];
+    }
+
+    test('and is in package.json is told with the command that installs what is there', async () => {
+      const problem = await problemOf('@acme/mail', { '@acme/mail': '1' });
+      expect(problem).toMatchObject({ action: 'It is in package.json; run: npm install' });
+    });
+
+    test('and is one of ours is told with the command that installs it', async () => {
+      expect(await problemOf('@keelson/health')).toMatchObject({ action: 'Run: npm install @keelson/health' });
+    });
+
+    test('and is not in package.json is never told with a command that would install it', async () => {
+      for (const use of ['@acme/mail', 'retry-oppossum', '@keelson/telemetry', '@keelson/logger-winston']) {
+        expect((await problemOf(use))?.action).not.toContain('npm install');
+      }
+    });
+
+    test.each([
+      ['@keelson/retry-opposum', '@keelson/retry-opossum'],
+      ['@keelsen/health', '@keelson/health'],
+      ['@keelson/http-expres', '@keelson/http-express'],
+      ['retry-opossum', '@keelson/retry-opossum'],
+      ['@acme/mial', '@acme/mail'],
+      ['@other/stroe', '@other/store'],
+    ])('%s was meant to be %s', async (use, meant) => {
+      const installed = packageFiles('@other/store', '', '');
+      expect(await problemOf(use, { '@acme/mail': '1' }, installed)).toMatchObject({
+        nearest: meant,
+        action: `Write ${meant}.`,
+      });
+    });
+
+    test('is not taken for another one that has only a few letters in common', async () => {
+      expect(await problemOf('@keelson/logger-pino')).not.toHaveProperty('nearest');
+      expect(await problemOf('@acme/post')).not.toHaveProperty('nearest');
+    });
+
+    test.each(['None', 'NONE'])('%s was meant to be none', async use => {
+      expect(await problemOf(use)).toMatchObject({ nearest: 'none', action: 'Write none.' });
+    });
   });
 
   test('a file without ./ is told apart from a package, and what is neither is refused', async () => {

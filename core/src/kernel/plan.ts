@@ -10,10 +10,11 @@ import { variableFor } from '../config/variables.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { maskFields } from '../safe/mask-text.js';
 import { type Candidate, findCandidate, readManifest, standardStartTimeoutMs } from './candidate.js';
-import { checkPlan } from './check-plan.js';
+import { checkPlan, unmetRequirements } from './check-plan.js';
 import { decoratorsOf } from './decorations.js';
 import { dependencies } from './dependencies.js';
 import { levelsOf } from './graph.js';
+import { type InstalledPlugin, installedPlugins } from './installed-plugins.js';
 import { manifestFindings } from './manifest-findings.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
@@ -107,10 +108,10 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   if (early !== undefined && findings.problems.length === 0) await request.beforeImports?.(early, config);
 
   await Promise.all(candidates.filter(candidate => !candidate.light && candidate !== telemetry).map(add));
-  return assemble(
-    candidates.map(candidate => drafts.get(candidate)).filter(draft => draft !== undefined),
-    config,
-  );
+  const found = candidates.map(candidate => drafts.get(candidate)).filter(draft => draft !== undefined);
+  // Their manifests are imported only to say which of them would help.
+  const isUnmet = found.some(draft => unmetRequirements(draft, found).length > 0);
+  return assemble(found, config, isUnmet ? await installedPlugins(config.directory) : []);
 }
 
 /** A plugin given in code is chosen by code, whatever the files name. */
@@ -154,8 +155,8 @@ async function draftOf(candidate: Candidate, config: LoadedConfig, clock: Clock)
   };
 }
 
-function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig): Plan {
-  checkPlan(drafts, config);
+function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig, installed: readonly InstalledPlugin[]): Plan {
+  checkPlan(drafts, config, installed);
   const needs = dependencies(drafts);
   const graph = new Map([...needs].map(([key, reasons]) => [key, [...reasons.keys()]]));
   const levels = levelsOf(graph).map((keys, level) =>

@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nearest } from '../config/nearest.js';
+import { findPackage } from './package-entry.js';
+
+/** The plugins that are made with this package; one that is misspelled is known, installed or not. */
+export const ownPlugins: readonly string[] = [
+  '@keelson/database-pglite',
+  '@keelson/database-postgresql',
+  '@keelson/faults',
+  '@keelson/health',
+  '@keelson/http-express',
+  '@keelson/logger-bunyan',
+  '@keelson/retry-cockatiel',
+  '@keelson/retry-opossum',
+  '@keelson/telemetry-sentry',
+];
+
+interface Dependencies {
+  readonly dependencies?: object;
+  readonly optionalDependencies?: object;
+  readonly devDependencies?: object;
+}
+
+/** What the service in `directory` needs when it runs, by its `package.json`. */
+export function runtimeDependencies(directory: string): string[] {
+  const { dependencies, optionalDependencies } = packageFileOf(directory);
+  return Object.keys({ ...dependencies, ...optionalDependencies });
+}
+
+/** Everything that its `package.json` names: what `npm install` brings without anybody naming it again. */
+export function declaredPackages(directory: string): string[] {
+  return [...runtimeDependencies(directory), ...Object.keys(packageFileOf(directory).devDependencies ?? {})];
+}
+
+/**
+ * The package that a name nobody knows was probably meant to be: one the service depends on, one of ours, or an installed
+ * plugin. A package of the wrong name may be somebody's trap, so nothing is guessed that could not be told apart.
+ */
+export function meantPackage(given: string, directory: string): string | undefined {
+  const known = [...declaredPackages(directory), ...ownPlugins];
+  const isPlugin = (name: string) => slipOf(given, [name]) !== undefined && hasManifest(name, directory);
+  return (
+    slipOf(given, known) ?? withoutScope(given, known) ?? slipOf(given, installedNames(directory).filter(isPlugin))
+  );
+}
+
+/** Names of packages are long: a third of their letters would be another package. */
+function slipOf(given: string, names: readonly string[]): string | undefined {
+  const others = names.filter(name => name !== given);
+  return nearest(given, others, Math.max(2, Math.floor(given.length / 6)));
+}
+
+/** `retry-opossum` for `@keelson/retry-opossum`. */
+function withoutScope(given: string, names: readonly string[]): string | undefined {
+  return given.includes('/') ? undefined : names.find(name => name.endsWith(`/${given}`));
+}
+
+function hasManifest(name: string, directory: string): boolean {
+  try {
+    return findPackage(name, directory)?.manifest !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function installedNames(directory: string): string[] {
+  return upwards(directory).flatMap(folder => {
+    const root = join(folder, 'node_modules');
+    return list(root).flatMap(name =>
+      name.startsWith('@') ? list(join(root, name)).map(below => `${name}/${below}`) : [name],
+    );
+  });
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** The closest `package.json`; the configuration may stand in a folder below it. */
+function packageFileOf(directory: string): Dependencies {
+  for (const folder of upwards(directory)) {
+    try {
+      return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Dependencies;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return {};
+    }
+  }
+  return {};
+}
+
+function upwards(directory: string): string[] {
+  const above = dirname(directory);
+  return above === directory ? [directory] : [directory, ...upwards(above)];
+}
