@@ -3,6 +3,7 @@ import { keepSecret } from '../safe/known-secrets.js';
 import { coerceText, coerceUnit } from './coerce.js';
 import { looksSecret } from './interpolate.js';
 import { issueProblems } from './issues.js';
+import { keepSecretFields } from './keep-secret-fields.js';
 import { nearest, normalize } from './nearest.js';
 import { type ConfigNode, type MapEntry, type MapNode, mapNode, type ScalarNode } from './node.js';
 import { joinPath } from './place.js';
@@ -44,6 +45,7 @@ export async function readValues<T>(request: ReadRequest): Promise<ReadResult<T>
     request.findings.problems.push(...issueProblems(parsed.issues, { ...request, node, reader: settler.reader }));
   }
   const sound = parsed.issues === undefined && request.findings.problems.length === before;
+  keepSecretFields(parsed.value, node);
   return { value: sound ? (parsed.value as T) : undefined, node, shape };
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ExplainedValue, explainValues } from '../config/explain.js';
+import { keepSecretFields } from '../config/keep-secret-fields.js';
 import { type ConfigNode, closest, type MapEntry, type MapNode, mapNode } from '../config/node.js';
 import type { Origin } from '../config/place.js';
 import { plain } from '../config/read-values.js';
@@ -95,6 +96,7 @@ async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: Ru
     });
   try {
     const config = old.manifest.config === undefined ? {} : await old.manifest.config.parseAsync(plain(node));
+    keepSecretFields(config, node);
     await running.reconfigure(config);
     return { planned: { ...old, config, values: { ...old.values, node } }, changes: applied() };
   } catch (error) {

@@ -1,5 +1,7 @@
 import { type BindingIdentifier, type BindToFluentSyntax, Container, type ServiceIdentifier } from 'inversify';
 import { KeelsonError } from '../errors/keelson-error.js';
+import { Logger } from '../slots/logger.js';
+import { guardLogger } from './guard-logger.js';
 import { tokenName } from './slots.js';
 
 /**
@@ -9,6 +11,11 @@ import { tokenName } from './slots.js';
  */
 export class ServiceContainer extends Container {
   #owned: ReadonlySet<ServiceIdentifier> | undefined;
+
+  constructor() {
+    super();
+    this.onActivation(Logger, (_context, logger) => guardLogger(logger));
+  }
 
   /** From now on `tokens` can no longer be bound anew or unbound. */
   seal(tokens: Iterable<ServiceIdentifier>): void {

@@ -1,6 +1,7 @@
 import { errorParts, isError } from './error-parts.js';
 import { redactText } from './redact-text.js';
 import { redacted } from './redacted.js';
+import { isSecretField } from './secret-fields.js';
 import { defaultSecretKeys, secretKeyMatcher } from './secret-keys.js';
 
 export interface SafeCopyOptions {
@@ -132,7 +133,8 @@ class Copying {
   #entry(record: object, key: string): unknown {
     try {
       const value: unknown = Reflect.get(record, key);
-      return this.#limits.isSecretKey(key) && value !== undefined && value !== null ? redacted : this.copy(value);
+      const secret = this.#limits.isSecretKey(key) || isSecretField(record, key);
+      return secret && value !== undefined && value !== null ? redacted : this.copy(value);
     } catch {
       return '[Unreadable]';
     }

@@ -113,3 +113,28 @@ test('options refuse unknown keys and levels, all at once', () => {
     'unrecognized_keys',
   ]);
 });
+
+test('a secret of the configuration is in no line, in whatever it is given', async () => {
+  const script = `
+    const { definePlugin, Kernel } = await import('@keelson/core');
+    const { default: logger } = await import('@keelson/logger-bunyan');
+    const { createRequire } = await import('node:module');
+    const { z } = createRequire(import.meta.resolve('@keelson/core'))('zod');
+    const pin = z.string().meta({ secret: true });
+    const talker = definePlugin({
+      name: 'talker',
+      config: z.object({ pin, short: pin, url: z.string() }),
+      start: ({ config, logger }) => logger.info('with ' + config.pin, { config, error: new Error(config.pin) }),
+    });
+    const kernel = await Kernel.start({
+      config: { service: 'test', plugins: { logger: { format: 'json' }, talker: { pin: 'Hidden-4711', short: 'abc', url: 'a' } } },
+      variables: {},
+      plugins: { logger, talker },
+    });
+    await kernel.stop();
+  `;
+  const { output } = await run(script, all);
+  expect(output).toContain('"msg":"with [redacted]"');
+  expect(output).toContain('"config":{"pin":"[redacted]","short":"[redacted]","url":"a"}');
+  expect(output).not.toContain('Hidden-4711');
+});
