@@ -31,6 +31,8 @@ export interface KernelOptions {
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
   readonly only?: (plugin: { readonly planned: PlannedPlugin; readonly diagnoses: boolean }) => boolean;
+  /** Changes a plan that holds before it is run: times, what is optional. For tools. */
+  readonly revise?: (plan: Plan) => Plan;
   /** Told once the plan holds, before anything is started. */
   readonly onStarting?: (service: StartingService) => void;
   /** Told who is still starting, when it takes longer than `startup.slowMs`; the logger is told as well. */

@@ -41,7 +41,7 @@ export class Start {
     const made = makePlan({ ...planRequest(options), beforeImports: (...given) => start.#instrument(...given) });
     const plan = await unlessCancelled(made, options.signal);
     if (plan.problems.length > 0) throw new PlanError(plan);
-    start.#plan = plan;
+    start.#plan = options.revise?.(plan) ?? plan;
     start.#planMs = start.clock.now() - start.#startedAt;
     return start;
   }
