@@ -13,17 +13,26 @@ export interface Finding extends Diagnosis {
   readonly pid?: number;
 }
 
-/** What the running instances of the service tell, one finding at least. Throws nothing, and needs nothing but them. */
-export async function liveFindings(options: Options, terminal: Terminal): Promise<Finding[]> {
+export interface LiveFindings {
+  /** One at least. */
+  readonly findings: readonly Finding[];
+  /** Of the instances. */
+  readonly pids: readonly number[];
+}
+
+/** What the running instances of the service tell. Throws nothing, and needs nothing but them. */
+export async function liveFindings(options: Options, terminal: Terminal): Promise<LiveFindings> {
   try {
     const { found, elsewhere } = await lookForInstances(options, terminal);
-    if (found.length === 0) return [noneRuns(await environmentsOf(elsewhere))];
+    if (found.length === 0) return { findings: [noneRuns(await environmentsOf(elsewhere))], pids: [] };
     const told = await askEach(found, instance => instance.status());
-    return told.flatMap(each => ('answer' in each ? findingsOf(each.answer) : [silent(each)]));
+    const findings = told.flatMap(each => ('answer' in each ? findingsOf(each.answer) : [silent(each)]));
+    return { findings, pids: found.map(({ pid }) => pid) };
   } catch (error) {
     const { code, message } = summarizeError(error);
     const hint = (isKeelsonError(error) && error.hint) || 'Ask it for its health over HTTP.';
-    return [{ plugin: 'kernel', name: 'running instance', status: 'warn', output: `${code}: ${message}`, hint }];
+    const output = `${code}: ${message}`;
+    return { findings: [{ plugin: 'kernel', name: 'running instance', status: 'warn', output, hint }], pids: [] };
   }
 }
 
@@ -51,9 +60,17 @@ function findingsOf(instance: InstanceStatus): Finding[] {
       : { ...found, status: 'warn', output, hint: `It waits: ${waits.join(', ')}.` };
   return [
     state,
-    ...readiness.checks.filter(({ status }) => status !== 'pass').map(check => aboutCheck(pid, check)),
+    ...readiness.checks
+      .filter(check => check.status !== 'pass' && !isToldBy(plugins, check))
+      .map(check => aboutCheck(pid, check)),
     ...plugins.flatMap(plugin => aboutPlugin(pid, plugin)),
   ];
+}
+
+/** A plugin that has findings of its own says more of itself than its check, unless that one decides on readiness. */
+function isToldBy(plugins: readonly PluginStatus[], { name, critical }: ReadinessStatus['checks'][number]): boolean {
+  const own = plugins.find(({ key }) => key.replace('/', '-') === name);
+  return !critical && own?.findings.some(({ status }) => status !== 'pass') === true;
 }
 
 function aboutCheck(pid: number, { name, status, output, critical }: ReadinessStatus['checks'][number]): Finding {

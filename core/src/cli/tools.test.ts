@@ -141,9 +141,9 @@ describe('keelson doctor', () => {
       'keelson.yaml': { plugins: { a: { use: './a.js' } } },
       'a.js': `export default { name: 'a', async diagnose() { return []; }, start() { throw new Error('no answer'); } };`,
     };
-    const { code, err } = await keelson(broken, ['doctor']).ended;
+    const { code, out } = await keelson(broken, ['doctor']).ended;
     expect(code).toBe(1);
-    expect(err).toContain('no answer');
+    expect(out).toContain('FAIL  a: start  failed: no answer');
   });
 });
 
