@@ -6,6 +6,7 @@ export const loggerBunyanOptions = z.strictObject({
   level: z
     .enum(logLevels)
     .default('info')
+    .meta({ reloadable: true })
     .describe('The lowest level that is written: trace, debug, info, warn, error or fatal.'),
   format: z
     .enum(['json', 'pretty'])
