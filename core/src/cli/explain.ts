@@ -11,6 +11,7 @@ import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plug
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { type Command, configOptions, exitCodes, kernelOptions, wrongUsage } from './command.js';
+import { formatService } from './format-plan.js';
 import { pluginFacts } from './plugin-facts.js';
 
 export const explain: Command = {
@@ -43,7 +44,10 @@ Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or w
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
     if (groups.length === 0) throw unknownKey(wanted ?? '', all);
     if (options.json === true) terminal.out(JSON.stringify(toJson(plan, groups), undefined, 2));
-    else terminal.out(groups.map(group => formatGroup(group, key)).join('\n\n'));
+    else {
+      const header = key === undefined ? [formatService(plan)] : [];
+      terminal.out([...header, ...groups.map(group => formatGroup(group, key))].join('\n\n'));
+    }
     return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
   },
 };
@@ -163,15 +167,15 @@ function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates,
     decorates,
     values: values.map(value => ({
       ...value,
-      value: valueOf(value.value),
+      value: jsonOf(value.value),
       origin: formatOrigin(value.origin),
-      over: value.over.map(below => ({ value: valueOf(below.value), origin: formatOrigin(below.origin) })),
+      over: value.over.map(below => ({ value: jsonOf(below.value), origin: formatOrigin(below.origin) })),
     })),
   };
 }
 
 /** What was explained as text; what is masked, or names an object of the code, stays text. */
-function valueOf(text: string | undefined): unknown {
+function jsonOf(text: string | undefined): unknown {
   try {
     return text === undefined ? undefined : JSON.parse(text);
   } catch {

@@ -1,14 +1,21 @@
-import { formatOrigin } from '../config/place.js';
+import { displayPath, formatOrigin } from '../config/place.js';
 import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { manifestFacts } from './plugin-facts.js';
 
-/** The plan for a person: the slots, then the start level by level. */
+/** `orders (production)`, or which environments there are when none is chosen. */
+export function formatService({ service, environment, config }: Plan): string {
+  if (environment !== undefined) return `${service} (${environment})`;
+  const { environments } = config;
+  if (environments.length === 0) return service;
+  return `${service} (no environment; there ${environments.length === 1 ? 'is' : 'are'} ${environments.join(', ')})`;
+}
+
+/** The plan for a person: the files, the slots, then the start level by level. */
 export function formatPlan(plan: Plan): string {
-  const lines = [
-    `${plan.service}${plan.environment === undefined ? '' : ` (${plan.environment})`}: the plan holds`,
-    '',
-  ];
+  const lines = [`${formatService(plan)}: the plan holds`];
+  if (plan.files.length > 0) lines.push(`read from ${plan.files.map(displayPath).join(', ')}`);
+  lines.push('');
   lines.push('Slots');
   for (const { slot, filledBy, reason, decoratedBy } of plan.slots) {
     const plugin = plan.plugins.find(each => each.key === filledBy);
@@ -35,7 +42,9 @@ function describePlugin(plugin: PlannedPlugin): string {
   const after = needs.length === 0 ? '' : `  after ${needs.join(', ')}`;
   const decorated = mayDecorate(plugin);
   const around = decorated.length === 0 ? '' : `  may decorate ${decorated.join(', ')}`;
-  return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${after}${around}`;
+  // What fills a slot stands above.
+  const use = plugin.manifest.slot === plugin.key ? '' : `  ${describeUse(plugin)}`;
+  return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${use}${after}${around}`;
 }
 
 /** The plan for a program. */

@@ -30,7 +30,7 @@ test('keelson explain names who may decorate a slot that only its default fills,
 test('keelson check and graph show it, as text and as JSON', async () => {
   const { out } = await keelson(service, ['check']).ended;
   expect(out).toMatch(/^ {2}retry +single attempt {2}\(nothing is configured\)\n +may be decorated by audit$/m);
-  expect(out).toContain('  1. audit  may decorate retry');
+  expect(out).toContain('  1. audit  ./audit.js  may decorate retry');
   for (const words of [
     ['check', '--json'],
     ['graph', '--json'],

@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs';
-import { basename, dirname, extname, resolve } from 'node:path';
 import { formatProblem, type Problem } from '../config/problem.js';
 import { PlanError } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
@@ -22,12 +20,10 @@ out: its key takes anything then.`,
   options: { ...configOptions, out: { type: 'string', short: 'o' } },
   async run(options, _positionals, terminal) {
     const given = kernelOptions(options, terminal);
-    const environments = [undefined, ...environmentsOf(given.config)];
-    const plans = await Promise.all(
-      environments.map(environment =>
-        Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) }),
-      ),
-    );
+    const plan = (environment?: string) =>
+      Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) });
+    const base = await plan();
+    const plans = [base, ...(await Promise.all(base.config.environments.map(plan)))];
     const problems = unique(plans.flatMap(plan => plan.problems));
     const unreadable = problems.filter(isUnreadable);
     if (unreadable.length > 0) throw new PlanError({ problems: unreadable }, 'Nothing was written.');
@@ -54,18 +50,4 @@ function unique(problems: readonly Problem[]): Problem[] {
 function isUnreadable({ code, path }: Problem): boolean {
   const codes = ['CONFIG_FILE_MISSING', 'CONFIG_FILE_UNREADABLE', 'CONFIG_SYNTAX'];
   return codes.includes(code) && path === undefined;
-}
-
-/** `production` for each `keelson.production.yaml` beside `keelson.yaml`. */
-function environmentsOf(config: string): string[] {
-  const file = resolve(config);
-  const extension = extname(file);
-  const stem = `${basename(file, extension)}.`;
-  try {
-    return readdirSync(dirname(file))
-      .filter(name => name.startsWith(stem) && name.endsWith(extension) && name.length > stem.length + extension.length)
-      .map(name => name.slice(stem.length, -extension.length));
-  } catch {
-    return [];
-  }
 }

@@ -64,6 +64,20 @@ describe('keelson explain', () => {
     expect(out).not.toContain('hunter2');
   });
 
+  test('names the environments there are when none is chosen, as check does', async () => {
+    const { out } = await keelson(service, ['explain']).ended;
+    expect(out).toMatch(/^shop \(no environment; there is production\)\n\nkernel\n/);
+    const chosen = await keelson(service, ['explain'], { KEELSON_ENV: 'production', DATABASE_URL: 'x' }).ended;
+    expect(chosen.out).toMatch(/^shop \(production\)\n\nkernel\n/);
+    const check = await keelson(service, ['check'], { KEELSON_ENVIRONMENT: 'production' }).ended;
+    expect(check.out).toMatch(
+      /^shop \(no environment; there is production\): the plan holds\nread from keelson\.yaml\n\n/,
+    );
+    expect(check.out).toContain('  2. orders  ./orders.js  after database');
+    expect(check.err).toContain('warning: variable KEELSON_ENVIRONMENT  CONFIG_VARIABLE_UNKNOWN');
+    expect(check.err).toContain('-> Write KEELSON_ENV, or unset it.');
+  });
+
   test('says everything about one key', async () => {
     const { out } = await keelson(service, ['explain', 'orders.pool.max']).ended;
     expect(out).toBe(

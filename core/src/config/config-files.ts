@@ -1,33 +1,70 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { ConfigRequest } from './load-config.js';
 import { readModule } from './module-file.js';
+import { nearest } from './nearest.js';
 import { type MapNode, nodeOf } from './node.js';
 import { displayPath } from './place.js';
-import type { Findings } from './problem.js';
+import type { Findings, Problem } from './problem.js';
 
 export interface ConfigFiles {
   /** Lowest layer first; also those that are missing. */
   readonly files: readonly string[];
   readonly layers: readonly MapNode[];
   readonly directory: string;
+  /** Those that have an overlay beside the file. */
+  readonly environments: readonly string[];
 }
 
 /** Reads the file and its overlay, or takes the object that stands for them. */
 export async function readFiles(request: ConfigRequest, findings: Findings): Promise<ConfigFiles> {
   if (typeof request.config !== 'string') {
     const layers = [nodeOf(request.config, { from: 'code' }) as MapNode];
-    return { files: [], layers, directory: resolve(request.directory ?? '.') };
+    return { files: [], layers, directory: resolve(request.directory ?? '.'), environments: [] };
   }
   const file = resolve(request.config);
   const files = [file];
   if (request.environment !== undefined && request.environment !== '') files.push(overlayOf(file, request.environment));
+  const environments = environmentsBeside(file);
   const layers: MapNode[] = [];
   for (const [index, path] of files.entries()) {
-    const layer = existsSync(path) ? await readFile(path, findings) : missingFile(path, index === 0, request, findings);
-    if (layer !== undefined) layers.push(layer);
+    if (!existsSync(path)) {
+      findings.problem(index === 0 ? missingFile(path) : missingOverlay(path, request.environment ?? '', environments));
+      continue;
+    }
+    const layer = await readFile(path, findings);
+    if (layer === undefined) continue;
+    layers.push(layer);
+    if (layer.entries.size === 0) tellEmpty(path, index === 0, findings);
   }
-  return { files, layers, directory: dirname(file) };
+  return { files, layers, directory: dirname(file), environments };
+}
+
+/** `production` for each `keelson.production.yaml` beside `keelson.yaml`. */
+function environmentsBeside(file: string): string[] {
+  const extension = extname(file);
+  const stem = `${basename(file, extension)}.`;
+  try {
+    return readdirSync(dirname(file))
+      .filter(name => name.startsWith(stem) && name.endsWith(extension) && name.length > stem.length + extension.length)
+      .map(name => name.slice(stem.length, -extension.length))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+/** A file that was mounted empty must not become a service that does nothing; an overlay may have nothing to change. */
+function tellEmpty(path: string, isBase: boolean, findings: Findings): void {
+  const file = displayPath(path);
+  const empty = { code: 'CONFIG_SYNTAX', origin: { from: 'file', place: { file } } } as const;
+  if (isBase) {
+    const action = 'Begin with `service: <name>` and `plugins:`; look whether it was mounted or written empty.';
+    findings.problem({ ...empty, message: 'The file holds no keys.', action });
+    return;
+  }
+  const message = 'The file holds no keys, so that this environment changes nothing.';
+  findings.warn({ ...empty, message, action: 'Write what differs, or take the file away.' });
 }
 
 async function readFile(path: string, findings: Findings): Promise<MapNode | undefined> {
@@ -53,20 +90,24 @@ function overlayOf(file: string, environment: string): string {
   return join(dirname(file), `${basename(file, extension)}.${environment}${extension}`);
 }
 
-function missingFile(path: string, isBase: boolean, request: ConfigRequest, findings: Findings): undefined {
-  if (isBase) {
-    findings.problem({
-      code: 'CONFIG_FILE_MISSING',
-      message: `There is no configuration file ${path}.`,
-      origin: { from: 'file', place: { file: displayPath(path) } },
-      action: 'Create it, or name another with --config.',
-    });
-    return;
-  }
-  findings.problem({
-    code: 'CONFIG_ENVIRONMENT_UNKNOWN',
-    message: `The environment is ${request.environment}, but there is no file ${displayPath(path)}.`,
+function missingFile(path: string): Problem {
+  return {
+    code: 'CONFIG_FILE_MISSING',
+    message: `There is no configuration file ${path}.`,
     origin: { from: 'file', place: { file: displayPath(path) } },
+    action: 'Create it, or name another with --config.',
+  };
+}
+
+function missingOverlay(path: string, environment: string, environments: readonly string[]): Problem {
+  const shortened = (name: string) => name.startsWith(environment) || environment.startsWith(name);
+  const meant = nearest(environment, environments) ?? environments.find(shortened);
+  return {
+    code: 'CONFIG_ENVIRONMENT_UNKNOWN',
+    message: `The environment is ${environment}, but there is no file ${displayPath(path)}.`,
+    origin: { from: 'file', place: { file: displayPath(path) } },
+    ...(environments.length > 0 && { allowed: environments.join(', ') }),
+    ...(meant !== undefined && { nearest: meant }),
     action: 'Create the file, correct KEELSON_ENV (or --environment), or leave it out.',
-  });
+  };
 }

@@ -226,7 +226,79 @@ describe('a file that is wrong', () => {
     expect(findings.problems.map(problem => problem.code)).toEqual(['CONFIG_SYNTAX']);
   });
 
-  test('an empty file is a configuration without plugins', async () => {
-    expect(await codesOf({ 'keelson.yaml': '' })).toEqual([]);
+  test.each(['', '# nothing\n', '---\n', '{}', '[]', 'null\n'])('that holds no keys (%j) is refused', async text => {
+    const { findings } = await load({ 'keelson.yaml': text });
+    expect(findings.problems).toMatchObject([{ code: 'CONFIG_SYNTAX', message: 'The file holds no keys.' }]);
+  });
+
+  test('but an overlay may hold none, with a warning', async () => {
+    const files = { 'keelson.yaml': { plugins: { database: { use: 'a' } } }, 'keelson.prod.yaml': '# later\n' };
+    const { findings } = await load(files, { environment: 'prod' });
+    expect(findings.problems).toEqual([]);
+    expect(findings.warnings).toMatchObject([{ code: 'CONFIG_SYNTAX', origin: { from: 'file' } }]);
+  });
+});
+
+describe('an environment', () => {
+  const files = {
+    'keelson.yaml': { plugins: { database: { use: 'a' } } },
+    'keelson.production.yaml': { service: 'x' },
+    'keelson.staging.yaml': { service: 'x' },
+  };
+
+  test('has a file of its own: those that do are known', async () => {
+    expect((await load(files)).environments).toEqual(['production', 'staging']);
+  });
+
+  test.each([
+    ['prodution', 'production'],
+    ['prod', 'production'],
+    ['stagign', 'staging'],
+  ])('called %s was meant to be %s', async (environment, meant) => {
+    const { findings } = await load(files, { environment });
+    expect(findings.problems).toMatchObject([
+      { code: 'CONFIG_ENVIRONMENT_UNKNOWN', allowed: 'production, staging', nearest: meant },
+    ]);
+  });
+});
+
+describe('a variable that is nearly one of ours', () => {
+  async function warnings(variables: Record<string, string>) {
+    const { findings } = await load(
+      { 'keelson.yaml': { plugins: { database: { use: 'a' }, mail: { use: 'b' } } } },
+      { variables },
+    );
+    return findings.warnings.map(({ code, nearest }) => [code, nearest]);
+  }
+
+  test.each([
+    ['KEELSON_ENVIRONMENT', 'KEELSON_ENV'],
+    ['KEELSON_EVN', 'KEELSON_ENV'],
+    ['KELSON_ENV', 'KEELSON_ENV'],
+    ['KEELSON_DATABASE_URL', 'KEELSON_DATABASE__URL'],
+    ['KEELSON_MAIL_BATCH_SIZE', 'KEELSON_MAIL__BATCH_SIZE'],
+    ['KEELSON_TELEMETRY_USE', 'KEELSON_TELEMETRY__USE'],
+    ['KEELSON_SHUTDOWN_NOTICE_MS', 'KEELSON_SHUTDOWN__NOTICE_MS'],
+  ])('%s is not read: a warning names %s', async (name, meant) => {
+    expect(await warnings({ [name]: 'production' })).toEqual([['CONFIG_VARIABLE_UNKNOWN', meant]]);
+  });
+
+  test('is told from the variables of others', async () => {
+    const others = { KEELSON_ENV: 'x', KEELSON_PORT: '1', KEELSON_HOME: '/', NODE_ENV: 'x', PATH: '/' };
+    const kubernetes = { KEELSON_DATABASE_PORT: 'tcp://10.0.0.1:80', KEELSON_DATABASE_SERVICE_HOST: '10.0.0.1' };
+    expect(await warnings({ ...others, ...kubernetes })).toEqual([]);
+  });
+
+  test('is told of settings of the kernel, too', async () => {
+    const { findings } = await load(
+      { 'keelson.yaml': { plugins: { mail: { use: 'b' } } } },
+      { variables: { KEELSON_SHUTDWN__NOTICE_MS: '1' } },
+    );
+    expect(findings.problems).toMatchObject([
+      {
+        nearest: 'KEELSON_SHUTDOWN__',
+        allowed: 'KEELSON_MAIL__, KEELSON_STARTUP__, KEELSON_SHUTDOWN__, KEELSON_CONTROL__',
+      },
+    ]);
   });
 });

@@ -41,6 +41,8 @@ export interface LoadedConfig {
   readonly environment: string | undefined;
   /** The files read, lowest layer first. */
   readonly files: readonly string[];
+  /** The environments that have a file of their own. */
+  readonly environments: readonly string[];
   readonly settings: Settings;
   /** The settings as a tree that knows where each value comes from. */
   readonly settingsNode: MapNode;
@@ -51,7 +53,7 @@ export interface LoadedConfig {
 /** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `findings`. */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
   const findings = new Findings();
-  const { files, layers, directory } = await readFiles(request, findings);
+  const { files, layers, directory, environments } = await readFiles(request, findings);
   let merged = layers.reduce(mergeLayers, mapNode({ from: 'default' }));
   merged = mergeLayers(merged, variableLayer(request.variables, merged, request.slots, settingKeys, findings));
   merged = mergeLayers(merged, nodeOf(request.overrides, { from: 'code' }) as MapNode);
@@ -60,7 +62,8 @@ export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> 
   const settingsNode = interpolate(without(merged, ['plugins']), '', sources) as MapNode;
   const { settings, node } = await readSettings(settingsNode, findings);
   const entries = await readEntries(merged, sources);
-  return { directory, environment: request.environment, files, settings, settingsNode: node, entries, findings };
+  const { environment } = request;
+  return { directory, environment, environments, files, settings, settingsNode: node, entries, findings };
 }
 
 async function readSettings(node: MapNode, findings: Findings): Promise<{ settings: Settings; node: MapNode }> {

@@ -1,7 +1,7 @@
 import { nearest, normalize } from './nearest.js';
 import { type ConfigNode, child, type MapEntry, type MapNode, mapNode } from './node.js';
 import type { Origin } from './place.js';
-import type { Findings } from './problem.js';
+import type { Findings, Problem } from './problem.js';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -10,7 +10,8 @@ const prefix = 'KEELSON_';
 /**
  * The layer that the `KEELSON_<SLOT>__<KEY>` variables make over `base`. A part in capitals finds the key that is
  * already there whatever its case and dashes, and is camel case otherwise: `POOL__ACQUIRE_TIMEOUT_MS` is
- * `pool.acquireTimeoutMs`. Variables without a double underscore are not ours to judge.
+ * `pool.acquireTimeoutMs`. Variables without a double underscore are not ours to judge; those that look like a slip are
+ * warned of.
  */
 export function variableLayer(
   variables: Variables,
@@ -23,12 +24,14 @@ export function variableLayer(
   const configured = plugins?.kind === 'map' ? [...plugins.entries.keys()] : [];
   const root = new Branch();
   for (const [name, value] of Object.entries(variables)) {
-    if (value === undefined || !name.startsWith(prefix)) continue;
+    if (value === undefined) continue;
+    warnOfSlip(name, value, [...configured, ...slots, ...settings], findings);
+    if (!name.startsWith(prefix)) continue;
     const [head = '', ...rest] = name.slice(prefix.length).split('__');
     if (rest.length === 0) continue;
     const path = headPath(head, configured, slots, settings);
     if (path === undefined || rest.some(part => part === '')) {
-      findings.problem(unknownVariable(name, head, configured));
+      findings.problem(unknownVariable(name, head, configured, slots, settings));
       continue;
     }
     root.put([...path, ...rest], value, { from: 'variable', name }, base);
@@ -50,16 +53,49 @@ function headPath(
   return setting === undefined ? undefined : [setting];
 }
 
-function unknownVariable(name: string, head: string, configured: readonly string[]) {
-  const meant = nearest(head, configured);
+function unknownVariable(
+  name: string,
+  head: string,
+  configured: readonly string[],
+  slots: readonly string[],
+  settings: readonly string[],
+): Problem {
+  // A plain setting such as the name of the service has nothing below it.
+  const groups = settings.filter(setting => setting !== 'service');
+  const meant = nearest(head, [...configured, ...groups, ...slots]);
   return {
     code: 'CONFIG_VARIABLE_UNKNOWN',
     message: `The variable ${name} sets nothing: no plugin is configured under that name.`,
-    origin: { from: 'variable', name } as const,
-    allowed: configured.length === 0 ? 'no plugin is configured' : configured.map(variableHead).join(', '),
+    origin: { from: 'variable', name },
+    allowed: [...configured, ...groups].map(variableHead).join(', '),
     ...(meant !== undefined && { nearest: variableHead(meant) }),
     action: 'Correct its name, or unset it.',
   };
+}
+
+const environmentVariable = `${prefix}ENV`;
+
+/** `KEELSON_ENVIRONMENT` for `KEELSON_ENV`, and `KEELSON_HTTP_PORT` for `KEELSON_HTTP__PORT`. */
+function warnOfSlip(name: string, value: string, heads: readonly string[], findings: Findings): void {
+  if (name === environmentVariable || name.includes('__')) return;
+  const meant = meantVariable(name, value, heads);
+  if (meant === undefined) return;
+  findings.warn({
+    code: 'CONFIG_VARIABLE_UNKNOWN',
+    message: `The variable ${name} is not read.`,
+    origin: { from: 'variable', name },
+    nearest: meant,
+    action: `Write ${meant}, or unset it.`,
+  });
+}
+
+function meantVariable(name: string, value: string, heads: readonly string[]): string | undefined {
+  if (name.startsWith(environmentVariable)) return environmentVariable;
+  if (nearest(name, [environmentVariable], 2) !== undefined) return environmentVariable;
+  // Kubernetes sets such variables by itself, for a service called keelson-http.
+  if (value.startsWith('tcp://') || /_SERVICE_(HOST|PORT)/.test(name)) return undefined;
+  const head = heads.find(each => name.startsWith(`${prefix}${upperSnake(each)}_`));
+  return head && variableHead(head) + name.slice(`${prefix}${upperSnake(head)}_`.length);
 }
 
 /** `database/reporting` -> `KEELSON_DATABASE_REPORTING__`. */
