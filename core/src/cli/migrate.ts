@@ -31,16 +31,15 @@ Exit codes: 0 done, 1 it was not, 2 wrong usage.`,
     );
     if (databases.length === 0) throw noDatabase(options.database);
     if (databases.length > 1 && !severally.has(word)) throw manyDatabases(word, databases);
-    const said: Record<string, string[]> = {};
+    const said: Record<string, unknown> = {};
     for (const { key, instance } of databases) {
       const lines: string[] = [];
-      said[key] = lines;
       const known = kernel.container.get(MigrateCommands, instance === undefined ? undefined : { name: instance });
       const out = (line: string) => {
         lines.push(line);
         if (options.json !== true) terminal.out(`${key}: ${line}`);
       };
-      await commandOf(known, word).run({ words, out });
+      said[key] = (await commandOf(known, word).run({ words, out })) ?? lines;
     }
     if (options.json === true) terminal.out(JSON.stringify(said, undefined, 2));
     return exitCodes.clean;

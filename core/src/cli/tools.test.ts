@@ -178,6 +178,19 @@ describe('keelson migrate', () => {
     expect(err).toContain('It knows: up.');
   });
 
+  test('tells a program the values that the command found, or its lines when there are none', async () => {
+    const lines = await keelson(service, ['migrate', '--json']).ended;
+    expect(JSON.parse(lines.out.replace('database stopped\n', ''))).toEqual({ database: ['applied 001_orders'] });
+    const told = Object.fromEntries(
+      Object.entries(service).map(([name, text]) => [
+        name,
+        typeof text === 'string' ? text.replace(`.join(' '))`, `.join(' ')) ?? { applied: ['001_orders'] }`) : text,
+      ]),
+    );
+    const values = await keelson(told, ['migrate', '--json']).ended;
+    expect(JSON.parse(values.out.replace('database stopped\n', ''))).toEqual({ database: { applied: ['001_orders'] } });
+  });
+
   test('refuses a database that is not configured', async () => {
     const { code, err } = await keelson(service, ['migrate', '--database', 'database/reporting']).ended;
     expect(code).toBe(1);
@@ -234,7 +247,7 @@ test('a running service takes reloadable values at SIGHUP and says what needs a 
   run.folder.write('keelson.yaml', yaml(2, 2));
   run.child.kill('SIGHUP');
   await run.until('rate 2 port 1');
-  await run.until('a.port: 1 -> 2 needs a restart');
+  await run.until('a.port: 1 -> 2  needs a restart');
   run.folder.write('keelson.yaml', 'plugins: {a: {use: ./a.js, rate: many}}');
   run.child.kill('SIGHUP');
   await run.until('CONFIG_VALUE_INVALID');

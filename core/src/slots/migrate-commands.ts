@@ -14,7 +14,8 @@ export interface MigrateCommand {
   readonly summary: string;
   /** How it is called, after its name. */
   readonly usage: string;
-  readonly run: (context: MigrateCommandContext) => Promise<void>;
+  /** Resolves to what was done, or found, as `--json` tells it; to nothing when the lines are all there is. */
+  readonly run: (context: MigrateCommandContext) => Promise<unknown>;
 }
 
 /** What can be done about the migrations of a database; bound by its plugin beside the database itself. */

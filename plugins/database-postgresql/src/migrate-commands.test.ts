@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatabaseModel, migrateCommands } from '@keelson/database';
@@ -50,9 +50,12 @@ describe('the commands of keelson migrate', () => {
 
   async function run(name: string, ...words: string[]): Promise<string[]> {
     const lines: string[] = [];
-    const command = migrateCommands(service.database, directory).find(each => each.name === name);
-    await command?.run({ words, out: line => lines.push(line) });
+    await find(name)?.run({ words, out: line => lines.push(line) });
     return lines;
+  }
+
+  function find(name: string) {
+    return migrateCommands(service.database, directory).find(each => each.name === name);
   }
 
   test('up, status and down say what they did', async () => {
@@ -97,6 +100,32 @@ describe('the commands of keelson migrate', () => {
     await expect(run('create', 'add-orders')).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_NAME' });
     await expect(run('create')).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_NAME' });
     await run('create', 'AddOrders');
-    await expect(run('create', 'AddOrders')).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(run('create', 'AddOrders')).rejects.toMatchObject({
+      code: 'DATABASE_MIGRATION_UNWRITABLE',
+      hint: 'There is such a file already; choose another name, or move it away.',
+    });
+  });
+
+  test('create writes into an absolute folder as it stands, and refuses one that is not there', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'keelson-elsewhere-'));
+    await run('create', 'AddOrders', elsewhere);
+    expect([await readdir(elsewhere), await readdir(directory)]).toEqual([['add-orders.ts'], []]);
+    await rm(elsewhere, { recursive: true });
+    for (const folder of [elsewhere, 'nowhere']) {
+      await expect(run('create', 'AddOrders', folder)).rejects.toMatchObject({
+        code: 'DATABASE_MIGRATION_UNWRITABLE',
+        hint: 'Its folder must be there: make it first.',
+      });
+    }
+  });
+
+  test('tell a program what they did as values, not as lines', async () => {
+    const told = (name: string, ...words: string[]) => find(name)?.run({ words, out: () => {} });
+    expect(await told('status')).toEqual({ applied: [], pending: ['First'], unknown: [] });
+    expect(await told('up')).toEqual({ applied: ['First'] });
+    expect(await told('status')).toMatchObject({ applied: [{ name: 'First', at: expect.any(Date) }], pending: [] });
+    expect(await told('down')).toEqual({ reverted: 'First' });
+    expect(await told('down')).toEqual({ reverted: null });
+    expect(await told('create', 'AddOrders')).toEqual({ wrote: 'add-orders.ts' });
   });
 });

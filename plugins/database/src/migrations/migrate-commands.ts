@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { MigrateCommand } from '@keelson/core';
+import { join, resolve } from 'node:path';
+import { KeelsonError, type MigrateCommand } from '@keelson/core';
 import type { DatabaseService } from '../database-service.js';
 import { migrationFile } from './migration-file.js';
 
@@ -16,6 +16,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
       const applied = await database.migrate(to === undefined ? {} : { to });
       for (const name of applied) out(`applied ${name}`);
       if (applied.length === 0) out('nothing left to apply');
+      return { applied };
     },
   },
   {
@@ -25,6 +26,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
     async run({ out }) {
       const reverted = await database.revert();
       out(reverted === undefined ? 'nothing is applied' : `took back ${reverted}`);
+      return { reverted: reverted ?? null };
     },
   },
   {
@@ -38,6 +40,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
       }
       for (const name of pending) out(`pending  ${name}`);
       if (applied.length + pending.length === 0) out('there are no migrations');
+      return { applied, pending, unknown };
     },
   },
   {
@@ -47,11 +50,35 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
     async run({ words: [name = '', folder = '.'], out }) {
       const text = migrationFile(name, await database.draftMigration());
       const path = join(folder, `${kebab(name)}.ts`);
-      await writeFile(join(directory, path), text, { flag: 'wx' });
+      await write(resolve(directory, path), text);
       out(`wrote ${path}: read it, write its down(), and name ${name} among the migrations of the DatabaseModel`);
+      return { wrote: path };
     },
   },
 ];
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown reason';
+    throw new KeelsonError({
+      code: 'DATABASE_MIGRATION_UNWRITABLE',
+      message: `The migration cannot be written to ${file} (${reason}); nothing was done.`,
+      hint:
+        hints[reason] ??
+        'Look at the permissions of the folder, or name another: keelson migrate create <Name> <folder>.',
+      facts: { file, reason },
+      cause,
+    });
+  }
+}
+
+const hints: Readonly<Record<string, string>> = {
+  EEXIST: 'There is such a file already; choose another name, or move it away.',
+  ENOENT: 'Its folder must be there: make it first.',
+  ENOTDIR: 'What it is to stand in is a file; name a folder.',
+};
 
 function kebab(name: string): string {
   return name.replace(/(?<=[a-z0-9])[A-Z]/g, capital => `-${capital}`).toLowerCase();
