@@ -48,15 +48,22 @@ test('what will run in production and why', async () => {
 test('which plugin makes the start slow', async () => {
   const [report = ''] = blocksOf(slow);
   const files = {
-    'keelson.yaml': { service: 'shop', plugins: { orders: { use: './orders.js' }, prices: { use: './prices.js' } } },
+    'keelson.yaml': {
+      service: 'shop',
+      plugins: { orders: { use: './orders.js' }, prices: { use: './prices.js' }, stock: { use: './stock.js' } },
+    },
     'orders.js': `export default { name: 'orders' };`,
+    'stock.js': `export default { name: 'stock', start() { const until = performance.now() + 500; while (performance.now() < until); } };`,
     'prices.js': `export default { name: 'prices', start: ({ clock, signal }) => clock.sleep(300, signal) };`,
   };
   const [{ words, output } = { words: [], output: 'nothing is shown' }] = shown(report);
   const run = keelson(files, words);
-  await run.until('./prices.js');
+  await run.until('./stock.js');
   run.child.kill('SIGTERM');
-  expect(withoutTimes((await run.ended).err)).toContain(withoutTimes(output));
+  const { err } = await run.ended;
+  expect(withoutTimes(err)).toContain(withoutTimes(output));
+  const own = Number(/orders +(\d+) ms/.exec(err)?.[1]);
+  expect(own).toBeLessThan(250);
 });
 
 test('a logger of your own, proven, and one that breaks a promise found out', async () => {

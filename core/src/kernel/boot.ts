@@ -3,6 +3,7 @@ import type { ServiceToken } from '../token.js';
 import { kernelTokens, providersOf } from './dependencies.js';
 import type { KernelOptions } from './kernel-options.js';
 import { Lifecycle } from './lifecycle.js';
+import { oneByOne } from './one-by-one.js';
 import type { Plan, PlannedPlugin } from './plan.js';
 import type { RunningPlugin, Surroundings } from './running-plugin.js';
 import { slots } from './slots.js';
@@ -48,17 +49,15 @@ export async function boot(
   cancel: AbortSignal,
   only: KernelOptions['only'],
 ): Promise<boolean> {
-  const step = async (plugins: readonly RunningPlugin[], work: (plugin: RunningPlugin) => Promise<void>) => {
-    await Promise.all(
-      plugins.map(async plugin => {
-        if (plugin.error !== undefined) return;
-        await work(plugin);
-        if (plugin.error !== undefined && plugin.planned.optional) await plugin.giveUp();
-      }),
-    );
+  const step = async (plugins: readonly RunningPlugin[], work: Work, each = sideBySide) => {
+    await each(plugins, async plugin => {
+      if (plugin.error !== undefined) return;
+      await work(plugin);
+      if (plugin.error !== undefined && plugin.planned.optional) await plugin.giveUp();
+    });
     return !cancel.aborted && running.every(plugin => plugin.error === undefined || plugin.planned.optional);
   };
-  const inLevels = async (work: (plugin: RunningPlugin) => Promise<void>) => {
+  const inLevels = async (work: Work) => {
     for (const level of plan.levels) {
       const members = running.filter(plugin => level.some(planned => planned.key === plugin.key));
       if (!(await step(members, work))) return false;
@@ -67,7 +66,7 @@ export async function boot(
   };
 
   for (const plugin of running) plugin.leaveOut(only !== undefined);
-  if (!(await step(running, plugin => plugin.import(cancel)))) return false;
+  if (!(await step(running, plugin => plugin.import(cancel), oneByOne))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
   for (const plugin of running) if (!cancel.aborted) await step([plugin], () => plugin.register(cancel));
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
@@ -81,6 +80,12 @@ export async function boot(
   return inLevels(async plugin => {
     if (plugin.outcome === 'started') await plugin.ready(cancel);
   });
+}
+
+type Work = (plugin: RunningPlugin) => Promise<void>;
+
+async function sideBySide(plugins: readonly RunningPlugin[], work: Work): Promise<void> {
+  await Promise.all(plugins.map(work));
 }
 
 /** Whether what the plugin requires is there: only an optional plugin with nothing in its place can be missing. */

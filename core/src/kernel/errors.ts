@@ -1,7 +1,7 @@
 import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import type { Plan, PlannedPlugin } from './plan.js';
-import { type BootReport, firstLine } from './report.js';
+import { type BootReport, codeAndLine, firstLine, type PluginStartReport } from './report.js';
 
 /** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
 export class PlanError extends KeelsonError {
@@ -28,11 +28,11 @@ export class StartError extends KeelsonError {
     const failed = report.plugins.filter(plugin => plugin.outcome === 'failed' && !plugin.optional);
     const notTried = report.plugins.filter(plugin => plugin.outcome === 'not-tried').map(plugin => plugin.key);
     const errors = failed.length > 0 ? failed.map(plugin => plugin.error) : reason === undefined ? [] : [reason];
-    const lines = failed.map(plugin => `\n  ${plugin.key}: ${firstLine(plugin.error)}`);
+    const lines = failed.map(plugin => `\n  ${plugin.key}: ${codeAndLine(plugin.error)}${whenOf(plugin)}`);
     const rest = notTried.length > 0 ? `\n  not tried: ${notTried.join(', ')}` : '';
     super({
       code: 'KERNEL_START_FAILED',
-      message: `${report.service} did not start, ${count(failed.length, report.plugins.length, errors[0])}${lines.join('')}${rest}`,
+      message: `${report.service} did not start, ${count(failed.length, report, errors[0])}${lines.join('')}${rest}`,
       hint: hintOf(errors),
       facts: { report },
       cause: errors.length > 1 ? new AggregateError(errors, 'Several plugins did not start.') : errors[0],
@@ -41,8 +41,16 @@ export class StartError extends KeelsonError {
   }
 }
 
-function count(failed: number, all: number, reason: unknown): string {
-  return failed === 0 ? firstLine(reason) : `${failed} of ${all} plugins failed:`;
+function count(failed: number, { plugins, durationMs }: BootReport, reason: unknown): string {
+  if (failed === 0) return codeAndLine(reason);
+  return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
+}
+
+/** ` (in start, after 31 ms)` */
+function whenOf({ failedIn, importMs, registerMs, startMs, readyMs }: PluginStartReport): string {
+  if (failedIn === undefined) return '';
+  const ms = { import: importMs, register: registerMs, start: startMs, ready: readyMs }[failedIn];
+  return ` (in ${failedIn}, after ${Math.round(ms)} ms)`;
 }
 
 function hintOf(errors: readonly unknown[]): string {

@@ -31,8 +31,8 @@ describe('a start that fails', () => {
     });
     expect(error.code).toBe('KERNEL_START_FAILED');
     expect(error.message).toContain('2 of 4 plugins failed');
-    expect(error.message).toContain('a: The port is taken.');
-    expect(error.message).toContain('b: no answer');
+    expect(error.message).toMatch(/ {2}a: TEST_REFUSED {2}The port is taken\. \(in start, after \d+ ms\)$/m);
+    expect(error.message).toMatch(/ {2}b: no answer \(in start, after \d+ ms\)$/m);
     expect(error.message).toContain('not tried: c');
     expect(error.hint).toBe('Choose another.');
     expect(error.cause).toMatchObject({ errors: [refused, { message: 'no answer' }] });
@@ -54,6 +54,7 @@ describe('a start that fails', () => {
     expect(text).toBe(
       [
         'test did not start: 1 of 2 plugins failed after N ms',
+        '├── (plan) N ms configuration and manifests',
         '├── book N ms TEST_REFUSED The port is taken.',
         '└── orders not tried: needs book',
       ].join('\n'),

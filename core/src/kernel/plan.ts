@@ -16,6 +16,7 @@ import { dependencies } from './dependencies.js';
 import { levelsOf } from './graph.js';
 import { type InstalledPlugin, installedPlugins } from './installed-plugins.js';
 import { manifestFindings } from './manifest-findings.js';
+import { oneByOne } from './one-by-one.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
 /** A plugin as it will run. */
@@ -42,6 +43,8 @@ export interface PlannedPlugin {
   readonly needs: ReadonlyMap<string, string>;
   /** 0 for those that need no other. */
   readonly level: number;
+  /** When the plan has imported it as a whole, because it has no manifest of its own. */
+  readonly imported?: { readonly from: number; readonly to: number };
   readonly load: () => Promise<Plugin>;
 }
 
@@ -107,7 +110,10 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   const early = telemetry && drafts.get(telemetry);
   if (early !== undefined && findings.problems.length === 0) await request.beforeImports?.(early, config);
 
-  await Promise.all(candidates.filter(candidate => !candidate.light && candidate !== telemetry).map(add));
+  await oneByOne(
+    candidates.filter(candidate => !candidate.light && candidate !== telemetry),
+    add,
+  );
   const found = candidates.map(candidate => drafts.get(candidate)).filter(draft => draft !== undefined);
   // Their manifests are imported only to say which of them would help.
   const isUnmet = found.some(draft => unmetRequirements(draft, found).length > 0);
@@ -125,8 +131,10 @@ function withPlugins({ overrides, plugins }: PlanRequest): Record<string, unknow
 
 async function draftOf(candidate: Candidate, config: LoadedConfig, clock: Clock): Promise<PlannedPlugin | undefined> {
   const { entry } = candidate;
+  const from = clock.now();
   const manifest = await readManifest(candidate, config.findings, clock);
   if (manifest === undefined) return undefined;
+  const imported = candidate.light ? undefined : { from, to: clock.now() };
   const { value, node, shape } = await readValues({
     node: entry.node,
     schema: manifest.config,
@@ -151,6 +159,7 @@ async function draftOf(candidate: Candidate, config: LoadedConfig, clock: Clock)
     stopTimeoutMs: entry.settings.stopTimeoutMs ?? manifest.stopTimeoutMs ?? 10_000,
     needs: new Map(),
     level: 0,
+    ...(imported !== undefined && { imported }),
     load: candidate.load,
   };
 }

@@ -14,10 +14,15 @@ export interface PluginStartReport {
   /** When it failed: the service runs without it, and it is tried again in the background. */
   readonly optional: boolean;
   readonly outcome: StartOutcome;
+  /** Also in the plan, of a file that has no manifest of its own. */
   readonly importMs: number;
   readonly registerMs: number;
   readonly startMs: number;
   readonly readyMs: number;
+  /** How long its hooks kept the process from doing anything else, each from its call until it first waited. */
+  readonly blockedMs: number;
+  /** Part of the times above: how long it could not go on because others blocked the process, by their key. */
+  readonly behind: Readonly<Record<string, number>>;
   /** The services of others that it has wrapped. */
   readonly decorates?: readonly string[];
   /** The step that failed. */
@@ -32,7 +37,7 @@ export interface BootReport {
   readonly environment: string | undefined;
   readonly outcome: 'ready' | 'failed' | 'cancelled';
   readonly durationMs: number;
-  /** Until the plan held. */
+  /** Until the plan held, without the imports that are in the `importMs` of the plugins. */
   readonly planMs: number;
   readonly levels: number;
   readonly plugins: readonly PluginStartReport[];
@@ -64,12 +69,23 @@ export interface StopReport {
 /** The start as a tree with times; the failures and what was not tried, when there are any. */
 export function formatBootReport(report: BootReport): string {
   const lines = [headline(report)];
-  const width = Math.max(0, ...report.plugins.map(plugin => plugin.key.length));
-  report.plugins.forEach((plugin, index) => {
-    const branch = index === report.plugins.length - 1 ? '└──' : '├──';
-    lines.push(`${branch} ${plugin.key.padEnd(width)}  ${describeStart(plugin)}`);
+  const width = Math.max(planName.length, ...report.plugins.map(plugin => plugin.key.length));
+  const entries = [
+    [planName, `${time(report.planMs)}  configuration and manifests`] as const,
+    ...report.plugins.map(plugin => [plugin.key, describeStart(plugin)] as const),
+  ];
+  entries.forEach(([key, said], index) => {
+    lines.push(`${index === entries.length - 1 ? '└──' : '├──'} ${key.padEnd(width)}  ${said}`);
   });
   return lines.join('\n');
+}
+
+const planName = '(plan)';
+/** Less than this is not worth a word, in milliseconds. */
+const noticeableMs = 50;
+
+function time(ms: number): string {
+  return `${String(Math.round(ms)).padStart(5)} ms`;
 }
 
 function headline({ service, outcome, durationMs, plugins }: BootReport): string {
@@ -81,17 +97,33 @@ function headline({ service, outcome, durationMs, plugins }: BootReport): string
 }
 
 function describeStart(plugin: PluginStartReport): string {
-  const time = `${String(Math.round(totalMs(plugin))).padStart(5)} ms`;
+  const took = `${time(ownMs(plugin))}  ${describeOutcome(plugin)}`;
   switch (plugin.outcome) {
-    case 'started':
-      return `${time}  ${plugin.use}${plugin.decorates === undefined ? '' : `  decorates ${plugin.decorates.join(', ')}`}`;
-    case 'cancelled':
-      return `${time}  cancelled`;
     case 'not-tried':
       return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
-    case 'failed':
-      return `${time}  ${errorCode(plugin.error)}  ${firstLine(plugin.error)}${plugin.optional ? '  (optional: tried again in the background)' : ''}`;
+    default:
+      return took + describeBlocking(plugin);
   }
+}
+
+function describeOutcome({ outcome, use, decorates, error, optional }: PluginStartReport): string {
+  switch (outcome) {
+    case 'started':
+      return `${use}${decorates === undefined ? '' : `  decorates ${decorates.join(', ')}`}`;
+    case 'failed':
+      return `${codeAndLine(error)}${optional ? '  (optional: tried again in the background)' : ''}`;
+    default:
+      return outcome;
+  }
+}
+
+/** `  blocks the process for 2999 ms`, or `  and 2999 ms behind block, which blocks the process`. */
+function describeBlocking({ blockedMs, behind }: PluginStartReport): string {
+  const own = blockedMs < noticeableMs ? '' : `  blocks the process for ${Math.round(blockedMs)} ms`;
+  const others = Object.entries(behind).filter(([, ms]) => ms >= noticeableMs);
+  if (others.length === 0) return own;
+  const ms = others.reduce((sum, [, each]) => sum + each, 0);
+  return `${own}  (and ${Math.round(ms)} ms behind ${others.map(([key]) => key).join(', ')})`;
 }
 
 /** A report that `JSON.stringify` can write: every error described, without secrets. */
@@ -107,10 +139,26 @@ export function totalMs(plugin: PluginStartReport): number {
   return plugin.importMs + plugin.registerMs + plugin.startMs + plugin.readyMs;
 }
 
+/** Without what it has only waited behind others. */
+function ownMs(plugin: PluginStartReport): number {
+  const behindMs = Object.values(plugin.behind).reduce((sum, ms) => sum + ms, 0);
+  return Math.max(0, totalMs(plugin) - behindMs);
+}
+
 export function errorCode(error: unknown): string {
+  return knownCode(error) ?? 'failed';
+}
+
+/** `DATABASE_CONNECT_FAILED  The database refused the password.`; the sentence alone when it has no code. */
+export function codeAndLine(error: unknown): string {
+  const code = knownCode(error);
+  return code === undefined ? firstLine(error) : `${code}  ${firstLine(error)}`;
+}
+
+function knownCode(error: unknown): string | undefined {
   if (isKeelsonError(error)) return error.code;
   const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' ? code : 'failed';
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** The first line of what was thrown, without secrets. */

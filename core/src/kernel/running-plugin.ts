@@ -6,6 +6,7 @@ import { maskFields, maskText } from '../safe/mask-text.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import type { ServiceToken } from '../token.js';
 import { type BindingRegistry, PluginBindings } from './bindings.js';
+import type { Blocking } from './blocking.js';
 import { serviceName } from './decorations.js';
 import { hookTimedOut, notBound } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -33,6 +34,7 @@ export interface Surroundings {
   readonly standbys: ReadonlyMap<string, Standby>;
   /** False when a tool starts the plugins only to ask them something. */
   readonly serving: boolean;
+  readonly blocking: Blocking;
 }
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
@@ -41,7 +43,9 @@ export class RunningPlugin {
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;
   readonly #standby: Standby | undefined;
-  #times: Record<StartStep, number> = { import: 0, register: 0, start: 0, ready: 0 };
+  #times: Record<StartStep, number>;
+  /** Of these times, by key: what it has blocked itself, and what others have while it could not go on. */
+  #blocked = new Map<string, number>();
   #plugin: Plugin | undefined;
   #outcome: StartOutcome = 'not-tried';
   #failure: { readonly step: StartStep; readonly error: unknown } | undefined;
@@ -59,12 +63,15 @@ export class RunningPlugin {
     this.planned = planned;
     this.#surroundings = surroundings;
     this.#config = planned.config;
+    const { from, to } = planned.imported ?? { from: 0, to: 0 };
+    this.#times = { import: to - from, register: 0, start: 0, ready: 0 };
     this.#standby = surroundings.standbys.get(planned.key);
     const behind = this.#standby && slotNamed(planned.key)?.token;
     this.#bindings = new PluginBindings(surroundings.container, surroundings.registry, planned, behind);
     if (early === undefined) return;
     this.#plugin = early.#plugin;
     this.#times = early.#times;
+    this.#blocked = early.#blocked;
     this.#failure = early.#failure;
     this.#outcome = early.#outcome;
   }
@@ -237,6 +244,8 @@ export class RunningPlugin {
       registerMs: this.#times.register,
       startMs: this.#times.start,
       readyMs: this.#times.ready,
+      blockedMs: this.#blocked.get(this.key) ?? 0,
+      behind: Object.fromEntries([...this.#blocked].filter(([key]) => key !== this.key)),
       ...(decorates.length > 0 && { decorates }),
       ...(this.#failure !== undefined && { failedIn: this.#failure.step, error: this.#failure.error }),
       ...(this.#outcome === 'not-tried' && { missed: missed.map(other => other.key) }),
@@ -244,7 +253,7 @@ export class RunningPlugin {
   }
 
   async #step(step: StartStep, work: () => void | Promise<void>): Promise<void> {
-    const { clock } = this.#surroundings;
+    const { clock, blocking } = this.#surroundings;
     const from = clock.now();
     this.#busy = true;
     this.#busySince = from;
@@ -256,7 +265,9 @@ export class RunningPlugin {
     } finally {
       this.#busy = false;
       this.#waitsFor = undefined;
-      this.#times[step] += clock.now() - from;
+      const to = clock.now();
+      this.#times[step] += to - from;
+      for (const [key, ms] of blocking.between(from, to)) this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + ms);
     }
   }
 
@@ -266,7 +277,7 @@ export class RunningPlugin {
   }
 
   async #warm(token: ServiceToken): Promise<void> {
-    const service = await this.#bindings.warm(token);
+    const service = await this.#surroundings.blocking.watch(this.key, () => this.#bindings.warm(token));
     if (token === slotNamed(this.key)?.token) this.#standby?.switchTo(service as object);
   }
 
@@ -287,7 +298,9 @@ export class RunningPlugin {
   ): Promise<T> {
     const onTimeout = (last: unknown) => hookTimedOut(this.key, hook, timeoutMs, this.#waitsFor, last);
     const heeds = !['import', 'instrument', 'register', 'deactivation'].includes(hook);
-    return runWithin({ clock: this.#surroundings.clock, timeoutMs, cancel, work, onTimeout, heeds });
+    const { clock, blocking } = this.#surroundings;
+    const watched = (signal: AbortSignal) => blocking.watch(this.key, () => work(signal));
+    return runWithin({ clock, timeoutMs, cancel, work: watched, onTimeout, heeds });
   }
 
   get #provided() {

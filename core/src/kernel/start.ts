@@ -4,6 +4,7 @@ import type { KeelsonError } from '../errors/keelson-error.js';
 import { Logger, silentLogger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import { BindingRegistry } from './bindings.js';
+import { Blocking } from './blocking.js';
 import { bindStandards, boot, exclusiveTokens, makeStandbys } from './boot.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
@@ -24,6 +25,7 @@ export class Start {
   running: readonly RunningPlugin[] = [];
   readonly #cancel = new AbortController();
   readonly #startedAt: number;
+  readonly #blocking: Blocking;
   #plan: Plan | undefined;
   #planMs = 0;
   #early: RunningPlugin | undefined;
@@ -32,6 +34,7 @@ export class Start {
     this.options = options;
     this.clock = options.clock ?? systemClock;
     this.#startedAt = this.clock.now();
+    this.#blocking = new Blocking(this.clock);
     this.lifecycle = new LifecycleControl(error => this.logger.error('A lifecycle listener failed.', { error }));
   }
 
@@ -42,7 +45,7 @@ export class Start {
     const plan = await unlessCancelled(made, options.signal);
     if (plan.problems.length > 0) throw new PlanError(plan);
     start.#plan = options.revise?.(plan) ?? plan;
-    start.#planMs = start.clock.now() - start.#startedAt;
+    start.#planMs = start.clock.now() - start.#startedAt - importsMs(plan);
     return start;
   }
 
@@ -174,8 +177,21 @@ export class Start {
     const { container, clock, lifecycle } = this;
     const registry = new BindingRegistry([]);
     const serving = this.options.only === undefined;
-    return { container, clock, lifecycle, directory, environment, service, registry, standbys: new Map(), serving };
+    const place = { directory, environment, service };
+    return { container, clock, lifecycle, ...place, registry, standbys: new Map(), serving, blocking: this.#blocking };
   }
+}
+
+/** How long the plan was importing plugins as a whole, several at a time or not. */
+function importsMs({ plugins }: Plan): number {
+  const spans = plugins.flatMap(({ imported }) => imported ?? []).sort((a, b) => a.from - b.from);
+  let covered = 0;
+  let until = 0;
+  for (const { from, to } of spans) {
+    covered += Math.max(0, to - Math.max(from, until));
+    until = Math.max(until, to);
+  }
+  return covered;
 }
 
 /** What a plan imports does not heed signals: it goes on unattended. */
