@@ -4,6 +4,7 @@ export { formatProblem, type Problem } from './config/problem.js';
 export { type CorrelationContext, currentContext, runWithContext } from './context.js';
 export type {
   ArgumentStatus,
+  AwaitedChange,
   OperationStatus,
   PluginStatus,
   ReadinessStatus,

@@ -6,6 +6,7 @@ import { summarizeError } from '../errors/summarize-error.js';
 import type { Diagnosis } from '../plugin/plugin.js';
 import type { Options, Terminal } from './command.js';
 import { askEach, elsewhereHint, environmentsOf, lookForInstances, type Told } from './running-instances.js';
+import { formatAwaited } from './status.js';
 
 export interface Finding extends Diagnosis {
   readonly plugin: string;
@@ -48,7 +49,7 @@ function silent({ pid, error }: Extract<Told<InstanceStatus>, { error: unknown }
 }
 
 function findingsOf(instance: InstanceStatus): Finding[] {
-  const { pid, phase, readiness, plugins, uptimeMs } = instance;
+  const { pid, phase, readiness, plugins, uptimeMs, awaitingRestart } = instance;
   const output = `It is ${phase}, readiness ${readiness.status}, and up for ${ms(uptimeMs, { long: true })}.`;
   const waits = plugins.flatMap(({ key, start }) =>
     start?.waitsFor === undefined ? [] : `${key} for ${start.waitsFor}`,
@@ -60,11 +61,18 @@ function findingsOf(instance: InstanceStatus): Finding[] {
       : { ...found, status: 'warn', output, hint: `It waits: ${waits.join(', ')}.` };
   return [
     state,
+    ...aboutConfiguration(pid, awaitingRestart),
     ...readiness.checks
       .filter(check => check.status !== 'pass' && !isToldBy(plugins, check))
       .map(check => aboutCheck(pid, check)),
     ...plugins.flatMap(plugin => aboutPlugin(pid, plugin)),
   ];
+}
+
+function aboutConfiguration(pid: number, awaited: InstanceStatus['awaitingRestart']): Finding[] {
+  if (awaited.length === 0) return [];
+  const output = `Read again, and not in force: ${awaited.map(formatAwaited).join(', ')}.`;
+  return [{ plugin: 'kernel', pid, name: 'configuration', status: 'warn', output, hint: 'Restart it to apply that.' }];
 }
 
 /** A plugin that has findings of its own says more of itself than its check, unless that one decides on readiness. */

@@ -95,7 +95,7 @@ export async function environmentsOf(instances: readonly Instance[]): Promise<st
 /** What one instance answered, or why it did not do what it was asked. */
 export type Told<Answer> = { readonly pid: number } & (
   | { readonly answer: Answer }
-  | { readonly error: ErrorSummary & { readonly hint?: string } }
+  | { readonly error: ErrorSummary & { readonly hint?: string; readonly problems?: unknown } }
 );
 
 /** Asks all of them side by side. */
@@ -109,10 +109,19 @@ export function askEach<Answer>(
       try {
         return { pid, answer: await ask(instance) };
       } catch (error) {
-        const hint = isKeelsonError(error) ? error.hint : undefined;
+        const { hint, facts = {} } = isKeelsonError(error) ? error : {};
+        const { problems } = facts;
         // Of our own making, or told by the instance as it was meant for the operator: all lines of it count.
         const { message } = isKeelsonError(error) ? error : summarizeError(error);
-        return { pid, error: { ...summarizeError(error), message, ...(hint !== undefined && { hint }) } };
+        return {
+          pid,
+          error: {
+            ...summarizeError(error),
+            message,
+            ...(hint !== undefined && { hint }),
+            ...(problems !== undefined && { problems }),
+          },
+        };
       }
     }),
   );

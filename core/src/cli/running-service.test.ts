@@ -142,8 +142,11 @@ test('keelson reload says what has changed, what needs a restart, and what is re
   run.folder.write('keelson.yaml', config({ rate: 3, port: 2 }));
   const applied = await ask(run, ['reload']);
   expect(applied).toMatchObject({ code: 0, err: '' });
-  expect(applied.out).toContain('orders.rate: 1 -> 3 applied\n  orders.port: 1 -> 2 needs a restart');
-  await run.until('orders.rate: 1 -> 3 applied');
+  expect(applied.out).toContain('orders.rate: 1 -> 3  applied\n  orders.port: 1 -> 2  needs a restart');
+  await run.until('orders.rate: 1 -> 3  applied');
+
+  expect((await ask(run, ['status'])).out).toContain('  waits for a restart: orders.port 1 -> 2\n');
+  expect((await ask(run, ['doctor'])).out).toContain('orders.port 1 -> 2');
 
   run.folder.write('keelson.yaml', config({ rate: 7 }));
   const refused = await ask(run, ['reload', '--json']);
@@ -157,6 +160,8 @@ test('keelson reload says what has changed, what needs a restart, and what is re
   expect(broken.code).toBe(1);
   expect(broken.err).toContain('plugins.orders.rate cannot be 99.');
   expect(broken.err).toContain('-> Nothing has changed. Correct it, and reload again.');
+  const problems = JSON.parse((await ask(run, ['reload', '--json'])).out)[0].error.problems;
+  expect(problems).toMatchObject([{ code: 'CONFIG_VALUE_INVALID', path: 'plugins.orders.rate', value: '99' }]);
   expect((await ask(run, ['status'])).out).toContain('rate: 3');
 });
 

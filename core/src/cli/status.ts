@@ -1,7 +1,7 @@
 import ms from 'ms';
 import { stringify } from 'yaml';
 import type { InstanceStatus } from '../control/protocol.js';
-import type { PluginStatus } from '../control/status.js';
+import type { AwaitedChange, PluginStatus } from '../control/status.js';
 import { type Command, exitCodes } from './command.js';
 import { askEach, chosenInstances, formatTold, instanceOptions } from './running-instances.js';
 
@@ -41,7 +41,7 @@ function isReady({ phase, readiness }: InstanceStatus): boolean {
 }
 
 function formatInstance(instance: InstanceStatus): string {
-  const { service, environment, pid, phase, uptimeMs, readiness, plugins } = instance;
+  const { service, environment, pid, phase, uptimeMs, readiness, awaitingRestart, plugins } = instance;
   const where = environment === undefined ? '' : ` (${environment})`;
   const checks = readiness.checks
     .filter(check => check.status !== 'pass')
@@ -49,8 +49,13 @@ function formatInstance(instance: InstanceStatus): string {
   return [
     `${service}${where}  pid ${pid}  ${phase}, readiness ${readiness.status}, up for ${ms(uptimeMs, { long: true })}`,
     ...checks,
+    ...awaitingRestart.map(change => `  waits for a restart: ${formatAwaited(change)}`),
     ...plugins.flatMap(formatPlugin),
   ].join('\n');
+}
+
+export function formatAwaited({ path, from = 'not set', to = 'not set' }: AwaitedChange): string {
+  return `${path} ${from} -> ${to}`;
 }
 
 function sign(status: 'pass' | 'warn' | 'fail'): string {

@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Problem } from '../config/problem.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
 import { summarizeError } from '../errors/summarize-error.js';
 import { maskInJson } from '../safe/mask-text.js';
@@ -128,6 +129,7 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 
 function failureOf(error: unknown): ControlFailure {
   if (!isKeelsonError(error)) return { error: { code: 'failed', ...summarizeError(error) } };
-  const { code, message, hint } = error;
-  return { error: { code, message, ...(hint !== undefined && { hint }) } };
+  const { code, message, hint, facts } = error;
+  const problems = code === 'KERNEL_PLAN_INVALID' ? (facts.problems as readonly Problem[] | undefined) : undefined;
+  return { error: { code, message, ...(hint !== undefined && { hint }), ...(problems && { problems }) } };
 }

@@ -80,8 +80,9 @@ async function send(question: Question): Promise<unknown> {
   });
   const { error } = (answer ?? {}) as Partial<ControlFailure>;
   if (error === undefined) return answer;
-  const { code, message, hint } = error;
-  throw new KeelsonError({ code: String(code), message, ...(hint !== undefined && { hint }) });
+  const { code, message, hint, problems } = error;
+  const facts = problems === undefined ? {} : { problems };
+  throw new KeelsonError({ code: String(code), message, ...(hint !== undefined && { hint }), facts });
 }
 
 function receive({ path, method, at, timeoutMs, body }: Question): Promise<unknown> {

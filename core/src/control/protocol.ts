@@ -1,3 +1,4 @@
+import type { Problem } from '../config/problem.js';
 import type { ErrorSummary } from '../errors/summarize-error.js';
 import type { ReloadChange } from '../kernel/reload.js';
 import type { ServiceStatus } from './status.js';
@@ -29,5 +30,11 @@ export interface OperationAnswer {
 
 /** The answer to what could not be done. */
 export interface ControlFailure {
-  readonly error: { readonly code: string | number; readonly message: string; readonly hint?: string };
+  readonly error: {
+    readonly code: string | number;
+    readonly message: string;
+    readonly hint?: string;
+    /** Of a configuration that does not hold. */
+    readonly problems?: readonly Problem[];
+  };
 }

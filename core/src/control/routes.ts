@@ -59,6 +59,7 @@ function stillStarting(): never {
 /** The hint of a start that was refused is of no use to a service that runs. */
 function refuse(error: unknown): never {
   if (!isKeelsonError(error, 'KERNEL_PLAN_INVALID')) throw error;
-  const { code, message } = error;
-  throw new KeelsonError({ code, message, hint: 'Nothing has changed. Correct it, and reload again.', cause: error });
+  const { code, message, facts } = error;
+  const hint = 'Nothing has changed. Correct it, and reload again.';
+  throw new KeelsonError({ code, message, hint, facts: { problems: facts.problems }, cause: error });
 }

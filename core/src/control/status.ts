@@ -3,6 +3,7 @@ import { ShapeReader, shapeOf } from '../config/shape.js';
 import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
 import type { Lifecycle, LifecyclePhase } from '../kernel/lifecycle.js';
 import type { Plan } from '../kernel/plan.js';
+import type { ReloadReport } from '../kernel/reload.js';
 import { type StartOutcome, totalMs } from '../kernel/report.js';
 import type { RunningPlugin } from '../kernel/running-plugin.js';
 import type { Operation } from '../plugin/operation.js';
@@ -17,8 +18,17 @@ export interface ServiceStatus {
   readonly phase: LifecyclePhase;
   /** What `/readyz` goes by. */
   readonly readiness: ReadinessStatus;
+  /** What the last reload found to be different in the configuration, and a restart alone can apply. */
+  readonly awaitingRestart: readonly AwaitedChange[];
   /** In the order of their start. */
   readonly plugins: readonly PluginStatus[];
+}
+
+/** As JSON; secrets are masked. */
+export interface AwaitedChange {
+  readonly path: string;
+  readonly from?: string;
+  readonly to?: string;
 }
 
 export interface ReadinessStatus {
@@ -68,17 +78,24 @@ export interface RunningService {
   readonly lifecycle: Lifecycle;
   readonly container: Container;
   readonly running: readonly RunningPlugin[];
+  readonly awaitingRestart: ReloadReport['changes'];
 }
 
 // A plugin is meant to tell no secret and nothing endless; here it cannot.
 const safeCopy = createSafeCopy({ maxStringLength: 500, maxValues: 5_000 });
 
-export async function describeService({ plan, lifecycle, container, running }: RunningService): Promise<ServiceStatus> {
+export async function describeService(service: RunningService): Promise<ServiceStatus> {
+  const { plan, lifecycle, container, running, awaitingRestart } = service;
   return {
     service: plan.service,
     ...(plan.environment !== undefined && { environment: plan.environment }),
     phase: lifecycle.phase,
     readiness: readinessOf(container, lifecycle),
+    awaitingRestart: awaitingRestart.map(({ path, from, to }) => ({
+      path,
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+    })),
     plugins: await Promise.all(running.map(plugin => describePlugin(plugin, lifecycle))),
   };
 }

@@ -21,6 +21,7 @@ export class Kernel {
   readonly #start: Start;
   readonly #revival: Promise<void>;
   #plan: Plan;
+  #awaitingRestart: ReloadReport['changes'] = [];
   #stopping: Promise<StopReport> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
 
@@ -81,6 +82,7 @@ export class Kernel {
     const run = this.#reloading.then(async () => {
       const { plan, report } = await reload(this.#plan, await Kernel.plan(this.#start.options), this.#start.running);
       this.#plan = plan;
+      this.#awaitingRestart = report.changes.filter(({ outcome }) => outcome === 'needs-restart');
       return report;
     });
     this.#reloading = run.catch(() => undefined);
@@ -99,7 +101,7 @@ export class Kernel {
    * of the process. What a plugin fails to tell is in its place, not thrown.
    */
   status(): Promise<ServiceStatus> {
-    return statusOf(this.#start, this.#plan);
+    return statusOf(this.#start, this.#plan, this.#awaitingRestart);
   }
 
   /**
@@ -161,9 +163,13 @@ export class Kernel {
   }
 }
 
-async function statusOf({ lifecycle, container, running }: Start, plan: Plan): Promise<ServiceStatus> {
+async function statusOf(
+  { lifecycle, container, running }: Start,
+  plan: Plan,
+  awaitingRestart: ReloadReport['changes'] = [],
+): Promise<ServiceStatus> {
   const { describeService } = await import('../control/status.js');
-  return describeService({ plan, lifecycle, container, running });
+  return describeService({ plan, lifecycle, container, running, awaitingRestart });
 }
 
 async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[]> {

@@ -3,12 +3,23 @@ import { z } from 'zod';
 import type { Plugin } from '../plugin/plugin.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
+import { formatReload } from './reload.js';
 import { serviceFolder } from './service.fixture.js';
 
 const config = z.object({
   rate: z.int().max(10).default(1).meta({ reloadable: true }),
   token: z.string().optional().meta({ reloadable: true, secret: true }),
   port: z.int().default(1),
+  policies: z
+    .record(
+      z.string(),
+      z.object({
+        tries: z.int().default(8).meta({ reloadable: true }),
+        ms: z.int().default(5).meta({ reloadable: true }),
+      }),
+    )
+    .default({})
+    .meta({ reloadable: true }),
 });
 
 async function running(values: object, reconfigure: (config: unknown) => void) {
@@ -35,7 +46,7 @@ test('values that a plugin declares reloadable reach it, the rest needs a restar
     { path: 'a.rate', from: '2', to: '5', outcome: 'applied' },
     { path: 'a.port', from: '7', to: '8', outcome: 'needs-restart' },
   ]);
-  expect(seen).toEqual([{ rate: 5, port: 7 }]);
+  expect(seen).toEqual([{ rate: 5, port: 7, policies: {} }]);
   expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.port', outcome: 'needs-restart' }]);
 });
 
@@ -43,8 +54,10 @@ test('a value that is taken out of the file goes back to its default', async () 
   const seen: unknown[] = [];
   const { kernel, write } = await running({ rate: 2 }, value => seen.push(value));
   write({});
-  expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.rate', from: '2', to: '1', outcome: 'applied' }]);
-  expect(seen).toEqual([{ rate: 1, port: 1 }]);
+  expect((await kernel.reload()).changes).toMatchObject([
+    { path: 'a.rate', from: '2', to: '1', toDefault: true, outcome: 'applied' },
+  ]);
+  expect(seen).toEqual([{ rate: 1, port: 1, policies: {} }]);
 });
 
 test('a secret that changed is seen, and shown nowhere', async () => {
@@ -89,4 +102,42 @@ test('a plugin that does not take the new values in its time keeps the old ones'
   await clock.advance(2_000);
   expect((await reloaded).changes).toMatchObject([{ outcome: 'failed', error: { code: 'KERNEL_HOOK_TIMEOUT' } }]);
   await kernel.stop();
+});
+
+test('what is taken out of a map goes back to its default, value by value', async () => {
+  const seen: unknown[] = [];
+  const { kernel, write } = await running({ policies: { x: { tries: 4 }, y: { ms: 6 } } }, value => seen.push(value));
+  write({ policies: { y: { ms: 6 } } });
+  const { changes } = await kernel.reload();
+  expect(formatReload({ changes })).toBe(
+    'Read the configuration again:\n  a.policies.x.tries: 4 -> 8 (default)  applied',
+  );
+  expect(seen).toMatchObject([{ policies: { y: { tries: 8, ms: 6 } } }]);
+  expect(Object.keys((seen[0] as { policies: object }).policies)).toEqual(['y']);
+  write({});
+  const last = await kernel.reload();
+  expect(formatReload(last)).toBe('Read the configuration again:\n  a.policies.y.ms: 6 -> 5 (default)  applied');
+  expect(seen[1]).toMatchObject({ policies: {} });
+  expect((await kernel.reload()).changes).toEqual([]);
+  write({ policies: { x: { tries: 2 } } });
+  expect(formatReload(await kernel.reload())).toContain('\n  a.policies.x.tries: 8 -> 2  applied');
+});
+
+test('a default that is written out is no change', async () => {
+  const { kernel, write } = await running({ rate: 2 }, () => {});
+  write({ rate: 2, port: 1, policies: {} });
+  expect((await kernel.reload()).changes).toEqual([]);
+  write({ rate: 2, port: 3 });
+  expect(formatReload(await kernel.reload())).toContain('a.port: 1 -> 3  needs a restart');
+});
+
+test('what waits for a restart is in the status until the configuration says otherwise', async () => {
+  const { kernel, write } = await running({ port: 7 }, () => {});
+  expect((await kernel.status()).awaitingRestart).toEqual([]);
+  write({ port: 8 });
+  await kernel.reload();
+  expect((await kernel.status()).awaitingRestart).toEqual([{ path: 'a.port', from: '7', to: '8' }]);
+  write({ port: 7 });
+  await kernel.reload();
+  expect((await kernel.status()).awaitingRestart).toEqual([]);
 });

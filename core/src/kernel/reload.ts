@@ -1,9 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
-import { type ExplainedValue, explainValues } from '../config/explain.js';
 import { keepSecretFields } from '../config/keep-secret-fields.js';
-import { type ConfigNode, closest, type MapEntry, type MapNode, mapNode } from '../config/node.js';
 import type { Origin } from '../config/place.js';
 import { plain } from '../config/read-values.js';
+import { type ChangedValue, changedValues, keysOf, replaceAt } from './changed-values.js';
 import { PlanError } from './errors.js';
 import type { Plan, PlannedPlugin } from './plan.js';
 import type { RunningPlugin } from './running-plugin.js';
@@ -14,6 +12,8 @@ export interface ReloadChange {
   readonly path: string;
   readonly from: string | undefined;
   readonly to: string | undefined;
+  /** `to` is the default, because nothing sets it any more. */
+  readonly toDefault?: true;
   readonly origin: Origin;
   /** `failed`: the plugin refused the new values and keeps the old ones. */
   readonly outcome: 'applied' | 'needs-restart' | 'failed';
@@ -26,16 +26,17 @@ export interface ReloadReport {
 
 /** What is shown of a reload, also by those who were only told of it. */
 interface ShownChanges {
-  readonly changes: readonly Pick<ReloadChange, 'path' | 'from' | 'to' | 'outcome'>[];
+  readonly changes: readonly Pick<ReloadChange, 'path' | 'from' | 'to' | 'toDefault' | 'outcome'>[];
 }
 
 /** One line for each change. */
 export function formatReload({ changes }: ShownChanges): string {
   if (changes.length === 0) return 'Read the configuration again: nothing has changed.';
   const outcomes = { applied: 'applied', 'needs-restart': 'needs a restart', failed: 'refused by the plugin' };
-  const lines = changes.map(
-    ({ path, from, to, outcome }) => `  ${path}: ${from ?? 'not set'} -> ${to ?? 'not set'} ${outcomes[outcome]}`,
-  );
+  const lines = changes.map(({ path, from, to, toDefault, outcome }) => {
+    const shown = to === undefined ? 'not set' : `${to}${toDefault === true ? ' (default)' : ''}`;
+    return `  ${path}: ${from ?? 'not set'} -> ${shown}  ${outcomes[outcome]}`;
+  });
   return ['Read the configuration again:', ...lines].join('\n');
 }
 
@@ -76,18 +77,15 @@ function replaced(planned: PlannedPlugin, after: Plan): Reloaded {
 
 async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: RunningPlugin): Promise<Reloaded> {
   const changed = changedValues(old, next);
-  const reloadable = changed.filter(({ to }) => to.reloadable);
-  const toChange = (outcome: (value: ExplainedValue) => Pick<ReloadChange, 'outcome' | 'error'>) =>
-    changed.map(({ from, to }) => ({
-      path: to.path,
-      from: from?.value,
-      to: to.value,
-      origin: to.origin,
-      ...outcome(to),
-    }));
+  const toChange = (outcome: (value: ChangedValue) => Pick<ReloadChange, 'outcome' | 'error'>) =>
+    changed.map(value => {
+      const { path, from, to, toDefault, origin } = value;
+      return { path, from, to, ...(toDefault && { toDefault: true as const }), origin, ...outcome(value) };
+    });
+  const reloadable = changed.filter(value => value.reloadable);
   if (reloadable.length === 0) return { planned: old, changes: toChange(() => ({ outcome: 'needs-restart' })) };
 
-  const paths = reloadable.map(({ to }) => to.path.slice(next.key.length + 1).split('.'));
+  const paths = reloadable.map(({ path }) => keysOf(next, path));
   const node = paths.reduce((tree, path) => replaceAt(tree, path, next.values.node), old.values.node);
   const applied = (error?: unknown) =>
     toChange(({ reloadable }) => {
@@ -102,36 +100,4 @@ async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: Ru
   } catch (error) {
     return { planned: old, changes: applied(error) };
   }
-}
-
-function changedValues(old: PlannedPlugin, next: PlannedPlugin) {
-  const before = explainValues(old.values.node, old.values.shape, old.key);
-  const after = explainValues(next.values.node, next.values.shape, next.key);
-  // Compared unmasked: two secrets look alike.
-  const raw = (plugin: PlannedPlugin, path: string) => valueAt(plugin, path.slice(plugin.key.length + 1).split('.'));
-  return after
-    .filter(({ path }) => !isDeepStrictEqual(raw(old, path), raw(next, path)))
-    .map(to => ({ from: before.find(each => each.path === to.path), to }));
-}
-
-function valueAt({ values }: PlannedPlugin, path: readonly string[]): unknown {
-  const parent = closest(values.node, path.slice(0, -1));
-  const node = closest(values.node, path);
-  return node === parent ? undefined : plain(node);
-}
-
-/** `tree` with what stands at `path` in `source`, or without it when nothing stands there. */
-function replaceAt(tree: MapNode, path: readonly string[], source: ConfigNode): MapNode {
-  const [key = '', ...rest] = path;
-  const from: MapEntry | undefined = source.kind === 'map' ? source.entries.get(key) : undefined;
-  const entries = new Map(tree.entries);
-  const own = entries.get(key)?.node;
-  if (from === undefined) entries.delete(key);
-  else if (rest.length === 0) entries.set(key, from);
-  else
-    entries.set(key, {
-      key: from.key,
-      node: replaceAt(own?.kind === 'map' ? own : mapNode(from.key), rest, from.node),
-    });
-  return { ...tree, entries };
 }
