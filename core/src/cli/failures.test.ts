@@ -22,9 +22,25 @@ test.each([
 });
 
 test('keelson verify tells one reason for many broken promises once', async () => {
-  const { out } = await keelson(files, ['verify', './empty-logger.js']).ended;
-  expect(out).toContain('FAIL  can be started and stopped again\n      for the same reason\n');
+  const deaf = `import { Logger } from '@keelson/core';
+const quiet = { isEnabled: () => true, child: () => quiet, flush: async () => {} };
+for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) quiet[level] = text => { if (text === 'probe') console.log(text); };
+export default { name: 'deaf', slot: 'logger', provides: [Logger], register: ({ bind }) => void bind(Logger).toConstantValue(quiet) };`;
+  const { out } = await keelson({ 'deaf.js': deaf }, ['verify', './deaf.js']).ended;
+  expect(out).toContain('carries the ids of the current request\n      for the same reason\n');
   expect(out).not.toContain('actual - expected');
+});
+
+test('keelson verify tries nothing more when the plugin does not start, and says so', async () => {
+  const broken = `export default { name: 'broken', startTimeoutMs: 200,
+  start({ waitingFor }) { waitingFor('its server'); return new Promise(() => {}); } };`;
+  const text = await keelson({ 'broken.js': broken }, ['verify', './broken.js']).ended;
+  expect(text.code).toBe(1);
+  expect(text.out.match(/did not finish its start within 200 ms; it was waiting for its server/g)).toHaveLength(1);
+  const why = 'because it does not keep "binds what it provides, starts, and stops cleanly"';
+  expect(text.out).toMatch(new RegExp(`broken: 3 kept, 1 broken, 2 not tried, ${why}\n$`));
+  const json = await keelson({ 'broken.js': broken }, ['verify', './broken.js', '--json']).ended;
+  expect(JSON.parse(json.out).results.at(-1)).toMatchObject({ outcome: 'not-tried', reason: expect.any(String) });
 });
 
 test('a plan that does not hold is told as JSON with its problems, also by a command that only throws', async () => {

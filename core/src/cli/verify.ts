@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../clock.js';
 import { nodeOf } from '../config/node.js';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { formatError } from '../errors/format-error.js';
+import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { standardStartTimeoutMs } from '../kernel/candidate.js';
 import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
 import { runWithin } from '../kernel/run-within.js';
@@ -48,10 +49,14 @@ Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin,
       ...(suite && { suite }),
     });
     const results: Result[] = [];
-    for (const one of cases) {
+    for (const [index, one] of cases.entries()) {
       const result = await runCase(one);
       results.push(result);
       if (options.json !== true) terminal.out(format(result, results.at(-2)?.reason));
+      if (result.outcome !== 'failed' || one.decisive !== true) continue;
+      const reason = `it does not keep "${one.name}"`;
+      results.push(...cases.slice(index + 1).map(({ name }) => ({ name, outcome: 'not-tried' as const, reason })));
+      break;
     }
     return conclude(plugin.name, results, options.json === true, terminal);
   },
@@ -59,34 +64,54 @@ Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin,
 
 interface Result {
   readonly name: string;
-  readonly outcome: 'passed' | 'not-applicable' | 'failed';
+  readonly outcome: 'passed' | 'not-applicable' | 'failed' | 'not-tried';
+  /** Why it failed, is not applicable or was not tried. */
   readonly reason?: string;
 }
 
 /** What a plugin writes meanwhile, as loggers do, is no result. */
-async function runCase({ name, run }: ConformanceCase): Promise<Result> {
+async function runCase({ name, needs, run }: ConformanceCase): Promise<Result> {
   using _written = captureOutput();
   try {
-    return { name, outcome: await run() };
+    const outcome = await run();
+    if (outcome !== 'not-applicable') return { name, outcome };
+    return { name, outcome, reason: needs === undefined ? 'not what it offers' : `needs ${needs}` };
   } catch (error) {
-    return { name, outcome: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    return { name, outcome: 'failed', reason: reasonOf(error) };
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (isKeelsonError(error)) return formatError(error);
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** One cause breaks many promises: it is told once in a row. */
 function format({ name, outcome, reason }: Result, reasonBefore: string | undefined): string {
-  const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL' }[outcome];
+  const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL', 'not-tried': '-   ' }[outcome];
   if (reason === undefined) return `${sign}  ${name}`;
   const told = reason === reasonBefore ? 'for the same reason' : reason.trimEnd();
   return `${sign}  ${name}\n      ${told.replaceAll('\n', '\n      ')}`;
 }
 
 function conclude(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
-  const failed = results.filter(result => result.outcome === 'failed').length;
-  const kept = results.length - failed;
+  const count = (outcome: Result['outcome']) => results.filter(result => result.outcome === outcome).length;
+  const failed = count('failed');
   if (json) terminal.out(JSON.stringify({ plugin, results }, undefined, 2));
-  else terminal.out(`\n${plugin}: ${kept} of ${results.length} ${failed === 0 ? 'kept' : `kept, ${failed} broken`}`);
+  else {
+    const counts = [
+      `${count('passed')} kept`,
+      ...told(failed, 'broken'),
+      ...told(count('not-applicable'), 'not applicable'),
+      ...told(count('not-tried'), `not tried, because ${results.at(-1)?.reason}`),
+    ];
+    terminal.out(`\n${plugin}: ${counts.join(', ')}`);
+  }
   return failed === 0 ? exitCodes.clean : exitCodes.failed;
+}
+
+function told(count: number, what: string): string[] {
+  return count === 0 ? [] : [`${count} ${what}`];
 }
 
 async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: PluginManifest }> {

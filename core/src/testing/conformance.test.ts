@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { createSafeCopy } from '../safe/safe-copy.js';
 import { silentHealthService } from '../slots/health.js';
-import { silentLogger } from '../slots/logger.js';
+import { logLevels, silentLogger } from '../slots/logger.js';
 import { silentTelemetry } from '../slots/telemetry.js';
 import { FakeClock } from './fake-clock.js';
 import { healthConformance } from './health-conformance.js';
@@ -22,6 +23,19 @@ describe('the silent logger', () => {
 describe('the recording logger', () => {
   test.each(loggerConformance(() => ({ logger: new RecordingLogger() })))('$name', async ({ run }) => {
     expect(['passed', 'not-applicable']).toContain(await run());
+  });
+});
+
+describe.each(logLevels)('a logger at level %s', level => {
+  const harness = () => {
+    const logger = new RecordingLogger(level);
+    const copy = createSafeCopy({ secretKeys: ['apiKey'] });
+    const lines = () => logger.lines().map(line => JSON.stringify(copy(line)));
+    return { logger, lines };
+  };
+  test.each(loggerConformance(harness))('$name', async ({ needs, run }) => {
+    const outcome = await run();
+    expect(outcome).toBe(needs?.startsWith('a way') === true ? 'not-applicable' : 'passed');
   });
 });
 

@@ -12,6 +12,10 @@ export type ConformanceOutcome = 'passed' | 'not-applicable';
 export interface ConformanceCase {
   /** The promise, as a sentence without its subject. */
   readonly name: string;
+  /** What the promise cannot be shown without, in a few words; told when it is not applicable. */
+  readonly needs?: string;
+  /** When it is broken all others are too: then they need not be tried. Default false. */
+  readonly decisive?: boolean;
   /** Rejects with an AssertionError that says what was expected; `not-applicable` when the harness cannot show it. */
   run(): Promise<ConformanceOutcome>;
 }
@@ -21,9 +25,11 @@ export function conformanceCase<Harness extends { close?(): void | Promise<void>
   name: string,
   createHarness: () => Harness | Promise<Harness>,
   check: (harness: Harness) => Promise<ConformanceOutcome>,
+  needs?: string,
 ): ConformanceCase {
   return {
     name,
+    ...(needs !== undefined && { needs }),
     run: async () => {
       const harness = await createHarness();
       try {

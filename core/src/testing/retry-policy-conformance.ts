@@ -29,16 +29,24 @@ export function retryPolicyConformance(
   createHarness: () => RetryPolicyHarness | Promise<RetryPolicyHarness>,
 ): ConformanceCase[] {
   type Check = (harness: RetryPolicyHarness) => Promise<void>;
-  const when = (applies: (harness: RetryPolicyHarness) => boolean) => (name: string, check: Check) =>
-    conformanceCase(name, createHarness, async (harness): Promise<ConformanceOutcome> => {
-      if (!applies(harness)) return 'not-applicable';
-      await check(harness);
-      return 'passed';
-    });
-  const always = when(() => true);
-  const repeating = when(harness => harness.maxAttempts > 1);
-  const guarding = when(harness => harness.opensAfter !== undefined);
-  const waiting = when(({ maxAttempts, policy }) => maxAttempts > 1 && policy.endWaits !== undefined);
+  const when = (needs: string, applies: (harness: RetryPolicyHarness) => boolean) => (name: string, check: Check) =>
+    conformanceCase(
+      name,
+      createHarness,
+      async (harness): Promise<ConformanceOutcome> => {
+        if (!applies(harness)) return 'not-applicable';
+        await check(harness);
+        return 'passed';
+      },
+      needs,
+    );
+  const always = when('nothing', () => true);
+  const repeating = when('a policy that repeats', harness => harness.maxAttempts > 1);
+  const guarding = when('a policy with a breaker', harness => harness.opensAfter !== undefined);
+  const waiting = when(
+    'a policy that repeats and can end its waits',
+    ({ maxAttempts, policy }) => maxAttempts > 1 && policy.endWaits !== undefined,
+  );
 
   return [
     always('gives what the work resolves with, and the work its attempt', async ({ policy, clock }) => {

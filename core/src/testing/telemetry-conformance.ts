@@ -40,23 +40,33 @@ export function telemetryConformance(
       return 'passed';
     });
   const spanning = (name: string, check: (telemetry: Telemetry, read: ReadSpans) => Promise<void>) =>
-    conformanceCase(name, createHarness, async (harness): Promise<ConformanceOutcome> => {
-      if (harness.spans === undefined) return 'not-applicable';
-      await check(harness.telemetry, async () => {
-        await harness.telemetry.flush(longMs);
-        return (await harness.spans?.()) ?? [];
-      });
-      return 'passed';
-    });
+    conformanceCase(
+      name,
+      createHarness,
+      async (harness): Promise<ConformanceOutcome> => {
+        if (harness.spans === undefined) return 'not-applicable';
+        await check(harness.telemetry, async () => {
+          await harness.telemetry.flush(longMs);
+          return (await harness.spans?.()) ?? [];
+        });
+        return 'passed';
+      },
+      'spans that can be read where they arrive: a test of its own can give them to telemetryConformance',
+    );
   const reporting = (name: string, check: (telemetry: Telemetry, read: ReadErrors) => Promise<void>) =>
-    conformanceCase(name, createHarness, async (harness): Promise<ConformanceOutcome> => {
-      if (harness.errors === undefined) return 'not-applicable';
-      await check(harness.telemetry, async () => {
-        await harness.telemetry.flush(longMs);
-        return (await harness.errors?.()) ?? [];
-      });
-      return 'passed';
-    });
+    conformanceCase(
+      name,
+      createHarness,
+      async (harness): Promise<ConformanceOutcome> => {
+        if (harness.errors === undefined) return 'not-applicable';
+        await check(harness.telemetry, async () => {
+          await harness.telemetry.flush(longMs);
+          return (await harness.errors?.()) ?? [];
+        });
+        return 'passed';
+      },
+      'errors that can be read where they arrive: a test of its own can give them to telemetryConformance',
+    );
 
   return [
     plain('passes the result of the work through', async telemetry => {

@@ -43,7 +43,7 @@ export interface VerifyOptions {
  */
 export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): ConformanceCase[] {
   const faults = checkManifest(plugin);
-  const sound = plain('is a plugin', async () => ok(faults.length === 0, faults.join('; ')));
+  const sound = decisive('is a plugin', async () => ok(faults.length === 0, faults.join('; ')));
   if (faults.length > 0) return [sound];
   const key = plugin.slot ?? plugin.name;
   const settings = Object.entries(options.settings ?? {});
@@ -58,7 +58,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
   return [
     sound,
     ...manifestCases(plugin, options.manifest),
-    plain('fits the contract, its slot and the given configuration', async () => {
+    decisive('fits the contract, its slot and the given configuration', async () => {
       const { problems } = await Kernel.plan(kernelOptions());
       ok(problems.length === 0, problems.map(formatProblem).join('\n'));
     }),
@@ -69,7 +69,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
         'an unknown key was taken: is the schema open?',
       );
     }),
-    plain('binds what it provides, starts, and stops cleanly', () => startAndStop(start)),
+    decisive('binds what it provides, starts, and stops cleanly', () => startAndStop(start)),
     plain('can be started and stopped again', async () => {
       await startAndStop(start);
       await startAndStop(start);
@@ -225,6 +225,11 @@ async function stop(kernel: Kernel): Promise<void> {
 }
 
 const longMs = 60_000;
+
+/** One without which no other promise can be looked at. */
+function decisive(name: string, check: () => Promise<void>): ConformanceCase {
+  return { ...plain(name, check), decisive: true };
+}
 
 function plain(name: string, check: () => Promise<void>): ConformanceCase {
   return conformanceCase(

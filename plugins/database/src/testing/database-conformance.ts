@@ -43,10 +43,20 @@ export function databaseConformance(
   createHarness: () => DatabaseHarness | Promise<DatabaseHarness>,
 ): DatabaseConformanceCase[] {
   return requirements.map(requirement => ({
-    ...conformanceCase(requirement.name, createHarness, harness => checked(requirement, harness)),
+    ...conformanceCase(
+      requirement.name,
+      createHarness,
+      harness => checked(requirement, harness),
+      neededFor(requirement),
+    ),
     ...(requirement.requires && { requires: requirement.requires }),
     ...(requirement.lacks && { lacks: requirement.lacks }),
   }));
+}
+
+function neededFor({ requires, lacks }: Requirement): string | undefined {
+  if (requires !== undefined) return `the capability ${requires}`;
+  return lacks === undefined ? undefined : `a database without the capability ${lacks}`;
 }
 
 async function checked(requirement: Requirement, harness: DatabaseHarness): Promise<ConformanceOutcome> {
