@@ -28,11 +28,15 @@ const told = async (plugin: string) => {
 };
 
 test('an operator sees a running service, why it does not work, and steers it, while the database is down', async () => {
-  expect((await ask())?.status).toBe(404);
   const calm = await eventually(async () => {
     const told = await keelson('status');
     return told.code === 0 && told;
   });
+  // Before the first request: what the service will call is known from the start.
+  const early = await keelson('do', 'retry', 'hold', 'database', 'open');
+  expect(early).toMatchObject({ code: 0, stdout: expect.stringContaining('"database" is held open') });
+  expect((await keelson('do', 'retry', 'release', 'database')).code).toBe(0);
+  expect((await ask())?.status).toBe(404);
   expect(calm.stderr).toBe('');
   expect(calm.stdout).toMatch(new RegExp(`^orders \\(postgres\\) {2}pid ${service.pid} {2}ready, readiness pass`));
   expect((await told('retry')).facts.targets.database).toMatchObject({ breaker: { state: 'closed' } });
@@ -72,7 +76,7 @@ test('an operator sees a running service, why it does not work, and steers it, w
   const slip = await keelson('do', 'retry', 'release', 'databse');
   expect(slip).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/RETRY_TARGET_UNKNOWN.*\n {2}-> Known are database\./),
+    stderr: expect.stringMatching(/RETRY_TARGET_UNKNOWN.*\n {2}-> Known are database\. /),
   });
   expect((await keelson('do', 'retry', 'release', 'database')).code).toBe(0);
   await eventually(async () => (await ask())?.status === 404);

@@ -45,7 +45,7 @@ export {
 } from './kernel/report.js';
 export type { ConfigFinding, ConfigToCheck } from './plugin/config-finding.js';
 export { contractVersion } from './plugin/contract-version.js';
-export { defineOperation, type Inspection, type Operation } from './plugin/operation.js';
+export { defineOperation, type Inspection, type Operation, type OperationOutcome } from './plugin/operation.js';
 export {
   type Diagnosis,
   defineManifest,

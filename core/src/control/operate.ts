@@ -1,11 +1,12 @@
+import { masked } from '../config/mask.js';
 import { nearest } from '../config/nearest.js';
 import { type MapNode, mapNode } from '../config/node.js';
 import { Findings } from '../config/problem.js';
 import { readValues } from '../config/read-values.js';
 import { ShapeReader, shapeOf } from '../config/shape.js';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { type Facts, KeelsonError } from '../errors/keelson-error.js';
 import type { RunningPlugin } from '../kernel/running-plugin.js';
-import type { Operation } from '../plugin/operation.js';
+import type { Operation, OperationOutcome } from '../plugin/operation.js';
 
 export interface OperationRequest {
   /** The key of the plugin. */
@@ -14,13 +15,27 @@ export interface OperationRequest {
   readonly words: readonly string[];
 }
 
-/** Finds the operation, reads its arguments and runs it; resolves to what it says it has done. */
-export async function operate(running: readonly RunningPlugin[], request: OperationRequest): Promise<string> {
+export interface Operated extends OperationOutcome {
+  /** The arguments by name; secrets are masked. */
+  readonly given: Facts;
+}
+
+/** Finds the operation, reads its arguments and runs it. */
+export async function operate(running: readonly RunningPlugin[], request: OperationRequest): Promise<Operated> {
   const plugin = running.find(({ key }) => key === request.plugin);
   const operations = plugin?.operations ?? {};
   const operation = Object.hasOwn(operations, request.operation) ? operations[request.operation] : undefined;
   if (plugin === undefined || operation === undefined) throw unknownOperation(request, running);
-  return plugin.operate(operation, await argumentsOf(operation, request));
+  const given = await argumentsOf(operation, request);
+  return { ...(await plugin.operate(operation, given)), given: withoutSecrets(operation, given) };
+}
+
+function withoutSecrets(operation: Operation, given: unknown): Facts {
+  const reader = new ShapeReader(shapeOf(operation.arguments));
+  const entries = Object.entries((given ?? {}) as Facts);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, reader.isSecret(reader.property(reader.root, name)) ? masked : value]),
+  );
 }
 
 async function argumentsOf(operation: Operation, request: OperationRequest): Promise<unknown> {

@@ -50,6 +50,7 @@ export type PolicyFetch = (input: string | URL | Request, init?: PolicyRequestIn
  * `HTTP_CLIENT_STATUS`); the reason of the signal when the caller gave up.
  */
 export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptions = {}): PolicyFetch {
+  if (typeof options.target === 'string') policy.declareTarget?.(options.target);
   return async (input, init = {}) => {
     const { idempotent, deadline, attemptTimeoutMs, ...request } = init;
     const given = input instanceof Request ? input : undefined;

@@ -106,16 +106,16 @@ export class Kernel {
 
   /**
    * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order. Resolves to a
-   * sentence that says what was done.
+   * sentence that says what was done; what has changed something is logged.
    *
    * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN`, naming what there is; `KERNEL_OPERATION_INVALID` with everything
    * wrong in the words; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
    */
   async operate(plugin: string, operation: string, words: readonly string[]): Promise<string> {
     const { operate } = await import('../control/operate.js');
-    const said = await operate(this.#start.running, { plugin, operation, words });
-    this.#start.logger.info('An operator has changed something', { plugin, operation });
-    return said;
+    const { done, changed, given } = await operate(this.#start.running, { plugin, operation, words });
+    if (changed) this.#start.logger.info('An operator has changed something', { plugin, operation, given });
+    return done;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { isKeelsonError } from '../errors/keelson-error.js';
-import type { Inspection, Operation } from '../plugin/operation.js';
+import type { Inspection, Operation, OperationOutcome } from '../plugin/operation.js';
 import type { Diagnosis, Plugin, PluginContext, RunContext } from '../plugin/plugin.js';
 import { maskFields, maskText } from '../safe/mask-text.js';
 import { Logger, silentLogger } from '../slots/logger.js';
@@ -189,11 +189,12 @@ export class RunningPlugin {
   }
 
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
-  async operate(operation: Operation, given: unknown): Promise<string> {
+  async operate(operation: Operation, given: unknown): Promise<OperationOutcome> {
     const said = await this.#within('operation', this.planned.startTimeoutMs, undefined, signal =>
       operation.run(given, this.#runContext(signal)),
     );
-    return typeof said === 'string' ? maskText(said) : said;
+    const { done, changed } = typeof said === 'string' ? { done: said, changed: true } : said;
+    return { done: maskText(done), changed };
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */

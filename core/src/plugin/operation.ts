@@ -10,6 +10,14 @@ export interface Inspection {
   readonly findings?: readonly Diagnosis[];
 }
 
+/** What came of an operation. */
+export interface OperationOutcome {
+  /** One sentence. */
+  readonly done: string;
+  /** False when everything was as asked already. */
+  readonly changed: boolean;
+}
+
 /** Something an operator may do to a running plugin: `keelson do <plugin> <operation> <arguments>`. */
 export interface Operation<Arguments = unknown, Config = unknown> {
   /** One line for the list of operations. */
@@ -17,11 +25,12 @@ export interface Operation<Arguments = unknown, Config = unknown> {
   /** An object. Its keys, in their order, are the words after the operation; texts become what it says they mean. */
   readonly arguments: z.ZodType<Arguments>;
   /**
-   * Does it, and says in one sentence what has been done.
+   * Does it, and says in one sentence what has been done: as text when something has changed, which is logged with the
+   * arguments, or as an outcome that says whether.
    *
    * @throws KeelsonError when it cannot be done; the operator is told code, sentence and hint.
    */
-  run(given: Arguments, context: RunContext<Config>): string | Promise<string>;
+  run(given: Arguments, context: RunContext<Config>): string | OperationOutcome | Promise<string | OperationOutcome>;
 }
 
 /** The operation as given; gives `run` the type of its arguments. */

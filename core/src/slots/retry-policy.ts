@@ -66,6 +66,11 @@ export interface RetryPolicy {
    * deadlines.
    */
   endWaits?(target: string, reason: unknown): void;
+  /**
+   * Says that calls to `target` will come, so that an operator finds it before the first one. Changes nothing else. Left
+   * out by a policy that nobody steers.
+   */
+  declareTarget?(target: string): void;
 }
 
 export const RetryPolicy: ServiceToken<RetryPolicy> = serviceToken('@keelson/core/RetryPolicy');

@@ -274,7 +274,9 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   async #connect(): Promise<void> {
-    const { driver, clock, logger, options } = this.#parts;
+    const { driver, clock, logger, options, retry, target } = this.#parts;
+    retry.declareTarget?.(target);
+    if (driver.hasReplicas === true) retry.declareTarget?.(replicaTarget(target));
     try {
       await connectWithin({
         driver,

@@ -48,6 +48,7 @@ export class FaultInjector {
         );
       },
       endWaits: (target, reason) => policy.endWaits?.(target, reason),
+      declareTarget: target => policy.declareTarget?.(target),
     };
   }
 

@@ -11,7 +11,7 @@ export interface InspectRequest {
   readonly key: string;
 }
 
-/** Each target that has been called with its breaker and counters; a finding for each breaker that is not closed. */
+/** Each target that has been called or declared with its breaker and counters; a finding for each breaker that is not closed. */
 export function inspectTargets(request: InspectRequest): Inspection {
   const { control } = request;
   const reports = control.describe();
@@ -48,7 +48,7 @@ function breakerFacts({ state, sinceMs, notClosedMs, breakLeftMs, breaks, lastCa
 }
 
 function allClosed(targets: number): Diagnosis {
-  const output = targets === 0 ? 'Nothing has been called yet.' : `Closed, for all targets called so far: ${targets}.`;
+  const output = targets === 0 ? 'No target is known yet.' : `Closed, for all known targets: ${targets}.`;
   return { name: 'breakers', status: 'pass', output };
 }
 

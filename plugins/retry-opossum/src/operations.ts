@@ -1,5 +1,6 @@
 import { defineOperation, KeelsonError, type RunContext } from '@keelson/core';
 import { z } from 'zod';
+import type { BreakerState } from './circuit-breaker.js';
 import type { RetryOptions } from './options.js';
 import { RetryControl } from './retry-control.js';
 
@@ -10,7 +11,11 @@ export const hold = defineOperation({
   description: 'Holds the breaker of a target: open refuses every call to it, closed lets every call through.',
   arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('What it is held as.') }),
   run(given, context: RunContext<RetryOptions>) {
-    knownTarget(given.target, context).hold(given.target, given.as);
+    const control = knownTarget(given.target, context);
+    if (stateOf(control, given.target) === `held-${given.as}`) {
+      return { done: `The breaker of "${given.target}" is held ${given.as} already.`, changed: false };
+    }
+    control.hold(given.target, given.as);
     return `The breaker of "${given.target}" is held ${given.as} until it is released or the process ends.`;
   },
 });
@@ -21,18 +26,19 @@ export const release = defineOperation({
   arguments: z.object({ target }),
   run(given, context: RunContext<RetryOptions>) {
     const control = knownTarget(given.target, context);
-    if (!isHeld(control, given.target)) return `The breaker of "${given.target}" is not held.`;
+    if (!stateOf(control, given.target)?.startsWith('held-')) {
+      return { done: `The breaker of "${given.target}" is not held.`, changed: false };
+    }
     control.release(given.target);
     return `The breaker of "${given.target}" is closed and judges again.`;
   },
 });
 
-function isHeld(control: RetryControl, name: string): boolean {
-  const state = control.describe().find(report => report.target === name)?.breaker.state;
-  return state === 'held-open' || state === 'held-closed';
+function stateOf(control: RetryControl, name: string): BreakerState | undefined {
+  return control.describe().find(report => report.target === name)?.breaker.state;
 }
 
-/** A slip in the name must not look like a breaker that is held: what was neither called nor configured is refused. */
+/** A slip in the name must not look like a breaker that is held: what was neither called, declared nor configured is refused. */
 function knownTarget(name: string, { container, config }: RunContext<RetryOptions>): RetryControl {
   const control = container.get(RetryControl);
   const known = new Set([...control.describe().map(report => report.target), ...Object.keys(config.targets)]);
@@ -40,7 +46,7 @@ function knownTarget(name: string, { container, config }: RunContext<RetryOption
   throw new KeelsonError({
     code: 'RETRY_TARGET_UNKNOWN',
     message: `There is no target "${name}".`,
-    hint: known.size === 0 ? 'Nothing has been called yet.' : `Known are ${[...known].join(', ')}.`,
+    hint: `Known are ${[...known].join(', ') || 'none'}. A name under targets is known before its first call.`,
     facts: { target: name, known: [...known] },
   });
 }

@@ -1,4 +1,4 @@
-import { KeelsonError, RetryPolicy } from '@keelson/core';
+import { createPolicyFetch, KeelsonError, RetryPolicy } from '@keelson/core';
 import { createTestKernel } from '@keelson/core/testing';
 import { expect, test } from 'vitest';
 import plugin from './index.js';
@@ -22,15 +22,11 @@ async function service() {
 
 test('an operator sees each target, its breaker, since when it is not closed, and why', async () => {
   const { kernel, policy, retry } = await service();
-  expect((await retry()).findings).toEqual([
-    { name: 'breakers', status: 'pass', output: 'Nothing has been called yet.' },
-  ]);
+  expect((await retry()).findings).toEqual([{ name: 'breakers', status: 'pass', output: 'No target is known yet.' }]);
   await policy.execute(async () => 'done', call);
   const calm = await retry();
   expect(calm.targets.mail).toMatchObject({ policy: 'default', breaker: { state: 'closed' }, counters: { calls: 1 } });
-  expect(calm.findings).toEqual([
-    { name: 'breakers', status: 'pass', output: 'Closed, for all targets called so far: 1.' },
-  ]);
+  expect(calm.findings).toEqual([{ name: 'breakers', status: 'pass', output: 'Closed, for all known targets: 1.' }]);
 
   while ((await retry()).targets.mail.breaker.state === 'closed') await policy.execute(fail, call).catch(() => {});
   // Breaks and probes that fail: it is one outage.
@@ -57,14 +53,19 @@ test('an operator sees each target, its breaker, since when it is not closed, an
 
 test('an operator holds a breaker open, is told how to let go, and lets go', async () => {
   const { kernel, policy, retry } = await service();
+  const changes = () => kernel.logger.lines('info').filter(({ message }) => message.startsWith('An operator'));
   await policy.execute(async () => 'done', call);
   expect(await kernel.kernel.operate('retry', 'hold', ['mail', 'open'])).toBe(
     'The breaker of "mail" is held open until it is released or the process ends.',
   );
   expect(kernel.logger.find('An operator has changed something')).toMatchObject({
     level: 'info',
-    facts: { plugin: 'retry', operation: 'hold' },
+    facts: { plugin: 'retry', operation: 'hold', given: { target: 'mail', as: 'open' } },
   });
+  expect(await kernel.kernel.operate('retry', 'hold', ['mail', 'open'])).toBe(
+    'The breaker of "mail" is held open already.',
+  );
+  expect(changes()).toHaveLength(1);
   await expect(policy.execute(async () => 'done', call)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
   expect((await retry()).findings).toMatchObject([
     { hint: 'Somebody holds it; to let go: keelson do retry release mail' },
@@ -75,6 +76,7 @@ test('an operator holds a breaker open, is told how to let go, and lets go', asy
   );
   expect(await policy.execute(async () => 'done', call)).toBe('done');
   expect(await kernel.kernel.operate('retry', 'release', ['mail'])).toBe('The breaker of "mail" is not held.');
+  expect(changes()).toHaveLength(2);
 
   await kernel.kernel.operate('retry', 'hold', ['mail', 'closed']);
   for (let failure = 0; failure < 20; failure++) await policy.execute(fail, call).catch(() => {});
@@ -83,12 +85,24 @@ test('an operator holds a breaker open, is told how to let go, and lets go', asy
   expect(findings).toMatchObject([{ status: 'warn', output: expect.stringMatching(/^It has been held closed for /) }]);
 });
 
-test('a target that was neither called nor configured is refused, with those that are known', async () => {
+test('a target that was declared can be held before its first call', async () => {
+  const { kernel, policy, retry } = await service();
+  policy.declareTarget?.('database');
+  createPolicyFetch(policy, { target: 'rates' });
+  expect((await retry()).targets.rates).toMatchObject({ counters: { calls: 0 } });
+  expect((await retry()).targets.database).toMatchObject({ breaker: { state: 'closed' }, counters: { calls: 0 } });
+  expect(await kernel.kernel.operate('retry', 'hold', ['database', 'open'])).toContain('"database" is held open');
+  await expect(policy.execute(async () => 'done', { ...call, name: 'database.session' })).rejects.toMatchObject({
+    code: 'CIRCUIT_OPEN',
+  });
+});
+
+test('a target that was neither called, declared nor configured is refused, with those that are known', async () => {
   const { kernel, policy } = await service();
   await policy.execute(async () => 'done', call);
   await expect(kernel.kernel.operate('retry', 'hold', ['male', 'open'])).rejects.toMatchObject({
     code: 'RETRY_TARGET_UNKNOWN',
-    hint: 'Known are mail, reports.',
+    hint: 'Known are mail, reports. A name under targets is known before its first call.',
   });
   expect(await kernel.kernel.operate('retry', 'hold', ['reports', 'open'])).toContain('"reports" is held open');
 });

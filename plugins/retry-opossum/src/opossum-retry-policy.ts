@@ -60,6 +60,10 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
     this.#targets.get(target)?.endWaits(reason);
   }
 
+  declareTarget(target: string): void {
+    this.#target(target);
+  }
+
   reconfigure(options: RetryOptionsInput): readonly Change[] {
     const next = parse(options);
     const changes = changesBetween(this.#options, next);

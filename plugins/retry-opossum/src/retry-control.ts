@@ -5,7 +5,7 @@ import type { RetryObserver, TargetReport } from './target.js';
 
 /** Reads and steers the policy of a running service. */
 export interface RetryControl {
-  /** What is known of each target that has been called. */
+  /** What is known of each target that has been called or declared. */
   describe(): readonly TargetReport[];
   /**
    * Puts `options` in the place of all current ones; what is left out has its default. Calls in flight keep the deadline,
