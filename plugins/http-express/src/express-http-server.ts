@@ -21,7 +21,7 @@ import { Connections } from './connections.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
 import { createExpressApp, type ExpressApp } from './express-app.js';
-import { listen } from './listen.js';
+import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
@@ -88,9 +88,10 @@ export class ExpressHttpServer implements HttpServer {
 
   /** @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED. */
   async listen(): Promise<void> {
-    this.#url = await listen(this.#server, this.#options);
+    const listening = await listen(this.#server, this.#options);
+    this.#url = listening.url;
     this.#server.on('error', error => this.#tools.logger.error('The HTTP server failed', { error }));
-    this.#tools.logger.info(`Listening on ${this.#url}`, { url: this.#url });
+    this.#tools.logger.info(`Listening on ${describeListening(listening)}`, { ...listening });
   }
 
   /** Lets everybody in as soon as the whole service is ready; each request gets one of `sessions`, when there are any. */

@@ -6,24 +6,42 @@ import type { HttpOptions } from './options.js';
 
 type Place = Pick<HttpOptions, 'port' | 'host'>;
 
+export interface Listening {
+  /** Without a path. Where it listens on every address, the one of this machine for itself. */
+  readonly url: string;
+  /** What it is bound to: `::` or `0.0.0.0` for every address. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /**
- * Binds the port and gives the address, as a URL without a path.
+ * Binds the port and says where.
  *
  * @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED.
  */
-export async function listen(server: Server, place: Place): Promise<string> {
+export async function listen(server: Server, place: Place): Promise<Listening> {
   server.listen({ port: place.port, ...(place.host === undefined ? {} : { host: place.host }) });
   try {
     await once(server, 'listening');
   } catch (error) {
     throw listenFailure(error, place);
   }
-  return urlOf(server.address() as AddressInfo);
+  const bound = server.address() as AddressInfo;
+  return { url: urlOf(bound), address: bound.address, port: bound.port };
+}
+
+/** For people. */
+export function describeListening({ url, address, port }: Listening): string {
+  return isWildcard(address) ? `every address of this machine, port ${port}: here ${url}` : url;
+}
+
+function isWildcard(address: string): boolean {
+  return address === '::' || address === '0.0.0.0';
 }
 
 /** A wildcard is an address to listen on, not one to call. */
 function urlOf({ address, family, port }: AddressInfo): string {
-  const host = address === '::' || address === '0.0.0.0' ? '127.0.0.1' : address;
+  const host = isWildcard(address) ? '127.0.0.1' : address;
   return `http://${family === 'IPv6' && host === address ? `[${host}]` : host}:${port}`;
 }
 

@@ -25,11 +25,30 @@ describe('listening', () => {
     harness = new Harness();
     await harness.start();
     expect(harness.http.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(harness.logger.find('Listening on')).toMatchObject({ level: 'info', facts: { url: harness.url } });
+    expect(harness.logger.find('Listening on')).toMatchObject({
+      level: 'info',
+      message: `Listening on ${harness.url}`,
+      facts: { url: harness.url, address: '127.0.0.1' },
+    });
     const { http } = harness;
     await harness.stop();
     expect(http.url).toBeUndefined();
   });
+
+  test.each(['0.0.0.0', '::', undefined])(
+    'on every address (host %s) says so, beside a URL that works here',
+    async host => {
+      harness = new Harness({ host });
+      await harness.start();
+      const { port } = new URL(harness.url);
+      const line = harness.logger.find('Listening on every address');
+      expect(line?.message).toBe(
+        `Listening on every address of this machine, port ${port}: here http://127.0.0.1:${port}`,
+      );
+      expect(line?.facts).toMatchObject({ url: harness.url, address: expect.stringMatching(/^(::|0\.0\.0\.0)$/) });
+      expect(harness.url).toBe(`http://127.0.0.1:${port}`);
+    },
+  );
 
   test('on an IPv6 address gives a URL that works', async () => {
     const { url } = await ready({ host: '::1' });
