@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { ParseArgsOptionsConfig } from 'node:util';
+import { configFiles } from '../config/config-files.js';
 import { KeelsonError } from '../errors/keelson-error.js';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
@@ -43,9 +44,6 @@ export const configOptions = {
   verbose: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const satisfies ParseArgsOptionsConfig;
-
-/** Where a configuration is looked for when none is named; the first that is there. */
-const configFiles = ['keelson.yaml', 'keelson.yml', 'keelson.json', 'keelson.config.ts', 'keelson.config.js'];
 
 /** The options of `configOptions` as the kernel takes them. */
 export function kernelOptions(options: Options, terminal: Terminal) {

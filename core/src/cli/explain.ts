@@ -11,7 +11,7 @@ import { type InstalledPlugin, installedPlugins } from '../kernel/installed-plug
 import { Kernel } from '../kernel/kernel.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { type Command, configOptions, exitCodes, kernelOptions, wrongUsage } from './command.js';
-import { formatService } from './format-plan.js';
+import { formatService, serviceName } from './format-plan.js';
 import { pluginFacts } from './plugin-facts.js';
 
 export const explain: Command = {
@@ -117,10 +117,9 @@ function unknownKey(wanted: string, groups: readonly Group[]): KeelsonError {
 }
 
 function formatGroup(group: Group, key: string | undefined): string {
-  const [only] = group.values;
-  if (only !== undefined && only.path === key) return formatOne(only, group);
-  const width = Math.max(0, ...group.values.map(value => value.path.length));
-  const lines = group.values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
+  const [only, ...within] = group.values;
+  if (only !== undefined && only.path === key) return [formatOne(only, group), ...formatValues(within)].join('\n');
+  const lines = formatValues(group.values);
   const around = group.decoratedBy.length === 0 ? [] : [`  may be decorated by ${group.decoratedBy.join(', ')}`];
   const inside = group.decorates.length === 0 ? [] : [`  may decorate ${group.decorates.join(', ')}`];
   const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
@@ -128,6 +127,11 @@ function formatGroup(group: Group, key: string | undefined): string {
   const facts =
     key !== undefined && group.plugin !== undefined ? pluginFacts(group.plugin).map(fact => `  ${fact}`) : [];
   return [headline(group), ...lines, ...(wanted ? [...facts, ...inside, ...around, ...others] : [])].join('\n');
+}
+
+function formatValues(values: readonly ExplainedValue[]): string[] {
+  const width = Math.max(0, ...values.map(value => value.path.length));
+  return values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
 }
 
 function describeOther({ name, version }: InstalledPlugin): string {
@@ -151,8 +155,15 @@ function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
 }
 
 function toJson(plan: Plan, groups: readonly Group[]) {
-  const { service, environment, problems, warnings } = plan;
-  return { service, environment, valid: problems.length === 0, problems, warnings, groups: groups.map(groupToJson) };
+  const { environment, problems, warnings } = plan;
+  return {
+    service: serviceName(plan),
+    environment,
+    valid: problems.length === 0,
+    problems,
+    warnings,
+    groups: groups.map(groupToJson),
+  };
 }
 
 function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {

@@ -1,4 +1,6 @@
+import { child } from '../config/node.js';
 import { displayPath, formatOrigin } from '../config/place.js';
+import { settingsSchema } from '../config/settings.js';
 import { decoratorsOf, mayDecorate } from '../kernel/decorations.js';
 import type { Plan, PlannedPlugin } from '../kernel/plan.js';
 import { manifestFacts } from './plugin-facts.js';
@@ -47,10 +49,17 @@ function describePlugin(plugin: PlannedPlugin): string {
   return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${use}${after}${around}`;
 }
 
+/** Undefined when the configuration does not hold and does not say it; the name that stands in for one is nobody's. */
+export function serviceName({ service, problems, config }: Plan): string | undefined {
+  if (problems.length === 0 || service !== settingsSchema.parse({}).service) return service;
+  const written = child(config.settingsNode, 'service');
+  return written?.kind === 'scalar' ? String(written.value) : undefined;
+}
+
 /** The plan for a program. */
 export function planToJson(plan: Plan): unknown {
   return {
-    service: plan.service,
+    service: serviceName(plan),
     environment: plan.environment,
     files: plan.files,
     valid: plan.problems.length === 0,

@@ -3,22 +3,25 @@ import { toMermaid, toSvg } from '../kernel/draw-graph.js';
 import { Kernel } from '../kernel/kernel.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
 import { planToJson } from './format-plan.js';
+import { refuseUnreadable } from './refuse-unreadable.js';
 import { writeOutput } from './write-output.js';
 
 export const graph: Command = {
   name: 'graph',
   summary: 'draw the plugins, what they need, and in which order they start',
   usage: '[--svg] [--out <file>] [--config keelson.yaml] [--environment <name>] [--json]',
-  help: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw; or as an SVG picture. A dashed line
-leads from who may decorate a service to who provides it.
+  help: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw; or as an SVG picture. An arrow
+leads from a plugin to what it needs, a dotted one to the logger and the telemetry that watch it, a dashed one from who may
+decorate a service to who provides it; a dashed frame is an optional plugin. The picture has these words in it.
 
-Exit codes: 0 the plan holds, 1 it does not (what could be planned is drawn), 2 wrong usage.
+Exit codes: 0 the plan holds, 1 it does not (what could be planned is drawn, if the configuration can be read), 2 wrong usage.
 
   keelson graph
   keelson graph --svg --out plan.svg`,
   options: { ...configOptions, svg: { type: 'boolean' }, out: { type: 'string', short: 'o' } },
   async run(options, _positionals, terminal) {
     const plan = await Kernel.plan(kernelOptions(options, terminal));
+    refuseUnreadable([plan]);
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
     const json = () => JSON.stringify(planToJson(plan), undefined, 2);
     const text = options.json === true ? json() : options.svg === true ? toSvg(plan) : toMermaid(plan);

@@ -1,8 +1,8 @@
-import { formatProblem, type Problem } from '../config/problem.js';
-import { PlanError } from '../kernel/errors.js';
+import { formatProblem } from '../config/problem.js';
 import { Kernel } from '../kernel/kernel.js';
 import { serviceSchema } from '../kernel/service-schema.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
+import { problemsOf, refuseUnreadable } from './refuse-unreadable.js';
 import { writeOutput } from './write-output.js';
 
 export const schema: Command = {
@@ -24,10 +24,8 @@ out: its key takes anything then.`,
       Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) });
     const base = await plan();
     const plans = [base, ...(await Promise.all(base.config.environments.map(plan)))];
-    const problems = unique(plans.flatMap(plan => plan.problems));
-    const unreadable = problems.filter(isUnreadable);
-    if (unreadable.length > 0) throw new PlanError({ problems: unreadable }, 'Nothing was written.');
-    for (const problem of problems) {
+    refuseUnreadable(plans);
+    for (const problem of problemsOf(plans)) {
       if (problem.code.startsWith('PLUGIN_')) terminal.err(`left out: ${formatProblem(problem)}`);
     }
     const text = JSON.stringify(serviceSchema(plans.flatMap(plan => plan.plugins)), undefined, 2);
@@ -40,14 +38,3 @@ out: its key takes anything then.`,
     return exitCodes.clean;
   },
 };
-
-/** Environments share what stands in the common file. */
-function unique(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map(problem => [formatProblem(problem), problem])).values()];
-}
-
-/** Without its file there is nothing to write a schema for. A file that a value refers to is none of its business. */
-function isUnreadable({ code, path }: Problem): boolean {
-  const codes = ['CONFIG_FILE_MISSING', 'CONFIG_FILE_UNREADABLE', 'CONFIG_SYNTAX'];
-  return codes.includes(code) && path === undefined;
-}

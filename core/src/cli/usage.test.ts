@@ -137,3 +137,24 @@ describe('keelson schema', () => {
     expect(JSON.parse(out).properties).toHaveProperty('plugins');
   });
 });
+
+describe('keelson graph', () => {
+  test('of a configuration that cannot be read draws nothing and says why', async () => {
+    const { code, out, err } = await keelson({}, ['graph']).ended;
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain('CONFIG_FILE_MISSING');
+  });
+
+  test('says what its lines mean', async () => {
+    expect((await keelson(files, ['graph']).ended).out).toContain('%% solid line: needs');
+    expect((await keelson(files, ['graph', '--svg']).ended).out).toContain('>solid line: needs</text>');
+  });
+});
+
+test('check --json names the service that is written, and none where none is', async () => {
+  const nameOf = async (text: string) =>
+    JSON.parse((await keelson({ 'keelson.yaml': text }, ['check', '--json']).ended).out).service;
+  expect(await nameOf('service: shop\nshutdown: { drainMs: x }')).toBe('shop');
+  expect(await nameOf('a: [')).toBeUndefined();
+  expect(await nameOf('plugins: {}')).toBe('service');
+});

@@ -16,6 +16,9 @@ export interface ConfigFiles {
   readonly environments: readonly string[];
 }
 
+/** Where a configuration is looked for when none is named; the first that is there. */
+export const configFiles = ['keelson.yaml', 'keelson.yml', 'keelson.json', 'keelson.config.ts', 'keelson.config.js'];
+
 /** Reads the file and its overlay, or takes the object that stands for them. */
 export async function readFiles(request: ConfigRequest, findings: Findings): Promise<ConfigFiles> {
   if (typeof request.config !== 'string') {
@@ -37,21 +40,50 @@ export async function readFiles(request: ConfigRequest, findings: Findings): Pro
     layers.push(layer);
     if (layer.entries.size === 0) tellEmpty(path, index === 0, findings);
   }
+  for (const name of ignoredBeside(file)) findings.warn(ignored(name, file));
   return { files, layers, directory: dirname(file), environments };
+}
+
+/** Files that somebody may believe to be read: another of the names that are looked for, or `.yml` beside `.yaml`. */
+function ignoredBeside(file: string): string[] {
+  const name = basename(file);
+  const extension = extname(name);
+  const stem = basename(name, extension);
+  const twin = { '.yaml': '.yml', '.yml': '.yaml' }[extension];
+  // A module that was built stands beside its source.
+  const others = configFiles.includes(name) && !stem.endsWith('.config') ? configFiles : [];
+  return namesIn(dirname(file)).filter(
+    each =>
+      each !== name &&
+      (others.includes(each) || (twin !== undefined && each.startsWith(`${stem}.`) && each.endsWith(twin))),
+  );
+}
+
+function ignored(name: string, file: string): Problem {
+  const place = { file: displayPath(join(dirname(file), name)) };
+  return {
+    code: 'CONFIG_FILE_IGNORED',
+    message: `The file ${name} is not read: the configuration is ${basename(file)}, and its overlays end in ${extname(file)}.`,
+    origin: { from: 'file', place },
+    action: 'Rename it, move what it says, or take it away.',
+  };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
 }
 
 /** `production` for each `keelson.production.yaml` beside `keelson.yaml`. */
 function environmentsBeside(file: string): string[] {
   const extension = extname(file);
   const stem = `${basename(file, extension)}.`;
-  try {
-    return readdirSync(dirname(file))
-      .filter(name => name.startsWith(stem) && name.endsWith(extension) && name.length > stem.length + extension.length)
-      .map(name => name.slice(stem.length, -extension.length))
-      .sort();
-  } catch {
-    return [];
-  }
+  return namesIn(dirname(file))
+    .filter(name => name.startsWith(stem) && name.endsWith(extension) && name.length > stem.length + extension.length)
+    .map(name => name.slice(stem.length, -extension.length));
 }
 
 /** A file that was mounted empty must not become a service that does nothing; an overlay may have nothing to change. */

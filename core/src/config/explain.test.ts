@@ -83,3 +83,25 @@ test('what stands inside of a secret is one too, and so is a list of a lower lay
     'db.hosts []  (over.yaml:3:8, over [redacted] from base.yaml:3:8)',
   ]);
 });
+
+test('of a map that nothing is put into it is told what each entry would hold', async () => {
+  const policy = z.object({
+    attempts: z.int().default(8),
+    budget: z.object({ share: z.number().default(0.2) }).prefault({}),
+  });
+  const read = z.object({
+    policies: z.record(z.string(), policy).default({}),
+    names: z.record(z.string(), z.string()).default({}),
+  });
+  expect(await explained('{}', '{}', {}, read)).toEqual([
+    'db.policies {}  (default)',
+    'db.policies.<name>.attempts 8  (default)',
+    'db.policies.<name>.budget.share 0.2  (default)',
+    'db.names {}  (default)',
+  ]);
+  expect(await explained('policies: { slow: { attempts: 2 } }', '{}', {}, read)).toEqual([
+    'db.policies.slow.attempts 2  (base.yaml:1:31)',
+    'db.policies.slow.budget.share 0.2  (default)',
+    'db.names {}  (default)',
+  ]);
+});

@@ -46,10 +46,25 @@ function walk(spot: Spot, reader: ShapeReader): ExplainedValue[] {
       walk({ node: child(node, key), shape: below, path: joinPath(path, key), key, within }, reader),
     );
   }
-  if (node?.kind !== 'map') return [leaf(spot, reader)];
+  const each = node === undefined || isEmptyMap(node) ? ofEach(spot, within, reader) : [];
+  if (node === undefined || each.length > 0) return [leaf(spot, reader), ...each];
+  if (node.kind !== 'map') return [leaf(spot, reader)];
   return [...node.entries].flatMap(([key, entry]) =>
     walk({ node: entry.node, shape: reader.property(shape, key), path: joinPath(path, key), key, within }, reader),
   );
+}
+
+function isEmptyMap(node: ConfigNode): boolean {
+  return node.kind === 'map' && node.entries.size === 0;
+}
+
+/** Of a map that nothing has been put into: what each entry would hold, `retry.policies.<name>.maxAttempts`. */
+function ofEach({ shape, path }: Spot, within: boolean, reader: ShapeReader): ExplainedValue[] {
+  const entry = reader.alternatives(shape).find(part => typeof part.additionalProperties === 'object');
+  const below = entry === undefined ? {} : reader.property(entry, '<name>');
+  if ((reader.keys(below)?.size ?? 0) === 0) return [];
+  const spot = { node: undefined, shape: below, path: joinPath(path, '<name>'), key: '<name>', within };
+  return walk(spot, reader);
 }
 
 function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): ExplainedValue {

@@ -42,6 +42,7 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Sc
   const written = node.value;
   let secret = false;
   let unreadable = false;
+  const filledFrom: string[] = [];
   const value = written.replaceAll(reference, (whole: string, inside: string | undefined, end: string | undefined) => {
     if (whole === '$${') return '${';
     const filled = end === '}' ? lookUp(inside ?? '', sources) : malformed(whole);
@@ -53,10 +54,11 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Sc
       return '';
     }
     secret ||= filled.secret;
+    if (filled.variable !== undefined) filledFrom.push(filled.variable);
     if (filled.secret) keepSecret(filled.text);
     return filled.text;
   });
-  return { ...node, value, text: true, secret, unreadable, written };
+  return { ...node, value, text: true, secret, unreadable, written, filledFrom };
 }
 
 interface Failure {
@@ -66,7 +68,13 @@ interface Failure {
   readonly action: string;
 }
 
-type Filled = { readonly text: string; readonly secret: boolean } | { readonly failure: Failure };
+interface Found {
+  readonly text: string;
+  readonly secret: boolean;
+  readonly variable?: string;
+}
+
+type Filled = Found | { readonly failure: Failure };
 
 function lookUp(inside: string, sources: Sources): Filled {
   if (inside.startsWith('file:')) return readSecretFile(inside.slice('file:'.length), sources.directory);
@@ -74,7 +82,7 @@ function lookUp(inside: string, sources: Sources): Filled {
   if (!variableName.test(name)) return malformed(`\${${inside}}`);
   const value = sources.variables[name];
   const secret = looksSecret(name);
-  if (value !== undefined && value !== '') return { text: value, secret };
+  if (value !== undefined && value !== '') return { text: value, secret, variable: name };
   if (rest.length > 0) return { text: rest.join(':-'), secret: false };
   return { failure: missingVariable(name, value === '') };
 }

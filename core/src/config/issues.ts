@@ -55,13 +55,11 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
   const path = pathOf(issue, context);
   const node = closest(context.node, issue.path);
   const value = show(scalarOf(node), isSecret(node, shape, issue, context));
-  const said = issue.code === 'custom' ? ` ${issue.message}${/[.!?]$/.test(issue.message) ? '' : '.'}` : '';
   const options = shape.enum?.map(String) ?? [];
   const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, options) : undefined;
   return {
     code: 'CONFIG_VALUE_INVALID',
-    message:
-      node.kind === 'scalar' ? `${path} cannot be ${value}.${said}` : `${path} does not hold what it should.${said}`,
+    message: `${path} ${fault(node, value, issue)}.${sourceOf(node)}${ownWords(issue)}`,
     path,
     origin: node.origin,
     ...(node.kind === 'scalar' && { value }),
@@ -71,8 +69,28 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
   };
 }
 
+function fault(node: ConfigNode, value: string, issue: z.core.$ZodIssue): string {
+  if (node.kind === 'scalar') return `cannot be ${value}`;
+  if (issue.code !== 'invalid_type') return 'does not hold what it should';
+  return node.kind === 'list' ? 'is a list' : 'is a map of keys';
+}
+
+/** Its place is that of the reference; what is wrong stands elsewhere. */
+function sourceOf(node: ConfigNode): string {
+  const [first, ...others] = (node.kind === 'scalar' && node.filledFrom) || [];
+  if (first === undefined) return '';
+  return ` It comes from the variable${others.length === 0 ? '' : 's'} ${[first, ...others].join(', ')}.`;
+}
+
+/** What a rule of the plugin says itself. */
+function ownWords(issue: z.core.$ZodIssue): string {
+  return issue.code === 'custom' ? ` ${issue.message}${/[.!?]$/.test(issue.message) ? '' : '.'}` : '';
+}
+
 function allowed(shape: Shape, issue: z.core.$ZodIssue, context: IssueContext): { allowed?: string } {
   const words = context.reader.describe(shape);
+  if (issue.code === 'invalid_format' && !issue.message.startsWith('Invalid'))
+    return { allowed: lowerFirst(issue.message) };
   if (words === undefined) return issue.code === 'custom' ? {} : { allowed: lowerFirst(issue.message) };
   return { allowed: words + unitHint(String(issue.path.at(-1) ?? '')) };
 }

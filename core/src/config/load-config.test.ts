@@ -173,7 +173,67 @@ describe('a reference in a value', () => {
   });
 });
 
+describe('a setting of the kernel', () => {
+  test('such as the name of the service says what it may be', async () => {
+    const { findings } = await load({ 'keelson.yaml': { service: 'My Orders' } });
+    expect(findings.problems).toMatchObject([
+      {
+        path: 'service',
+        value: '"My Orders"',
+        allowed: 'letters, digits, dots, dashes and underscores, beginning with a letter or digit',
+      },
+    ]);
+    expect(await codesOf({ 'keelson.yaml': { service: 'My-Orders_2.x' } })).toEqual([]);
+  });
+
+  test('that is filled in from a variable names the variable when it is wrong, and only then', async () => {
+    const files = { 'keelson.yaml': `startup: { timeoutMs: "\${WAIT:-soon}" }` };
+    const wrong = await load(files, { variables: { WAIT: 'later' } });
+    expect(wrong.findings.problems[0]?.message).toBe(
+      'startup.timeoutMs cannot be "later". It comes from the variable WAIT.',
+    );
+    expect((await load(files)).findings.problems[0]?.message).toBe('startup.timeoutMs cannot be "soon".');
+  });
+
+  test('that leaves a stop no time for work is warned of', async () => {
+    const warned = async (shutdown: object) => (await load({ 'keelson.yaml': { shutdown } })).findings.warnings;
+    expect(await warned({ noticeMs: '5s', budgetMs: '100ms' })).toMatchObject([
+      { code: 'CONFIG_BUDGET_SHORT', path: 'shutdown.budgetMs', origin: { from: 'file' } },
+    ]);
+    expect(await warned({ noticeMs: '23s' })).toMatchObject([{ code: 'CONFIG_BUDGET_SHORT' }]);
+    expect(await warned({ noticeMs: '5s' })).toEqual([]);
+  });
+});
+
 describe('a file that is wrong', () => {
+  test('names a key that stands twice, and a second document', async () => {
+    const twice = await load({ 'keelson.yaml': 'plugins:\n  a: { use: x }\n  a: { use: y }\n' });
+    expect(twice.findings.problems[0]?.message).toBe('The key a stands twice in one map.');
+    const two = await load({ 'keelson.yaml': 'service: a\n---\nservice: b\n' });
+    expect(two.findings.problems).toMatchObject([
+      { code: 'CONFIG_SYNTAX', message: 'The file holds more than one document; `---` begins the second.' },
+    ]);
+  });
+
+  test('or is not read because another one is, is warned of', async () => {
+    const files = {
+      'keelson.yaml': { service: 'a' },
+      'keelson.yml': { service: 'b' },
+      'keelson.json': { service: 'c' },
+      'keelson.production.yml': { service: 'd' },
+      'keelson.staging.yaml': { service: 'e' },
+      'keelson.schema.json': {},
+    };
+    const { findings } = await load(files);
+    expect(findings.warnings.map(({ code, message }) => `${code} ${message.split(' is ')[0]}`)).toEqual([
+      'CONFIG_FILE_IGNORED The file keelson.json',
+      'CONFIG_FILE_IGNORED The file keelson.production.yml',
+      'CONFIG_FILE_IGNORED The file keelson.yml',
+    ]);
+    const { 'keelson.yaml': base, 'keelson.staging.yaml': overlay } = files;
+    expect((await load({ 'keelson.yaml': base, 'keelson.staging.yaml': overlay })).findings.warnings).toEqual([]);
+  });
+
   test('every fault of the YAML is told with line and column and what to do', async () => {
     const { findings } = await load({ 'keelson.yaml': 'plugins:\n  a: { use: @scope/x }\n  b: 1\n  b: 2\n' });
     expect(

@@ -2,7 +2,7 @@ import { readFiles } from './config-files.js';
 import { interpolate } from './interpolate.js';
 import { mergeLayers } from './merge.js';
 import { nearest } from './nearest.js';
-import { child, type MapNode, mapNode, nodeOf } from './node.js';
+import { child, closest, type MapNode, mapNode, nodeOf } from './node.js';
 import type { Origin } from './place.js';
 import { Findings } from './problem.js';
 import { plain, readValues, without } from './read-values.js';
@@ -92,7 +92,21 @@ async function readSettings(node: MapNode, findings: Findings): Promise<{ settin
     variable: path => variableFor(String(path[0]), path.slice(1)),
     findings,
   });
+  if (result.value !== undefined) warnOfShortBudget(result.value, result.node, findings);
   return { settings: result.value ?? settingsSchema.parse({}), node: result.node };
+}
+
+/** A stop that has no time for what it is told to do drops the work that is under way. */
+function warnOfShortBudget({ shutdown }: Settings, node: MapNode, findings: Findings): void {
+  const { noticeMs, flushMs, budgetMs } = shutdown;
+  if (noticeMs + flushMs < budgetMs) return;
+  findings.warn({
+    code: 'CONFIG_BUDGET_SHORT',
+    message: `shutdown.budgetMs is ${budgetMs}, but noticeMs (${noticeMs}) and flushMs (${flushMs}) alone take that long: nothing is left to end the work that is under way.`,
+    path: 'shutdown.budgetMs',
+    origin: closest(node, ['shutdown', 'budgetMs']).origin,
+    action: 'Raise budgetMs (and the grace period of the platform above it), or lower noticeMs.',
+  });
 }
 
 async function readEntries(merged: MapNode, sources: Parameters<typeof interpolate>[2]): Promise<ConfigEntry[]> {

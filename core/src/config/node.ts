@@ -20,6 +20,8 @@ export interface ScalarNode extends Located {
   readonly secret?: boolean;
   /** As written, before `${...}` was filled in. */
   readonly written?: string;
+  /** The variables whose values stand in it: `PORT`. */
+  readonly filledFrom?: readonly string[];
   /** True when it could not be read; the reason has been reported. */
   readonly unreadable?: boolean;
 }

@@ -157,6 +157,23 @@ describe('problems', () => {
     expect(problems[2]?.action).toContain('KEELSON_X__c');
   });
 
+  test('say which kind of thing was given where another belongs', async () => {
+    const schema = z.object({ a: z.int(), b: z.object({ c: z.int() }), d: z.string() }).partial();
+    const { problems } = await read(schema, { a: { x: 1 }, b: [1], d: ['x'] });
+    expect(problems.map(({ message, allowed }) => [message, allowed])).toEqual([
+      ['plugins.x.a is a map of keys.', 'a whole number'],
+      ['plugins.x.b is a list.', 'a map of keys'],
+      ['plugins.x.d is a list.', 'text'],
+    ]);
+  });
+
+  test('name the pattern that a text has to match, or the words of the plugin for it', async () => {
+    const code = z.string().regex(/^[A-Z]{3}$/);
+    const named = z.string().regex(/^[A-Z]{3}$/, 'three capitals');
+    const { problems } = await read(z.object({ code, named }), { code: 'x', named: 'x' });
+    expect(problems.map(({ allowed }) => allowed)).toEqual(['text that matches ^[A-Z]{3}$', 'three capitals']);
+  });
+
   test('never hold a secret: by the schema, by the name of the key, or inside of a URL', async () => {
     const schema = z.object({
       key: z.string().min(99).meta({ secret: true }).optional(),

@@ -7,7 +7,10 @@ const timeout = (description: string, standard: number, maximum = 3_600_000) =>
 export const settingsSchema = z.object({
   service: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9._-]*$/i)
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+      'letters, digits, dots, dashes and underscores, beginning with a letter or digit',
+    )
     .default('service')
     .describe('The name of the service in logs, traces and reports.'),
   startup: z

@@ -23,6 +23,7 @@ export interface Shape {
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
   readonly minLength?: number;
+  readonly pattern?: string;
   /** `meta({ secret: true })`: never shown. */
   readonly secret?: boolean;
   /** `meta({ formerly: ['oldName'] })`: names it had, which keep working with a warning. */
@@ -67,15 +68,16 @@ export class ShapeReader {
     return parts.flatMap(part => this.alternatives(part)).map(part => ({ ...withoutParts(target), ...part }));
   }
 
-  /** The keys a map may have here; undefined when any key will do. */
+  /** The keys a map may have here; undefined when any key will do, or when no map belongs here at all. */
   keys(shape: Shape): ReadonlyMap<string, Shape> | undefined {
     const found = new Map<string, Shape>();
-    for (const part of this.alternatives(shape)) {
+    const maps = this.alternatives(shape).filter(takesMap);
+    for (const part of maps) {
       const open = part.additionalProperties !== undefined && part.additionalProperties !== false;
       if (open || (part.type === undefined && part.properties === undefined)) return undefined;
       for (const [key, value] of Object.entries(part.properties ?? {})) found.set(key, value);
     }
-    return found;
+    return maps.length === 0 ? undefined : found;
   }
 
   /** The shape under `key`; `{}` (anything) when the map is open and says nothing of it. */
@@ -123,6 +125,10 @@ export class ShapeReader {
   }
 }
 
+function takesMap({ type, properties }: Shape): boolean {
+  return properties !== undefined || type === undefined || type === 'object' || type.includes('object');
+}
+
 function withoutParts(shape: Shape): Shape {
   const { anyOf: _any, oneOf: _one, allOf: _all, ...rest } = shape;
   return rest;
@@ -160,6 +166,7 @@ function describeText(shape: Shape): string {
   if (shape.format === 'uri') return 'a URL';
   if (shape.format !== undefined)
     return `text in the form of ${/^[aeiou]/.test(shape.format) ? 'an' : 'a'} ${shape.format}`;
+  if (shape.pattern !== undefined) return `text that matches ${shape.pattern}`;
   return shape.minLength !== undefined && shape.minLength > 0 ? 'text that is not empty' : 'text';
 }
 

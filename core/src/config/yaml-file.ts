@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLParseError,
+} from 'yaml';
 import { type ConfigNode, type MapEntry, type MapNode, mapNode, type Scalar } from './node.js';
 import type { Origin } from './place.js';
 import type { Findings } from './problem.js';
@@ -56,12 +66,8 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
   }
 
   for (const error of document.errors) {
-    findings.problem({
-      code: 'CONFIG_SYNTAX',
-      message: `The file is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${sentence(error.message)}`,
-      origin: at(error.pos[0]),
-      action: advice(error.code, error.message),
-    });
+    const problem = { code: 'CONFIG_SYNTAX', origin: at(error.pos[0]), action: advice(error.code, error.message) };
+    findings.problem({ ...problem, message: faultOf(error, text, file) });
   }
   if (document.errors.length > 0) return undefined;
   if (document.contents === null) return mapNode(at(undefined));
@@ -104,6 +110,13 @@ function offsetOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
 }
 
+function faultOf({ code, message, pos }: YAMLParseError, text: string, file: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'The file holds more than one document; `---` begins the second.';
+  const key = /^[\w./-]{1,60}(?=\s*:)/.exec(text.slice(pos[0]))?.[0];
+  if (code === 'DUPLICATE_KEY') return `The key ${key ?? 'at this place'} stands twice in one map.`;
+  return `The file is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${sentence(message)}`;
+}
+
 function sentence(message: string): string {
   // What the parser did not expect may be a part of a secret.
   const first = (message.split('\n')[0] ?? message).replace(/(token in [\w ]+): .*$/, '$1');
@@ -113,6 +126,8 @@ function sentence(message: string): string {
 function advice(code: string, message: string): string {
   if (message.includes('reserved character')) return 'Put the value in quotes: "@scope/name".';
   if (code === 'DUPLICATE_KEY') return 'Keep one of the two.';
+  if (code === 'MULTIPLE_DOCS')
+    return 'Keep one; the other may be the overlay of an environment, in a file of its own.';
   if (code === 'TAB_AS_INDENT') return 'Indent with spaces.';
   return 'Look at the indentation, the quotes and the colons around this line.';
 }

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Clock } from '../clock.js';
 import type { ConfigEntry } from '../config/load-config.js';
@@ -50,6 +50,10 @@ export function findCandidate(
 function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Candidate | undefined {
   if (!existsSync(file)) {
     findings.problem(missingFile(entry, file));
+    return undefined;
+  }
+  if (!/\.[cm]?[jt]s$/.test(file)) {
+    findings.problem(noModule(entry, file));
     return undefined;
   }
   const load = () => importDefault<Plugin>(pathToFileURL(file));
@@ -157,6 +161,21 @@ function missingFile(entry: ConfigEntry, file: string): Problem {
   };
 }
 
+function noModule(entry: ConfigEntry, file: string): Problem {
+  const inside = siblings(join(file, 'index.js')).find(name => /^index\.[cm]?[jt]s$/.test(name));
+  const isFolder = statSync(file).isDirectory();
+  return {
+    code: 'PLUGIN_INVALID',
+    message: `${displayPath(file)} is ${isFolder ? 'a folder' : 'no module'}, so that it cannot be a plugin.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    ...(entry.use !== undefined && { value: entry.use }),
+    allowed: 'a file that ends in .js or .ts (also .mjs, .cjs, .mts, .cts), or a package',
+    ...(isFolder && inside !== undefined && { nearest: `${entry.use?.replace(/\/$/, '')}/${inside}` }),
+    action: 'Name the module whose default export is the plugin.',
+  };
+}
+
 function siblings(file: string): string[] {
   try {
     return readdirSync(dirname(file));
@@ -178,7 +197,7 @@ export async function readManifest(
   const place = { path: `plugins.${entry.key}.use`, origin: entry.origin };
   try {
     const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
-    const manifest = await runWithin({ clock, timeoutMs, work: candidate.manifest, onTimeout, heeds: false });
+    const manifest = await runWithin({ clock, timeoutMs, work: candidate.manifest, onTimeout, partingMs: 0 });
     const faults = checkManifest(manifest);
     if (faults.length === 0) return manifest;
     findings.problem({

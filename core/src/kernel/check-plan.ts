@@ -38,7 +38,9 @@ export function checkPlan(
       ...checkCapabilities(plugin, plugins, blind),
     );
   }
-  findings.problems.push(...checkProviders(plugins), ...checkCycles(plugins));
+  // Of one that stands under the wrong key nobody knows what it was to provide.
+  const placed = plugins.filter(plugin => checkSlot(plugin).length === 0);
+  findings.problems.push(...checkProviders(placed), ...checkCycles(plugins));
 }
 
 function at(plugin: PlannedPlugin): Pick<Problem, 'path' | 'origin'> {
@@ -201,9 +203,9 @@ function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
       .map((key, index) => `${cycle[index]} ${needs.get(cycle[index] ?? '')?.get(key)} (${key})`);
     return {
       code: 'PLAN_CYCLE',
-      message: `Plugins need each other: ${cycle.join(' -> ')}.`,
+      message: `Plugins need each other: ${cycle.join(' -> ')}; ${steps.join('; ')}.`,
       ...(first && at(first)),
-      allowed: `${steps.join('; ')}: an order in which each comes after what it needs`,
+      allowed: 'needs that lead back to no plugin, so that each can start after what it needs',
       action: 'Take one of these needs away, or move what both need into a plugin of its own.',
     };
   });

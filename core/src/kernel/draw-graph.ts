@@ -4,7 +4,7 @@ import type { Plan, PlannedPlugin } from './plan.js';
 /** The plan as a Mermaid flowchart: an arrow from each plugin to those it needs and to those it may wrap. */
 export function toMermaid(plan: Plan): string {
   const ids = new Map(plan.plugins.map((plugin, index) => [plugin.key, `p${index}`]));
-  const lines = ['flowchart BT'];
+  const lines = ['flowchart BT', ...legend.map(line => `  %% ${line}`)];
   plan.levels.forEach((level, index) => {
     lines.push(`  subgraph level${index}["level ${index + 1}"]`);
     for (const plugin of level) {
@@ -24,6 +24,15 @@ export function toMermaid(plan: Plan): string {
   return lines.join('\n');
 }
 
+const legend = [
+  'solid line: needs',
+  'dotted line: is watched through (logger, telemetry)',
+  'dashed line: may decorate',
+  'dashed frame: optional',
+];
+const ofPicture = ['blue: fills a slot', 'yellow: a plugin of the service'];
+const legendLine = 14;
+
 const box = { width: 210, height: 52, gapX: 36, gapY: 58, margin: 28 };
 
 /** The same, drawn: the first level at the bottom, needs as lines, dashed where everyone has them. */
@@ -31,6 +40,8 @@ export function toSvg(plan: Plan): string {
   const widest = Math.max(1, ...plan.levels.map(level => level.length));
   const width = 2 * box.margin + widest * box.width + (widest - 1) * box.gapX;
   const height = 2 * box.margin + plan.levels.length * (box.height + box.gapY) - box.gapY + 24;
+  const words = [...legend, ...ofPicture];
+  const whole = height + words.length * legendLine;
   const places = new Map<string, { x: number; y: number }>();
   plan.levels.forEach((level, row) => {
     const rowWidth = level.length * box.width + (level.length - 1) * box.gapX;
@@ -41,7 +52,7 @@ export function toSvg(plan: Plan): string {
   });
   const title = `${plan.service}${plan.environment === undefined ? '' : ` (${plan.environment})`}`;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${whole}" width="${width}" height="${whole}" font-family="system-ui, sans-serif">`,
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
     `<text x="${box.margin}" y="22" font-size="15" font-weight="600" fill="#1f2933">${escapeXml(title)}</text>`,
     ...edges(plan).map(([plugin, need, reason]) => drawEdge(places.get(plugin.key), places.get(need), reason)),
@@ -49,6 +60,10 @@ export function toSvg(plan: Plan): string {
       drawDecoration(places.get(decorator), places.get(decorated), `${decorator} decorates ${decorated}`),
     ),
     ...plan.plugins.map(plugin => drawBox(plugin, places.get(plugin.key))),
+    ...words.map(
+      (line, index) =>
+        `<text x="${box.margin}" y="${height + index * legendLine}" font-size="10" fill="#52606d">${escapeXml(line)}</text>`,
+    ),
     '</svg>',
   ].join('\n');
 }

@@ -66,8 +66,13 @@ describe('the order of a start', () => {
       a: definePlugin({ name: 'a', provides: [Book], requires: [Store] }),
       b: definePlugin({ name: 'b', provides: [Store], optional: [Book] }),
     });
-    expect(problems).toMatchObject([{ code: 'PLAN_CYCLE', message: 'Plugins need each other: a -> b -> a.' }]);
-    expect(problems[0]?.allowed).toContain('a requires test/Store (b); b uses test/Book (a)');
+    expect(problems).toMatchObject([
+      {
+        code: 'PLAN_CYCLE',
+        message: 'Plugins need each other: a -> b -> a; a requires test/Store (b); b uses test/Book (a).',
+      },
+    ]);
+    expect(problems[0]?.allowed).toBe('needs that lead back to no plugin, so that each can start after what it needs');
   });
 });
 
@@ -85,7 +90,7 @@ describe('a plan is refused when', () => {
   test('a plugin requires what it provides itself', async () => {
     const self = definePlugin({ name: 'a', provides: [Book], requires: [Book] });
     expect((await planOf({ a: self })).problems).toMatchObject([
-      { code: 'PLAN_CYCLE', message: 'Plugins need each other: a -> a.' },
+      { code: 'PLAN_CYCLE', message: expect.stringContaining('Plugins need each other: a -> a;') },
     ]);
   });
 
@@ -131,6 +136,11 @@ describe('a plan is refused when', () => {
     expect(await problemsOf({ logger: definePlugin({ name: 'x', slot: 'logger' }) })).toEqual([
       'PLAN_TOKEN_NOT_PROVIDED',
     ]);
+  });
+
+  test('a plugin stands under another slot than its own: no more is said of what it provides there', async () => {
+    const log = definePlugin({ name: 'x', slot: 'logger', provides: [Logger] });
+    expect(await problemsOf({ logger: log, metrics: log })).toEqual(['PLAN_SLOT_MISMATCH']);
   });
 
   test('the plugin was made for another contract', async () => {
@@ -296,6 +306,18 @@ describe('finding a plugin', () => {
     const folder = service({ 'keelson.yaml': { plugins: { a: { use: './ordrs.js' } } }, 'orders.js': '' });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
     expect(problems).toMatchObject([{ code: 'PLUGIN_FILE_MISSING', nearest: 'orders.js' }]);
+  });
+
+  test('what is no module is told as such, a folder with the file in it', async () => {
+    const folder = service({
+      'keelson.yaml': { plugins: { a: { use: './package.json' }, b: { use: './mail' } } },
+      'mail/index.js': '',
+    });
+    const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
+    expect(problems.map(({ code, message, nearest }) => [code, message.replace(/^.*\//, ''), nearest])).toEqual([
+      ['PLUGIN_INVALID', 'package.json is no module, so that it cannot be a plugin.', undefined],
+      ['PLUGIN_INVALID', 'mail is a folder, so that it cannot be a plugin.', './mail/index.js'],
+    ]);
   });
 
   test('only the manifests of the chosen packages are imported for a plan', async () => {

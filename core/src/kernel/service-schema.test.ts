@@ -28,4 +28,19 @@ describe('the schema for editors', () => {
     expect(taken.filter(text => !takes(text))).toEqual([]);
     expect(refused.filter(takes)).toEqual([]);
   });
+
+  test('knows every key, so that an editor marks a slip: in the settings, in a plugin, and in one of several', async () => {
+    const other = definePlugin({ name: 'other', config: z.object({ speed: z.int() }).partial() });
+    const plans = [{ limits }, { limits: other }].map(plugins => Kernel.plan({ config: {}, plugins, variables: {} }));
+    const drafts = (await Promise.all(plans)).map((plan, index) =>
+      plan.plugins.map(plugin => ({ ...plugin, use: `code:${index}` })),
+    );
+    const one = serviceSchema(drafts[0] ?? []).properties;
+    const several = serviceSchema(drafts.flat()).properties?.plugins?.properties?.limits;
+    for (const key of ['startup', 'shutdown', 'control'])
+      expect(one?.[key]).toMatchObject({ additionalProperties: false });
+    expect(one?.plugins?.properties?.limits).toMatchObject({ additionalProperties: false });
+    expect(several).toMatchObject({ additionalProperties: false, properties: { use: {}, waitMs: {}, speed: {} } });
+    expect(one?.plugins?.additionalProperties).toMatchObject({ additionalProperties: true });
+  });
 });

@@ -21,7 +21,11 @@ export function serviceSchema(plugins: readonly PlannedPlugin[]): Shape {
         type: 'object',
         description: 'The plugins of the service by key: a slot, a slot and a name (database/reporting), or a name.',
         properties: Object.fromEntries(properties),
-        additionalProperties: { ...withReferences(shapeOf(entrySchema)), required: ['use'] },
+        additionalProperties: {
+          ...withReferences(shapeOf(entrySchema)),
+          additionalProperties: true,
+          required: ['use'],
+        },
       },
     },
     additionalProperties: false,
@@ -36,9 +40,12 @@ function entryShape(candidates: readonly PlannedPlugin[]): object {
   if (first !== undefined && shapes.length === 1) {
     return { ...first.shape, properties: { ...entry.properties, ...first.shape.properties }, required: [] };
   }
+  const anyKey = shapes.flatMap(({ shape }) => Object.keys(shape.properties ?? {})).map(key => [key, {}] as const);
+  const use = { ...entry.properties?.use, examples: variants.map(each => each.use) };
   return {
     type: 'object',
-    properties: { ...entry.properties, use: { ...entry.properties?.use, examples: variants.map(({ use }) => use) } },
+    properties: { ...Object.fromEntries(anyKey), ...entry.properties, use },
+    additionalProperties: false,
     allOf: shapes.map(({ plugin, shape }) => ({
       if: { properties: { use: { const: plugin.use } }, required: ['use'] },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -61,7 +68,8 @@ function withReferences(shape: Shape, key = ''): Shape {
   const { required: _required, $schema: _schema, ...rest } = shape as Shape & { $schema?: string };
   if (rest.properties !== undefined) {
     const properties = Object.entries(rest.properties).map(([name, below]) => [name, withReferences(below, name)]);
-    return { ...rest, properties: Object.fromEntries(properties) };
+    // As the kernel reads it: a key that nobody knows is refused.
+    return { additionalProperties: false, ...rest, properties: Object.fromEntries(properties) };
   }
   const types = typeof rest.type === 'string' ? [rest.type] : (rest.type ?? []);
   const isNumber = types.some(type => type === 'number' || type === 'integer');
