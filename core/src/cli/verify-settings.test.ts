@@ -29,7 +29,7 @@ test('--set gives values that the schema reads, and the suite that the plugin br
 
 test('--set without a value is refused: CLI_VALUES_INVALID', async () => {
   const { code, err } = await keelson(files, ['verify', './mail.js', '--set', 'url']).ended;
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(err).toContain('CLI_VALUES_INVALID');
   expect(err).toContain('Write it as --set key=value');
 });
