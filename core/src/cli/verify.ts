@@ -136,7 +136,7 @@ async function load<T>(name: string, url: URL): Promise<T> {
       timeoutMs,
       work: () => importDefault<T>(url),
       onTimeout,
-      heeds: false,
+      partingMs: 0,
     });
   } catch (error) {
     throw new KeelsonError({

@@ -79,6 +79,11 @@ export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): 
   });
 }
 
+/** Whether a hook is told that its time is over, and can say what it waits for. */
+export function heedsSignal(hook: string): boolean {
+  return !['import', 'instrument', 'register', 'deactivation'].includes(hook);
+}
+
 /** A hook that ran out of its time. `last` is what it threw when it was told. */
 export function hookTimedOut(
   plugin: string,
@@ -89,19 +94,27 @@ export function hookTimedOut(
 ): KeelsonError {
   const starting = ['import', 'instrument', 'register', 'start', 'ready'].includes(hook);
   const stopping = ['drain', 'stop', 'deactivation'].includes(hook);
-  const waited = waitsFor === undefined ? '' : `; it was waiting for ${waitsFor}`;
+  const canSay = heedsSignal(hook);
+  const silent = canSay ? '; it did not say what it waits for' : '';
+  const waited = waitsFor === undefined ? silent : `; it was waiting for ${waitsFor}`;
   const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
   return new KeelsonError({
     code: starting ? 'KERNEL_START_TIMEOUT' : stopping ? 'KERNEL_STOP_TIMEOUT' : 'KERNEL_HOOK_TIMEOUT',
     message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,
-    hint: stopping
-      ? 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.'
-      : hook === 'inspect'
-        ? 'It must tell what it knows already: look at what it waits for.'
-        : `Look at what it waits for, or set plugins.${plugin}.startTimeoutMs.`,
+    hint: `${advice(plugin, hook, stopping)}${waitsFor === undefined && canSay ? ` ${howToSay(hook)}` : ''}`,
     facts: { plugin, hook, timeoutMs, ...(waitsFor !== undefined && { waitsFor }) },
     cause: last,
   });
+}
+
+function advice(plugin: string, hook: string, stopping: boolean): string {
+  if (stopping) return 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.';
+  if (hook === 'inspect') return 'It must tell what it knows already, and wait for nothing.';
+  return `Look at what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
+}
+
+function howToSay(hook: string): string {
+  return `A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`;
 }
 
 export function notBound({ key, use }: PlannedPlugin, tokens: readonly string[]): KeelsonError {

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeelsonError } from '../errors/keelson-error.js';
+import { Logger, silentLogger } from '../slots/logger.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Book, boot, failing, Store, telling } from './boot.fixture.js';
 import { Kernel } from './kernel.js';
@@ -160,5 +161,60 @@ describe('a stop', () => {
     const stopped = kernel.stop();
     await clock.advance(10_300);
     expect(await stopped).toMatchObject({ outcome: 'budget-exceeded', plugins: [{ key: 'x', outcome: 'timed-out' }] });
+  });
+
+  test.each([10, 100, 2_000])(
+    'is over within its budget when hooks hang, however small flushMs is: %i ms',
+    async flushMs => {
+      const clock = new FakeClock();
+      const plugins = {
+        logger: {
+          name: 'logger',
+          slot: 'logger',
+          provides: [Logger],
+          register: ({ bind }: { bind: (token: typeof Logger) => { toConstantValue(value: unknown): unknown } }) =>
+            void bind(Logger).toConstantValue({ ...silentLogger, flush: never }),
+        },
+        x: { name: 'x', drain: never, stop: never },
+      };
+      const overrides = { shutdown: { budgetMs: 5_000, drainMs: 5_000, flushMs } };
+      const kernel = await boot({ clock, plugins: plugins as never, overrides });
+      let over = false;
+      const stopped = kernel.stop().then(report => {
+        over = true;
+        return report;
+      });
+      await clock.advance(5_000);
+      expect(over).toBe(true);
+      expect((await stopped).durationMs).toBeLessThanOrEqual(5_000);
+    },
+  );
+});
+
+describe('a hook that hangs', () => {
+  test.each(['start', 'ready'] as const)(
+    'in %s and did not say what it waits for is told so, and how it can',
+    async hook => {
+      const clock = new FakeClock();
+      const failed = failing({ clock, plugins: { x: { name: 'x', startTimeoutMs: 1_000, [hook]: never } } });
+      await clock.advance(1_300);
+      const { cause, hint } = await failed;
+      expect((cause as Error).message).toBe(
+        `x did not finish its ${hook} within 1000 ms; it did not say what it waits for.`,
+      );
+      expect(hint).toBe(
+        `Look at what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
+      );
+    },
+  );
+
+  test('is named while the start is slow, with what is known of it', async () => {
+    const clock = new FakeClock();
+    const told: string[] = [];
+    const plugins = { x: { name: 'x', startTimeoutMs: 8_000, start: never } };
+    const failed = failing({ clock, plugins, onSlowStart: message => told.push(message) });
+    await clock.advance(9_000);
+    await failed;
+    expect(told).toEqual(['Still starting after 5 s: x (does not say what its start waits for).']);
   });
 });

@@ -9,12 +9,14 @@ export interface RunWithin<T> {
   readonly work: (signal: AbortSignal) => T | Promise<T>;
   /** What to throw when the time is over; `last` is what the work threw once it was told, when it did so at once. */
   readonly onTimeout: (last: unknown) => Error;
-  /** Whether the work is given the signal at all; one that is not has no last word. Default true. */
-  readonly heeds?: boolean;
+  /**
+   * How long work that was told to give up may take to say why it had not finished, on top of its time; 0 for work that is
+   * not told. Default 250.
+   */
+  readonly partingMs?: number | undefined;
 }
 
-/** How long work that was told to give up may take to say why it had not finished. */
-const partingMs = 250;
+export const standardPartingMs = 250;
 
 /**
  * Runs work, but waits no longer than its time. Work that does not heed its signal goes on unattended; what it throws
@@ -26,7 +28,7 @@ export async function runWithin<T>({
   cancel,
   work,
   onTimeout,
-  heeds = true,
+  partingMs = standardPartingMs,
 }: RunWithin<T>): Promise<T> {
   cancel?.throwIfAborted();
   const over = Symbol('over');
@@ -37,7 +39,7 @@ export async function runWithin<T>({
   try {
     const ended = await Promise.race([running.then(value => ({ value })), aborted(signal)]);
     if (ended !== undefined) return ended.value;
-    const last = heeds ? await parting(running, clock, Math.min(partingMs, timeoutMs)) : undefined;
+    const last = partingMs > 0 ? await parting(running, clock, Math.min(partingMs, timeoutMs)) : undefined;
     throw time.signal.aborted ? onTimeout(last) : cancel?.reason;
   } finally {
     timer.cancel();

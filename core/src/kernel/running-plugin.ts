@@ -8,7 +8,7 @@ import type { ServiceToken } from '../token.js';
 import { type BindingRegistry, PluginBindings } from './bindings.js';
 import type { Blocking } from './blocking.js';
 import { serviceName } from './decorations.js';
-import { hookTimedOut, notBound } from './errors.js';
+import { heedsSignal, hookTimedOut, notBound } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';
 import { checkLifetimes } from './lifetimes.js';
 import type { PlannedPlugin } from './plan.js';
@@ -54,8 +54,7 @@ export class RunningPlugin {
   #begun = false;
   #letIn = false;
   #leftOut = false;
-  #busy = false;
-  #busySince = 0;
+  #busy: { readonly step: StartStep; readonly since: number } | undefined;
   #waitsFor: string | undefined;
 
   /** `early` is the same plugin, imported and instrumented before the plan was complete. */
@@ -88,9 +87,11 @@ export class RunningPlugin {
     return this.#failure?.error;
   }
 
-  /** Whether one of its steps is under way, for how long, and what it says that it waits for. */
-  get busy(): false | { readonly forMs: number; readonly waitsFor: string | undefined } {
-    return this.#busy && { forMs: this.#surroundings.clock.now() - this.#busySince, waitsFor: this.#waitsFor };
+  /** The step that is under way, for how long, and what it says that it waits for. */
+  get busy(): false | { readonly step: StartStep; readonly forMs: number; readonly waitsFor: string | undefined } {
+    if (this.#busy === undefined) return false;
+    const { step, since } = this.#busy;
+    return { step, forMs: this.#surroundings.clock.now() - since, waitsFor: this.#waitsFor };
   }
 
   /** Whether this start is about others alone, or that is not decided yet. */
@@ -198,15 +199,15 @@ export class RunningPlugin {
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */
-  async drain(timeoutMs: number): Promise<void> {
-    if (this.#letIn) await this.#hook('drain', timeoutMs);
+  async drain(timeoutMs: number, partingMs: number): Promise<void> {
+    if (this.#letIn) await this.#hook('drain', timeoutMs, undefined, partingMs);
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when no stop is owed. */
-  async stop(timeoutMs: number): Promise<void> {
+  async stop(timeoutMs: number, partingMs?: number): Promise<void> {
     if (!this.#begun) return;
     this.#begun = false;
-    await this.#hook('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs));
+    await this.#hook('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs), undefined, partingMs);
   }
 
   /**
@@ -256,15 +257,14 @@ export class RunningPlugin {
   async #step(step: StartStep, work: () => void | Promise<void>): Promise<void> {
     const { clock, blocking } = this.#surroundings;
     const from = clock.now();
-    this.#busy = true;
-    this.#busySince = from;
+    this.#busy = { step, since: from };
     try {
       await work();
     } catch (error) {
       this.#failure = { step, error };
       this.#outcome = isKeelsonError(error, 'KERNEL_START_CANCELLED') ? 'cancelled' : 'failed';
     } finally {
-      this.#busy = false;
+      this.#busy = undefined;
       this.#waitsFor = undefined;
       const to = clock.now();
       this.#times[step] += to - from;
@@ -286,9 +286,11 @@ export class RunningPlugin {
     hook: 'ready' | 'reconfigure' | 'drain' | 'stop',
     timeoutMs: number,
     cancel?: AbortSignal,
+    partingMs?: number,
   ): Promise<void> {
     if (this.#plugin?.[hook] === undefined) return cancel?.throwIfAborted();
-    await this.#within(hook, timeoutMs, cancel, signal => this.#plugin?.[hook]?.(this.#runContext(signal)));
+    const work = (signal: AbortSignal) => this.#plugin?.[hook]?.(this.#runContext(signal));
+    await this.#within(hook, timeoutMs, cancel, work, partingMs);
   }
 
   #within<T>(
@@ -296,12 +298,13 @@ export class RunningPlugin {
     timeoutMs: number,
     cancel: AbortSignal | undefined,
     work: (signal: AbortSignal) => T | Promise<T>,
+    partingMs?: number,
   ): Promise<T> {
     const onTimeout = (last: unknown) => hookTimedOut(this.key, hook, timeoutMs, this.#waitsFor, last);
-    const heeds = !['import', 'instrument', 'register', 'deactivation'].includes(hook);
+    const heeds = heedsSignal(hook);
     const { clock, blocking } = this.#surroundings;
     const watched = (signal: AbortSignal) => blocking.watch(this.key, () => work(signal));
-    return runWithin({ clock, timeoutMs, cancel, work: watched, onTimeout, heeds });
+    return runWithin({ clock, timeoutMs, cancel, work: watched, onTimeout, partingMs: heeds ? partingMs : 0 });
   }
 
   get #provided() {

@@ -6,7 +6,7 @@ import { isKeelsonError } from '../errors/keelson-error.js';
 import { Logger } from '../slots/logger.js';
 import { Telemetry } from '../slots/telemetry.js';
 import type { PluginStopReport, StopReport } from './report.js';
-import { runWithin } from './run-within.js';
+import { runWithin, standardPartingMs } from './run-within.js';
 import type { RunningPlugin } from './running-plugin.js';
 
 export interface Shutdown {
@@ -38,7 +38,10 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
       const tally = tallies.get(plugin);
       return tally !== undefined && which.includes(plugin) ? work(plugin, tally) : undefined;
     });
-  const stop = (plugin: RunningPlugin, tally: Tally) => tally.stop(clock, () => plugin.stop(deadline.remainingMs()));
+  // What a hung hook may still say comes out of the time for flushing: there must be some left.
+  const partingMs = Math.min(standardPartingMs, settings.flushMs / 2);
+  const stop = (plugin: RunningPlugin, tally: Tally) =>
+    tally.stop(clock, () => plugin.stop(deadline.remainingMs(), partingMs));
 
   const noticeMs = await timed(clock, async () => {
     const pauseMs = shutdown.serving ? Math.min(settings.noticeMs, deadline.remainingMs()) : 0;
@@ -48,14 +51,14 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
     const drained = deadline.within(settings.drainMs);
     // All at once: whoever lets work in must not wait for those who do it.
     await Promise.all(
-      [...tallies].map(([plugin, tally]) => tally.drain(clock, () => plugin.drain(drained.remainingMs()))),
+      [...tallies].map(([plugin, tally]) => tally.drain(clock, () => plugin.drain(drained.remainingMs(), partingMs))),
     );
   });
   const others = shutdown.plugins.filter(plugin => !keepers.has(plugin));
   const stopMs = await timed(clock, () => each(stop, others));
   const flushMs = await timed(clock, async () => {
     tellErrors(shutdown.container, [...tallies.values()]);
-    await flush(shutdown.container, clock, settings.flushMs);
+    await flush(shutdown.container, clock, Math.min(settings.flushMs, budget.remainingMs()));
     await each(stop, [...keepers]);
   });
   // After all of them, because until now a late line or a late look-up must still find its service.
@@ -106,7 +109,7 @@ function tellErrors(container: Container, tallies: readonly Tally[]): void {
 
 async function flush(container: Container, clock: Clock, timeoutMs: number): Promise<void> {
   const within = (work: () => Promise<unknown>) =>
-    runWithin({ clock, timeoutMs, work, onTimeout: () => new Error('flush') }).catch(() => undefined);
+    runWithin({ clock, timeoutMs, work, onTimeout: () => new Error('flush'), partingMs: 0 }).catch(() => undefined);
   const telemetry = container.isBound(Telemetry) ? container.get(Telemetry) : undefined;
   const logger = container.isBound(Logger) ? container.get(Logger) : undefined;
   await Promise.all([within(async () => telemetry?.flush(timeoutMs)), within(async () => logger?.flush())]);
