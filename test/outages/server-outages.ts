@@ -1,15 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { type Account, countRefused, refusedUnits } from './account.js';
+import { type Account, countRefused } from './account.js';
+import { expectOnlyThoseInDoubt, expectOnlyThoseUnderWay } from './expectations.js';
 import { answersAgain, type Measure, type Outage } from './outage.js';
 import { poolMax, type Stage } from './stage.js';
-
-/** A session in the middle of its transaction may be refused; a unit is run again, and who came after waited. */
-function expectOnlyThoseUnderWay(account: Account): void {
-  expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(poolMax);
-  expect(refusedUnits(account)).toEqual([]);
-}
 
 function expectRefusals(account: Account): void {
   expect(countRefused(account), 'requests refused').toBeGreaterThan(0);
@@ -51,7 +46,7 @@ export const serverOutages: readonly Outage[] = [
       await server.restart('immediate');
       return [performance.now()];
     },
-    expect: expectOnlyThoseUnderWay,
+    expect: expectOnlyThoseInDoubt,
   },
   {
     name: 'kill -9 of a backend',
@@ -66,7 +61,7 @@ export const serverOutages: readonly Outage[] = [
       await eventually(() => recoveries() > before, { that: 'the server to recover', timeoutMs: 30_000 });
       return [await answersAgain(stage)];
     },
-    expect: expectOnlyThoseUnderWay,
+    expect: expectOnlyThoseInDoubt,
   },
   {
     name: 'kill -9 of the postmaster',
@@ -76,7 +71,7 @@ export const serverOutages: readonly Outage[] = [
       await server.start();
       return [performance.now()];
     },
-    expect: expectOnlyThoseUnderWay,
+    expect: expectOnlyThoseInDoubt,
   },
   {
     name: 'stopped, for less than the deadline',

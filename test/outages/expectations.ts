@@ -1,0 +1,19 @@
+import { expect } from 'vitest';
+import { type Account, countRefused, refusedUnits } from './account.js';
+import { poolMax } from './stage.js';
+
+/** A session in the middle of its transaction may be refused; a unit is run again, and who came after waited. */
+export function expectOnlyThoseUnderWay(account: Account): void {
+  expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(poolMax);
+  expect(refusedUnits(account)).toEqual([]);
+}
+
+/**
+ * As above, but for commits that only the server knew of that has crashed: what it says of them afterwards cannot be
+ * believed (docs/adr/0002), and so their callers are told that it is not known.
+ */
+export function expectOnlyThoseInDoubt(account: Account): void {
+  expect(countRefused(account), 'requests refused').toBeLessThanOrEqual(poolMax);
+  const codes = refusedUnits(account).map(({ code }) => code);
+  expect(new Set([...codes, 'DATABASE_AMBIGUOUS_COMMIT'])).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
+}
