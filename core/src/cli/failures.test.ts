@@ -21,6 +21,15 @@ test.each([
   expect(JSON.parse(run.out).error).toMatchObject({ code, message: expect.stringContaining(why) });
 });
 
+test.each([
+  ['./gone.js', 'Correct the path.'],
+  ['@keelson/retry-opposum', 'Correct the path. Write @keelson/retry-opossum.'],
+  ['@keelson/health', 'Correct the path. Run: npm install @keelson/health'],
+])('keelson verify %s, which is not there, never tells to install what may be misspelled', async (plugin, hint) => {
+  const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
+  expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
+});
+
 test('keelson verify tells one reason for many broken promises once', async () => {
   const deaf = `import { Logger } from '@keelson/core';
 const quiet = { isEnabled: () => true, child: () => quiet, flush: async () => {} };
@@ -87,4 +96,25 @@ export default definePlugin({ name: 'mail', config: z.object({ pin: hidden, host
     expect(out + err).not.toContain('Hidden-47');
   }
   expect((await keelson(service, ['start']).ended).err).toContain('mail: refused [redacted] and [redacted]');
+});
+
+test('an optional plugin that failed is named with its code once, by the start, by status and by the stop', async () => {
+  const service = {
+    'keelson.yaml': {
+      plugins: { opt: { use: './opt.js', optional: true }, coded: { use: './coded.js', optional: true } },
+    },
+    'opt.js': `export default { name: 'opt', start() { throw new Error('no license'); } };`,
+    'coded.js': `import { KeelsonError } from '@keelson/core';
+export default { name: 'coded', start() { throw new KeelsonError({ code: 'LICENSE_GONE', message: 'It is gone.' }); } };`,
+  };
+  const run = keelson(service, ['start']);
+  await run.until('no license');
+  const { out } = await run.also(['status']).ended;
+  run.child.kill('SIGTERM');
+  const { err } = await run.ended;
+  expect(err).toMatch(/opt +\d+ ms {2}failed: no license {2}\(optional/);
+  expect(err).toMatch(/coded +\d+ ms {2}LICENSE_GONE {2}It is gone\. {2}\(optional/);
+  expect(out).toMatch(/^ {2}opt {2}\.\/opt\.js {2}failed.* {2}no license$/m);
+  expect(out).toMatch(/^ {2}coded {2}\.\/coded\.js {2}failed.* {2}LICENSE_GONE: It is gone\.$/m);
+  expect(out).not.toContain('failed: no license');
 });

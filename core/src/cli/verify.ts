@@ -6,7 +6,8 @@ import { nodeOf } from '../config/node.js';
 import { formatError } from '../errors/format-error.js';
 import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import { standardStartTimeoutMs } from '../kernel/candidate.js';
-import { findPackage, findPackageAt, importDefault, isPath } from '../kernel/package-entry.js';
+import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../kernel/package-entry.js';
+import { installAdvice } from '../kernel/package-names.js';
 import { runWithin } from '../kernel/run-within.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
@@ -185,9 +186,10 @@ function parseValues(text: Options[string]): Record<string, unknown> {
 }
 
 function notFound(name: string): KeelsonError {
+  const advice = isPackageName(name) ? ` ${installAdvice(name, process.cwd()).action}` : '';
   return new KeelsonError({
     code: 'PLUGIN_NOT_INSTALLED',
     message: `There is no file, folder or installed package ${name}.`,
-    hint: `Correct the path, or run: npm install ${name}`,
+    hint: `Correct the path.${advice}`,
   });
 }

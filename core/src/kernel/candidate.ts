@@ -9,7 +9,7 @@ import type { Findings, Problem } from '../config/problem.js';
 import { checkManifest } from '../plugin/check-manifest.js';
 import type { Plugin, PluginManifest } from '../plugin/plugin.js';
 import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
-import { declaredPackages, meantPackage, ownPlugins } from './package-names.js';
+import { installAdvice } from './package-names.js';
 import { runWithin } from './run-within.js';
 
 /** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
@@ -125,15 +125,6 @@ function notInstalled(entry: ConfigEntry, name: string, directory: string): Prob
     allowed: 'a package, a path that begins with ./, or none',
     action: 'Correct it.',
   };
-}
-
-/** Who follows advice to install a misspelled name may run what a stranger has put there. */
-function installAdvice(name: string, directory: string): Pick<Problem, 'nearest' | 'action'> {
-  if (declaredPackages(directory).includes(name)) return { action: 'It is in package.json; run: npm install' };
-  if (ownPlugins.includes(name)) return { action: `Run: npm install ${name}` };
-  const meant = meantPackage(name, directory);
-  if (meant !== undefined) return { nearest: meant, action: `Write ${meant}.` };
-  return { action: 'Look whether that is its name, then add it to the dependencies in package.json and install it.' };
 }
 
 function pathWithoutDot(entry: ConfigEntry, name: string): Problem {

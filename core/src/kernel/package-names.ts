@@ -29,7 +29,7 @@ export function runtimeDependencies(directory: string): string[] {
 }
 
 /** Everything that its `package.json` names: what `npm install` brings without anybody naming it again. */
-export function declaredPackages(directory: string): string[] {
+function declaredPackages(directory: string): string[] {
   return [...runtimeDependencies(directory), ...Object.keys(packageFileOf(directory).devDependencies ?? {})];
 }
 
@@ -37,12 +37,21 @@ export function declaredPackages(directory: string): string[] {
  * The package that a name nobody knows was probably meant to be: one the service depends on, one of ours, or an installed
  * plugin. A package of the wrong name may be somebody's trap, so nothing is guessed that could not be told apart.
  */
-export function meantPackage(given: string, directory: string): string | undefined {
+function meantPackage(given: string, directory: string): string | undefined {
   const known = [...declaredPackages(directory), ...ownPlugins];
   const isPlugin = (name: string) => slipOf(given, [name]) !== undefined && hasManifest(name, directory);
   return (
     slipOf(given, known) ?? withoutScope(given, known) ?? slipOf(given, installedNames(directory).filter(isPlugin))
   );
+}
+
+/** What to do about a package that is not installed. Who follows advice to install a misspelled name may run what a stranger has put there. */
+export function installAdvice(name: string, directory: string): { readonly nearest?: string; readonly action: string } {
+  if (declaredPackages(directory).includes(name)) return { action: 'It is in package.json; run: npm install' };
+  if (ownPlugins.includes(name)) return { action: `Run: npm install ${name}` };
+  const meant = meantPackage(name, directory);
+  if (meant !== undefined) return { nearest: meant, action: `Write ${meant}.` };
+  return { action: 'Look whether that is its name, then add it to the dependencies in package.json and install it.' };
 }
 
 /** Names of packages are long: a third of their letters would be another package. */
