@@ -65,7 +65,7 @@ function sign(status: 'pass' | 'warn' | 'fail'): string {
 function formatPlugin({ key, use, version, outcome, start, error, facts, operations }: PluginStatus): string[] {
   const head = `  ${key}  ${use}${version === undefined ? '' : ` ${version}`}`;
   const not = formatOutcome(outcome, start);
-  const why = error === undefined ? '' : `  ${error.code ?? 'failed'}: ${error.message}`;
+  const why = error === undefined ? '' : `  ${error.code === undefined ? '' : `${error.code}: `}${error.message}`;
   const told = facts === undefined ? [] : stringify(facts, { lineWidth: 0 }).trimEnd().split('\n');
   const names = operations.map(({ name }) => name).join(', ');
   return [

@@ -1,4 +1,4 @@
-import { firstLine, type StopReport } from './report.js';
+import { codeAndLine, type StopReport } from './report.js';
 
 /** One line when all went well; otherwise one more for each plugin that did not stop as it should. */
 export function formatStopReport({ service, reason, outcome, durationMs, plugins }: StopReport): string {
@@ -7,7 +7,7 @@ export function formatStopReport({ service, reason, outcome, durationMs, plugins
   ];
   const lines = [`${service} ${how} in ${Math.round(durationMs)} ms (${reason})`];
   for (const plugin of plugins) {
-    for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${firstLine(error)}`);
+    for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${codeAndLine(error)}`);
   }
   return lines.join('\n');
 }

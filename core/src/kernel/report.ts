@@ -111,7 +111,7 @@ function describeOutcome({ outcome, use, decorates, error, optional }: PluginSta
     case 'started':
       return `${use}${decorates === undefined ? '' : `  decorates ${decorates.join(', ')}`}`;
     case 'failed':
-      return `${codeAndLine(error)}${optional ? '  (optional: tried again in the background)' : ''}`;
+      return `${knownCode(error) === undefined ? 'failed: ' : ''}${codeAndLine(error)}${optional ? '  (optional: tried again in the background)' : ''}`;
     default:
       return outcome;
   }

@@ -10,7 +10,7 @@ import { PlanError, StartError, startCancelled, startTooLong } from './errors.js
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import { LifecycleControl } from './lifecycle.js';
 import { makePlan, type Plan, type PlannedPlugin } from './plan.js';
-import { type BootReport, errorCode, firstLine } from './report.js';
+import { type BootReport, codeAndLine } from './report.js';
 import { RunningPlugin, type Surroundings } from './running-plugin.js';
 import { ServiceContainer } from './service-container.js';
 import { shutDown } from './shutdown.js';
@@ -207,8 +207,8 @@ async function unlessCancelled(plan: Promise<Plan>, signal: AbortSignal | undefi
   }
 }
 
-/** `{ database: 'DATABASE_CONNECT_FAILED The database refused the password.' }` */
+/** `{ database: 'DATABASE_CONNECT_FAILED  The database refused the password.' }` */
 function failedOf(running: readonly RunningPlugin[]): Record<string, string> {
   const failed = running.filter(plugin => plugin.outcome === 'failed');
-  return Object.fromEntries(failed.map(({ key, error }) => [key, `${errorCode(error)} ${firstLine(error)}`]));
+  return Object.fromEntries(failed.map(({ key, error }) => [key, codeAndLine(error)]));
 }
