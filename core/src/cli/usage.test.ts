@@ -101,6 +101,18 @@ describe('explain --json', () => {
   });
 });
 
+test('explain of a map that nothing is put into says what it is, and what each entry would hold', async () => {
+  const policies = {
+    'keelson.yaml': 'plugins: { a: { use: ./a.js } }',
+    'a.js': `import { z } from 'zod';
+      const policy = z.object({ attempts: z.int().default(8) });
+      export default { name: 'a', config: z.object({ policies: z.record(z.string(), policy).default({}).describe('By name.') }) };`,
+  };
+  const { out } = await keelson(policies, ['explain', 'a.policies']).ended;
+  expect(out).toContain('a.policies = {}  (default)\n  By name.\n');
+  expect(out).toContain('\n  a.policies.<name>.attempts  8  (default)\n');
+});
+
 test('explain of a slot that nothing fills says so', async () => {
   const { code, out } = await keelson(files, ['explain', 'metrics']).ended;
   expect([code, out]).toEqual([0, 'metrics: silent metrics  (nothing is configured)\n']);

@@ -6,6 +6,7 @@ import { merge } from './merge.js';
 import type { MapNode } from './node.js';
 import { Findings } from './problem.js';
 import { readValues } from './read-values.js';
+import { shapeOf } from './shape.js';
 import { parseYaml } from './yaml-file.js';
 
 const schema = z.object({
@@ -103,5 +104,14 @@ test('of a map that nothing is put into it is told what each entry would hold', 
     'db.policies.slow.attempts 2  (base.yaml:1:31)',
     'db.policies.slow.budget.share 0.2  (default)',
     'db.names {}  (default)',
+  ]);
+});
+
+test('what is allowed is told with the units that the key takes', () => {
+  const shape = shapeOf(z.object({ waitMs: z.int(), bodyBytes: z.int(), most: z.int() }));
+  expect(explainValues(undefined, shape, 'x').map(({ allowed }) => allowed)).toEqual([
+    'a whole number (milliseconds, or 500ms, 5s, 2m, 1h)',
+    'a whole number (bytes, or 512kb, 10mb, 1gb, where a kb is 1024 bytes)',
+    'a whole number',
   ]);
 });

@@ -1,3 +1,4 @@
+import { unitHint } from './coerce.js';
 import { looksSecret } from './interpolate.js';
 import { masked, maskUrl } from './mask.js';
 import { type ConfigNode, child, type MapNode, type ScalarNode } from './node.js';
@@ -79,7 +80,7 @@ function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): Ex
     ...(node?.kind === 'scalar' && writtenOf(node, secret || holdsSecret(node))),
     over: beneath(node, unmarked),
     ...(shape.description !== undefined && { description: shape.description }),
-    ...(allowed !== undefined && { allowed }),
+    ...(allowed !== undefined && { allowed: allowed + unitHint(key) }),
     reloadable: shape.reloadable === true,
   };
 }

@@ -344,7 +344,14 @@ describe('a variable that is nearly one of ours', () => {
   });
 
   test('is told from the variables of others', async () => {
-    const others = { KEELSON_ENV: 'x', KEELSON_PORT: '1', KEELSON_HOME: '/', NODE_ENV: 'x', PATH: '/' };
+    const others = {
+      KEELSON_ENV: 'x',
+      KEELSON_PORT: '1',
+      KEELSON_HOME: '/',
+      KEELSON_SERVICE_NAME: 'x',
+      NODE_ENV: 'x',
+      PATH: '/',
+    };
     const kubernetes = { KEELSON_DATABASE_PORT: 'tcp://10.0.0.1:80', KEELSON_DATABASE_SERVICE_HOST: '10.0.0.1' };
     expect(await warnings({ ...others, ...kubernetes })).toEqual([]);
   });

@@ -22,16 +22,18 @@ export function variableLayer(
 ): MapNode {
   const plugins = child(base, 'plugins');
   const configured = plugins?.kind === 'map' ? [...plugins.entries.keys()] : [];
+  // A plain setting such as the name of the service has nothing below it.
+  const groups = settings.filter(setting => setting !== 'service');
   const root = new Branch();
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined) continue;
-    warnOfSlip(name, value, [...configured, ...slots, ...settings], findings);
+    warnOfSlip(name, value, [...configured, ...slots, ...groups], findings);
     if (!name.startsWith(prefix)) continue;
     const [head = '', ...rest] = name.slice(prefix.length).split('__');
     if (rest.length === 0) continue;
     const path = headPath(head, configured, slots, settings);
     if (path === undefined || rest.some(part => part === '')) {
-      findings.problem(unknownVariable(name, head, configured, slots, settings));
+      findings.problem(unknownVariable(name, head, [...configured, ...groups], slots));
       continue;
     }
     root.put([...path, ...rest], value, { from: 'variable', name }, base);
@@ -53,21 +55,13 @@ function headPath(
   return setting === undefined ? undefined : [setting];
 }
 
-function unknownVariable(
-  name: string,
-  head: string,
-  configured: readonly string[],
-  slots: readonly string[],
-  settings: readonly string[],
-): Problem {
-  // A plain setting such as the name of the service has nothing below it.
-  const groups = settings.filter(setting => setting !== 'service');
-  const meant = nearest(head, [...configured, ...groups, ...slots]);
+function unknownVariable(name: string, head: string, known: readonly string[], slots: readonly string[]): Problem {
+  const meant = nearest(head, [...known, ...slots]);
   return {
     code: 'CONFIG_VARIABLE_UNKNOWN',
-    message: `The variable ${name} sets nothing: no plugin is configured under that name.`,
+    message: `The variable ${name} sets nothing: no plugin is configured under that name, and no setting is called so.`,
     origin: { from: 'variable', name },
-    allowed: [...configured, ...groups].map(variableHead).join(', '),
+    allowed: known.map(variableHead).join(', '),
     ...(meant !== undefined && { nearest: variableHead(meant) }),
     action: 'Correct its name, or unset it.',
   };
