@@ -41,6 +41,7 @@ describe('a command line that is wrong', () => {
     [['new', 'plugin', 'A B'], 'CLI_NAME_INVALID', '"A B"'],
     [['explain', 'a', 'b'], 'CLI_USAGE_INVALID', 'One key at a time'],
     [['verify'], 'CLI_USAGE_INVALID', 'which plugin'],
+    [['verify', 'a', 'b'], 'CLI_USAGE_INVALID', 'One plugin at a time'],
   ] as const)('%j: exit code 2, and the reason as JSON too', async (words, code, message) => {
     const plain = await told(...words);
     expect(plain).toMatchObject({ code: 2, out: '' });

@@ -35,8 +35,9 @@ Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin,
     verbose: { type: 'boolean' },
   },
   positionals: true,
-  async run(options, [name], terminal) {
+  async run(options, [name, ...others], terminal) {
     if (name === undefined) throw wrongUsage('Say which plugin: a package or a ./path.');
+    if (others.length > 0) throw wrongUsage(`One plugin at a time; nothing is done with ${others.join(', ')}.`);
     const { plugin, manifest } = await loadPlugin(name);
     const faults = checkManifest(plugin);
     if (faults.length > 0) throw noPlugin(name, faults);

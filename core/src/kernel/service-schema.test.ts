@@ -6,7 +6,17 @@ import { serviceSchema } from './service-schema.js';
 
 const limits = definePlugin({
   name: 'limits',
-  config: z.object({ waitMs: z.int(), bodyBytes: z.int(), most: z.int(), fast: z.boolean() }).partial(),
+  config: z
+    .object({
+      waitMs: z.int(),
+      bodyBytes: z.int(),
+      most: z.int(),
+      fast: z.boolean(),
+      level: z.enum(['low', 'high']),
+      code: z.string().regex(/^[A-Z]{3}$/),
+      link: z.url(),
+    })
+    .partial(),
 });
 
 async function textsFor(key: string) {
@@ -23,6 +33,9 @@ describe('the schema for editors', () => {
     ['bodyBytes', ['10mb', '512 KiB', '1g', '3b', `\${BODY}`], ['10 gigs', '5s', '1tb', '5foo']],
     ['most', [`\${MOST}`], ['5s', '10mb', '12abc']],
     ['fast', [`\${FAST:-true}`], ['12abc', '5s', 'yes']],
+    ['level', [`\${LEVEL:-low}`], ['lo']],
+    ['code', [`\${CODE}`, 'ABC'], ['abc']],
+    ['link', [`\${LINK}`], ['']],
   ])('takes as text for %s what the kernel takes', async (key, taken, refused) => {
     const takes = await textsFor(key);
     expect(taken.filter(text => !takes(text))).toEqual([]);

@@ -73,7 +73,8 @@ function withReferences(shape: Shape, key = ''): Shape {
   }
   const types = typeof rest.type === 'string' ? [rest.type] : (rest.type ?? []);
   const isNumber = types.some(type => type === 'number' || type === 'integer');
-  if (!isNumber && !types.includes('boolean')) return rest;
+  const isChecked = [rest.enum, rest.pattern, rest.format].some(rule => rule !== undefined);
+  if (!isNumber && !isChecked && !types.includes('boolean')) return rest;
   const { description, default: standard, ...value } = rest;
   const pattern = isNumber ? unitPattern(key) : undefined;
   const measured = pattern === undefined ? [] : [{ type: 'string', pattern, description: 'With its unit.' }];
