@@ -22,14 +22,14 @@ async function startOf(config: string, more: { signal?: AbortSignal } = {}): Pro
   );
 }
 
-const entry = (use: string) => ({ service: 'test', plugins: { x: { use, startTimeoutMs: 300 } } });
+const entry = (use: string) => ({ service: 'test', plugins: { x: { use, startTimeoutMs: 1_000 } } });
 
 describe('a module that never finishes its own import', () => {
   test('is a problem of the plan when the plan needs it, and names the plugin', async () => {
     const folder = service({ 'keelson.yaml': entry('./x.js'), 'x.js': hangingModule });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
     expect(problems).toMatchObject([{ code: 'PLUGIN_IMPORT_FAILED', path: 'plugins.x.use' }]);
-    expect(problems[0]?.message).toContain('./x.js could not be imported: it did not finish within 300 ms.');
+    expect(problems[0]?.message).toContain('./x.js could not be imported: it did not finish within 1000 ms.');
   });
 
   test('fails the start when the plan was made without it', async () => {
@@ -37,7 +37,7 @@ describe('a module that never finishes its own import', () => {
     const folder = service({ 'keelson.yaml': entry('@acme/x'), ...files });
     expect(await startOf(folder.config)).toMatchObject({
       code: 'KERNEL_START_FAILED',
-      cause: { code: 'KERNEL_START_TIMEOUT', message: 'x did not finish its import within 300 ms.' },
+      cause: { code: 'KERNEL_START_TIMEOUT', message: 'x did not finish its import within 1000 ms.' },
     });
   });
 

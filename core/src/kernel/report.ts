@@ -164,5 +164,5 @@ function knownCode(error: unknown): string | undefined {
 /** The first line of what was thrown, without secrets. */
 export function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return maskText(text.split('\n')[0] ?? '');
+  return maskText(text).split('\n')[0] ?? '';
 }

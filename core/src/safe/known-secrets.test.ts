@@ -28,6 +28,14 @@ test('one that JSON writes otherwise is known in that form too', () => {
   expect(withoutKnownSecrets(JSON.stringify({ text: 'two\nlines "quoted"' }))).toBe('{"text":"[redacted]"}');
 });
 
+test('one that stands in a URL as such is known there too, whatever it is made of', () => {
+  keepSecret('s3cret/with spaces');
+  keepSecret('half-a-pair-\ud800');
+  expect(withoutKnownSecrets('GET /?key=s3cret%2Fwith%20spaces&x=half-a-pair-\ud800')).toBe(
+    'GET /?key=[redacted]&x=[redacted]',
+  );
+});
+
 test('what is short or a plain word is left alone: it stands in too many places', () => {
   for (const word of ['abc-123', 'postgres', '']) keepSecret(word);
   expect(withoutKnownSecrets('postgres abc-123')).toBe('postgres abc-123');

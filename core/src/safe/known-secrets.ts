@@ -17,8 +17,7 @@ export function keepSecret(text: string): void {
   const before = known.size;
   for (const part of [text, text.trim(), ...passwordsOf(text)]) {
     if (part.length < shortest || plainWord.test(part)) continue;
-    known.add(part);
-    known.add(JSON.stringify(part).slice(1, -1));
+    for (const written of [part, JSON.stringify(part).slice(1, -1), inUrl(part)]) known.add(written);
   }
   if (known.size === before) return;
   const longestFirst = [...known].sort((a, b) => b.length - a.length);
@@ -32,6 +31,10 @@ export function knowsSecrets(): boolean {
 
 export function withoutKnownSecrets(text: string): string {
   return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, redacted);
+}
+
+function inUrl(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
 }
 
 function escaped(text: string): string {
