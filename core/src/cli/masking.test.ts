@@ -46,6 +46,10 @@ test.each([
   expect(text).not.toContain('hunter2');
 });
 
+test('what has been said without its secrets is not said again', async () => {
+  expect(await printed('start: fail', ['start'])).not.toContain('because:');
+});
+
 test('a module that throws while it is imported is told without its secrets', async () => {
   for (const command of [['check'], ['check', '--json'], ['start'], ['verify', './x.js']]) {
     const text = await printed('', command, 'fail();');

@@ -29,10 +29,10 @@ function* describe(error: unknown): Generator<string> {
   if (hint !== undefined) yield `  -> ${hint}`;
 }
 
+/** Masked already here: what has been said is compared. */
 function messageOf(error: unknown): string {
-  if (isKeelsonError(error)) return error.message;
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? error.name : error.message;
+  if (!(error instanceof Error) && !isKeelsonError(error)) return maskText(String(error));
+  return error.message === '' ? error.name : maskText(error.message);
 }
 
 function* stacks(error: unknown): Generator<string> {
