@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Blocking } from './blocking.js';
-import { Book, book, boot } from './boot.fixture.js';
+import { Book, book, boot, failing } from './boot.fixture.js';
 import { Kernel } from './kernel.js';
 import { oneByOne } from './one-by-one.js';
 import { formatBootReport, type PluginStartReport } from './report.js';
@@ -41,6 +41,22 @@ test('a hook that blocks the process is found, and those who only waited behind 
       '└── block    3000 ms  code:block  blocks the process for 3000 ms',
     ].join('\n'),
   );
+});
+
+test('a start that fails says who was kept from going on, and by whom', async () => {
+  const clock = new WorkClock();
+  const plugins = {
+    late: {
+      name: 'late',
+      start: async () => {
+        await Promise.resolve();
+        throw new Error('too late');
+      },
+    },
+    block: { name: 'block', start: () => clock.work(3_000) },
+  };
+  const { message } = await failing({ plugins, clock });
+  expect(message).toContain('  late: too late (in start, after 3000 ms, 3000 of them behind block)');
 });
 
 test('a service that blocks while it is made counts for the one that provides it', async () => {

@@ -1,7 +1,7 @@
 import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
 import type { Plan, PlannedPlugin } from './plan.js';
-import { type BootReport, codeAndLine, firstLine, type PluginStartReport } from './report.js';
+import { type BootReport, behindOthers, codeAndLine, firstLine, type PluginStartReport } from './report.js';
 
 /** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
 export class PlanError extends KeelsonError {
@@ -46,18 +46,14 @@ function count(failed: number, { plugins, durationMs }: BootReport, reason: unkn
   return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
 }
 
-/** ` (in start, after 31 ms)` */
-function whenOf({ failedIn, importMs, registerMs, startMs, readyMs }: PluginStartReport): string {
+/** ` (in start, after 3005 ms, 3000 of them behind block)` */
+function whenOf(plugin: PluginStartReport): string {
+  const { failedIn, importMs, registerMs, startMs, readyMs } = plugin;
   if (failedIn === undefined) return '';
   const ms = { import: importMs, register: registerMs, start: startMs, ready: readyMs }[failedIn];
-  return ` (in ${failedIn}, after ${Math.round(ms)} ms)`;
-}
-
-function hintOf(errors: readonly unknown[]): string {
-  const hints = errors
-    .map(error => (isKeelsonError(error) ? error.hint : undefined))
-    .filter(hint => hint !== undefined);
-  return hints[0] ?? 'Look at the cause.';
+  const { ms: behindMs, keys } = behindOthers(plugin);
+  const waited = keys.length === 0 ? '' : `, ${Math.round(behindMs)} of them behind ${keys.join(', ')}`;
+  return ` (in ${failedIn}, after ${Math.round(ms)} ms${waited})`;
 }
 
 /** Somebody asked the start to end; what had started was stopped again. */

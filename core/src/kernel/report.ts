@@ -117,13 +117,18 @@ function describeOutcome({ outcome, use, decorates, error, optional }: PluginSta
   }
 }
 
-/** `  blocks the process for 2999 ms`, or `  and 2999 ms behind block, which blocks the process`. */
-function describeBlocking({ blockedMs, behind }: PluginStartReport): string {
+/** `  blocks the process for 2999 ms`, or `  (and 2999 ms behind block)`. */
+function describeBlocking(plugin: PluginStartReport): string {
+  const { blockedMs } = plugin;
   const own = blockedMs < noticeableMs ? '' : `  blocks the process for ${Math.round(blockedMs)} ms`;
+  const { ms, keys } = behindOthers(plugin);
+  return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
+}
+
+/** Behind whom it has waited for so long that it is worth a word. */
+export function behindOthers({ behind }: PluginStartReport): { readonly ms: number; readonly keys: readonly string[] } {
   const others = Object.entries(behind).filter(([, ms]) => ms >= noticeableMs);
-  if (others.length === 0) return own;
-  const ms = others.reduce((sum, [, each]) => sum + each, 0);
-  return `${own}  (and ${Math.round(ms)} ms behind ${others.map(([key]) => key).join(', ')})`;
+  return { ms: others.reduce((sum, [, ms]) => sum + ms, 0), keys: others.map(([key]) => key) };
 }
 
 /** A report that `JSON.stringify` can write: every error described, without secrets. */
