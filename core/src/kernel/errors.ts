@@ -56,6 +56,13 @@ function whenOf(plugin: PluginStartReport): string {
   return ` (in ${failedIn}, after ${Math.round(ms)} ms${waited})`;
 }
 
+function hintOf(errors: readonly unknown[]): string {
+  const hints = errors
+    .map(error => (isKeelsonError(error) ? error.hint : undefined))
+    .filter(hint => hint !== undefined);
+  return hints[0] ?? 'Look at the cause.';
+}
+
 /** Somebody asked the start to end; what had started was stopped again. */
 export function startCancelled(reason: string, report?: BootReport): KeelsonError {
   return new KeelsonError({
