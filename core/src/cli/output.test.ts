@@ -50,6 +50,31 @@ describe('what a command prints', () => {
   });
 });
 
+test('a signal that comes while the last lines of a service are written does not change how it ends', async () => {
+  const talkative = `export default { name: 'talkative', stop() { process.stdout.write('word '.repeat(2_000_000)); } };`;
+  const folder = serviceFolder({
+    'keelson.yaml': { plugins: { talkative: { use: './talkative.js' } } },
+    'talkative.js': talkative,
+  });
+  onTestFinished(() => folder[Symbol.dispose]());
+  const env = { PATH: process.env.PATH, TMPDIR: folder.directory };
+  // Nobody reads its standard output, so it waits for that before it ends.
+  const child = spawn(process.execPath, [bin, 'start'], {
+    cwd: folder.directory,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  const until = async (text: string) => {
+    while (!said.includes(text)) said += (await once(child.stderr, 'data')).toString();
+  };
+  await until('ready in');
+  child.kill('SIGTERM');
+  await until('stopped in');
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
 describe('a drain', () => {
   test('is over when everything is taken', async () => {
     const stream = new PassThrough();

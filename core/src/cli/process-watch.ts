@@ -11,6 +11,8 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const;
  * the same request.
  */
 const sameRequestMs = 300;
+/** Who asks while the last lines are written asks for what is done: it must not change how the process ends. */
+const tooLate = () => {};
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
@@ -56,6 +58,7 @@ export class ProcessWatch {
 
   end(): void {
     clearInterval(this.#pulse);
+    for (const signal of [...stopSignals, 'SIGHUP'] as const) process.on(signal, tooLate);
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     for (const crash of crashes) process.off(crash, this.#onCrash);
     process.off('SIGHUP', this.#onReload);
