@@ -1,4 +1,6 @@
+import { Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService, DatabaseSession } from '@keelson/database';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.js';
 import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
@@ -234,6 +236,33 @@ describe('a session at its deadline', () => {
     await eventually(() => expect(session.signal.aborted).toBe(true));
     await session.commit();
     expect({ told, state: session.state }).toEqual({ told: ['committed'], state: 'committed' });
+  });
+
+  test('is not committed while its first statement waits for the server to come back', async () => {
+    await service[Symbol.asyncDispose]();
+    const breaker = { breakMs: 1, probes: 1 };
+    const retry = new OpossumRetryPolicy({ options: { policies: { default: { breaker } } } });
+    service = createPostgresqlService({ url: proxy.url(), retry });
+    database = service.database;
+    await database.connect();
+    const down = { name: 'database.test', idempotent: false };
+    while (retry.describe()[0]?.breaker.state !== 'open') {
+      await retry.execute(() => Promise.reject(new Error('down')), down).catch(() => {});
+    }
+    // The only probe says nothing, so who comes after it waits.
+    const probe = retry.execute(() => new Promise<never>(() => {}), {
+      ...down,
+      deadline: Deadline.after(1_000, systemClock),
+    });
+    const session = await database.openSession({ timeoutMs: 300 });
+    const waits = session.em.insert(Author, { email: 'waits@example.org' }).catch((error: unknown) => error);
+    await eventually(() => expect(retry.describe()[0]?.waiting).toBe(1));
+    // Late without a turn of the loop: no timer has said so yet.
+    while (!session.deadline.passed);
+    await expect(session.commit()).rejects.toMatchObject(inTime.error);
+    expect(await waits).toBeInstanceOf(Error);
+    await expect(probe).rejects.toThrow();
+    retry.stop();
   });
 
   test('is not committed when it has anything to write', async () => {

@@ -132,7 +132,7 @@ export class LazyTransaction implements DatabaseConnection {
 
   /** Nothing of it has been asked of the server, and nothing of it has failed. */
   get isUnused(): boolean {
-    return this.#state.is === 'untouched' && !this.#failed && !this.#attention.busy;
+    return this.#state.is === 'untouched' && !this.#failed && !this.#isBusy;
   }
 
   /** The last try got a connection, whatever became of it then. */

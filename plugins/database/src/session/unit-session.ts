@@ -192,7 +192,7 @@ export class UnitSession implements DatabaseSession {
     if (deadline.passed) controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
       // With nothing to lose it is done, whatever time it is: a request that has worked by other means has one of these.
-      if (controller.signal.aborted && transaction.isUnused && hasNoWork(this.em)) await transaction.commit();
+      if (controller.signal.aborted && transaction.isUnused && hasNoWork(this.em)) await commitUnused(transaction);
       else await this.#unlessOver(this.run(() => this.em.commit()));
     } catch (error) {
       const failure = await this.#failedCommit(error);
@@ -284,6 +284,11 @@ export class UnitSession implements DatabaseSession {
       }
     }
   }
+}
+
+async function commitUnused(transaction: LazyTransaction): Promise<void> {
+  const result = await transaction.commit();
+  if (result.is !== 'committed') throw new CommitFailure(result);
 }
 
 /** Nothing was loaded or referred to, so nothing can be dirty, and nothing waits to be stored or removed. */
