@@ -40,7 +40,7 @@ async function ask({ folder }: Run, [command = '', ...words]: string[], variable
 
 async function listening(run: Run, count = 1, directory = run.folder.directory): Promise<void> {
   await run.until('shop ready in');
-  while (socketsOf(directory).length < count) await new Promise(resolve => setTimeout(resolve, 5));
+  await vi.waitFor(() => expect(socketsOf(directory).length).toBeGreaterThanOrEqual(count), { timeout: 10_000 });
 }
 
 function socketsOf(directory: string): string[] {
@@ -87,7 +87,7 @@ test('a service that is still starting says what it waits for, does nothing yet,
     'last.js': `export default { name: 'last', requires: ['S'] };`,
   };
   const run = keelson(files, ['start']);
-  while (socketsOf(run.folder.directory).length < 1) await new Promise(resolve => setTimeout(resolve, 5));
+  await vi.waitFor(() => expect(socketsOf(run.folder.directory)).not.toEqual([]), { timeout: 10_000 });
   let told = await ask(run, ['status']);
   while (!told.out.includes('slow.js  starting')) told = await ask(run, ['status']);
   expect(told.code).toBe(1);
