@@ -254,11 +254,12 @@ describe('a session at its deadline', () => {
       ...down,
       deadline: Deadline.after(1_000, systemClock),
     });
-    const session = await database.openSession({ timeoutMs: 300 });
+    const deadline = Deadline.after(300, systemClock);
+    const session = await database.openSession({ deadline });
     const waits = session.em.insert(Author, { email: 'waits@example.org' }).catch((error: unknown) => error);
     await eventually(() => expect(retry.describe()[0]?.waiting).toBe(1));
     // Late without a turn of the loop: no timer has said so yet.
-    while (!session.deadline.passed);
+    while (!deadline.passed);
     await expect(session.commit()).rejects.toMatchObject(inTime.error);
     expect(await waits).toBeInstanceOf(Error);
     await expect(probe).rejects.toThrow();
