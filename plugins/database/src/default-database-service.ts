@@ -13,17 +13,8 @@ import { addressOf } from './address.js';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import { Batches } from './batch/batches.js';
 import { connectWithin } from './connect.js';
-import type {
-  DatabaseService,
-  DatabaseSession,
-  OpenSessionOptions,
-  SessionOptions,
-  SessionWork,
-} from './database-service.js';
-import { GuardedDirectConnections } from './driver/direct-connections.js';
+import type { DatabaseService } from './database-service.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
-import { createDialect } from './driver/session-driver.js';
-import { mayBeElsewhere } from './driver/transaction-settings.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
@@ -33,12 +24,15 @@ import type { MigrationStatus } from './migrations/migration-status.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
-import { createOrm, type Orm, type OrmDriver } from './orm.js';
+import { GuardedDirectConnections } from './orm/direct-connections.js';
+import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
+import { createDialect } from './orm/session-driver.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
+import type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
 import { OpenSessions } from './session/open-sessions.js';
 import { isRehearsal } from './session/rehearsal.js';
 import { SessionOpener, type SessionTarget } from './session/session-opener.js';
@@ -46,6 +40,7 @@ import { UnitRunner } from './session/unit-runner.js';
 import type { UnitSession } from './session/unit-session.js';
 import { type DatabaseState, type StateListener, StateMachine } from './state.js';
 import { StatementLog } from './statement-log.js';
+import { mayBeElsewhere } from './transaction/transaction-settings.js';
 
 export interface DatabaseServiceParts {
   readonly driver: DatabaseDriver;
@@ -70,7 +65,7 @@ export function createDatabaseService(parts: DatabaseServiceParts): DatabaseServ
 class DefaultDatabaseService implements DatabaseService {
   readonly #parts: DatabaseServiceParts;
   readonly #state = new StateMachine();
-  readonly #current = new CurrentSession();
+  readonly #current = new CurrentSession<UnitSession>();
   readonly #openSessions: OpenSessions;
   readonly #metrics: DatabaseMetrics;
   readonly #stopping = new AbortController();
@@ -92,7 +87,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
     this.#orm = createOrm({
       ormDriver: parts.ormDriver,
-      dialect: createDialect(new GuardedDirectConnections(driver, clock, this.#current)),
+      dialect: createDialect(new GuardedDirectConnections(driver, clock, () => this.#current.get()?.state)),
       databaseName: driver.databaseName,
       models: parts.models,
       migrationsTable: options.migrations.tableName,

@@ -1,5 +1,5 @@
 import type { Logger } from '@keelson/core';
-import type { StatementObserver } from './driver/lazy-transaction.js';
+import type { StatementObserver } from './transaction/lazy-transaction.js';
 
 /** Statements at debug, slow ones as warnings: the command and its numbers, never its text. */
 export class StatementLog implements StatementObserver {

@@ -1,8 +1,10 @@
 import { type Clock, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
-import type { DatabaseService, EntityManager } from '../database-service.js';
+import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/driver.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
+import type { UnitSession } from '../session/unit-session.js';
 import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
 import { CopyInsert, insertRows } from './bulk-insert.js';
 import { ItemSource } from './item-source.js';
@@ -10,7 +12,7 @@ import { runBatch } from './run-batch.js';
 
 export interface BatchesParts {
   readonly session: DatabaseService['session'];
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   readonly clock: Clock;
   readonly logger: Logger;

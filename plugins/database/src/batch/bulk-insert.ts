@@ -1,7 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import type { EntityManager } from '../database-service.js';
 import type { DriverConnection } from '../driver/driver.js';
 import { ValidationError } from '../errors/validation-error.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { BatchContext, BatchSession } from './batch-options.js';
 import { type CopyGroup, CopyRows } from './copy-rows.js';
 import { ItemFailure } from './find-item.js';

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@keelson/core';
-import type { EntityManager } from '../database-service.js';
 import { QueryError } from '../errors/query-error.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { BatchContext, BatchProgress, BatchSession, BatchWork } from './batch-options.js';
 import { findItem, ItemFailure, isAboutData } from './find-item.js';
 import type { ItemSource } from './item-source.js';

@@ -1,14 +1,15 @@
 import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
-import type { EntityManager, OpenSessionOptions, SessionOptions } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
-import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
-import { withOpening } from '../driver/session-driver.js';
-import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import type { EntityManager } from '../orm/entity-manager.js';
+import { withOpening } from '../orm/session-driver.js';
 import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
-import { CommitResolver } from './commit-resolver.js';
+import { CommitResolver } from '../transaction/commit-resolver.js';
+import { LazyTransaction, type StatementObserver } from '../transaction/lazy-transaction.js';
+import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import type { CurrentSession } from './current-session.js';
+import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
 
@@ -23,7 +24,7 @@ export interface SessionTarget {
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly fork: () => EntityManager;
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly open: OpenSessions;
   readonly clock: Clock;
   /** Aborts when the driver has closed: nobody can be asked any more. */

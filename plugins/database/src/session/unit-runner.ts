@@ -8,10 +8,10 @@ import type {
   RetryPolicy,
   Telemetry,
 } from '@keelson/core';
-import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 

@@ -1,16 +1,17 @@
 import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
-import type { DatabaseSession, EntityManager } from '../database-service.js';
-import { orAborted } from '../driver/bounded.js';
-import type { CommitResult } from '../driver/commit-result.js';
-import type { LazyTransaction } from '../driver/lazy-transaction.js';
-import { CommitFailure } from '../driver/session-driver.js';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
+import type { EntityManager } from '../orm/entity-manager.js';
+import { CommitFailure } from '../orm/session-driver.js';
 import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
-import type { CommitResolver } from './commit-resolver.js';
+import { orAborted } from '../transaction/bounded.js';
+import type { CommitResolver } from '../transaction/commit-resolver.js';
+import type { CommitResult } from '../transaction/commit-result.js';
+import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { CurrentSession } from './current-session.js';
+import type { DatabaseSession } from './database-session.js';
 
 export interface UnitSessionParts {
   readonly id: string;
@@ -20,7 +21,7 @@ export interface UnitSessionParts {
   readonly transaction: LazyTransaction;
   readonly controller: AbortController;
   readonly deadline: Deadline;
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly resolver: CommitResolver;
   /** Several servers may answer it. */
   readonly elsewhere: boolean;

@@ -9,7 +9,7 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely';
-import { LazyTransaction } from './lazy-transaction.js';
+import { LazyTransaction } from '../transaction/lazy-transaction.js';
 
 /** Lends a connection for a statement outside of any session; refuses where that would be a mistake. */
 export interface DirectConnections {

@@ -1,5 +1,6 @@
 import type { Deadline } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
 import { type FailurePhase, judge } from '../retry/failure-verdict.js';
@@ -7,7 +8,6 @@ import { Attention } from './attention.js';
 import { byDeadline, orAborted } from './bounded.js';
 import type { CommitResult } from './commit-result.js';
 import { ConnectionReturn, type ConnectionReturnOptions } from './connection-return.js';
-import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from './driver.js';
 import { PendingStatements } from './pending-statements.js';
 import { toQueryResult } from './query-result.js';
 import { beginStatements, mayBeElsewhere, type TransactionSettings } from './transaction-settings.js';
