@@ -328,7 +328,7 @@ class DefaultDatabaseService implements DatabaseService {
     try {
       return await work(outer.em, outer);
     } catch (error) {
-      const told = outer.told(error);
+      const told = outer.translated(error);
       outer.markRollbackOnly(told);
       throw told;
     }
@@ -339,7 +339,7 @@ class DefaultDatabaseService implements DatabaseService {
     try {
       return await outer.em.transactional(em => work(em, outer));
     } catch (error) {
-      throw outer.told(error);
+      throw outer.translated(error);
     }
   }
 

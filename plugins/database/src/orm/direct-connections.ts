@@ -4,7 +4,7 @@ import type { CompiledQuery, QueryResult } from 'kysely';
 import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
 import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
-import { toQueryResult } from '../transaction/query-result.js';
+import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
 const allowed = new AsyncLocalStorage<{ statementTimeoutMs: number }>();

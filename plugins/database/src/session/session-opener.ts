@@ -6,8 +6,10 @@ import type { EntityManager } from '../orm/entity-manager.js';
 import { withOpening } from '../orm/session-driver.js';
 import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
-import { LazyTransaction, type StatementObserver } from '../transaction/lazy-transaction.js';
+import { LazyTransaction } from '../transaction/lazy-transaction.js';
+import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
+import { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import type { OpenSessions } from './open-sessions.js';
@@ -56,8 +58,8 @@ export class SessionOpener {
   /** A session that cannot be run again as a whole; its first statement can. */
   openOnce(options: OpenSessionOptions): Promise<UnitSession> {
     const deadline = this.deadlineOf(options);
-    return this.open(options, deadline, 1, (attempt, transaction, signal) =>
-      this.#repeatFirst(attempt, transaction, options, deadline, signal),
+    return this.open(options, deadline, 1, (attempt, outcome, signal) =>
+      this.#repeatFirst(attempt, outcome, options, deadline, signal),
     );
   }
 
@@ -65,15 +67,20 @@ export class SessionOpener {
     options: SessionOptions,
     deadline: Deadline,
     attempt: number,
-    repeatFirst?: <T>(attempt: () => Promise<T>, transaction: LazyTransaction, signal: AbortSignal) => Promise<T>,
+    repeatFirst?: <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>,
   ): Promise<UnitSession> {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
+    const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
-    const stopWatching = this.#abortInTime(controller, name, deadline, options.signal);
-    const settings = settingsOf(options);
     const { signal } = controller;
-    const transaction: LazyTransaction = new LazyTransaction({
+    const abort = (by: SessionAbortedError) => {
+      outcome.move({ it: 'was aborted', by });
+      controller.abort(by);
+    };
+    const stopWatching = this.#abortInTime(abort, name, deadline, options.signal);
+    const settings = settingsOf(options);
+    const transaction = new LazyTransaction({
       driver,
       settings,
       deadline,
@@ -81,7 +88,8 @@ export class SessionOpener {
       clock,
       observer,
       cancelGraceMs,
-      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, transaction, signal) }),
+      outcome,
+      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
     const em = fork();
     await withOpening(transaction, () => em.begin()).catch((error: unknown) => {
@@ -95,13 +103,15 @@ export class SessionOpener {
       attempt,
       em,
       transaction,
-      controller,
+      outcome,
+      signal,
+      abort,
       deadline,
       current,
       resolver: this.#resolver,
+      readOnly: settings.readOnly,
       elsewhere: this.#parts.targetOf(options).elsewhere,
       verifyCommitted: options.verifyCommitted,
-      repeatable: options.retry !== 'never',
       logger,
       onEnd: () => {
         stopWatching();
@@ -113,13 +123,13 @@ export class SessionOpener {
   /** The policy, and whoever reads its reports, sees failures as callers do. */
   async #repeatFirst<T>(
     first: () => Promise<T>,
-    transaction: LazyTransaction,
+    outcome: UnitOutcome,
     options: OpenSessionOptions,
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
     const { name: target, elsewhere } = this.#parts.targetOf(options);
-    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, transaction.reached) : verdict);
+    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, outcome.now.reached) : verdict);
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     let asking = false;
     const attempt = () => {
@@ -137,7 +147,7 @@ export class SessionOpener {
       deadline,
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      classify: error => (isSilence(error) ? seen(judgeSilence(transaction)) : verdict),
+      classify: error => (isSilence(error) ? seen(judgeSilence(outcome.now)) : verdict),
     });
     return execution.catch((error: unknown) => {
       // The policy may see the deadline a moment before the session does; what it means is the same.
@@ -146,9 +156,14 @@ export class SessionOpener {
     });
   }
 
-  #abortInTime(controller: AbortController, name: string, deadline: Deadline, signal?: AbortSignal): () => void {
-    const onSignal = () => controller.abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
-    const onDeadline = () => controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
+  #abortInTime(
+    abort: (by: SessionAbortedError) => void,
+    name: string,
+    deadline: Deadline,
+    signal?: AbortSignal,
+  ): () => void {
+    const onSignal = () => abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
+    const onDeadline = () => abort(new SessionAbortedError({ name, reason: 'deadline' }));
     if (signal?.aborted === true) onSignal();
     else signal?.addEventListener('abort', onSignal, { once: true });
     const remainingMs = deadline.remainingMs();
@@ -164,6 +179,8 @@ export class SessionOpener {
     return `${processPart}-${this.#opened.toString(36)}`;
   }
 }
+
+const forbidden = "safe to repeat, but the session said { retry: 'never' }";
 
 /** A timer may fire this much before its time. */
 const earlyMs = 2;

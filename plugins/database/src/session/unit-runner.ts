@@ -12,6 +12,7 @@ import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
+import { errorOf } from './reading.js';
 import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -66,8 +67,6 @@ class Unit<T> {
   #last: UnitSession | undefined;
   /** Of the last attempt whose work has resolved. */
   #result: { readonly value: T } | undefined;
-  /** Known already, while the server still rolls back. */
-  #leaving: { readonly error: unknown } | undefined;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
     this.#parts = parts;
@@ -102,12 +101,7 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final =
-        this.#last?.doubt ??
-        this.#leaving?.error ??
-        this.#last?.abandoned(error, reason) ??
-        this.#last?.endedBy ??
-        error;
+      const final = this.#last === undefined ? error : errorOf(this.#last.outcome, { name: this.#name, error, reason });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -135,8 +129,8 @@ class Unit<T> {
     const session = this.#last;
     if (session === undefined) return { retry: false, availability: 'unknown' };
     if (!isSilence(error)) return session.verdict;
-    const verdict = judgeSilence(session.transaction);
-    return this.#target.elsewhere ? judgedElsewhere(verdict, session.transaction.reached) : verdict;
+    const verdict = judgeSilence(session.outcome);
+    return this.#target.elsewhere ? judgedElsewhere(verdict, session.outcome.reached) : verdict;
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
@@ -156,15 +150,12 @@ class Unit<T> {
       this.#result = { value: result };
       await session.commit();
       // A replica that answers says nothing of the server that takes writes.
-      if (session.transaction.answered && !this.#target.elsewhere) onWell();
+      if (session.outcome.answered && !this.#target.elsewhere) onWell();
       return result;
     } catch (error) {
-      const explained = session.explain(error);
-      this.#leaving = { error: explained };
-      await session.rollback();
-      this.#leaving = undefined;
-      if (session.verdict.availability === 'down') onDown(explained);
-      throw explained;
+      const failure = await session.fail(error);
+      if (session.verdict.availability === 'down') onDown(failure);
+      throw failure;
     }
   }
 
