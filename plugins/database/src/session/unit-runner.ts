@@ -65,7 +65,7 @@ class Unit<T> {
   readonly #deadline: Deadline;
   readonly #startedAt: number;
   #last: UnitSession | undefined;
-  /** Of the last attempt whose work has resolved. */
+  /** Of the last attempt, once its work has resolved. */
   #result: { readonly value: T } | undefined;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
@@ -121,7 +121,7 @@ class Unit<T> {
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       ...(signal && { signal }),
       classify: error => this.#judge(error),
-      onRetry: event => this.#tellRetry(event),
+      onRetry: event => this.#logRetry(event),
     };
   }
 
@@ -139,6 +139,7 @@ class Unit<T> {
     const session = await open({ ...this.#options, signal }, deadline, number);
     session.transaction.onFirstAnswer(() => attempt.reportHealthy());
     this.#last = session;
+    this.#result = undefined;
     const attributes = { 'db.service': 'DatabaseService', 'db.operation': this.#name, 'db.attempt': number };
     return telemetry.span({ name: 'database.attempt', operation: 'db', attributes }, () => this.#runIn(session));
   }
@@ -159,7 +160,7 @@ class Unit<T> {
     }
   }
 
-  #tellRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
+  #logRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
     const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
     const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
     this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);

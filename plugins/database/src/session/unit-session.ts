@@ -2,11 +2,11 @@ import { type Deadline, type FailureVerdict, type Logger, runWithContext } from 
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import type { EntityManager } from '../orm/entity-manager.js';
+import { type EntityManager, hasNoWork } from '../orm/entity-manager.js';
 import { orAborted } from '../transaction/bounded.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
-import { isInDoubt, type Outcome } from '../transaction/outcome.js';
+import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import { Callbacks } from './callbacks.js';
 import type { CurrentSession } from './current-session.js';
@@ -175,6 +175,7 @@ export class UnitSession implements DatabaseSession {
     }
     const failure = failureOf(outcome, error, this.#parts, this.#origins.get(error));
     await this.#rollBack(failure);
+    if (isInDoubt(this.outcome)) await this.#close();
     throw failure.error;
   }
 
@@ -188,12 +189,13 @@ export class UnitSession implements DatabaseSession {
     if (this.outcome.is !== 'committed') throw new SessionClosedError();
   }
 
-  /** Before COMMIT is sent a commit can wait for what never ends: a stream that nobody reads on, a subscriber. */
+  /** Before and after COMMIT, MikroORM can wait for what never ends: a stream that nobody reads on, a subscriber. */
   #unlessOver(commit: Promise<void>): Promise<void> {
     const { signal } = this.#parts;
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => {
-        if (!isInDoubt(this.outcome) && this.outcome.is !== 'committed') reject(signal.reason);
+        if (this.outcome.is === 'committed') resolve();
+        else if (!isInDoubt(this.outcome)) reject(signal.reason);
       };
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
@@ -215,13 +217,13 @@ export class UnitSession implements DatabaseSession {
       });
   }
 
-  async #rollBack(failure: ReturnType<typeof failureOf> | undefined): Promise<void> {
+  async #rollBack(failure: Failure | undefined): Promise<void> {
     const { transaction, signal, outcome } = this.#parts;
     const before = outcome.now;
     outcome.move({ it: 'rolls back', failure });
     if (stateOf(before) === 'rolled back') return;
     if (stateOf(before) !== 'open' || isInDoubt(before)) {
-      // COMMIT of somebody else, by `em.commit()`, was first. Of its own the session knows already.
+      // Somebody else's COMMIT, by `em.commit()`, was first; the session sees to its own.
       if (this.#committing === undefined) await this.#close();
       return;
     }
@@ -241,10 +243,4 @@ export class UnitSession implements DatabaseSession {
     if (callbacks !== undefined) await this.#callbacks.run(callbacks);
     this.#parts.outcome.move({ it: 'is rolled back' });
   }
-}
-
-/** Nothing was loaded or referred to, so nothing can be dirty, and nothing waits to be stored or removed. */
-function hasNoWork(em: EntityManager): boolean {
-  const work = em.getUnitOfWork();
-  return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
 }
