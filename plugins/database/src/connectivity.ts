@@ -86,7 +86,7 @@ export class Connectivity {
     this.#state.move({ is: 'connected', since: this.#parts.clock.date() });
   }
 
-  /** Final: whoever connects, or asks for a session, is refused. */
+  /** Final: from now on connecting, and asking for a session, is refused. */
   close(): void {
     this.#healing.stop();
     this.#stopping.abort(new DatabaseClosedError());

@@ -22,19 +22,19 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
   const cause = endedBy ?? origin ?? error;
   const verdict = verdictOn(outcome, cause, context);
   if (origin !== undefined && cause === origin) return { error, verdict, endedBy };
-  return { error: asToldOf(outcome, cause, verdict.retry), verdict, endedBy };
+  return { error: asSeen(outcome, cause, verdict.retry), verdict, endedBy };
 }
 
 /** The server says that the transaction of a lost COMMIT was aborted: nothing of it is there. */
 export function failureOfAborted(outcome: Outcome & { readonly is: 'in doubt' }, { name }: FailureContext): Failure {
   const verdict = { retry: true, availability: 'down' } as const;
-  if (!outcome.late) return { error: asToldOf(outcome, outcome.error, true), verdict, endedBy: undefined };
+  if (!outcome.late) return { error: asSeen(outcome, outcome.error, true), verdict, endedBy: undefined };
   const endedBy = new SessionAbortedError({ name, reason: 'deadline' }, outcome.error);
   return { error: endedBy, verdict, endedBy };
 }
 
 /** Says so when the unit would have been run again, had its work allowed it. */
-function asToldOf({ notRepeated }: Outcome, cause: unknown, wouldRepeat: boolean): unknown {
+function asSeen({ notRepeated }: Outcome, cause: unknown, wouldRepeat: boolean): unknown {
   return translate(cause, wouldRepeat && notRepeated !== undefined ? { notRepeated } : {});
 }
 

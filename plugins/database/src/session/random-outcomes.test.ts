@@ -15,7 +15,7 @@ interface World {
   /** It ended before its owner knew, and had done nothing. */
   harmless: boolean;
   commit: 'not sent' | 'sent' | 'refused' | 'lost';
-  fate: 'open' | 'stored' | 'gone' | 'nobody knows';
+  fate: 'open' | 'stored' | 'gone' | 'unknowable';
   /** What the one who judged the failure said: it left nothing behind. */
   failure: Failure | undefined;
   forbidden: boolean;
@@ -84,7 +84,7 @@ function note(world: World, event: OutcomeEvent): void {
       if (lost) Object.assign(world, { fate: 'gone', failure: event.failure });
       break;
     case 'stays unknown':
-      if (lost) world.fate = 'nobody knows';
+      if (lost) world.fate = 'unknowable';
       break;
     case 'rolls back':
       if (fate === 'open' && (commit === 'not sent' || commit === 'refused'))
@@ -147,14 +147,14 @@ function check(world: World, outcome: Outcome): void {
   const state = stateOf(outcome);
   const verdict = verdictOf(outcome);
   const error = errorOf(outcome, end);
-  const inDoubt = world.fate === 'nobody knows' || (world.fate === 'open' && ['sent', 'lost'].includes(world.commit));
+  const inDoubt = world.fate === 'unknowable' || (world.fate === 'open' && ['sent', 'lost'].includes(world.commit));
   expect(state === 'committed', 'committed if, and only if, that is certain').toBe(world.fate === 'stored');
   expect(state === 'rolled back', 'rolled back if, and only if, nothing is stored').toBe(world.fate === 'gone');
-  expect(state === 'unknown').toBe(world.fate === 'nobody knows');
+  expect(state === 'unknown').toBe(world.fate === 'unknowable');
   const mayRepeat = world.fate === 'gone' && world.failure?.verdict.retry === true && !world.forbidden;
   expect(verdict.retry, 'run again only when nothing is stored').toBe(mayRepeat);
   expect(error instanceof AmbiguousCommitError, 'ambiguous as long as it is in doubt').toBe(inDoubt);
-  const called = { stored: 'onCommit', gone: 'onRollback', open: undefined, 'nobody knows': undefined };
+  const called = { stored: 'onCommit', gone: 'onRollback', open: undefined, unknowable: undefined };
   expect(callbacksOf(outcome)).toBe(called[world.fate]);
 }
 

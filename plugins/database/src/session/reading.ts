@@ -19,7 +19,7 @@ export function verdictOf(outcome: Outcome): FailureVerdict {
   return outcome.notRepeated === undefined ? verdict : { ...verdict, retry: false };
 }
 
-/** Which callbacks run when a session ends; none when nobody knows what became of it. */
+/** Which callbacks run when a session ends; none when it is not known what became of it. */
 export function callbacksOf(outcome: Outcome): 'onCommit' | 'onRollback' | undefined {
   const state = stateOf(outcome);
   if (state === 'committed') return 'onCommit';

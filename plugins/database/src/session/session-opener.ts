@@ -29,7 +29,7 @@ export interface SessionOpenerParts {
   readonly current: CurrentSession<UnitSession>;
   readonly open: OpenSessions;
   readonly clock: Clock;
-  /** Aborts when the driver has closed: nobody can be asked any more. */
+  /** Aborts when the driver has closed: it cannot be asked any more. */
   readonly closed: AbortSignal;
   readonly logger: Logger;
   readonly observer: StatementObserver;
@@ -120,7 +120,7 @@ export class SessionOpener {
     });
   }
 
-  /** The policy, and whoever reads its reports, sees failures as callers do. */
+  /** The policy, and readers of its reports, see failures as callers do. */
   async #repeatFirst<T>(
     first: () => Promise<T>,
     outcome: UnitOutcome,
@@ -190,7 +190,7 @@ function why(deadline: Deadline): 'deadline' | 'signal' {
   return deadline.remainingMs() <= earlyMs ? 'deadline' : 'signal';
 }
 
-/** Tells the sessions of one process from those of another in shared logs. */
+/** Keeps the sessions of one process apart from those of another in shared logs. */
 const processPart = Math.floor(Math.random() * 36 ** 4)
   .toString(36)
   .padStart(4, '0');

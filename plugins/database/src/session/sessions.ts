@@ -84,7 +84,7 @@ export class Sessions {
     this.#open.reopen();
   }
 
-  /** From now on nobody can be asked what became of a COMMIT. */
+  /** From now on the server is not asked what became of a COMMIT. */
   closed(): void {
     this.#closed.abort(new DatabaseClosedError());
   }

@@ -151,7 +151,7 @@ export class UnitSession implements DatabaseSession {
       await this.#rollBack(undefined);
       throw new TransactionFailedError(partFailed.cause);
     }
-    // A COMMIT whose answer nobody would wait for is not sent.
+    // After the deadline no caller waits for the answer, so COMMIT is not sent.
     if (deadline.passed) abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
       await this.#commitInTime();
@@ -189,7 +189,7 @@ export class UnitSession implements DatabaseSession {
     if (this.outcome.is !== 'committed') throw new SessionClosedError();
   }
 
-  /** Before and after COMMIT, MikroORM can wait for what never ends: a stream that nobody reads on, a subscriber. */
+  /** Before and after COMMIT, MikroORM can wait for what never ends: a stream that is not read to its end, a subscriber. */
   #unlessOver(commit: Promise<void>): Promise<void> {
     const { signal } = this.#parts;
     return new Promise<void>((resolve, reject) => {
@@ -203,7 +203,7 @@ export class UnitSession implements DatabaseSession {
     });
   }
 
-  /** Finds out what became of a COMMIT that nobody answered. */
+  /** Finds out what became of a COMMIT that was not answered. */
   async #resolve(doubt: Outcome & { readonly is: 'in doubt' }): Promise<void> {
     const { name, deadline, resolver, verifyCommitted, outcome } = this.#parts;
     const resolution = await resolver.resolve(doubt.transactionId, deadline, verifyCommitted);

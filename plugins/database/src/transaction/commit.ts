@@ -19,7 +19,7 @@ const commit = [{ sql: 'commit' }];
 export async function commitOn(held: HeldConnection, options: CommitOptions): Promise<void> {
   const { outcome, settings, deadline, clock } = options;
   const connection = held.current;
-  // Nothing can be lost with a read-only transaction, so nobody waits for its COMMIT but the connection.
+  // Nothing can be lost with a read-only transaction, so its caller does not wait for COMMIT; the connection does.
   if (connection === undefined || settings.readOnly) {
     outcome.move({ it: 'was committed' });
     if (connection === undefined) held.release();

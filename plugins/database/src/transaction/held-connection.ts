@@ -24,7 +24,7 @@ export interface HeldConnectionOptions {
  * destroyed on every way out.
  */
 export class HeldConnection {
-  /** Whoever waits for the connection, or for an answer over it. */
+  /** The wait for the connection, or for an answer over it. */
   readonly attention = new Attention();
   readonly #options: HeldConnectionOptions;
   readonly #return: ConnectionReturn;
@@ -57,7 +57,7 @@ export class HeldConnection {
     });
   }
 
-  /** Why whoever waits hears no answer any more. */
+  /** Why a caller that still waits gets no answer. */
   reason(): unknown {
     const { signal } = this.#options;
     return signal?.aborted === true ? signal.reason : new SessionClosedError();
@@ -73,7 +73,7 @@ export class HeldConnection {
   }
 
   /**
-   * Whoever waits for a statement waits no longer. Resolves when the server has rolled back, or when the signal aborts:
+   * Ends the wait of a caller. Resolves when the server has rolled back, or when the signal aborts:
    * then the rest is done in the background. Never rejects.
    */
   async takeBack(): Promise<void> {

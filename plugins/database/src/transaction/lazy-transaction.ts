@@ -11,8 +11,8 @@ import type { TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 /**
- * Aborting `signal` ends the transaction: whoever waits for a statement of it hears of that at once, the server and the
- * connection are seen to in the background, and further statements are refused.
+ * Aborting `signal` ends the transaction: a caller that waits for a statement of it hears so at once, the rollback and the
+ * return of the connection go on in the background, and further statements are refused.
  */
 export interface LazyTransactionOptions {
   readonly driver: DatabaseDriver;
@@ -144,7 +144,7 @@ export class LazyTransaction {
   }
 
   /**
-   * Takes everything back. Whoever waits for a statement waits no longer. Resolves when the server has rolled back, or when
+   * Takes everything back. A caller that waits for a statement waits no longer. Resolves when the server has rolled back, or when
    * the signal aborts: then the rest is done in the background. Never rejects, and does nothing once COMMIT was sent.
    */
   rollback(): Promise<void> {
