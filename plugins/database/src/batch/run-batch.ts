@@ -48,6 +48,7 @@ export async function runBatch<Item>(run: BatchRun<Item>): Promise<BatchProgress
       progress = { done: done + items.length, chunks: chunks + 1, elapsedMs: clock.now() - startedAt };
       await report(run, progress);
     }
+    await source.letTimersFire(session.signal);
     if (items.length < chunkSize) return { ...progress, elapsedMs: clock.now() - startedAt };
   }
 }
