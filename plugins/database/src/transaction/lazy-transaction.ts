@@ -46,13 +46,10 @@ export class LazyTransaction {
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
-    const { outcome, settings, observer, clock, signal, driver } = options;
-    const { transactionIdProbe } = driver;
     this.#options = options;
-    this.#outcome = outcome;
+    this.#outcome = options.outcome;
     this.#held = new HeldConnection(options);
-    const held = this.#held;
-    this.#statements = new Statements({ held, outcome, settings, transactionIdProbe, observer, clock, signal });
+    this.#statements = new Statements(options, this.#held);
   }
 
   /** Calls `listener` once, when the server has done a statement of it. */

@@ -102,9 +102,9 @@ export function untouched(notRepeated?: string): Outcome {
 export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
   switch (event.it) {
     case 'asks for a connection':
-      return mayReach(outcome) ? { ...courseOf(outcome), is: 'reaching', reached: false } : outcome;
+      return mayReach(outcome) ? bare(outcome, 'reaching', false) : outcome;
     case 'has a connection':
-      return outcome.is === 'reaching' ? { ...courseOf(outcome), is: 'open', reached: true } : outcome;
+      return outcome.is === 'reaching' ? bare(outcome, 'open', true) : outcome;
     case 'was answered':
       return answeredWith(outcome, event.transactionId);
     case 'failed':
@@ -113,7 +113,7 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
         : outcome;
     case 'was mended':
       return outcome.is === 'failed' && outcome.at !== 'commit'
-        ? { ...courseOf(outcome), is: outcome.connected ? 'open' : 'untouched' }
+        ? bare(outcome, outcome.connected ? 'open' : 'untouched')
         : outcome;
     case 'starts afresh':
       return isWorking(outcome) && outcome.is !== 'untouched'
@@ -128,9 +128,9 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
     case 'was ended by somebody else':
       return isWorking(outcome) ? cutShort(outcome) : outcome;
     case 'sent COMMIT':
-      return outcome.is === 'open' ? { ...courseOf(outcome), is: 'committing' } : outcome;
+      return outcome.is === 'open' ? bare(outcome, 'committing') : outcome;
     case 'was committed':
-      return mayBeCommitted(outcome) ? { ...courseOf(outcome), is: 'committed' } : outcome;
+      return mayBeCommitted(outcome) ? bare(outcome, 'committed') : outcome;
     case 'was refused':
       return outcome.is === 'committing'
         ? { ...courseOf(outcome), is: 'failed', at: 'commit', connected: false }
@@ -140,7 +140,7 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
         ? { ...courseOf(outcome), is: 'in doubt', error: event.error, late: event.late }
         : outcome;
     case 'was found committed':
-      return outcome.is === 'in doubt' ? { ...courseOf(outcome), is: 'committed' } : outcome;
+      return outcome.is === 'in doubt' ? bare(outcome, 'committed') : outcome;
     case 'was found aborted':
       return outcome.is === 'in doubt' ? { ...courseOf(outcome), is: 'rolling back', failure: event.failure } : outcome;
     case 'stays unknown':
@@ -207,4 +207,13 @@ function rollingBack(outcome: Outcome, failure: Failure | undefined): Outcome {
 
 function courseOf({ reached, answered, transactionId, abortedBy, partFailed, notRepeated }: Outcome): Course {
   return { reached, answered, transactionId, abortedBy, partFailed, notRepeated };
+}
+
+/** An outcome of which no more is to be said; every unit goes through some, so each is one object. */
+function bare<Is extends 'untouched' | 'reaching' | 'open' | 'committing' | 'committed'>(
+  { reached: reachedBefore, answered, transactionId, abortedBy, partFailed, notRepeated }: Outcome,
+  is: Is,
+  reached = reachedBefore,
+): Course & { readonly is: Is } {
+  return { is, reached, answered, transactionId, abortedBy, partFailed, notRepeated };
 }

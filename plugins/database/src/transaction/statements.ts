@@ -1,5 +1,5 @@
 import type { Clock } from '@keelson/core';
-import type { BatchOutcome, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
+import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
@@ -7,14 +7,12 @@ import { beginStatements, type TransactionSettings } from './transaction-setting
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface StatementsOptions {
-  readonly held: HeldConnection;
+  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe'>;
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
-  /** Asks for the transaction id; left out by a driver that cannot look it up. */
-  readonly transactionIdProbe: Statement | undefined;
   readonly observer: StatementObserver;
   readonly clock: Clock;
-  readonly signal: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** Runs the statements of one transaction: what waits, then what was asked for, then the probe for its id, in one round trip. */
@@ -22,10 +20,12 @@ export class Statements {
   /** BEGIN, settings and savepoints that the server does not know of yet. */
   readonly pending = new PendingStatements();
   readonly #options: StatementsOptions;
+  readonly #held: HeldConnection;
   #onFirstAnswer: (() => void) | undefined;
 
-  constructor(options: StatementsOptions) {
+  constructor(options: StatementsOptions, held: HeldConnection) {
     this.#options = options;
+    this.#held = held;
     for (const sql of beginStatements(options.settings)) this.pending.add(sql);
   }
 
@@ -40,14 +40,14 @@ export class Statements {
   }
 
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    const { held, observer, clock } = this.#options;
+    const { observer, clock } = this.#options;
     const first = this.pending.length;
     const probe = this.#probe();
     const all = [...this.pending.statements, ...statements, ...(probe === undefined ? [] : [probe])];
     if (all.length === 0) return [];
     this.assertHeld(connection);
     const startedAt = clock.now();
-    const outcome = await held.attention
+    const outcome = await this.#held.attention
       .attend(connection.run(all))
       .catch((error: unknown): BatchOutcome => ({ results: [], failure: { error } }));
     const { results, failure } = outcome;
@@ -68,10 +68,9 @@ export class Statements {
 
   /** The transaction may have ended between two steps of one statement. */
   assertHeld(connection: DriverConnection): void {
-    const { held, outcome } = this.#options;
-    const { is } = outcome.now;
-    if (held.current === connection && (is === 'open' || is === 'failed')) return;
-    throw held.reason();
+    const { is } = this.#options.outcome.now;
+    if (this.#held.current === connection && (is === 'open' || is === 'failed')) return;
+    throw this.#held.reason();
   }
 
   /** What the answer means for the outcome. */
@@ -92,8 +91,8 @@ export class Statements {
 
   /** What asks for the transaction id, while it is not known and may be given. */
   #probe(): Statement | undefined {
-    const { settings, outcome, transactionIdProbe } = this.#options;
-    return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : transactionIdProbe;
+    const { settings, outcome, driver } = this.#options;
+    return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
   }
 }
 
