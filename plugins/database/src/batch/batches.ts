@@ -6,7 +6,8 @@ import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
 import type { UnitSession } from '../session/unit-session.js';
 import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
-import { CopyInsert, insertRows } from './bulk-insert.js';
+import { BulkInsert } from './bulk-insert.js';
+import { EntityRows } from './entity-rows.js';
 import { ItemSource } from './item-source.js';
 import { runBatch } from './run-batch.js';
 
@@ -43,10 +44,9 @@ export class Batches {
     return this.#run(
       rows,
       (em, session) => {
-        const meta = em.getMetadata(entity);
-        if (!copies) return (chunkEm, chunk, context) => insertRows(chunkEm, meta.class, chunk, context);
-        const copy = new CopyInsert(meta, em.getPlatform());
-        return (chunkEm, chunk, context) => copy.store(chunkEm, chunk, session, context);
+        const rows = new EntityRows(em.getMetadata(entity), em);
+        const insert = new BulkInsert({ rows, platform: em.getPlatform(), session, copies });
+        return (chunkEm, chunk, context) => insert.store(chunkEm, chunk, context);
       },
       named,
       copies ? chunkSizes.copy : chunkSizes.insert,
