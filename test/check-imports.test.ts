@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import { expect, onTestFinished, test } from 'vitest';
-import { runKeelson } from './support/run-keelson.js';
 
 /** Writes the URL of every module that is loaded to a file. */
 const recorder = (file: string) => `

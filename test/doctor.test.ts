@@ -1,8 +1,8 @@
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { freePort } from '@keelson/test-support/free-port';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from './support/database.js';
-import { freePort } from './support/free-port.js';
-import { runKeelson } from './support/run-keelson.js';
 
 let database: TestDatabase;
 let production: Record<string, string>;

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPolicyFetch, type KeelsonError, Kernel, RetryPolicy } from '@keelson/core';
 import { DatabaseService } from '@keelson/database';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import { afterEach, describe, expect, test } from 'vitest';
-import { runKeelson } from './support/run-keelson.js';
 
 let kernel: Kernel | undefined;
 

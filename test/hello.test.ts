@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { send, startService } from '@keelson/test-support/service-process';
 import { expect, test } from 'vitest';
-import { send, startService } from './support/service-process.js';
 
 const lineCount = (file: string) =>
   readFileSync(fileURLToPath(new URL(`../examples/hello/${file}`, import.meta.url)), 'utf8')

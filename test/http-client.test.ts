@@ -4,9 +4,9 @@ import { text } from 'node:stream/consumers';
 import { createPolicyFetch, Deadline, type PolicyFetch, singleAttempt, systemClock } from '@keelson/core';
 import { CockatielRetryPolicy } from '@keelson/retry-cockatiel';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { eventually } from '@keelson/test-support/eventually';
+import { freePort } from '@keelson/test-support/free-port';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from './support/eventually.js';
-import { freePort } from './support/free-port.js';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 

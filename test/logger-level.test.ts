@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '@keelson/test-support/eventually';
+import { runKeelson } from '@keelson/test-support/run-keelson';
+import { startService } from '@keelson/test-support/service-process';
 import { expect, onTestFinished, test } from 'vitest';
-import { eventually } from './support/eventually.js';
-import { runKeelson } from './support/run-keelson.js';
-import { startService } from './support/service-process.js';
 
 const use = fileURLToPath(import.meta.resolve('@keelson/logger-bunyan'));
 const config = (level: string) => `service: shop

@@ -1,7 +1,7 @@
+import { createTestDatabase } from '@keelson/test-support/database';
+import { startService } from '@keelson/test-support/service-process';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from './support/database.js';
-import { startService } from './support/service-process.js';
 
 test('instances that start at once on an empty database migrate it once, and all of them serve', async () => {
   await using database = await createTestDatabase();

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ServiceProcess, startService } from './support/service-process.js';
 
 const run = promisify(execFile);
 const hasCurl = spawnSync('curl', ['--version']).status === 0;

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { freePort } from '@keelson/test-support/free-port';
+import { startPostgres } from '@keelson/test-support/postgres-server';
+import { runCli } from '@keelson/test-support/service-process';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from './support/database.js';
-import { freePort } from './support/free-port.js';
-import { startPostgres } from './support/postgres-server.js';
-import { runCli } from './support/service-process.js';
 
 /** What an operator sees of a start that failed: sentences, and neither a stack nor a secret. */
 async function failedStart(variables: Readonly<Record<string, string>>): Promise<string> {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { lockProduct } from '@keelson/test-support/locked-product';
+import { type Answer, type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from './support/database.js';
-import { lockProduct } from './support/locked-product.js';
-import { type Answer, type ServiceProcess, startService } from './support/service-process.js';
 
 let database: TestDatabase;
 let service: ServiceProcess;

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '@keelson/test-support/eventually';
+import { Ledger } from '@keelson/test-support/ledger';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
+import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { eventually } from './support/eventually.js';
-import { Ledger } from './support/ledger.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
-import { type ServiceProcess, startService } from './support/service-process.js';
 
 let directory: string;
 let server: PostgresServer;

@@ -1,8 +1,8 @@
+import { eventually } from '@keelson/test-support/eventually';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
+import { runKeelson } from '@keelson/test-support/run-keelson';
+import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually } from './support/eventually.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
-import { runKeelson } from './support/run-keelson.js';
-import { type ServiceProcess, startService } from './support/service-process.js';
 
 let server: PostgresServer;
 let service: ServiceProcess;

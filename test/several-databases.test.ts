@@ -3,12 +3,12 @@ import { RecordingMetrics } from '@keelson/core/testing';
 import { DatabaseModel, DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from './support/database.js';
-import { eventually } from './support/eventually.js';
-import { Author, sampleModel } from './support/sample-model.js';
 
 const Visit = defineEntity({ name: 'Visit', tableName: 'visit', properties: { id: p.integer().primary() } });
 

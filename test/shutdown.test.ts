@@ -1,8 +1,8 @@
+import { createTestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { lockProduct } from '@keelson/test-support/locked-product';
+import { startService } from '@keelson/test-support/service-process';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from './support/database.js';
-import { eventually } from './support/eventually.js';
-import { lockProduct } from './support/locked-product.js';
-import { startService } from './support/service-process.js';
 
 /** Long enough for the requests that are made while the service gives notice, on a busy machine. */
 const noticeMs = 2_000;

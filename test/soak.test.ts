@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { Ledger } from '@keelson/test-support/ledger';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually } from './support/eventually.js';
-import { Ledger } from './support/ledger.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
-import { createPostgresqlService, type PostgresqlService } from './support/postgresql-service.js';
-import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.js';
 
 /** `SOAK_SESSIONS=200000 npm test -- test/soak.test.ts` is the long form. */
 const sessions = Number(process.env.SOAK_SESSIONS ?? 1_500);

@@ -1,11 +1,11 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { freePort } from '@keelson/test-support/free-port';
+import { type ServiceProcess, startService, type Variables } from '@keelson/test-support/service-process';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from './support/database.js';
-import { freePort } from './support/free-port.js';
-import { type ServiceProcess, startService, type Variables } from './support/service-process.js';
 
 let database: TestDatabase;
 let directory: string;

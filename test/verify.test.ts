@@ -1,6 +1,6 @@
+import { freePort } from '@keelson/test-support/free-port';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import { expect, test } from 'vitest';
-import { freePort } from './support/free-port.js';
-import { runKeelson } from './support/run-keelson.js';
 
 const directory = new URL('..', import.meta.url).pathname;
 

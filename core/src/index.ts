@@ -1,19 +1,10 @@
-export { Clock, systemClock, type Timer } from './clock.js';
 export { formatOrigin, type Origin, type Place } from './config/place.js';
 export { formatProblem, type Problem } from './config/problem.js';
-export { type CorrelationContext, currentContext, runWithContext } from './context.js';
-export type {
-  ArgumentStatus,
-  AwaitedChange,
-  OperationStatus,
-  PluginStatus,
-  ReadinessStatus,
-  ServiceStatus,
-  StartProgress,
-} from './control/status.js';
-export { Deadline } from './deadline.js';
-export { errorCodes } from './error-codes.js';
-export { describeError, type ErrorDescription } from './errors/describe-error.js';
+export { Clock, systemClock, type Timer } from './contract/clock.js';
+export type { ConfigFinding, ConfigToCheck } from './contract/config-finding.js';
+export { type CorrelationContext, currentContext, runWithContext } from './contract/context.js';
+export { contractVersion } from './contract/contract-version.js';
+export { Deadline } from './contract/deadline.js';
 export {
   type Facts,
   type FieldProblem,
@@ -21,46 +12,20 @@ export {
   isKeelsonError,
   KeelsonError,
   type KeelsonErrorOptions,
-} from './errors/keelson-error.js';
-export { type ErrorSummary, summarizeError } from './errors/summarize-error.js';
+} from './contract/keelson-error.js';
+export { Lifecycle, type LifecyclePhase } from './contract/lifecycle.js';
+export { defineOperation, type Inspection, type Operation, type OperationOutcome } from './contract/operation.js';
 export {
-  createPolicyFetch,
-  type PolicyFetch,
-  type PolicyFetchOptions,
-  type PolicyRequestInit,
-} from './http-client/policy-fetch.js';
-export { PlanError, StartError } from './kernel/errors.js';
-export { Kernel } from './kernel/kernel.js';
-export type { KernelOptions, StartingService } from './kernel/kernel-options.js';
-export { Lifecycle, type LifecyclePhase } from './kernel/lifecycle.js';
-export type { Plan, PlannedPlugin, SlotChoice } from './kernel/plan.js';
-export type { ReloadChange, ReloadReport } from './kernel/reload.js';
-export {
-  type BootReport,
-  formatBootReport,
-  type PluginStartReport,
-  type PluginStopReport,
-  type StartOutcome,
-  type StopReport,
-} from './kernel/report.js';
-export type { ConfigFinding, ConfigToCheck } from './plugin/config-finding.js';
-export { contractVersion } from './plugin/contract-version.js';
-export { defineOperation, type Inspection, type Operation, type OperationOutcome } from './plugin/operation.js';
-export {
-  type Diagnosis,
   defineManifest,
   definePlugin,
   type Plugin,
-  type PluginContext,
   type PluginManifest,
   type RegisterContext,
-  type RunContext,
   type SlotConformance,
   type StartUnderTest,
-} from './plugin/plugin.js';
-export { type NamedService, namedService, type Requirement } from './plugin/requirement.js';
-export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './safe/safe-copy.js';
-export { defaultSecretKeys } from './safe/secret-keys.js';
+} from './contract/plugin.js';
+export type { Diagnosis, PluginContext, RunContext } from './contract/plugin-context.js';
+export { type NamedService, namedService, type Requirement } from './contract/requirement.js';
 export {
   type CheckReport,
   type HealthCheck,
@@ -70,9 +35,9 @@ export {
   type HealthStatus,
   type ProbeKind,
   silentHealthService,
-} from './slots/health.js';
-export { type HttpHandler, HttpServer, type RouteOptions } from './slots/http-server.js';
-export { Logger, type LogLevel, logLevels, silentLogger } from './slots/logger.js';
+} from './contract/slots/health.js';
+export { type HttpHandler, HttpServer, type RouteOptions } from './contract/slots/http-server.js';
+export { Logger, type LogLevel, logLevels, silentLogger } from './contract/slots/logger.js';
 export {
   type Counter,
   type Histogram,
@@ -81,15 +46,15 @@ export {
   Metrics,
   type Observation,
   silentMetrics,
-} from './slots/metrics.js';
-export { type MigrateCommand, type MigrateCommandContext, MigrateCommands } from './slots/migrate-commands.js';
+} from './contract/slots/metrics.js';
+export { type MigrateCommand, type MigrateCommandContext, MigrateCommands } from './contract/slots/migrate-commands.js';
 export {
   type Attempt,
   type ExecuteOptions,
   type FailureVerdict,
   RetryPolicy,
-} from './slots/retry-policy.js';
-export { singleAttempt } from './slots/single-attempt.js';
+} from './contract/slots/retry-policy.js';
+export { singleAttempt } from './contract/slots/single-attempt.js';
 export {
   type Attributes,
   type AttributeValue,
@@ -98,5 +63,38 @@ export {
   type SpanOptions,
   silentTelemetry,
   Telemetry,
-} from './slots/telemetry.js';
-export { type ServiceToken, serviceToken } from './token.js';
+} from './contract/slots/telemetry.js';
+export { type ServiceToken, serviceToken } from './contract/token.js';
+export { errorCodes } from './error-codes.js';
+export {
+  createPolicyFetch,
+  type PolicyFetch,
+  type PolicyFetchOptions,
+  type PolicyRequestInit,
+} from './http-client/policy-fetch.js';
+export { PlanError, StartError } from './life/errors.js';
+export { Kernel } from './life/kernel.js';
+export type { KernelOptions, StartingService } from './life/kernel-options.js';
+export type { ReloadChange, ReloadReport } from './life/reload.js';
+export {
+  type BootReport,
+  formatBootReport,
+  type PluginStartReport,
+  type PluginStopReport,
+  type StartOutcome,
+  type StopReport,
+} from './life/report.js';
+export type {
+  ArgumentStatus,
+  AwaitedChange,
+  OperationStatus,
+  PluginStatus,
+  ReadinessStatus,
+  ServiceStatus,
+  StartProgress,
+} from './life/status.js';
+export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
+export { describeError, type ErrorDescription } from './secrets/describe-error.js';
+export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './secrets/safe-copy.js';
+export { defaultSecretKeys } from './secrets/secret-keys.js';
+export { type ErrorSummary, summarizeError } from './secrets/summarize-error.js';

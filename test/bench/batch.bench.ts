@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { DatabaseModel } from '@keelson/database';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { describe, expect, test } from 'vitest';
-import { createTestDatabase } from '../support/database.js';
-import { createPostgresqlService } from '../support/postgresql-service.js';
 
 const Event = defineEntity({
   name: 'Event',

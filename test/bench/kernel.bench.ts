@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { definePlugin, Kernel, type Plugin, serviceToken } from '@keelson/core';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import { Container } from 'inversify';
 import { describe, expect, test } from 'vitest';
-import { runKeelson } from '../support/run-keelson.js';
 
 interface FirstStart {
   readonly loadMs: number;

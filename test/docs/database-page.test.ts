@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { createPostgresqlService, type PostgresqlService } from '../support/postgresql-service.js';
-import { Author } from '../support/sample-model.js';
 
 const source = readFileSync(new URL(import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');

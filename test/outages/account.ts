@@ -1,4 +1,4 @@
-import type { LedgerReport } from '../support/ledger.js';
+import type { LedgerReport } from '@keelson/test-support/ledger';
 import type { Ending, Way } from './request-stream.js';
 import { budgetWindowMs } from './stage.js';
 import type { Vitals } from './vitals.js';

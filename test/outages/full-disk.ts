@@ -1,5 +1,5 @@
-import { eventually } from '../support/eventually.js';
-import type { PostgresServer } from '../support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import type { PostgresServer } from '@keelson/test-support/postgres-server';
 import { databaseName } from './stage.js';
 
 type Query = (sql: string) => Promise<unknown>;

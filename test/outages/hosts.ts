@@ -1,7 +1,7 @@
-import { eventually } from '../support/eventually.js';
-import { applicationRole, type PostgresServer, startPostgres } from '../support/postgres-server.js';
-import { startReplicatedPostgres } from '../support/replication.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { applicationRole, type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
+import { startReplicatedPostgres } from '@keelson/test-support/replication';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 
 const settings = { max_connections: 40, deadlock_timeout: '20ms' };
 

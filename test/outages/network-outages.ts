@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ProxyMode } from '@keelson/test-support/tcp-proxy';
 import { expect } from 'vitest';
-import type { ProxyMode } from '../support/tcp-proxy.js';
 import { type Account, countRefused, refusedUnits } from './account.js';
 import type { Measure, Outage } from './outage.js';
 import { poolMax, type Stage } from './stage.js';

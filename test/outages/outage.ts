@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { eventually } from '../support/eventually.js';
-import { Ledger } from '../support/ledger.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { Ledger } from '@keelson/test-support/ledger';
 import { type Account, drawAccount, type Observations, type Stock } from './account.js';
 import { brokenBy } from './invariants.js';
 import { RequestStream, type Way } from './request-stream.js';

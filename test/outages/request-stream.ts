@@ -1,5 +1,5 @@
-import { eventually } from '../support/eventually.js';
-import type { Ledger } from '../support/ledger.js';
+import { eventually } from '@keelson/test-support/eventually';
+import type { Ledger } from '@keelson/test-support/ledger';
 
 /**
  * `orders` is a repeatable handler, `sessions` one that uses the session of its request, of which the first statement

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '@keelson/test-support/eventually';
 import { expect } from 'vitest';
-import { eventually } from '../support/eventually.js';
 import { type Account, countRefused } from './account.js';
 import { expectOnlyThoseInDoubt, expectOnlyThoseUnderWay } from './expectations.js';
 import { answersAgain, type Measure, type Outage } from './outage.js';

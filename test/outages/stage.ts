@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { eventually } from '../support/eventually.js';
-import { guard, release } from '../support/guardian.js';
-import type { PostgresServer } from '../support/postgres-server.js';
-import { type ServiceProcess, startService } from '../support/service-process.js';
-import type { TcpProxy } from '../support/tcp-proxy.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { guard, release } from '@keelson/test-support/guardian';
+import type { PostgresServer } from '@keelson/test-support/postgres-server';
+import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { Hosts } from './hosts.js';
 import type { Vitals } from './vitals.js';
 

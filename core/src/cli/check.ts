@@ -1,8 +1,8 @@
 import { formatProblem, type Problem } from '../config/problem.js';
-import { describeError } from '../errors/describe-error.js';
-import { StartError } from '../kernel/errors.js';
-import { Kernel } from '../kernel/kernel.js';
-import type { Plan, PlannedPlugin } from '../kernel/plan.js';
+import { StartError } from '../life/errors.js';
+import { Kernel } from '../life/kernel.js';
+import type { Plan, PlannedPlugin } from '../plan/plan.js';
+import { describeError } from '../secrets/describe-error.js';
 import {
   type Command,
   configOptions,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { configFiles } from '../config/config-files.js';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
 export interface Terminal {

@@ -1,5 +1,5 @@
 import { nearest } from '../config/nearest.js';
-import type { OperationStatus } from '../control/status.js';
+import type { OperationStatus } from '../life/status.js';
 import { type Command, exitCodes, type Terminal, wrongUsage } from './command.js';
 import { askEach, chosenInstances, formatTold, instanceOptions, type Told } from './running-instances.js';
 

@@ -1,5 +1,5 @@
 import satisfies from 'semver/functions/satisfies.js';
-import { formatError } from '../errors/format-error.js';
+import { formatError } from '../secrets/format-error.js';
 import {
   type Command,
   configOptions,

@@ -1,12 +1,12 @@
 import { formatOrigin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { causesOf } from '../errors/causes.js';
-import { isKeelsonError } from '../errors/keelson-error.js';
-import { PlanError } from '../kernel/errors.js';
-import { Kernel } from '../kernel/kernel.js';
-import type { KernelOptions } from '../kernel/kernel-options.js';
-import type { Plan, PlannedPlugin } from '../kernel/plan.js';
-import { errorCode, firstLine, type PluginStartReport, totalMs } from '../kernel/report.js';
+import { causesOf } from '../contract/causes.js';
+import { isKeelsonError } from '../contract/keelson-error.js';
+import { PlanError } from '../life/errors.js';
+import { Kernel } from '../life/kernel.js';
+import type { KernelOptions } from '../life/kernel-options.js';
+import { errorCode, firstLine, type PluginStartReport, totalMs } from '../life/report.js';
+import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import type { Finding } from './live-findings.js';
 
 export interface Examination {

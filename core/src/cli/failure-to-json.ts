@@ -1,6 +1,6 @@
-import { describeError } from '../errors/describe-error.js';
-import { PlanError, StartError } from '../kernel/errors.js';
-import { reportToJson } from '../kernel/report.js';
+import { PlanError, StartError } from '../life/errors.js';
+import { reportToJson } from '../life/report.js';
+import { describeError } from '../secrets/describe-error.js';
 
 /** Why a command failed, for a program: what `--json` prints on the standard output in the place of a result. */
 export function failureToJson(error: unknown): unknown {

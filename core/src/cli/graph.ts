@@ -1,6 +1,6 @@
 import { formatProblem } from '../config/problem.js';
-import { toMermaid, toSvg } from '../kernel/draw-graph.js';
-import { Kernel } from '../kernel/kernel.js';
+import { Kernel } from '../life/kernel.js';
+import { toMermaid, toSvg } from '../plan/draw-graph.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
 import { planToJson } from './format-plan.js';
 import { refuseUnreadable } from './refuse-unreadable.js';

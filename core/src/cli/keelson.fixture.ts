@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { type ServiceFolder, serviceFolder } from '../kernel/service.fixture.js';
+import { type ServiceFolder, serviceFolder } from '../life/service.fixture.js';
 
 const bin = fileURLToPath(new URL('../../bin/keelson.js', import.meta.url));
 

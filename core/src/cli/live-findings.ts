@@ -1,9 +1,9 @@
 import ms from 'ms';
+import { isKeelsonError } from '../contract/keelson-error.js';
+import type { Diagnosis } from '../contract/plugin-context.js';
 import type { InstanceStatus } from '../control/protocol.js';
-import type { PluginStatus, ReadinessStatus } from '../control/status.js';
-import { isKeelsonError } from '../errors/keelson-error.js';
-import { summarizeError } from '../errors/summarize-error.js';
-import type { Diagnosis } from '../plugin/plugin.js';
+import type { PluginStatus, ReadinessStatus } from '../life/status.js';
+import { summarizeError } from '../secrets/summarize-error.js';
 import type { Options, Terminal } from './command.js';
 import { askEach, elsewhereHint, environmentsOf, lookForInstances, type Told } from './running-instances.js';
 import { formatAwaited } from './status.js';

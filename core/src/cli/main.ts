@@ -1,4 +1,4 @@
-import { maskText } from '../safe/mask-text.js';
+import { maskText } from '../secrets/mask-text.js';
 import { drained, forgiveGoneReader } from './drained.js';
 import { paint } from './paint.js';
 import { run } from './run.js';

@@ -1,6 +1,6 @@
-import { KeelsonError } from '../errors/keelson-error.js';
-import { Kernel } from '../kernel/kernel.js';
-import { type MigrateCommand, MigrateCommands } from '../slots/migrate-commands.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import { type MigrateCommand, MigrateCommands } from '../contract/slots/migrate-commands.js';
+import { Kernel } from '../life/kernel.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, withoutLogger } from './command.js';
 
 export const migrate: Command = {

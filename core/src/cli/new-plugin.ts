@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
 import { type Command, exitCodes, wrongUsage } from './command.js';
 import { pluginTemplate } from './plugin-template.js';
 import { writeBelowFolders } from './write-output.js';

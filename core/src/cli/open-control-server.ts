@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { ControlServer } from '../control/control-server.js';
 import { controlRoutes } from '../control/routes.js';
-import type { Kernel } from '../kernel/kernel.js';
-import type { StartingService } from '../kernel/kernel-options.js';
-import { formatReload } from '../kernel/reload.js';
+import type { Kernel } from '../life/kernel.js';
+import type { StartingService } from '../life/kernel-options.js';
+import { formatReload } from '../life/reload.js';
 import type { Options, Terminal } from './command.js';
 import { identityOf } from './running-instances.js';
 

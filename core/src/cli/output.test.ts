@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { serviceFolder } from '../kernel/service.fixture.js';
+import { serviceFolder } from '../life/service.fixture.js';
 import { drained } from './drained.js';
 import { keelson } from './keelson.fixture.js';
 

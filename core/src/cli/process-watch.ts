@@ -1,8 +1,8 @@
-import { formatError } from '../errors/format-error.js';
-import type { Kernel } from '../kernel/kernel.js';
-import { formatReload } from '../kernel/reload.js';
-import { Logger } from '../slots/logger.js';
-import { Telemetry } from '../slots/telemetry.js';
+import { Logger } from '../contract/slots/logger.js';
+import { Telemetry } from '../contract/slots/telemetry.js';
+import type { Kernel } from '../life/kernel.js';
+import { formatReload } from '../life/reload.js';
+import { formatError } from '../secrets/format-error.js';
 import { exitCodes, type Terminal } from './command.js';
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;

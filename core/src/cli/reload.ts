@@ -1,4 +1,4 @@
-import { formatReload } from '../kernel/reload.js';
+import { formatReload } from '../life/reload.js';
 import { type Command, exitCodes } from './command.js';
 import { askEach, chosenInstances, formatTold, instanceOptions } from './running-instances.js';
 

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
-import { formatError } from '../errors/format-error.js';
-import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
-import { contractVersion } from '../plugin/contract-version.js';
+import { contractVersion } from '../contract/contract-version.js';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+import { formatError } from '../secrets/format-error.js';
 import { type Command, exitCodes, type Options, type Terminal, wrongUsage } from './command.js';
 import { wrapText, wrapUsage } from './wrap.js';
 

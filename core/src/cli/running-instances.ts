@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { loadConfig } from '../config/load-config.js';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import type { Identity } from '../control/endpoint.js';
 import { findInstances, type Instance, type Instances } from '../control/instances.js';
-import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
-import { type ErrorSummary, summarizeError } from '../errors/summarize-error.js';
-import { planRequest } from '../kernel/kernel-options.js';
-import { slotNames } from '../kernel/slots.js';
+import { planRequest } from '../life/kernel-options.js';
+import { slotNames } from '../plan/slots.js';
+import { type ErrorSummary, summarizeError } from '../secrets/summarize-error.js';
 import { configOptions, kernelOptions, type Options, type Terminal, wrongUsage } from './command.js';
 
 /** The options that choose a configuration, and one of the instances that run with it. */

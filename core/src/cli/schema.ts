@@ -1,6 +1,6 @@
 import { formatProblem } from '../config/problem.js';
-import { Kernel } from '../kernel/kernel.js';
-import { serviceSchema } from '../kernel/service-schema.js';
+import { Kernel } from '../life/kernel.js';
+import { serviceSchema } from '../plan/service-schema.js';
 import { type Command, configOptions, exitCodes, kernelOptions } from './command.js';
 import { problemsOf, refuseUnreadable } from './refuse-unreadable.js';
 import { writeOutput } from './write-output.js';

@@ -1,10 +1,10 @@
 import { formatProblem } from '../config/problem.js';
+import { isKeelsonError } from '../contract/keelson-error.js';
 import type { ControlServer } from '../control/control-server.js';
-import { formatError } from '../errors/format-error.js';
-import { isKeelsonError } from '../errors/keelson-error.js';
-import { formatStopReport } from '../kernel/format-stop-report.js';
-import { Kernel } from '../kernel/kernel.js';
-import { formatBootReport, reportToJson, type StopReport } from '../kernel/report.js';
+import { formatStopReport } from '../life/format-stop-report.js';
+import { Kernel } from '../life/kernel.js';
+import { formatBootReport, reportToJson, type StopReport } from '../life/report.js';
+import { formatError } from '../secrets/format-error.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
 import { failureToJson } from './failure-to-json.js';
 import type { ServiceToControl } from './open-control-server.js';

@@ -1,7 +1,7 @@
 import ms from 'ms';
 import { stringify } from 'yaml';
 import type { InstanceStatus } from '../control/protocol.js';
-import type { AwaitedChange, PluginStatus } from '../control/status.js';
+import type { AwaitedChange, PluginStatus } from '../life/status.js';
 import { type Command, exitCodes } from './command.js';
 import { askEach, chosenInstances, formatTold, instanceOptions } from './running-instances.js';
 

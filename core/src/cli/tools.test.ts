@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { packageFiles } from '../kernel/service.fixture.js';
+import { packageFiles } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 
 const service = {

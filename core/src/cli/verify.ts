@@ -1,18 +1,18 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { systemClock } from '../clock.js';
 import { nodeOf } from '../config/node.js';
-import { formatError } from '../errors/format-error.js';
-import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
-import { standardStartTimeoutMs } from '../kernel/candidate.js';
-import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../kernel/package-entry.js';
-import { installAdvice } from '../kernel/package-names.js';
-import { runWithin } from '../kernel/run-within.js';
-import { checkManifest } from '../plugin/check-manifest.js';
-import type { Plugin, PluginManifest } from '../plugin/plugin.js';
+import { systemClock } from '../contract/clock.js';
+import type { ConformanceCase } from '../contract/conformance.js';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+import type { Plugin, PluginManifest } from '../contract/plugin.js';
+import { checkManifest } from '../plan/check-manifest.js';
+import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../plan/package-entry.js';
+import { installAdvice } from '../plan/package-names.js';
+import { standardStartTimeoutMs } from '../plan/resolve-plugin.js';
+import { formatError } from '../secrets/format-error.js';
 import { captureOutput } from '../testing/capture-output.js';
-import type { ConformanceCase } from '../testing/conformance.js';
+import { runWithin } from '../time/run-within.js';
 import { type Command, exitCodes, type Options, type Terminal, wrongUsage } from './command.js';
 
 export const verify: Command = {

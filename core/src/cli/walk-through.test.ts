@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { packageFiles } from '../kernel/service.fixture.js';
+import { packageFiles } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 
 /** What docs tell an engineer who has never seen the code, tried out. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { packageFiles } from '../kernel/service.fixture.js';
+import { packageFiles } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 
 /** The sections of docs/walk-throughs.md, each with its blocks; the one of five mistakes is in walk-through.test.ts. */

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath } from '../config/place.js';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
 
 /**
  * Writes a file the operator has named; an existing one is replaced. No folder is made for it.

@@ -1,6 +1,6 @@
+import { masked, maskUrl } from '../secrets/looks-secret.js';
 import { unitHint } from './coerce.js';
 import { looksSecret } from './interpolate.js';
-import { masked, maskUrl } from './mask.js';
 import { type ConfigNode, child, type MapNode, type ScalarNode } from './node.js';
 import { formatOrigin, joinPath, type Origin } from './place.js';
 import { plain } from './read-values.js';

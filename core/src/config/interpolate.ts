@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { keepSecret } from '../safe/known-secrets.js';
+import { keepSecret } from '../secrets/known-secrets.js';
 import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
 import { joinPath } from './place.js';
 import type { Findings } from './problem.js';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
+import { show } from '../secrets/looks-secret.js';
 import { unitHint } from './coerce.js';
 import { looksSecret } from './interpolate.js';
-import { show } from './mask.js';
 import { nearest } from './nearest.js';
 import { type ConfigNode, closest, type MapNode } from './node.js';
 import { joinPath } from './place.js';

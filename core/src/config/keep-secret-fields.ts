@@ -1,4 +1,4 @@
-import { keepSecretField } from '../safe/secret-fields.js';
+import { keepSecretField } from '../secrets/secret-fields.js';
 import type { ConfigNode } from './node.js';
 
 /**

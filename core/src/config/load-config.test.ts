@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { serviceFolder } from '../kernel/service.fixture.js';
+import { serviceFolder } from '../life/service.fixture.js';
 import { type ConfigRequest, loadConfig } from './load-config.js';
 import { mapNode } from './node.js';
 import { formatOrigin } from './place.js';

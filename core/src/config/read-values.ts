@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { keepSecret } from '../safe/known-secrets.js';
+import { keepSecret } from '../secrets/known-secrets.js';
 import { coerceText, coerceUnit } from './coerce.js';
 import { looksSecret } from './interpolate.js';
 import { issueProblems } from './issues.js';

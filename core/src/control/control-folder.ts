@@ -2,8 +2,8 @@ import { lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KeelsonError } from '../errors/keelson-error.js';
-import { summarizeError } from '../errors/summarize-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import { summarizeError } from '../secrets/summarize-error.js';
 
 /** What `sun_path` of unix(7) takes without its final zero: 108 bytes on Linux, 104 elsewhere. */
 const longestPathBytes = process.platform === 'linux' ? 107 : 103;

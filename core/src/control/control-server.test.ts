@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
 import { ControlFolder } from './control-folder.js';
 import { ControlServer } from './control-server.js';
 import { newSocketName } from './endpoint.js';

@@ -1,9 +1,9 @@
 import { renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Problem } from '../config/problem.js';
-import { isKeelsonError } from '../errors/keelson-error.js';
-import { summarizeError } from '../errors/summarize-error.js';
-import { maskInJson } from '../safe/mask-text.js';
+import { isKeelsonError } from '../contract/keelson-error.js';
+import { maskInJson } from '../secrets/mask-text.js';
+import { summarizeError } from '../secrets/summarize-error.js';
 import { ControlFolder, isListening, unavailable } from './control-folder.js';
 import { type Identity, newSocketName, parseSocketName } from './endpoint.js';
 import type { ControlFailure, ControlRoutes } from './protocol.js';

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
-import { KeelsonError } from '../errors/keelson-error.js';
-import { summarizeError } from '../errors/summarize-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import { summarizeError } from '../secrets/summarize-error.js';
 import { ControlFolder, isListening } from './control-folder.js';
 import { configDigest, environmentDigest, type Identity, parseSocketName } from './endpoint.js';
 import type { ControlFailure, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';

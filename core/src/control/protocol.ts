@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.js';
-import type { ErrorSummary } from '../errors/summarize-error.js';
-import type { ReloadChange } from '../kernel/reload.js';
-import type { ServiceStatus } from './status.js';
+import type { ReloadChange } from '../life/reload.js';
+import type { ServiceStatus } from '../life/status.js';
+import type { ErrorSummary } from '../secrets/summarize-error.js';
 
 /** What a running service is asked, by method and path, and what it answers. Each may throw what it cannot do. */
 export type ControlRoutes = Readonly<Record<string, (body: unknown) => Promise<unknown>>>;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
-import { summarizeError } from '../errors/summarize-error.js';
-import type { Kernel } from '../kernel/kernel.js';
-import type { StartingService } from '../kernel/kernel-options.js';
-import type { ReloadReport } from '../kernel/reload.js';
-import { contractVersion } from '../plugin/contract-version.js';
+import { contractVersion } from '../contract/contract-version.js';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+import type { Kernel } from '../life/kernel.js';
+import type { StartingService } from '../life/kernel-options.js';
+import type { ReloadReport } from '../life/reload.js';
+import { summarizeError } from '../secrets/summarize-error.js';
 import type { ControlRoutes, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
 
 const operationSchema = z.object({ plugin: z.string(), operation: z.string(), words: z.array(z.string()) });

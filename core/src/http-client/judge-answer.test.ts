@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { KeelsonError } from '../contract/keelson-error.js';
 import { attemptTimeout } from '../retry/retry-errors.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { judgeFailure, judgeStatus, retryAfterOf } from './judge-answer.js';

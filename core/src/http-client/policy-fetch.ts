@@ -1,8 +1,8 @@
-import { type Clock, systemClock } from '../clock.js';
-import type { Deadline } from '../deadline.js';
-import { KeelsonError } from '../errors/keelson-error.js';
+import { type Clock, systemClock } from '../contract/clock.js';
+import type { Deadline } from '../contract/deadline.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../contract/slots/retry-policy.js';
 import { isRetryError } from '../retry/retry-errors.js';
-import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../slots/retry-policy.js';
 import { judgeFailure, judgeStatus } from './judge-answer.js';
 import { mayRepeat } from './may-repeat.js';
 

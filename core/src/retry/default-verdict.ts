@@ -1,5 +1,5 @@
-import { isKeelsonError } from '../errors/keelson-error.js';
-import type { FailureVerdict } from '../slots/retry-policy.js';
+import { isKeelsonError } from '../contract/keelson-error.js';
+import type { FailureVerdict } from '../contract/slots/retry-policy.js';
 import { isRetryError } from './retry-errors.js';
 
 /** No further attempt, and nothing said of the target. */

@@ -1,4 +1,4 @@
-import { type Facts, isKeelsonError, KeelsonError } from '../errors/keelson-error.js';
+import { type Facts, isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 
 /** What a retry policy ends calls with, whichever it is: a code means the same in all of them. */
 export const retryErrorCodes = [

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../clock.js';
-import type { Deadline } from '../deadline.js';
-import type { Attempt } from '../slots/retry-policy.js';
+import type { Clock, Timer } from '../contract/clock.js';
+import type { Deadline } from '../contract/deadline.js';
+import type { Attempt } from '../contract/slots/retry-policy.js';
 
 export interface AttemptLimits {
   /** Longest attempt; `Infinity` for none. */

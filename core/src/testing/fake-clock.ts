@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../contract/clock.js';
 
 interface Pending {
   readonly at: number;

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
-import type { CheckReport, HealthCheck, HealthReport, HealthResult, HealthService } from '../slots/health.js';
-import { type ConformanceCase, conformanceCase } from './conformance.js';
+import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
+import type { CheckReport, HealthCheck, HealthReport, HealthResult, HealthService } from '../contract/slots/health.js';
 import type { FakeClock } from './fake-clock.js';
 
 /** A health service of a service that is ready, for one case. */

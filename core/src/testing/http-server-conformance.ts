@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
-import type { HttpHandler, HttpServer } from '../slots/http-server.js';
-import { type ConformanceCase, conformanceCase } from './conformance.js';
+import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
+import type { HttpHandler, HttpServer } from '../contract/slots/http-server.js';
 
 /** A server of a service that is ready, on a port of its own, for one case. */
 export interface HttpServerHarness {

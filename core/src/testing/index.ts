@@ -1,4 +1,4 @@
-export { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+export { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
 export { FakeClock } from './fake-clock.js';
 export { type HealthHarness, healthConformance } from './health-conformance.js';
 export { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';

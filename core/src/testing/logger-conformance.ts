@@ -1,8 +1,8 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { runWithContext } from '../context.js';
-import { type Facts, KeelsonError } from '../errors/keelson-error.js';
-import { type Logger, type LogLevel, logLevels } from '../slots/logger.js';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { runWithContext } from '../contract/context.js';
+import { type Facts, KeelsonError } from '../contract/keelson-error.js';
+import { type Logger, type LogLevel, logLevels } from '../contract/slots/logger.js';
 
 /** A fresh logger for one case, and what is needed to look at it. */
 export interface LoggerHarness {

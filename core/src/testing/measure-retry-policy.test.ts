@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { KeelsonError } from '../errors/keelson-error.js';
-import { singleAttempt } from '../slots/single-attempt.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import { singleAttempt } from '../contract/slots/single-attempt.js';
 import { FakeClock } from './fake-clock.js';
 import { attemptsOf, callsUntilOpen } from './measure-retry-policy.js';
 

@@ -1,5 +1,5 @@
-import { Deadline } from '../deadline.js';
-import type { ExecuteOptions, RetryPolicy } from '../slots/retry-policy.js';
+import { Deadline } from '../contract/deadline.js';
+import type { ExecuteOptions, RetryPolicy } from '../contract/slots/retry-policy.js';
 import type { FakeClock } from './fake-clock.js';
 
 /** Longer than any policy pauses. */

@@ -1,6 +1,6 @@
-import { type CorrelationContext, currentContext } from '../context.js';
-import type { Facts } from '../errors/keelson-error.js';
-import { type Logger, type LogLevel, logLevels } from '../slots/logger.js';
+import { type CorrelationContext, currentContext } from '../contract/context.js';
+import type { Facts } from '../contract/keelson-error.js';
+import { type Logger, type LogLevel, logLevels } from '../contract/slots/logger.js';
 
 /** A line as it was written: the facts of every parent and its own, later ones winning. */
 export interface RecordedLine {

@@ -1,4 +1,4 @@
-import type { Counter, Histogram, InstrumentOptions, Labels, Metrics, Observation } from '../slots/metrics.js';
+import type { Counter, Histogram, InstrumentOptions, Labels, Metrics, Observation } from '../contract/slots/metrics.js';
 
 type Kind = 'counter' | 'histogram' | 'gauge';
 

@@ -1,7 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Clock, systemClock } from '../clock.js';
-import { type CorrelationContext, currentContext } from '../context.js';
-import type { Attributes, AttributeValue, ErrorContext, Span, SpanOptions, Telemetry } from '../slots/telemetry.js';
+import { type Clock, systemClock } from '../contract/clock.js';
+import { type CorrelationContext, currentContext } from '../contract/context.js';
+import type {
+  Attributes,
+  AttributeValue,
+  ErrorContext,
+  Span,
+  SpanOptions,
+  Telemetry,
+} from '../contract/slots/telemetry.js';
 
 export interface RecordedSpan {
   readonly name: string;

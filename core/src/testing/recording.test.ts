@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runWithContext } from '../context.js';
+import { runWithContext } from '../contract/context.js';
 import { FakeClock } from './fake-clock.js';
 import { RecordingLogger } from './recording-logger.js';
 import { RecordingMetrics } from './recording-metrics.js';

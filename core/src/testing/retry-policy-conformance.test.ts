@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Deadline } from '../deadline.js';
-import type { RetryPolicy } from '../slots/retry-policy.js';
-import { singleAttempt } from '../slots/single-attempt.js';
+import { Deadline } from '../contract/deadline.js';
+import type { RetryPolicy } from '../contract/slots/retry-policy.js';
+import { singleAttempt } from '../contract/slots/single-attempt.js';
 import { FakeClock } from './fake-clock.js';
 import { retryPolicyConformance } from './retry-policy-conformance.js';
 

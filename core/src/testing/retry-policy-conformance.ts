@@ -1,10 +1,10 @@
 import { AssertionError, deepEqual, equal, ok, strictEqual } from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { currentContext, runWithContext } from '../context.js';
-import { Deadline } from '../deadline.js';
-import { isKeelsonError, type KeelsonError } from '../errors/keelson-error.js';
-import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../slots/retry-policy.js';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { currentContext, runWithContext } from '../contract/context.js';
+import { Deadline } from '../contract/deadline.js';
+import { isKeelsonError, type KeelsonError } from '../contract/keelson-error.js';
+import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../contract/slots/retry-policy.js';
 import type { FakeClock } from './fake-clock.js';
 
 /** A fresh policy for one case. */

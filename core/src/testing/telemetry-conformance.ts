@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
-import { runWithContext } from '../context.js';
-import { KeelsonError } from '../errors/keelson-error.js';
-import type { Attributes, Telemetry } from '../slots/telemetry.js';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from './conformance.js';
+import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { runWithContext } from '../contract/context.js';
+import { KeelsonError } from '../contract/keelson-error.js';
+import type { Attributes, Telemetry } from '../contract/slots/telemetry.js';
 
 export interface ReportedSpan {
   readonly name: string;

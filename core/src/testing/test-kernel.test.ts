@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { systemClock } from '../clock.js';
-import { serviceFolder } from '../kernel/service.fixture.js';
-import { definePlugin } from '../plugin/plugin.js';
-import { HttpServer } from '../slots/http-server.js';
-import { Metrics } from '../slots/metrics.js';
-import { Telemetry } from '../slots/telemetry.js';
-import { type ServiceToken, serviceToken } from '../token.js';
+import { systemClock } from '../contract/clock.js';
+import { definePlugin } from '../contract/plugin.js';
+import { HttpServer } from '../contract/slots/http-server.js';
+import { Metrics } from '../contract/slots/metrics.js';
+import { Telemetry } from '../contract/slots/telemetry.js';
+import { type ServiceToken, serviceToken } from '../contract/token.js';
+import { serviceFolder } from '../life/service.fixture.js';
 import { createTestKernel } from './test-kernel.js';
 
 const Mail: ServiceToken<{ send(to: string): void }> = serviceToken('test/Mail');

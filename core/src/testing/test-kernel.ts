@@ -1,11 +1,11 @@
 import type { Container } from 'inversify';
-import type { Clock } from '../clock.js';
-import { Kernel } from '../kernel/kernel.js';
-import type { Lifecycle } from '../kernel/lifecycle.js';
-import type { BootReport, StopReport } from '../kernel/report.js';
-import { slotNamed } from '../kernel/slots.js';
-import type { Plugin } from '../plugin/plugin.js';
-import type { ServiceToken } from '../token.js';
+import type { Clock } from '../contract/clock.js';
+import type { Lifecycle } from '../contract/lifecycle.js';
+import type { Plugin } from '../contract/plugin.js';
+import type { ServiceToken } from '../contract/token.js';
+import { Kernel } from '../life/kernel.js';
+import type { BootReport, StopReport } from '../life/report.js';
+import { slotNamed } from '../plan/slots.js';
 import { FakeClock } from './fake-clock.js';
 import { RecordingLogger } from './recording-logger.js';
 import { RecordingMetrics } from './recording-metrics.js';

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
+import { createPgliteService, type PgliteService } from '@keelson/test-support/pglite-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPgliteService, type PgliteService } from '../../../test/support/pglite-service.js';
 
 describe('PGlite keeps the promises of a database driver', { timeout: 60_000 }, () => {
   let folder: string;

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Deadline, silentLogger, systemClock } from '@keelson/core';
 import type { DatabaseService, DriverConnection } from '@keelson/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { createPgliteService } from '@keelson/test-support/pglite-service';
+import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { createPgliteService } from '../../../test/support/pglite-service.js';
-import { Author, sampleModel } from '../../../test/support/sample-model.js';
 import { optionsSchema } from './options.js';
 import { PgliteDriver } from './pglite-driver.js';
 

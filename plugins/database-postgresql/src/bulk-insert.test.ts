@@ -1,12 +1,12 @@
 import type { DatabaseModel, DatabaseService } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { defineEntity, p, raw } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 
 const Owner = defineEntity({
   name: 'Owner',

@@ -1,7 +1,7 @@
 import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
 
 describe('PostgreSQL keeps the promises of a database driver', () => {
   let testDatabase: TestDatabase;

@@ -4,8 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Deadline, systemClock } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import type { DriverConnection } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
 import { optionsSchema } from './options.js';
 import { PostgresqlDriver } from './postgresql-driver.js';
 

@@ -1,16 +1,16 @@
 import { Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService, DatabaseSession } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+} from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 /** Far below `cancelGraceMs` (2 s), far above what a machine that is busy takes for one turn of its loop. */
 const atOnceMs = 500;

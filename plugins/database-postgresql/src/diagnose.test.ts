@@ -2,12 +2,12 @@ import { type Clock, type Diagnosis, systemClock } from '@keelson/core';
 import { createTestKernel } from '@keelson/core/testing';
 import { DatabaseModel } from '@keelson/database';
 import plugin from '@keelson/database-postgresql';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { startReplicatedPostgres } from '@keelson/test-support/replication';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { startReplicatedPostgres } from '../../../test/support/replication.js';
 
 const Author = defineEntity({
   name: 'Author',

@@ -1,10 +1,10 @@
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 
 describe('a connection lost during COMMIT', () => {
   let server: PostgresServer;

@@ -2,18 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { Ledger } from '../../../test/support/ledger.js';
-import { applicationRole } from '../../../test/support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { Ledger } from '@keelson/test-support/ledger';
+import { applicationRole } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
-import { type ReplicatedPostgres, startReplicatedPostgres } from '../../../test/support/replication.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+} from '@keelson/test-support/postgresql-service';
+import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 describe('a failover', () => {
   let pair: ReplicatedPostgres;

@@ -1,11 +1,11 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
 
 /** Fails at its first call only: what a sequence has given out is not taken back. */
 const failsOnce = `

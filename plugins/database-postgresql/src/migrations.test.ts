@@ -1,10 +1,10 @@
 import type { DatabaseModel } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '../../../test/support/postgresql-service.js';
 
 class First extends Migration {
   override up(): void {

@@ -1,12 +1,12 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
+} from '@keelson/test-support/postgresql-service';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 describe('the care of a pool for its connections', () => {
   let testDatabase: TestDatabase;

@@ -1,17 +1,17 @@
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { type PostgresServer, startPostgres } from '../../../test/support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+} from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 type Em = Parameters<Parameters<DatabaseService['session']>[0]>[0];
 

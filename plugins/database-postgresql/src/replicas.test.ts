@@ -1,17 +1,17 @@
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService, SessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { startPostgres } from '../../../test/support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
-import { type ReplicatedPostgres, startReplicatedPostgres } from '../../../test/support/replication.js';
-import { Author } from '../../../test/support/sample-model.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+} from '@keelson/test-support/postgresql-service';
+import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 type Replicas = Exclude<NonNullable<PostgresqlServiceOptions['options']>['replicas'], readonly string[] | undefined>;
 

@@ -1,9 +1,9 @@
 import type { DatabaseModel, SchemaDifference, SchemaReport } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
 
 const Customer = defineEntity({
   name: 'Customer',

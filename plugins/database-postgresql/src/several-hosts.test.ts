@@ -1,15 +1,15 @@
 import { inspect } from 'node:util';
 import type { DatabaseService } from '@keelson/database';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
-import { applicationRole, type PostgresServer } from '../../../test/support/postgres-server.js';
+import { eventually } from '@keelson/test-support/eventually';
+import { applicationRole, type PostgresServer } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
-} from '../../../test/support/postgresql-service.js';
-import { type ReplicatedPostgres, startReplicatedPostgres } from '../../../test/support/replication.js';
-import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.js';
+} from '@keelson/test-support/postgresql-service';
+import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 type Server = Pick<PostgresServer, 'host' | 'port'>;
 

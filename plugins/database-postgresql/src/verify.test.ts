@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { runKeelson } from '@keelson/test-support/run-keelson';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { runKeelson } from '../../../test/support/run-keelson.js';
 
 /** A driver of somebody else: a file that builds on the contract alone. */
 const driver = (createDriver: string) => `

@@ -1,10 +1,10 @@
 import type { DatabaseService } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
-import { createPostgresqlService, type PostgresqlService } from '../../../test/support/postgresql-service.js';
-import { Author } from '../../../test/support/sample-model.js';
 
 describe('the body of a test inside withRollback', () => {
   let testDatabase: TestDatabase;

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { KeelsonError } from '@keelson/core';
 import { FakeClock, RecordingLogger } from '@keelson/core/testing';
+import { scriptedDriver } from '@keelson/test-support/scripted-driver';
 import { describe, expect, test } from 'vitest';
-import { scriptedDriver } from '../../../test/support/scripted-driver.js';
 import { connectWithin } from './connect.js';
 
 const failure = (code: string) => Object.assign(new Error('user secret at db.internal'), { code });

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '@keelson/test-support/free-port';
 import { expect, test } from 'vitest';
-import { freePort } from '../../../test/support/free-port.js';
 import { diagnosePort } from './diagnose-port.js';
 import { Harness } from './harness.fixture.js';
 import plugin from './index.js';

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { currentContext } from '@keelson/core';
+import { eventually } from '@keelson/test-support/eventually';
 import express, { Router } from 'express';
 import { afterEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../../test/support/eventually.js';
 import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './index.js';
 

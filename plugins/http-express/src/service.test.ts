@@ -3,13 +3,13 @@ import { DatabaseModel } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
 import retry from '@keelson/retry-opossum';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { Router } from 'express';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { eventually } from '../../../test/support/eventually.js';
-import { Author, sampleModel } from '../../../test/support/sample-model.js';
-import { startTcpProxy } from '../../../test/support/tcp-proxy.js';
 import { gate, problemFrom } from './harness.fixture.js';
 import http, { currentSession, repeatable } from './index.js';
 

@@ -1,7 +1,7 @@
 import { Deadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
+import { scriptedDriver } from '@keelson/test-support/scripted-driver';
 import { describe, expect, test } from 'vitest';
-import { scriptedDriver } from '../../../../test/support/scripted-driver.js';
 import type { TransactionOutcome } from '../driver/driver.js';
 import { CommitResolver } from './commit-resolver.js';
 

@@ -1,0 +1,123 @@
+import type {
+  BindInFluentSyntax,
+  BindToFluentSyntax,
+  BindWhenFluentSyntax,
+  ContainerModuleLoadOptions,
+} from 'inversify';
+import type { ServiceToken } from '../contract/token.js';
+import { injectionsOf } from './injections.js';
+
+type Bind = ContainerModuleLoadOptions['bind'];
+
+/** What a service is made of, as far as it can be known without making it. */
+export interface Injection {
+  readonly token: ServiceToken;
+  readonly name: string | undefined;
+  /** Whether the service can do without. */
+  readonly optional: boolean;
+}
+
+/** One binding, as its plugin wrote it. */
+export interface BindingRecord {
+  readonly token: ServiceToken;
+  readonly name: string | undefined;
+  /** The key of the plugin. */
+  readonly plugin: string;
+  scope: 'Singleton' | 'Transient' | 'Request';
+  readonly injections: readonly Injection[];
+  /** Keeps the container from asking it for its service, and from deactivating it, ever again. */
+  readonly disarm: () => void;
+}
+
+type Rest = BindWhenFluentSyntax<unknown> & Partial<BindInFluentSyntax<unknown>>;
+
+const classVerbs = ['to', 'toSelf'];
+const constantVerbs = ['toConstantValue', 'toFactory'];
+const verbs = [...classVerbs, ...constantVerbs, 'toDynamicValue', 'toResolvedValue'];
+const scopes: Readonly<Record<string, BindingRecord['scope']>> = {
+  inSingletonScope: 'Singleton',
+  inTransientScope: 'Transient',
+  inRequestScope: 'Request',
+};
+
+/**
+ * `bind`, with what it binds written down and named after the instance. Without a name it is bound for those who ask
+ * without one: Inversify would offer it to those who ask for a name as well. The rest of the sentence
+ * (`onActivation`, `inSingletonScope`) is Inversify's own. `redirect` says under which token it is really bound.
+ */
+export function recordBindings(
+  bind: Bind,
+  plugin: string,
+  name: string | undefined,
+  record: (record: BindingRecord) => void,
+  redirect: (token: ServiceToken) => ServiceToken = token => token,
+): Bind {
+  return <T>(token: ServiceToken<T>) => {
+    const sentence = bind(redirect(token) as ServiceToken<T>);
+    const write = (injections: readonly Injection[], scope: BindingRecord['scope'], rest: Rest): BindingRecord => {
+      const written = { token, name, plugin, scope, injections, disarm: () => disarm(rest) };
+      record(written);
+      return written;
+    };
+    return intercept(sentence, (verb, given) => {
+      if (verb === 'toService') {
+        const [service] = given as [ServiceToken<T>];
+        const rest = alias(sentence, service, name);
+        settle(rest, name);
+        write([{ token: service, name, optional: false }], 'Transient', rest);
+        return undefined;
+      }
+      const call = Reflect.get(sentence, verb) as (...given: unknown[]) => Rest;
+      const rest = call.apply(sentence, [...given]);
+      settle(rest, name);
+      const scope = constantVerbs.includes(verb) ? 'Singleton' : 'Transient';
+      const written = write(injectionsOf(verb, token, given), scope, rest);
+      return watchScope(rest, written);
+    });
+  };
+}
+
+/** Calls `onVerb` instead of the verbs that bind; everything else is left alone. */
+function intercept<T>(
+  sentence: BindToFluentSyntax<T>,
+  onVerb: (verb: string, given: readonly unknown[]) => unknown,
+): BindToFluentSyntax<T> {
+  return new Proxy(sentence, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      const verb = String(property);
+      if (verb === 'toService' || verbs.includes(verb)) return (...given: unknown[]) => onVerb(verb, given);
+      return member.bind(target);
+    },
+  });
+}
+
+function watchScope<T extends object>(rest: T, written: BindingRecord): T {
+  return new Proxy(rest, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      const scope = scopes[String(property)];
+      return (...given: unknown[]) => {
+        if (scope !== undefined) written.scope = scope;
+        return member.apply(target, given);
+      };
+    },
+  }) satisfies T & Partial<BindInFluentSyntax<unknown>>;
+}
+
+function settle(rest: Rest, name: string | undefined): void {
+  if (name === undefined) rest.whenDefault();
+  else rest.whenNamed(name);
+}
+
+/** A transient binding has no service to deactivate; a constant cannot be one, but can be kept from matching. */
+function disarm(rest: Rest): void {
+  if (rest.inTransientScope === undefined) rest.when(() => false);
+  else rest.inTransientScope();
+}
+
+function alias<T>(sentence: BindToFluentSyntax<T>, service: ServiceToken<T>, name: string | undefined) {
+  return sentence.toDynamicValue(context => context.get(service, name === undefined ? undefined : { name }));
+}

@@ -1,0 +1,163 @@
+import { ContainerModule, type ContainerModuleLoadOptions } from 'inversify';
+import { KeelsonError } from '../contract/keelson-error.js';
+import type { RegisterContext } from '../contract/plugin.js';
+import type { ServiceToken } from '../contract/token.js';
+import type { PlannedPlugin } from '../plan/plan.js';
+import { tokenName } from '../plan/slots.js';
+import { type BindingRecord, recordBindings } from './binding-records.js';
+import type { ServiceContainer } from './service-container.js';
+
+type Bind = ContainerModuleLoadOptions['bind'];
+type Decorate = RegisterContext<unknown>['decorate'];
+
+/** What all plugins have bound. */
+export class BindingRegistry {
+  readonly #exclusive: ReadonlySet<ServiceToken>;
+  #records: readonly BindingRecord[] = [];
+
+  /** `exclusive`: tokens that nobody may bind but the one who declares to provide them. */
+  constructor(exclusive: Iterable<ServiceToken>) {
+    this.#exclusive = new Set(exclusive);
+  }
+
+  get records(): readonly BindingRecord[] {
+    return this.#records;
+  }
+
+  add(record: BindingRecord, planned: PlannedPlugin): void {
+    if (this.#exclusive.has(record.token) && !planned.manifest.provides?.includes(record.token)) {
+      throw notYours(record, planned);
+    }
+    this.#records = [...this.#records, record];
+  }
+
+  /** Forgets what `plugin` has bound; returns it. */
+  remove(plugin: string): readonly BindingRecord[] {
+    const removed = this.#records.filter(record => record.plugin === plugin);
+    this.#records = this.#records.filter(record => record.plugin !== plugin);
+    return removed;
+  }
+}
+
+/** The bindings of one plugin: they come together and go together. */
+export class PluginBindings {
+  readonly #container: ServiceContainer;
+  readonly #registry: BindingRegistry;
+  readonly #planned: PlannedPlugin;
+  /** The token of the slot under which a standby is bound, and the one under which the plugin is. */
+  readonly #hidden: readonly [ServiceToken, ServiceToken] | undefined;
+  #module: ContainerModule | undefined;
+  #decorated: readonly ServiceToken[] = [];
+
+  /** With `behind` the service of that token is bound out of sight: a standby holds its place. */
+  constructor(
+    container: ServiceContainer,
+    registry: BindingRegistry,
+    planned: PlannedPlugin,
+    behind: ServiceToken | undefined,
+  ) {
+    this.#container = container;
+    this.#registry = registry;
+    this.#planned = planned;
+    this.#hidden = behind === undefined ? undefined : [behind, Symbol(`${tokenName(behind)} behind its standby`)];
+  }
+
+  /** Runs `register`; when it throws, nothing it bound is left. */
+  async load(register: (bind: Bind, decorate: Decorate) => void | Promise<void>): Promise<void> {
+    const { key, instance } = this.#planned;
+    const module: ContainerModule = new ContainerModule(({ bind, onActivation }) =>
+      register(
+        recordBindings(
+          token => {
+            if (this.#module !== module) throw tooLate(token, this.#planned);
+            return bind(token);
+          },
+          key,
+          instance,
+          record => this.#registry.add(record, this.#planned),
+          token => this.#real(token),
+        ),
+        (token, wrap) => {
+          if (!this.#planned.manifest.decorates?.includes(token)) throw notYoursToDecorate(token, this.#planned);
+          this.#decorated = [...this.#decorated, token];
+          onActivation(token, (_context, service) => wrap(service));
+        },
+      ),
+    );
+    this.#module = module;
+    try {
+      await this.#container.loadAsync(module);
+    } catch (error) {
+      await this.unload();
+      throw error;
+    }
+  }
+
+  /** Takes every binding back and runs their deactivations. Does nothing when nothing is loaded. */
+  async unload(): Promise<void> {
+    const module = this.#module;
+    this.#module = undefined;
+    this.#decorated = [];
+    const records = this.#registry.remove(this.#planned.key);
+    if (module === undefined) return;
+    try {
+      await this.#container.unloadAsync(module);
+    } catch (error) {
+      // Inversify keeps every binding of the module when one deactivation fails, or one singleton was never made.
+      for (const record of records) record.disarm();
+      await this.#container.unloadAsync(module).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What it has wrapped of others. */
+  get decorated(): readonly ServiceToken[] {
+    return this.#decorated;
+  }
+
+  has(token: ServiceToken): boolean {
+    return this.#container.isBound(this.#real(token), this.#options);
+  }
+
+  /** Makes the service, when it is not there yet, so that `get` is synchronous from now on. */
+  async warm(token: ServiceToken): Promise<unknown> {
+    return this.#container.getAsync(this.#real(token), this.#options);
+  }
+
+  #real(token: ServiceToken): ServiceToken {
+    return this.#hidden !== undefined && this.#hidden[0] === token ? this.#hidden[1] : token;
+  }
+
+  get #options(): { name: string } | undefined {
+    const { instance } = this.#planned;
+    return instance === undefined ? undefined : { name: instance };
+  }
+}
+
+function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${plugin} (${use}) binds ${tokenName(token)}, but does not say that it provides it.`,
+    hint: 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.',
+    facts: { plugin, token: tokenName(token) },
+  });
+}
+
+/** A register hook that was given up may go on; nobody would take back what it binds. */
+function tooLate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${key} (${use}) binds ${tokenName(token)} after its registration has ended.`,
+    hint: 'Bind everything in `register`, and let it wait for nothing.',
+    facts: { plugin: key, token: tokenName(token) },
+  });
+}
+
+function notYoursToDecorate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_BINDING_REFUSED',
+    message: `${key} (${use}) decorates ${tokenName(token)}, but does not say so.`,
+    hint: 'Add the token to `decorates` of the plugin.',
+    facts: { plugin: key, token: tokenName(token) },
+  });
+}

@@ -1,0 +1,58 @@
+import type { Facts } from '../keelson-error.js';
+import { type ServiceToken, serviceToken } from '../token.js';
+
+export type HealthStatus = 'pass' | 'warn' | 'fail';
+export type ProbeKind = 'live' | 'ready' | 'startup';
+
+export interface HealthResult {
+  readonly status: HealthStatus;
+  /** One sentence an operator may read; no secret, no address of a person. Left out for `pass`. */
+  readonly output?: string;
+  readonly facts?: Facts;
+}
+
+export interface HealthCheck {
+  /** Letters, digits, `-`, `_` and `.`; unique in the service. `lifecycle` is the service's own. */
+  readonly name: string;
+  /** When it fails: `true` makes the service not ready, `false` makes it ready with a warning. Default true. */
+  readonly critical?: boolean;
+  /** Pause between two samples, which are taken in the background. Default 5,000. */
+  readonly intervalMs?: number;
+  /** After this the sample counts as failed and `signal` is aborted. Default 2,000. */
+  readonly timeoutMs?: number;
+  /** Failures in a row before a passing check is reported as failing. Default 1. */
+  readonly failureThreshold?: number;
+  /** Successes in a row before a failing check is reported as passing. Default 1. */
+  readonly successThreshold?: number;
+  /** Looks once. A rejection counts as `fail`. Must give up when `signal` aborts. */
+  check(signal: AbortSignal): Promise<HealthResult>;
+}
+
+export interface CheckReport extends HealthResult {
+  readonly name: string;
+  readonly critical: boolean;
+  /** When it was last looked at; absent before the first time. */
+  readonly observedAt?: Date;
+  readonly durationMs?: number;
+}
+
+export interface HealthReport {
+  readonly status: HealthStatus;
+  readonly checks: readonly CheckReport[];
+}
+
+/** Knows how the service is. Liveness depends on nothing outside of the process. */
+export interface HealthService {
+  /** Adds a readiness check and starts sampling it. Disposing of the result removes it. */
+  register(check: HealthCheck): Disposable;
+  /** What is known now; never waits for a check. */
+  report(kind: ProbeKind): HealthReport;
+}
+
+export const HealthService: ServiceToken<HealthService> = serviceToken('@keelson/core/HealthService');
+
+/** Bound when no health plugin is configured: looks at nothing and passes. */
+export const silentHealthService: HealthService = {
+  register: () => ({ [Symbol.dispose]() {} }),
+  report: () => ({ status: 'pass', checks: [] }),
+};

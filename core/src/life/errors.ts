@@ -1,0 +1,130 @@
+import { formatProblem, type Problem } from '../config/problem.js';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+import type { Plan, PlannedPlugin } from '../plan/plan.js';
+import { type BootReport, behindOthers, codeAndLine, firstLine, type PluginStartReport } from './report.js';
+
+/** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
+export class PlanError extends KeelsonError {
+  readonly problems: readonly Problem[];
+
+  /** `outcome` is what came of it, as a sentence. */
+  constructor({ problems }: Pick<Plan, 'problems'>, outcome = 'Nothing was started.') {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super({
+      code: 'KERNEL_PLAN_INVALID',
+      message: `The configuration has ${count}:\n${problems.map(formatProblem).join('\n')}`,
+      hint: `${outcome} \`keelson check\` looks again without starting anything.`,
+      facts: { problems },
+    });
+    this.problems = problems;
+  }
+}
+
+/** The service did not start; what had started was stopped again. `report` is the boot report. */
+export class StartError extends KeelsonError {
+  readonly report: BootReport;
+
+  constructor(report: BootReport, reason?: unknown) {
+    const failed = report.plugins.filter(plugin => plugin.outcome === 'failed' && !plugin.optional);
+    const notTried = report.plugins.filter(plugin => plugin.outcome === 'not-tried').map(plugin => plugin.key);
+    const errors = failed.length > 0 ? failed.map(plugin => plugin.error) : reason === undefined ? [] : [reason];
+    const lines = failed.map(plugin => `\n  ${plugin.key}: ${codeAndLine(plugin.error)}${whenOf(plugin)}`);
+    const rest = notTried.length > 0 ? `\n  not tried: ${notTried.join(', ')}` : '';
+    super({
+      code: 'KERNEL_START_FAILED',
+      message: `${report.service} did not start, ${count(failed.length, report, errors[0])}${lines.join('')}${rest}`,
+      hint: hintOf(errors),
+      facts: { report },
+      cause: errors.length > 1 ? new AggregateError(errors, 'Several plugins did not start.') : errors[0],
+    });
+    this.report = report;
+  }
+}
+
+function count(failed: number, { plugins, durationMs }: BootReport, reason: unknown): string {
+  if (failed === 0) return codeAndLine(reason);
+  return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
+}
+
+/** ` (in start, after 3005 ms, 3000 of them behind block)` */
+function whenOf(plugin: PluginStartReport): string {
+  const { failedIn, importMs, registerMs, startMs, readyMs } = plugin;
+  if (failedIn === undefined) return '';
+  const ms = { import: importMs, register: registerMs, start: startMs, ready: readyMs }[failedIn];
+  const { ms: behindMs, keys } = behindOthers(plugin);
+  const waited = keys.length === 0 ? '' : `, ${Math.round(behindMs)} of them behind ${keys.join(', ')}`;
+  return ` (in ${failedIn}, after ${Math.round(ms)} ms${waited})`;
+}
+
+function hintOf(errors: readonly unknown[]): string {
+  const hints = errors
+    .map(error => (isKeelsonError(error) ? error.hint : undefined))
+    .filter(hint => hint !== undefined);
+  return hints[0] ?? 'Look at the cause.';
+}
+
+/** Somebody asked the start to end; what had started was stopped again. */
+export function startCancelled(reason: string, report?: BootReport): KeelsonError {
+  return new KeelsonError({
+    code: 'KERNEL_START_CANCELLED',
+    message: `The start was cancelled: ${reason}.`,
+    hint: 'Nothing to do when the stop was meant.',
+    facts: report === undefined ? { reason } : { reason, report },
+  });
+}
+
+export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): KeelsonError {
+  return new KeelsonError({
+    code: 'KERNEL_START_TIMEOUT',
+    message: `The start did not finish within ${timeoutMs} ms; it was waiting for ${waitingFor.join(', ') || 'the plan'}.`,
+    hint: 'Look at what it was waiting for, or set startup.timeoutMs.',
+    facts: { timeoutMs, waitingFor },
+  });
+}
+
+/** Whether a hook is told that its time is over, and can say what it waits for. */
+export function heedsSignal(hook: string): boolean {
+  return !['import', 'instrument', 'register', 'deactivation'].includes(hook);
+}
+
+/** A hook that ran out of its time. `last` is what it threw when it was told. */
+export function hookTimedOut(
+  plugin: string,
+  hook: string,
+  timeoutMs: number,
+  waitsFor: string | undefined,
+  last: unknown,
+): KeelsonError {
+  const starting = ['import', 'instrument', 'register', 'start', 'ready'].includes(hook);
+  const stopping = ['drain', 'stop', 'deactivation'].includes(hook);
+  const canSay = heedsSignal(hook);
+  const silent = canSay ? '; it did not say what it waits for' : '';
+  const waited = waitsFor === undefined ? silent : `; it was waiting for ${waitsFor}`;
+  const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
+  return new KeelsonError({
+    code: starting ? 'KERNEL_START_TIMEOUT' : stopping ? 'KERNEL_STOP_TIMEOUT' : 'KERNEL_HOOK_TIMEOUT',
+    message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,
+    hint: `${advice(plugin, hook, stopping)}${waitsFor === undefined && canSay ? ` ${howToSay(hook)}` : ''}`,
+    facts: { plugin, hook, timeoutMs, ...(waitsFor !== undefined && { waitsFor }) },
+    cause: last,
+  });
+}
+
+function advice(plugin: string, hook: string, stopping: boolean): string {
+  if (stopping) return 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.';
+  if (hook === 'inspect') return 'It must tell what it knows already, and wait for nothing.';
+  return `Look at what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
+}
+
+function howToSay(hook: string): string {
+  return `A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`;
+}
+
+export function notBound({ key, use }: PlannedPlugin, tokens: readonly string[]): KeelsonError {
+  return new KeelsonError({
+    code: 'PLUGIN_TOKEN_NOT_BOUND',
+    message: `${use} says that it provides ${tokens.join(', ')}, but does not bind it.`,
+    hint: 'Bind it in `register`, or take it out of `provides`.',
+    facts: { plugin: key, tokens },
+  });
+}

@@ -1,0 +1,54 @@
+import type { Variables } from '../config/variables.js';
+import { type Clock, systemClock } from '../contract/clock.js';
+import type { Plugin } from '../contract/plugin.js';
+import type { Plan, PlannedPlugin, PlanRequest } from '../plan/plan.js';
+import type { ServiceStatus } from './status.js';
+
+/** A service that is about to start, or starts. */
+export interface StartingService {
+  readonly plan: Plan;
+  /** As `Kernel.status`, with how far each plugin is. */
+  status(): Promise<ServiceStatus>;
+}
+
+export interface KernelOptions {
+  /** A YAML, JSON or TypeScript file, or the same content as an object. */
+  readonly config: string | Readonly<Record<string, unknown>>;
+  /** Whose overlay file is laid over it: `production` for `keelson.production.yaml`. Default: `KEELSON_ENV`. */
+  readonly environment?: string;
+  /** The highest layer, in the shape of the file. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** Where `${VAR}` and `KEELSON_<SLOT>__<KEY>` are looked up. Default: `process.env`. */
+  readonly variables?: Variables;
+  readonly clock?: Clock;
+  /** For the jitter of waits; between 0 and 1. Default: `Math.random`. */
+  readonly random?: () => number;
+  /** Plugins by key, instead of what `use` names; their configuration comes from `overrides`. */
+  readonly plugins?: Readonly<Record<string, Plugin>>;
+  /** Where relative paths start when `config` is an object. Default: the working directory. */
+  readonly directory?: string;
+  /** Cancels the start. */
+  readonly signal?: AbortSignal;
+  /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
+  readonly only?: (plugin: { readonly planned: PlannedPlugin; readonly diagnoses: boolean }) => boolean;
+  /** Changes a plan that holds before it is run: times, what is optional. For tools. */
+  readonly revise?: (plan: Plan) => Plan;
+  /** Told once the plan holds, before anything is started. */
+  readonly onStarting?: (service: StartingService) => void;
+  /** Told who is still starting, when it takes longer than `startup.slowMs`; the logger is told as well. */
+  readonly onSlowStart?: (message: string) => void;
+}
+
+export function planRequest(options: KernelOptions): PlanRequest {
+  const variables = options.variables ?? process.env;
+  return {
+    config: options.config,
+    // Empty is how a variable is unset where it cannot be taken away.
+    environment: (options.environment ?? variables.KEELSON_ENV) || undefined,
+    variables,
+    overrides: options.overrides ?? {},
+    plugins: options.plugins ?? {},
+    clock: options.clock ?? systemClock,
+    ...(options.directory !== undefined && { directory: options.directory }),
+  };
+}

@@ -1,0 +1,181 @@
+import 'reflect-metadata';
+import type { Container } from 'inversify';
+import type { Lifecycle } from '../contract/lifecycle.js';
+import type { Diagnosis } from '../contract/plugin-context.js';
+import { makePlan, type Plan } from '../plan/plan.js';
+import { type KernelOptions, planRequest } from './kernel-options.js';
+import { type ReloadReport, reload } from './reload.js';
+import { type BootReport, firstLine, type StopReport } from './report.js';
+import { revive } from './revival.js';
+import type { RunningPlugin } from './running-plugin.js';
+import { shutDown } from './shutdown.js';
+import type { Start } from './start.js';
+import type { ServiceStatus } from './status.js';
+
+/** A running service. */
+export class Kernel {
+  readonly container: Container;
+  readonly lifecycle: Lifecycle;
+  /** How the start went. */
+  readonly report: BootReport;
+  readonly #start: Start;
+  readonly #revival: Promise<void>;
+  #plan: Plan;
+  #awaitingRestart: ReloadReport['changes'] = [];
+  #stopping: Promise<StopReport> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  private constructor(start: Start, report: BootReport) {
+    this.container = start.container;
+    this.lifecycle = start.lifecycle;
+    this.report = report;
+    this.#start = start;
+    this.#plan = start.plan;
+    if (start.options.only === undefined) {
+      start.logger.info(`${report.service} is ready`, { durationMs: Math.round(report.durationMs) });
+    }
+    this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
+  }
+
+  /**
+   * What a start would do; connects to nothing and starts nothing. Files of the service are imported, because they
+   * carry their own manifest. A wrong configuration is not thrown: see `problems`.
+   */
+  static plan(options: KernelOptions): Promise<Plan> {
+    return makePlan(planRequest(options));
+  }
+
+  /**
+   * Starts the service. When it resolves everything is ready, and `container.get` is synchronous for every service that
+   * a plugin provides. Optional plugins that did not start are tried again in the background.
+   *
+   * @throws PlanError `KERNEL_PLAN_INVALID` with all problems; nothing was started.
+   * @throws StartError `KERNEL_START_FAILED`; what had started was stopped again.
+   * @throws KeelsonError `KERNEL_START_CANCELLED` when `signal` aborted; what had started was stopped again.
+   */
+  static async start(options: KernelOptions): Promise<Kernel> {
+    // Here alone: the container is heavy, and a mere plan needs none.
+    const { Start } = await import('./start.js');
+    const start = await Start.plan(options);
+    options.onStarting?.({ plan: start.plan, status: () => statusOf(start, start.plan) });
+    const ready = await start.run();
+    const report = start.report(ready);
+    if (ready) return new Kernel(start, report);
+    const failure = start.failure(report);
+    start.tell(failure);
+    await start.undo();
+    throw failure;
+  }
+
+  /** What runs, and why. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /**
+   * Reads the configuration again and hands plugins the values that they declare reloadable. Whatever else has changed
+   * is in the report as needing a restart, and stays as it was. Reloads run one after the other.
+   *
+   * @throws PlanError when the new configuration does not hold; nothing has changed then.
+   */
+  reload(): Promise<ReloadReport> {
+    const run = this.#reloading.then(async () => {
+      const { plan, report } = await reload(this.#plan, await Kernel.plan(this.#start.options), this.#start.running);
+      this.#plan = plan;
+      this.#awaitingRestart = report.changes.filter(({ outcome }) => outcome === 'needs-restart');
+      return report;
+    });
+    this.#reloading = run.catch(() => undefined);
+    return run;
+  }
+
+  /** What the running plugins find out about their surroundings, by key. A failure of one is a finding, not thrown. */
+  async diagnose(): Promise<ReadonlyMap<string, readonly Diagnosis[]>> {
+    const asked = this.#start.running.filter(plugin => plugin.diagnoses && plugin.outcome === 'started');
+    const found = await Promise.all(asked.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
+    return new Map(found);
+  }
+
+  /**
+   * What is known of the service now: its readiness, and what the plugins tell of themselves. Waits for nothing outside
+   * of the process. What a plugin fails to tell is in its place, not thrown.
+   */
+  status(): Promise<ServiceStatus> {
+    return statusOf(this.#start, this.#plan, this.#awaitingRestart);
+  }
+
+  /**
+   * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order. Resolves to a
+   * sentence that says what was done; what has changed something is logged.
+   *
+   * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN`, naming what there is; `KERNEL_OPERATION_INVALID` with everything
+   * wrong in the words; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
+   */
+  async operate(plugin: string, operation: string, words: readonly string[]): Promise<string> {
+    const { operate } = await import('./operate.js');
+    const { done, changed, given } = await operate(this.#start.running, { plugin, operation, words });
+    if (changed) this.#start.logger.info('An operator has changed something', { plugin, operation, given });
+    return done;
+  }
+
+  /**
+   * Stops the service: readiness fails, work drains, plugins stop in reverse order, logs and traces are flushed. Throws
+   * nothing: what went wrong is in the report. Calls after the first share its result.
+   */
+  stop(reason = 'stop was called'): Promise<StopReport> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(reason: string): Promise<StopReport> {
+    const { container, clock, lifecycle, logger, running } = this.#start;
+    logger.info(`${this.#plan.service} is stopping`, { reason });
+    lifecycle.move('stopping', reason);
+    await this.#revival;
+    container.unseal();
+    const report = await shutDown({
+      service: this.#plan.service,
+      reason,
+      container,
+      clock,
+      settings: this.#plan.settings.shutdown,
+      plugins: running,
+      serving: this.#start.options.only === undefined,
+    });
+    lifecycle.move('stopped');
+    return report;
+  }
+
+  #revive(): Promise<void> {
+    const { container, clock, logger, running, options, plan } = this.#start;
+    const revival = revive(running, {
+      container,
+      clock,
+      stopping: this.lifecycle.stopping,
+      firstDelayMs: plan.settings.startup.retryAfterMs,
+      random: options.random ?? Math.random,
+    });
+    return revival.catch((error: unknown) => logger.error('Optional plugins are not started again.', { error }));
+  }
+}
+
+async function statusOf(
+  { lifecycle, container, running }: Start,
+  plan: Plan,
+  awaitingRestart: ReloadReport['changes'] = [],
+): Promise<ServiceStatus> {
+  const { describeService } = await import('./status.js');
+  return describeService({ plan, lifecycle, container, running, awaitingRestart });
+}
+
+async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[]> {
+  try {
+    return await plugin.diagnose();
+  } catch (error) {
+    return [{ name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Look at the plugin.' }];
+  }
+}

@@ -1,0 +1,78 @@
+import type { ServiceContainer } from '../container/service-container.js';
+import type { Clock } from '../contract/clock.js';
+import { HealthService } from '../contract/slots/health.js';
+import { Logger } from '../contract/slots/logger.js';
+import { firstLine } from './report.js';
+import type { RunningPlugin } from './running-plugin.js';
+import { canStart } from './start-levels.js';
+
+export interface Revival {
+  readonly container: ServiceContainer;
+  readonly clock: Clock;
+  /** Ends all attempts. */
+  readonly stopping: AbortSignal;
+  readonly firstDelayMs: number;
+  readonly random: () => number;
+}
+
+const longestDelayMs = 60_000;
+
+/**
+ * Starts the optional plugins that failed again and again, in the order of the plan, with ever longer waits. Meanwhile
+ * readiness warns and names them. Resolves when all run, or when the stop has begun and no attempt is under way.
+ */
+export async function revive(running: readonly RunningPlugin[], revival: Revival): Promise<void> {
+  const down = running.filter(plugin => plugin.planned.optional && plugin.outcome !== 'started');
+  await Promise.all(down.map(plugin => revivePlugin(plugin, running, revival)));
+}
+
+async function revivePlugin(
+  plugin: RunningPlugin,
+  running: readonly RunningPlugin[],
+  { container, clock, stopping, firstDelayMs, random }: Revival,
+): Promise<void> {
+  let cause = plugin.error;
+  using _warning = container.get(HealthService).register({
+    name: `plugin-${plugin.key.replace('/', '-')}`,
+    critical: false,
+    check: async () => ({ status: 'warn', output: `${plugin.key} does not run: ${saidBy(cause)}` }),
+  });
+  const logger = container.get(Logger).child({ plugin: plugin.key });
+  for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+    logger.warn('An optional plugin does not run; it will be started again.', { retryInMs: delayMs, error: cause });
+    const stopped = await clock.sleep(delayMs * (0.5 + random() / 2), stopping).then(
+      () => false,
+      () => true,
+    );
+    if (stopped) return;
+    if (!canStart(plugin, running)) continue;
+    await attempt(plugin, stopping);
+    if (plugin.outcome === 'started') {
+      logger.info('The optional plugin runs now.');
+      return;
+    }
+    cause = plugin.error;
+  }
+}
+
+/** From `register` on, on new bindings: what Inversify kept of the failed ones is gone with them. */
+async function attempt(plugin: RunningPlugin, stopping: AbortSignal): Promise<void> {
+  plugin.renew();
+  const steps = [
+    () => plugin.import(stopping),
+    () => plugin.register(stopping),
+    () => plugin.start(stopping),
+    () => plugin.ready(stopping),
+  ];
+  for (const step of steps) {
+    await step();
+    if (plugin.error === undefined) continue;
+    // The stop has its own time for it, and reports on it.
+    if (!stopping.aborted) await plugin.giveUp();
+    return;
+  }
+}
+
+function saidBy(error: unknown): string {
+  return error === undefined ? 'what it requires is missing.' : firstLine(error);
+}

@@ -1,0 +1,67 @@
+import { entryKeys } from '../config/settings.js';
+import { shapeOf } from '../config/shape.js';
+import type { Plugin } from '../contract/plugin.js';
+
+const hooks = [
+  'check',
+  'instrument',
+  'register',
+  'start',
+  'ready',
+  'reconfigure',
+  'diagnose',
+  'inspect',
+  'conformance',
+  'drain',
+  'stop',
+] as const;
+const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities'] as const;
+const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
+
+/** What keeps `value` from being a manifest or a plugin, in words; empty when nothing does. */
+export function checkManifest(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [`its default export is ${describe(value)}, not a plugin`];
+  const plugin = value as Partial<Plugin>;
+  const faults: string[] = [];
+  if (typeof plugin.name !== 'string' || plugin.name === '') faults.push('it has no name');
+  if (plugin.slot !== undefined && typeof plugin.slot !== 'string') faults.push('its slot is not a text');
+  for (const hook of hooks) {
+    if (plugin[hook] !== undefined && typeof plugin[hook] !== 'function') faults.push(`its ${hook} is not a function`);
+  }
+  for (const list of lists) {
+    const given: unknown = plugin[list];
+    if (given !== undefined && !Array.isArray(given)) faults.push(`its ${list} is not a list`);
+    else if (Array.isArray(given) && given.includes(undefined))
+      faults.push(`its ${list} holds undefined (a circular import?)`);
+  }
+  for (const timeout of timeouts) {
+    const given: unknown = plugin[timeout];
+    if (given !== undefined && !(typeof given === 'number' && given > 0))
+      faults.push(`its ${timeout} is not a number above 0`);
+  }
+  if (plugin.config !== undefined) faults.push(...schemaFaults(plugin.config));
+  if (plugin.operations !== undefined) faults.push(...operationFaults(plugin.operations));
+  return faults;
+}
+
+function schemaFaults(schema: NonNullable<Plugin['config']>): string[] {
+  if (typeof schema !== 'object' || typeof schema.safeParseAsync !== 'function')
+    return ['its config is not a zod schema'];
+  const reserved = Object.keys(shapeOf(schema).properties ?? {}).filter(key => entryKeys.includes(key));
+  return reserved.map(key => `its config has the key ${key}, which the kernel reads`);
+}
+
+function operationFaults(operations: NonNullable<Plugin['operations']>): string[] {
+  if (typeof operations !== 'object' || operations === null) return ['its operations are not a map'];
+  return Object.entries(operations).flatMap(([name, operation]) => {
+    const sound =
+      typeof operation?.run === 'function' &&
+      typeof operation.description === 'string' &&
+      typeof operation.arguments?.safeParseAsync === 'function';
+    return sound ? [] : [`its operation ${name} has not a description, a zod schema as arguments, and run`];
+  });
+}
+
+function describe(value: unknown): string {
+  return value === undefined ? 'missing' : `a ${value === null ? 'null' : typeof value}`;
+}

@@ -1,0 +1,212 @@
+import satisfies from 'semver/functions/satisfies.js';
+import validRange from 'semver/ranges/valid.js';
+import type { LoadedConfig } from '../config/load-config.js';
+import { nearest } from '../config/nearest.js';
+import { formatOrigin } from '../config/place.js';
+import type { Problem } from '../config/problem.js';
+import { contractVersion } from '../contract/contract-version.js';
+import { type Requirement, requirementParts } from '../contract/requirement.js';
+import { dependencies, kernelTokens, providersOf, requirementName } from './dependencies.js';
+import { cyclesOf } from './graph.js';
+import type { InstalledPlugin } from './installed-plugins.js';
+import type { PlannedPlugin } from './plan.js';
+import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
+
+/**
+ * Looks whether the plugins fit their keys, the contract and each other; reports what does not. `installed` are those that
+ * could be chosen where something is missing.
+ */
+export function checkPlan(
+  plugins: readonly PlannedPlugin[],
+  config: LoadedConfig,
+  installed: readonly InstalledPlugin[],
+): void {
+  const { findings } = config;
+  const planned = new Set(plugins.map(plugin => plugin.key));
+  const unplanned = config.entries.filter(entry => entry.use !== 'none' && !planned.has(entry.key));
+  // What could not be planned has been reported; that its own slot is not filled would only be noise.
+  const blind = unplanned.map(entry => splitKey(entry.key).head);
+  const unread = unplanned.map(entry => entry.use ?? entry.key);
+  for (const plugin of plugins) {
+    findings.problems.push(
+      ...checkSlot(plugin),
+      ...checkContract(plugin),
+      ...unmetRequirements(plugin, plugins)
+        .filter(({ slot }) => slot === undefined || !blind.includes(slot))
+        .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
+      ...checkOptionalProviders(plugin, plugins),
+      ...checkCapabilities(plugin, plugins, blind),
+    );
+  }
+  // Of one that stands under the wrong key nobody knows what it was to provide.
+  const placed = plugins.filter(plugin => checkSlot(plugin).length === 0);
+  findings.problems.push(...checkProviders(placed), ...checkCycles(plugins));
+}
+
+function at(plugin: PlannedPlugin): Pick<Problem, 'path' | 'origin'> {
+  return { path: `plugins.${plugin.key}.use`, origin: plugin.origin };
+}
+
+function checkSlot(plugin: PlannedPlugin): Problem[] {
+  const { head } = splitKey(plugin.key);
+  const { slot } = plugin.manifest;
+  const known = slotNamed(head);
+  if (slot !== head && (slot !== undefined || known !== undefined)) return [wrongSlot(plugin, head, slot)];
+  if (known === undefined || plugin.manifest.provides?.includes(known.token)) return [];
+  return [
+    {
+      code: 'PLAN_TOKEN_NOT_PROVIDED',
+      message: `${plugin.use} fills the slot ${head}, but does not provide ${tokenName(known.token)}.`,
+      ...at(plugin),
+      action: `Add ${tokenName(known.token)} to \`provides\` of the plugin, and bind it in \`register\`.`,
+    },
+  ];
+}
+
+function wrongSlot(plugin: PlannedPlugin, head: string, slot: string | undefined): Problem {
+  return {
+    code: 'PLAN_SLOT_MISMATCH',
+    message: `${plugin.use} ${slot === undefined ? 'fills no slot' : `fills the slot ${slot}`}, but is configured as ${head}.`,
+    ...at(plugin),
+    allowed:
+      slot === undefined ? `any key but ${slotNames.join(', ')}` : `${slot}, or ${slot}/<name> for a further one`,
+    action: `Move it to another key, or choose a plugin for ${head}.`,
+  };
+}
+
+function checkContract(plugin: PlannedPlugin): Problem[] {
+  const range = plugin.manifest.contract;
+  if (range === undefined || satisfies(contractVersion, range, { includePrerelease: true })) return [];
+  const message =
+    validRange(range) === null
+      ? `${plugin.use} asks for the contract ${JSON.stringify(range)}, which is not a version range.`
+      : `${plugin.use} works with the plugin contract ${range}; this is ${contractVersion}.`;
+  return [
+    {
+      code: 'PLAN_CONTRACT_MISMATCH',
+      message,
+      ...at(plugin),
+      action: `Install a version of ${plugin.use} that is made for @keelson/core ${contractVersion}.`,
+    },
+  ];
+}
+
+interface Unmet {
+  readonly required: Requirement;
+  /** The slot that would provide it, when there is one. */
+  readonly slot: string | undefined;
+}
+
+/** What a plugin requires and neither another, nor a silent default, nor the kernel provides. */
+export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Unmet[] {
+  return (plugin.manifest.requires ?? []).flatMap(required => {
+    const { token } = requirementParts(required);
+    const there = providersOf(required, plugins).length > 0 || hasStandard(required) || kernelTokens.includes(token);
+    return there ? [] : [{ required, slot: slots.find(each => each.token === token)?.name }];
+  });
+}
+
+/** Whether a silent default stands in for it. */
+function hasStandard(required: Requirement): boolean {
+  const { token, name } = requirementParts(required);
+  return name === undefined && slots.find(each => each.token === token)?.standard !== undefined;
+}
+
+function missingRequirement(
+  plugin: PlannedPlugin,
+  { required, slot }: Unmet,
+  unread: readonly string[],
+  installed: readonly InstalledPlugin[],
+): Problem {
+  const { token, name } = requirementParts(required);
+  const wanted = requirementName(required);
+  // A plugin that could not be read might provide it; of a slot it is known who does.
+  const unless = slot !== undefined || unread.length === 0 ? '' : `, unless ${unread.join(' or ')} does`;
+  const able = installed.filter(({ provides }) => provides.includes(tokenName(token))).map(other => other.name);
+  const use = able[0] ?? '<package>';
+  const key = name === undefined ? slot : `${slot}/${name}`;
+  const fill = `Fill the slot: ${key}: { use: "${use}" } under plugins.`;
+  const configure = `Configure ${able[0] ?? 'a plugin that provides it'} under plugins.`;
+  return {
+    code: 'PLAN_REQUIREMENT_MISSING',
+    message: `${plugin.key} requires ${wanted}, which no configured plugin provides${unless}.`,
+    ...at(plugin),
+    ...(able.length > 0 && { allowed: `${able.join(' or ')}, which ${able.length === 1 ? 'is' : 'are'} installed` }),
+    action: slot === undefined ? configure : fill,
+  };
+}
+
+function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Problem[] {
+  if (plugin.optional) return [];
+  return (plugin.manifest.requires ?? []).flatMap(required => {
+    const [provider] = providersOf(required, plugins);
+    const stands = provider?.optional !== true || hasStandard(required);
+    return stands ? [] : [requiredButOptional(plugin, provider, required)];
+  });
+}
+
+function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, required: Requirement): Problem {
+  return {
+    code: 'PLAN_REQUIREMENT_OPTIONAL',
+    message: `${plugin.key} requires ${requirementName(required)}, but ${provider.key} is optional and nothing stands in for it.`,
+    path: `plugins.${provider.key}.optional`,
+    origin: provider.origin,
+    action: `Remove optional from ${provider.key}, or make ${plugin.key} optional as well.`,
+  };
+}
+
+function checkCapabilities(
+  plugin: PlannedPlugin,
+  plugins: readonly PlannedPlugin[],
+  blind: readonly string[],
+): Problem[] {
+  return Object.entries(plugin.manifest.needsCapabilities ?? {}).flatMap(([slot, needed]) => {
+    if (blind.includes(slot)) return [];
+    const provider = plugins.find(other => other.key === slot);
+    const able = provider?.manifest.capabilities ?? [];
+    const missing = needed.filter(capability => !able.includes(capability));
+    if (missing.length === 0) return [];
+    const meant = missing.map(capability => nearest(capability, able)).find(name => name !== undefined);
+    return [
+      {
+        code: 'PLAN_CAPABILITY_MISSING',
+        message: `${plugin.key} needs ${missing.join(' and ')} of ${slot}, which ${provider?.use ?? 'an empty slot'} cannot do.`,
+        ...at(provider ?? plugin),
+        allowed: able.length === 0 ? 'it has no capabilities' : `it can do ${able.join(', ')}`,
+        ...(meant !== undefined && { nearest: meant }),
+        action: `Choose another plugin for ${slot}, or run without ${plugin.key}.`,
+      },
+    ];
+  });
+}
+
+function checkProviders(plugins: readonly PlannedPlugin[]): Problem[] {
+  const tokens = new Set(plugins.flatMap(plugin => plugin.manifest.provides ?? []));
+  return [...tokens].flatMap(token => {
+    const [first, ...others] = providersOf(token, plugins);
+    return others.map(other => ({
+      code: 'PLAN_PROVIDER_DUPLICATE',
+      message: `${first?.key} and ${other.key} both provide ${tokenName(token)}.`,
+      ...at(other),
+      action: `Remove one of them (${first?.key} is at ${first === undefined ? '' : formatOrigin(first.origin)}), or make it a named instance: <slot>/<name>.`,
+    }));
+  });
+}
+
+function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
+  const needs = dependencies(plugins);
+  const graph = new Map([...needs].map(([key, reasons]) => [key, [...reasons.keys()]]));
+  return cyclesOf(graph).map(cycle => {
+    const first = plugins.find(plugin => plugin.key === cycle[0]);
+    const steps = cycle
+      .slice(1)
+      .map((key, index) => `${cycle[index]} ${needs.get(cycle[index] ?? '')?.get(key)} (${key})`);
+    return {
+      code: 'PLAN_CYCLE',
+      message: `Plugins need each other: ${cycle.join(' -> ')}; ${steps.join('; ')}.`,
+      ...(first && at(first)),
+      allowed: 'needs that lead back to no plugin, so that each can start after what it needs',
+      action: 'Take one of these needs away, or move what both need into a plugin of its own.',
+    };
+  });
+}

@@ -1,0 +1,222 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ConfigEntry } from '../config/load-config.js';
+import { nearest } from '../config/nearest.js';
+import { displayPath } from '../config/place.js';
+import type { Findings, Problem } from '../config/problem.js';
+import type { Clock } from '../contract/clock.js';
+import type { Plugin, PluginManifest } from '../contract/plugin.js';
+import { runWithin } from '../time/run-within.js';
+import { checkManifest } from './check-manifest.js';
+import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
+import { installAdvice } from './package-names.js';
+
+/** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
+export const standardStartTimeoutMs = 30_000;
+
+class ImportTimeout extends Error {}
+
+/** An implementation that was found for an entry of the configuration. */
+export interface Candidate {
+  readonly entry: ConfigEntry;
+  readonly source: 'package' | 'file' | 'code';
+  readonly version?: string;
+  /** Imports what is enough to plan. Heavy for a file and for a package that has no manifest entry. */
+  readonly manifest: () => Promise<PluginManifest>;
+  /** Whether `manifest` imports nothing but the manifest. */
+  readonly light: boolean;
+  readonly load: () => Promise<Plugin>;
+}
+
+/** Finds what `use` names, loading nothing. Undefined when it is not there; why is in `findings`. */
+export function findCandidate(
+  entry: ConfigEntry,
+  directory: string,
+  plugins: Readonly<Record<string, Plugin>>,
+  findings: Findings,
+): Candidate | undefined {
+  const given = Object.hasOwn(plugins, entry.key) ? plugins[entry.key] : undefined;
+  if (given !== undefined) {
+    const load = async () => given;
+    return { entry, source: 'code', manifest: load, light: true, load };
+  }
+  if (entry.use === undefined) return undefined;
+  return isPath(entry.use)
+    ? fileCandidate(entry, resolve(directory, entry.use), findings)
+    : packageCandidate(entry, entry.use, directory, findings);
+}
+
+function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Candidate | undefined {
+  if (!existsSync(file)) {
+    findings.problem(missingFile(entry, file));
+    return undefined;
+  }
+  if (!/\.[cm]?[jt]s$/.test(file)) {
+    findings.problem(noModule(entry, file));
+    return undefined;
+  }
+  const load = () => importDefault<Plugin>(pathToFileURL(file));
+  const beside = manifestBeside(file);
+  if (beside === undefined) return { entry, source: 'file', manifest: load, light: false, load };
+  return { entry, source: 'file', manifest: () => importDefault(pathToFileURL(beside)), light: true, load };
+}
+
+/** `orders.manifest.js` for `orders.plugin.js`, when it is there: then a plan imports nothing heavier. */
+function manifestBeside(file: string): string | undefined {
+  const manifest = file.replace(/\.plugin(\.[cm]?[jt]s)$/, '.manifest$1');
+  return manifest !== file && existsSync(manifest) ? manifest : undefined;
+}
+
+function packageCandidate(
+  entry: ConfigEntry,
+  name: string,
+  directory: string,
+  findings: Findings,
+): Candidate | undefined {
+  const found = tryFindPackage(entry, name, directory, findings);
+  if (found === 'broken') return undefined;
+  if (found === undefined) {
+    findings.problem(
+      existsSync(resolve(directory, name)) ? pathWithoutDot(entry, name) : notInstalled(entry, name, directory),
+    );
+    return undefined;
+  }
+  const load = () => importDefault<Plugin>(found.main);
+  const { manifest } = found;
+  return {
+    entry,
+    source: 'package',
+    ...(found.version !== undefined && { version: found.version }),
+    manifest: manifest === undefined ? load : () => importDefault<PluginManifest>(manifest),
+    light: manifest !== undefined,
+    load,
+  };
+}
+
+function tryFindPackage(
+  entry: ConfigEntry,
+  name: string,
+  directory: string,
+  findings: Findings,
+): InstalledPackage | 'broken' | undefined {
+  try {
+    return findPackage(name, directory);
+  } catch (error) {
+    findings.problem(importFailed(entry, error));
+    return 'broken';
+  }
+}
+
+function notInstalled(entry: ConfigEntry, name: string, directory: string): Problem {
+  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin, value: name };
+  if (name.toLowerCase() === 'none') {
+    const message = `${JSON.stringify(name)} is not the word that leaves a slot to its default.`;
+    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, nearest: 'none', action: 'Write none.' };
+  }
+  if (isPackageName(name)) {
+    const message = `The package ${name} is not installed.`;
+    return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, ...installAdvice(name, directory) };
+  }
+  return {
+    code: 'PLUGIN_NOT_INSTALLED',
+    message: `${JSON.stringify(name)} is neither the name of a package nor a path.`,
+    ...place,
+    allowed: 'a package, a path that begins with ./, or none',
+    action: 'Correct it.',
+  };
+}
+
+function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
+  return {
+    code: 'PLUGIN_NOT_INSTALLED',
+    message: `${name} is a file, but without ./ it is taken for a package.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    value: name,
+    nearest: `./${name}`,
+    action: `Write ./${name}.`,
+  };
+}
+
+function missingFile(entry: ConfigEntry, file: string): Problem {
+  const meant = nearest(basename(file), siblings(file));
+  return {
+    code: 'PLUGIN_FILE_MISSING',
+    message: `There is no file ${displayPath(file)}.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    ...(entry.use !== undefined && { value: entry.use }),
+    ...(meant !== undefined && { nearest: meant }),
+    action: 'Correct the path, or build the service first when the file is a result of the build.',
+  };
+}
+
+function noModule(entry: ConfigEntry, file: string): Problem {
+  const inside = siblings(join(file, 'index.js')).find(name => /^index\.[cm]?[jt]s$/.test(name));
+  const isFolder = statSync(file).isDirectory();
+  return {
+    code: 'PLUGIN_INVALID',
+    message: `${displayPath(file)} is ${isFolder ? 'a folder' : 'no module'}, so that it cannot be a plugin.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    ...(entry.use !== undefined && { value: entry.use }),
+    allowed: 'a file that ends in .js or .ts (also .mjs, .cjs, .mts, .cts), or a package',
+    ...(isFolder && inside !== undefined && { nearest: `${entry.use?.replace(/\/$/, '')}/${inside}` }),
+    action: 'Name the module whose default export is the plugin.',
+  };
+}
+
+function siblings(file: string): string[] {
+  try {
+    return readdirSync(dirname(file));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * The manifest of a candidate, checked. Undefined when it cannot be imported or is not one; why is in `findings`.
+ */
+export async function readManifest(
+  candidate: Candidate,
+  findings: Findings,
+  clock: Clock,
+): Promise<PluginManifest | undefined> {
+  const { entry } = candidate;
+  const timeoutMs = entry.settings.startTimeoutMs ?? standardStartTimeoutMs;
+  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin };
+  try {
+    const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
+    const manifest = await runWithin({ clock, timeoutMs, work: candidate.manifest, onTimeout, partingMs: 0 });
+    const faults = checkManifest(manifest);
+    if (faults.length === 0) return manifest;
+    findings.problem({
+      code: 'PLUGIN_INVALID',
+      message: `${entry.use} is not a usable plugin: ${faults.join('; ')}.`,
+      ...place,
+      action: 'Export the result of definePlugin (or defineManifest) as the default export.',
+    });
+  } catch (error) {
+    findings.problem(importFailed(entry, error));
+  }
+  return undefined;
+}
+
+function importFailed(entry: ConfigEntry, error: unknown): Problem {
+  return {
+    code: 'PLUGIN_IMPORT_FAILED',
+    message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    action: importAdvice(error),
+  };
+}
+
+function importAdvice(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (error instanceof ImportTimeout)
+    return 'Look at what the module waits for at its top level, and move it into `start`.';
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
+  return 'Correct the module; importing a plugin must not connect to anything nor throw.';
+}

@@ -1,0 +1,47 @@
+import type { Clock } from '../contract/clock.js';
+import { HealthService, silentHealthService } from '../contract/slots/health.js';
+import { HttpServer } from '../contract/slots/http-server.js';
+import { Logger, silentLogger } from '../contract/slots/logger.js';
+import { Metrics, silentMetrics } from '../contract/slots/metrics.js';
+import { RetryPolicy } from '../contract/slots/retry-policy.js';
+import { singleAttempt } from '../contract/slots/single-attempt.js';
+import { silentTelemetry, Telemetry } from '../contract/slots/telemetry.js';
+import { type ServiceToken, serviceToken } from '../contract/token.js';
+
+export interface Slot {
+  readonly name: string;
+  readonly token: ServiceToken;
+  /** What is bound when no plugin fills the slot; without one the slot stays empty. */
+  readonly standard?: { readonly name: string; create(clock: Clock): unknown };
+}
+
+/** The slots every service has. A plugin may declare a further one by naming it. */
+export const slots: readonly Slot[] = [
+  { name: 'logger', token: Logger, standard: { name: 'silent logger', create: () => silentLogger } },
+  { name: 'telemetry', token: Telemetry, standard: { name: 'silent telemetry', create: () => silentTelemetry } },
+  { name: 'metrics', token: Metrics, standard: { name: 'silent metrics', create: () => silentMetrics } },
+  { name: 'retry', token: RetryPolicy, standard: { name: 'single attempt', create: singleAttempt } },
+  { name: 'health', token: HealthService, standard: { name: 'silent health', create: () => silentHealthService } },
+  { name: 'http', token: HttpServer },
+  { name: 'database', token: serviceToken('@keelson/database/DatabaseService') },
+];
+
+export const slotNames: readonly string[] = slots.map(slot => slot.name);
+
+export function slotNamed(name: string): Slot | undefined {
+  return slots.find(slot => slot.name === name);
+}
+
+/** `database/reporting` -> slot `database`, instance `reporting`. */
+export function splitKey(key: string): { readonly head: string; readonly instance: string | undefined } {
+  const slash = key.indexOf('/');
+  return slash === -1
+    ? { head: key, instance: undefined }
+    : { head: key.slice(0, slash), instance: key.slice(slash + 1) };
+}
+
+/** The token as a person would name it. */
+export function tokenName(token: ServiceToken): string {
+  if (typeof token === 'function') return token.name;
+  return typeof token === 'symbol' ? (token.description ?? 'a service without a name') : token;
+}

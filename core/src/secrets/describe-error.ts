@@ -1,0 +1,43 @@
+import type { Facts } from '../contract/keelson-error.js';
+import { isError } from './error-parts.js';
+import { createSafeCopy, type SafeCopy } from './safe-copy.js';
+
+/** A thrown value as a log line or an event may carry it: no secret, no statement, no parameters, only JSON. */
+export interface ErrorDescription {
+  /** The class of the error; `NonError` when something else was thrown. */
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** Of a KeelsonError, the system (`ECONNREFUSED`) or PostgreSQL (SQLSTATE). */
+  readonly code?: string | number;
+  readonly hint?: string;
+  readonly facts?: Facts;
+  readonly cause?: unknown;
+  /** Those of an AggregateError. */
+  readonly errors?: readonly unknown[];
+  readonly [further: string]: unknown;
+}
+
+const defaultCopy = createSafeCopy();
+
+/**
+ * Describes any thrown value, causes and aggregated errors included, with `copy` deciding what is secret and too long.
+ * Never throws.
+ */
+export function describeError(thrown: unknown, copy: SafeCopy = defaultCopy): ErrorDescription {
+  const copied = copy(thrown);
+  if (isDescription(copied) && isThrownError(thrown)) return copied;
+  return { name: 'NonError', message: typeof copied === 'string' ? copied : (JSON.stringify(copied) ?? 'undefined') };
+}
+
+function isThrownError(thrown: unknown): boolean {
+  try {
+    return isError(thrown);
+  } catch {
+    return false;
+  }
+}
+
+function isDescription(copied: unknown): copied is ErrorDescription {
+  return typeof copied === 'object' && copied !== null && 'name' in copied && 'message' in copied;
+}

@@ -1,0 +1,67 @@
+import { types } from 'node:util';
+import { isKeelsonError } from '../contract/keelson-error.js';
+
+/** What system, HTTP and PostgreSQL errors say of themselves that holds no value of a user. */
+const plainFacts = ['code', 'errno', 'syscall', 'hostname', 'address', 'port', 'signal', 'status', 'statusCode'];
+const databaseFacts = ['severity', 'schema', 'table', 'column', 'constraint', 'routine'];
+
+export function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error;
+}
+
+/**
+ * What may be told of an error, not yet copied. Own properties are taken by name and never all: drivers hang the
+ * statement, its parameters and the offending row on theirs.
+ */
+export function errorParts(error: Error): Record<string, unknown> {
+  const parts: Record<string, unknown> = { name: read(error, 'name'), ...messageAndStack(error) };
+  for (const key of [...plainFacts, ...databaseFacts]) {
+    const value = read(error, key);
+    if (typeof value === 'string' || typeof value === 'number') parts[key] = value;
+  }
+  if (isKeelsonError(error)) {
+    parts.hint = read(error, 'hint');
+    parts.facts = read(error, 'facts');
+  }
+  return { ...parts, ...related(error) };
+}
+
+/** The cause (a method in VError), those of an AggregateError, the two of a SuppressedError. */
+function related(error: Error): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  const cause = read(error, 'cause');
+  found.cause = typeof cause === 'function' ? attempt(() => cause.call(error)) : cause;
+  const errors = read(error, 'errors');
+  if (Array.isArray(errors)) found.errors = errors;
+  for (const key of ['error', 'suppressed']) {
+    const value = read(error, key);
+    if (isError(value)) found[key] = value;
+  }
+  return found;
+}
+
+function messageAndStack(error: Error): Record<string, unknown> {
+  const message = read(error, 'message');
+  const stack = read(error, 'stack');
+  if (typeof message !== 'string' || !quotesInput(error)) return { message, stack };
+  const safe = message.replace(/".*"/s, '"[redacted]"');
+  return { message: safe, stack: typeof stack === 'string' ? stack.replaceAll(message, safe) : undefined };
+}
+
+/** PostgreSQL quotes the value it refuses in the messages of SQLSTATE class 22, data exception. */
+function quotesInput(error: Error): boolean {
+  const code = read(error, 'code');
+  return typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code);
+}
+
+function read(error: Error, key: string): unknown {
+  return attempt(() => Reflect.get(error, key));
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { withoutKnownSecrets } from './known-secrets.js';
+import { redacted } from './masked.js';
+
+// Bounded before and after their anchors, so that hostile text costs no more than its length. `user:password@` is how
+// descriptions and help say what a URL looks like.
+const userInfo = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)(?!user:password@)[^\s/"'<>]{0,1024}@/gi;
+/** A password with an unescaped slash in it; not a port with a path behind it. */
+const slashedUserInfo =
+  /\b([a-z][a-z0-9+.-]{0,30}:\/\/)(?!user:password@)[^\s/"'<>@:]{0,256}:(?!\d{1,5}[/?#])[^\s"'<>]{0,1024}@/gi;
+const scheme = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/g;
+const assignment = /([A-Za-z][\w.-]{0,60})(=|["']\s*:\s*["'])([^\s"'&;,]+)/g;
+/** What signs a URL lets in whoever holds it. Of other texts it is no secret. */
+const signature = /([?&](?:[\w-]{0,30}-)?sig(?:nature)?=)[^\s"'&;,]+/gi;
+
+/**
+ * The text without the credentials in it: the secrets of the configuration, the user part of any URL, what follows
+ * `Bearer` and `Basic`, values assigned to a secret key (`password=x`, `?token=x`, `"secret":"x"`), and the signature of a
+ * URL (`&sig=x`).
+ */
+export function redactText(text: string, isSecretKey: (key: string) => boolean): string {
+  let safe = withoutKnownSecrets(text);
+  if (safe.includes('@')) safe = safe.replace(slashedUserInfo, `$1${redacted}@`).replace(userInfo, `$1${redacted}@`);
+  if (safe.includes('B')) safe = safe.replace(scheme, `$1 ${redacted}`);
+  if (safe.includes('=') || safe.includes(':'))
+    safe = safe.replace(assignment, (whole, key: string, sign: string) =>
+      isSecretKey(key) ? `${key}${sign}${redacted}` : whole,
+    );
+  if (safe.includes('?')) safe = safe.replace(signature, `$1${redacted}`);
+  return safe;
+}

@@ -1,0 +1,40 @@
+import { type Logger, type LogLevel, logLevels, silentLogger } from '../contract/slots/logger.js';
+import { hasSecrets, withoutSecrets } from './without-secrets.js';
+
+/**
+ * The logger, given nothing any more that holds a secret of the configuration: whoever wrote it, and whatever it does with
+ * what it gets. Everything else of it can be reached as before.
+ */
+export function guardLogger(logger: Logger): Logger {
+  if (logger === silentLogger) return logger;
+  // What is called for each line stands before the proxy, which would make every call dearer.
+  const guarded = Object.create(reaching(logger)) as Logger;
+  const own: Partial<Logger> = { child: childOf(logger) };
+  for (const level of logLevels) own[level] = writer(logger, level);
+  for (const [name, value] of Object.entries(own)) Object.defineProperty(guarded, name, { value });
+  return guarded;
+}
+
+/** Stands for the logger and is called in its name; a frozen one, too. */
+function reaching(logger: Logger): object {
+  return new Proxy(Object.create(Object.getPrototypeOf(logger)) as object, {
+    get(_target, property) {
+      const member: unknown = Reflect.get(logger, property, logger);
+      return typeof member === 'function' && property !== 'constructor' ? member.bind(logger) : member;
+    },
+    set: (_target, property, value) => Reflect.set(logger, property, value, logger),
+    has: (_target, property) => Reflect.has(logger, property),
+  });
+}
+
+function writer(logger: Logger, level: LogLevel): Logger[LogLevel] {
+  return (message, facts) => {
+    if (!hasSecrets()) return logger[level](message, facts);
+    if (!logger.isEnabled(level)) return;
+    logger[level](withoutSecrets(message), withoutSecrets(facts));
+  };
+}
+
+function childOf(logger: Logger): Logger['child'] {
+  return facts => guardLogger(logger.child(withoutSecrets(facts)));
+}

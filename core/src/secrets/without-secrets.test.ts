@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+import { keepSecret } from './known-secrets.js';
+import { keepSecretField } from './secret-fields.js';
+import { withoutSecrets } from './without-secrets.js';
+
+const secret = 'kEpt-out-of-lines';
+keepSecret(secret);
+
+test('what holds no secret is given back as it is', () => {
+  fc.assert(fc.property(fc.object({ maxDepth: 4 }), value => withoutSecrets(value) === value));
+  const date = new Date();
+  for (const value of [date, new Error('x'), new Map([[1, 2]]), new Uint8Array(2), new URL('http://a'), null, 1n]) {
+    expect(withoutSecrets(value)).toBe(value);
+  }
+});
+
+test('it is taken out of every kind of value, and the original stays', () => {
+  const cyclic: Record<string, unknown> = { secret };
+  cyclic.self = cyclic;
+  const values = {
+    list: [{ deep: [`a ${secret} b`] }],
+    map: new Map([[secret, new Set([secret])]]),
+    url: new URL(`http://a/?q=${secret}`),
+    json: { toJSON: () => ({ secret }) },
+    error: new Error(`of ${secret}`, { cause: new AggregateError([new Error(secret)], 'x') }),
+    cyclic,
+  };
+  const shown = inspect(withoutSecrets(values), { depth: 20, showHidden: true });
+  expect(shown).toContain('[redacted]');
+  expect(shown).not.toContain(secret);
+  expect(values.list[0]?.deep[0]).toBe(`a ${secret} b`);
+});
+
+test('an error stays one of its class, with its stack', () => {
+  const error = new KeelsonError({ code: 'A_B', message: `no ${secret}`, facts: { secret } });
+  const safe = withoutSecrets(error);
+  expect(isKeelsonError(safe, 'A_B')).toBe(true);
+  expect(safe).toBeInstanceOf(KeelsonError);
+  expect(safe).toMatchObject({ message: 'no [redacted]', facts: { secret: '[redacted]' } });
+  expect(safe.stack).toContain('KeelsonError: no [redacted]\n    at ');
+  expect(error.message).toContain(secret);
+});
+
+test('a field of a configuration that is a secret is taken out of that very object, however short it is', () => {
+  const config = { pin: '12', url: 'x', unset: undefined };
+  keepSecretField(config, 'pin');
+  keepSecretField(config, 'unset');
+  expect(withoutSecrets({ config })).toEqual({ config: { pin: '[redacted]', url: 'x', unset: undefined } });
+  expect(withoutSecrets({ pin: '12' })).toEqual({ pin: '12' });
+});
+
+test('nothing hostile makes it throw, and nothing endless keeps it', () => {
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const getter = Object.defineProperty({ secret }, 'broken', {
+    enumerable: true,
+    get: () => {
+      throw new Error('no');
+    },
+  });
+  let deep: unknown = secret;
+  for (let level = 0; level < 10_000; level++) deep = { deep };
+  const shown = inspect(withoutSecrets({ revoked: revoked.proxy, deep, json: { toJSON: () => revoked.proxy } }), {
+    depth: 20,
+  });
+  expect(shown).not.toContain(secret);
+  expect(Reflect.get(withoutSecrets(getter), 'secret')).toBe('[redacted]');
+});
