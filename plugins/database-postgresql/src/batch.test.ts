@@ -163,6 +163,17 @@ describe('a batch', () => {
           { chunkSize: 2, deadline: Deadline.after(50, systemClock) },
         ),
     };
+    test('and no deadline passes unseen while source and work wait for nothing', async () => {
+      function* endless() {
+        for (let index = 0; ; index++) yield index;
+      }
+      const startedAt = performance.now();
+      const run = database.batch(endless, async () => {}, { timeoutMs: 200 });
+      await expect(run).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+      await expectNothingHeld();
+    });
+
     let closed = 0;
     async function* watched(value = 0) {
       try {

@@ -242,6 +242,65 @@ describe('a session on PostgreSQL', () => {
     }
   });
 
+  test('that is committed is done for its caller, also when a subscriber of MikroORM never ends after the COMMIT', async () => {
+    await using own = createPostgresqlService({ url: testDatabase.url });
+    await own.database.connect();
+    const heard: string[] = [];
+    const given = await own.database.session(
+      async (em, session) => {
+        em.getEventManager().registerSubscriber({ afterTransactionCommit: () => new Promise<void>(() => {}) });
+        session.onCommit(() => void heard.push('committed'));
+        await em.insert(Author, { email: 'hanging@example.org' });
+        return 'stored';
+      },
+      { timeoutMs: 300 },
+    );
+    expect(given).toBe('stored');
+    await eventually(() => expect(heard).toEqual(['committed']));
+    expect(await database.read(em => em.count(Author, { email: 'hanging@example.org' }))).toBe(1);
+  });
+
+  test('that has committed by itself is not run again, whatever its work throws then', async () => {
+    const heard: string[] = [];
+    const conflict = Object.assign(new Error('of something else'), { code: '40001' });
+    const unit = database.session(async (em, session) => {
+      session.onCommit(() => void heard.push(`committed ${session.attempt}`));
+      session.onRollback(() => void heard.push(`rolled back ${session.attempt}`));
+      await em.insert(Author, { email: 'by-itself@example.org' });
+      await session.commit();
+      throw conflict;
+    });
+    await expect(unit).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED' });
+    expect(heard).toEqual(['committed 1']);
+    expect(await database.read(em => em.count(Author, { email: 'by-itself@example.org' }))).toBe(1);
+  });
+
+  test('that MikroORM has committed past it is committed, and says so', async () => {
+    const heard: string[] = [];
+    await database.session(async (em, session) => {
+      session.onCommit(() => void heard.push('committed'));
+      session.onRollback(() => void heard.push('rolled back'));
+      await em.insert(Author, { email: 'past-it@example.org' });
+      await em.commit();
+      expect(session.state).toBe('committed');
+    });
+    expect(heard).toEqual(['committed']);
+    expect(await database.read(em => em.count(Author, { email: 'past-it@example.org' }))).toBe(1);
+  });
+
+  test('whose transaction was rolled back past it is not called committed', async () => {
+    const heard: string[] = [];
+    const unit = database.session(async (em, session) => {
+      session.onCommit(() => void heard.push('committed'));
+      session.onRollback(() => void heard.push('rolled back'));
+      await em.insert(Author, { email: 'rolled-back-past-it@example.org' });
+      await em.getTransactionContext<{ rollback(): { execute(): Promise<void> } }>()?.rollback().execute();
+    });
+    await expect(unit).rejects.toMatchObject({ code: 'DATABASE_SESSION_CLOSED' });
+    expect(heard).toEqual(['rolled back']);
+    expect(await database.read(em => em.count(Author, { email: 'rolled-back-past-it@example.org' }))).toBe(0);
+  });
+
   test('that was to commit while its first statement still waited for a connection is rolled back, and says so', async () => {
     await using single = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 1 } } });
     await single.database.connect();

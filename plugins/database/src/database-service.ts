@@ -1,91 +1,11 @@
 import { type Deadline, type HealthResult, type ServiceToken, serviceToken } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
-import type { IsolationLevel } from './driver/transaction-settings.js';
 import type { MigrationStatus } from './migrations/migration-status.js';
 import type { SchemaReport } from './schema/schema-report.js';
+import type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
 import type { DatabaseState, StateListener } from './state.js';
-
-/** MikroORM's, on PostgreSQL. Inside a session it is a fork of its own, bound to the session's transaction. */
-export type EntityManager = SqlEntityManager;
-
-export interface OpenSessionOptions {
-  /** What the session is for, low in cardinality; in spans, logs and errors. Default `session`. */
-  readonly name?: string;
-  /** The server refuses writes, nobody waits for COMMIT, and a replica may answer. Default false. */
-  readonly readOnly?: boolean;
-  /** Of a read-only session: no replica answers, so that it sees all that was committed before. Default false. */
-  readonly fresh?: boolean;
-  readonly isolation?: IsolationLevel;
-  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. Default false. */
-  readonly deferrable?: boolean;
-  /** Longest single statement, in ms; the server ends it. Default: the connection's own. */
-  readonly statementTimeoutMs?: number;
-  /** Longest wait for a lock, in ms. Default: the connection's own. */
-  readonly lockTimeoutMs?: number;
-  /** Longest pause between two statements, in ms; the server ends the connection. Default: the connection's own. */
-  readonly idleTimeoutMs?: number;
-  /**
-   * The session ends by then: whoever waits for a statement of it hears so at once, also of a server that does not answer.
-   * Cancelling the statement on the server and rolling back go on in the background.
-   */
-  readonly deadline?: Deadline;
-  /** The same from `now`, in ms; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */
-  readonly timeoutMs?: number;
-  /** Aborting it ends the session as its deadline does; not once COMMIT was sent. */
-  readonly signal?: AbortSignal;
-  /**
-   * Your own proof of what became of a COMMIT that nobody answered, when the server cannot tell: true when the writes
-   * are stored, false when they are not. Asked once.
-   */
-  readonly verifyCommitted?: () => Promise<boolean>;
-}
-
-export interface SessionOptions extends OpenSessionOptions {
-  /**
-   * What to do inside another session: `join` it (default), use a `savepoint` in it, or open a `separate` one on a
-   * second connection.
-   */
-  readonly nested?: 'join' | 'savepoint' | 'separate';
-  /** `safe` (default) runs the work again when a failed attempt left nothing behind; `never` runs it once. */
-  readonly retry?: 'safe' | 'never';
-}
-
-/** One unit of work: an EntityManager of its own, one transaction. */
-export interface DatabaseSession extends AsyncDisposable {
-  /** Short, unique in the process; in log lines and errors. */
-  readonly id: string;
-  readonly em: EntityManager;
-  /** 1 for the first; greater when the unit is run again. */
-  readonly attempt: number;
-  /** Aborts when the session is cancelled, or over its deadline. */
-  readonly signal: AbortSignal;
-  readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
-  /**
-   * Flushes and commits. Resolves once the writes are stored for certain, and what was to be called then is done.
-   *
-   * @throws SessionAbortedError when its time was over before; nothing is stored.
-   * @throws QueryError when the server refused; nothing is stored.
-   * @throws ConnectionError when the connection was lost and nothing is stored.
-   * @throws AmbiguousCommitError when nobody can say by the deadline whether it is stored.
-   */
-  commit(): Promise<void>;
-  /**
-   * Takes everything back. Resolves when the server has, or at the deadline: then it does so in the background. Never
-   * rejects; does nothing to a session that has ended, and waits for a COMMIT that was sent.
-   */
-  rollback(): Promise<void>;
-  /** Makes this the current session of everything `work` calls and awaits. */
-  run<T>(work: () => T): T;
-  /** Called once after the commit is certain. An error in it is logged, and changes nothing. */
-  onCommit(callback: () => void | Promise<void>): void;
-  /** Called once when it is certain that nothing is stored. Not called when the outcome is unknown. */
-  onRollback(callback: () => void | Promise<void>): void;
-}
-
-export type SessionWork<T> = (em: EntityManager, session: DatabaseSession) => Promise<T>;
 
 /** The database of a service: PostgreSQL through MikroORM, one EntityManager and one transaction for each unit of work. */
 export interface DatabaseService {

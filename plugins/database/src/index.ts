@@ -1,12 +1,5 @@
 export type { BatchContext, BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
-export {
-  DatabaseService,
-  type DatabaseSession,
-  type EntityManager,
-  type OpenSessionOptions,
-  type SessionOptions,
-  type SessionWork,
-} from './database-service.js';
+export { DatabaseService } from './database-service.js';
 export { createDatabaseService, type DatabaseServiceParts } from './default-database-service.js';
 export type {
   AcquireOptions,
@@ -25,7 +18,6 @@ export type {
   TransactionOutcome,
 } from './driver/driver.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
-export type { IsolationLevel } from './driver/transaction-settings.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
 export {
@@ -52,7 +44,10 @@ export { migrateCommands } from './migrations/migrate-commands.js';
 export type { AppliedMigration, MigrationStatus } from './migrations/migration-status.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
-export type { OrmDriver } from './orm.js';
+export type { EntityManager } from './orm/entity-manager.js';
+export type { OrmDriver } from './orm/orm.js';
 export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
 export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';
+export type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
 export type { DatabaseState, StateListener } from './state.js';
+export type { IsolationLevel } from './transaction/transaction-settings.js';

@@ -18,7 +18,7 @@ import { inspectDatabase } from './inspect.js';
 import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
-import type { OrmDriver } from './orm.js';
+import type { OrmDriver } from './orm/orm.js';
 import { checkSchema } from './schema/check-schema.js';
 
 export interface DriverContext {

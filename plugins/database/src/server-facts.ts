@@ -1,5 +1,6 @@
 import type { Clock } from '@keelson/core';
-import type { DatabaseService, EntityManager } from './database-service.js';
+import type { DatabaseService } from './database-service.js';
+import type { EntityManager } from './orm/entity-manager.js';
 
 /** What a server says of itself and of the role that asks. */
 export interface ServerFacts {

@@ -1,5 +1,5 @@
 import type { Logger } from '@keelson/core';
-import type { StatementObserver } from './driver/lazy-transaction.js';
+import type { StatementEvent, StatementObserver } from './transaction/statement-observer.js';
 
 /** Statements at debug, slow ones as warnings: the command and its numbers, never its text. */
 export class StatementLog implements StatementObserver {
@@ -11,7 +11,7 @@ export class StatementLog implements StatementObserver {
     this.#slowMs = slowMs;
   }
 
-  statement(event: Parameters<StatementObserver['statement']>[0]): void {
+  statement(event: StatementEvent): void {
     const slow = event.durationMs >= this.#slowMs;
     if (!slow && !this.#logger.isEnabled('debug')) return;
     const facts = { ...event, durationMs: Math.round(event.durationMs) };

@@ -1,4 +1,5 @@
-import type { EntityManager, SessionOptions } from '../database-service.js';
+import type { EntityManager } from '../orm/entity-manager.js';
+import type { SessionOptions } from '../session/database-session.js';
 import type { UnitSession } from '../session/unit-session.js';
 
 /**

@@ -1,16 +1,19 @@
 import { type Clock, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
-import type { DatabaseService, EntityManager } from '../database-service.js';
+import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/driver.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
+import type { UnitSession } from '../session/unit-session.js';
 import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
-import { CopyInsert, insertRows } from './bulk-insert.js';
+import { BulkInsert } from './bulk-insert.js';
+import { EntityRows } from './entity-rows.js';
 import { ItemSource } from './item-source.js';
 import { runBatch } from './run-batch.js';
 
 export interface BatchesParts {
   readonly session: DatabaseService['session'];
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -41,10 +44,9 @@ export class Batches {
     return this.#run(
       rows,
       (em, session) => {
-        const meta = em.getMetadata(entity);
-        if (!copies) return (chunkEm, chunk, context) => insertRows(chunkEm, meta.class, chunk, context);
-        const copy = new CopyInsert(meta, em.getPlatform());
-        return (chunkEm, chunk, context) => copy.store(chunkEm, chunk, session, context);
+        const rows = new EntityRows(em.getMetadata(entity), em);
+        const insert = new BulkInsert({ rows, platform: em.getPlatform(), session, copies });
+        return (chunkEm, chunk, context) => insert.store(chunkEm, chunk, context);
       },
       named,
       copies ? chunkSizes.copy : chunkSizes.insert,

@@ -1,57 +1,69 @@
-import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import type { EntityManager } from '../database-service.js';
+import type { Platform } from '@mikro-orm/core';
 import type { DriverConnection } from '../driver/driver.js';
-import { ValidationError } from '../errors/validation-error.js';
+import { sqlStateOf } from '../errors/sql-state.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { BatchContext, BatchSession } from './batch-options.js';
-import { type CopyGroup, CopyRows } from './copy-rows.js';
+import { type CopyGroup, CopyRows, groupByColumns } from './copy-rows.js';
+import { type EntityRows, type InsertedRow, isEntity } from './entity-rows.js';
 import { ItemFailure } from './find-item.js';
 
-export type InsertedRow = Readonly<Record<string, unknown>>;
+/** The table takes no COPY, although the driver can send one: row-level security, or a view. */
+export class CopyRefused extends Error {}
 
-/** Stores a chunk of rows by INSERT: what every driver can do. */
-export async function insertRows(
-  em: EntityManager,
-  entityName: EntityMetadata['class'],
-  rows: readonly InsertedRow[],
-  { firstItem }: BatchContext,
-): Promise<void> {
-  assertObjects(rows, firstItem);
-  // MikroORM writes into the rows it is given.
-  await em.insertMany(
-    entityName,
-    rows.map(row => ({ ...row })),
-  );
-}
+/** feature_not_supported for row-level security, wrong_object_type for a view (PostgreSQL manual, COPY). */
+const refusals = new Set(['0A000', '42809']);
 
-/** Stores chunks of rows by COPY, and by INSERT where COPY cannot say it. */
-export class CopyInsert {
-  readonly #meta: EntityMetadata;
-  readonly #rows: CopyRows;
+/**
+ * Stores chunks of rows as a flush would: plain ones by COPY, or by INSERT where COPY is not to be had; all others through
+ * a unit of work.
+ */
+export class BulkInsert {
+  readonly #rows: EntityRows;
+  readonly #copyRows: CopyRows;
+  readonly #session: BatchSession;
+  #copies: boolean;
 
-  constructor(meta: EntityMetadata, platform: Platform) {
-    this.#meta = meta;
-    this.#rows = new CopyRows(meta, platform);
+  constructor(parts: { rows: EntityRows; platform: Platform; session: BatchSession; copies: boolean }) {
+    this.#rows = parts.rows;
+    this.#session = parts.session;
+    this.#copies = parts.copies;
+    this.#copyRows = new CopyRows(parts.rows.meta, parts.platform);
   }
 
-  async store(
-    em: EntityManager,
-    rows: readonly InsertedRow[],
-    session: BatchSession,
-    context: BatchContext,
-  ): Promise<void> {
-    assertObjects(rows, context.firstItem);
-    const groups = this.#rows.possible ? this.#rows.group(rows, context.firstItem) : undefined;
-    if (groups === undefined) return insertRows(em, this.#meta.class, rows, context);
-    await session.transaction.withConnection(async connection => {
+  /** @throws CopyRefused when nothing was stored, and another call will store the same rows without COPY. */
+  async store(em: EntityManager, given: readonly InsertedRow[], { firstItem }: BatchContext): Promise<void> {
+    this.#rows.assertKnown(given, firstItem);
+    if (!given.every(row => this.#rows.isPlain(row))) return this.#flush(em, given);
+    const rows = given.map(row => this.#rows.complete(row));
+    // COPY without a column stores nothing, so a row of defaults alone goes by INSERT.
+    if (!this.#copies || rows.some(row => Object.keys(row).length === 0)) return this.#insert(em, rows);
+    const groups = this.#copyRows.group(rows, firstItem);
+    await this.#session.transaction.withConnection(async connection => {
       for (const group of groups) await this.#copy(connection, group);
     });
   }
 
-  async #copy(connection: DriverConnection, { sql, lines, rows }: CopyGroup): Promise<void> {
+  /** The unit of work of `em` writes them: what it does not know how to write, nothing here does. */
+  async #flush(em: EntityManager, rows: readonly InsertedRow[]): Promise<void> {
+    const { class: Entity } = this.#rows.meta;
+    for (const row of rows) em.persist(isEntity(row) ? row : em.create(Entity, { ...row }));
+    await em.flush();
+  }
+
+  /** One statement for the rows of the same columns: where columns differ, MikroORM writes a default of its own. */
+  async #insert(em: EntityManager, rows: readonly Record<string, unknown>[]): Promise<void> {
+    for (const group of groupByColumns(rows)) await em.insertMany(this.#rows.meta.class, [...group.rows]);
+  }
+
+  async #copy(connection: DriverConnection, { sql, lines, indexes }: CopyGroup): Promise<void> {
     try {
       await connection.copy(sql, pieces(lines));
     } catch (error) {
-      const index = rows[this.#rows.lineOf(error) ?? -1];
+      if (refusals.has(sqlStateOf(error) ?? '')) {
+        this.#copies = false;
+        throw new CopyRefused('the table takes no COPY', { cause: error });
+      }
+      const index = indexes[this.#copyRows.lineOf(error) ?? -1];
       throw index === undefined ? error : new ItemFailure(index, error);
     }
   }
@@ -68,12 +80,4 @@ async function* pieces(lines: readonly string[]): AsyncGenerator<string> {
     piece = '';
   }
   if (piece !== '') yield piece;
-}
-
-function assertObjects(rows: readonly unknown[], firstItem: number): void {
-  const index = rows.findIndex(row => typeof row !== 'object' || row === null);
-  if (index === -1) return;
-  throw new ValidationError([
-    { path: `/${firstItem + index}`, message: 'must be an object with the properties of a row' },
-  ]);
 }

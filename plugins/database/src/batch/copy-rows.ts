@@ -1,26 +1,43 @@
 import {
   type EntityMetadata,
   type EntityProperty,
-  isRaw,
-  JsonType,
   type Platform,
   QueryHelper,
   Reference,
-  ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
 import { ValidationError } from '../errors/validation-error.js';
 import { arrayText, copyLine, textOf } from './copy-text.js';
 
-/** Rows that name the same columns: one COPY. */
+/** One COPY. */
 export interface CopyGroup {
   readonly sql: string;
   readonly lines: readonly string[];
-  /** Of each line: which row of the chunk it is. */
-  readonly rows: readonly number[];
+  /** Of each line: which row of the chunk it is, from 0. */
+  readonly indexes: readonly number[];
 }
 
 type Row = Readonly<Record<string, unknown>>;
+
+/** Rows that name the same columns, and which rows of the chunk they are. */
+export interface RowGroup<R extends Row> {
+  readonly names: readonly string[];
+  readonly rows: R[];
+  readonly indexes: number[];
+}
+
+export function groupByColumns<R extends Row>(rows: readonly R[]): RowGroup<R>[] {
+  const groups = new Map<string, RowGroup<R>>();
+  for (const [index, row] of rows.entries()) {
+    const names = Object.keys(row).sort();
+    const key = names.join('\0');
+    const group = groups.get(key) ?? { names, rows: [], indexes: [] };
+    groups.set(key, group);
+    group.rows.push(row);
+    group.indexes.push(index);
+  }
+  return [...groups.values()];
+}
 
 /** Writes rows of one entity as lines for COPY, with MikroORM's own conversions. */
 export class CopyRows {
@@ -42,45 +59,27 @@ export class CopyRows {
     });
   }
 
-  /** True for a plain table: an entity of its own, in a schema that is known. */
-  get possible(): boolean {
-    const { root, virtual, schema, inheritanceType } = this.#meta;
-    return root === this.#meta && virtual !== true && schema !== '*' && inheritanceType === undefined;
+  /** @throws ValidationError naming the row and the property whose value has no text. */
+  group(rows: readonly Row[], firstItem: number): CopyGroup[] {
+    return groupByColumns(rows).map(({ names, rows: taken, indexes }) => {
+      const properties = names.map(name => this.#meta.properties[name]).filter(property => property !== undefined);
+      const lines = taken.map((row, index) =>
+        copyLine(properties.map(each => this.#text(each, row[each.name], firstItem + (indexes[index] ?? 0)))),
+      );
+      return { sql: this.#sql(properties), lines, indexes };
+    });
   }
 
-  /** Undefined when a row holds what only an INSERT can say: an expression, a composite key, a type made by SQL. */
-  group(rows: readonly Row[], firstItem: number): CopyGroup[] | undefined {
-    const groups = new Map<string, { properties: EntityProperty[]; lines: string[]; rows: number[] }>();
-    for (const [index, row] of rows.entries()) {
-      if (Utils.isEntity(row)) return undefined;
-      const names = Object.keys(row).filter(name => row[name] !== undefined);
-      const key = names.join('\0');
-      const group = groups.get(key) ?? this.#newGroup(names);
-      if (group === undefined || names.some(name => isRaw(row[name]))) return undefined;
-      groups.set(key, group);
-      group.lines.push(copyLine(group.properties.map(each => this.#text(each, row[each.name], firstItem + index))));
-      group.rows.push(index);
-    }
-    return [...groups.values()].map(({ properties, lines, rows: taken }) => ({
-      sql: this.#sql(properties),
-      lines,
-      rows: taken,
-    }));
-  }
-
-  /** Which line of a COPY into this table the server complains about, from 0. */
+  /**
+   * Which line of a COPY into this table the server complains about, from 0. Its words are in the language of the server
+   * (`lc_messages`), so only the name of the table and the first number behind it are read.
+   */
   lineOf(error: unknown): number | undefined {
     const where: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'where') : undefined;
-    const start = `COPY ${this.#meta.tableName}, line `;
-    if (typeof where !== 'string' || !where.startsWith(start)) return undefined;
-    const line = Number.parseInt(where.slice(start.length), 10);
+    const start = `COPY ${this.#meta.tableName},`;
+    const context = typeof where === 'string' ? where.split('\n').find(line => line.startsWith(start)) : undefined;
+    const line = Number(/\d+/.exec(context?.slice(start.length) ?? '')?.[0]);
     return line > 0 ? line - 1 : undefined;
-  }
-
-  #newGroup(names: string[]) {
-    const properties = names.map(name => this.#meta.properties[name]).filter(property => property !== undefined);
-    if (names.length === 0 || properties.length < names.length || !properties.every(isPlain)) return undefined;
-    return { properties, lines: [], rows: [] };
   }
 
   #text(property: EntityProperty, given: unknown, item: number): string | null {
@@ -95,10 +94,9 @@ export class CopyRows {
   /** As MikroORM's `insertMany` does it. */
   #databaseValue(property: EntityProperty, given: unknown): unknown {
     if (given === null && property.nullable === true) return null;
-    const value = given ?? property.default;
-    if (property.customType === undefined) return value;
+    if (property.customType === undefined) return given;
     const context = { key: property.name, mode: 'query-data' } as const;
-    return property.customType.convertToDatabaseValue(value, this.#conversions, context);
+    return property.customType.convertToDatabaseValue(given, this.#conversions, context);
   }
 
   readonly #dateText = (date: Date): string => String(this.#platform.quoteValue(date)).slice(1, -1);
@@ -107,13 +105,6 @@ export class CopyRows {
     const columns = properties.map(({ fieldNames, name }) => quoted(fieldNames[0] ?? name));
     return `copy ${this.#table} (${columns.join(', ')}) from stdin`;
   }
-}
-
-function isPlain(property: EntityProperty): boolean {
-  if (property.fieldNames?.length !== 1 || property.embeddedProps !== undefined || property.polymorphic === true)
-    return false;
-  if (property.kind === ReferenceKind.MANY_TO_MANY || property.kind === ReferenceKind.ONE_TO_MANY) return false;
-  return property.customType instanceof JsonType || property.hasConvertToDatabaseValueSQL !== true;
 }
 
 /** A relation may be given as the entity itself. */

@@ -30,6 +30,36 @@ describe('the source of a batch', () => {
     await expect(items.read(2, controller.signal)).rejects.toBe(reason);
   });
 
+  test('lets timers fire, and stops at an abort, also when it waits for nothing', async () => {
+    function* endless() {
+      for (let number = 0; ; number++) yield number;
+    }
+    async function* endlessPromises() {
+      yield* endless();
+    }
+    for (const source of [endless, endlessPromises]) {
+      const controller = new AbortController();
+      const reason = new Error('the deadline');
+      setTimeout(() => controller.abort(reason), 20);
+      await using items = new ItemSource<number>(source);
+      await expect(items.read(Number.MAX_SAFE_INTEGER, controller.signal)).rejects.toBe(reason);
+    }
+  });
+
+  test('lets timers fire between chunks of a work that waits for nothing', async () => {
+    const controller = new AbortController();
+    const reason = new Error('the deadline');
+    setTimeout(() => controller.abort(reason), 20);
+    await using items = new ItemSource<number>(() => Array.from({ length: 1 }, () => 1));
+    const work = async () => {
+      for (;;) {
+        await items.rewind();
+        await items.read(1, controller.signal);
+      }
+    };
+    await expect(work()).rejects.toBe(reason);
+  });
+
   test('can begin again when it can be read again, always', async () => {
     for (const source of [[0, 1, 2], new Set([0, 1, 2]), () => numbers(3)]) {
       await using items = new ItemSource<number>(source);

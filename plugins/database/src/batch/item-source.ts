@@ -1,4 +1,5 @@
 import type { BatchSource } from './batch-options.js';
+import { EventLoopSlice } from './event-loop-slice.js';
 
 interface Reader<Item> {
   next(): Promise<IteratorResult<Item>> | IteratorResult<Item>;
@@ -8,7 +9,7 @@ interface Reader<Item> {
 
 /**
  * Reads a source in chunks, and no faster than asked. Reading ends at once when `signal` aborts, whatever the source
- * is waiting for; disposing closes the source.
+ * is waiting for, and lets timers fire every few milliseconds when it waits for nothing. Disposing closes the source.
  */
 export class ItemSource<Item> implements AsyncDisposable {
   readonly #source: BatchSource<Item>;
@@ -18,6 +19,7 @@ export class ItemSource<Item> implements AsyncDisposable {
   #taken: Item[] | undefined = [];
   #untouched = true;
   #repeated: Item[] | undefined;
+  readonly #slice = new EventLoopSlice();
 
   constructor(source: BatchSource<Item>) {
     this.#source = source;
@@ -56,7 +58,19 @@ export class ItemSource<Item> implements AsyncDisposable {
     await this.#reader?.close();
   }
 
+  /**
+   * Lets timers fire when the event loop has been held for some milliseconds: a source and a work that wait for nothing
+   * would run past every deadline.
+   *
+   * @throws the reason of `signal` when it has aborted.
+   */
+  async letTimersFire(signal: AbortSignal): Promise<void> {
+    if (this.#slice.isUsedUp) await this.#slice.next();
+    signal.throwIfAborted();
+  }
+
   async #pull(count: number, signal: AbortSignal): Promise<Item[]> {
+    if (this.#slice.isUsedUp) await this.#slice.next();
     signal.throwIfAborted();
     this.#reader ??= readerOf(this.#source);
     const items: Item[] = [];
@@ -70,6 +84,7 @@ export class ItemSource<Item> implements AsyncDisposable {
         const { done, value } = next instanceof Promise ? await Promise.race([next, aborted.promise]) : next;
         if (done === true) break;
         items.push(value);
+        if (this.#slice.isUsedUp) await this.letTimersFire(signal);
       }
       return items;
     } finally {

@@ -1,7 +1,8 @@
 import type { Clock, Logger } from '@keelson/core';
-import type { EntityManager } from '../database-service.js';
 import { QueryError } from '../errors/query-error.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { BatchContext, BatchProgress, BatchSession, BatchWork } from './batch-options.js';
+import { CopyRefused } from './bulk-insert.js';
 import { findItem, ItemFailure, isAboutData } from './find-item.js';
 import type { ItemSource } from './item-source.js';
 
@@ -48,6 +49,7 @@ export async function runBatch<Item>(run: BatchRun<Item>): Promise<BatchProgress
       progress = { done: done + items.length, chunks: chunks + 1, elapsedMs: clock.now() - startedAt };
       await report(run, progress);
     }
+    await source.letTimersFire(session.signal);
     if (items.length < chunkSize) return { ...progress, elapsedMs: clock.now() - startedAt };
   }
 }
@@ -59,13 +61,30 @@ async function storeOrExplain<Item>(
   before: BatchProgress,
 ): Promise<void> {
   try {
-    await store(run, items, before, false);
+    await storeWithoutCopyIfRefused(run, start, items, before);
   } catch (error) {
     if (error instanceof ItemFailure) throw failedAt(error.cause, before.done + error.index);
     if (!isAboutData(error)) throw error;
     const index = run.repeatable ? await lookFor(run, start, items, before, error) : undefined;
     if (index !== undefined) throw failedAt(error, before.done + index);
     throw new QueryError(error, { firstItem: before.done, lastItem: before.done + items.length - 1 });
+  }
+}
+
+/** A table that takes no COPY says so at the first chunk: then nothing of the batch is stored yet. */
+async function storeWithoutCopyIfRefused<Item>(
+  run: BatchRun<Item>,
+  start: string,
+  items: readonly Item[],
+  before: BatchProgress,
+): Promise<void> {
+  try {
+    await store(run, items, before, false);
+  } catch (error) {
+    if (!(error instanceof CopyRefused)) throw error;
+    if (before.done > 0) throw error.cause;
+    await run.session.transaction.rollbackToSavepoint(start);
+    await store(run, items, before, false);
   }
 }
 

@@ -6,10 +6,10 @@ const stackOf = (...frames: string[]) => ['Error: at home', ...frames.map(frame 
 const frames = {
   node: 'process.processTicksAndRejections (node:internal/process/task_queues:105:5)',
   vendor: 'SqlEntityManager.find (file:///srv/node_modules/@mikro-orm/core/EntityManager.js:10:3)',
-  ours: 'LazyTransaction.commit (file:///srv/node_modules/@keelson/database/dist/driver/lazy-transaction.js:9:9)',
+  ours: 'LazyTransaction.commit (file:///srv/node_modules/@keelson/database/dist/transaction/lazy-transaction.js:9:9)',
   driver: 'Pool.lend (file:///srv/node_modules/@keelson/database-postgresql/dist/connection-pool.js:9:9)',
-  workspace: 'LazyTransaction.commit (/home/dev/keelson/plugins/database/src/driver/lazy-transaction.ts:9:9)',
-  windows: 'LazyTransaction.commit (C:\\keelson\\plugins\\database\\dist\\driver\\lazy-transaction.js:9:9)',
+  workspace: 'LazyTransaction.commit (/home/dev/keelson/plugins/database/src/transaction/lazy-transaction.ts:9:9)',
+  windows: 'LazyTransaction.commit (C:\\keelson\\plugins\\database\\dist\\transaction\\lazy-transaction.js:9:9)',
   anonymous: 'async Promise.all (<anonymous>)',
   promise: 'new Promise (unknown)',
   service: 'OrderBook.place (file:///srv/orders/src/order-book.js:12:7)',

@@ -1,10 +1,10 @@
 import { type Clock, Deadline, isKeelsonError, KeelsonError } from '@keelson/core';
 import type { Migrator } from '@mikro-orm/migrations';
-import { withDirectConnections } from '../driver/direct-connections.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { faultFacts } from '../errors/connection-error.js';
 import { translate } from '../errors/translate.js';
-import type { Orm } from '../orm.js';
+import { withDirectConnections } from '../orm/direct-connections.js';
+import type { Orm } from '../orm/orm.js';
 import { alone } from './migration-lock.js';
 import { appliedMigrations, type MigrationStatus, qualified } from './migration-status.js';
 

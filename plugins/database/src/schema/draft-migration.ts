@@ -1,7 +1,7 @@
 import { DatabaseSchema, SchemaComparator, type SchemaDifference, SqlSchemaGenerator } from '@mikro-orm/sql';
-import { withDirectConnections } from '../driver/direct-connections.js';
 import { translate } from '../errors/translate.js';
-import type { Orm } from '../orm.js';
+import { withDirectConnections } from '../orm/direct-connections.js';
+import type { Orm } from '../orm/orm.js';
 
 /** The statements that add to the tables what the entities have more; none that drops anything. */
 export function draftMigration(orm: Orm, timeoutMs: number): Promise<readonly string[]> {

@@ -4,9 +4,9 @@ import {
   SchemaComparator,
   SqlSchemaGenerator,
 } from '@mikro-orm/sql';
-import { withDirectConnections } from '../driver/direct-connections.js';
 import { translate } from '../errors/translate.js';
-import type { Orm } from '../orm.js';
+import { withDirectConnections } from '../orm/direct-connections.js';
+import type { Orm } from '../orm/orm.js';
 import { describeDifferences } from './describe-differences.js';
 import type { SchemaReport } from './schema-report.js';
 

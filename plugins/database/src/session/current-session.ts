@@ -1,15 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { UnitSession } from './unit-session.js';
 
 /** Which session the running code is in; one for each DatabaseService. */
-export class CurrentSession {
-  readonly #storage = new AsyncLocalStorage<UnitSession | undefined>();
+export class CurrentSession<Session> {
+  readonly #storage = new AsyncLocalStorage<Session | undefined>();
 
-  get(): UnitSession | undefined {
+  get(): Session | undefined {
     return this.#storage.getStore();
   }
 
-  run<T>(session: UnitSession | undefined, work: () => T): T {
+  run<T>(session: Session | undefined, work: () => T): T {
     return this.#storage.run(session, work);
   }
 }

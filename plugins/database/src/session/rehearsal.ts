@@ -1,4 +1,4 @@
-import type { DatabaseSession } from '../database-service.js';
+import type { DatabaseSession } from './database-session.js';
 
 /** Sessions of tests, that never commit: every session inside one is a savepoint of it. */
 const rehearsals = new WeakSet<DatabaseSession>();

@@ -1,14 +1,17 @@
 import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
-import type { EntityManager, OpenSessionOptions, SessionOptions } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
-import { LazyTransaction, type StatementObserver } from '../driver/lazy-transaction.js';
-import { withOpening } from '../driver/session-driver.js';
-import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import type { EntityManager } from '../orm/entity-manager.js';
+import { withOpening } from '../orm/session-driver.js';
 import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
-import { CommitResolver } from './commit-resolver.js';
+import { CommitResolver } from '../transaction/commit-resolver.js';
+import { LazyTransaction } from '../transaction/lazy-transaction.js';
+import type { StatementObserver } from '../transaction/statement-observer.js';
+import type { TransactionSettings } from '../transaction/transaction-settings.js';
+import { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { CurrentSession } from './current-session.js';
+import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
 
@@ -23,10 +26,10 @@ export interface SessionTarget {
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly fork: () => EntityManager;
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly open: OpenSessions;
   readonly clock: Clock;
-  /** Aborts when the driver has closed: nobody can be asked any more. */
+  /** Aborts when the driver has closed: it cannot be asked any more. */
   readonly closed: AbortSignal;
   readonly logger: Logger;
   readonly observer: StatementObserver;
@@ -55,8 +58,8 @@ export class SessionOpener {
   /** A session that cannot be run again as a whole; its first statement can. */
   openOnce(options: OpenSessionOptions): Promise<UnitSession> {
     const deadline = this.deadlineOf(options);
-    return this.open(options, deadline, 1, (attempt, transaction, signal) =>
-      this.#repeatFirst(attempt, transaction, options, deadline, signal),
+    return this.open(options, deadline, 1, (attempt, outcome, signal) =>
+      this.#repeatFirst(attempt, outcome, options, deadline, signal),
     );
   }
 
@@ -64,15 +67,20 @@ export class SessionOpener {
     options: SessionOptions,
     deadline: Deadline,
     attempt: number,
-    repeatFirst?: <T>(attempt: () => Promise<T>, transaction: LazyTransaction, signal: AbortSignal) => Promise<T>,
+    repeatFirst?: <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>,
   ): Promise<UnitSession> {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
+    const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
-    const stopWatching = this.#abortInTime(controller, name, deadline, options.signal);
-    const settings = settingsOf(options);
     const { signal } = controller;
-    const transaction: LazyTransaction = new LazyTransaction({
+    const abort = (by: SessionAbortedError) => {
+      outcome.move({ it: 'was aborted', by });
+      controller.abort(by);
+    };
+    const stopWatching = this.#abortInTime(abort, name, deadline, options.signal);
+    const settings = settingsOf(options);
+    const transaction = new LazyTransaction({
       driver,
       settings,
       deadline,
@@ -80,7 +88,8 @@ export class SessionOpener {
       clock,
       observer,
       cancelGraceMs,
-      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, transaction, signal) }),
+      outcome,
+      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
     const em = fork();
     await withOpening(transaction, () => em.begin()).catch((error: unknown) => {
@@ -94,13 +103,15 @@ export class SessionOpener {
       attempt,
       em,
       transaction,
-      controller,
+      outcome,
+      signal,
+      abort,
       deadline,
       current,
       resolver: this.#resolver,
+      readOnly: settings.readOnly,
       elsewhere: this.#parts.targetOf(options).elsewhere,
       verifyCommitted: options.verifyCommitted,
-      repeatable: options.retry !== 'never',
       logger,
       onEnd: () => {
         stopWatching();
@@ -109,16 +120,16 @@ export class SessionOpener {
     });
   }
 
-  /** The policy, and whoever reads its reports, sees failures as callers do. */
+  /** The policy, and readers of its reports, see failures as callers do. */
   async #repeatFirst<T>(
     first: () => Promise<T>,
-    transaction: LazyTransaction,
+    outcome: UnitOutcome,
     options: OpenSessionOptions,
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
     const { name: target, elsewhere } = this.#parts.targetOf(options);
-    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, transaction.reached) : verdict);
+    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, outcome.now.reached) : verdict);
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     let asking = false;
     const attempt = () => {
@@ -136,7 +147,7 @@ export class SessionOpener {
       deadline,
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      classify: error => (isSilence(error) ? seen(judgeSilence(transaction)) : verdict),
+      classify: error => (isSilence(error) ? seen(judgeSilence(outcome.now)) : verdict),
     });
     return execution.catch((error: unknown) => {
       // The policy may see the deadline a moment before the session does; what it means is the same.
@@ -145,9 +156,14 @@ export class SessionOpener {
     });
   }
 
-  #abortInTime(controller: AbortController, name: string, deadline: Deadline, signal?: AbortSignal): () => void {
-    const onSignal = () => controller.abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
-    const onDeadline = () => controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
+  #abortInTime(
+    abort: (by: SessionAbortedError) => void,
+    name: string,
+    deadline: Deadline,
+    signal?: AbortSignal,
+  ): () => void {
+    const onSignal = () => abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
+    const onDeadline = () => abort(new SessionAbortedError({ name, reason: 'deadline' }));
     if (signal?.aborted === true) onSignal();
     else signal?.addEventListener('abort', onSignal, { once: true });
     const remainingMs = deadline.remainingMs();
@@ -164,6 +180,8 @@ export class SessionOpener {
   }
 }
 
+const forbidden = "safe to repeat, but the session said { retry: 'never' }";
+
 /** A timer may fire this much before its time. */
 const earlyMs = 2;
 
@@ -172,7 +190,7 @@ function why(deadline: Deadline): 'deadline' | 'signal' {
   return deadline.remainingMs() <= earlyMs ? 'deadline' : 'signal';
 }
 
-/** Tells the sessions of one process from those of another in shared logs. */
+/** Keeps the sessions of one process apart from those of another in shared logs. */
 const processPart = Math.floor(Math.random() * 36 ** 4)
   .toString(36)
   .padStart(4, '0');

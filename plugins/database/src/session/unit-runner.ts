@@ -8,10 +8,11 @@ import type {
   RetryPolicy,
   Telemetry,
 } from '@keelson/core';
-import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
+import { errorOf } from './reading.js';
 import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -64,10 +65,8 @@ class Unit<T> {
   readonly #deadline: Deadline;
   readonly #startedAt: number;
   #last: UnitSession | undefined;
-  /** Of the last attempt whose work has resolved. */
+  /** Of the last attempt, once its work has resolved. */
   #result: { readonly value: T } | undefined;
-  /** Known already, while the server still rolls back. */
-  #leaving: { readonly error: unknown } | undefined;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
     this.#parts = parts;
@@ -102,12 +101,7 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final =
-        this.#last?.doubt ??
-        this.#leaving?.error ??
-        this.#last?.abandoned(error, reason) ??
-        this.#last?.endedBy ??
-        error;
+      const final = this.#last === undefined ? error : errorOf(this.#last.outcome, { name: this.#name, error, reason });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -127,7 +121,7 @@ class Unit<T> {
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       ...(signal && { signal }),
       classify: error => this.#judge(error),
-      onRetry: event => this.#tellRetry(event),
+      onRetry: event => this.#logRetry(event),
     };
   }
 
@@ -135,8 +129,8 @@ class Unit<T> {
     const session = this.#last;
     if (session === undefined) return { retry: false, availability: 'unknown' };
     if (!isSilence(error)) return session.verdict;
-    const verdict = judgeSilence(session.transaction);
-    return this.#target.elsewhere ? judgedElsewhere(verdict, session.transaction.reached) : verdict;
+    const verdict = judgeSilence(session.outcome);
+    return this.#target.elsewhere ? judgedElsewhere(verdict, session.outcome.reached) : verdict;
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
@@ -145,6 +139,7 @@ class Unit<T> {
     const session = await open({ ...this.#options, signal }, deadline, number);
     session.transaction.onFirstAnswer(() => attempt.reportHealthy());
     this.#last = session;
+    this.#result = undefined;
     const attributes = { 'db.service': 'DatabaseService', 'db.operation': this.#name, 'db.attempt': number };
     return telemetry.span({ name: 'database.attempt', operation: 'db', attributes }, () => this.#runIn(session));
   }
@@ -156,19 +151,16 @@ class Unit<T> {
       this.#result = { value: result };
       await session.commit();
       // A replica that answers says nothing of the server that takes writes.
-      if (session.transaction.answered && !this.#target.elsewhere) onWell();
+      if (session.outcome.answered && !this.#target.elsewhere) onWell();
       return result;
     } catch (error) {
-      const explained = session.explain(error);
-      this.#leaving = { error: explained };
-      await session.rollback();
-      this.#leaving = undefined;
-      if (session.verdict.availability === 'down') onDown(explained);
-      throw explained;
+      const failure = await session.fail(error);
+      if (session.verdict.availability === 'down') onDown(failure);
+      throw failure;
     }
   }
 
-  #tellRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
+  #logRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
     const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
     const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
     this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);

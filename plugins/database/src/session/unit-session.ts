@@ -1,32 +1,32 @@
 import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
-import type { DatabaseSession, EntityManager } from '../database-service.js';
-import { orAborted } from '../driver/bounded.js';
-import type { CommitResult } from '../driver/commit-result.js';
-import type { LazyTransaction } from '../driver/lazy-transaction.js';
-import { CommitFailure } from '../driver/session-driver.js';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
-import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
-import type { CommitResolver } from './commit-resolver.js';
+import { type EntityManager, hasNoWork } from '../orm/entity-manager.js';
+import { orAborted } from '../transaction/bounded.js';
+import type { CommitResolver } from '../transaction/commit-resolver.js';
+import type { LazyTransaction } from '../transaction/lazy-transaction.js';
+import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js';
+import type { UnitOutcome } from '../transaction/unit-outcome.js';
+import { Callbacks } from './callbacks.js';
 import type { CurrentSession } from './current-session.js';
+import type { DatabaseSession } from './database-session.js';
+import { type FailureContext, failureOf, failureOfAborted } from './failure.js';
+import { callbacksOf, stateOf, verdictOf } from './reading.js';
 
-export interface UnitSessionParts {
+export interface UnitSessionParts extends FailureContext {
   readonly id: string;
-  readonly name: string;
   readonly attempt: number;
   readonly em: EntityManager;
   readonly transaction: LazyTransaction;
-  readonly controller: AbortController;
+  readonly outcome: UnitOutcome;
+  readonly signal: AbortSignal;
+  /** Ends the session before its time. */
+  readonly abort: (by: SessionAbortedError) => void;
   readonly deadline: Deadline;
-  readonly current: CurrentSession;
+  readonly current: CurrentSession<UnitSession>;
   readonly resolver: CommitResolver;
-  /** Several servers may answer it. */
-  readonly elsewhere: boolean;
   readonly verifyCommitted: (() => Promise<boolean>) | undefined;
-  /** False when the work may run only once. */
-  readonly repeatable: boolean;
   readonly logger: Logger;
   /** Takes back timers and listeners. */
   readonly onEnd: () => void;
@@ -37,21 +37,15 @@ type Callback = () => void | Promise<void>;
 /** One EntityManager fork bound to one transaction. What it throws has been translated, and its verdict is known. */
 export class UnitSession implements DatabaseSession {
   readonly #parts: UnitSessionParts;
-  readonly #onCommit: Callback[] = [];
-  readonly #onRollback: Callback[] = [];
-  #state: DatabaseSession['state'] = 'open';
-  /** What `told` was given, by what it gave. */
+  readonly #callbacks: Callbacks;
+  /** What errors that have left nested sessions were translated from. */
   readonly #origins = new Map<unknown, unknown>();
   #committing: Promise<void> | undefined;
-  #endedBy: SessionAbortedError | undefined;
-  #doubt: AmbiguousCommitError | undefined;
-  #rollbackOnly: { readonly cause: unknown } | undefined;
-  #verdict: FailureVerdict | undefined;
-  #notRepeated: string | undefined;
+  #isClosed = false;
 
   constructor(parts: UnitSessionParts) {
     this.#parts = parts;
-    if (!parts.repeatable) this.#notRepeated = "safe to repeat, but the session said { retry: 'never' }";
+    this.#callbacks = new Callbacks(parts.logger, parts.name);
   }
 
   get id(): string {
@@ -67,15 +61,23 @@ export class UnitSession implements DatabaseSession {
   }
 
   get signal(): AbortSignal {
-    return this.#parts.controller.signal;
+    return this.#parts.signal;
   }
 
   get deadline(): Deadline {
     return this.#parts.deadline;
   }
 
+  get outcome(): Outcome {
+    return this.#parts.outcome.now;
+  }
+
   get state(): DatabaseSession['state'] {
-    return this.#state;
+    return stateOf(this.outcome);
+  }
+
+  get verdict(): FailureVerdict {
+    return verdictOf(this.outcome);
   }
 
   get transaction(): LazyTransaction {
@@ -87,128 +89,113 @@ export class UnitSession implements DatabaseSession {
   }
 
   onCommit(callback: Callback): void {
-    this.#onCommit.push(callback);
+    this.#callbacks.add('onCommit', callback);
   }
 
   onRollback(callback: Callback): void {
-    this.#onRollback.push(callback);
+    this.#callbacks.add('onRollback', callback);
   }
 
   /** Work that had joined this session failed: what it did half must not be stored. */
   markRollbackOnly(cause: unknown): void {
-    this.#rollbackOnly ??= { cause };
+    this.#parts.outcome.move({ it: 'lost a part', cause });
   }
 
-  /** From now on the unit does not run again, whatever becomes of it; `why` is told in the error. */
+  /** From now on the unit does not run again, whatever becomes of it; the error says `why`. */
   forbidRepeat(why: string): void {
-    this.#notRepeated ??= why;
+    this.#parts.outcome.move({ it: 'must not repeat', why });
+  }
+
+  /** An error on its way out of a nested session, as its caller is to see it; judged later by what it was. */
+  translated(error: unknown): unknown {
+    const seen = translate(error);
+    if (seen !== error) this.#origins.set(seen, error);
+    return seen;
   }
 
   async commit(): Promise<void> {
-    if (this.#state !== 'open' || this.#committing !== undefined) throw new SessionClosedError();
+    if (this.state === 'rolled back' || this.#isClosed || this.#committing !== undefined)
+      throw new SessionClosedError();
     this.#committing = this.#commit();
     await this.#committing;
   }
 
   async rollback(): Promise<void> {
-    // Once COMMIT was sent, what becomes of it is no longer decided here.
-    if (this.#parts.transaction.inDoubt) await this.#committing?.catch(() => {});
-    if (this.#state === 'open') await this.#rollBack();
+    await this.#outOfDoubt();
+    await this.#rollBack(undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.rollback();
   }
 
-  /** The error as its caller is to see it. Looks at how far the transaction has come, so call it before a rollback. */
-  explain(error: unknown): unknown {
-    const { signal } = this.#parts.controller;
-    // Whatever else has ended it: that something may be stored is never kept from its caller.
-    if (error instanceof AmbiguousCommitError) {
-      this.#verdict ??= this.#judge(error);
-      return error;
-    }
-    const aborted = signal.aborted && signal.reason instanceof SessionAbortedError ? signal.reason : undefined;
-    this.#endedBy ??= aborted;
-    const cause = aborted ?? this.#origins.get(error) ?? error;
-    this.#verdict ??= this.#judge(cause);
-    return cause === this.#origins.get(error) ? error : this.#translate(cause);
+  /** Rolls back for `error`, unless it has ended already. Gives the error as the caller of the session is to see it. */
+  async fail(error: unknown): Promise<unknown> {
+    const failure = failureOf(this.outcome, error, this.#parts, this.#origins.get(error));
+    await this.#outOfDoubt();
+    await this.#rollBack(failure);
+    return this.outcome.is === 'unknown' ? this.outcome.error : failure.error;
   }
 
-  /** An error on its way out of a nested session, as its caller is to see it; judged later by what it was. */
-  told(error: unknown): unknown {
-    const told = translate(error);
-    if (told !== error) this.#origins.set(told, error);
-    return told;
-  }
-
-  /** What the caller is told when it waits no longer, whatever the session still does to end itself. */
-  abandoned(cause: unknown, reason: 'deadline' | 'signal'): unknown {
-    if (this.#state !== 'open') return undefined;
-    const { name, transaction } = this.#parts;
-    if (!transaction.inDoubt) return new SessionAbortedError({ name, reason }, cause);
-    const why =
-      reason === 'deadline' ? 'the deadline came before the answer' : 'its caller did not wait for the answer';
-    return new AmbiguousCommitError({ name, why }, cause);
-  }
-
-  /** Its COMMIT was sent and nobody knows what became of it: that is what its caller is told, whoever ended the wait. */
-  get doubt(): AmbiguousCommitError | undefined {
-    return this.#doubt;
-  }
-
-  /** What ended it before its time: that is what its caller is told, whatever a policy makes of it. */
-  get endedBy(): SessionAbortedError | undefined {
-    return this.#endedBy;
-  }
-
-  /** May the unit run again, and is the server well? Known after `explain`. */
-  get verdict(): FailureVerdict {
-    const verdict = this.#verdict ?? { retry: false, availability: 'unknown' };
-    return this.#notRepeated === undefined ? verdict : { ...verdict, retry: false };
-  }
-
-  /** Says so when the unit would have been run again, had its work allowed it. */
-  #translate(error: unknown): unknown {
-    const held = this.#verdict?.retry === true && this.#notRepeated !== undefined;
-    return translate(error, held ? { notRepeated: this.#notRepeated } : {});
-  }
-
-  #judge(error: unknown): FailureVerdict {
-    const alone = judge(error, this.transaction.phase, this.transaction.readOnly);
-    const verdict = this.#parts.elsewhere ? judgedElsewhere(alone, this.transaction.reached) : alone;
-    // What was answered before it was given up has been told at the time; by now the server may be silent.
-    if (verdict.availability !== 'unknown' || this.signal.aborted || !this.transaction.answered) return verdict;
-    return { ...verdict, availability: 'up' };
+  /** Once COMMIT was sent, what becomes of it is no longer decided here. */
+  async #outOfDoubt(): Promise<void> {
+    const { outcome } = this;
+    if (this.#committing === undefined && outcome.is === 'in doubt') await this.#resolve(outcome);
+    else if (isInDoubt(outcome)) await this.#committing?.catch(() => {});
   }
 
   async #commit(): Promise<void> {
-    if (this.#rollbackOnly !== undefined) {
-      await this.#rollBack();
-      throw new TransactionFailedError(this.#rollbackOnly.cause);
+    const { abort, deadline, name } = this.#parts;
+    const { partFailed } = this.outcome;
+    if (partFailed !== undefined) {
+      await this.#rollBack(undefined);
+      throw new TransactionFailedError(partFailed.cause);
     }
-    // A COMMIT whose answer nobody would wait for is not sent.
-    const { controller, deadline, name, transaction } = this.#parts;
-    if (deadline.passed) controller.abort(new SessionAbortedError({ name, reason: 'deadline' }));
+    // After the deadline no caller waits for the answer, so COMMIT is not sent.
+    if (deadline.passed) abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
-      // With nothing to lose it is done, whatever time it is: a request that has worked by other means has one of these.
-      if (controller.signal.aborted && transaction.isUnused && hasNoWork(this.em)) await commitUnused(transaction);
-      else await this.#unlessOver(this.run(() => this.em.commit()));
+      await this.#commitInTime();
     } catch (error) {
-      const failure = await this.#failedCommit(error);
-      if (failure !== undefined) throw failure.error;
+      await this.#failedCommit(error);
     }
-    this.#end('committed');
-    await this.#tell(this.#onCommit);
+    await this.#close();
+    const { outcome } = this;
+    if (outcome.is === 'unknown') throw outcome.error;
+    if (outcome.is === 'rolled back' && outcome.failure !== undefined) throw outcome.failure.error;
   }
 
-  /** Before COMMIT is sent a commit can wait for what never ends: a stream that nobody reads on, a subscriber. */
+  /** Resolves when COMMIT was sent and it is known, as far as it can be, what became of it. */
+  async #failedCommit(error: unknown): Promise<void> {
+    const { outcome } = this;
+    const { logger, name } = this.#parts;
+    if (outcome.is === 'in doubt') return this.#resolve(outcome);
+    if (outcome.is === 'committed') {
+      logger.error('a subscriber failed after the commit', { error, session: name });
+      return;
+    }
+    const failure = failureOf(outcome, error, this.#parts, this.#origins.get(error));
+    await this.#rollBack(failure);
+    if (isInDoubt(this.outcome)) await this.#close();
+    throw failure.error;
+  }
+
+  /** With nothing to lose it is done, whatever time it is: a request that has worked by other means has one of these. */
+  async #commitInTime(): Promise<void> {
+    const { transaction, em } = this.#parts;
+    const { outcome } = this;
+    if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
+    await this.#unlessOver(this.run(() => em.commit()));
+    // MikroORM commits nothing, and says nothing, when somebody has rolled its transaction back.
+    if (this.outcome.is !== 'committed') throw new SessionClosedError();
+  }
+
+  /** Before and after COMMIT, MikroORM can wait for what never ends: a stream that is not read to its end, a subscriber. */
   #unlessOver(commit: Promise<void>): Promise<void> {
-    const { controller, transaction } = this.#parts;
-    const { signal } = controller;
+    const { signal } = this.#parts;
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => {
-        if (!transaction.inDoubt && !transaction.isCommitted) reject(signal.reason);
+        if (this.outcome.is === 'committed') resolve();
+        else if (!isInDoubt(this.outcome)) reject(signal.reason);
       };
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
@@ -216,83 +203,44 @@ export class UnitSession implements DatabaseSession {
     });
   }
 
-  async #rollBack(): Promise<void> {
-    const { transaction, controller, onEnd } = this.#parts;
-    this.#state = 'rolled back';
-    // MikroORM forgets its queue; it may reject when it has nothing to do.
-    const forgotten = this.em.rollback().catch(() => {});
+  /** Finds out what became of a COMMIT that was not answered. */
+  async #resolve(doubt: Outcome & { readonly is: 'in doubt' }): Promise<void> {
+    const { name, deadline, resolver, verifyCommitted, outcome } = this.#parts;
+    const resolution = await resolver.resolve(doubt.transactionId, deadline, verifyCommitted);
+    if (resolution.is === 'committed') outcome.move({ it: 'was found committed' });
+    else if (resolution.is === 'aborted')
+      outcome.move({ it: 'was found aborted', failure: failureOfAborted(doubt, this.#parts) });
+    else
+      outcome.move({
+        it: 'stays unknown',
+        error: new AmbiguousCommitError({ name, why: resolution.why }, doubt.error),
+      });
+  }
+
+  async #rollBack(failure: Failure | undefined): Promise<void> {
+    const { transaction, signal, outcome } = this.#parts;
+    const before = outcome.now;
+    outcome.move({ it: 'rolls back', failure });
+    if (stateOf(before) === 'rolled back') return;
+    if (stateOf(before) !== 'open' || isInDoubt(before)) {
+      // Somebody else's COMMIT, by `em.commit()`, was first; the session sees to its own.
+      if (this.#committing === undefined) await this.#close();
+      return;
+    }
+    // The server has done it already when it refused COMMIT. MikroORM may reject when it has nothing to do.
+    const isDone = before.is === 'failed' && before.at === 'commit';
+    const forgotten = isDone ? undefined : this.em.rollback().catch(() => {});
     await transaction.rollback();
-    if (!transaction.isRead) await orAborted(forgotten, controller.signal);
-    onEnd();
-    await this.#tell(this.#onRollback);
+    if (forgotten !== undefined && !transaction.isRead) await orAborted(forgotten, signal);
+    await this.#close();
   }
 
-  /** Undefined when the commit turns out to have been done. */
-  async #failedCommit(error: unknown): Promise<{ error: unknown } | undefined> {
-    if (!(error instanceof CommitFailure)) {
-      if (this.#parts.transaction.isCommitted) {
-        this.#parts.logger.error('a subscriber failed after the commit', { error, session: this.#parts.name });
-        return undefined;
-      }
-      const explained = this.explain(error);
-      if (this.#state === 'open') await this.#rollBack();
-      return { error: explained };
-    }
-    const outcome = await this.#outcomeOf(error.result);
-    if (outcome.is === 'committed') return undefined;
-    // Rolled back by its owner before COMMIT was sent: all is told already.
-    if (this.#state !== 'open') return { error: outcome.error };
-    this.#end(outcome.is);
-    if (outcome.is === 'rolled back') await this.#tell(this.#onRollback);
-    return { error: outcome.error };
-  }
-
-  async #outcomeOf(
-    result: Exclude<CommitResult, { is: 'committed' }>,
-  ): Promise<{ is: 'committed' } | { is: 'rolled back' | 'unknown'; error: unknown }> {
-    if (result.is === 'rolled back') {
-      if (result.error instanceof SessionAbortedError) this.#endedBy = result.error;
-      // A connection that was lost before COMMIT was sent took everything with it.
-      this.#verdict = judge(result.error, isConnectionLoss(result.error) ? 'work' : 'commit');
-      return { is: 'rolled back', error: this.#translate(result.error) };
-    }
-    const { name, deadline, resolver, verifyCommitted } = this.#parts;
-    const resolution = await resolver.resolve(result.transactionId, deadline, verifyCommitted);
-    if (resolution.is === 'committed') return resolution;
-    if (resolution.is === 'aborted') {
-      this.#verdict = { retry: true, availability: 'down' };
-      const { error, late } = result;
-      const told = late ? new SessionAbortedError({ name, reason: 'deadline' }, error) : this.#translate(error);
-      return { is: 'rolled back', error: told };
-    }
-    this.#verdict = { retry: false, availability: 'down' };
-    this.#doubt = new AmbiguousCommitError({ name, why: resolution.why }, result.error);
-    return { is: 'unknown', error: this.#doubt };
-  }
-
-  #end(state: Exclude<DatabaseSession['state'], 'open'>): void {
-    this.#state = state;
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#parts.onEnd();
+    const callbacks = callbacksOf(this.outcome);
+    if (callbacks !== undefined) await this.#callbacks.run(callbacks);
+    this.#parts.outcome.move({ it: 'is rolled back' });
   }
-
-  async #tell(callbacks: readonly Callback[]): Promise<void> {
-    for (const callback of callbacks) {
-      try {
-        await callback();
-      } catch (error) {
-        this.#parts.logger.error('a callback of a session failed', { error, session: this.#parts.name });
-      }
-    }
-  }
-}
-
-async function commitUnused(transaction: LazyTransaction): Promise<void> {
-  const result = await transaction.commit();
-  if (result.is !== 'committed') throw new CommitFailure(result);
-}
-
-/** Nothing was loaded or referred to, so nothing can be dirty, and nothing waits to be stored or removed. */
-function hasNoWork(em: EntityManager): boolean {
-  const work = em.getUnitOfWork();
-  return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
 }

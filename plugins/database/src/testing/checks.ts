@@ -1,7 +1,8 @@
 import { equal, fail, ok } from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isKeelsonError, type KeelsonError } from '@keelson/core';
-import type { DatabaseService, EntityManager } from '../database-service.js';
+import type { DatabaseService } from '../database-service.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import { Account } from './conformance-model.js';
 
 /** What `promise` rejects with; an AssertionError when it resolves. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { sql } from 'kysely';
-import type { DatabaseSession } from '../database-service.js';
+import type { DatabaseSession } from '../session/database-session.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
 import { Deadline, systemClock } from '@keelson/core';
-import type { DatabaseService, DatabaseSession } from '../database-service.js';
+import type { DatabaseService } from '../database-service.js';
+import type { DatabaseSession } from '../session/database-session.js';
 import { addAccount, eventually, rejection, rejectsWith, storedEmails } from './checks.js';
 import type { Requirement } from './harness.js';
 

@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { sql } from 'kysely';
-import type { EntityManager } from '../database-service.js';
 import type { QueryErrorKind } from '../errors/query-error.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import { addAccount, eventually, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account, Booking } from './conformance-model.js';
 import type { Requirement } from './harness.js';

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import type { EntityManager } from '../database-service.js';
+import type { EntityManager } from '../orm/entity-manager.js';
 import { addAccount, meetingOf, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';

@@ -1,4 +1,5 @@
-import type { DatabaseService, OpenSessionOptions, SessionWork } from '../database-service.js';
+import type { DatabaseService } from '../database-service.js';
+import type { OpenSessionOptions, SessionWork } from '../session/database-session.js';
 import { rehearse } from '../session/rehearsal.js';
 
 /**

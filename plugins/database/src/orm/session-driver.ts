@@ -7,9 +7,9 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
-  type QueryResult,
 } from 'kysely';
-import { LazyTransaction } from './lazy-transaction.js';
+import type { LazyTransaction } from '../transaction/lazy-transaction.js';
+import { TransactionConnection } from './transaction-connection.js';
 
 /** Lends a connection for a statement outside of any session; refuses where that would be a mistake. */
 export interface DirectConnections {
@@ -29,7 +29,7 @@ export function withOpening<T>(transaction: LazyTransaction, begin: () => Promis
 
 /**
  * The seam between MikroORM and our connections: a Kysely dialect for PostgreSQL whose driver hands out
- * `LazyTransaction`s. Everything else of the dialect is Kysely's own.
+ * lazy transactions. Everything else of the dialect is Kysely's own.
  */
 export function createDialect(direct: DirectConnections): Dialect {
   return {
@@ -54,40 +54,36 @@ class SessionDriver implements Driver {
     if (asked?.transaction === undefined) return this.#direct.acquire();
     const { transaction } = asked;
     asked.transaction = undefined;
-    return transaction;
+    return new TransactionConnection(transaction);
   }
 
   /** BEGIN is the transaction's own affair; a direct connection is told at once. */
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    if (!(connection instanceof LazyTransaction)) await connection.executeQuery(raw('begin'));
+    if (!(connection instanceof TransactionConnection)) await connection.executeQuery(raw('begin'));
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    if (!(connection instanceof LazyTransaction)) {
-      await connection.executeQuery(raw('commit'));
-      return;
-    }
-    const result = await connection.commit();
-    if (result.is !== 'committed') throw new CommitFailure(result);
+    if (connection instanceof TransactionConnection) await connection.transaction.commit();
+    else await connection.executeQuery(raw('commit'));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (connection instanceof LazyTransaction) await connection.rollback();
+    if (connection instanceof TransactionConnection) await connection.transaction.rollback();
     else await connection.executeQuery(raw('rollback'));
   }
 
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof LazyTransaction) await connection.savepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.savepoint(quoted(name));
     else await connection.executeQuery(raw(`savepoint ${quoted(name)}`));
   }
 
   async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof LazyTransaction) await connection.rollbackToSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.rollbackToSavepoint(quoted(name));
     else await connection.executeQuery(raw(`rollback to savepoint ${quoted(name)}`));
   }
 
   async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof LazyTransaction) await connection.releaseSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.releaseSavepoint(quoted(name));
     else await connection.executeQuery(raw(`release savepoint ${quoted(name)}`));
   }
 
@@ -96,16 +92,6 @@ class SessionDriver implements Driver {
   }
 
   async destroy(): Promise<void> {}
-}
-
-/** Carries what became of a COMMIT through MikroORM to the session, which knows what to do. */
-export class CommitFailure extends Error {
-  readonly result: Exclude<Awaited<ReturnType<LazyTransaction['commit']>>, { is: 'committed' }>;
-
-  constructor(result: CommitFailure['result']) {
-    super(`commit: ${result.is}`);
-    this.result = result;
-  }
 }
 
 function isDirect(connection: DatabaseConnection): connection is DirectConnection {
@@ -124,5 +110,3 @@ function raw(sql: string): CompiledQuery {
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
-
-export type { QueryResult };

@@ -3,8 +3,8 @@ import { MikroORM, type Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
-import type { EntityManager } from './database-service.js';
-import type { DatabaseModel } from './model.js';
+import type { DatabaseModel } from '../model.js';
+import type { EntityManager } from './entity-manager.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
 export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;

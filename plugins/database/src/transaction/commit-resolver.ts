@@ -1,6 +1,6 @@
 import type { Clock, Deadline } from '@keelson/core';
-import { byDeadline } from '../driver/bounded.js';
 import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
+import { byDeadline } from './bounded.js';
 
 export type CommitResolution =
   | { readonly is: 'committed' }

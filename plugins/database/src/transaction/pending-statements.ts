@@ -1,4 +1,4 @@
-import type { Statement } from './driver.js';
+import type { Statement } from '../driver/driver.js';
 
 interface Pending {
   readonly sql: string;

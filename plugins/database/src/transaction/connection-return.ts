@@ -1,6 +1,6 @@
 import type { Clock } from '@keelson/core';
+import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
 import { SessionClosedError } from '../errors/session-errors.js';
-import type { DatabaseDriver, DriverConnection } from './driver.js';
 
 export interface ConnectionReturnOptions {
   readonly driver: Pick<DatabaseDriver, 'capabilities'>;

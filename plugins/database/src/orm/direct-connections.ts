@@ -1,10 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, Deadline } from '@keelson/core';
 import type { CompiledQuery, QueryResult } from 'kysely';
+import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
 import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
-import type { CurrentSession } from '../session/current-session.js';
-import type { DatabaseDriver, DriverConnection } from './driver.js';
 import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
@@ -15,16 +14,19 @@ export function withDirectConnections<T>(options: { statementTimeoutMs: number }
   return allowed.run(options, work);
 }
 
+/** The state of the session that the calling code runs in; undefined outside of one. */
+type StateOfSession = () => string | undefined;
+
 /** Refuses everyone else, and says where they went wrong. */
 export class GuardedDirectConnections implements DirectConnections {
   readonly #driver: DatabaseDriver;
   readonly #clock: Clock;
-  readonly #current: CurrentSession;
+  readonly #stateOfSession: StateOfSession;
 
-  constructor(driver: DatabaseDriver, clock: Clock, current: CurrentSession) {
+  constructor(driver: DatabaseDriver, clock: Clock, stateOfSession: StateOfSession) {
     this.#driver = driver;
     this.#clock = clock;
-    this.#current = current;
+    this.#stateOfSession = stateOfSession;
   }
 
   async acquire(): Promise<DirectConnection> {
@@ -36,9 +38,9 @@ export class GuardedDirectConnections implements DirectConnections {
   }
 
   #refusal(): Error {
-    const session = this.#current.get();
-    if (session === undefined) return new OutsideSessionError();
-    return session.state === 'open' ? new SecondConnectionError() : new SessionClosedError();
+    const state = this.#stateOfSession();
+    if (state === undefined) return new OutsideSessionError();
+    return state === 'open' ? new SecondConnectionError() : new SessionClosedError();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { QueryResult } from 'kysely';
-import type { StatementResult } from './driver.js';
+import type { StatementResult } from '../driver/driver.js';
 
 const writes = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 

@@ -1,0 +1,10 @@
+import type { SqlEntityManager } from '@mikro-orm/sql';
+
+/** MikroORM's, on PostgreSQL. Inside a session it is a fork of its own, bound to the session's transaction. */
+export type EntityManager = SqlEntityManager;
+
+/** Nothing was loaded or referred to, so nothing can be dirty, and nothing waits to be stored or removed. */
+export function hasNoWork(em: EntityManager): boolean {
+  const work = em.getUnitOfWork();
+  return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
+}

@@ -1,0 +1,47 @@
+import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
+import { SessionAbortedError } from '../errors/session-errors.js';
+import { translate } from '../errors/translate.js';
+import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
+import { type Failure, type Outcome, phaseOf } from '../transaction/outcome.js';
+
+/** What is known of a session when it fails. */
+export interface FailureContext {
+  readonly name: string;
+  readonly readOnly: boolean;
+  /** Several servers may answer it. */
+  readonly elsewhere: boolean;
+}
+
+/** Why a session ends with `error`, given how it stands. `origin` is what a nested session had translated it from. */
+export function failureOf(outcome: Outcome, error: unknown, context: FailureContext, origin?: unknown): Failure {
+  // Whatever else has ended it: that something may be stored is never kept from its caller.
+  if (error instanceof AmbiguousCommitError) {
+    return { error, verdict: verdictOn(outcome, error, context), endedBy: undefined };
+  }
+  const endedBy = outcome.abortedBy;
+  const cause = endedBy ?? origin ?? error;
+  const verdict = verdictOn(outcome, cause, context);
+  if (origin !== undefined && cause === origin) return { error, verdict, endedBy };
+  return { error: asSeen(outcome, cause, verdict.retry), verdict, endedBy };
+}
+
+/** The server says that the transaction of a lost COMMIT was aborted: nothing of it is there. */
+export function failureOfAborted(outcome: Outcome & { readonly is: 'in doubt' }, { name }: FailureContext): Failure {
+  const verdict = { retry: true, availability: 'down' } as const;
+  if (!outcome.late) return { error: asSeen(outcome, outcome.error, true), verdict, endedBy: undefined };
+  const endedBy = new SessionAbortedError({ name, reason: 'deadline' }, outcome.error);
+  return { error: endedBy, verdict, endedBy };
+}
+
+/** Says so when the unit would have been run again, had its work allowed it. */
+function asSeen({ notRepeated }: Outcome, cause: unknown, wouldRepeat: boolean): unknown {
+  return translate(cause, wouldRepeat && notRepeated !== undefined ? { notRepeated } : {});
+}
+
+function verdictOn(outcome: Outcome, error: unknown, { readOnly, elsewhere }: FailureContext): Failure['verdict'] {
+  const alone = judge(error, phaseOf(outcome), readOnly);
+  const verdict = elsewhere ? judgedElsewhere(alone, outcome.reached) : alone;
+  // What was answered before it was aborted was reported at the time; by now the server may be silent.
+  const isKnown = verdict.availability !== 'unknown' || outcome.abortedBy !== undefined || !outcome.answered;
+  return isKnown ? verdict : { ...verdict, availability: 'up' };
+}

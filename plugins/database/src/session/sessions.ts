@@ -1,0 +1,152 @@
+import type { Clock, Deadline, Logger, RetryPolicy, Telemetry } from '@keelson/core';
+import type { Connectivity } from '../connectivity.js';
+import type { DatabaseDriver } from '../driver/driver.js';
+import { DatabaseClosedError } from '../errors/connection-error.js';
+import { UnsupportedError } from '../errors/session-errors.js';
+import type { DatabaseMetrics } from '../metrics.js';
+import type { EntityManager } from '../orm/entity-manager.js';
+import type { StatementObserver } from '../transaction/statement-observer.js';
+import { mayBeElsewhere } from '../transaction/transaction-settings.js';
+import type { CurrentSession } from './current-session.js';
+import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
+import { OpenSessions } from './open-sessions.js';
+import { isRehearsal } from './rehearsal.js';
+import { SessionOpener, type SessionTarget } from './session-opener.js';
+import { UnitRunner } from './unit-runner.js';
+import type { UnitSession } from './unit-session.js';
+
+export interface SessionsParts {
+  readonly driver: DatabaseDriver;
+  readonly fork: () => EntityManager;
+  readonly current: CurrentSession<UnitSession>;
+  readonly connectivity: Connectivity;
+  readonly retry: RetryPolicy;
+  readonly telemetry: Telemetry;
+  readonly metrics: DatabaseMetrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly observer: StatementObserver;
+  readonly defaultTimeoutMs: number;
+  readonly cancelGraceMs: number;
+  /** What the retry policy calls the database. */
+  readonly target: string;
+}
+
+/** The sessions of one service: units that are run, sessions that are opened, and those inside another. */
+export class Sessions {
+  readonly #parts: SessionsParts;
+  readonly #open: OpenSessions;
+  readonly #opener: SessionOpener;
+  readonly #units: UnitRunner;
+  readonly #closed = new AbortController();
+
+  constructor(parts: SessionsParts) {
+    const { connectivity } = parts;
+    const targetOf = (options: OpenSessionOptions) => this.#targetOf(options);
+    this.#parts = parts;
+    this.#open = new OpenSessions(parts.clock);
+    this.#opener = new SessionOpener({ ...parts, open: this.#open, closed: this.#closed.signal, targetOf });
+    this.#units = new UnitRunner({
+      ...parts,
+      targetOf,
+      enter: () => this.#enter(),
+      deadlineOf: options => this.#opener.deadlineOf(options),
+      open: (options, deadline, attempt) => this.#whenConnected(() => this.#opener.open(options, deadline, attempt)),
+      onWell: () => connectivity.seenWell(),
+      onDown: cause => connectivity.seenDown(cause),
+    });
+  }
+
+  async run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
+    const outer = this.#around();
+    if (outer === undefined) return this.#units.run(work, options);
+    if (isRehearsal(outer)) return this.#inSavepoint(outer, work);
+    if (options.nested === 'separate') {
+      this.#assertSecondConnection(outer);
+      return this.#units.run(work, options);
+    }
+    return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
+  }
+
+  async openOnce(options: OpenSessionOptions): Promise<UnitSession> {
+    const outer = this.#around();
+    if (outer !== undefined) this.#assertSecondConnection(outer);
+    this.#assertAdmits();
+    return this.#whenConnected(() => this.#opener.openOnce(options));
+  }
+
+  drain(deadline: Deadline): Promise<boolean> {
+    return this.#open.drain(deadline);
+  }
+
+  /** Admits sessions again after `drain`. */
+  reopen(): void {
+    this.#open.reopen();
+  }
+
+  /** From now on the server is not asked what became of a COMMIT. */
+  closed(): void {
+    this.#closed.abort(new DatabaseClosedError());
+  }
+
+  #assertAdmits(): void {
+    if (this.#parts.connectivity.state.is === 'closed' || this.#open.draining) throw new DatabaseClosedError();
+  }
+
+  /** A unit that has begun goes on while the service drains, through all its attempts. */
+  #enter(): () => void {
+    this.#assertAdmits();
+    return this.#open.enter();
+  }
+
+  async #whenConnected(open: () => Promise<UnitSession>): Promise<UnitSession> {
+    this.#parts.connectivity.assertConnected();
+    return open();
+  }
+
+  /** Reads that a replica may answer do not depend on the server that takes writes, so neither may its breaker hold them. */
+  #targetOf(options: OpenSessionOptions): SessionTarget {
+    const { driver, target } = this.#parts;
+    const elsewhere = driver.hasReplicas === true && mayBeElsewhere(options);
+    return { name: elsewhere ? replicaTarget(target) : target, elsewhere };
+  }
+
+  /** Part of the outer unit: neither committed nor rolled back here, and a failure in it is a failure of the whole. */
+  async #joined<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
+    try {
+      return await work(outer.em, outer);
+    } catch (error) {
+      const seen = outer.translated(error);
+      outer.markRollbackOnly(seen);
+      throw seen;
+    }
+  }
+
+  /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
+  async #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
+    try {
+      return await outer.em.transactional(em => work(em, outer));
+    } catch (error) {
+      throw outer.translated(error);
+    }
+  }
+
+  /** The session that the caller runs in; one that has ended is no session to be part of. */
+  #around(): UnitSession | undefined {
+    const session = this.#parts.current.get();
+    return session?.state === 'open' ? session : undefined;
+  }
+
+  /** With one connection in all, a session inside one that holds it would wait for itself. */
+  #assertSecondConnection(outer: UnitSession): void {
+    const { driver } = this.#parts;
+    if (outer.transaction.holdsConnection && !driver.capabilities.has('multi-connection')) {
+      throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
+    }
+  }
+}
+
+/** Reads that a replica may answer; a part of `target`, whose policy it has unless it is given one of its own. */
+export function replicaTarget(target: string): string {
+  return `${target}.replica`;
+}

@@ -1,0 +1,55 @@
+import type { Clock, Deadline } from '@keelson/core';
+import type { BatchOutcome } from '../driver/driver.js';
+import { TransactionFailedError } from '../errors/session-errors.js';
+import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
+import { byDeadline } from './bounded.js';
+import type { HeldConnection } from './held-connection.js';
+import type { UnitOutcome } from './unit-outcome.js';
+
+export interface CommitOptions {
+  readonly outcome: UnitOutcome;
+  readonly settings: { readonly readOnly: boolean };
+  readonly deadline: Deadline;
+  readonly clock: Clock;
+}
+
+const commit = [{ sql: 'commit' }];
+
+/** Commits what was done over the connection; over none, nothing was. Rejects when the server has not said that it is done. */
+export async function commitOn(held: HeldConnection, options: CommitOptions): Promise<void> {
+  const { outcome, settings, deadline, clock } = options;
+  const connection = held.current;
+  // Nothing can be lost with a read-only transaction, so its caller does not wait for COMMIT; the connection does.
+  if (connection === undefined || settings.readOnly) {
+    outcome.move({ it: 'was committed' });
+    if (connection === undefined) held.release();
+    else held.releaseAfter(connection.run(commit));
+    return;
+  }
+  outcome.move({ it: 'sent COMMIT' });
+  const answer = connection.run(commit);
+  // It is never cancelled: its answer is what everybody wants to know.
+  const answered = await byDeadline(answer, deadline, clock);
+  if (answered === undefined) {
+    const error = new Error('no answer to COMMIT by the deadline');
+    outcome.move({ it: 'lost COMMIT', error, late: true });
+    held.releaseAfter(answer);
+    throw error;
+  }
+  held.release();
+  settle(outcome, answered);
+}
+
+function settle(outcome: UnitOutcome, { results, failure }: BatchOutcome): void {
+  if (failure === undefined) {
+    // COMMIT of a failed transaction is answered with success and the tag ROLLBACK.
+    const committed = results[0]?.command === 'COMMIT';
+    outcome.move({ it: committed ? 'was committed' : 'was refused' });
+    if (committed) return;
+    throw new TransactionFailedError();
+  }
+  const { error } = failure;
+  const isAnswer = severityOf(error) === 'ERROR' && !isConnectionLoss(error);
+  outcome.move(isAnswer ? { it: 'was refused' } : { it: 'lost COMMIT', error, late: false });
+  throw error;
+}

@@ -1,0 +1,224 @@
+import type { Clock, Deadline } from '@keelson/core';
+import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
+import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import { isConnectionLoss } from '../errors/sql-state.js';
+import { judge } from '../retry/failure-verdict.js';
+import { commitOn } from './commit.js';
+import { HeldConnection } from './held-connection.js';
+import type { StatementObserver } from './statement-observer.js';
+import { Statements } from './statements.js';
+import type { TransactionSettings } from './transaction-settings.js';
+import type { UnitOutcome } from './unit-outcome.js';
+
+/**
+ * Aborting `signal` ends the transaction: a caller that waits for a statement of it hears so at once, the rollback and the
+ * return of the connection go on in the background, and further statements are refused.
+ */
+export interface LazyTransactionOptions {
+  readonly driver: DatabaseDriver;
+  readonly clock: Clock;
+  readonly deadline: Deadline;
+  readonly signal?: AbortSignal;
+  readonly settings: TransactionSettings;
+  readonly observer: StatementObserver;
+  /** How long the server may stay silent at each step of a rollback before the socket is destroyed, in ms. */
+  readonly cancelGraceMs: number;
+  /** Moved here as the server answers. */
+  readonly outcome: UnitOutcome;
+  /**
+   * Runs the first statement, and may run it again: until it is answered, nothing of the transaction can be there.
+   * Left out where the whole unit is run again anyway.
+   */
+  readonly repeatFirst?: <T>(attempt: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * A transaction that takes a connection at its first statement, and sends BEGIN, settings and savepoints together with
+ * it: one that runs nothing costs nothing, one of n statements n + 1 round trips, a read-only one n for its caller.
+ */
+export class LazyTransaction {
+  readonly #options: LazyTransactionOptions;
+  readonly #outcome: UnitOutcome;
+  readonly #held: HeldConnection;
+  readonly #statements: Statements;
+  #readers = 0;
+  #isRepeating = false;
+  #rollingBack: Promise<void> | undefined;
+
+  constructor(options: LazyTransactionOptions) {
+    this.#options = options;
+    this.#outcome = options.outcome;
+    this.#held = new HeldConnection(options);
+    this.#statements = new Statements(options, this.#held);
+  }
+
+  /** Calls `listener` once, when the server has done a statement of it. */
+  onFirstAnswer(listener: () => void): void {
+    this.#statements.onFirstAnswer(listener);
+  }
+
+  /** False before the first statement: a transaction that did nothing holds none. */
+  get holdsConnection(): boolean {
+    return this.#held.current !== undefined;
+  }
+
+  /** A stream of it has been begun and neither read to its end nor left: Kysely lets nothing else through meanwhile. */
+  get isRead(): boolean {
+    return this.#readers > 0;
+  }
+
+  async run(statement: Statement): Promise<StatementResult> {
+    const { repeatFirst } = this.#options;
+    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    this.#assertUsable();
+    this.#isRepeating = true;
+    try {
+      return await repeatFirst(() => this.#runFirst(statement));
+    } catch (error) {
+      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
+      throw error;
+    } finally {
+      this.#isRepeating = false;
+    }
+  }
+
+  /** Rows of one statement, `chunkSize` at a time. */
+  async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
+    const connection = await this.#begun();
+    const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
+    this.#readers += 1;
+    try {
+      for await (const rows of this.#held.attention.read(chunks)) yield { rows: rows as R[] };
+    } catch (error) {
+      this.#outcome.move({ it: 'failed' });
+      throw error;
+    } finally {
+      this.#readers -= 1;
+    }
+  }
+
+  /** Runs `work` on the connection itself, inside the transaction. */
+  async withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#begun();
+    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
+      this.#outcome.move({ it: 'failed' });
+      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    });
+    await this.#statements.runProbe(connection);
+    return result;
+  }
+
+  async savepoint(name: string): Promise<void> {
+    this.#assertUsable();
+    this.#statements.pending.addSavepoint(name);
+  }
+
+  async rollbackToSavepoint(name: string): Promise<void> {
+    if (this.#statements.pending.takeBack(name, true)) {
+      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
+      const isFailed = this.#held.current?.status === 'failed transaction';
+      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
+      return;
+    }
+    const connection = await this.#connection({ failedToo: true });
+    this.#outcome.move({ it: 'was mended' });
+    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${name}` }]);
+  }
+
+  async releaseSavepoint(name: string): Promise<void> {
+    if (this.#statements.pending.takeBack(name, false)) return;
+    await this.#statements.run(await this.#connection(), [{ sql: `release savepoint ${name}` }]);
+  }
+
+  /**
+   * Resolves when it is committed, and ends by the deadline. What a rejection means is read from the outcome; one that
+   * is still open was not sent COMMIT, and is to be rolled back.
+   */
+  async commit(): Promise<void> {
+    const refusal = this.#whyNotCommitted();
+    if (refusal !== undefined) throw refusal.error;
+    await commitOn(this.#held, this.#options);
+  }
+
+  /**
+   * Takes everything back. A caller that waits for a statement waits no longer. Resolves when the server has rolled back, or when
+   * the signal aborts: then the rest is done in the background. Never rejects, and does nothing once COMMIT was sent.
+   */
+  rollback(): Promise<void> {
+    this.#rollingBack ??= this.#rollBack();
+    return this.#rollingBack;
+  }
+
+  async #rollBack(): Promise<void> {
+    this.#outcome.move({ it: 'was ended by somebody else' });
+    if (this.#outcome.now.is !== 'committing') await this.#held.takeBack();
+  }
+
+  #whyNotCommitted(): { readonly error: unknown } | undefined {
+    const outcome = this.#outcome.now;
+    if (this.#isUnused) return undefined;
+    if (this.#options.signal?.aborted === true) return { error: this.#options.signal.reason };
+    if (this.#isBusy) return { error: new ConcurrentUseError() };
+    if (outcome.is === 'failed') return { error: new TransactionFailedError() };
+    if (outcome.is !== 'open') return { error: new SessionClosedError() };
+    const status = this.#held.current?.status;
+    if (status === 'failed transaction') return { error: new TransactionFailedError() };
+    return status === 'lost' ? { error: new Error('Connection terminated before COMMIT was sent') } : undefined;
+  }
+
+  /** Nothing of it has been asked of the server. */
+  get #isUnused(): boolean {
+    const outcome = this.#outcome.now;
+    return !this.#isBusy && (outcome.is === 'untouched' || (outcome.is === 'cut short' && outcome.unused));
+  }
+
+  async #runOne(statement: Statement): Promise<StatementResult> {
+    const connection = await this.#connection();
+    const results = await this.#statements.run(connection, [statement]);
+    return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
+  }
+
+  /** After a failure that another try may mend, the transaction is as untouched as before. */
+  async #runFirst(statement: Statement): Promise<StatementResult> {
+    const { pending } = this.#statements;
+    const waiting = pending.snapshot();
+    try {
+      return await this.#runOne(statement);
+    } catch (error) {
+      if (isConnectionLoss(error) || judge(error, 'acquire', this.#options.settings.readOnly).retry) {
+        this.#outcome.move({ it: 'starts afresh' });
+        if (this.#held.current !== undefined) pending.restore(waiting);
+        await this.#held.exchange(error);
+      }
+      throw error;
+    }
+  }
+
+  /** A statement runs, or waits to be run. */
+  get #isBusy(): boolean {
+    return this.#held.attention.busy || this.#isRepeating;
+  }
+
+  /** The connection, with BEGIN and all that waits done on it. */
+  async #begun(): Promise<DriverConnection> {
+    const connection = await this.#connection();
+    await this.#statements.runPending(connection);
+    this.#statements.assertHeld(connection);
+    return connection;
+  }
+
+  async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
+    this.#assertUsable(options);
+    return this.#held.current ?? this.#held.acquire();
+  }
+
+  #assertUsable(options?: { failedToo: boolean }): void {
+    this.#options.signal?.throwIfAborted();
+    const outcome = this.#outcome.now;
+    const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
+    if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
+      throw new SessionClosedError();
+    if (this.#held.attention.busy) throw new ConcurrentUseError();
+    if (isFailed && options?.failedToo !== true) throw new TransactionFailedError();
+  }
+}

@@ -1,0 +1,101 @@
+import type { Clock } from '@keelson/core';
+import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
+import type { HeldConnection } from './held-connection.js';
+import { PendingStatements } from './pending-statements.js';
+import type { StatementObserver } from './statement-observer.js';
+import { beginStatements, type TransactionSettings } from './transaction-settings.js';
+import type { UnitOutcome } from './unit-outcome.js';
+
+export interface StatementsOptions {
+  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe'>;
+  readonly outcome: UnitOutcome;
+  readonly settings: TransactionSettings;
+  readonly observer: StatementObserver;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs the statements of one transaction: what waits, then what was asked for, then the probe for its id, in one round trip. */
+export class Statements {
+  /** BEGIN, settings and savepoints that the server does not know of yet. */
+  readonly pending = new PendingStatements();
+  readonly #options: StatementsOptions;
+  readonly #held: HeldConnection;
+  #onFirstAnswer: (() => void) | undefined;
+
+  constructor(options: StatementsOptions, held: HeldConnection) {
+    this.#options = options;
+    this.#held = held;
+    for (const sql of beginStatements(options.settings)) this.pending.add(sql);
+  }
+
+  /** Calls `listener` once, when the server has done a statement. */
+  onFirstAnswer(listener: () => void): void {
+    this.#onFirstAnswer = listener;
+  }
+
+  /** What has waited until now. */
+  async runPending(connection: DriverConnection): Promise<void> {
+    if (this.pending.length > 0) await this.run(connection, []);
+  }
+
+  async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+    const { observer, clock } = this.#options;
+    const first = this.pending.length;
+    const probe = this.#probe();
+    const all = [...this.pending.statements, ...statements, ...(probe === undefined ? [] : [probe])];
+    if (all.length === 0) return [];
+    this.assertHeld(connection);
+    const startedAt = clock.now();
+    const outcome = await this.#held.attention
+      .attend(connection.run(all))
+      .catch((error: unknown): BatchOutcome => ({ results: [], failure: { error } }));
+    const { results, failure } = outcome;
+    observer.statement({
+      command: failure === undefined ? (results[first]?.command ?? '') : '',
+      rowCount: results[first]?.rowCount,
+      durationMs: clock.now() - startedAt,
+      failed: failure !== undefined,
+    });
+    this.#settle(connection, outcome, first, probe !== undefined);
+    return probe === undefined ? results.slice(first) : results.slice(first, -1);
+  }
+
+  /** Asks for the transaction id after work on the connection itself. */
+  async runProbe(connection: DriverConnection): Promise<void> {
+    if (this.#probe() !== undefined) await this.run(connection, []);
+  }
+
+  /** The transaction may have ended between two steps of one statement. */
+  assertHeld(connection: DriverConnection): void {
+    const { is } = this.#options.outcome.now;
+    if (this.#held.current === connection && (is === 'open' || is === 'failed')) return;
+    throw this.#held.reason();
+  }
+
+  /** What the answer means for the outcome. */
+  #settle(connection: DriverConnection, { results, failure }: BatchOutcome, first: number, probed: boolean): void {
+    const { outcome, signal } = this.#options;
+    // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
+    this.pending.done(failure !== undefined && connection.status === 'idle' ? 0 : Math.min(first, results.length));
+    const transactionId = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
+    const news = !outcome.now.answered || transactionId !== undefined;
+    if (news && this.pending.length === 0) outcome.move({ it: 'was answered', transactionId });
+    if (failure !== undefined) {
+      outcome.move({ it: 'failed' });
+      throw signal?.aborted === true ? signal.reason : failure.error;
+    }
+    this.#onFirstAnswer?.();
+    this.#onFirstAnswer = undefined;
+  }
+
+  /** What asks for the transaction id, while it is not known and may be given. */
+  #probe(): Statement | undefined {
+    const { settings, outcome, driver } = this.#options;
+    return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
