@@ -4,7 +4,6 @@ import { explainValues, formatExplained } from './explain.js';
 import { interpolate } from './interpolate.js';
 import { merge } from './merge.js';
 import type { MapNode } from './node.js';
-import { Findings } from './problem.js';
 import { readValues } from './read-values.js';
 import { shapeOf } from './shape.js';
 import { parseYaml } from './yaml-file.js';
@@ -23,13 +22,11 @@ async function explained(
   variables: Record<string, string> = {},
   read: z.ZodType = schema,
 ) {
-  const findings = new Findings();
-  const lower = parseYaml(base, 'base.yaml', findings);
-  const upper = parseYaml(overlay, 'over.yaml', findings);
+  const { node: lower } = parseYaml(base, 'base.yaml');
+  const { node: upper } = parseYaml(overlay, 'over.yaml');
   if (lower === undefined || upper === undefined) throw new Error('not YAML');
-  const sources = { variables, directory: '.', findings };
-  const node = interpolate(merge(lower, upper), '', sources) as MapNode;
-  const result = await readValues({ node, schema: read, path: '', variable: () => '', findings });
+  const { node } = interpolate(merge(lower, upper) as MapNode, '', { variables, directory: '.' });
+  const result = await readValues({ node, schema: read, path: '', variable: () => '' });
   return explainValues(result.node, result.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
 }
 

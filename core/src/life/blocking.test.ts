@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.js';
-import { oneByOne } from '../time/one-by-one.js';
+import { startStaggered } from '../time/staggered-start.js';
 import { Blocking } from './blocking.js';
 import { Kernel } from './kernel.js';
 import { formatBootReport, type PluginStartReport } from './report.js';
@@ -92,7 +92,7 @@ test('the import of a file counts as its own, though the plan does it, and is no
 
 test('one after the other, so that each has a time of its own', async () => {
   const order: string[] = [];
-  await oneByOne(['a', 'b'], async name => {
+  await startStaggered(['a', 'b'], async name => {
     order.push(`${name} begins`);
     await Promise.resolve();
     order.push(`${name} ends`);
@@ -103,7 +103,7 @@ test('one after the other, so that each has a time of its own', async () => {
 test('one that waits long keeps the next waiting for a moment only', async () => {
   const order: string[] = [];
   const end = Promise.withResolvers<void>();
-  await oneByOne(['long', 'short'], async name => {
+  await startStaggered(['long', 'short'], async name => {
     order.push(`${name} begins`);
     if (name === 'long') await end.promise;
     else end.resolve();

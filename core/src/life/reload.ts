@@ -1,6 +1,6 @@
-import { keepSecretFields } from '../config/keep-secret-fields.js';
+import { keepSecretFields } from '../config/mark-secrets.js';
+import { plain } from '../config/node.js';
 import type { Origin } from '../config/place.js';
-import { plain } from '../config/read-values.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { type ChangedValue, changedValues, keysOf, replaceAt } from './changed-values.js';
 import { PlanError } from './errors.js';

@@ -5,7 +5,7 @@ import type { ServiceToken } from '../contract/token.js';
 import { kernelTokens, providersOf } from '../plan/dependencies.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { slots } from '../plan/slots.js';
-import { oneByOne } from '../time/one-by-one.js';
+import { startStaggered } from '../time/staggered-start.js';
 import type { KernelOptions } from './kernel-options.js';
 import type { RunningPlugin, Surroundings } from './running-plugin.js';
 
@@ -66,7 +66,7 @@ export async function boot(
   };
 
   for (const plugin of running) plugin.leaveOut(only !== undefined);
-  if (!(await step(running, plugin => plugin.import(cancel), oneByOne))) return false;
+  if (!(await step(running, plugin => plugin.import(cancel), startStaggered))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
   for (const plugin of running) if (!cancel.aborted) await step([plugin], () => plugin.register(cancel));
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);

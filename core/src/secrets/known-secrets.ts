@@ -1,4 +1,4 @@
-import { redacted } from './masked.js';
+import { masked } from './masked.js';
 
 /** Shorter ones, and plain words, would be taken out of text that has nothing to do with them. */
 const shortest = 8;
@@ -30,7 +30,7 @@ export function knowsSecrets(): boolean {
 }
 
 export function withoutKnownSecrets(text: string): string {
-  return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, redacted);
+  return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, masked);
 }
 
 function inUrl(text: string): string {

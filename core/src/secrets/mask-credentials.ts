@@ -1,5 +1,5 @@
 import { withoutKnownSecrets } from './known-secrets.js';
-import { redacted } from './masked.js';
+import { masked } from './masked.js';
 
 // Bounded before and after their anchors, so that hostile text costs no more than its length. `user:password@` is how
 // descriptions and help say what a URL looks like.
@@ -19,12 +19,12 @@ const signature = /([?&](?:[\w-]{0,30}-)?sig(?:nature)?=)[^\s"'&;,]+/gi;
  */
 export function redactText(text: string, isSecretKey: (key: string) => boolean): string {
   let safe = withoutKnownSecrets(text);
-  if (safe.includes('@')) safe = safe.replace(slashedUserInfo, `$1${redacted}@`).replace(userInfo, `$1${redacted}@`);
-  if (safe.includes('B')) safe = safe.replace(scheme, `$1 ${redacted}`);
+  if (safe.includes('@')) safe = safe.replace(slashedUserInfo, `$1${masked}@`).replace(userInfo, `$1${masked}@`);
+  if (safe.includes('B')) safe = safe.replace(scheme, `$1 ${masked}`);
   if (safe.includes('=') || safe.includes(':'))
     safe = safe.replace(assignment, (whole, key: string, sign: string) =>
-      isSecretKey(key) ? `${key}${sign}${redacted}` : whole,
+      isSecretKey(key) ? `${key}${sign}${masked}` : whole,
     );
-  if (safe.includes('?')) safe = safe.replace(signature, `$1${redacted}`);
+  if (safe.includes('?')) safe = safe.replace(signature, `$1${masked}`);
   return safe;
 }

@@ -13,11 +13,11 @@ export function maskText(text: string): string {
 
 /** `fields`, each text of them masked. */
 export function maskFields<Fields extends object>(fields: Fields): Fields {
-  const masked = Object.entries(fields).map(([key, value]) => [
+  const entries = Object.entries(fields).map(([key, value]) => [
     key,
     typeof value === 'string' ? maskText(value) : value,
   ]);
-  return Object.fromEntries(masked) as Fields;
+  return Object.fromEntries(entries) as Fields;
 }
 
 /** For `JSON.stringify`: every text inside masked. */

@@ -1,6 +1,6 @@
 import { errorParts, isError } from './error-parts.js';
 import { redactText } from './mask-credentials.js';
-import { redacted } from './masked.js';
+import { masked } from './masked.js';
 import { isSecretField } from './secret-fields.js';
 import { defaultSecretKeys, secretKeyMatcher } from './secret-keys.js';
 
@@ -134,7 +134,7 @@ class Copying {
     try {
       const value: unknown = Reflect.get(record, key);
       const secret = this.#limits.isSecretKey(key) || isSecretField(record, key);
-      return secret && value !== undefined && value !== null ? redacted : this.copy(value);
+      return secret && value !== undefined && value !== null ? masked : this.copy(value);
     } catch {
       return '[Unreadable]';
     }

@@ -1,6 +1,6 @@
 import { isError } from './error-parts.js';
 import { knowsSecrets, withoutKnownSecrets } from './known-secrets.js';
-import { redacted } from './masked.js';
+import { masked } from './masked.js';
 import { hasSecretFields, isSecretField } from './secret-fields.js';
 
 /** Whether the configuration holds any secret. */
@@ -69,7 +69,7 @@ class Search {
     for (const key of keysOf(record)) {
       const value = this.#read(record, key);
       const secret = isSecretField(record, key) && value !== undefined && value !== null;
-      const replaced = secret ? redacted : this.look(value);
+      const replaced = secret ? masked : this.look(value);
       if (!Object.is(replaced, value)) safe.set(key, replaced);
     }
     return safe.size === 0 ? record : copyWith(record, safe);
