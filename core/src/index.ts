@@ -94,7 +94,7 @@ export type {
   StartProgress,
 } from './life/status.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
+export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.js';
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';
-export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './secrets/safe-copy.js';
 export { defaultSecretKeys } from './secrets/secret-keys.js';
 export { type ErrorSummary, summarizeError } from './secrets/summarize-error.js';

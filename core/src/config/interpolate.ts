@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { keepSecret } from '../secrets/known-secrets.js';
+import { addSecret } from '../secrets/known-secrets.js';
 import { looksSecret } from '../secrets/looks-secret.js';
 import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
 import { joinPath } from './place.js';
@@ -65,7 +65,7 @@ function interpolateScalar(node: ScalarNode, path: string, sources: Sources): In
     }
     secret ||= filled.secret;
     if (filled.variable !== undefined) filledFrom.push(filled.variable);
-    if (filled.secret) keepSecret(filled.text);
+    if (filled.secret) addSecret(filled.text);
     return filled.text;
   });
   const unreadable = problems.length > 0;

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
-import { keepSecret } from '../secrets/known-secrets.js';
+import { addSecret } from '../secrets/known-secrets.js';
 import { looksSecret } from '../secrets/looks-secret.js';
 import { coerceText, coerceUnit } from './coerce.js';
 import { issueProblems } from './issues.js';
-import { keepSecretFields } from './mark-secrets.js';
+import { markSecrets } from './mark-secrets.js';
 import { nearest, normalize } from './nearest.js';
 import { type ConfigNode, type MapEntry, type MapNode, plain, type ScalarNode } from './node.js';
 import { joinPath } from './place.js';
@@ -44,7 +44,7 @@ export async function readValues<T>(request: ReadRequest): Promise<ReadResult<T>
   const parsed = await parse(request.schema, value);
   const reported = [...(request.reported ?? []), ...problems];
   const wrong = issueProblems(parsed.issues ?? [], { ...request, node, reader, reported });
-  keepSecretFields(parsed.value, node);
+  markSecrets(parsed.value, node);
   return { value: parsed.value as T | undefined, node, shape, problems: [...problems, ...wrong], warnings };
 }
 
@@ -116,7 +116,7 @@ class Settler {
 
   #scalar(node: ScalarNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
     const secret = within || node.secret === true || looksSecret(key);
-    if ((within || node.secret === true) && typeof node.value === 'string') keepSecret(node.value);
+    if ((within || node.secret === true) && typeof node.value === 'string') addSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);
     const measured = coerceUnit(node.value, key, alternatives);

@@ -13,7 +13,8 @@ import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { slotNamed, tokenName } from '../plan/slots.js';
-import { maskFields, maskText } from '../secrets/mask-text.js';
+import { maskText } from '../secrets/mask-text.js';
+import { maskTextsIn } from '../secrets/mask-values.js';
 import { runWithin } from '../time/run-within.js';
 import type { Blocking } from './blocking.js';
 import { heedsSignal, hookTimedOut, notBound } from './errors.js';
@@ -173,7 +174,7 @@ export class RunningPlugin {
   async diagnose(): Promise<readonly Diagnosis[]> {
     return this.#within('diagnose', this.planned.startTimeoutMs, undefined, async signal => {
       const found = (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
-      return found.map(maskFields);
+      return maskTextsIn(found);
     });
   }
 

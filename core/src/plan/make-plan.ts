@@ -5,7 +5,7 @@ import { readValues } from '../config/read-values.js';
 import { variableFor } from '../config/variables.js';
 import type { Clock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
-import { maskFields } from '../secrets/mask-text.js';
+import { maskTextsIn } from '../secrets/mask-values.js';
 import { startStaggered } from '../time/staggered-start.js';
 import { checkConfig } from './check-config.js';
 import { checkPlan, unmetRequirements } from './check-plan.js';
@@ -129,8 +129,8 @@ function assemble(drafts: readonly PlannedPlugin[], config: LoadedConfig, { prob
     levels,
     slots: slotChoices(drafts, config, levels.flat()),
     // Plugins have had their say in them.
-    problems: inOrder(problems).map(maskFields),
-    warnings: inOrder(warnings).map(maskFields),
+    problems: maskTextsIn(inOrder(problems)),
+    warnings: maskTextsIn(inOrder(warnings)),
     config,
   };
 }

@@ -13,7 +13,7 @@ let anyOfThem: RegExp | undefined;
  * a URL its password is. Texts of less than 8 characters and words of small letters are not: `postgres` stands in too many
  * places.
  */
-export function keepSecret(text: string): void {
+export function addSecret(text: string): void {
   const before = known.size;
   for (const part of [text, text.trim(), ...passwordsOf(text)]) {
     if (part.length < shortest || plainWord.test(part)) continue;
@@ -29,7 +29,7 @@ export function knowsSecrets(): boolean {
   return anyOfThem !== undefined;
 }
 
-export function withoutKnownSecrets(text: string): string {
+export function maskKnownSecrets(text: string): string {
   return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, masked);
 }
 

@@ -2,18 +2,18 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
-import { keepSecret } from './known-secrets.js';
-import { keepSecretField } from './secret-fields.js';
-import { withoutSecrets } from './without-secrets.js';
+import { addSecret } from './known-secrets.js';
+import { maskSecretsIn } from './mask-values.js';
+import { addSecretField } from './secret-fields.js';
 
 const secret = 'kEpt-out-of-lines';
-keepSecret(secret);
+addSecret(secret);
 
 test('what holds no secret is given back as it is', () => {
-  fc.assert(fc.property(fc.object({ maxDepth: 4 }), value => withoutSecrets(value) === value));
+  fc.assert(fc.property(fc.object({ maxDepth: 4 }), value => maskSecretsIn(value) === value));
   const date = new Date();
   for (const value of [date, new Error('x'), new Map([[1, 2]]), new Uint8Array(2), new URL('http://a'), null, 1n]) {
-    expect(withoutSecrets(value)).toBe(value);
+    expect(maskSecretsIn(value)).toBe(value);
   }
 });
 
@@ -28,28 +28,28 @@ test('it is taken out of every kind of value, and the original stays', () => {
     error: new Error(`of ${secret}`, { cause: new AggregateError([new Error(secret)], 'x') }),
     cyclic,
   };
-  const shown = inspect(withoutSecrets(values), { depth: 20, showHidden: true });
-  expect(shown).toContain('[redacted]');
+  const shown = inspect(maskSecretsIn(values), { depth: 20, showHidden: true });
+  expect(shown).toContain('[masked]');
   expect(shown).not.toContain(secret);
   expect(values.list[0]?.deep[0]).toBe(`a ${secret} b`);
 });
 
 test('an error stays one of its class, with its stack', () => {
   const error = new KeelsonError({ code: 'A_B', message: `no ${secret}`, facts: { secret } });
-  const safe = withoutSecrets(error);
+  const safe = maskSecretsIn(error);
   expect(isKeelsonError(safe, 'A_B')).toBe(true);
   expect(safe).toBeInstanceOf(KeelsonError);
-  expect(safe).toMatchObject({ message: 'no [redacted]', facts: { secret: '[redacted]' } });
-  expect(safe.stack).toContain('KeelsonError: no [redacted]\n    at ');
+  expect(safe).toMatchObject({ message: 'no [masked]', facts: { secret: '[masked]' } });
+  expect(safe.stack).toContain('KeelsonError: no [masked]\n    at ');
   expect(error.message).toContain(secret);
 });
 
 test('a field of a configuration that is a secret is taken out of that very object, however short it is', () => {
   const config = { pin: '12', url: 'x', unset: undefined };
-  keepSecretField(config, 'pin');
-  keepSecretField(config, 'unset');
-  expect(withoutSecrets({ config })).toEqual({ config: { pin: '[redacted]', url: 'x', unset: undefined } });
-  expect(withoutSecrets({ pin: '12' })).toEqual({ pin: '12' });
+  addSecretField(config, 'pin');
+  addSecretField(config, 'unset');
+  expect(maskSecretsIn({ config })).toEqual({ config: { pin: '[masked]', url: 'x', unset: undefined } });
+  expect(maskSecretsIn({ pin: '12' })).toEqual({ pin: '12' });
 });
 
 test('nothing hostile makes it throw, and nothing endless keeps it', () => {
@@ -63,9 +63,9 @@ test('nothing hostile makes it throw, and nothing endless keeps it', () => {
   });
   let deep: unknown = secret;
   for (let level = 0; level < 10_000; level++) deep = { deep };
-  const shown = inspect(withoutSecrets({ revoked: revoked.proxy, deep, json: { toJSON: () => revoked.proxy } }), {
+  const shown = inspect(maskSecretsIn({ revoked: revoked.proxy, deep, json: { toJSON: () => revoked.proxy } }), {
     depth: 20,
   });
   expect(shown).not.toContain(secret);
-  expect(Reflect.get(withoutSecrets(getter), 'secret')).toBe('[redacted]');
+  expect(Reflect.get(maskSecretsIn(getter), 'secret')).toBe('[masked]');
 });
