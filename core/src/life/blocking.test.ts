@@ -3,9 +3,9 @@ import { FakeClock } from '../testing/fake-clock.js';
 import { startStaggered } from '../time/staggered-start.js';
 import { Blocking } from './blocking.js';
 import { Kernel } from './kernel.js';
-import { formatBootReport, type PluginStartReport } from './report.js';
+import { formatStartReport, type PluginStartReport } from './report.js';
 import { serviceFolder } from './service.fixture.js';
-import { Book, book, boot, failing } from './start.fixture.js';
+import { Book, book, failing, startKernel } from './start.fixture.js';
 
 /** A clock that goes on only when somebody says that they have kept the process. */
 class WorkClock extends FakeClock {
@@ -29,11 +29,11 @@ test('a hook that blocks the process is found, and those who only waited behind 
     quick: { name: 'quick', start: async () => clock.work(5) },
     block: { name: 'block', start: () => clock.work(3_000) },
   };
-  await using kernel = await boot({ plugins, clock });
+  await using kernel = await startKernel({ plugins, clock });
   const { quick, block } = byKey(kernel.report.plugins);
   expect(block).toMatchObject({ startMs: 3_000, blockedMs: 3_000, behind: {} });
   expect(quick).toMatchObject({ startMs: 3_005, blockedMs: 5, behind: { block: 3_000 } });
-  expect(formatBootReport(kernel.report)).toBe(
+  expect(formatStartReport(kernel.report)).toBe(
     [
       'test ready in 3005 ms',
       '├── (plan)      0 ms  configuration and manifests',
@@ -70,7 +70,7 @@ test('a service that blocks while it is made counts for the one that provides it
         })
         .inSingletonScope(),
   });
-  await using kernel = await boot({ plugins: { book: slow }, clock });
+  await using kernel = await startKernel({ plugins: { book: slow }, clock });
   expect(byKey(kernel.report.plugins).book).toMatchObject({ startMs: 60, blockedMs: 60 });
 });
 

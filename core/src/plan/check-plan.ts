@@ -98,15 +98,16 @@ interface Unmet {
 export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Unmet[] {
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const { token } = requirementParts(required);
-    const there = providersOf(required, plugins).length > 0 || hasStandard(required) || kernelTokens.includes(token);
+    const there =
+      providersOf(required, plugins).length > 0 || hasSilentDefault(required) || kernelTokens.includes(token);
     return there ? [] : [{ required, slot: slots.find(each => each.token === token)?.name }];
   });
 }
 
 /** Whether a silent default stands in for it. */
-function hasStandard(required: Requirement): boolean {
+function hasSilentDefault(required: Requirement): boolean {
   const { token, name } = requirementParts(required);
-  return name === undefined && slots.find(each => each.token === token)?.standard !== undefined;
+  return name === undefined && slots.find(each => each.token === token)?.silentDefault !== undefined;
 }
 
 function missingRequirement(
@@ -137,7 +138,7 @@ function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly Planned
   if (plugin.optional) return [];
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const [provider] = providersOf(required, plugins);
-    const stands = provider?.optional !== true || hasStandard(required);
+    const stands = provider?.optional !== true || hasSilentDefault(required);
     return stands ? [] : [requiredButOptional(plugin, provider, required)];
   });
 }

@@ -14,7 +14,7 @@ import { dependencies } from './dependencies.js';
 import { levelsOf } from './graph.js';
 import { installedPlugins } from './installed-plugins.js';
 import type { Plan, PlannedPlugin, SlotChoice } from './plan.js';
-import { type ResolvedPlugin, readManifest, resolvePlugin, standardStartTimeoutMs } from './resolve-plugin.js';
+import { defaultStartTimeoutMs, type ResolvedPlugin, readManifest, resolvePlugin } from './resolve-plugin.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
 export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
@@ -101,7 +101,7 @@ async function draftOf(resolved: ResolvedPlugin, config: LoadedConfig, clock: Cl
     values: { node, shape },
     entry,
     optional: entry.settings.optional,
-    startTimeoutMs: entry.settings.startTimeoutMs ?? manifest.startTimeoutMs ?? standardStartTimeoutMs,
+    startTimeoutMs: entry.settings.startTimeoutMs ?? manifest.startTimeoutMs ?? defaultStartTimeoutMs,
     stopTimeoutMs: entry.settings.stopTimeoutMs ?? manifest.stopTimeoutMs ?? 10_000,
     needs: new Map(),
     level: 0,
@@ -150,6 +150,6 @@ function slotChoices(
     if (filled !== undefined) return { slot: name, filledBy: name, reason: formatOrigin(filled.origin), decoratedBy };
     const none = config.entries.find(entry => entry.key === name && entry.use === 'none');
     const reason = none === undefined ? 'nothing is configured' : `use: none in ${formatOrigin(none.origin)}`;
-    return { slot: name, filledBy: known?.standard?.name, reason, decoratedBy };
+    return { slot: name, filledBy: known?.silentDefault?.name, reason, decoratedBy };
   });
 }

@@ -14,7 +14,7 @@ import { installAdvice } from './package-names.js';
 import type { PlannedPlugin } from './plan.js';
 
 /** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
-export const standardStartTimeoutMs = 30_000;
+export const defaultStartTimeoutMs = 30_000;
 
 class ImportTimeout extends Error {}
 
@@ -165,7 +165,7 @@ export async function readManifest(
   { entry, manifest: work }: ResolvedPlugin,
   clock: Clock,
 ): Promise<{ readonly manifest?: PluginManifest; readonly problems: readonly Problem[] }> {
-  const timeoutMs = entry.settings.startTimeoutMs ?? standardStartTimeoutMs;
+  const timeoutMs = entry.settings.startTimeoutMs ?? defaultStartTimeoutMs;
   try {
     const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
     const manifest = await runWithin({ clock, timeoutMs, work, onTimeout, partingMs: 0 });

@@ -4,7 +4,7 @@ import { describeError } from './describe-error.js';
 import { formatError } from './format-error.js';
 import { addSecret, maskKnownSecrets } from './known-secrets.js';
 
-test('a known secret is taken out wherever it turns up: text, facts, errors, stacks, causes', () => {
+test('a known secret is masked wherever it turns up: text, facts, errors, stacks, causes', () => {
   addSecret('kEpt-by-the-kernel');
   const error = new Error('cannot log in with kEpt-by-the-kernel', { cause: new Error('kEpt-by-the-kernel is wrong') });
   for (const shown of [

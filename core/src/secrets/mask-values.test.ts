@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import { addSecret } from './known-secrets.js';
-import { maskSecretsIn } from './mask-values.js';
+import { maskSecretsIn, maskTextsIn } from './mask-values.js';
 import { addSecretField } from './secret-fields.js';
 
 const secret = 'kEpt-out-of-lines';
@@ -17,7 +17,7 @@ test('what holds no secret is given back as it is', () => {
   }
 });
 
-test('it is taken out of every kind of value, and the original stays', () => {
+test('it is masked in every kind of value, and the original stays', () => {
   const cyclic: Record<string, unknown> = { secret };
   cyclic.self = cyclic;
   const values = {
@@ -44,7 +44,7 @@ test('an error stays one of its class, with its stack', () => {
   expect(error.message).toContain(secret);
 });
 
-test('a field of a configuration that is a secret is taken out of that very object, however short it is', () => {
+test('a field of a configuration that is a secret is masked in that very object, however short it is', () => {
   const config = { pin: '12', url: 'x', unset: undefined };
   addSecretField(config, 'pin');
   addSecretField(config, 'unset');
@@ -68,4 +68,33 @@ test('nothing hostile makes it throw, and nothing endless keeps it', () => {
   });
   expect(shown).not.toContain(secret);
   expect(Reflect.get(maskSecretsIn(getter), 'secret')).toBe('[masked]');
+});
+
+test('what is too much to look at is counted, and nothing of it is shown', () => {
+  const list = Array.from({ length: 100_002 }, () => secret);
+  expect(maskSecretsIn(list).slice(-2)).toEqual(['[masked]', '… 2 more']);
+  const shown = maskSecretsIn({ list, after: secret, and: { secret } });
+  expect(JSON.stringify(shown)).not.toContain(secret);
+  expect(shown).toMatchObject({ '…': '2 more' });
+});
+
+test('what a getter throws for is unreadable in the copy', () => {
+  const value = Object.defineProperty({ secret }, 'broken', {
+    enumerable: true,
+    get: () => {
+      throw new Error('no');
+    },
+  });
+  expect(maskSecretsIn(value)).toEqual({ secret: '[masked]', broken: '[Unreadable]' });
+});
+
+test('everything that a text may hold is masked as well where asked for, and the rest is given back as it is', () => {
+  const problem = { message: 'no postgresql://me:hunter2@db/x', origin: { from: 'variable', name: 'token=hunter2' } };
+  expect(maskSecretsIn(problem)).toBe(problem);
+  expect(maskTextsIn(problem)).toEqual({
+    message: 'no postgresql://[masked]@db/x',
+    origin: { from: 'variable', name: 'token=[masked]' },
+  });
+  const plain = { message: 'postgresql://db/x', list: [1, null] };
+  expect(maskTextsIn(plain)).toBe(plain);
 });

@@ -5,7 +5,7 @@ import type { Plugin } from '../contract/plugin.js';
 import type { RunContext } from '../contract/plugin-context.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { serviceFolder } from '../life/service.fixture.js';
-import { boot } from '../life/start.fixture.js';
+import { startKernel } from '../life/start.fixture.js';
 import { maskingLogger } from './masking-logger.js';
 
 /** A logger that writes whatever it is given. */
@@ -70,7 +70,7 @@ test('no logger is given a secret of the configuration, in whatever it stands', 
       each.info(`with ${config.pin} and ${config.key}`, { config, list: [config.key], error: new Error(config.pin) });
     }
   });
-  await using _kernel = await boot({ config: folder.config, plugins: { logger, mail: plugin as Plugin } });
+  await using _kernel = await startKernel({ config: folder.config, plugins: { logger, mail: plugin as Plugin } });
   const told = lines.filter(line => line.includes('with '));
   expect(told).toHaveLength(3);
   for (const line of told) {

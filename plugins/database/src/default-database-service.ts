@@ -23,7 +23,7 @@ import type {
 import { GuardedDirectConnections } from './driver/direct-connections.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
 import { createDialect } from './driver/session-driver.js';
-import { mayBeElsewhere } from './driver/transaction-settings.js';
+import { mayUseReplica } from './driver/transaction-settings.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
@@ -40,7 +40,7 @@ import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import { OpenSessions } from './session/open-sessions.js';
-import { isRehearsal } from './session/rehearsal.js';
+import { isTrial } from './session/rehearsal.js';
 import { SessionOpener, type SessionTarget } from './session/session-opener.js';
 import { UnitRunner } from './session/unit-runner.js';
 import type { UnitSession } from './session/unit-session.js';
@@ -175,7 +175,7 @@ class DefaultDatabaseService implements DatabaseService {
   async session<T>(work: SessionWork<T>, options: SessionOptions = {}): Promise<T> {
     const outer = this.#around();
     if (outer === undefined) return this.#units.run(work, options);
-    if (isRehearsal(outer)) return this.#inSavepoint(outer, work);
+    if (isTrial(outer)) return this.#inSavepoint(outer, work);
     if (options.nested === 'separate') {
       this.#assertSecondConnection(outer);
       return this.#units.run(work, options);
@@ -318,8 +318,8 @@ class DefaultDatabaseService implements DatabaseService {
   /** Reads that a replica may answer do not depend on the server that takes writes, so neither may its breaker hold them. */
   #targetOf(options: OpenSessionOptions): SessionTarget {
     const { driver, target } = this.#parts;
-    const elsewhere = driver.hasReplicas === true && mayBeElsewhere(options);
-    return { name: elsewhere ? replicaTarget(target) : target, elsewhere };
+    const viaReplicas = driver.hasReplicas === true && mayUseReplica(options);
+    return { name: viaReplicas ? replicaTarget(target) : target, viaReplicas };
   }
 
   async #whenOpen(open: () => Promise<UnitSession>): Promise<UnitSession> {

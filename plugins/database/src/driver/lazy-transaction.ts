@@ -10,7 +10,7 @@ import { ConnectionReturn, type ConnectionReturnOptions } from './connection-ret
 import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from './driver.js';
 import { PendingStatements } from './pending-statements.js';
 import { toQueryResult } from './query-result.js';
-import { beginStatements, mayBeElsewhere, type TransactionSettings } from './transaction-settings.js';
+import { beginStatements, mayUseReplica, type TransactionSettings } from './transaction-settings.js';
 
 /** Told about each statement; never its text or its values. */
 export interface StatementObserver {
@@ -344,7 +344,7 @@ export class LazyTransaction implements DatabaseConnection {
     if (this.#state.is === 'open') return this.#state.connection;
     const { driver, deadline, signal, settings } = this.#options;
     const { readOnly } = settings;
-    const fresh = !mayBeElsewhere(settings);
+    const fresh = !mayUseReplica(settings);
     this.#listen();
     this.#reached = false;
     const acquired = driver.acquire({ deadline, readOnly, fresh, ...(signal && { signal }) });

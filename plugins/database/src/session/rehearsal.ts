@@ -1,12 +1,12 @@
 import type { DatabaseSession } from '../database-service.js';
 
-/** Sessions of tests, that never commit: every session inside one is a savepoint of it. */
-const rehearsals = new WeakSet<DatabaseSession>();
+/** Trials: sessions of tests, which never commit. Every session inside one is a savepoint of it. */
+const trials = new WeakSet<DatabaseSession>();
 
-export function rehearse(session: DatabaseSession): void {
-  rehearsals.add(session);
+export function markTrial(session: DatabaseSession): void {
+  trials.add(session);
 }
 
-export function isRehearsal(session: DatabaseSession): boolean {
-  return rehearsals.has(session);
+export function isTrial(session: DatabaseSession): boolean {
+  return trials.has(session);
 }

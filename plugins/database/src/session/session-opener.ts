@@ -6,7 +6,7 @@ import { withOpening } from '../driver/session-driver.js';
 import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judge, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessions } from './open-sessions.js';
@@ -17,7 +17,7 @@ export interface SessionTarget {
   /** For the retry policy. */
   readonly name: string;
   /** Several servers may answer it: the replicas, or else the primary. */
-  readonly elsewhere: boolean;
+  readonly viaReplicas: boolean;
 }
 
 export interface SessionOpenerParts {
@@ -98,7 +98,7 @@ export class SessionOpener {
       deadline,
       current,
       resolver: this.#resolver,
-      elsewhere: this.#parts.targetOf(options).elsewhere,
+      viaReplicas: this.#parts.targetOf(options).viaReplicas,
       verifyCommitted: options.verifyCommitted,
       repeatable: options.retry !== 'never',
       logger,
@@ -117,8 +117,9 @@ export class SessionOpener {
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
-    const { name: target, elsewhere } = this.#parts.targetOf(options);
-    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, transaction.reached) : verdict);
+    const { name: target, viaReplicas } = this.#parts.targetOf(options);
+    const seen = (verdict: FailureVerdict) =>
+      viaReplicas ? judgedWithReplicas(verdict, transaction.reached) : verdict;
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     let asking = false;
     const attempt = () => {

@@ -11,7 +11,7 @@ import type {
 import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
-import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { SessionTarget } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -136,7 +136,7 @@ class Unit<T> {
     if (session === undefined) return { retry: false, availability: 'unknown' };
     if (!isSilence(error)) return session.verdict;
     const verdict = judgeSilence(session.transaction);
-    return this.#target.elsewhere ? judgedElsewhere(verdict, session.transaction.reached) : verdict;
+    return this.#target.viaReplicas ? judgedWithReplicas(verdict, session.transaction.reached) : verdict;
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
@@ -156,7 +156,7 @@ class Unit<T> {
       this.#result = { value: result };
       await session.commit();
       // A replica that answers says nothing of the server that takes writes.
-      if (session.transaction.answered && !this.#target.elsewhere) onWell();
+      if (session.transaction.answered && !this.#target.viaReplicas) onWell();
       return result;
     } catch (error) {
       const explained = session.explain(error);

@@ -8,7 +8,7 @@ import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
+import { judge, judgedWithReplicas } from '../retry/failure-verdict.js';
 import type { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 
@@ -23,7 +23,7 @@ export interface UnitSessionParts {
   readonly current: CurrentSession;
   readonly resolver: CommitResolver;
   /** Several servers may answer it. */
-  readonly elsewhere: boolean;
+  readonly viaReplicas: boolean;
   readonly verifyCommitted: (() => Promise<boolean>) | undefined;
   /** False when the work may run only once. */
   readonly repeatable: boolean;
@@ -176,7 +176,7 @@ export class UnitSession implements DatabaseSession {
 
   #judge(error: unknown): FailureVerdict {
     const alone = judge(error, this.transaction.phase, this.transaction.readOnly);
-    const verdict = this.#parts.elsewhere ? judgedElsewhere(alone, this.transaction.reached) : alone;
+    const verdict = this.#parts.viaReplicas ? judgedWithReplicas(alone, this.transaction.reached) : alone;
     // What was answered before it was given up has been told at the time; by now the server may be silent.
     if (verdict.availability !== 'unknown' || this.signal.aborted || !this.transaction.answered) return verdict;
     return { ...verdict, availability: 'up' };

@@ -1,5 +1,5 @@
 import type { DatabaseService, OpenSessionOptions, SessionWork } from '../database-service.js';
-import { rehearse } from '../session/rehearsal.js';
+import { markTrial } from '../session/rehearsal.js';
 
 /**
  * Runs the body of a test in a session that is rolled back whatever comes of it: the body sees what it has stored, and the
@@ -25,6 +25,6 @@ export async function withRollback<T>(
   options: OpenSessionOptions = {},
 ): Promise<T> {
   await using session = await database.openSession({ name: 'test', ...options });
-  rehearse(session);
+  markTrial(session);
   return await session.run(() => work(session.em, session));
 }
