@@ -1,6 +1,6 @@
 import { errorParts, isError } from './error-parts.js';
 import { maskText } from './mask-text.js';
-import { MaskWalk, type Visitor, type WalkLimits } from './mask-walk.js';
+import { MaskWalk, type Visitor } from './mask-walk.js';
 import { defaultSecretKeys, secretKeyMatcher } from './secret-keys.js';
 
 export interface MaskOptions {
@@ -25,67 +25,51 @@ export type Mask = (value: unknown) => unknown;
  * Values under secret keys and credentials inside strings are `[masked]`.
  */
 export function createMask(options: MaskOptions = {}): Mask {
-  const copying = new Copying(
-    secretKeyMatcher([...defaultSecretKeys, ...(options.secretKeys ?? [])]),
-    { maxDepth: options.maxDepth ?? 8, maxEntries: options.maxEntries ?? 100, maxValues: options.maxValues ?? 2_000 },
-    options.maxStringLength ?? 8_192,
-  );
-  return value => new MaskWalk(copying).visit(value);
+  const { secretKeys = [], maxDepth = 8, maxStringLength = 8_192, maxEntries = 100, maxValues = 2_000 } = options;
+  const isSecretKey = secretKeyMatcher([...defaultSecretKeys, ...secretKeys]);
+  const textOf = (text: string): string => {
+    if (text.length <= maxStringLength) return maskText(text, isSecretKey);
+    // Masked before it is cut: a cut inside a credential would hide what it is.
+    const start = maskText(text.slice(0, maxStringLength * 2), isSecretKey).slice(0, maxStringLength);
+    return `${start}… (${text.length - maxStringLength} characters more)`;
+  };
+  const visitor: Visitor = {
+    maxDepth,
+    maxEntries,
+    maxValues,
+    isSecretKey,
+    leaf: value => (typeof value === 'string' ? textOf(value) : jsonOf(value)),
+    object: (value, walk) => copyOf(value, walk, textOf),
+  };
+  return value => new MaskWalk(visitor).visit(value);
 }
 
-/** Makes of everything what JSON can write. */
-class Copying implements Visitor {
-  readonly maxDepth: number;
-  readonly maxEntries: number;
-  readonly maxValues: number;
-  readonly isSecretKey: (key: string) => boolean;
-  readonly #maxStringLength: number;
-
-  constructor(isSecretKey: (key: string) => boolean, limits: WalkLimits, maxStringLength: number) {
-    this.isSecretKey = isSecretKey;
-    this.maxDepth = limits.maxDepth;
-    this.maxEntries = limits.maxEntries;
-    this.maxValues = limits.maxValues;
-    this.#maxStringLength = maxStringLength;
+function jsonOf(value: unknown): unknown {
+  switch (typeof value) {
+    case 'number':
+      return Number.isFinite(value) ? value : String(value);
+    case 'bigint':
+    case 'symbol':
+      return String(value);
+    case 'function':
+      return '[Function]';
+    default:
+      return value;
   }
+}
 
-  leaf(value: unknown): unknown {
-    switch (typeof value) {
-      case 'string':
-        return this.#text(value);
-      case 'number':
-        return Number.isFinite(value) ? value : String(value);
-      case 'bigint':
-      case 'symbol':
-        return String(value);
-      case 'function':
-        return '[Function]';
-      default:
-        return value;
-    }
+function copyOf(value: object, walk: MaskWalk, textOf: (text: string) => string): unknown {
+  if (isError(value)) return recordOf(errorParts(value), walk);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+  if (Array.isArray(value)) return listOf(value, walk);
+  if (ArrayBuffer.isView(value)) return `[${value.constructor.name} of ${value.byteLength} bytes]`;
+  if (value instanceof Set) return listOf([...value], walk);
+  if (value instanceof Map) {
+    return recordOf(Object.fromEntries([...value].map(([key, of]) => [String(key), of])), walk);
   }
-
-  object(value: object, walk: MaskWalk): unknown {
-    if (isError(value)) return recordOf(errorParts(value), walk);
-    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
-    if (Array.isArray(value)) return listOf(value, walk);
-    if (ArrayBuffer.isView(value)) return `[${value.constructor.name} of ${value.byteLength} bytes]`;
-    if (value instanceof Set) return listOf([...value], walk);
-    if (value instanceof Map) {
-      return recordOf(Object.fromEntries([...value].map(([key, of]) => [String(key), of])), walk);
-    }
-    if (value instanceof RegExp || value instanceof URL) return this.#text(String(value));
-    const json: unknown = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value;
-    return json === value ? recordOf(value, walk) : walk.visit(json);
-  }
-
-  #text(text: string): string {
-    const max = this.#maxStringLength;
-    if (text.length <= max) return maskText(text, this.isSecretKey);
-    // Masked before it is cut: a cut inside a credential would hide what it is.
-    const start = maskText(text.slice(0, max * 2), this.isSecretKey).slice(0, max);
-    return `${start}… (${text.length - max} characters more)`;
-  }
+  if (value instanceof RegExp || value instanceof URL) return textOf(String(value));
+  const json: unknown = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON() : value;
+  return json === value ? recordOf(value, walk) : walk.visit(json);
 }
 
 function listOf(list: readonly unknown[], walk: MaskWalk): unknown[] {

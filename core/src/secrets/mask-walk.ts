@@ -1,17 +1,14 @@
 import { masked } from './masked.js';
 import { isSecretField } from './secret-fields.js';
 
-export interface WalkLimits {
+/** What a walk makes of what it meets. */
+export interface Visitor {
   /** Levels of objects inside objects. */
   readonly maxDepth: number;
   /** Entries of one object or list. */
   readonly maxEntries: number;
   /** Entries in all. */
   readonly maxValues: number;
-}
-
-/** What a walk makes of what it meets. */
-export interface Visitor extends WalkLimits {
   isSecretKey(key: string): boolean;
   /** Anything that is no object. */
   leaf(value: unknown): unknown;
