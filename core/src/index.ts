@@ -8,10 +8,10 @@ export { Deadline } from './contract/deadline.js';
 export {
   type Facts,
   type FieldProblem,
-  type HttpProblem,
   isKeelsonError,
   KeelsonError,
   type KeelsonErrorOptions,
+  type ProblemDocument,
 } from './contract/keelson-error.js';
 export { Lifecycle, type LifecyclePhase } from './contract/lifecycle.js';
 export { defineOperation, type Inspection, type Operation, type OperationOutcome } from './contract/operation.js';
@@ -77,11 +77,11 @@ export { Kernel } from './life/kernel.js';
 export type { KernelOptions, StartingService } from './life/kernel-options.js';
 export type { ReloadChange, ReloadReport } from './life/reload.js';
 export {
-  type BootReport,
-  formatBootReport,
+  formatStartReport,
   type PluginStartReport,
   type PluginStopReport,
   type StartOutcome,
+  type StartReport,
   type StopReport,
 } from './life/report.js';
 export type {
@@ -94,7 +94,7 @@ export type {
   StartProgress,
 } from './life/status.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
+export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.js';
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';
-export { createSafeCopy, type SafeCopy, type SafeCopyOptions } from './secrets/safe-copy.js';
 export { defaultSecretKeys } from './secrets/secret-keys.js';
 export { type ErrorSummary, summarizeError } from './secrets/summarize-error.js';

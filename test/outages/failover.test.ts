@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import { failoverOutages } from './failover-outages.js';
 import { shortForm } from './measures.js';
-import { rehearse } from './outage.js';
+import { runOutage } from './outage.js';
 import { Stage } from './stage.js';
 
 let stage: Stage;
@@ -17,7 +17,7 @@ afterAll(async () => {
 test.each(failoverOutages)(
   '$name: nothing is lost, done twice or told wrongly',
   async outage => {
-    await rehearse(stage, outage, shortForm);
+    await runOutage(stage, outage, shortForm);
   },
   60_000,
 );

@@ -3,7 +3,7 @@ import { afterAll, test } from 'vitest';
 import { allOutages } from './all-outages.js';
 import { Lanes } from './lanes.js';
 import { longForm } from './measures.js';
-import { rehearse } from './outage.js';
+import { runOutage } from './outage.js';
 import { type Failure, type Row, writeReport } from './report.js';
 import { tableOf, writeInto } from './table.js';
 
@@ -24,7 +24,7 @@ test.each(lanes.inTurn())(
   '$name: nothing is lost, done twice or told wrongly',
   async outage => {
     try {
-      const account = await rehearse(await lanes.stageFor(outage), outage, longForm);
+      const account = await runOutage(await lanes.stageFor(outage), outage, longForm);
       rows.push({ name: outage.name, account });
     } catch (error) {
       failures.push({ name: outage.name, message: error instanceof Error ? error.message : String(error) });

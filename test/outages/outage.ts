@@ -67,7 +67,7 @@ export function deadlineOf(outage: Outage, measure: Measure): number {
 }
 
 /** Lets `outage` happen to a service under requests, and sees to it that everything an outage must not do was not done. */
-export async function rehearse(stage: Stage, outage: Outage, measure: Measure): Promise<Account> {
+export async function runOutage(stage: Stage, outage: Outage, measure: Measure): Promise<Account> {
   const deadlineMs = deadlineOf(outage, measure);
   await stage.serve({ deadlineMs, retriesPerSecond: measure.retriesPerSecond });
   const seen = await observe(stage, outage, measure, deadlineMs);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import { shortForm } from './measures.js';
-import { rehearse } from './outage.js';
+import { runOutage } from './outage.js';
 import { serverOutages } from './server-outages.js';
 import { Stage } from './stage.js';
 
@@ -17,7 +17,7 @@ afterAll(async () => {
 test.each(serverOutages)(
   '$name: nothing is lost, done twice or told wrongly',
   async outage => {
-    await rehearse(stage, outage, shortForm);
+    await runOutage(stage, outage, shortForm);
   },
   60_000,
 );

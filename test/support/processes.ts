@@ -41,7 +41,7 @@ function childrenByProc(pid: number): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .map(Number)
-    .filter(candidate => stateOf(candidate)?.parent === pid);
+    .filter(each => stateOf(each)?.parent === pid);
 }
 
 function childrenByPs(pid: number): number[] {

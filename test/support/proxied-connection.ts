@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { Gate } from './gate.js';
+import { DelayedQueue } from './delayed-queue.js';
 import { type RoundTrip, WireCounter } from './wire-counter.js';
 import { type ReceivedAnswer, WireSession } from './wire-session.js';
 
@@ -24,8 +24,8 @@ export interface ConnectionOwner {
 export class ProxiedConnection {
   readonly #owner: ConnectionOwner;
   readonly #client: Socket;
-  readonly #toServer = new Gate();
-  readonly #toClient = new Gate();
+  readonly #toServer = new DelayedQueue();
+  readonly #toClient = new DelayedQueue();
   readonly #session = new WireSession();
   readonly #counter: WireCounter;
   #server: Socket | undefined;
@@ -40,7 +40,7 @@ export class ProxiedConnection {
     client.on('data', chunk => this.#fromClient(chunk));
     client.on('end', () => this.#toServer.push(() => this.#server?.end()));
     client.on('error', () => {});
-    // Through the gate: while it is held, the server does not learn that the client went away.
+    // Through the queue: while it is held, the server does not learn that the client went away.
     client.on('close', () => this.#toServer.push(() => this.close('destroy')));
     if (isHeld) this.hold();
     this.#toServer.push(() => this.#connect());

@@ -95,7 +95,7 @@ export default definePlugin({ name: 'mail', config: z.object({ pin: hidden, host
     const { out, err } = await keelson(service, words).ended;
     expect(out + err).not.toContain('Hidden-47');
   }
-  expect((await keelson(service, ['start']).ended).err).toContain('mail: refused [redacted] and [redacted]');
+  expect((await keelson(service, ['start']).ended).err).toContain('mail: refused [masked] and [masked]');
 });
 
 test('an optional plugin that failed is named with its code once, by the start, by status and by the stop', async () => {

@@ -3,7 +3,7 @@ import { keelson } from './keelson.fixture.js';
 
 /** Words of a plugin or a driver with a password in a URL, one in a parameter, and a value that is typed as a secret. */
 const words = 'cannot reach postgresql://u:hunter2@h/x?password=hunter2p&sig=hunter2s with hunter2-Secretvalue';
-const shown = 'cannot reach postgresql://[redacted]@h/x?password=[redacted]&sig=[redacted] with [redacted]';
+const shown = 'cannot reach postgresql://[masked]@h/x?password=[masked]&sig=[masked] with [masked]';
 
 const service = (use: string, more: object = {}) => ({
   service: 'shop',
@@ -54,7 +54,7 @@ test('a module that throws while it is imported is told without its secrets', as
   for (const command of [['check'], ['check', '--json'], ['start'], ['verify', './x.js']]) {
     const text = await printed('', command, 'fail();');
     expect(text).toContain('PLUGIN_IMPORT_FAILED');
-    expect(text).toContain('postgresql://[redacted]@h/x?password=[redacted]');
+    expect(text).toContain('postgresql://[masked]@h/x?password=[masked]');
     expect(text).not.toMatch(/hunter2[@ps]/);
   }
 });
@@ -91,10 +91,10 @@ test('a running service answers status, reload and do without secrets, and so is
   expect(await told('do', 'x', 'fail')).toContain(shown);
   expect(await told('do', 'x', 'tell', '--json')).toContain(shown);
   expect(await told('status')).toContain(shown);
-  const safe = '"https://[redacted]@h/x?token=[redacted]&sig=[redacted]"';
+  const safe = '"https://[masked]@h/x?token=[masked]&sig=[masked]"';
   expect(await told('explain', 'x')).toContain(safe);
   run.folder.write('keelson.yaml', service('./x.js', { endpoint: `${endpoint}&b=1` }));
-  expect(await told('reload')).toContain(`${safe} -> "https://[redacted]@h/x?token=[redacted]&sig=[redacted]&b=1"`);
+  expect(await told('reload')).toContain(`${safe} -> "https://[masked]@h/x?token=[masked]&sig=[masked]&b=1"`);
   run.child.kill('SIGTERM');
   const { err } = await run.ended;
   expect(err).toContain(`x  failed  ${shown}`);

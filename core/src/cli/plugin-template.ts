@@ -74,19 +74,19 @@ export default defineManifest({
 `;
 }
 
-const loggerPlugin = `import { createSafeCopy, currentContext, definePlugin, Logger, logLevels } from '@keelson/core';
+const loggerPlugin = `import { createMask, currentContext, definePlugin, Logger, logLevels } from '@keelson/core';
 import manifest from './manifest.js';
 
 /** Copies facts so that nothing in them can throw, leak a secret or go on for ever. */
-const safe = createSafeCopy();
+const mask = createMask();
 
 function createLogger(level, facts = {}) {
   const lowest = logLevels.indexOf(level);
   const isEnabled = asked => logLevels.indexOf(asked) >= lowest;
   const write = asked => (message, more) => {
     if (!isEnabled(asked)) return;
-    const copied = safe({ ...currentContext(), ...facts, ...spread(more) });
-    const line = { ...copied, time: new Date().toISOString(), level: asked, message: safe(message) };
+    const copied = mask({ ...currentContext(), ...facts, ...spread(more) });
+    const line = { ...copied, time: new Date().toISOString(), level: asked, message: mask(message) };
     process.stdout.write(\`\${JSON.stringify(line)}\\n\`);
   };
   return {
@@ -102,7 +102,7 @@ function spread(facts) {
   try {
     return { ...facts };
   } catch {
-    return safe(facts);
+    return mask(facts);
   }
 }
 

@@ -3,7 +3,7 @@ import { isKeelsonError } from '../contract/keelson-error.js';
 import type { ControlServer } from '../control/control-server.js';
 import { formatStopReport } from '../life/format-stop-report.js';
 import { Kernel } from '../life/kernel.js';
-import { formatBootReport, reportToJson, type StopReport } from '../life/report.js';
+import { formatStartReport, reportToJson, type StopReport } from '../life/report.js';
 import { formatError } from '../secrets/format-error.js';
 import { type Command, configOptions, exitCodes, kernelOptions, type Options, type Terminal } from './command.js';
 import { failureToJson } from './failure-to-json.js';
@@ -65,7 +65,7 @@ async function serve(kernel: Kernel, options: Options, terminal: Terminal, watch
   watch.serve(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
   if (json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
-  else terminal.err(formatBootReport(kernel.report));
+  else terminal.err(formatStartReport(kernel.report));
   const reason = await watch.stopRequested;
   const report = await kernel.stop(reason);
   if (json) terminal.out(JSON.stringify(reportToJson(report)));

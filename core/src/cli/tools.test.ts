@@ -59,7 +59,7 @@ describe('keelson explain', () => {
     expect(out).toContain(
       'database: @acme/large 1.2.3  (keelson.production.yaml:2:20, instead of @acme/small from keelson.yaml:3:20)',
     );
-    expect(out).toContain(`database.url  [redacted]  (keelson.production.yaml:2:40 \${DATABASE_URL})`);
+    expect(out).toContain(`database.url  [masked]  (keelson.production.yaml:2:40 \${DATABASE_URL})`);
     expect(out).toContain('orders.pool.max  9  (variable KEELSON_ORDERS__POOL__MAX, over 4 from keelson.yaml:4:46)');
     expect(out).not.toContain('hunter2');
   });

@@ -85,7 +85,7 @@ describe('explain --json', () => {
     const values = Object.fromEntries(groups[0].values.map((each: { path: string }) => [each.path, each]));
     expect(values['database.max']).toMatchObject({ value: 9, over: [{ value: 4 }] });
     expect(values['database.hosts']).toMatchObject({ value: ['a', 'b'] });
-    expect(values['database.pin']).toMatchObject({ value: '[redacted]' });
+    expect(values['database.pin']).toMatchObject({ value: '[masked]' });
     expect(values['database.name']).not.toHaveProperty('value');
   });
 

@@ -9,7 +9,7 @@ import type { Plugin, PluginManifest } from '../contract/plugin.js';
 import { checkManifest } from '../plan/check-manifest.js';
 import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../plan/package-entry.js';
 import { installAdvice } from '../plan/package-names.js';
-import { standardStartTimeoutMs } from '../plan/resolve-plugin.js';
+import { defaultStartTimeoutMs } from '../plan/resolve-plugin.js';
 import { formatError } from '../secrets/format-error.js';
 import { captureOutput } from '../testing/capture-output.js';
 import { runWithin } from '../time/run-within.js';
@@ -130,7 +130,7 @@ async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: Pl
 }
 
 async function load<T>(name: string, url: URL): Promise<T> {
-  const timeoutMs = standardStartTimeoutMs;
+  const timeoutMs = defaultStartTimeoutMs;
   const onTimeout = () => new Error(`it did not finish within ${timeoutMs} ms.`);
   try {
     return await runWithin({

@@ -44,7 +44,7 @@ test('five mistakes in a configuration are told at once, as docs/configuration.m
   expect(right.code).toBe(0);
 });
 
-test('which plugin makes the start slow can be read from the boot report', async () => {
+test('which plugin makes the start slow can be read from the start report', async () => {
   const files = {
     'keelson.yaml': { service: 'shop', plugins: { quick: { use: './quick.js' }, slow: { use: './slow.js' } } },
     'quick.js': `export default { name: 'quick' };`,

@@ -1,13 +1,20 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import type { ConfigRequest } from './load-config.js';
-import { readModule } from './module-file.js';
+import { type ReadFile, readModule } from './module-file.js';
 import { nearest } from './nearest.js';
 import { type MapNode, nodeOf } from './node.js';
 import { displayPath } from './place.js';
-import type { Findings, Problem } from './problem.js';
+import { type Findings, joinFindings, type Problem } from './problem.js';
 
-export interface ConfigFiles {
+export interface FilesRequest {
+  /** A file, or the same content as an object. */
+  readonly config: string | Readonly<Record<string, unknown>>;
+  readonly environment: string | undefined;
+  /** Where relative paths start when `config` is an object. Default: the working directory. */
+  readonly directory?: string;
+}
+
+export interface ConfigFiles extends Findings {
   /** Lowest layer first; also those that are missing. */
   readonly files: readonly string[];
   readonly layers: readonly MapNode[];
@@ -20,28 +27,25 @@ export interface ConfigFiles {
 export const configFiles = ['keelson.yaml', 'keelson.yml', 'keelson.json', 'keelson.config.ts', 'keelson.config.js'];
 
 /** Reads the file and its overlay, or takes the object that stands for them. */
-export async function readFiles(request: ConfigRequest, findings: Findings): Promise<ConfigFiles> {
+export async function readFiles(request: FilesRequest): Promise<ConfigFiles> {
   if (typeof request.config !== 'string') {
     const layers = [nodeOf(request.config, { from: 'code' }) as MapNode];
-    return { files: [], layers, directory: resolve(request.directory ?? '.'), environments: [] };
+    return { files: [], layers, directory: resolve(request.directory ?? '.'), environments: [], ...joinFindings() };
   }
   const file = resolve(request.config);
   const files = [file];
   if (request.environment !== undefined && request.environment !== '') files.push(overlayOf(file, request.environment));
   const environments = environmentsBeside(file);
-  const layers: MapNode[] = [];
-  for (const [index, path] of files.entries()) {
-    if (!existsSync(path)) {
-      findings.problem(index === 0 ? missingFile(path) : missingOverlay(path, request.environment ?? '', environments));
-      continue;
-    }
-    const layer = await readFile(path, findings);
-    if (layer === undefined) continue;
-    layers.push(layer);
-    if (layer.entries.size === 0) tellEmpty(path, index === 0, findings);
-  }
-  for (const name of ignoredBeside(file)) findings.warn(ignored(name, file));
-  return { files, layers, directory: dirname(file), environments };
+  const read = await Promise.all(
+    files.map((path): ReadFile | Promise<ReadFile> => {
+      if (existsSync(path)) return readFile(path, path === file);
+      const missing = path === file ? missingFile(path) : missingOverlay(path, request.environment ?? '', environments);
+      return { problems: [missing] };
+    }),
+  );
+  const layers = read.flatMap(({ node }) => node ?? []);
+  const findings = joinFindings(...read, { warnings: ignoredBeside(file).map(name => ignored(name, file)) });
+  return { files, layers, directory: dirname(file), environments, ...findings };
 }
 
 /** Files that somebody may believe to be read: another of the names that are looked for, or `.yml` beside `.yaml`. */
@@ -87,32 +91,35 @@ function environmentsBeside(file: string): string[] {
 }
 
 /** A file that was mounted empty must not become a service that does nothing; an overlay may have nothing to change. */
-function tellEmpty(path: string, isBase: boolean, findings: Findings): void {
-  const file = displayPath(path);
+function emptyFile(file: string, isBase: boolean): Partial<Findings> {
   const empty = { code: 'CONFIG_SYNTAX', origin: { from: 'file', place: { file } } } as const;
   if (isBase) {
     const action = 'Begin with `service: <name>` and `plugins:`; look whether it was mounted or written empty.';
-    findings.problem({ ...empty, message: 'The file holds no keys.', action });
-    return;
+    return { problems: [{ ...empty, message: 'The file holds no keys.', action }] };
   }
   const message = 'The file holds no keys, so that this environment changes nothing.';
-  findings.warn({ ...empty, message, action: 'Write what differs, or take the file away.' });
+  return { warnings: [{ ...empty, message, action: 'Write what differs, or take the file away.' }] };
 }
 
-async function readFile(path: string, findings: Findings): Promise<MapNode | undefined> {
-  if (/\.[cm]?[jt]s$/.test(path)) return readModule(path, displayPath(path), findings);
+async function readFile(path: string, isBase: boolean): Promise<ReadFile> {
+  const file = displayPath(path);
+  const read = /\.[cm]?[jt]s$/.test(path) ? await readModule(path, file) : await readYaml(path, file);
+  return read.node?.entries.size === 0 ? { ...read, ...joinFindings(read, emptyFile(file, isBase)) } : read;
+}
+
+async function readYaml(path: string, file: string): Promise<ReadFile> {
   try {
     // Here alone: a service that is configured in code or in TypeScript needs no parser.
     const { parseYaml } = await import('./yaml-file.js');
-    return parseYaml(readFileSync(path, 'utf8'), displayPath(path), findings);
+    return parseYaml(readFileSync(path, 'utf8'), file);
   } catch (error) {
-    findings.problem({
+    const problem: Problem = {
       code: 'CONFIG_FILE_UNREADABLE',
-      message: `The file ${displayPath(path)} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
-      origin: { from: 'file', place: { file: displayPath(path) } },
+      message: `The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
+      origin: { from: 'file', place: { file } },
       action: 'Look at its permissions, and whether it is a file.',
-    });
-    return undefined;
+    };
+    return { problems: [problem] };
   }
 }
 

@@ -4,7 +4,6 @@ import { explainValues, formatExplained } from './explain.js';
 import { interpolate } from './interpolate.js';
 import { merge } from './merge.js';
 import type { MapNode } from './node.js';
-import { Findings } from './problem.js';
 import { readValues } from './read-values.js';
 import { shapeOf } from './shape.js';
 import { parseYaml } from './yaml-file.js';
@@ -23,13 +22,11 @@ async function explained(
   variables: Record<string, string> = {},
   read: z.ZodType = schema,
 ) {
-  const findings = new Findings();
-  const lower = parseYaml(base, 'base.yaml', findings);
-  const upper = parseYaml(overlay, 'over.yaml', findings);
+  const { node: lower } = parseYaml(base, 'base.yaml');
+  const { node: upper } = parseYaml(overlay, 'over.yaml');
   if (lower === undefined || upper === undefined) throw new Error('not YAML');
-  const sources = { variables, directory: '.', findings };
-  const node = interpolate(merge(lower, upper), '', sources) as MapNode;
-  const result = await readValues({ node, schema: read, path: '', variable: () => '', findings });
+  const { node } = interpolate(merge(lower, upper) as MapNode, '', { variables, directory: '.' });
+  const result = await readValues({ node, schema: read, path: '', variable: () => '' });
   return explainValues(result.node, result.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
 }
 
@@ -42,7 +39,7 @@ test('every value is told with where it comes from, what it is over, and the def
     },
   );
   expect(lines).toEqual([
-    `db.url [redacted]  (over.yaml:2:6 \${URL})`,
+    `db.url [masked]  (over.yaml:2:6 \${URL})`,
     'db.pool.max 7  (over.yaml:1:14, over 5 from base.yaml:1:14)',
     'db.pool.min -  (not set)',
     'db.tags ["a"]  (base.yaml:2:7)',
@@ -57,7 +54,7 @@ test('a secret is shown neither where it was written nor as a default of a refer
     `replica: "postgresql://me:hunter4@x"`,
   );
   expect(lines.join('\n')).not.toContain('hunter');
-  expect(lines[0]).toBe(`db.url [redacted]  (base.yaml:1:6 \${HOST})`);
+  expect(lines[0]).toBe(`db.url [masked]  (base.yaml:1:6 \${HOST})`);
 });
 
 test('what stands inside of a secret is one too, and so is a list of a lower layer of which a part may be one', async () => {
@@ -77,11 +74,11 @@ test('what stands inside of a secret is one too, and so is a list of a lower lay
     secrets,
   );
   expect(lines).toEqual([
-    'db.keys.a [redacted]  (base.yaml:1:12)',
-    'db.keys.b [redacted]  (over.yaml:1:12)',
-    'db.account.user [redacted]  (default)',
-    'db.pins []  (over.yaml:2:7, over [redacted] from base.yaml:2:7)',
-    'db.hosts []  (over.yaml:3:8, over [redacted] from base.yaml:3:8)',
+    'db.keys.a [masked]  (base.yaml:1:12)',
+    'db.keys.b [masked]  (over.yaml:1:12)',
+    'db.account.user [masked]  (default)',
+    'db.pins []  (over.yaml:2:7, over [masked] from base.yaml:2:7)',
+    'db.hosts []  (over.yaml:3:8, over [masked] from base.yaml:3:8)',
   ]);
 });
 

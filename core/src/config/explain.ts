@@ -1,9 +1,9 @@
-import { masked, maskUrl } from '../secrets/looks-secret.js';
+import { looksSecret } from '../secrets/looks-secret.js';
+import { maskText } from '../secrets/mask-text.js';
+import { masked } from '../secrets/masked.js';
 import { unitHint } from './coerce.js';
-import { looksSecret } from './interpolate.js';
-import { type ConfigNode, child, type MapNode, type ScalarNode } from './node.js';
+import { type ConfigNode, child, type MapNode, plain, type ScalarNode } from './node.js';
 import { formatOrigin, joinPath, type Origin } from './place.js';
-import { plain } from './read-values.js';
 import { type Shape, ShapeReader } from './shape.js';
 
 /** One value of the configuration as it is in force, and why it is that one. */
@@ -88,7 +88,7 @@ function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): Ex
 /** What was written in a file is shown; of a secret no more than the names it refers to. */
 function writtenOf(node: ScalarNode, secret: boolean): { written?: string } {
   if (node.origin.from !== 'file' || node.written === undefined) return {};
-  if (!secret) return { written: maskUrl(node.written) };
+  if (!secret) return { written: maskText(node.written) };
   const references = node.written.match(/\$\{(file:)?[^}:]+/g) ?? [];
   return { written: references.map(reference => `${reference}}`).join(' ') };
 }
@@ -114,7 +114,7 @@ function holdsSecret(node: ConfigNode): boolean {
 
 function shown(value: unknown, secret: boolean): string | undefined {
   if (value === undefined) return undefined;
-  return secret && !isEmpty(value) ? masked : maskUrl(JSON.stringify(value));
+  return secret && !isEmpty(value) ? masked : maskText(JSON.stringify(value));
 }
 
 function isEmpty(value: unknown): boolean {

@@ -1,64 +1,75 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { keepSecret } from '../secrets/known-secrets.js';
+import { addSecret } from '../secrets/known-secrets.js';
+import { looksSecret } from '../secrets/looks-secret.js';
 import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
 import { joinPath } from './place.js';
-import type { Findings } from './problem.js';
+import type { Problem } from './problem.js';
 import type { Variables } from './variables.js';
 
 export interface Sources {
   readonly variables: Variables;
   /** Where the relative paths of `${file:...}` start. */
   readonly directory: string;
-  readonly findings: Findings;
 }
 
 /** `$${` is a literal `${`; otherwise `${VAR}`, `${VAR:-default}` or `${file:path}`. */
 const reference = /\$\$\{|\$\{([^}]*)(\}?)/g;
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/**
- * Fills in every `${...}` below `node`. What cannot be filled in is reported and marked unreadable. Values that came
- * from variables or code are taken as they are.
- */
-export function interpolate(node: ConfigNode, path: string, sources: Sources): ConfigNode {
-  switch (node.kind) {
-    case 'scalar':
-      return interpolateScalar(node, path, sources);
-    case 'list':
-      return { ...node, items: node.items.map((item, index) => interpolate(item, joinPath(path, index), sources)) };
-    case 'map': {
-      const entries = new Map<string, MapEntry>();
-      for (const [key, entry] of node.entries) {
-        entries.set(key, { key: entry.key, node: interpolate(entry.node, joinPath(path, key), sources) });
-      }
-      return { ...node, entries };
-    }
-  }
+export interface Interpolated<Node extends ConfigNode> {
+  readonly node: Node;
+  readonly problems: readonly Problem[];
 }
 
-function interpolateScalar(node: ScalarNode, path: string, sources: Sources): ScalarNode {
-  if (typeof node.value !== 'string' || node.origin.from !== 'file' || !node.value.includes('${')) return node;
+/**
+ * Fills in every `${...}` below `node`. What cannot be filled in is a problem and marked unreadable. Values that came
+ * from variables or code are taken as they are.
+ */
+export function interpolate<Node extends ConfigNode>(node: Node, path: string, sources: Sources): Interpolated<Node> {
+  const problems: Problem[] = [];
+  const fill = (below: ConfigNode, at: string): ConfigNode => {
+    if (below.kind === 'list') {
+      return { ...below, items: below.items.map((item, index) => fill(item, joinPath(at, index))) };
+    }
+    if (below.kind === 'scalar') {
+      const filled = interpolateScalar(below, at, sources);
+      problems.push(...filled.problems);
+      return filled.node;
+    }
+    const entries = [...below.entries].map(([key, entry]): [string, MapEntry] => [
+      key,
+      { key: entry.key, node: fill(entry.node, joinPath(at, key)) },
+    ]);
+    return { ...below, entries: new Map(entries) };
+  };
+  return { node: fill(node, path) as Node, problems };
+}
+
+function interpolateScalar(node: ScalarNode, path: string, sources: Sources): Interpolated<ScalarNode> {
+  if (typeof node.value !== 'string' || node.origin.from !== 'file' || !node.value.includes('${')) {
+    return { node, problems: [] };
+  }
   const written = node.value;
   let secret = false;
-  let unreadable = false;
+  const problems: Problem[] = [];
   const filledFrom: string[] = [];
   const value = written.replaceAll(reference, (whole: string, inside: string | undefined, end: string | undefined) => {
     if (whole === '$${') return '${';
     const filled = end === '}' ? lookUp(inside ?? '', sources) : malformed(whole);
     if ('failure' in filled) {
-      unreadable = true;
       const needed = filled.failure.code === 'CONFIG_REFERENCE_INVALID' ? '' : ` ${path} needs it.`;
       const message = filled.failure.message + needed;
-      sources.findings.problem({ ...filled.failure, message, path, origin: node.origin });
+      problems.push({ ...filled.failure, message, path, origin: node.origin });
       return '';
     }
     secret ||= filled.secret;
     if (filled.variable !== undefined) filledFrom.push(filled.variable);
-    if (filled.secret) keepSecret(filled.text);
+    if (filled.secret) addSecret(filled.text);
     return filled.text;
   });
-  return { ...node, value, text: true, secret, unreadable, written, filledFrom };
+  const unreadable = problems.length > 0;
+  return { node: { ...node, value, text: true, secret, unreadable, written, filledFrom }, problems };
 }
 
 interface Failure {
@@ -120,9 +131,4 @@ function readSecretFile(path: string, directory: string): Filled {
       },
     };
   }
-}
-
-/** By the name of a variable: whether its value is better not shown, whatever field it was put in. */
-export function looksSecret(name: string): boolean {
-  return /pass(word|wd|phrase)?|secret|token|credential|private|dsn|api_?key|access_?key/i.test(name);
 }

@@ -1,25 +1,26 @@
 import type { z } from 'zod';
-import { show } from '../secrets/looks-secret.js';
+import { looksSecret } from '../secrets/looks-secret.js';
+import { showValue } from '../secrets/show-value.js';
 import { unitHint } from './coerce.js';
-import { looksSecret } from './interpolate.js';
 import { nearest } from './nearest.js';
 import { type ConfigNode, closest, type MapNode } from './node.js';
 import { joinPath } from './place.js';
-import type { Findings, Problem } from './problem.js';
+import { isReported, type Problem } from './problem.js';
 import type { Shape, ShapeReader } from './shape.js';
 
 interface IssueContext {
   readonly node: MapNode;
   readonly path: string;
   readonly variable: (path: readonly PropertyKey[]) => string;
-  readonly findings: Findings;
+  /** What is known to be wrong already. */
+  readonly reported: readonly Problem[];
   readonly reader: ShapeReader;
 }
 
 /** What a schema found wrong, told to the person who wrote the configuration. Says nothing twice. */
 export function issueProblems(issues: readonly z.core.$ZodIssue[], context: IssueContext): Problem[] {
   return issues
-    .filter(issue => !context.findings.has(pathOf(issue, context)))
+    .filter(issue => !isReported(pathOf(issue, context), context.reported))
     .map(issue => (isMissing(issue, context) ? missing(issue, context) : invalid(issue, context)));
 }
 
@@ -54,7 +55,7 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
   const shape = shapeAt(issue.path, context);
   const path = pathOf(issue, context);
   const node = closest(context.node, issue.path);
-  const value = show(scalarOf(node), isSecret(node, shape, issue, context));
+  const value = showValue(scalarOf(node), isSecret(node, shape, issue, context));
   const options = shape.enum?.map(String) ?? [];
   const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, options) : undefined;
   return {

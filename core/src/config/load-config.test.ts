@@ -1,9 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { serviceFolder } from '../life/service.fixture.js';
 import { type ConfigRequest, loadConfig } from './load-config.js';
-import { mapNode } from './node.js';
+import { mapNode, plain } from './node.js';
 import { formatOrigin } from './place.js';
-import { plain } from './read-values.js';
 
 function folder(files: Record<string, string | object>) {
   const service = serviceFolder(files);
@@ -30,7 +29,7 @@ async function valuesOf(key: string, ...given: Parameters<typeof load>) {
 }
 
 async function codesOf(...given: Parameters<typeof load>): Promise<string[]> {
-  const { findings } = await load(...given);
+  const findings = await load(...given);
   return findings.problems.map(problem => `${problem.code} ${problem.path ?? ''}`.trim());
 }
 
@@ -115,7 +114,7 @@ describe('the layers of a configuration', () => {
   });
 
   test('that is the working directory is named', async () => {
-    const { findings } = await load({}, { config: '.' });
+    const findings = await load({}, { config: '.' });
     expect(findings.problems).toMatchObject([
       { code: 'CONFIG_FILE_UNREADABLE', message: 'The file . cannot be read (EISDIR).' },
     ]);
@@ -123,7 +122,7 @@ describe('the layers of a configuration', () => {
 
   test('in JSON that is none is told as such', async () => {
     const broken = folder({ 'keelson.json': '{ "plugins": { ' });
-    const { findings } = await load({}, { config: broken.path('keelson.json') });
+    const findings = await load({}, { config: broken.path('keelson.json') });
     expect(findings.problems[0]?.message).toMatch(/^The file is not valid JSON: /);
   });
 
@@ -175,7 +174,7 @@ describe('a reference in a value', () => {
 
 describe('a setting of the kernel', () => {
   test('such as the name of the service says what it may be', async () => {
-    const { findings } = await load({ 'keelson.yaml': { service: 'My Orders' } });
+    const findings = await load({ 'keelson.yaml': { service: 'My Orders' } });
     expect(findings.problems).toMatchObject([
       {
         path: 'service',
@@ -189,14 +188,12 @@ describe('a setting of the kernel', () => {
   test('that is filled in from a variable names the variable when it is wrong, and only then', async () => {
     const files = { 'keelson.yaml': `startup: { timeoutMs: "\${WAIT:-soon}" }` };
     const wrong = await load(files, { variables: { WAIT: 'later' } });
-    expect(wrong.findings.problems[0]?.message).toBe(
-      'startup.timeoutMs cannot be "later". It comes from the variable WAIT.',
-    );
-    expect((await load(files)).findings.problems[0]?.message).toBe('startup.timeoutMs cannot be "soon".');
+    expect(wrong.problems[0]?.message).toBe('startup.timeoutMs cannot be "later". It comes from the variable WAIT.');
+    expect((await load(files)).problems[0]?.message).toBe('startup.timeoutMs cannot be "soon".');
   });
 
   test('that leaves a stop no time for work is warned of', async () => {
-    const warned = async (shutdown: object) => (await load({ 'keelson.yaml': { shutdown } })).findings.warnings;
+    const warned = async (shutdown: object) => (await load({ 'keelson.yaml': { shutdown } })).warnings;
     expect(await warned({ noticeMs: '5s', budgetMs: '100ms' })).toMatchObject([
       { code: 'CONFIG_BUDGET_SHORT', path: 'shutdown.budgetMs', origin: { from: 'file' } },
     ]);
@@ -208,9 +205,9 @@ describe('a setting of the kernel', () => {
 describe('a file that is wrong', () => {
   test('names a key that stands twice, and a second document', async () => {
     const twice = await load({ 'keelson.yaml': 'plugins:\n  a: { use: x }\n  a: { use: y }\n' });
-    expect(twice.findings.problems[0]?.message).toBe('The key a stands twice in one map.');
+    expect(twice.problems[0]?.message).toBe('The key a stands twice in one map.');
     const two = await load({ 'keelson.yaml': 'service: a\n---\nservice: b\n' });
-    expect(two.findings.problems).toMatchObject([
+    expect(two.problems).toMatchObject([
       { code: 'CONFIG_SYNTAX', message: 'The file holds more than one document; `---` begins the second.' },
     ]);
   });
@@ -224,18 +221,18 @@ describe('a file that is wrong', () => {
       'keelson.staging.yaml': { service: 'e' },
       'keelson.schema.json': {},
     };
-    const { findings } = await load(files);
+    const findings = await load(files);
     expect(findings.warnings.map(({ code, message }) => `${code} ${message.split(' is ')[0]}`)).toEqual([
       'CONFIG_FILE_IGNORED The file keelson.json',
       'CONFIG_FILE_IGNORED The file keelson.production.yml',
       'CONFIG_FILE_IGNORED The file keelson.yml',
     ]);
     const { 'keelson.yaml': base, 'keelson.staging.yaml': overlay } = files;
-    expect((await load({ 'keelson.yaml': base, 'keelson.staging.yaml': overlay })).findings.warnings).toEqual([]);
+    expect((await load({ 'keelson.yaml': base, 'keelson.staging.yaml': overlay })).warnings).toEqual([]);
   });
 
   test('every fault of the YAML is told with line and column and what to do', async () => {
-    const { findings } = await load({ 'keelson.yaml': 'plugins:\n  a: { use: @scope/x }\n  b: 1\n  b: 2\n' });
+    const findings = await load({ 'keelson.yaml': 'plugins:\n  a: { use: @scope/x }\n  b: 1\n  b: 2\n' });
     expect(
       findings.problems.map(({ code, origin, action }) => [
         code,
@@ -257,7 +254,7 @@ describe('a file that is wrong', () => {
       'a: "x" hunter2: 1',
       '- hunter2\nb: 1',
     ]) {
-      const { findings } = await load({ 'keelson.yaml': text });
+      const findings = await load({ 'keelson.yaml': text });
       expect(findings.problems.length).toBeGreaterThan(0);
       expect(JSON.stringify(findings.problems)).not.toContain('hunter2');
     }
@@ -274,7 +271,7 @@ describe('a file that is wrong', () => {
   });
 
   test('a variable that sets nothing is told, with the name it was probably meant to have', async () => {
-    const { findings } = await load(
+    const findings = await load(
       { 'keelson.yaml': { plugins: { database: { use: 'a' } } } },
       { variables: { KEELSON_DATABSE__URL: 'x', KEELSON_ENV: '', KEELSON_PORT: '1' } },
     );
@@ -282,18 +279,18 @@ describe('a file that is wrong', () => {
   });
 
   test('an alias that unfolds without end is refused', async () => {
-    const { findings } = await load({ 'keelson.yaml': 'plugins: &p\n  a: *p\n' });
+    const findings = await load({ 'keelson.yaml': 'plugins: &p\n  a: *p\n' });
     expect(findings.problems.map(problem => problem.code)).toEqual(['CONFIG_SYNTAX']);
   });
 
   test.each(['', '# nothing\n', '---\n', '{}', '[]', 'null\n'])('that holds no keys (%j) is refused', async text => {
-    const { findings } = await load({ 'keelson.yaml': text });
+    const findings = await load({ 'keelson.yaml': text });
     expect(findings.problems).toMatchObject([{ code: 'CONFIG_SYNTAX', message: 'The file holds no keys.' }]);
   });
 
   test('but an overlay may hold none, with a warning', async () => {
     const files = { 'keelson.yaml': { plugins: { database: { use: 'a' } } }, 'keelson.prod.yaml': '# later\n' };
-    const { findings } = await load(files, { environment: 'prod' });
+    const findings = await load(files, { environment: 'prod' });
     expect(findings.problems).toEqual([]);
     expect(findings.warnings).toMatchObject([{ code: 'CONFIG_SYNTAX', origin: { from: 'file' } }]);
   });
@@ -315,7 +312,7 @@ describe('an environment', () => {
     ['prod', 'production'],
     ['stagign', 'staging'],
   ])('called %s was meant to be %s', async (environment, meant) => {
-    const { findings } = await load(files, { environment });
+    const findings = await load(files, { environment });
     expect(findings.problems).toMatchObject([
       { code: 'CONFIG_ENVIRONMENT_UNKNOWN', allowed: 'production, staging', nearest: meant },
     ]);
@@ -324,7 +321,7 @@ describe('an environment', () => {
 
 describe('a variable that is nearly one of ours', () => {
   async function warnings(variables: Record<string, string>) {
-    const { findings } = await load(
+    const findings = await load(
       { 'keelson.yaml': { plugins: { database: { use: 'a' }, mail: { use: 'b' } } } },
       { variables },
     );
@@ -357,7 +354,7 @@ describe('a variable that is nearly one of ours', () => {
   });
 
   test('is told of settings of the kernel, too', async () => {
-    const { findings } = await load(
+    const findings = await load(
       { 'keelson.yaml': { plugins: { mail: { use: 'b' } } } },
       { variables: { KEELSON_SHUTDWN__NOTICE_MS: '1' } },
     );

@@ -1,24 +1,19 @@
-import { readFiles } from './config-files.js';
-import { interpolate } from './interpolate.js';
+import { type FilesRequest, readFiles } from './config-files.js';
+import { interpolate, type Sources } from './interpolate.js';
 import { mergeLayers } from './merge.js';
 import { nearest } from './nearest.js';
-import { child, closest, type MapNode, mapNode, nodeOf } from './node.js';
+import { type ConfigNode, child, closest, type MapNode, mapNode, nodeOf, plain, without } from './node.js';
 import type { Origin } from './place.js';
-import { Findings } from './problem.js';
-import { plain, readValues, without } from './read-values.js';
+import { type Findings, joinFindings, type Problem } from './problem.js';
+import { readValues } from './read-values.js';
 import { type EntrySettings, entryKeys, entrySchema, type Settings, settingKeys, settingsSchema } from './settings.js';
 import { type Variables, variableFor, variableLayer } from './variables.js';
 
-export interface ConfigRequest {
-  /** A file, or the same content as an object. */
-  readonly config: string | Readonly<Record<string, unknown>>;
-  readonly environment: string | undefined;
+export interface ConfigRequest extends FilesRequest {
   readonly variables: Variables;
   readonly overrides: Readonly<Record<string, unknown>>;
   /** Names of the slots, which variables may fill although no file speaks of them. */
   readonly slots: readonly string[];
-  /** Where relative paths start when `config` is an object. Default: the working directory. */
-  readonly directory?: string;
 }
 
 /** One key below `plugins`. */
@@ -36,7 +31,7 @@ export interface ConfigEntry {
   readonly replaced?: { readonly use: string; readonly origin: Origin };
 }
 
-export interface LoadedConfig {
+export interface LoadedConfig extends Findings {
   readonly directory: string;
   readonly environment: string | undefined;
   /** The files read, lowest layer first. */
@@ -47,41 +42,35 @@ export interface LoadedConfig {
   /** The settings as a tree that knows where each value comes from. */
   readonly settingsNode: MapNode;
   readonly entries: readonly ConfigEntry[];
-  readonly findings: Findings;
 }
 
-/** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `findings`. */
+/** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `problems`. */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
-  const findings = new Findings();
-  const { files, layers, directory, environments } = await readFiles(request, findings);
-  let merged = layers.reduce(mergeLayers, mapNode({ from: 'default' }));
-  merged = mergeLayers(merged, variableLayer(request.variables, merged, request.slots, settingKeys, findings));
-  merged = mergeLayers(merged, nodeOf(request.overrides, { from: 'code' }) as MapNode);
+  const { variables, environment } = request;
+  const { layers, files, directory, environments, ...inFiles } = await readFiles(request);
+  const written = layers.reduce(mergeLayers, mapNode({ from: 'default' }));
+  const set = variableLayer(variables, written, request.slots, settingKeys);
+  const merged = [set.node, nodeOf(request.overrides, { from: 'code' }) as MapNode].reduce(mergeLayers, written);
 
-  const sources = { variables: request.variables, directory, findings };
-  const settingsNode = interpolate(without(merged, ['plugins']), '', sources) as MapNode;
-  const { settings, node } = await readSettings(settingsNode, findings);
-  const entries = await readEntries(merged, sources);
-  const { environment } = request;
-  return { directory, environment, environments, files, settings, settingsNode: node, entries, findings };
+  const sources = { variables, directory };
+  const top = await readSettings(without(merged, ['plugins']), sources);
+  const plugins = await readEntries(merged, sources);
+  const { settings, node: settingsNode } = top;
+  const findings = joinFindings(inFiles, set, top, plugins);
+  return { directory, environment, environments, files, settings, settingsNode, entries: plugins.entries, ...findings };
 }
 
-async function readSettings(node: MapNode, findings: Findings): Promise<{ settings: Settings; node: MapNode }> {
+interface ReadSettings extends Findings {
+  readonly settings: Settings;
+  readonly node: MapNode;
+}
+
+async function readSettings(written: MapNode, sources: Sources): Promise<ReadSettings> {
+  const { node, problems } = interpolate(written, '', sources);
   // `$schema` is for editors.
   const own = without(node, ['$schema']);
   const unknown = [...own.entries].filter(([key]) => !settingKeys.includes(key));
-  for (const [key, entry] of unknown) {
-    const meant = nearest(key, [...settingKeys, 'plugins']);
-    findings.problem({
-      code: 'CONFIG_KEY_UNKNOWN',
-      message: `There is no key ${key} at the top of a configuration.`,
-      path: key,
-      origin: entry.key,
-      allowed: [...settingKeys, 'plugins'].join(', '),
-      ...(meant !== undefined && { nearest: meant }),
-      action: meant === undefined ? 'Move it under its plugin, or remove it.' : `Write ${meant}.`,
-    });
-  }
+  const reported = [...problems, ...unknown.map(([key, entry]) => unknownSetting(key, entry.key))];
   const result = await readValues<Settings>({
     node: without(
       own,
@@ -90,78 +79,98 @@ async function readSettings(node: MapNode, findings: Findings): Promise<{ settin
     schema: settingsSchema,
     path: '',
     variable: path => variableFor(String(path[0]), path.slice(1)),
-    findings,
+    reported,
   });
-  if (result.value !== undefined) warnOfShortBudget(result.value, result.node, findings);
-  return { settings: result.value ?? settingsSchema.parse({}), node: result.node };
+  const warnings = result.value === undefined ? [] : shortBudget(result.value, result.node);
+  return {
+    settings: result.value ?? settingsSchema.parse({}),
+    node: result.node,
+    ...joinFindings({ problems: reported }, result, { warnings }),
+  };
+}
+
+function unknownSetting(key: string, origin: Origin): Problem {
+  const meant = nearest(key, [...settingKeys, 'plugins']);
+  return {
+    code: 'CONFIG_KEY_UNKNOWN',
+    message: `There is no key ${key} at the top of a configuration.`,
+    path: key,
+    origin,
+    allowed: [...settingKeys, 'plugins'].join(', '),
+    ...(meant !== undefined && { nearest: meant }),
+    action: meant === undefined ? 'Move it under its plugin, or remove it.' : `Write ${meant}.`,
+  };
 }
 
 /** A stop that has no time for what it is told to do drops the work that is under way. */
-function warnOfShortBudget({ shutdown }: Settings, node: MapNode, findings: Findings): void {
+function shortBudget({ shutdown }: Settings, node: MapNode): Problem[] {
   const { noticeMs, flushMs, budgetMs } = shutdown;
-  if (noticeMs + flushMs < budgetMs) return;
-  findings.warn({
-    code: 'CONFIG_BUDGET_SHORT',
-    message: `shutdown.budgetMs is ${budgetMs}, but noticeMs (${noticeMs}) and flushMs (${flushMs}) alone take that long: nothing is left to end the work that is under way.`,
-    path: 'shutdown.budgetMs',
-    origin: closest(node, ['shutdown', 'budgetMs']).origin,
-    action: 'Raise budgetMs (and the grace period of the platform above it), or lower noticeMs.',
-  });
+  if (noticeMs + flushMs < budgetMs) return [];
+  return [
+    {
+      code: 'CONFIG_BUDGET_SHORT',
+      message: `shutdown.budgetMs is ${budgetMs}, but noticeMs (${noticeMs}) and flushMs (${flushMs}) alone take that long: nothing is left to end the work that is under way.`,
+      path: 'shutdown.budgetMs',
+      origin: closest(node, ['shutdown', 'budgetMs']).origin,
+      action: 'Raise budgetMs (and the grace period of the platform above it), or lower noticeMs.',
+    },
+  ];
 }
 
-async function readEntries(merged: MapNode, sources: Parameters<typeof interpolate>[2]): Promise<ConfigEntry[]> {
+async function readEntries(
+  merged: MapNode,
+  sources: Sources,
+): Promise<Partial<Findings> & Pick<LoadedConfig, 'entries'>> {
   const plugins = child(merged, 'plugins');
-  if (plugins === undefined) return [];
-  if (plugins.kind !== 'map') {
-    if (plugins.kind === 'scalar' && plugins.value === null) return [];
-    sources.findings.problem({
-      code: 'CONFIG_VALUE_INVALID',
-      message: 'plugins is not a map of plugins.',
-      path: 'plugins',
-      origin: plugins.origin,
-      allowed: 'a map: <name>: { use: <package or path>, ... }',
-      action: 'Give each plugin a key of its own.',
-    });
-    return [];
+  if (plugins?.kind === 'map') {
+    const read = await Promise.all(
+      [...plugins.entries].map(([key, entry]) => readEntry(key, entry.key, entry.node, sources)),
+    );
+    return { entries: read.flatMap(({ entry }) => entry ?? []), ...joinFindings(...read) };
   }
-  const entries: ConfigEntry[] = [];
-  for (const [key, entry] of plugins.entries) {
-    const read = await readEntry(key, entry.key, interpolate(entry.node, `plugins.${key}`, sources), sources.findings);
-    if (read !== undefined) entries.push(read);
-  }
-  return entries;
+  if (plugins === undefined || (plugins.kind === 'scalar' && plugins.value === null)) return { entries: [] };
+  const problem: Problem = {
+    code: 'CONFIG_VALUE_INVALID',
+    message: 'plugins is not a map of plugins.',
+    path: 'plugins',
+    origin: plugins.origin,
+    allowed: 'a map: <name>: { use: <package or path>, ... }',
+    action: 'Give each plugin a key of its own.',
+  };
+  return { entries: [], problems: [problem] };
 }
 
 async function readEntry(
   key: string,
   keyOrigin: Origin,
-  node: ReturnType<typeof interpolate>,
-  findings: Findings,
-): Promise<ConfigEntry | undefined> {
+  written: ConfigNode,
+  sources: Sources,
+): Promise<Partial<Findings> & { readonly entry?: ConfigEntry }> {
   const path = `plugins.${key}`;
+  const { node, problems } = interpolate(written, path, sources);
   if (!/^[a-z][a-z0-9-]*(\/[a-z0-9][a-z0-9-]*)?$/i.test(key) || node.kind !== 'map') {
-    findings.problem(badEntry(key, path, keyOrigin, node.kind === 'map'));
-    return undefined;
+    return { problems: [...problems, badEntry(key, path, keyOrigin, node.kind === 'map')] };
   }
   const own = [...node.entries.keys()].filter(name => !entryKeys.includes(name));
-  const { value } = await readValues<EntrySettings>({
+  const read = await readValues<EntrySettings>({
     node: without(node, own),
     schema: entrySchema,
     path,
     variable: below => variableFor(key, below),
-    findings,
+    reported: problems,
   });
   const use = child(node, 'use');
-  if (use === undefined) findings.problem(missingUse(key, path, keyOrigin, own));
   const replaced = child(node.beneath, 'use');
-  return {
+  const entry = {
     key,
     origin: use?.origin ?? keyOrigin,
-    use: value?.use,
-    settings: value ?? entrySchema.parse({}),
+    use: read.value?.use,
+    settings: read.value ?? entrySchema.parse({}),
     node: without(node, entryKeys),
     ...(replaced !== undefined && { replaced: { use: String(plain(replaced)), origin: replaced.origin } }),
   };
+  const missing = use === undefined ? [missingUse(key, path, keyOrigin, own)] : [];
+  return { entry, ...joinFindings({ problems }, read, { problems: missing }) };
 }
 
 function badEntry(key: string, path: string, origin: Origin, isMap: boolean) {

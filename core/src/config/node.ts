@@ -62,6 +62,28 @@ export function closest(node: ConfigNode, path: readonly PropertyKey[]): ConfigN
   return found;
 }
 
+/** The plain value of a tree; what could not be read is left out. */
+export function plain(node: ConfigNode): unknown {
+  switch (node.kind) {
+    case 'scalar':
+      return node.unreadable === true ? undefined : node.value;
+    case 'list':
+      return node.items.map(plain);
+    case 'map':
+      return Object.fromEntries(
+        [...node.entries]
+          .map(([key, entry]) => [key, plain(entry.node)] as const)
+          .filter(([, value]) => value !== undefined),
+      );
+  }
+}
+
+/** `node` without some of its keys. */
+export function without(node: MapNode, keys: readonly string[]): MapNode {
+  const kept = [...node.entries].filter(([key]) => !keys.includes(key));
+  return { ...mapNode(node.origin, kept), ...(node.beneath && { beneath: node.beneath }) };
+}
+
 /** A tree for a plain value that is given in code. Functions and class instances are kept as they are, as scalars. */
 export function nodeOf(value: unknown, origin: Origin): ConfigNode {
   if (Array.isArray(value)) return { kind: 'list', origin, items: value.map(item => nodeOf(item, origin)) };

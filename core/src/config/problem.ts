@@ -19,28 +19,27 @@ export interface Problem {
   readonly action?: string;
 }
 
-/** Takes in what is found on the way, so that all of it can be told at once. */
-export class Findings {
-  readonly problems: Problem[] = [];
+/** What was found on the way, so that all of it can be reported at once. */
+export interface Findings {
+  readonly problems: readonly Problem[];
   /** Things that still work and should be changed. */
-  readonly warnings: Problem[] = [];
+  readonly warnings: readonly Problem[];
+}
 
-  problem(problem: Problem): void {
-    this.problems.push(problem);
-  }
+export function joinFindings(...all: readonly Partial<Findings>[]): Findings {
+  return {
+    problems: all.flatMap(({ problems = [] }) => problems),
+    warnings: all.flatMap(({ warnings = [] }) => warnings),
+  };
+}
 
-  warn(warning: Problem): void {
-    this.warnings.push(warning);
-  }
-
-  /** True when something is wrong at `path`, above it or below it; nothing more needs to be said there. */
-  has(path: string): boolean {
-    return this.problems.some(
-      problem =>
-        problem.path !== undefined &&
-        (problem.path === path || path.startsWith(`${problem.path}.`) || problem.path.startsWith(`${path}.`)),
-    );
-  }
+/** True when something is wrong at `path`, above it or below it; nothing more needs to be said there. */
+export function isReported(path: string, problems: readonly Problem[]): boolean {
+  return problems.some(
+    problem =>
+      problem.path !== undefined &&
+      (problem.path === path || path.startsWith(`${problem.path}.`) || problem.path.startsWith(`${path}.`)),
+  );
 }
 
 /** By file, line and column; those without a place in a file first, in the order in which they were found. */

@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type MapNode, mapNode, nodeOf } from './node.js';
-import { Findings } from './problem.js';
 import { readValues } from './read-values.js';
 
 const place = { from: 'file', place: { file: 'keelson.yaml', line: 1, column: 1 } } as const;
 
 async function read(schema: z.ZodType, value: object, texts: Record<string, string> = {}) {
-  const findings = new Findings();
   const tree = nodeOf(value, place) as MapNode;
   const entries = Object.entries(texts).map(([key, text]) => {
     const origin = { from: 'variable', name: key } as const;
@@ -15,8 +13,8 @@ async function read(schema: z.ZodType, value: object, texts: Record<string, stri
   });
   const node = mapNode(place, [...tree.entries, ...entries]);
   const variable = (path: readonly PropertyKey[]) => `KEELSON_X__${path.map(String).join('__')}`;
-  const result = await readValues({ node, schema, path: 'plugins.x', variable, findings });
-  return { value: result.value, problems: findings.problems, warnings: findings.warnings };
+  const result = await readValues({ node, schema, path: 'plugins.x', variable });
+  return { value: result.value, problems: result.problems, warnings: result.warnings };
 }
 
 describe('text from a variable', () => {
@@ -136,10 +134,9 @@ describe('keys', () => {
   });
 
   test('of a plugin without a schema are refused', async () => {
-    const findings = new Findings();
     const node = nodeOf({ a: 1 }, place) as MapNode;
-    await readValues({ node, schema: undefined, path: 'plugins.x', variable: () => '', findings });
-    expect(findings.problems).toMatchObject([{ code: 'CONFIG_KEY_UNKNOWN', path: 'plugins.x.a' }]);
+    const { problems } = await readValues({ node, schema: undefined, path: 'plugins.x', variable: () => '' });
+    expect(problems).toMatchObject([{ code: 'CONFIG_KEY_UNKNOWN', path: 'plugins.x.a' }]);
   });
 });
 

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
-import { keepSecret } from '../secrets/known-secrets.js';
+import { addSecret } from '../secrets/known-secrets.js';
+import { looksSecret } from '../secrets/looks-secret.js';
 import { coerceText, coerceUnit } from './coerce.js';
-import { looksSecret } from './interpolate.js';
 import { issueProblems } from './issues.js';
-import { keepSecretFields } from './keep-secret-fields.js';
+import { markSecrets } from './mark-secrets.js';
 import { nearest, normalize } from './nearest.js';
-import { type ConfigNode, type MapEntry, type MapNode, mapNode, type ScalarNode } from './node.js';
+import { type ConfigNode, type MapEntry, type MapNode, plain, type ScalarNode } from './node.js';
 import { joinPath } from './place.js';
-import type { Findings } from './problem.js';
+import type { Findings, Problem } from './problem.js';
 import { type Shape, ShapeReader, shapeOf } from './shape.js';
 
 export interface ReadRequest {
@@ -17,11 +17,12 @@ export interface ReadRequest {
   readonly path: string;
   /** The variable that would set the value at a path under `node`. */
   readonly variable: (path: readonly PropertyKey[]) => string;
-  readonly findings: Findings;
+  /** What is known to be wrong already; nothing more is said of it. */
+  readonly reported?: readonly Problem[];
 }
 
-export interface ReadResult<T> {
-  /** Undefined when something is wrong; what, is in the findings. */
+export interface ReadResult<T> extends Findings {
+  /** Undefined when it is not what the schema asks for; why is in the problems. */
   readonly value: T | undefined;
   /** The tree after renamed keys and texts have been settled. */
   readonly node: MapNode;
@@ -30,23 +31,21 @@ export interface ReadResult<T> {
 
 /**
  * Turns a tree into the value its schema describes: texts become what the schema says they mean, renamed keys are
- * moved, unknown keys are refused. Every problem is reported, each with its place.
+ * moved, unknown keys are refused. Every problem has its place.
  */
 export async function readValues<T>(request: ReadRequest): Promise<ReadResult<T>> {
   const shape = shapeOf(request.schema);
-  const settler = new Settler(new ShapeReader(shape), request.findings);
+  const settler = new Settler(new ShapeReader(shape));
   const node = settler.map(request.node, shape, request.path, settler.reader.isSecret(shape));
   const value = plain(node);
-  if (request.schema === undefined) return { value: value as T, node, shape };
+  const { problems, warnings, reader } = settler;
+  if (request.schema === undefined) return { value: value as T, node, shape, problems, warnings };
 
-  const before = request.findings.problems.length;
   const parsed = await parse(request.schema, value);
-  if (Array.isArray(parsed.issues)) {
-    request.findings.problems.push(...issueProblems(parsed.issues, { ...request, node, reader: settler.reader }));
-  }
-  const sound = parsed.issues === undefined && request.findings.problems.length === before;
-  keepSecretFields(parsed.value, node);
-  return { value: sound ? (parsed.value as T) : undefined, node, shape };
+  const reported = [...(request.reported ?? []), ...problems];
+  const wrong = issueProblems(parsed.issues ?? [], { ...request, node, reader, reported });
+  markSecrets(parsed.value, node);
+  return { value: parsed.value as T | undefined, node, shape, problems: [...problems, ...wrong], warnings };
 }
 
 interface Parsed {
@@ -66,11 +65,11 @@ async function parse(schema: z.ZodType, value: unknown): Promise<Parsed> {
 
 class Settler {
   readonly reader: ShapeReader;
-  readonly #findings: Findings;
+  readonly problems: Problem[] = [];
+  readonly warnings: Problem[] = [];
 
-  constructor(reader: ShapeReader, findings: Findings) {
+  constructor(reader: ShapeReader) {
     this.reader = reader;
-    this.#findings = findings;
   }
 
   /** With `secret` everything inside is one: a key in a map of secrets, an item of a list of secrets. */
@@ -117,7 +116,7 @@ class Settler {
 
   #scalar(node: ScalarNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
     const secret = within || node.secret === true || looksSecret(key);
-    if ((within || node.secret === true) && typeof node.value === 'string') keepSecret(node.value);
+    if ((within || node.secret === true) && typeof node.value === 'string') addSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);
     const measured = coerceUnit(node.value, key, alternatives);
@@ -133,7 +132,7 @@ class Settler {
     if (keys.has(given)) return given;
     const renamed = [...keys].find(([, shape]) => shape.formerly?.includes(given))?.[0];
     if (renamed !== undefined) {
-      this.#findings.warn({
+      this.warnings.push({
         code: 'CONFIG_KEY_RENAMED',
         message: `${joinPath(path, given)} is now called ${renamed}.`,
         path: joinPath(path, given),
@@ -144,13 +143,13 @@ class Settler {
     }
     const same = entry.key.from === 'variable' && [...keys.keys()].find(key => normalize(key) === normalize(given));
     if (same) return same;
-    this.#findings.problem(unknownKey(given, entry, [...keys.keys()], path));
+    this.problems.push(unknownKey(given, entry, [...keys.keys()], path));
     return undefined;
   }
 
   #warnIfDeprecated(node: ConfigNode, shape: Shape, path: string): void {
     if (shape.deprecation === undefined) return;
-    this.#findings.warn({
+    this.warnings.push({
       code: 'CONFIG_KEY_DEPRECATED',
       message: `${path} is deprecated and will stop working.`,
       path,
@@ -171,26 +170,4 @@ function unknownKey(given: string, entry: MapEntry, known: readonly string[], pa
     ...(meant !== undefined && { nearest: meant }),
     action: meant === undefined ? 'Remove it.' : `Write ${meant}, or remove it.`,
   };
-}
-
-/** The plain value of a tree; what could not be read is left out. */
-export function plain(node: ConfigNode): unknown {
-  switch (node.kind) {
-    case 'scalar':
-      return node.unreadable === true ? undefined : node.value;
-    case 'list':
-      return node.items.map(plain);
-    case 'map':
-      return Object.fromEntries(
-        [...node.entries]
-          .map(([key, entry]) => [key, plain(entry.node)] as const)
-          .filter(([, value]) => value !== undefined),
-      );
-  }
-}
-
-/** `node` without some of its keys. */
-export function without(node: MapNode, keys: readonly string[]): MapNode {
-  const kept = [...node.entries].filter(([key]) => !keys.includes(key));
-  return { ...mapNode(node.origin, kept), ...(node.beneath && { beneath: node.beneath }) };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-const timeout = (description: string, standard: number, maximum = 3_600_000) =>
-  z.int().min(0).max(maximum).default(standard).describe(description);
+const timeout = (description: string, defaultMs: number, maximum = 3_600_000) =>
+  z.int().min(0).max(maximum).default(defaultMs).describe(description);
 
 /** What the kernel itself can be told, beside `plugins`. */
 export const settingsSchema = z.object({

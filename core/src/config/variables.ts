@@ -18,8 +18,8 @@ export function variableLayer(
   base: MapNode,
   slots: readonly string[],
   settings: readonly string[],
-  findings: Findings,
-): MapNode {
+): Findings & { readonly node: MapNode } {
+  const problems: Problem[] = [];
   const plugins = child(base, 'plugins');
   const configured = plugins?.kind === 'map' ? [...plugins.entries.keys()] : [];
   // A plain setting such as the name of the service has nothing below it.
@@ -27,18 +27,20 @@ export function variableLayer(
   const root = new Branch();
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined) continue;
-    warnOfSlip(name, value, [...configured, ...slots, ...groups], findings);
     if (!name.startsWith(prefix)) continue;
     const [head = '', ...rest] = name.slice(prefix.length).split('__');
     if (rest.length === 0) continue;
     const path = headPath(head, configured, slots, settings);
     if (path === undefined || rest.some(part => part === '')) {
-      findings.problem(unknownVariable(name, head, [...configured, ...groups], slots));
+      problems.push(unknownVariable(name, head, [...configured, ...groups], slots));
       continue;
     }
     root.put([...path, ...rest], value, { from: 'variable', name }, base);
   }
-  return root.toNode({ from: 'code' }) as MapNode;
+  const warnings = Object.entries(variables).flatMap(([name, value]) =>
+    value === undefined ? [] : slipsIn(name, value, [...configured, ...slots, ...groups]),
+  );
+  return { node: root.toNode({ from: 'code' }) as MapNode, problems, warnings };
 }
 
 /** `DATABASE_REPORTING` is the plugin `database/reporting`; `SHUTDOWN` is a setting of the kernel. */
@@ -70,17 +72,19 @@ function unknownVariable(name: string, head: string, known: readonly string[], s
 const environmentVariable = `${prefix}ENV`;
 
 /** `KEELSON_ENVIRONMENT` for `KEELSON_ENV`, and `KEELSON_HTTP_PORT` for `KEELSON_HTTP__PORT`. */
-function warnOfSlip(name: string, value: string, heads: readonly string[], findings: Findings): void {
-  if (name === environmentVariable || name.includes('__')) return;
+function slipsIn(name: string, value: string, heads: readonly string[]): Problem[] {
+  if (name === environmentVariable || name.includes('__')) return [];
   const meant = meantVariable(name, value, heads);
-  if (meant === undefined) return;
-  findings.warn({
-    code: 'CONFIG_VARIABLE_UNKNOWN',
-    message: `The variable ${name} is not read.`,
-    origin: { from: 'variable', name },
-    nearest: meant,
-    action: `Write ${meant}, or unset it.`,
-  });
+  if (meant === undefined) return [];
+  return [
+    {
+      code: 'CONFIG_VARIABLE_UNKNOWN',
+      message: `The variable ${name} is not read.`,
+      origin: { from: 'variable', name },
+      nearest: meant,
+      action: `Write ${meant}, or unset it.`,
+    },
+  ];
 }
 
 function meantVariable(name: string, value: string, heads: readonly string[]): string | undefined {

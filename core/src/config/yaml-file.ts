@@ -9,19 +9,18 @@ import {
   parseDocument,
   type YAMLParseError,
 } from 'yaml';
-import { type ConfigNode, type MapEntry, type MapNode, mapNode, type Scalar } from './node.js';
+import type { ReadFile } from './module-file.js';
+import { type ConfigNode, type MapEntry, mapNode, type Scalar } from './node.js';
 import type { Origin } from './place.js';
-import type { Findings } from './problem.js';
+import type { Problem } from './problem.js';
 
 /** No configuration written by a person comes near; a file that goes beyond by its aliases is an attack or a slip. */
 const mostNodes = 20_000;
 const deepest = 100;
 
-/**
- * Reads YAML (and so JSON too) into a tree of located values. `file` is the name used in problems.
- * Undefined when the text is not usable; what is wrong with it is in `findings`.
- */
-export function parseYaml(text: string, file: string, findings: Findings): MapNode | undefined {
+/** Reads YAML (and so JSON too) into a tree of located values. `file` is the name used in problems. */
+export function parseYaml(text: string, file: string): ReadFile {
+  const problems: Problem[] = [];
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number | undefined): Origin => {
@@ -52,7 +51,7 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
   function convertPair(pair: Pair, depth: number): [string, MapEntry][] {
     const origin = at(offsetOf(pair.key));
     if (!isScalar(pair.key) || pair.key.value === null) {
-      findings.problem({
+      problems.push({
         code: 'CONFIG_SYNTAX',
         message: 'A key is not a plain word.',
         origin,
@@ -67,15 +66,15 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
 
   for (const error of document.errors) {
     const problem = { code: 'CONFIG_SYNTAX', origin: at(error.pos[0]), action: advice(error.code, error.message) };
-    findings.problem({ ...problem, message: faultOf(error, text, file) });
+    problems.push({ ...problem, message: faultOf(error, text, file) });
   }
-  if (document.errors.length > 0) return undefined;
-  if (document.contents === null) return mapNode(at(undefined));
+  if (document.errors.length > 0) return { problems };
+  if (document.contents === null) return { node: mapNode(at(undefined)), problems };
 
   try {
     const root = convert(document.contents, 0);
-    if (root.kind === 'map') return root;
-    findings.problem({
+    if (root.kind === 'map') return { node: root, problems };
+    problems.push({
       code: 'CONFIG_SYNTAX',
       message: 'The file holds no keys.',
       origin: root.origin,
@@ -83,14 +82,14 @@ export function parseYaml(text: string, file: string, findings: Findings): MapNo
     });
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
-    findings.problem({
+    problems.push({
       code: 'CONFIG_SYNTAX',
       message: `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`,
       origin: error.origin,
       action: 'Look for an alias (*name) that contains itself.',
     });
   }
-  return undefined;
+  return { problems };
 }
 
 class TooLarge extends Error {

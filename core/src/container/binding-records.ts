@@ -5,17 +5,9 @@ import type {
   ContainerModuleLoadOptions,
 } from 'inversify';
 import type { ServiceToken } from '../contract/token.js';
-import { injectionsOf } from './injections.js';
+import { type Injection, injectionsOf } from './injections.js';
 
 type Bind = ContainerModuleLoadOptions['bind'];
-
-/** What a service is made of, as far as it can be known without making it. */
-export interface Injection {
-  readonly token: ServiceToken;
-  readonly name: string | undefined;
-  /** Whether the service can do without. */
-  readonly optional: boolean;
-}
 
 /** One binding, as its plugin wrote it. */
 export interface BindingRecord {

@@ -44,12 +44,12 @@ export class PluginBindings {
   readonly #container: ServiceContainer;
   readonly #registry: BindingRegistry;
   readonly #planned: PlannedPlugin;
-  /** The token of the slot under which a standby is bound, and the one under which the plugin is. */
+  /** The token of the slot under which a switchable service is bound, and the one under which the plugin is. */
   readonly #hidden: readonly [ServiceToken, ServiceToken] | undefined;
   #module: ContainerModule | undefined;
   #decorated: readonly ServiceToken[] = [];
 
-  /** With `behind` the service of that token is bound out of sight: a standby holds its place. */
+  /** With `behind` the service of that token is bound out of sight: a switchable service has its place. */
   constructor(
     container: ServiceContainer,
     registry: BindingRegistry,
@@ -59,7 +59,7 @@ export class PluginBindings {
     this.#container = container;
     this.#registry = registry;
     this.#planned = planned;
-    this.#hidden = behind === undefined ? undefined : [behind, Symbol(`${tokenName(behind)} behind its standby`)];
+    this.#hidden = behind === undefined ? undefined : [behind, Symbol(`${tokenName(behind)} behind its switch`)];
   }
 
   /** Runs `register`; when it throws, nothing it bound is left. */

@@ -3,8 +3,8 @@ import { definePlugin, type Plugin } from '../contract/plugin.js';
 import { RetryPolicy } from '../contract/slots/retry-policy.js';
 import { silentTelemetry, Telemetry } from '../contract/slots/telemetry.js';
 import { Kernel } from '../life/kernel.js';
-import { formatBootReport } from '../life/report.js';
-import { Book, book, boot, failing, type Named } from '../life/start.fixture.js';
+import { formatStartReport } from '../life/report.js';
+import { Book, book, failing, type Named, startKernel } from '../life/start.fixture.js';
 import { decoratorsOf } from '../plan/decorations.js';
 import { toMermaid, toSvg } from '../plan/draw-graph.js';
 
@@ -23,14 +23,14 @@ test('a decorator is what everyone gets, its own plugin and the one that provide
     requires: [Book],
     start: ({ container }) => void seen.push(container.get(Book)),
   });
-  await using kernel = await boot({ plugins: { reader, cover: wrapping('cover'), book: book() } });
+  await using kernel = await startKernel({ plugins: { reader, cover: wrapping('cover'), book: book() } });
   expect(seen).toEqual([{ name: 'cover(book)' }]);
   expect(kernel.container.get(Book)).toBe(seen[0]);
 });
 
 test('several lie around each other in the order of their registration', async () => {
   const plugins = { inner: wrapping('inner'), outer: wrapping('outer', { requires: [Book] }), book: book() };
-  await using kernel = await boot({ plugins });
+  await using kernel = await startKernel({ plugins });
   expect(kernel.container.get(Book)).toEqual({ name: 'outer(inner(book))' });
 });
 
@@ -46,13 +46,13 @@ test('the silent default of a slot is decorated too', async () => {
         },
       })),
   });
-  await using kernel = await boot({ plugins: { doubling } });
+  await using kernel = await startKernel({ plugins: { doubling } });
   let runs = 0;
   await kernel.container.get(RetryPolicy).execute(async () => ++runs, { name: 'test', idempotent: true });
   expect(runs).toBe(2);
 });
 
-test('an optional plugin is decorated around its standby, so that it is while it is away and when it is back', async () => {
+test('an optional plugin is decorated around its switchable service, so that it is while it is away and when it is back', async () => {
   const decorated: unknown[] = [];
   const watching = definePlugin({
     name: 'watching',
@@ -72,7 +72,7 @@ test('an optional plugin is decorated around its standby, so that it is while it
     register: ({ bind }) => void bind(RetryPolicy).toConstantValue({ execute: async () => 'of the plugin' as never }),
   };
   const overrides = { plugins: { retry: { optional: true } } };
-  await using kernel = await boot({ plugins: { watching, retry }, overrides });
+  await using kernel = await startKernel({ plugins: { watching, retry }, overrides });
   const result = await kernel.container.get(RetryPolicy).execute(async () => 'work', { name: 'a', idempotent: true });
   expect([result, decorated]).toEqual(['of the plugin', ['a']]);
 });
@@ -100,10 +100,10 @@ test('every hook is told the environment, or that there is none', async () => {
     start: tell,
   };
   {
-    await using _kernel = await boot({ plugins: { telemetry }, environment: 'production' });
+    await using _kernel = await startKernel({ plugins: { telemetry }, environment: 'production' });
     expect(told.splice(0)).toEqual(['production', 'production', 'production']);
   }
-  await using _kernel = await boot({ plugins: { telemetry } });
+  await using _kernel = await startKernel({ plugins: { telemetry } });
   expect(told).toEqual([undefined, undefined, undefined]);
 });
 
@@ -125,11 +125,11 @@ describe('who decorates what is told', () => {
     expect(decoratorsOf([Book], plan.plugins)).toEqual(['cover', 'retrying']);
   });
 
-  test('by the boot report, which tells what was really wrapped', async () => {
-    await using kernel = await boot({ plugins });
+  test('by the start report, which tells what was really wrapped', async () => {
+    await using kernel = await startKernel({ plugins });
     const told = Object.fromEntries(kernel.report.plugins.map(({ key, decorates }) => [key, decorates]));
     expect(told).toEqual({ cover: ['test/Book'], retrying: ['retry'], book: undefined });
-    expect(formatBootReport(kernel.report)).toMatch(/retrying +\d+ ms {2}code:retrying {2}decorates retry$/m);
+    expect(formatStartReport(kernel.report)).toMatch(/retrying +\d+ ms {2}code:retrying {2}decorates retry$/m);
   });
 
   test('by both drawings: a line to the plugin that is wrapped, and a label for the silent default', async () => {

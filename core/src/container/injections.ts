@@ -1,6 +1,13 @@
 import { LazyServiceIdentifier } from 'inversify';
 import type { ServiceToken } from '../contract/token.js';
-import type { Injection } from './binding-records.js';
+
+/** What a service is made of, as far as it can be known without making it. */
+export interface Injection {
+  readonly token: ServiceToken;
+  readonly name: string | undefined;
+  /** Whether the service can do without. */
+  readonly optional: boolean;
+}
 
 /** Where Inversify keeps what the decorators of a class said. */
 const classMetadataKey = '@inversifyjs/core/classMetadataReflectKey';

@@ -2,7 +2,7 @@ import { type BindingIdentifier, type BindToFluentSyntax, Container, type Servic
 import { KeelsonError } from '../contract/keelson-error.js';
 import { Logger } from '../contract/slots/logger.js';
 import { tokenName } from '../plan/slots.js';
-import { guardLogger } from '../secrets/masking-logger.js';
+import { maskingLogger } from '../secrets/masking-logger.js';
 
 /**
  * The container of a service. Once the service runs, what plugins have bound stays: a service that is bound anew would
@@ -14,7 +14,7 @@ export class ServiceContainer extends Container {
 
   constructor() {
     super();
-    this.onActivation(Logger, (_context, logger) => guardLogger(logger));
+    this.onActivation(Logger, (_context, logger) => maskingLogger(logger));
   }
 
   /** From now on `tokens` can no longer be bound anew or unbound. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { createSafeCopy } from '../secrets/safe-copy.js';
+import { createMask } from '../secrets/create-mask.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { healthConformance } from '../testing/health-conformance.js';
 import { httpServerConformance } from '../testing/http-server-conformance.js';
@@ -29,7 +29,7 @@ describe('the recording logger', () => {
 describe.each(logLevels)('a logger at level %s', level => {
   const harness = () => {
     const logger = new RecordingLogger(level);
-    const copy = createSafeCopy({ secretKeys: ['apiKey'] });
+    const copy = createMask({ secretKeys: ['apiKey'] });
     const lines = () => logger.lines().map(line => JSON.stringify(copy(line)));
     return { logger, lines };
   };

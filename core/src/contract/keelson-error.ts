@@ -1,7 +1,7 @@
 const brand = Symbol.for('@keelson/core/KeelsonError');
 
 /** What a caller over HTTP may be told: RFC 9457 members, nothing that must stay inside. */
-export interface HttpProblem {
+export interface ProblemDocument {
   /** The HTTP status, 400 to 599. */
   readonly status: number;
   /** A short phrase that is the same for every occurrence. */
@@ -33,7 +33,7 @@ export interface KeelsonErrorOptions {
   readonly facts?: Facts;
   readonly cause?: unknown;
   /** Present when the error is also an answer; absent means 500 with nothing said. */
-  readonly http?: HttpProblem;
+  readonly http?: ProblemDocument;
 }
 
 /**
@@ -46,7 +46,7 @@ export class KeelsonError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   readonly facts: Facts;
-  readonly http: HttpProblem | undefined;
+  readonly http: ProblemDocument | undefined;
 
   constructor(options: KeelsonErrorOptions) {
     super(options.message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -75,7 +75,7 @@ describe('a service that runs', () => {
       'POST /operations': async () => ({ done: 1n }),
     });
     const [instance] = (await findInstances(shop, directory)).found;
-    await expect(instance?.status()).rejects.toThrow('no postgresql://[redacted]@db/x');
+    await expect(instance?.status()).rejects.toThrow('no postgresql://[masked]@db/x');
     await expect(instance?.reload()).rejects.toThrow('There is no /reload.');
     await expect(instance?.operate('retry', 'hold', [])).rejects.toThrow('BigInt');
     await expect(instance?.operate('retry', 'hold', ['x'.repeat(70_000)])).rejects.toThrow('The request is too large.');

@@ -2,7 +2,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Problem } from '../config/problem.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
-import { maskInJson } from '../secrets/mask-text.js';
+import { maskTextsIn } from '../secrets/mask-values.js';
 import { summarizeError } from '../secrets/summarize-error.js';
 import { ControlFolder, isListening, unavailable } from './control-folder.js';
 import { type Identity, newSocketName, parseSocketName } from './endpoint.js';
@@ -112,9 +112,9 @@ async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promis
     const route = routes[`${request.method} ${request.url}`];
     const given = await bodyOf(request);
     if (route === undefined) throw new Error(`There is no ${request.url}.`);
-    return { status: 200, json: JSON.stringify(await route(given), maskInJson) };
+    return { status: 200, json: JSON.stringify(maskTextsIn(await route(given))) };
   } catch (error) {
-    return { status: 409, json: JSON.stringify(failureOf(error), maskInJson) };
+    return { status: 409, json: JSON.stringify(maskTextsIn(failureOf(error))) };
   }
 }
 

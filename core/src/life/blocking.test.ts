@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.js';
-import { oneByOne } from '../time/one-by-one.js';
+import { startStaggered } from '../time/staggered-start.js';
 import { Blocking } from './blocking.js';
 import { Kernel } from './kernel.js';
-import { formatBootReport, type PluginStartReport } from './report.js';
+import { formatStartReport, type PluginStartReport } from './report.js';
 import { serviceFolder } from './service.fixture.js';
-import { Book, book, boot, failing } from './start.fixture.js';
+import { Book, book, failing, startKernel } from './start.fixture.js';
 
 /** A clock that goes on only when somebody says that they have kept the process. */
 class WorkClock extends FakeClock {
@@ -29,11 +29,11 @@ test('a hook that blocks the process is found, and those who only waited behind 
     quick: { name: 'quick', start: async () => clock.work(5) },
     block: { name: 'block', start: () => clock.work(3_000) },
   };
-  await using kernel = await boot({ plugins, clock });
+  await using kernel = await startKernel({ plugins, clock });
   const { quick, block } = byKey(kernel.report.plugins);
   expect(block).toMatchObject({ startMs: 3_000, blockedMs: 3_000, behind: {} });
   expect(quick).toMatchObject({ startMs: 3_005, blockedMs: 5, behind: { block: 3_000 } });
-  expect(formatBootReport(kernel.report)).toBe(
+  expect(formatStartReport(kernel.report)).toBe(
     [
       'test ready in 3005 ms',
       '├── (plan)      0 ms  configuration and manifests',
@@ -70,7 +70,7 @@ test('a service that blocks while it is made counts for the one that provides it
         })
         .inSingletonScope(),
   });
-  await using kernel = await boot({ plugins: { book: slow }, clock });
+  await using kernel = await startKernel({ plugins: { book: slow }, clock });
   expect(byKey(kernel.report.plugins).book).toMatchObject({ startMs: 60, blockedMs: 60 });
 });
 
@@ -92,7 +92,7 @@ test('the import of a file counts as its own, though the plan does it, and is no
 
 test('one after the other, so that each has a time of its own', async () => {
   const order: string[] = [];
-  await oneByOne(['a', 'b'], async name => {
+  await startStaggered(['a', 'b'], async name => {
     order.push(`${name} begins`);
     await Promise.resolve();
     order.push(`${name} ends`);
@@ -103,7 +103,7 @@ test('one after the other, so that each has a time of its own', async () => {
 test('one that waits long keeps the next waiting for a moment only', async () => {
   const order: string[] = [];
   const end = Promise.withResolvers<void>();
-  await oneByOne(['long', 'short'], async name => {
+  await startStaggered(['long', 'short'], async name => {
     order.push(`${name} begins`);
     if (name === 'long') await end.promise;
     else end.resolve();

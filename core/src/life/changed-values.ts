@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ExplainedValue, explainValues } from '../config/explain.js';
-import { type ConfigNode, closest, type MapEntry, type MapNode, mapNode } from '../config/node.js';
+import { type ConfigNode, closest, type MapEntry, type MapNode, mapNode, plain } from '../config/node.js';
 import type { Origin } from '../config/place.js';
-import { plain } from '../config/read-values.js';
 import type { PlannedPlugin } from '../plan/plan.js';
-import { masked } from '../secrets/looks-secret.js';
+import { masked } from '../secrets/masked.js';
 
 /** A value of a plugin that is another one in its next configuration. Secrets are masked. */
 export interface ChangedValue {

@@ -1,7 +1,7 @@
 import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
-import { type BootReport, behindOthers, codeAndLine, firstLine, type PluginStartReport } from './report.js';
+import { behindOthers, codeAndLine, firstLine, type PluginStartReport, type StartReport } from './report.js';
 
 /** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
 export class PlanError extends KeelsonError {
@@ -20,11 +20,11 @@ export class PlanError extends KeelsonError {
   }
 }
 
-/** The service did not start; what had started was stopped again. `report` is the boot report. */
+/** The service did not start; what had started was stopped again. `report` is the start report. */
 export class StartError extends KeelsonError {
-  readonly report: BootReport;
+  readonly report: StartReport;
 
-  constructor(report: BootReport, reason?: unknown) {
+  constructor(report: StartReport, reason?: unknown) {
     const failed = report.plugins.filter(plugin => plugin.outcome === 'failed' && !plugin.optional);
     const notTried = report.plugins.filter(plugin => plugin.outcome === 'not-tried').map(plugin => plugin.key);
     const errors = failed.length > 0 ? failed.map(plugin => plugin.error) : reason === undefined ? [] : [reason];
@@ -41,7 +41,7 @@ export class StartError extends KeelsonError {
   }
 }
 
-function count(failed: number, { plugins, durationMs }: BootReport, reason: unknown): string {
+function count(failed: number, { plugins, durationMs }: StartReport, reason: unknown): string {
   if (failed === 0) return codeAndLine(reason);
   return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
 }
@@ -64,7 +64,7 @@ function hintOf(errors: readonly unknown[]): string {
 }
 
 /** Somebody asked the start to end; what had started was stopped again. */
-export function startCancelled(reason: string, report?: BootReport): KeelsonError {
+export function startCancelled(reason: string, report?: StartReport): KeelsonError {
   return new KeelsonError({
     code: 'KERNEL_START_CANCELLED',
     message: `The start was cancelled: ${reason}.`,

@@ -4,7 +4,7 @@ import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
 import { packageFiles, serviceFolder } from './service.fixture.js';
-import { Book, boot, failing, Store, telling } from './start.fixture.js';
+import { Book, failing, Store, startKernel, telling } from './start.fixture.js';
 
 const never = () => new Promise<void>(() => {});
 const hangingModule = `await new Promise(() => {}); export default { name: 'x' };`;
@@ -87,7 +87,11 @@ describe('a register hook that never ends', () => {
         );
       },
     };
-    const started = boot({ clock, plugins: { x: x as never }, overrides: { plugins: { x: { optional: true } } } });
+    const started = startKernel({
+      clock,
+      plugins: { x: x as never },
+      overrides: { plugins: { x: { optional: true } } },
+    });
     await clock.advance(1_300);
     await using kernel = await started;
     late.resolve();
@@ -100,7 +104,7 @@ describe('a stop', () => {
   test('does not wait longer than its budget for a service whose deactivation never ends, and goes on', async () => {
     const clock = new FakeClock();
     const released: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       clock,
       overrides: { shutdown: { budgetMs: 10_000, flushMs: 1_000 } },
       plugins: {
@@ -155,7 +159,7 @@ describe('a stop', () => {
       shutdown: { budgetMs: 10_000, flushMs: 1_000 },
       plugins: { x: { optional: true } },
     };
-    const kernel = await boot({ clock, plugins: { x }, overrides });
+    const kernel = await startKernel({ clock, plugins: { x }, overrides });
     await clock.advance(1_000);
     await again.promise;
     const stopped = kernel.stop();
@@ -178,7 +182,7 @@ describe('a stop', () => {
         x: { name: 'x', drain: never, stop: never },
       };
       const overrides = { shutdown: { budgetMs: 5_000, drainMs: 5_000, flushMs } };
-      const kernel = await boot({ clock, plugins: plugins as never, overrides });
+      const kernel = await startKernel({ clock, plugins: plugins as never, overrides });
       let over = false;
       const stopped = kernel.stop().then(report => {
         over = true;

@@ -18,12 +18,12 @@ const Session: ServiceToken<Thing> = serviceToken('test/Session');
 const Repository: ServiceToken<Thing> = serviceToken('test/Repository');
 const Book: ServiceToken<Thing> = serviceToken('test/Book');
 
-function boot(plugins: Record<string, Plugin>, options: Partial<KernelOptions> = {}): Promise<Kernel> {
+function startKernel(plugins: Record<string, Plugin>, options: Partial<KernelOptions> = {}): Promise<Kernel> {
   return Kernel.start({ config: { service: 'test' }, variables: {}, plugins, ...options });
 }
 
 async function failing(plugins: Record<string, Plugin>): Promise<KeelsonError> {
-  const error: unknown = await boot(plugins).catch((thrown: unknown) => thrown);
+  const error: unknown = await startKernel(plugins).catch((thrown: unknown) => thrown);
   if (!isKeelsonError(error)) throw new Error('the start did not fail as it should', { cause: error });
   return error;
 }
@@ -48,14 +48,14 @@ test('a rejected async singleton is cached forever: an optional plugin that fail
     { provides: [Database], ready: () => made.resolve() },
   );
   const overrides = { startup: { retryAfterMs: 1 }, plugins: { database2: { optional: true } } };
-  await using kernel = await boot({ database2: plugin }, { overrides });
+  await using kernel = await startKernel({ database2: plugin }, { overrides });
   await made.promise;
   expect(kernel.container.get(Database)).toEqual({ name: 'third' });
   expect(attempts).toBe(3);
 });
 
 test('an async singleton cannot be got synchronously: one that is provided can, after the start', async () => {
-  await using kernel = await boot({
+  await using kernel = await startKernel({
     a: registering(
       ({ bind }) =>
         void bind(Database)
@@ -69,7 +69,7 @@ test('an async singleton cannot be got synchronously: one that is provided can, 
 
 test('unbinding deactivates all at once and in no order: plugins are taken back in reverse, one failure alone', async () => {
   const log: string[] = [];
-  const kernel = await boot({
+  const kernel = await startKernel({
     a: registering(
       ({ bind }) =>
         void bind(Database)
@@ -98,7 +98,7 @@ test('unbinding deactivates all at once and in no order: plugins are taken back 
 
 test('disposal goes by who was resolved first: plugins stop in the order of what they need, and once', async () => {
   const log: string[] = [];
-  const kernel = await boot({
+  const kernel = await startKernel({
     repository: registering(({ bind }) => void bind(Repository).toConstantValue({ name: 'r' }), {
       provides: [Repository],
       requires: [Database],
@@ -121,7 +121,7 @@ test('a module that throws half-way leaves its bindings: a plugin that fails to 
     bind(Database).toConstantValue({ name: 'half' });
     throw new Error('half-way');
   });
-  await using kernel = await boot({ a: half }, { overrides });
+  await using kernel = await startKernel({ a: half }, { overrides });
   expect(kernel.container.isBound(Database)).toBe(false);
   expect(kernel.report.plugins[0]).toMatchObject({ outcome: 'failed', failedIn: 'register' });
 });
@@ -189,13 +189,15 @@ describe('a singleton captures what lives for one session', () => {
     optional()(Lenient, undefined, 0);
     const error = await failing({ a: registering(({ bind }) => void bind(Decorated).toSelf().inSingletonScope()) });
     expect(error.cause).toMatchObject({ code: 'KERNEL_SERVICE_UNBOUND' });
-    await using kernel = await boot({ a: registering(({ bind }) => void bind(Lenient).toSelf().inSingletonScope()) });
+    await using kernel = await startKernel({
+      a: registering(({ bind }) => void bind(Lenient).toSelf().inSingletonScope()),
+    });
     expect(kernel.container.get(Lenient).session).toBeUndefined();
   });
 });
 
 test('a rebind does not reach those who hold the old one: it is refused while the service runs', async () => {
-  const kernel = await boot({
+  const kernel = await startKernel({
     a: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'a' }), { provides: [Database] }),
   });
   const { container } = kernel;
@@ -231,7 +233,7 @@ test('a plugin that comes back reaches those who hold the silent default already
     ready: () => ready.resolve(),
   };
   const overrides = { startup: { retryAfterMs: 1 }, plugins: { logger: { optional: true } } };
-  await using kernel = await boot({ logger: plugin }, { overrides });
+  await using kernel = await startKernel({ logger: plugin }, { overrides });
   const held = kernel.container.get(Logger);
   held.info('lost');
   await ready.promise;
@@ -256,12 +258,14 @@ test('two bindings of one service are ambiguous, and nobody says who made them: 
 test('a service of several bindings is got with getAll, whoever bound them', async () => {
   const one = registering(({ bind }) => void bind(Book).toConstantValue({ name: 'one' }));
   const two = registering(({ bind }) => void bind(Book).toConstantValue({ name: 'two' }));
-  await using kernel = await boot({ one, two });
+  await using kernel = await startKernel({ one, two });
   expect(kernel.container.getAll(Book)).toEqual([{ name: 'one' }, { name: 'two' }]);
 });
 
 test('a started singleton is got as fast as from plain Inversify: nothing stands between', async () => {
-  await using kernel = await boot({ a: registering(({ bind }) => void bind(Book).toConstantValue({ name: 'one' })) });
+  await using kernel = await startKernel({
+    a: registering(({ bind }) => void bind(Book).toConstantValue({ name: 'one' })),
+  });
   const { get } = Object.getPrototypeOf(Object.getPrototypeOf(kernel.container));
   expect(kernel.container.get).toBe(get);
 });

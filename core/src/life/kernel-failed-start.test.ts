@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { KeelsonError } from '../contract/keelson-error.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import type { Kernel } from './kernel.js';
-import { formatBootReport } from './report.js';
+import { formatStartReport } from './report.js';
 import { Book, bindBook, book, failing, Store, telling } from './start.fixture.js';
 
 describe('a start that fails', () => {
@@ -39,7 +39,7 @@ describe('a start that fails', () => {
     expect(log).toEqual(['a.register', 'c.register', 'base.start', 'a.stop', 'b.stop', 'base.stop']);
   });
 
-  test('has a boot report that says it all', async () => {
+  test('has a start report that says it all', async () => {
     const error = await failing({
       plugins: {
         book: book({ start: throwing(refused) }),
@@ -48,7 +48,7 @@ describe('a start that fails', () => {
     });
     const { report } = error as unknown as { report: Kernel['report'] };
     expect(report.outcome).toBe('failed');
-    const text = formatBootReport(report)
+    const text = formatStartReport(report)
       .replaceAll(/ +/g, ' ')
       .replaceAll(/\d+ ms/g, 'N ms');
     expect(text).toBe(

@@ -6,12 +6,12 @@ import { Telemetry } from '../contract/slots/telemetry.js';
 import { type ServiceToken, serviceToken } from '../contract/token.js';
 import { Kernel } from './kernel.js';
 import { serviceFolder } from './service.fixture.js';
-import { Book, bindBook, book, boot, failing, type Named, Store, telling } from './start.fixture.js';
+import { Book, bindBook, book, failing, type Named, Store, startKernel, telling } from './start.fixture.js';
 
 describe('a start', () => {
   test('registers all, then starts in order, then lets work in, and a stop goes back', async () => {
     const log: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       plugins: {
         orders: telling(log, 'orders', { requires: [Book] }),
         book: telling(log, 'book', { provides: [Book], register: bindBook }),
@@ -40,7 +40,7 @@ describe('a start', () => {
       if (++running === 2) both.resolve();
       return both.promise;
     };
-    const kernel = await boot({ plugins: { a: { name: 'a', start }, b: { name: 'b', start } } });
+    const kernel = await startKernel({ plugins: { a: { name: 'a', start }, b: { name: 'b', start } } });
     expect(kernel.report.plugins.map(plugin => plugin.outcome)).toEqual(['started', 'started']);
     await kernel.stop();
   });
@@ -54,7 +54,7 @@ describe('a start', () => {
         return silentLogger;
       },
     };
-    await boot({
+    await startKernel({
       directory: '/srv',
       overrides: { plugins: { a: { port: 1 } } },
       plugins: {
@@ -84,7 +84,7 @@ describe('a start', () => {
 
   test('makes an asynchronous singleton before anyone who requires it starts, so that `get` is synchronous', async () => {
     const got: Named[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       plugins: {
         book: book({
           register: ({ bind }) =>
@@ -113,7 +113,7 @@ describe('a start', () => {
         bind(Alias).toService(database);
       },
     };
-    const { container } = await boot({ plugins: { database: plugin, 'database/reporting': plugin } });
+    const { container } = await startKernel({ plugins: { database: plugin, 'database/reporting': plugin } });
     expect(container.get(database)).toEqual({ name: 'database' });
     expect(container.get(database, { name: 'reporting' })).toEqual({ name: 'database/reporting' });
     expect(container.get(database, { name: 'reporting' })).toBe(container.get(database, { name: 'reporting' }));
@@ -122,7 +122,7 @@ describe('a start', () => {
   });
 
   test('binds what stands in for the slots that nobody fills', async () => {
-    const { container } = await boot({ plugins: {} });
+    const { container } = await startKernel({ plugins: {} });
     expect(container.get(Logger)).toBe(silentLogger);
     expect(container.get(Telemetry).currentTraceId()).toBeUndefined();
   });

@@ -2,13 +2,13 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import { FakeClock } from '../testing/fake-clock.js';
-import { Book, bindBook, boot, telling } from './start.fixture.js';
+import { Book, bindBook, startKernel, telling } from './start.fixture.js';
 
 describe('a stop', () => {
   test('first fails readiness, keeps serving for the notice, then drains', async () => {
     const clock = new FakeClock();
     const log: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       clock,
       overrides: { shutdown: { noticeMs: 5_000 } },
       plugins: { a: telling(log, 'a', { register: () => {}, start: () => {}, ready: () => {} }) },
@@ -26,7 +26,7 @@ describe('a stop', () => {
 
   test('twice is once', async () => {
     const log: string[] = [];
-    const kernel = await boot({ plugins: { a: telling(log, 'a') } });
+    const kernel = await startKernel({ plugins: { a: telling(log, 'a') } });
     const [first, second] = await Promise.all([kernel.stop(), kernel.stop()]);
     expect(first).toBe(second);
     expect(await kernel.stop()).toBe(first);
@@ -35,7 +35,7 @@ describe('a stop', () => {
 
   test('that fails in one plugin goes on with the others, and says so', async () => {
     const log: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       plugins: {
         book: telling(log, 'book', { provides: [Book], register: bindBook }),
         orders: telling(log, 'orders', {
@@ -54,7 +54,7 @@ describe('a stop', () => {
   test('that hangs in one plugin is given up after its time, inside one budget', async () => {
     const clock = new FakeClock();
     const log: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       clock,
       overrides: { shutdown: { budgetMs: 10_000, flushMs: 1_000, drainMs: 4_000 } },
       plugins: {
@@ -82,7 +82,7 @@ describe('a stop', () => {
   test('flushes telemetry and logs after the others have stopped, and stops those two last', async () => {
     const log: string[] = [];
     const flush = async () => log.push('flush telemetry') > 0;
-    const kernel = await boot({
+    const kernel = await startKernel({
       plugins: {
         logger: telling(log, 'logger', {
           slot: 'logger',
@@ -111,7 +111,7 @@ describe('a stop', () => {
 
   test('keeps what the logger needs until the logger has stopped', async () => {
     const log: string[] = [];
-    const kernel = await boot({
+    const kernel = await startKernel({
       plugins: {
         disk: telling(log, 'disk', { provides: [Book], register: bindBook }),
         logger: telling(log, 'logger', {
@@ -131,7 +131,7 @@ describe('a stop', () => {
   test('runs when the kernel goes out of scope', async () => {
     const log: string[] = [];
     {
-      await using kernel = await boot({ plugins: { a: telling(log, 'a') } });
+      await using kernel = await startKernel({ plugins: { a: telling(log, 'a') } });
       expect(kernel.lifecycle.phase).toBe('ready');
     }
     expect(log).toContain('a.stop');
@@ -139,14 +139,14 @@ describe('a stop', () => {
 
   test('leaves no timer behind', async () => {
     const clock = new FakeClock();
-    const kernel = await boot({ clock, plugins: { a: telling([], 'a') } });
+    const kernel = await startKernel({ clock, plugins: { a: telling([], 'a') } });
     await kernel.stop();
     expect(clock.pending).toBe(0);
   });
 });
 
 test('a lifecycle listener that throws or has gone keeps nobody from being told', async () => {
-  const kernel = await boot({ plugins: {} });
+  const kernel = await startKernel({ plugins: {} });
   const told: string[] = [];
   onTestFinished(() => void kernel.stop());
   kernel.lifecycle.onPhase(() => {

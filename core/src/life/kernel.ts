@@ -2,10 +2,11 @@ import 'reflect-metadata';
 import type { Container } from 'inversify';
 import type { Lifecycle } from '../contract/lifecycle.js';
 import type { Diagnosis } from '../contract/plugin-context.js';
-import { makePlan, type Plan } from '../plan/plan.js';
+import { makePlan } from '../plan/make-plan.js';
+import type { Plan } from '../plan/plan.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import { type ReloadReport, reload } from './reload.js';
-import { type BootReport, firstLine, type StopReport } from './report.js';
+import { firstLine, type StartReport, type StopReport } from './report.js';
 import { revive } from './revival.js';
 import type { RunningPlugin } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
@@ -17,7 +18,7 @@ export class Kernel {
   readonly container: Container;
   readonly lifecycle: Lifecycle;
   /** How the start went. */
-  readonly report: BootReport;
+  readonly report: StartReport;
   readonly #start: Start;
   readonly #revival: Promise<void>;
   #plan: Plan;
@@ -25,7 +26,7 @@ export class Kernel {
   #stopping: Promise<StopReport> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
 
-  private constructor(start: Start, report: BootReport) {
+  private constructor(start: Start, report: StartReport) {
     this.container = start.container;
     this.lifecycle = start.lifecycle;
     this.report = report;

@@ -1,11 +1,10 @@
 import { nearest } from '../config/nearest.js';
 import { type MapNode, mapNode } from '../config/node.js';
-import { Findings } from '../config/problem.js';
 import { readValues } from '../config/read-values.js';
 import { ShapeReader, shapeOf } from '../config/shape.js';
 import { type Facts, KeelsonError } from '../contract/keelson-error.js';
 import type { Operation, OperationOutcome } from '../contract/operation.js';
-import { masked } from '../secrets/looks-secret.js';
+import { masked } from '../secrets/masked.js';
 import type { RunningPlugin } from './running-plugin.js';
 
 export interface OperationRequest {
@@ -27,10 +26,10 @@ export async function operate(running: readonly RunningPlugin[], request: Operat
   const operation = Object.hasOwn(operations, request.operation) ? operations[request.operation] : undefined;
   if (plugin === undefined || operation === undefined) throw unknownOperation(request, running);
   const given = await argumentsOf(operation, request);
-  return { ...(await plugin.operate(operation, given)), given: withoutSecrets(operation, given) };
+  return { ...(await plugin.operate(operation, given)), given: maskArguments(operation, given) };
 }
 
-function withoutSecrets(operation: Operation, given: unknown): Facts {
+function maskArguments(operation: Operation, given: unknown): Facts {
   const reader = new ShapeReader(shapeOf(operation.arguments));
   const entries = Object.entries((given ?? {}) as Facts);
   return Object.fromEntries(
@@ -39,7 +38,6 @@ function withoutSecrets(operation: Operation, given: unknown): Facts {
 }
 
 async function argumentsOf(operation: Operation, request: OperationRequest): Promise<unknown> {
-  const findings = new Findings();
   const shape = shapeOf(operation.arguments);
   const names = [...(new ShapeReader(shape).keys(shape)?.keys() ?? [])];
   const read = await readValues<unknown>({
@@ -47,11 +45,10 @@ async function argumentsOf(operation: Operation, request: OperationRequest): Pro
     schema: operation.arguments,
     path: '',
     variable: path => path.join('.'),
-    findings,
   });
   const tooMany = request.words.slice(names.length);
   const wrong = [
-    ...findings.problems.map(({ message, allowed }) =>
+    ...read.problems.map(({ message, allowed }) =>
       allowed === undefined ? message : `${message} Allowed: ${allowed}.`,
     ),
     ...(tooMany.length > 0 ? [`Nothing is asked for after ${names.at(-1) ?? request.operation}.`] : []),

@@ -4,7 +4,7 @@ import { type HealthCheck, HealthService, silentHealthService } from '../contrac
 import { type ServiceToken, serviceToken } from '../contract/token.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
-import { formatBootReport } from './report.js';
+import { formatStartReport } from './report.js';
 
 const Mail: ServiceToken<object> = serviceToken('test/Mail');
 const optional = { optional: true };
@@ -51,7 +51,7 @@ describe('an optional plugin that does not start', () => {
       plugins: { mail, health: health(checks) },
     });
     expect(kernel.lifecycle.phase).toBe('ready');
-    expect(formatBootReport(kernel.report)).toContain(' ms  failed: smtp:25 refuses connections  (optional');
+    expect(formatStartReport(kernel.report)).toContain(' ms  failed: smtp:25 refuses connections  (optional');
     expect(kernel.container.isBound(Mail)).toBe(false);
     const [check] = checks;
     expect(check).toMatchObject({ name: 'plugin-mail', critical: false });

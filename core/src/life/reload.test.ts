@@ -64,7 +64,7 @@ test('a secret that changed is seen, and shown nowhere', async () => {
   const { kernel, write } = await running({ token: 'hunter2' }, () => {});
   write({ token: 'hunter3' });
   const { changes } = await kernel.reload();
-  expect(changes).toMatchObject([{ path: 'a.token', from: '[redacted]', to: '[redacted]', outcome: 'applied' }]);
+  expect(changes).toMatchObject([{ path: 'a.token', from: '[masked]', to: '[masked]', outcome: 'applied' }]);
   expect(JSON.stringify(changes)).not.toContain('hunter');
 });
 

@@ -1,6 +1,6 @@
-import { keepSecretFields } from '../config/keep-secret-fields.js';
+import { markSecrets } from '../config/mark-secrets.js';
+import { plain } from '../config/node.js';
 import type { Origin } from '../config/place.js';
-import { plain } from '../config/read-values.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { type ChangedValue, changedValues, keysOf, replaceAt } from './changed-values.js';
 import { PlanError } from './errors.js';
@@ -94,7 +94,7 @@ async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: Ru
     });
   try {
     const config = old.manifest.config === undefined ? {} : await old.manifest.config.parseAsync(plain(node));
-    keepSecretFields(config, node);
+    markSecrets(config, node);
     await running.reconfigure(config);
     return { planned: { ...old, config, values: { ...old.values, node } }, changes: applied() };
   } catch (error) {

@@ -32,7 +32,7 @@ export interface PluginStartReport {
   readonly missed?: readonly string[];
 }
 
-export interface BootReport {
+export interface StartReport {
   readonly service: string;
   readonly environment: string | undefined;
   readonly outcome: 'ready' | 'failed' | 'cancelled';
@@ -67,7 +67,7 @@ export interface StopReport {
 }
 
 /** The start as a tree with times; the failures and what was not tried, when there are any. */
-export function formatBootReport(report: BootReport): string {
+export function formatStartReport(report: StartReport): string {
   const lines = [headline(report)];
   const width = Math.max(planName.length, ...report.plugins.map(plugin => plugin.key.length));
   const entries = [
@@ -88,7 +88,7 @@ function time(ms: number): string {
   return `${String(Math.round(ms)).padStart(5)} ms`;
 }
 
-function headline({ service, outcome, durationMs, plugins }: BootReport): string {
+function headline({ service, outcome, durationMs, plugins }: StartReport): string {
   const time = `${Math.round(durationMs)} ms`;
   if (outcome === 'ready') return `${service} ready in ${time}`;
   if (outcome === 'cancelled') return `${service}: the start was cancelled after ${time}`;
@@ -132,7 +132,7 @@ export function behindOthers({ behind }: PluginStartReport): { readonly ms: numb
 }
 
 /** A report that `JSON.stringify` can write: every error described, without secrets. */
-export function reportToJson(report: BootReport | StopReport): unknown {
+export function reportToJson(report: StartReport | StopReport): unknown {
   const plugins = report.plugins.map(plugin => {
     if ('errors' in plugin) return { ...plugin, errors: plugin.errors.map(error => describeError(error)) };
     return plugin.error === undefined ? plugin : { ...plugin, error: describeError(plugin.error) };

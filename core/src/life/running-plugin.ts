@@ -1,7 +1,7 @@
 import { type BindingRegistry, PluginBindings } from '../container/bindings.js';
 import { checkLifetimes } from '../container/lifetimes.js';
 import type { ServiceContainer } from '../container/service-container.js';
-import type { Standby } from '../container/standby.js';
+import type { SwitchableService } from '../container/switchable-service.js';
 import type { Clock } from '../contract/clock.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
 import type { Lifecycle } from '../contract/lifecycle.js';
@@ -13,7 +13,8 @@ import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { slotNamed, tokenName } from '../plan/slots.js';
-import { maskFields, maskText } from '../secrets/mask-text.js';
+import { maskText } from '../secrets/mask-text.js';
+import { maskTextsIn } from '../secrets/mask-values.js';
 import { runWithin } from '../time/run-within.js';
 import type { Blocking } from './blocking.js';
 import { heedsSignal, hookTimedOut, notBound } from './errors.js';
@@ -32,7 +33,7 @@ export interface Surroundings {
   readonly service: string;
   readonly environment: string | undefined;
   /** By key: who stands in for the optional plugins. */
-  readonly standbys: ReadonlyMap<string, Standby>;
+  readonly switchables: ReadonlyMap<string, SwitchableService>;
   /** False when a tool starts the plugins only to ask them something. */
   readonly serving: boolean;
   readonly blocking: Blocking;
@@ -43,7 +44,7 @@ export class RunningPlugin {
   readonly planned: PlannedPlugin;
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;
-  readonly #standby: Standby | undefined;
+  readonly #switchable: SwitchableService | undefined;
   #times: Record<StartStep, number>;
   /** Of these times, by key: what it has blocked itself, and what others have while it could not go on. */
   #blocked = new Map<string, number>();
@@ -65,8 +66,8 @@ export class RunningPlugin {
     this.#config = planned.config;
     const { from, to } = planned.imported ?? { from: 0, to: 0 };
     this.#times = { import: to - from, register: 0, start: 0, ready: 0 };
-    this.#standby = surroundings.standbys.get(planned.key);
-    const behind = this.#standby && slotNamed(planned.key)?.token;
+    this.#switchable = surroundings.switchables.get(planned.key);
+    const behind = this.#switchable && slotNamed(planned.key)?.token;
     this.#bindings = new PluginBindings(surroundings.container, surroundings.registry, planned, behind);
     if (early === undefined) return;
     this.#plugin = early.#plugin;
@@ -173,7 +174,7 @@ export class RunningPlugin {
   async diagnose(): Promise<readonly Diagnosis[]> {
     return this.#within('diagnose', this.planned.startTimeoutMs, undefined, async signal => {
       const found = (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
-      return found.map(maskFields);
+      return maskTextsIn(found);
     });
   }
 
@@ -217,7 +218,7 @@ export class RunningPlugin {
    * @throws what a deactivation threw, or `KERNEL_STOP_TIMEOUT`.
    */
   async unload(timeoutMs: number): Promise<void> {
-    this.#standby?.stepIn();
+    this.#switchable?.switchToDefault();
     await this.#within('deactivation', timeoutMs, undefined, () => this.#bindings.unload());
   }
 
@@ -280,7 +281,7 @@ export class RunningPlugin {
 
   async #warm(token: ServiceToken): Promise<void> {
     const service = await this.#surroundings.blocking.watch(this.key, () => this.#bindings.warm(token));
-    if (token === slotNamed(this.key)?.token) this.#standby?.switchTo(service as object);
+    if (token === slotNamed(this.key)?.token) this.#switchable?.switchTo(service as object);
   }
 
   async #hook(

@@ -5,7 +5,7 @@ import { Deadline } from '../contract/deadline.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
 import { Logger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
-import { runWithin, standardPartingMs } from '../time/run-within.js';
+import { defaultPartingMs, runWithin } from '../time/run-within.js';
 import type { PluginStopReport, StopReport } from './report.js';
 import type { RunningPlugin } from './running-plugin.js';
 
@@ -39,7 +39,7 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
       return tally !== undefined && which.includes(plugin) ? work(plugin, tally) : undefined;
     });
   // What a hung hook may still say comes out of the time for flushing: there must be some left.
-  const partingMs = Math.min(standardPartingMs, settings.flushMs / 2);
+  const partingMs = Math.min(defaultPartingMs, settings.flushMs / 2);
   const stop = (plugin: RunningPlugin, tally: Tally) =>
     tally.stop(clock, () => plugin.stop(deadline.remainingMs(), partingMs));
 

@@ -1,33 +1,34 @@
-import { Standby } from '../container/standby.js';
+import { SwitchableService } from '../container/switchable-service.js';
 import { Clock } from '../contract/clock.js';
 import { Lifecycle } from '../contract/lifecycle.js';
 import type { ServiceToken } from '../contract/token.js';
 import { kernelTokens, providersOf } from '../plan/dependencies.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { slots } from '../plan/slots.js';
-import { oneByOne } from '../time/one-by-one.js';
+import { startStaggered } from '../time/staggered-start.js';
 import type { KernelOptions } from './kernel-options.js';
 import type { RunningPlugin, Surroundings } from './running-plugin.js';
 
-/** For each optional plugin of a slot that has a silent default: the standby that holds its place. */
-export function makeStandbys(plan: Plan, clock: Clock): Map<string, Standby> {
-  const standbys = new Map<string, Standby>();
+/** For each optional plugin of a slot that has a silent default: the switchable service in its place. */
+export function makeSwitchables(plan: Plan, clock: Clock): Map<string, SwitchableService> {
+  const switchables = new Map<string, SwitchableService>();
   for (const { key, optional } of plan.plugins) {
-    const standard = slots.find(slot => slot.name === key)?.standard;
-    if (optional && standard !== undefined) standbys.set(key, new Standby(standard.create(clock) as object));
+    const silentDefault = slots.find(slot => slot.name === key)?.silentDefault;
+    if (optional && silentDefault !== undefined)
+      switchables.set(key, new SwitchableService(silentDefault.create(clock) as object));
   }
-  return standbys;
+  return switchables;
 }
 
-/** Binds what every service has: the clock, the lifecycle, the standbys, and the silent defaults of the empty slots. */
-export function bindStandards(plan: Plan, { container, clock, lifecycle, standbys }: Surroundings): void {
+/** Binds what every service has: the clock, the lifecycle, the switchable services, and the silent defaults of the empty slots. */
+export function bindSilentDefaults(plan: Plan, { container, clock, lifecycle, switchables }: Surroundings): void {
   container.bind(Clock).toConstantValue(clock);
   container.bind(Lifecycle).toConstantValue(lifecycle);
-  for (const { name, token, standard } of slots) {
-    const standby = standbys.get(name);
-    if (standby !== undefined) container.bind(token).toConstantValue(standby.service).whenDefault();
-    else if (standard !== undefined && !plan.plugins.some(plugin => plugin.key === name)) {
-      container.bind(token).toConstantValue(standard.create(clock)).whenDefault();
+  for (const { name, token, silentDefault } of slots) {
+    const switchable = switchables.get(name);
+    if (switchable !== undefined) container.bind(token).toConstantValue(switchable.service).whenDefault();
+    else if (silentDefault !== undefined && !plan.plugins.some(plugin => plugin.key === name)) {
+      container.bind(token).toConstantValue(silentDefault.create(clock)).whenDefault();
     }
   }
 }
@@ -43,7 +44,7 @@ export function exclusiveTokens(plan: Plan): Set<ServiceToken> {
  * something failed that is not optional. True when everything is ready; what happened otherwise is in the plugins.
  * With `only`, nothing but the plugins it picks and what they need is started, and no work is let in.
  */
-export async function boot(
+export async function startPlugins(
   plan: Plan,
   running: readonly RunningPlugin[],
   cancel: AbortSignal,
@@ -66,7 +67,7 @@ export async function boot(
   };
 
   for (const plugin of running) plugin.leaveOut(only !== undefined);
-  if (!(await step(running, plugin => plugin.import(cancel), oneByOne))) return false;
+  if (!(await step(running, plugin => plugin.import(cancel), startStaggered))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
   for (const plugin of running) if (!cancel.aborted) await step([plugin], () => plugin.register(cancel));
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
@@ -93,13 +94,13 @@ export function canStart({ planned }: RunningPlugin, running: readonly RunningPl
   const plugins = running.map(plugin => plugin.planned);
   return (planned.manifest.requires ?? []).every(required => {
     const [provider] = providersOf(required, plugins);
-    if (provider === undefined || hasStandard(provider)) return true;
+    if (provider === undefined || hasSilentDefault(provider)) return true;
     return running.some(plugin => plugin.key === provider.key && plugin.outcome === 'started');
   });
 }
 
-function hasStandard(provider: PlannedPlugin): boolean {
-  return slots.some(slot => slot.name === provider.key && slot.standard !== undefined);
+function hasSilentDefault(provider: PlannedPlugin): boolean {
+  return slots.some(slot => slot.name === provider.key && slot.silentDefault !== undefined);
 }
 
 /**

@@ -14,13 +14,13 @@ export const Store: ServiceToken<Named> = serviceToken('test/Store');
 type Given = Partial<KernelOptions> & { readonly plugins: Record<string, Plugin> };
 
 /** Starts the given plugins, with nothing configured. */
-export function boot(options: Given): Promise<Kernel> {
+export function startKernel(options: Given): Promise<Kernel> {
   return Kernel.start({ config: { service: 'test' }, variables: {}, ...options });
 }
 
 /** The error of a start that fails, as it must. */
 export async function failing(options: Given): Promise<KeelsonError> {
-  const error: unknown = await boot(options).then(
+  const error: unknown = await startKernel(options).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );

@@ -6,14 +6,15 @@ import type { KeelsonError } from '../contract/keelson-error.js';
 import { LifecycleControl } from '../contract/lifecycle.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
-import { makePlan, type Plan, type PlannedPlugin } from '../plan/plan.js';
+import { makePlan } from '../plan/make-plan.js';
+import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { Blocking } from './blocking.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
-import { type BootReport, codeAndLine } from './report.js';
+import { codeAndLine, type StartReport } from './report.js';
 import { RunningPlugin, type Surroundings } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
-import { bindStandards, boot, exclusiveTokens, makeStandbys } from './start-levels.js';
+import { bindSilentDefaults, exclusiveTokens, makeSwitchables, startPlugins } from './start-levels.js';
 import { stillStarting } from './still-starting.js';
 
 /** One start, from the plan to ready or to undone. */
@@ -65,13 +66,13 @@ export class Start {
     const surroundings: Surroundings = {
       ...this.#surroundings(plan),
       registry: new BindingRegistry(exclusive),
-      standbys: makeStandbys(plan, clock),
+      switchables: makeSwitchables(plan, clock),
     };
     this.running = plan.plugins.map(planned => this.#adopt(planned, surroundings));
-    bindStandards(plan, surroundings);
+    bindSilentDefaults(plan, surroundings);
     using _limits = this.#limit();
     const { only } = this.options;
-    const ready = await boot(plan, this.running, this.#cancel.signal, only);
+    const ready = await startPlugins(plan, this.running, this.#cancel.signal, only);
     for (const { message, action } of plan.warnings) this.logger.warn(message, { action });
     if (!ready) return false;
     this.container.seal([...exclusive, ...surroundings.registry.records.map(record => record.token)]);
@@ -95,7 +96,7 @@ export class Start {
     this.lifecycle.move('stopped');
   }
 
-  report(ready: boolean): BootReport {
+  report(ready: boolean): StartReport {
     const failed = this.running.some(plugin => plugin.outcome === 'failed' && !plugin.planned.optional);
     return {
       service: this.plan.service,
@@ -110,7 +111,7 @@ export class Start {
     };
   }
 
-  failure(report: BootReport): KeelsonError {
+  failure(report: StartReport): KeelsonError {
     const { signal } = this.options;
     if (report.outcome === 'cancelled' && signal?.aborted === true)
       return startCancelled(String(signal.reason), report);
@@ -178,7 +179,16 @@ export class Start {
     const registry = new BindingRegistry([]);
     const serving = this.options.only === undefined;
     const place = { directory, environment, service };
-    return { container, clock, lifecycle, ...place, registry, standbys: new Map(), serving, blocking: this.#blocking };
+    return {
+      container,
+      clock,
+      lifecycle,
+      ...place,
+      registry,
+      switchables: new Map(),
+      serving,
+      blocking: this.#blocking,
+    };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Operation } from '../contract/operation.js';
 import type { Diagnosis } from '../contract/plugin-context.js';
 import { type CheckReport, HealthService, type HealthStatus } from '../contract/slots/health.js';
 import type { Plan } from '../plan/plan.js';
-import { createSafeCopy } from '../secrets/safe-copy.js';
+import { createMask } from '../secrets/create-mask.js';
 import { type ErrorSummary, summarizeError } from '../secrets/summarize-error.js';
 import type { ReloadReport } from './reload.js';
 import { type StartOutcome, totalMs } from './report.js';
@@ -82,7 +82,7 @@ export interface RunningService {
 }
 
 // A plugin is meant to tell no secret and nothing endless; here it cannot.
-const safeCopy = createSafeCopy({ maxStringLength: 500, maxValues: 5_000 });
+const mask = createMask({ maxStringLength: 500, maxValues: 5_000 });
 
 export async function describeService(service: RunningService): Promise<ServiceStatus> {
   const { plan, lifecycle, container, running, awaitingRestart } = service;
@@ -105,7 +105,7 @@ function readinessOf(container: Container, { phase }: Lifecycle): ReadinessStatu
   if (phase === 'starting') return { status: 'fail', checks: [] };
   // It is gone at the very end of a stop.
   if (!container.isBound(HealthService)) return { status: 'fail', checks: [] };
-  return safeCopy(container.get(HealthService).report('ready')) as ReadinessStatus;
+  return mask(container.get(HealthService).report('ready')) as ReadinessStatus;
 }
 
 async function describePlugin(plugin: RunningPlugin, { phase }: Lifecycle): Promise<PluginStatus> {
@@ -137,7 +137,7 @@ async function tell(plugin: RunningPlugin): Promise<Pick<PluginStatus, 'facts' |
   try {
     const inspection = await plugin.inspect();
     if (inspection === undefined) return {};
-    const { facts, findings = [] } = safeCopy(inspection) as { facts: unknown; findings?: readonly Diagnosis[] };
+    const { facts, findings = [] } = mask(inspection) as { facts: unknown; findings?: readonly Diagnosis[] };
     return { facts, findings };
   } catch (error) {
     return { error: summarizeError(error) };

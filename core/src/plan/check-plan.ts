@@ -1,6 +1,6 @@
 import satisfies from 'semver/functions/satisfies.js';
 import validRange from 'semver/ranges/valid.js';
-import type { LoadedConfig } from '../config/load-config.js';
+import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { formatOrigin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
@@ -13,34 +13,31 @@ import type { PlannedPlugin } from './plan.js';
 import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
 
 /**
- * Looks whether the plugins fit their keys, the contract and each other; reports what does not. `installed` are those that
- * could be chosen where something is missing.
+ * What keeps the plugins from fitting their keys, the contract and each other. `installed` are those that could be chosen
+ * where something is missing.
  */
 export function checkPlan(
   plugins: readonly PlannedPlugin[],
-  config: LoadedConfig,
+  entries: readonly ConfigEntry[],
   installed: readonly InstalledPlugin[],
-): void {
-  const { findings } = config;
+): Problem[] {
   const planned = new Set(plugins.map(plugin => plugin.key));
-  const unplanned = config.entries.filter(entry => entry.use !== 'none' && !planned.has(entry.key));
+  const unplanned = entries.filter(entry => entry.use !== 'none' && !planned.has(entry.key));
   // What could not be planned has been reported; that its own slot is not filled would only be noise.
   const blind = unplanned.map(entry => splitKey(entry.key).head);
   const unread = unplanned.map(entry => entry.use ?? entry.key);
-  for (const plugin of plugins) {
-    findings.problems.push(
-      ...checkSlot(plugin),
-      ...checkContract(plugin),
-      ...unmetRequirements(plugin, plugins)
-        .filter(({ slot }) => slot === undefined || !blind.includes(slot))
-        .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
-      ...checkOptionalProviders(plugin, plugins),
-      ...checkCapabilities(plugin, plugins, blind),
-    );
-  }
+  const ofEach = plugins.flatMap(plugin => [
+    ...checkSlot(plugin),
+    ...checkContract(plugin),
+    ...unmetRequirements(plugin, plugins)
+      .filter(({ slot }) => slot === undefined || !blind.includes(slot))
+      .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
+    ...checkOptionalProviders(plugin, plugins),
+    ...checkCapabilities(plugin, plugins, blind),
+  ]);
   // Of one that stands under the wrong key nobody knows what it was to provide.
   const placed = plugins.filter(plugin => checkSlot(plugin).length === 0);
-  findings.problems.push(...checkProviders(placed), ...checkCycles(plugins));
+  return [...ofEach, ...checkProviders(placed), ...checkCycles(plugins)];
 }
 
 function at(plugin: PlannedPlugin): Pick<Problem, 'path' | 'origin'> {
@@ -101,15 +98,16 @@ interface Unmet {
 export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Unmet[] {
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const { token } = requirementParts(required);
-    const there = providersOf(required, plugins).length > 0 || hasStandard(required) || kernelTokens.includes(token);
+    const there =
+      providersOf(required, plugins).length > 0 || hasSilentDefault(required) || kernelTokens.includes(token);
     return there ? [] : [{ required, slot: slots.find(each => each.token === token)?.name }];
   });
 }
 
 /** Whether a silent default stands in for it. */
-function hasStandard(required: Requirement): boolean {
+function hasSilentDefault(required: Requirement): boolean {
   const { token, name } = requirementParts(required);
-  return name === undefined && slots.find(each => each.token === token)?.standard !== undefined;
+  return name === undefined && slots.find(each => each.token === token)?.silentDefault !== undefined;
 }
 
 function missingRequirement(
@@ -140,7 +138,7 @@ function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly Planned
   if (plugin.optional) return [];
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const [provider] = providersOf(required, plugins);
-    const stands = provider?.optional !== true || hasStandard(required);
+    const stands = provider?.optional !== true || hasSilentDefault(required);
     return stands ? [] : [requiredButOptional(plugin, provider, required)];
   });
 }

@@ -4,23 +4,24 @@ import { pathToFileURL } from 'node:url';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { displayPath } from '../config/place.js';
-import type { Findings, Problem } from '../config/problem.js';
+import type { Problem } from '../config/problem.js';
 import type { Clock } from '../contract/clock.js';
 import type { Plugin, PluginManifest } from '../contract/plugin.js';
 import { runWithin } from '../time/run-within.js';
 import { checkManifest } from './check-manifest.js';
 import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
 import { installAdvice } from './package-names.js';
+import type { PlannedPlugin } from './plan.js';
 
 /** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
-export const standardStartTimeoutMs = 30_000;
+export const defaultStartTimeoutMs = 30_000;
 
 class ImportTimeout extends Error {}
 
-/** An implementation that was found for an entry of the configuration. */
-export interface Candidate {
+/** The implementation that an entry of the configuration names. */
+export interface ResolvedPlugin {
   readonly entry: ConfigEntry;
-  readonly source: 'package' | 'file' | 'code';
+  readonly source: PlannedPlugin['source'];
   readonly version?: string;
   /** Imports what is enough to plan. Heavy for a file and for a package that has no manifest entry. */
   readonly manifest: () => Promise<PluginManifest>;
@@ -29,37 +30,36 @@ export interface Candidate {
   readonly load: () => Promise<Plugin>;
 }
 
-/** Finds what `use` names, loading nothing. Undefined when it is not there; why is in `findings`. */
-export function findCandidate(
+/** Where `plugin` is missing, `problems` says why; nothing when that was said of the entry already. */
+interface Resolution {
+  readonly plugin?: ResolvedPlugin;
+  readonly problems?: readonly Problem[];
+}
+
+/** Finds what `use` names, loading nothing. */
+export function resolvePlugin(
   entry: ConfigEntry,
   directory: string,
   plugins: Readonly<Record<string, Plugin>>,
-  findings: Findings,
-): Candidate | undefined {
+): Resolution {
   const given = Object.hasOwn(plugins, entry.key) ? plugins[entry.key] : undefined;
   if (given !== undefined) {
     const load = async () => given;
-    return { entry, source: 'code', manifest: load, light: true, load };
+    return { plugin: { entry, source: 'code', manifest: load, light: true, load } };
   }
-  if (entry.use === undefined) return undefined;
+  if (entry.use === undefined) return {};
   return isPath(entry.use)
-    ? fileCandidate(entry, resolve(directory, entry.use), findings)
-    : packageCandidate(entry, entry.use, directory, findings);
+    ? resolveFile(entry, resolve(directory, entry.use))
+    : resolvePackage(entry, entry.use, directory);
 }
 
-function fileCandidate(entry: ConfigEntry, file: string, findings: Findings): Candidate | undefined {
-  if (!existsSync(file)) {
-    findings.problem(missingFile(entry, file));
-    return undefined;
-  }
-  if (!/\.[cm]?[jt]s$/.test(file)) {
-    findings.problem(noModule(entry, file));
-    return undefined;
-  }
+function resolveFile(entry: ConfigEntry, file: string): Resolution {
+  if (!existsSync(file)) return { problems: [missingFile(entry, file)] };
+  if (!/\.[cm]?[jt]s$/.test(file)) return { problems: [noModule(entry, file)] };
   const load = () => importDefault<Plugin>(pathToFileURL(file));
   const beside = manifestBeside(file);
-  if (beside === undefined) return { entry, source: 'file', manifest: load, light: false, load };
-  return { entry, source: 'file', manifest: () => importDefault(pathToFileURL(beside)), light: true, load };
+  const manifest = beside === undefined ? load : () => importDefault<PluginManifest>(pathToFileURL(beside));
+  return { plugin: { entry, source: 'file', manifest, light: beside !== undefined, load } };
 }
 
 /** `orders.manifest.js` for `orders.plugin.js`, when it is there: then a plan imports nothing heavier. */
@@ -68,44 +68,29 @@ function manifestBeside(file: string): string | undefined {
   return manifest !== file && existsSync(manifest) ? manifest : undefined;
 }
 
-function packageCandidate(
-  entry: ConfigEntry,
-  name: string,
-  directory: string,
-  findings: Findings,
-): Candidate | undefined {
-  const found = tryFindPackage(entry, name, directory, findings);
-  if (found === 'broken') return undefined;
-  if (found === undefined) {
-    findings.problem(
-      existsSync(resolve(directory, name)) ? pathWithoutDot(entry, name) : notInstalled(entry, name, directory),
-    );
-    return undefined;
-  }
-  const load = () => importDefault<Plugin>(found.main);
-  const { manifest } = found;
-  return {
-    entry,
-    source: 'package',
-    ...(found.version !== undefined && { version: found.version }),
-    manifest: manifest === undefined ? load : () => importDefault<PluginManifest>(manifest),
-    light: manifest !== undefined,
-    load,
-  };
-}
-
-function tryFindPackage(
-  entry: ConfigEntry,
-  name: string,
-  directory: string,
-  findings: Findings,
-): InstalledPackage | 'broken' | undefined {
+function resolvePackage(entry: ConfigEntry, name: string, directory: string): Resolution {
+  let found: InstalledPackage | undefined;
   try {
-    return findPackage(name, directory);
+    found = findPackage(name, directory);
   } catch (error) {
-    findings.problem(importFailed(entry, error));
-    return 'broken';
+    return { problems: [importFailed(entry, error)] };
   }
+  if (found === undefined) {
+    const isFile = existsSync(resolve(directory, name));
+    return { problems: [isFile ? pathWithoutDot(entry, name) : notInstalled(entry, name, directory)] };
+  }
+  const { main, manifest, version } = found;
+  const load = () => importDefault<Plugin>(main);
+  return {
+    plugin: {
+      entry,
+      source: 'package',
+      ...(version !== undefined && { version }),
+      manifest: manifest === undefined ? load : () => importDefault<PluginManifest>(manifest),
+      light: manifest !== undefined,
+      load,
+    },
+  };
 }
 
 function notInstalled(entry: ConfigEntry, name: string, directory: string): Problem {
@@ -175,32 +160,30 @@ function siblings(file: string): string[] {
   }
 }
 
-/**
- * The manifest of a candidate, checked. Undefined when it cannot be imported or is not one; why is in `findings`.
- */
+/** The manifest of a plugin, checked; `problems` says why there is none. */
 export async function readManifest(
-  candidate: Candidate,
-  findings: Findings,
+  { entry, manifest: work }: ResolvedPlugin,
   clock: Clock,
-): Promise<PluginManifest | undefined> {
-  const { entry } = candidate;
-  const timeoutMs = entry.settings.startTimeoutMs ?? standardStartTimeoutMs;
-  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin };
+): Promise<{ readonly manifest?: PluginManifest; readonly problems: readonly Problem[] }> {
+  const timeoutMs = entry.settings.startTimeoutMs ?? defaultStartTimeoutMs;
   try {
     const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
-    const manifest = await runWithin({ clock, timeoutMs, work: candidate.manifest, onTimeout, partingMs: 0 });
+    const manifest = await runWithin({ clock, timeoutMs, work, onTimeout, partingMs: 0 });
     const faults = checkManifest(manifest);
-    if (faults.length === 0) return manifest;
-    findings.problem({
-      code: 'PLUGIN_INVALID',
-      message: `${entry.use} is not a usable plugin: ${faults.join('; ')}.`,
-      ...place,
-      action: 'Export the result of definePlugin (or defineManifest) as the default export.',
-    });
+    return faults.length === 0 ? { manifest, problems: [] } : { problems: [noPlugin(entry, faults)] };
   } catch (error) {
-    findings.problem(importFailed(entry, error));
+    return { problems: [importFailed(entry, error)] };
   }
-  return undefined;
+}
+
+function noPlugin(entry: ConfigEntry, faults: readonly string[]): Problem {
+  return {
+    code: 'PLUGIN_INVALID',
+    message: `${entry.use} is not a usable plugin: ${faults.join('; ')}.`,
+    path: `plugins.${entry.key}.use`,
+    origin: entry.origin,
+    action: 'Export the result of definePlugin (or defineManifest) as the default export.',
+  };
 }
 
 function importFailed(entry: ConfigEntry, error: unknown): Problem {

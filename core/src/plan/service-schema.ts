@@ -32,9 +32,9 @@ export function serviceSchema(plugins: readonly PlannedPlugin[]): Shape {
   } as Shape;
 }
 
-function entryShape(candidates: readonly PlannedPlugin[]): object {
+function entryShape(plugins: readonly PlannedPlugin[]): object {
   const entry = withReferences(shapeOf(entrySchema));
-  const variants = [...new Map(candidates.map(plugin => [plugin.use, plugin])).values()];
+  const variants = [...new Map(plugins.map(plugin => [plugin.use, plugin])).values()];
   const shapes = variants.map(plugin => ({ plugin, shape: withReferences(plugin.values.shape) }));
   const [first] = shapes;
   if (first !== undefined && shapes.length === 1) {
@@ -75,12 +75,12 @@ function withReferences(shape: Shape, key = ''): Shape {
   const isNumber = types.some(type => type === 'number' || type === 'integer');
   const isChecked = [rest.enum, rest.pattern, rest.format].some(rule => rule !== undefined);
   if (!isNumber && !isChecked && !types.includes('boolean')) return rest;
-  const { description, default: standard, ...value } = rest;
+  const { description, default: fallback, ...value } = rest;
   const pattern = isNumber ? unitPattern(key) : undefined;
   const measured = pattern === undefined ? [] : [{ type: 'string', pattern, description: 'With its unit.' }];
   return {
     ...(description !== undefined && { description }),
-    ...(standard !== undefined && { default: standard }),
+    ...(fallback !== undefined && { default: fallback }),
     anyOf: [value, ...measured, reference],
   };
 }

@@ -12,16 +12,16 @@ export interface Slot {
   readonly name: string;
   readonly token: ServiceToken;
   /** What is bound when no plugin fills the slot; without one the slot stays empty. */
-  readonly standard?: { readonly name: string; create(clock: Clock): unknown };
+  readonly silentDefault?: { readonly name: string; create(clock: Clock): unknown };
 }
 
 /** The slots every service has. A plugin may declare a further one by naming it. */
 export const slots: readonly Slot[] = [
-  { name: 'logger', token: Logger, standard: { name: 'silent logger', create: () => silentLogger } },
-  { name: 'telemetry', token: Telemetry, standard: { name: 'silent telemetry', create: () => silentTelemetry } },
-  { name: 'metrics', token: Metrics, standard: { name: 'silent metrics', create: () => silentMetrics } },
-  { name: 'retry', token: RetryPolicy, standard: { name: 'single attempt', create: singleAttempt } },
-  { name: 'health', token: HealthService, standard: { name: 'silent health', create: () => silentHealthService } },
+  { name: 'logger', token: Logger, silentDefault: { name: 'silent logger', create: () => silentLogger } },
+  { name: 'telemetry', token: Telemetry, silentDefault: { name: 'silent telemetry', create: () => silentTelemetry } },
+  { name: 'metrics', token: Metrics, silentDefault: { name: 'silent metrics', create: () => silentMetrics } },
+  { name: 'retry', token: RetryPolicy, silentDefault: { name: 'single attempt', create: singleAttempt } },
+  { name: 'health', token: HealthService, silentDefault: { name: 'silent health', create: () => silentHealthService } },
   { name: 'http', token: HttpServer },
   { name: 'database', token: serviceToken('@keelson/database/DatabaseService') },
 ];

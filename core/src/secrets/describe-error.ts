@@ -1,6 +1,6 @@
 import type { Facts } from '../contract/keelson-error.js';
+import { createMask, type Mask } from './create-mask.js';
 import { isError } from './error-parts.js';
-import { createSafeCopy, type SafeCopy } from './safe-copy.js';
 
 /** A thrown value as a log line or an event may carry it: no secret, no statement, no parameters, only JSON. */
 export interface ErrorDescription {
@@ -18,14 +18,14 @@ export interface ErrorDescription {
   readonly [further: string]: unknown;
 }
 
-const defaultCopy = createSafeCopy();
+const defaultMask = createMask();
 
 /**
- * Describes any thrown value, causes and aggregated errors included, with `copy` deciding what is secret and too long.
+ * Describes any thrown value, causes and aggregated errors included, with `mask` deciding what is secret and too long.
  * Never throws.
  */
-export function describeError(thrown: unknown, copy: SafeCopy = defaultCopy): ErrorDescription {
-  const copied = copy(thrown);
+export function describeError(thrown: unknown, mask: Mask = defaultMask): ErrorDescription {
+  const copied = mask(thrown);
   if (isDescription(copied) && isThrownError(thrown)) return copied;
   return { name: 'NonError', message: typeof copied === 'string' ? copied : (JSON.stringify(copied) ?? 'undefined') };
 }

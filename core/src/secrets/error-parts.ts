@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { isKeelsonError } from '../contract/keelson-error.js';
+import { masked } from './masked.js';
 
 /** What system, HTTP and PostgreSQL errors say of themselves that holds no value of a user. */
 const plainFacts = ['code', 'errno', 'syscall', 'hostname', 'address', 'port', 'signal', 'status', 'statusCode'];
@@ -44,8 +45,8 @@ function messageAndStack(error: Error): Record<string, unknown> {
   const message = read(error, 'message');
   const stack = read(error, 'stack');
   if (typeof message !== 'string' || !quotesInput(error)) return { message, stack };
-  const safe = message.replace(/".*"/s, '"[redacted]"');
-  return { message: safe, stack: typeof stack === 'string' ? stack.replaceAll(message, safe) : undefined };
+  const shown = message.replace(/".*"/s, `"${masked}"`);
+  return { message: shown, stack: typeof stack === 'string' ? stack.replaceAll(message, shown) : undefined };
 }
 
 /** PostgreSQL quotes the value it refuses in the messages of SQLSTATE class 22, data exception. */

@@ -1,6 +1,6 @@
-import { redacted } from './masked.js';
+import { masked } from './masked.js';
 
-/** Shorter ones, and plain words, would be taken out of text that has nothing to do with them. */
+/** Shorter ones, and plain words, would be masked in text that has nothing to do with them. */
 const shortest = 8;
 const plainWord = /^[a-z]*$/;
 
@@ -9,11 +9,11 @@ const known = new Set<string>();
 let anyOfThem: RegExp | undefined;
 
 /**
- * From now on the text is taken out of every error, log line, event and output of this process, wherever it turns up. Of
+ * From now on the text is masked in every error, log line, event and output of this process, wherever it turns up. Of
  * a URL its password is. Texts of less than 8 characters and words of small letters are not: `postgres` stands in too many
  * places.
  */
-export function keepSecret(text: string): void {
+export function addSecret(text: string): void {
   const before = known.size;
   for (const part of [text, text.trim(), ...passwordsOf(text)]) {
     if (part.length < shortest || plainWord.test(part)) continue;
@@ -24,13 +24,13 @@ export function keepSecret(text: string): void {
   anyOfThem = new RegExp(longestFirst.map(escaped).join('|'), 'g');
 }
 
-/** Whether there is any secret to take out. */
+/** Whether there is any secret to mask. */
 export function knowsSecrets(): boolean {
   return anyOfThem !== undefined;
 }
 
-export function withoutKnownSecrets(text: string): string {
-  return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, redacted);
+export function maskKnownSecrets(text: string): string {
+  return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, masked);
 }
 
 function inUrl(text: string): string {

@@ -1,16 +1,4 @@
-import { maskText } from './mask-text.js';
-import { redacted } from './masked.js';
-
-/** What stands in every output where a secret would. */
-export const masked = redacted;
-
-/** A value as it may be shown: a secret not at all, credentials inside of it not either, long text cut. */
-export function show(value: unknown, secret: boolean): string {
-  if (secret) return masked;
-  if (typeof value !== 'string') return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
-  const safe = maskUrl(value);
-  return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 77)}...` : safe);
+/** By the name of a variable: whether its value is better not shown, whatever field it was put in. */
+export function looksSecret(name: string): boolean {
+  return /pass(word|wd|phrase)?|secret|token|credential|private|dsn|api_?key|access_?key/i.test(name);
 }
-
-/** `postgresql://user:hunter2@db/orders?token=x` -> `postgresql://[redacted]@db/orders?token=[redacted]`. */
-export const maskUrl = maskText;

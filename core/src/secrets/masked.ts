@@ -1,2 +1,2 @@
 /** What stands in every output where a secret would. */
-export const redacted = '[redacted]';
+export const masked = '[masked]';

@@ -5,8 +5,8 @@ import type { Plugin } from '../contract/plugin.js';
 import type { RunContext } from '../contract/plugin-context.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { serviceFolder } from '../life/service.fixture.js';
-import { boot } from '../life/start.fixture.js';
-import { guardLogger } from './masking-logger.js';
+import { startKernel } from '../life/start.fixture.js';
+import { maskingLogger } from './masking-logger.js';
 
 /** A logger that writes whatever it is given. */
 class Naive implements Logger {
@@ -70,13 +70,13 @@ test('no logger is given a secret of the configuration, in whatever it stands', 
       each.info(`with ${config.pin} and ${config.key}`, { config, list: [config.key], error: new Error(config.pin) });
     }
   });
-  await using _kernel = await boot({ config: folder.config, plugins: { logger, mail: plugin as Plugin } });
+  await using _kernel = await startKernel({ config: folder.config, plugins: { logger, mail: plugin as Plugin } });
   const told = lines.filter(line => line.includes('with '));
   expect(told).toHaveLength(3);
   for (const line of told) {
-    expect(line).toContain('with [redacted] and [redacted]');
+    expect(line).toContain('with [masked] and [masked]');
     expect(line).toContain(
-      '"config":{"pin":"[redacted]","short":"[redacted]","key":"[redacted]","deep":[{"pin":"[redacted]"}]}',
+      '"config":{"pin":"[masked]","short":"[masked]","key":"[masked]","deep":[{"pin":"[masked]"}]}',
     );
     expect(line).not.toMatch(/Hidden-Pin-1|Key-From-A-File/);
   }
@@ -85,11 +85,11 @@ test('no logger is given a secret of the configuration, in whatever it stands', 
 test('everything else of a logger can be reached and set as before, also of a frozen one', () => {
   const lines: string[] = [];
   const logger = new Naive(lines);
-  const guarded = guardLogger(logger) as Naive;
+  const guarded = maskingLogger(logger) as Naive;
   guarded.quiet = true;
   expect(logger.quiet).toBe(true);
   expect(guarded.isEnabled()).toBe(false);
   expect(guarded).toBeInstanceOf(Naive);
   expect('flush' in guarded).toBe(true);
-  expect(guardLogger(Object.freeze({ ...silentLogger })).isEnabled('info')).toBe(false);
+  expect(maskingLogger(Object.freeze({ ...silentLogger })).isEnabled('info')).toBe(false);
 });

@@ -1,11 +1,13 @@
 import { type Logger, type LogLevel, logLevels, silentLogger } from '../contract/slots/logger.js';
-import { hasSecrets, withoutSecrets } from './without-secrets.js';
+import { knowsSecrets } from './known-secrets.js';
+import { maskSecretsIn } from './mask-values.js';
+import { hasSecretFields } from './secret-fields.js';
 
 /**
  * The logger, given nothing any more that holds a secret of the configuration: whoever wrote it, and whatever it does with
  * what it gets. Everything else of it can be reached as before.
  */
-export function guardLogger(logger: Logger): Logger {
+export function maskingLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   // What is called for each line stands before the proxy, which would make every call dearer.
   const guarded = Object.create(reaching(logger)) as Logger;
@@ -29,12 +31,12 @@ function reaching(logger: Logger): object {
 
 function writer(logger: Logger, level: LogLevel): Logger[LogLevel] {
   return (message, facts) => {
-    if (!hasSecrets()) return logger[level](message, facts);
+    if (!knowsSecrets() && !hasSecretFields()) return logger[level](message, facts);
     if (!logger.isEnabled(level)) return;
-    logger[level](withoutSecrets(message), withoutSecrets(facts));
+    logger[level](maskSecretsIn(message), maskSecretsIn(facts));
   };
 }
 
 function childOf(logger: Logger): Logger['child'] {
-  return facts => guardLogger(logger.child(withoutSecrets(facts)));
+  return facts => maskingLogger(logger.child(maskSecretsIn(facts)));
 }

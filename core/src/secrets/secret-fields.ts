@@ -2,8 +2,8 @@
 const secretFields = new WeakMap<object, Set<string>>();
 let any = false;
 
-/** From now on the value under `key` of this very object is taken out of every log line and event, however short it is. */
-export function keepSecretField(object: object, key: string): void {
+/** From now on the value under `key` of this very object is masked in every log line and event, however short it is. */
+export function addSecretField(object: object, key: string): void {
   const keys = secretFields.get(object) ?? new Set();
   secretFields.set(object, keys.add(key));
   any = true;

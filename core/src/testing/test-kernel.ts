@@ -4,7 +4,7 @@ import type { Lifecycle } from '../contract/lifecycle.js';
 import type { Plugin } from '../contract/plugin.js';
 import type { ServiceToken } from '../contract/token.js';
 import { Kernel } from '../life/kernel.js';
-import type { BootReport, StopReport } from '../life/report.js';
+import type { StartReport, StopReport } from '../life/report.js';
 import { slotNamed } from '../plan/slots.js';
 import { FakeClock } from './fake-clock.js';
 import { RecordingLogger } from './recording-logger.js';
@@ -52,7 +52,7 @@ export class TestKernel<C extends Clock = Clock> implements AsyncDisposable {
     return this.kernel.lifecycle;
   }
 
-  get report(): BootReport {
+  get report(): StartReport {
     return this.kernel.report;
   }
 

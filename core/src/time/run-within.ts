@@ -16,7 +16,7 @@ export interface RunWithin<T> {
   readonly partingMs?: number | undefined;
 }
 
-export const standardPartingMs = 250;
+export const defaultPartingMs = 250;
 
 /**
  * Runs work, but waits no longer than its time. Work that does not heed its signal goes on unattended; what it throws
@@ -28,7 +28,7 @@ export async function runWithin<T>({
   cancel,
   work,
   onTimeout,
-  partingMs = standardPartingMs,
+  partingMs = defaultPartingMs,
 }: RunWithin<T>): Promise<T> {
   cancel?.throwIfAborted();
   const over = Symbol('over');

@@ -311,7 +311,7 @@ export class ConnectionPool {
     this.#parts.onLost(error);
   }
 
-  /** 25006 for one who may write: the server is read-only now, so the primary is elsewhere. */
+  /** 25006 for one who may write: the server is read-only now, so the primary is another one. */
   #noteRefusal(error: unknown): void {
     if (sqlStateOf(error) !== '25006') return;
     this.#lastFailure = error;

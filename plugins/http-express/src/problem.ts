@@ -1,4 +1,4 @@
-import { type HttpProblem, isKeelsonError, KeelsonError } from '@keelson/core';
+import { isKeelsonError, KeelsonError, type ProblemDocument } from '@keelson/core';
 
 /** An answer in the form of RFC 9457. */
 export interface Problem {
@@ -9,7 +9,7 @@ export interface Problem {
 }
 
 /** Everything that is not an answer on purpose: 500, and not a word more. */
-const unexpected: { code: string; http: HttpProblem } = {
+const unexpected: { code: string; http: ProblemDocument } = {
   code: 'HTTP_UNEXPECTED',
   http: { status: 500, title: 'Internal Server Error' },
 };
@@ -28,7 +28,7 @@ export function problemOf(failure: KeelsonError, requestId: string): Problem {
   return { code, status: http.status, headers: headersOf(http), body: JSON.stringify(document) };
 }
 
-function headersOf(http: HttpProblem): Record<string, string> {
+function headersOf(http: ProblemDocument): Record<string, string> {
   return {
     'Content-Type': 'application/problem+json',
     'Cache-Control': 'no-store',
@@ -37,7 +37,7 @@ function headersOf(http: HttpProblem): Record<string, string> {
   };
 }
 
-function isAnswer(failure: KeelsonError): failure is KeelsonError & { readonly http: HttpProblem } {
+function isAnswer(failure: KeelsonError): failure is KeelsonError & { readonly http: ProblemDocument } {
   const status = failure.http?.status;
   return status !== undefined && Number.isInteger(status) && status >= 400 && status <= 599;
 }

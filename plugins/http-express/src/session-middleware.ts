@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HandleError } from './error-handler.js';
 import type { Middleware } from './express-app.js';
+import { holdResponse } from './held-response.js';
 import { attachSession, type RequestSession, type RequestSessions } from './request-sessions.js';
-import { holdResponse } from './response-gate.js';
 
 export interface SessionParts {
   /** Undefined while, or because, there is no database. */

@@ -99,10 +99,10 @@ describe('a record', () => {
     expect(lines.map(line => JSON.parse(line).msg)).toEqual(['shown']);
   });
 
-  test('secret keys of the configuration are redacted beside the usual ones', async () => {
+  test('secret keys of the configuration are masked beside the usual ones', async () => {
     const { logger, record } = open({ secretKeys: ['iban'] });
     logger.info('paid', { customer: { iban: 'hush', password: 'hush', city: 'Bern' } });
-    expect(await record()).toMatchObject({ customer: { iban: '[redacted]', password: '[redacted]', city: 'Bern' } });
+    expect(await record()).toMatchObject({ customer: { iban: '[masked]', password: '[masked]', city: 'Bern' } });
   });
 });
 

@@ -1,12 +1,12 @@
 import {
-  createSafeCopy,
+  createMask,
   currentContext,
   describeError,
   type Facts,
   type Logger,
   type LogLevel,
   logLevels,
-  type SafeCopy,
+  type Mask,
 } from '@keelson/core';
 import bunyan from 'bunyan';
 import type { LogRecord } from './pretty-line.js';
@@ -23,14 +23,14 @@ export interface BunyanLoggerSettings {
   readonly level: LogLevel;
   /** Beyond the usual ones. */
   readonly secretKeys: readonly string[];
-  /** Takes a finished record, safe to be written. */
+  /** Takes a finished record, with its secrets masked. */
   write(record: LogRecord): void;
   flush(): Promise<void>;
 }
 
 export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger {
   const shared: Shared = {
-    copy: createSafeCopy({ secretKeys: settings.secretKeys }),
+    copy: createMask({ secretKeys: settings.secretKeys }),
     lowest: logLevels.indexOf(settings.level),
     flush: () => settings.flush(),
   };
@@ -44,7 +44,7 @@ export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger
 }
 
 interface Shared {
-  readonly copy: SafeCopy;
+  readonly copy: Mask;
   lowest: number;
   readonly flush: () => Promise<void>;
 }
@@ -118,7 +118,7 @@ class HardenedLogger implements BunyanLogger {
 const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src']);
 
 /** `error` becomes bunyan's `err`; facts named like a field of the record move under `facts`. */
-function fieldsOf(facts: Facts | undefined, copy: SafeCopy): Record<string, unknown> {
+function fieldsOf(facts: Facts | undefined, copy: Mask): Record<string, unknown> {
   const copied = copy(facts);
   if (typeof copied !== 'object' || copied === null) return copied === undefined ? {} : { facts: copied };
   const fields: Record<string, unknown> = {};

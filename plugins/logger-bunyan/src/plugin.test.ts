@@ -134,7 +134,7 @@ test('a secret of the configuration is in no line, in whatever it is given', asy
     await kernel.stop();
   `;
   const { output } = await run(script, all);
-  expect(output).toContain('"msg":"with [redacted]"');
-  expect(output).toContain('"config":{"pin":"[redacted]","short":"[redacted]","url":"a"}');
+  expect(output).toContain('"msg":"with [masked]"');
+  expect(output).toContain('"config":{"pin":"[masked]","short":"[masked]","url":"a"}');
   expect(output).not.toContain('Hidden-4711');
 });

@@ -16,7 +16,7 @@ import manifest from './manifest.js';
 const call = { name: 'mail.send', idempotent: true };
 
 /** A service with this plugin and others that keep what they are told. */
-async function boot(policy: { maxAttempts: number }) {
+async function startWith(policy: { maxAttempts: number }) {
   const logger = new RecordingLogger();
   const metrics = new RecordingMetrics();
   const checks = new Set<string>();
@@ -50,7 +50,7 @@ async function boot(policy: { maxAttempts: number }) {
 }
 
 test('fills the slot, reports while it runs, and takes everything back when it stops', async () => {
-  const { kernel, logger, metrics, checks } = await boot({ maxAttempts: 2 });
+  const { kernel, logger, metrics, checks } = await startWith({ maxAttempts: 2 });
   const policy = kernel.container.get(RetryPolicy);
   expect(await policy.execute(async () => 'done', call)).toBe('done');
   kernel.container.get(RetryControl).hold('mail', 'open');
@@ -66,7 +66,7 @@ test('fills the slot, reports while it runs, and takes everything back when it s
 
 test('takes new options when the configuration is read again, and logs what differs', async () => {
   const options = { maxAttempts: 2 };
-  const { kernel, logger } = await boot(options);
+  const { kernel, logger } = await startWith(options);
   await kernel.container.get(RetryPolicy).execute(async () => {}, call);
   options.maxAttempts = 3;
   const report = await kernel.reload();

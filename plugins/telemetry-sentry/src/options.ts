@@ -44,7 +44,7 @@ export const telemetrySentryOptions = z
       .array(z.string().min(1))
       .default([])
       .describe(
-        'Keys whose values are replaced by [redacted] at any depth, beyond password, token, cookie and their kind.',
+        'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and their kind.',
       ),
     flushTimeoutMs: z
       .int()

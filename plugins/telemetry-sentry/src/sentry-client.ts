@@ -1,10 +1,10 @@
 import * as Sentry from '@sentry/node';
+import { createEventMask, type EventMask } from './event-mask.js';
 import type { TelemetrySentryOptions } from './options.js';
-import { createScrubber, type Scrubber } from './scrub.js';
 
 /** Sentry, set up as configured, and what the telemetry needs of it. */
 export interface SentryClient {
-  readonly scrubber: Scrubber;
+  readonly mask: EventMask;
   /** Envelopes that were refused, or could not be sent, so far. */
   lostEnvelopes(): number;
 }
@@ -15,7 +15,7 @@ export interface SentryClient {
  * send.
  */
 export function initSentry(options: TelemetrySentryOptions): SentryClient {
-  const scrubber = createScrubber(options.secretKeys);
+  const mask = createEventMask(options.secretKeys);
   let lost = 0;
   Sentry.init({
     ...(options.dsn === undefined ? {} : { dsn: options.dsn }),
@@ -35,10 +35,10 @@ export function initSentry(options: TelemetrySentryOptions): SentryClient {
       const transport = Sentry.makeNodeTransport(transportOptions);
       return { ...transport, send: envelope => counted(transport.send(envelope), () => lost++) };
     },
-    beforeSend: (event, hint) => scrubber.event(event, hint.originalException),
-    beforeSendSpan: span => scrubber.span(span),
+    beforeSend: (event, hint) => mask.event(event, hint.originalException),
+    beforeSendSpan: span => mask.span(span),
   });
-  return { scrubber, lostEnvelopes: () => lost };
+  return { mask, lostEnvelopes: () => lost };
 }
 
 /** Each trace is an envelope, and a flush sends all at once: of Sentry's own limit of 64 the rest would be dropped. */

@@ -85,7 +85,7 @@ describe('on the wire', () => {
         ],
       },
       contexts: {
-        facts: { attempt: 2, iban: '[redacted]' },
+        facts: { attempt: 2, iban: '[masked]' },
         error: { code: 'DB_DOWN', hint: 'Look.', facts: { tries: '3' } },
         trace: { trace_id: traceId },
       },
@@ -138,9 +138,9 @@ describe('on the wire', () => {
     const [span] = reported(ingest);
     expect(span?.name).toBe('GET /orders');
     expect(span?.attributes).toMatchObject({
-      'url.full': 'https://[redacted]@shop.example/orders',
+      'url.full': 'https://[masked]@shop.example/orders',
       'db.query.summary': 'SELECT orders',
-      'api.token': '[redacted]',
+      'api.token': '[masked]',
     });
     expect(ingest.wire).not.toContain('hush');
   });
@@ -150,7 +150,7 @@ describe('on the wire', () => {
       facts: { sql: "select 'hush'", params: ['hush'], query: 'hush', parameters: { a: 'hush' }, table: 'orders' },
     });
     await telemetry.flush(5_000);
-    expect(ingest.events[0]?.payload.contexts?.facts).toMatchObject({ sql: '[redacted]', table: 'orders' });
+    expect(ingest.events[0]?.payload.contexts?.facts).toMatchObject({ sql: '[masked]', table: 'orders' });
     expect(ingest.wire).not.toContain('hush');
   });
 });

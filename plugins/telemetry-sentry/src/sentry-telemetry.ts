@@ -28,7 +28,7 @@ export class SentryTelemetry implements Telemetry {
   async span<T>(options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
     const { operation, attributes } = options;
     // The name of the first span goes into the header of the envelope, which no hook of Sentry's can change.
-    const name = this.#client.scrubber.name(options.name);
+    const name = this.#client.mask.name(options.name);
     const settings = { name, op: operation, ...(attributes === undefined ? {} : { attributes: { ...attributes } }) };
     // Sentry would call a span whose callback rejects an error, whatever the work has said of it.
     const outcome = await inTrace(() => Sentry.startSpan(settings, active => settle(active, work)));
@@ -69,15 +69,15 @@ export class SentryTelemetry implements Telemetry {
   }
 
   #describe(scope: Sentry.Scope, error: unknown, context: ErrorContext): void {
-    const { scrubber } = this.#client;
+    const { mask } = this.#client;
     const tags = { operation: context.operation, ...currentContext() };
     for (const [name, value] of Object.entries(tags)) if (value !== undefined) scope.setTag(name, value);
-    if (context.facts !== undefined) scope.setContext('facts', scrubber.facts(context.facts));
+    if (context.facts !== undefined) scope.setContext('facts', mask.facts(context.facts));
     if (!isKeelsonError(error)) return;
     const { code, hint, facts } = error;
     scope.setTag('error.code', code);
     scope.setFingerprint(['{{ default }}', code]);
-    scope.setContext('error', scrubber.facts({ code, hint, facts }));
+    scope.setContext('error', mask.facts({ code, hint, facts }));
   }
 
   /** Sentry applies a limit to each of its steps, and counts what failed to be sent as sent. */

@@ -1,4 +1,4 @@
-import { type Facts, type HttpProblem, KeelsonError } from '@keelson/core';
+import { type Facts, KeelsonError, type ProblemDocument } from '@keelson/core';
 import { causeOf } from './connection-error.js';
 import { type ServerDetails, serverDetailsOf, sqlStateOf } from './sql-state.js';
 
@@ -28,7 +28,7 @@ interface KindRule {
   readonly says: string;
   readonly hint: string;
   /** For the user of the service; without it a bare 500. */
-  readonly http?: Pick<HttpProblem, 'status' | 'title' | 'detail' | 'retryAfterMs'>;
+  readonly http?: Pick<ProblemDocument, 'status' | 'title' | 'detail' | 'retryAfterMs'>;
 }
 
 const conflict = (detail: string) => ({ status: 409, title: 'Conflict', detail });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FailurePhase, judge, judgedElsewhere, sqlStateClassRules, sqlStateRules } from './failure-verdict.js';
+import { type FailurePhase, judge, judgedWithReplicas, sqlStateClassRules, sqlStateRules } from './failure-verdict.js';
 
 type Row = readonly [
   sqlState: string,
@@ -109,7 +109,7 @@ test('an error that is not of the database says nothing about it, and is final',
 test('a server lost under a read that others may answer says nothing of them; that none was reached does', () => {
   const down = { retry: true, availability: 'down' } as const;
   const up = { retry: false, availability: 'up' } as const;
-  expect(judgedElsewhere(down, true)).toEqual({ retry: true, availability: 'unknown' });
-  expect(judgedElsewhere(down, false)).toEqual(down);
-  for (const reached of [true, false]) expect(judgedElsewhere(up, reached)).toEqual(up);
+  expect(judgedWithReplicas(down, true)).toEqual({ retry: true, availability: 'unknown' });
+  expect(judgedWithReplicas(down, false)).toEqual(down);
+  for (const reached of [true, false]) expect(judgedWithReplicas(up, reached)).toEqual(up);
 });

@@ -104,6 +104,6 @@ export function isSilence(error: unknown): boolean {
  * The verdict on a failure of what several servers may answer: that one of them was lost under it says nothing of the
  * others; that none could be `reached` does.
  */
-export function judgedElsewhere(verdict: FailureVerdict, reached: boolean): FailureVerdict {
+export function judgedWithReplicas(verdict: FailureVerdict, reached: boolean): FailureVerdict {
   return verdict.availability === 'down' && reached ? { ...verdict, availability: 'unknown' } : verdict;
 }

@@ -1,7 +1,7 @@
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
+import { judge, judgedWithReplicas } from '../retry/failure-verdict.js';
 import { type Failure, type Outcome, phaseOf } from '../transaction/outcome.js';
 
 /** What is known of a session when it fails. */
@@ -9,7 +9,7 @@ export interface FailureContext {
   readonly name: string;
   readonly readOnly: boolean;
   /** Several servers may answer it. */
-  readonly elsewhere: boolean;
+  readonly viaReplicas: boolean;
 }
 
 /** Why a session ends with `error`, given how it stands. `origin` is what a nested session had translated it from. */
@@ -38,9 +38,9 @@ function asSeen({ notRepeated }: Outcome, cause: unknown, wouldRepeat: boolean):
   return translate(cause, wouldRepeat && notRepeated !== undefined ? { notRepeated } : {});
 }
 
-function verdictOn(outcome: Outcome, error: unknown, { readOnly, elsewhere }: FailureContext): Failure['verdict'] {
+function verdictOn(outcome: Outcome, error: unknown, { readOnly, viaReplicas }: FailureContext): Failure['verdict'] {
   const alone = judge(error, phaseOf(outcome), readOnly);
-  const verdict = elsewhere ? judgedElsewhere(alone, outcome.reached) : alone;
+  const verdict = viaReplicas ? judgedWithReplicas(alone, outcome.reached) : alone;
   // What was answered before it was aborted was reported at the time; by now the server may be silent.
   const isKnown = verdict.availability !== 'unknown' || outcome.abortedBy !== undefined || !outcome.answered;
   return isKnown ? verdict : { ...verdict, availability: 'up' };

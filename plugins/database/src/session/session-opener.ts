@@ -4,7 +4,7 @@ import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { withOpening } from '../orm/session-driver.js';
-import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judge, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
@@ -20,7 +20,7 @@ export interface SessionTarget {
   /** For the retry policy. */
   readonly name: string;
   /** Several servers may answer it: the replicas, or else the primary. */
-  readonly elsewhere: boolean;
+  readonly viaReplicas: boolean;
 }
 
 export interface SessionOpenerParts {
@@ -110,7 +110,7 @@ export class SessionOpener {
       current,
       resolver: this.#resolver,
       readOnly: settings.readOnly,
-      elsewhere: this.#parts.targetOf(options).elsewhere,
+      viaReplicas: this.#parts.targetOf(options).viaReplicas,
       verifyCommitted: options.verifyCommitted,
       logger,
       onEnd: () => {
@@ -128,8 +128,9 @@ export class SessionOpener {
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
-    const { name: target, elsewhere } = this.#parts.targetOf(options);
-    const seen = (verdict: FailureVerdict) => (elsewhere ? judgedElsewhere(verdict, outcome.now.reached) : verdict);
+    const { name: target, viaReplicas } = this.#parts.targetOf(options);
+    const seen = (verdict: FailureVerdict) =>
+      viaReplicas ? judgedWithReplicas(verdict, outcome.now.reached) : verdict;
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     let asking = false;
     const attempt = () => {

@@ -6,12 +6,12 @@ import { UnsupportedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
-import { mayBeElsewhere } from '../transaction/transaction-settings.js';
+import { mayUseReplica } from '../transaction/transaction-settings.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { OpenSessions } from './open-sessions.js';
-import { isRehearsal } from './rehearsal.js';
 import { SessionOpener, type SessionTarget } from './session-opener.js';
+import { isTrial } from './trial.js';
 import { UnitRunner } from './unit-runner.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -60,7 +60,7 @@ export class Sessions {
   async run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
     const outer = this.#around();
     if (outer === undefined) return this.#units.run(work, options);
-    if (isRehearsal(outer)) return this.#inSavepoint(outer, work);
+    if (isTrial(outer)) return this.#inSavepoint(outer, work);
     if (options.nested === 'separate') {
       this.#assertSecondConnection(outer);
       return this.#units.run(work, options);
@@ -107,8 +107,8 @@ export class Sessions {
   /** Reads that a replica may answer do not depend on the server that takes writes, so neither may its breaker hold them. */
   #targetOf(options: OpenSessionOptions): SessionTarget {
     const { driver, target } = this.#parts;
-    const elsewhere = driver.hasReplicas === true && mayBeElsewhere(options);
-    return { name: elsewhere ? replicaTarget(target) : target, elsewhere };
+    const viaReplicas = driver.hasReplicas === true && mayUseReplica(options);
+    return { name: viaReplicas ? replicaTarget(target) : target, viaReplicas };
   }
 
   /** Part of the outer unit: neither committed nor rolled back here, and a failure in it is a failure of the whole. */

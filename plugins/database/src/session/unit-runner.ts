@@ -10,7 +10,7 @@ import type {
 } from '@keelson/core';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import type { DatabaseMetrics } from '../metrics.js';
-import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './reading.js';
 import type { SessionTarget } from './session-opener.js';
@@ -130,7 +130,7 @@ class Unit<T> {
     if (session === undefined) return { retry: false, availability: 'unknown' };
     if (!isSilence(error)) return session.verdict;
     const verdict = judgeSilence(session.outcome);
-    return this.#target.elsewhere ? judgedElsewhere(verdict, session.outcome.reached) : verdict;
+    return this.#target.viaReplicas ? judgedWithReplicas(verdict, session.outcome.reached) : verdict;
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
@@ -151,7 +151,7 @@ class Unit<T> {
       this.#result = { value: result };
       await session.commit();
       // A replica that answers says nothing of the server that takes writes.
-      if (session.outcome.answered && !this.#target.elsewhere) onWell();
+      if (session.outcome.answered && !this.#target.viaReplicas) onWell();
       return result;
     } catch (error) {
       const failure = await session.fail(error);

@@ -1,6 +1,6 @@
 import type { DatabaseService } from '../database-service.js';
 import type { OpenSessionOptions, SessionWork } from '../session/database-session.js';
-import { rehearse } from '../session/rehearsal.js';
+import { markTrial } from '../session/trial.js';
 
 /**
  * Runs the body of a test in a session that is rolled back whatever comes of it: the body sees what it has stored, and the
@@ -26,6 +26,6 @@ export async function withRollback<T>(
   options: OpenSessionOptions = {},
 ): Promise<T> {
   await using session = await database.openSession({ name: 'test', ...options });
-  rehearse(session);
+  markTrial(session);
   return await session.run(() => work(session.em, session));
 }

@@ -5,7 +5,7 @@ import { isConnectionLoss } from '../errors/sql-state.js';
 import { Attention } from './attention.js';
 import { orAborted } from './bounded.js';
 import { ConnectionReturn } from './connection-return.js';
-import { mayBeElsewhere, type TransactionSettings } from './transaction-settings.js';
+import { mayUseReplica, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface HeldConnectionOptions {
@@ -48,7 +48,7 @@ export class HeldConnection {
     const acquired = driver.acquire({
       deadline,
       readOnly,
-      fresh: !mayBeElsewhere(settings),
+      fresh: !mayUseReplica(settings),
       ...(signal && { signal }),
     });
     return this.attention.attend(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {

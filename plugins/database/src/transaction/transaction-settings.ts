@@ -18,7 +18,7 @@ export interface TransactionSettings {
 }
 
 /** Whether a replica may do. A standby has no serializable transactions (PostgreSQL manual, 13.2.3). */
-export function mayBeElsewhere({ readOnly, fresh, isolation }: ReplicaWish): boolean {
+export function mayUseReplica({ readOnly, fresh, isolation }: ReplicaWish): boolean {
   return readOnly === true && fresh !== true && isolation !== 'serializable';
 }
 

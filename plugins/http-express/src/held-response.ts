@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
-export interface GateKeeper {
+export interface ResponseKeeper {
   /** Asked once, when the first byte of an answer with `status` wants to leave. Rejects when it must not. */
   settle(status: number): Promise<void>;
   /** Told why the answer cannot leave, to give another one: on the response itself. */
@@ -30,8 +30,8 @@ const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'
 const verbs = ['writeHead', 'flushHeaders', 'write', 'end', ...headerChanges] as const;
 type Verb = (typeof verbs)[number];
 
-const key = Symbol('gate');
-type Gated = ServerResponse & { readonly [key]: ResponseGate };
+const key = Symbol('held response');
+type Held = ServerResponse & { readonly [key]: HeldResponse };
 
 /**
  * Holds back everything `response` would send until `keeper` has settled.
@@ -40,8 +40,8 @@ type Gated = ServerResponse & { readonly [key]: ResponseGate };
  * `write` asks its caller to wait for `drain`. What Node would refuse (a chunk that is no bytes, a status that is none)
  * it refuses at once, before anything is settled.
  */
-export function holdResponse(response: ServerResponse, keeper: GateKeeper): void {
-  Object.assign(response, { [key]: new ResponseGate(response, keeper) }, overrides);
+export function holdResponse(response: ServerResponse, keeper: ResponseKeeper): void {
+  Object.assign(response, { [key]: new HeldResponse(response, keeper) }, overrides);
   Object.defineProperties(response, flags);
 }
 
@@ -50,34 +50,34 @@ export function holdResponse(response: ServerResponse, keeper: GateKeeper): void
 const overrides = Object.fromEntries(
   verbs.map(verb => [
     verb,
-    function (this: Gated, ...args: unknown[]) {
+    function (this: Held, ...args: unknown[]) {
       return this[key].call(verb, args);
     },
   ]),
 );
 
 const flags: PropertyDescriptorMap = {
-  headersSent: flag('headersSent', gate => gate.isSettling),
-  writableEnded: flag('writableEnded', gate => gate.hasEnded),
+  headersSent: flag('headersSent', held => held.isSettling),
+  writableEnded: flag('writableEnded', held => held.hasEnded),
 };
 
-/** What Node says, or true when the gate says so. */
-function flag(name: 'headersSent' | 'writableEnded', isTrue: (gate: ResponseGate) => boolean): PropertyDescriptor {
+/** What Node says, or true when `isTrue` says so. */
+function flag(name: 'headersSent' | 'writableEnded', isTrue: (held: HeldResponse) => boolean): PropertyDescriptor {
   return {
     configurable: true,
-    get(this: Gated) {
+    get(this: Held) {
       return isTrue(this[key]) || Reflect.get(Object.getPrototypeOf(this), name, this);
     },
   };
 }
 
-class ResponseGate {
+class HeldResponse {
   readonly #response: ServerResponse;
-  readonly #keeper: GateKeeper;
+  readonly #keeper: ResponseKeeper;
   readonly #originals: Pick<ServerResponse, Verb>;
   #state: State = { is: 'open' };
 
-  constructor(response: ServerResponse, keeper: GateKeeper) {
+  constructor(response: ServerResponse, keeper: ResponseKeeper) {
     this.#response = response;
     this.#keeper = keeper;
     const { writeHead, flushHeaders, write, end, setHeader, setHeaders, appendHeader, removeHeader } = response;
@@ -93,7 +93,7 @@ class ResponseGate {
     return this.#state.is === 'settling' && this.#state.ended;
   }
 
-  /** `response[verb](...args)`, as it is while the gate is there. */
+  /** `response[verb](...args)`, as it is while the response is held. */
   call(verb: Verb, args: readonly unknown[]): unknown {
     const original = () => Reflect.apply(this.#originals[verb], this.#response, args);
     switch (verb) {

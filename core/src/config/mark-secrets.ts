@@ -1,19 +1,19 @@
-import { keepSecretField } from '../secrets/secret-fields.js';
+import { addSecretField } from '../secrets/secret-fields.js';
 import type { ConfigNode } from './node.js';
 
 /**
  * Marks in `value`, to which `node` was parsed, what is a secret, so that no log line shows it. A secret that the schema has
  * moved to another key is not found.
  */
-export function keepSecretFields(value: unknown, node: ConfigNode): void {
+export function markSecrets(value: unknown, node: ConfigNode): void {
   if (typeof value !== 'object' || value === null) return;
   if (node.kind === 'list') {
-    for (const [index, item] of node.items.entries()) keepSecretFields(Reflect.get(value, index), item);
+    for (const [index, item] of node.items.entries()) markSecrets(Reflect.get(value, index), item);
   }
   if (node.kind !== 'map') return;
   for (const [key, { node: below }] of node.entries) {
-    if (isSecret(below)) keepSecretField(value, key);
-    else keepSecretFields(Reflect.get(value, key), below);
+    if (isSecret(below)) addSecretField(value, key);
+    else markSecrets(Reflect.get(value, key), below);
   }
 }
 

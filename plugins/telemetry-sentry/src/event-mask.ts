@@ -1,10 +1,10 @@
-import { createSafeCopy, describeError, type SafeCopy } from '@keelson/core';
+import { createMask, describeError, type Mask } from '@keelson/core';
 
 /** Statements and what was bound to them, beyond the secrets: an event leaves the company. */
 const databaseKeys = ['sql', 'query', 'statement', 'parameters', 'params', 'bindings'];
 
-/** What of an event the scrubbing touches. */
-export interface ScrubbedEvent {
+/** What of an event is masked. */
+export interface MaskedEvent {
   message?: string;
   exception?: { values?: { value?: string }[] };
   request?: { url?: string; method?: string };
@@ -13,48 +13,48 @@ export interface ScrubbedEvent {
   contexts?: Record<string, unknown>;
 }
 
-export interface ScrubbedSpan {
+export interface MaskedSpan {
   name: string;
   attributes?: Record<string, unknown>;
 }
 
-export interface Scrubber {
+export interface EventMask {
   /** A name fit to be sent: without credentials and query parameters. */
   name(name: string): string;
   /** Facts fit to be sent. */
   facts(facts: unknown): Record<string, unknown>;
   /** The event without secrets, statements and query parameters; `error` is what it tells of. */
-  event<Event extends ScrubbedEvent>(event: Event, error: unknown): Event;
-  span<Span extends ScrubbedSpan>(span: Span): Span;
+  event<Event extends MaskedEvent>(event: Event, error: unknown): Event;
+  span<Span extends MaskedSpan>(span: Span): Span;
 }
 
-export function createScrubber(secretKeys: readonly string[]): Scrubber {
-  const copyFacts = createSafeCopy({ secretKeys: [...secretKeys, ...databaseKeys] });
-  const copy = createSafeCopy({ secretKeys });
-  const safeName = (name: string) => withoutQuery(String(copy(name)));
+export function createEventMask(secretKeys: readonly string[]): EventMask {
+  const maskFacts = createMask({ secretKeys: [...secretKeys, ...databaseKeys] });
+  const mask = createMask({ secretKeys });
+  const maskName = (name: string) => withoutQuery(String(mask(name)));
   return {
-    name: safeName,
-    facts: facts => asRecord(copyFacts(facts)),
-    event: (event, error) => scrubEvent(event, safeMessages(error, copy), copy, copyFacts),
-    span: span => scrubSpan(span, copy),
+    name: maskName,
+    facts: facts => asRecord(maskFacts(facts)),
+    event: (event, error) => maskEvent(event, maskedMessages(error, mask), mask, maskFacts),
+    span: span => maskSpan(span, mask),
   };
 }
 
-function scrubEvent<Event extends ScrubbedEvent>(
+function maskEvent<Event extends MaskedEvent>(
   event: Event,
   messages: ReadonlyMap<string, string>,
-  copy: SafeCopy,
-  copyFacts: SafeCopy,
+  mask: Mask,
+  maskFacts: Mask,
 ): Event {
-  const text = (value: string) => String(copy(messages.get(value) ?? value));
+  const text = (value: string) => String(mask(messages.get(value) ?? value));
   if (event.message !== undefined) event.message = text(event.message);
   for (const exception of event.exception?.values ?? []) {
     if (exception.value !== undefined) exception.value = text(exception.value);
   }
   if (event.request !== undefined) event.request = requestOf(event.request);
-  if (event.tags !== undefined) event.tags = asRecord(copy(event.tags));
-  if (event.extra !== undefined) event.extra = asRecord(copyFacts(event.extra));
-  if (event.contexts !== undefined) event.contexts = asRecord(copy(event.contexts));
+  if (event.tags !== undefined) event.tags = asRecord(mask(event.tags));
+  if (event.extra !== undefined) event.extra = asRecord(maskFacts(event.extra));
+  if (event.contexts !== undefined) event.contexts = asRecord(mask(event.contexts));
   return event;
 }
 
@@ -64,14 +64,14 @@ function requestOf(request: { url?: string; method?: string }): { url?: string; 
   return { ...(url === undefined ? {} : { url: withoutQuery(url) }), ...(method === undefined ? {} : { method }) };
 }
 
-function scrubSpan<Span extends ScrubbedSpan>(span: Span, copy: SafeCopy): Span {
-  span.name = withoutQuery(String(copy(span.name)));
+function maskSpan<Span extends MaskedSpan>(span: Span, mask: Mask): Span {
+  span.name = withoutQuery(String(mask(span.name)));
   for (const [key, value] of Object.entries(span.attributes ?? {})) {
     if (leavesNothing.test(key)) delete span.attributes?.[key];
     else if (typeof value === 'string' && isUrl.test(key))
-      Object.assign(span.attributes ?? {}, { [key]: withoutQuery(String(copy(value))) });
+      Object.assign(span.attributes ?? {}, { [key]: withoutQuery(String(mask(value))) });
   }
-  if (span.attributes !== undefined) span.attributes = asRecord(copy(span.attributes));
+  if (span.attributes !== undefined) span.attributes = asRecord(mask(span.attributes));
   return span;
 }
 
@@ -85,16 +85,16 @@ function withoutQuery(url: string): string {
 }
 
 /** The messages of an error and of those behind it, each with what may be said instead. */
-function safeMessages(error: unknown, copy: SafeCopy): ReadonlyMap<string, string> {
+function maskedMessages(error: unknown, mask: Mask): ReadonlyMap<string, string> {
   const messages = new Map<string, string>();
   const seen = new Set<unknown>();
-  const visit = (candidate: unknown) => {
-    if (!(candidate instanceof Error) || seen.has(candidate) || seen.size >= 20) return;
-    seen.add(candidate);
-    messages.set(candidate.message, describeError(candidate, copy).message);
-    const several: unknown = Reflect.get(candidate, 'errors');
-    for (const behind of [candidate.cause, ...(Array.isArray(several) ? several : [])]) visit(behind);
-    for (const key of ['error', 'suppressed']) visit(Reflect.get(candidate, key));
+  const visit = (each: unknown) => {
+    if (!(each instanceof Error) || seen.has(each) || seen.size >= 20) return;
+    seen.add(each);
+    messages.set(each.message, describeError(each, mask).message);
+    const several: unknown = Reflect.get(each, 'errors');
+    for (const behind of [each.cause, ...(Array.isArray(several) ? several : [])]) visit(behind);
+    for (const key of ['error', 'suppressed']) visit(Reflect.get(each, key));
   };
   try {
     visit(error);

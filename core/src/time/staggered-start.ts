@@ -5,7 +5,7 @@ const patienceMs = 250;
  * Does `work` for one after the other, and for the next already when one takes long. What blocks the process is so counted
  * for the one that does it, and what waits keeps nobody else waiting.
  */
-export async function oneByOne<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+export async function startStaggered<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const running: Promise<void>[] = [];
   for (const item of items) {
     const started = work(item);

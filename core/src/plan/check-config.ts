@@ -1,14 +1,14 @@
-import { looksSecret } from '../config/interpolate.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { closest } from '../config/node.js';
 import { joinPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import type { ConfigFinding } from '../contract/config-finding.js';
-import { show } from '../secrets/looks-secret.js';
+import { looksSecret } from '../secrets/looks-secret.js';
+import { showValue } from '../secrets/show-value.js';
 import type { PlannedPlugin } from './plan.js';
 
 /** What the manifest of `plugin` finds wrong with its configuration; nothing when its schema has refused that already. */
-export function manifestFindings(plugin: PlannedPlugin, { settings, environment }: LoadedConfig): Problem[] {
+export function checkConfig(plugin: PlannedPlugin, { settings, environment }: LoadedConfig): Problem[] {
   const { manifest, config, key } = plugin;
   if (manifest.check === undefined || config === undefined) return [];
   try {
@@ -34,7 +34,7 @@ function problemOf({ path = [], code, message, allowed, action }: ConfigFinding,
     message,
     path: joinPath('plugins', plugin.key, ...path),
     origin: path.length === 0 || node.origin.from === 'default' ? plugin.origin : node.origin,
-    ...(node.kind === 'scalar' && { value: show(node.value, secret) }),
+    ...(node.kind === 'scalar' && { value: showValue(node.value, secret) }),
     ...(allowed !== undefined && { allowed }),
     ...(action !== undefined && { action }),
   };

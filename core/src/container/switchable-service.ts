@@ -2,16 +2,16 @@
  * Stands in a slot for a plugin that may come and go: who holds it reaches the plugin while it runs, and the silent
  * default otherwise.
  */
-export class Standby {
+export class SwitchableService {
   /** What is bound, and kept by those who ask for the slot. */
   readonly service: object;
-  readonly #standard: object;
+  readonly #silentDefault: object;
   #current: object;
 
-  constructor(standard: object) {
-    this.#standard = standard;
-    this.#current = standard;
-    this.service = new Proxy(standard, {
+  constructor(silentDefault: object) {
+    this.#silentDefault = silentDefault;
+    this.#current = silentDefault;
+    this.service = new Proxy(silentDefault, {
       get: (_target, property) => {
         const current = this.#current;
         const member: unknown = Reflect.get(current, property, current);
@@ -26,7 +26,7 @@ export class Standby {
   }
 
   /** Back to the silent default. */
-  stepIn(): void {
-    this.#current = this.#standard;
+  switchToDefault(): void {
+    this.#current = this.#silentDefault;
   }
 }

@@ -64,7 +64,7 @@ describe('what a manifest finds wrong', () => {
 
   test('shows no secret', async () => {
     const { problems } = await planOf(found({ path: ['pin'], message: 'Too short.', action: 'Lengthen it.' }), file);
-    expect(problems).toMatchObject([{ path: 'plugins.mail.pin', value: '[redacted]' }]);
+    expect(problems).toMatchObject([{ path: 'plugins.mail.pin', value: '[masked]' }]);
   });
 
   test('is told with everything else that is wrong', async () => {

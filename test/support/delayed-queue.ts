@@ -1,5 +1,5 @@
 /** Does things in the order they were given, each after its delay, and not while it is held. */
-export class Gate {
+export class DelayedQueue {
   readonly #queue: { dueMs: number; action: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isHeld = false;
