@@ -22,6 +22,7 @@ import type {
 } from './database-service.js';
 import { GuardedDirectConnections } from './driver/direct-connections.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import { markedDriver } from './driver/marked-driver.js';
 import { createDialect } from './driver/session-driver.js';
 import { mayBeElsewhere } from './driver/transaction-settings.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
@@ -86,7 +87,8 @@ class DefaultDatabaseService implements DatabaseService {
   #connecting: Promise<void> | undefined;
   #disconnecting: Promise<void> | undefined;
 
-  constructor(parts: DatabaseServiceParts) {
+  constructor(given: DatabaseServiceParts) {
+    const parts = { ...given, driver: markedDriver(given.driver) };
     const { driver, clock, logger, options } = parts;
     this.#parts = parts;
     this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
@@ -120,6 +122,7 @@ class DefaultDatabaseService implements DatabaseService {
       metrics: this.#metrics,
       logger,
       clock,
+      driver,
       targetOf: given => this.#targetOf(given),
       enter: () => this.#enter(),
       deadlineOf: given => this.#opener.deadlineOf(given),

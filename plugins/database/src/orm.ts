@@ -4,6 +4,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
 import type { EntityManager } from './database-service.js';
+import { withOriginOf } from './errors/fault-origin.js';
 import type { DatabaseModel } from './model.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
@@ -53,12 +54,16 @@ export function createOrm(options: OrmOptions): Orm {
   return orm;
 }
 
-/** MikroORM would wrap errors of ours as if the server had sent them; inside a session, too, they are to be caught as such. */
+/**
+ * MikroORM would wrap errors of ours as if the server had sent them; inside a session, too, they are to be caught as such.
+ * What it does wrap comes from where the wrapped error came from.
+ */
 function letOwnErrorsThrough(orm: Orm): void {
   const converter = orm.driver.getPlatform().getExceptionConverter();
   const convert = converter.convertException.bind(converter);
   Object.assign(converter, {
-    convertException: (error: Parameters<typeof convert>[0]) => (isKeelsonError(error) ? error : convert(error)),
+    convertException: (error: Parameters<typeof convert>[0]) =>
+      isKeelsonError(error) ? error : withOriginOf(convert(error), error),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Deadline } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import { markFault } from '../errors/fault-origin.js';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
 import { type FailurePhase, judge } from '../retry/failure-verdict.js';
@@ -70,6 +71,10 @@ export class LazyTransaction implements DatabaseConnection {
   get phase(): FailurePhase {
     if (this.#state.is === 'untouched' || this.#pending.length > 0) return 'acquire';
     return this.#state.is === 'open' ? 'work' : 'commit';
+  }
+
+  get driver(): DatabaseDriver {
+    return this.#options.driver;
   }
 
   get readOnly(): boolean {
@@ -189,7 +194,9 @@ export class LazyTransaction implements DatabaseConnection {
     }
     if (connection.status === 'lost') {
       await this.rollback();
-      return { is: 'rolled back', error: new Error('Connection terminated before COMMIT was sent') };
+      const error = new Error('Connection terminated before COMMIT was sent');
+      markFault(error, this.driver);
+      return { is: 'rolled back', error };
     }
     return this.#options.settings.readOnly ? this.#commitReadOnly(connection) : this.#commit(connection);
   }

@@ -1,4 +1,5 @@
 import { type FailureVerdict, isKeelsonError } from '@keelson/core';
+import { originOf } from '../errors/fault-origin.js';
 import { isConnectionLoss, sqlStateOf, systemCodeOf } from '../errors/sql-state.js';
 
 /**
@@ -80,7 +81,25 @@ function hasSyscall(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'syscall' in error;
 }
 
-/** Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server. */
+/** Where a failure was met: how far the transaction had come, and whose database it runs on. */
+export interface FailureSite {
+  readonly phase: FailurePhase;
+  readonly readOnly: boolean;
+  readonly driver: object;
+}
+
+/**
+ * The verdict on whatever the work of a unit threw. Only what came out of the unit's own driver is a failure of its
+ * database; another database's, or a foreign error that looks like one, is the work's own.
+ */
+export function judgeWork(error: unknown, { phase, readOnly, driver }: FailureSite): FailureVerdict {
+  return originOf(error) === driver ? judge(error, phase, readOnly) : { retry: false, availability: 'unknown' };
+}
+
+/**
+ * Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server.
+ * `error` is known to be the driver's.
+ */
 export function judge(error: unknown, phase: FailurePhase, readOnly = false): FailureVerdict {
   // A write that a read-only session itself refuses (25006) is a mistake in the work, not a failover.
   const { availability, [phase]: decision } = readOnly && sqlStateOf(error) === '25006' ? definite : ruleOf(error);

@@ -6,7 +6,7 @@ import { withOpening } from '../driver/session-driver.js';
 import type { TransactionSettings } from '../driver/transaction-settings.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { isSilence, judge, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judgedElsewhere, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessions } from './open-sessions.js';
@@ -125,7 +125,9 @@ export class SessionOpener {
       asking = true;
       return first().catch((error: unknown) => {
         asking = false;
-        verdict = seen(judge(error, 'acquire', options.readOnly));
+        verdict = seen(
+          judgeWork(error, { phase: 'acquire', readOnly: transaction.readOnly, driver: transaction.driver }),
+        );
         throw translate(error);
       });
     };

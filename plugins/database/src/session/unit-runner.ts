@@ -10,6 +10,7 @@ import type {
 } from '@keelson/core';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from '../database-service.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
+import { originOf } from '../errors/fault-origin.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedElsewhere, judgeSilence } from '../retry/failure-verdict.js';
 import type { SessionTarget } from './session-opener.js';
@@ -21,6 +22,7 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly driver: object;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
@@ -68,6 +70,8 @@ class Unit<T> {
   #result: { readonly value: T } | undefined;
   /** Known already, while the server still rolls back. */
   #leaving: { readonly error: unknown } | undefined;
+  /** What the last attempt threw by itself. */
+  #thrown: unknown;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
     this.#parts = parts;
@@ -134,7 +138,8 @@ class Unit<T> {
   #judge(error: unknown): FailureVerdict {
     const session = this.#last;
     if (session === undefined) return { retry: false, availability: 'unknown' };
-    if (!isSilence(error)) return session.verdict;
+    // The work may be ended by a policy of its own, which says the same in its error.
+    if (!isSilence(error) || error === this.#thrown) return session.verdict;
     const verdict = judgeSilence(session.transaction);
     return this.#target.elsewhere ? judgedElsewhere(verdict, session.transaction.reached) : verdict;
   }
@@ -161,6 +166,7 @@ class Unit<T> {
     } catch (error) {
       const explained = session.explain(error);
       this.#leaving = { error: explained };
+      this.#thrown = explained;
       await session.rollback();
       this.#leaving = undefined;
       if (session.verdict.availability === 'down') onDown(explained);
@@ -174,10 +180,10 @@ class Unit<T> {
     this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
   }
 
-  /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once. */
+  /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once: it is told where it is met. */
   #gaveUp(error: unknown): void {
-    if (!(error instanceof ConnectionError)) return;
-    const { logger, telemetry } = this.#parts;
+    const { logger, telemetry, driver } = this.#parts;
+    if (!(error instanceof ConnectionError) || (originOf(error) ?? driver) !== driver) return;
     logger.error('a session failed', { session: this.#name, attempts: this.attempts, error });
     telemetry.captureError(error, { operation: `database.${this.#name}` });
   }

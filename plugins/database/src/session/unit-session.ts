@@ -8,7 +8,7 @@ import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedElsewhere } from '../retry/failure-verdict.js';
+import { judge, judgedElsewhere, judgeWork } from '../retry/failure-verdict.js';
 import type { CommitResolver } from './commit-resolver.js';
 import type { CurrentSession } from './current-session.js';
 
@@ -175,7 +175,7 @@ export class UnitSession implements DatabaseSession {
   }
 
   #judge(error: unknown): FailureVerdict {
-    const alone = judge(error, this.transaction.phase, this.transaction.readOnly);
+    const alone = judgeWork(error, this.transaction);
     const verdict = this.#parts.elsewhere ? judgedElsewhere(alone, this.transaction.reached) : alone;
     // What was answered before it was given up has been told at the time; by now the server may be silent.
     if (verdict.availability !== 'unknown' || this.signal.aborted || !this.transaction.answered) return verdict;
