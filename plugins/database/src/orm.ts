@@ -3,6 +3,7 @@ import { MikroORM, type Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
+import { arrayText } from './batch/copy-text.js';
 import type { EntityManager } from './database-service.js';
 import { withOriginOf } from './errors/fault-origin.js';
 import type { DatabaseModel } from './model.js';
@@ -51,6 +52,7 @@ export function createOrm(options: OrmOptions): Orm {
     debug: false,
   });
   letOwnErrorsThrough(orm);
+  writeWholeArrays(orm);
   return orm;
 }
 
@@ -65,6 +67,13 @@ function letOwnErrorsThrough(orm: Orm): void {
     convertException: (error: Parameters<typeof convert>[0]) =>
       isKeelsonError(error) ? error : withOriginOf(convert(error), error),
   });
+}
+
+/** MikroORM's own array literal loses bytes, line breaks, outer spaces and the text "null". */
+function writeWholeArrays(orm: Orm): void {
+  const platform = orm.driver.getPlatform();
+  const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
+  Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
 }
 
 function named<T extends { readonly name: string }>(migration: T): { name: string; class: T } {

@@ -143,6 +143,21 @@ describe('a service on PostgreSQL', () => {
     expect(JSON.stringify(await kernel?.status())).not.toMatch(/ECONNREFUSED|"warn"|"fail"/);
   });
 
+  test('answers 422 at once when the path holds what PostgreSQL cannot store, and all others are answered', async () => {
+    const routes = Router().get('/:email', async (request, response) => {
+      response.json(await currentSession(request).count(Author, { email: request.params.email }));
+    });
+    const url = await serviceWith(routes);
+    const sentAt = performance.now();
+    for (const path of Array.from({ length: 20 }, () => 'a%00b')) {
+      const problem = await problemFrom(await fetch(`${url}/authors/${path}`));
+      expect(problem).toMatchObject({ status: 422, body: { type: 'urn:keelson:problem:DATABASE_QUERY_FAILED' } });
+    }
+    expect(performance.now() - sentAt, 'for all twenty, in ms').toBeLessThan(5_000);
+    expect(await (await fetch(`${url}/authors/fine`)).json()).toBe(0);
+    expect(JSON.stringify(await kernel?.status())).not.toMatch(/"warn"|"fail"/);
+  });
+
   test('answers with what the database of the handler refuses, thrown raw out of a unit of it', async () => {
     const url = await serviceWith(
       Router().get('/', async request => {

@@ -9,8 +9,9 @@ import {
   ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
+import { isStorable } from '../driver/unstorable.js';
 import { ValidationError } from '../errors/validation-error.js';
-import { arrayText, copyLine, textOf } from './copy-text.js';
+import { copyLine, textOf } from './copy-text.js';
 
 /** Rows that name the same columns: one COPY. */
 export interface CopyGroup {
@@ -26,7 +27,6 @@ type Row = Readonly<Record<string, unknown>>;
 export class CopyRows {
   readonly #meta: EntityMetadata;
   readonly #platform: Platform;
-  readonly #conversions: Platform;
   readonly #table: string;
 
   constructor(meta: EntityMetadata, platform: Platform) {
@@ -36,10 +36,6 @@ export class CopyRows {
       .filter(name => name !== undefined)
       .map(quoted)
       .join('.');
-    // MikroORM's array literal loses line breaks and the text "null".
-    this.#conversions = Object.create(platform, {
-      marshallArray: { value: (values: unknown[]) => arrayText(values, this.#dateText) },
-    });
   }
 
   /** True for a plain table: an entity of its own, in a schema that is known. */
@@ -84,10 +80,16 @@ export class CopyRows {
   }
 
   #text(property: EntityProperty, given: unknown, item: number): string | null {
+    const path = `/${item}/${property.name}`;
+    const text = this.#converted(property, given, path);
+    if (text === null || isStorable(text)) return text;
+    throw new ValidationError([{ path, message: 'holds a character that PostgreSQL cannot store' }]);
+  }
+
+  #converted(property: EntityProperty, given: unknown, path: string): string | null {
     try {
       return textOf(this.#databaseValue(property, keyOf(given)), this.#dateText);
     } catch {
-      const path = `/${item}/${property.name}`;
       throw new ValidationError([{ path, message: 'does not fit the type of its property' }]);
     }
   }
@@ -98,7 +100,7 @@ export class CopyRows {
     const value = given ?? property.default;
     if (property.customType === undefined) return value;
     const context = { key: property.name, mode: 'query-data' } as const;
-    return property.customType.convertToDatabaseValue(value, this.#conversions, context);
+    return property.customType.convertToDatabaseValue(value, this.#platform, context);
   }
 
   readonly #dateText = (date: Date): string => String(this.#platform.quoteValue(date)).slice(1, -1);

@@ -2,7 +2,7 @@ import type { Deadline } from '@keelson/core';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { markFault } from '../errors/fault-origin.js';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
-import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
+import { isConnectionLoss, isDefiniteRefusal } from '../errors/sql-state.js';
 import { type FailurePhase, judge } from '../retry/failure-verdict.js';
 import { Attention } from './attention.js';
 import { byDeadline, orAborted } from './bounded.js';
@@ -239,7 +239,7 @@ export class LazyTransaction implements DatabaseConnection {
       this.#end(committed ? 'committed' : 'rolled back');
       return committed ? { is: 'committed' } : { is: 'rolled back', error: new TransactionFailedError() };
     }
-    const answered = severityOf(failure.error) === 'ERROR' && !isConnectionLoss(failure.error);
+    const answered = isDefiniteRefusal(failure.error);
     this.#end(answered ? 'rolled back' : 'unknown');
     return answered
       ? { is: 'rolled back', error: failure.error }

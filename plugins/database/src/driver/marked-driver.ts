@@ -1,9 +1,10 @@
 import { markFault } from '../errors/fault-origin.js';
 import type { BatchOutcome, ConnectionStatus, DatabaseDriver, DriverConnection, Row, Statement } from './driver.js';
+import { unstorable } from './unstorable.js';
 
 /**
- * `driver`, with every error that comes out of it marked as its own. What its callers gave it (the reason of a signal,
- * the failure of a source of rows) comes out unmarked.
+ * `driver`, with every error that comes out of it marked as its own, and nothing sent to it that PostgreSQL cannot hold.
+ * What its callers gave it (the reason of a signal, the failure of a source of rows) comes out unmarked.
  */
 export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
   const own = async <T>(work: Promise<T>, signal?: AbortSignal): Promise<T> => {
@@ -54,13 +55,16 @@ class MarkedConnection implements DriverConnection {
   }
 
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
-    const outcome = await this.#connection.run(statements);
+    const unsent = unstorable(statements);
+    const outcome = unsent ? { results: [], failure: { error: unsent } } : await this.#connection.run(statements);
     markFault(outcome.failure?.error, this.#driver);
     return outcome;
   }
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
     try {
+      const unsent = unstorable([statement]);
+      if (unsent !== undefined) throw unsent;
       yield* this.#connection.stream(statement, chunkSize);
     } catch (error) {
       markFault(error, this.#driver);

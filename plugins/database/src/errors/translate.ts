@@ -2,7 +2,7 @@ import { type Facts, isKeelsonError } from '@keelson/core';
 import { ConnectionLostError } from './connection-error.js';
 import { originOf, withOriginOf } from './fault-origin.js';
 import { QueryError } from './query-error.js';
-import { isConnectionLoss, sqlStateOf } from './sql-state.js';
+import { isAnswer, isConnectionLoss, sqlStateOf } from './sql-state.js';
 
 /** SQLSTATEs with which the server turns a connection away; what they say is not about a statement. */
 const refusals = new Set(['53300', '57P01', '57P02', '57P03', '57P05', '25P03']);
@@ -17,6 +17,7 @@ export function translate(error: unknown, more: Facts = {}): unknown {
 }
 
 function meaningOf(error: unknown, more: Facts): unknown {
+  if (isAnswer(error)) return new QueryError(error, more);
   const state = sqlStateOf(error);
   if (isConnectionLoss(error) || (state !== undefined && refusals.has(state)))
     return new ConnectionLostError(error, more);
