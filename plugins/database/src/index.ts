@@ -28,6 +28,7 @@ export { type Permit, type PermitCounters, Permits, type PermitsOptions } from '
 export type { IsolationLevel } from './driver/transaction-settings.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
+export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
 export {
   AcquireTimeoutError,
   ConnectionError,

@@ -1,5 +1,6 @@
 import { type Facts, isKeelsonError } from '@keelson/core';
-import { ConnectionLostError } from './connection-error.js';
+import { connectFailureOf } from './connect-failure.js';
+import { ConnectionLostError, ConnectRefusedError } from './connection-error.js';
 import { originOf, withOriginOf } from './fault-origin.js';
 import { QueryError } from './query-error.js';
 import { isAnswer, isConnectionLoss, sqlStateOf } from './sql-state.js';
@@ -18,6 +19,8 @@ export function translate(error: unknown, more: Facts = {}): unknown {
 
 function meaningOf(error: unknown, more: Facts): unknown {
   if (isAnswer(error)) return new QueryError(error, more);
+  const failure = connectFailureOf(error);
+  if (failure?.final === true) return new ConnectRefusedError(failure, error, more);
   const state = sqlStateOf(error);
   if (isConnectionLoss(error) || (state !== undefined && refusals.has(state)))
     return new ConnectionLostError(error, more);

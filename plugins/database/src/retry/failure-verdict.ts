@@ -1,4 +1,5 @@
 import { type FailureVerdict, isKeelsonError } from '@keelson/core';
+import { connectFailureOf } from '../errors/connect-failure.js';
 import { originOf } from '../errors/fault-origin.js';
 import { isAnswer, isConnectionLoss, sqlStateOf } from '../errors/sql-state.js';
 
@@ -66,6 +67,7 @@ export const endClassRules: ReadonlyMap<string, Rule> = new Map([
 ]);
 
 const lost = rule('retry', 'retry', 'final', 'down', 'connection lost');
+const refused = rule('final', 'final', 'final', 'down', 'no connection can be had, and retrying cannot help');
 const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
 const unclear = rule('final', 'final', 'final', 'unknown', 'the server ended the connection for a reason of its own');
 const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server');
@@ -74,6 +76,7 @@ const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server'
 export function ruleOf(error: unknown): Rule {
   if (isKeelsonError(error, 'DATABASE_CONNECT_FAILED')) return lost;
   if (error instanceof Error && 'unsent' in error) return notOurs;
+  if (connectFailureOf(error)?.final === true) return refused;
   const state = sqlStateOf(error);
   if (state === undefined) return isConnectionLoss(error) ? lost : notOurs;
   if (isAnswer(error)) return answerRules.get(state) ?? definite;
