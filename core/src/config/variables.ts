@@ -36,9 +36,23 @@ export function variableLayer(
       findings.problem(unknownVariable(name, head, [...configured, ...groups], slots));
       continue;
     }
+    warnOfReference(name, value, findings);
     root.put([...path, ...rest], value, { from: 'variable', name }, base);
   }
   return root.toNode({ from: 'code' }) as MapNode;
+}
+
+const reference = /(?<!\$)\$\{(?:file:[^}]+|[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?)\}/;
+
+/** References are filled in where a file has them; the value of a variable is taken as it is. */
+function warnOfReference(name: string, value: string, findings: Findings): void {
+  if (!reference.test(value)) return;
+  findings.warn({
+    code: 'CONFIG_REFERENCE_INVALID',
+    message: `The variable ${name} holds what looks like a reference, and the value of a variable is taken as it is.`,
+    origin: { from: 'variable', name },
+    action: `Put the value itself into ${name}, or write the reference into the configuration file.`,
+  });
 }
 
 /** `DATABASE_REPORTING` is the plugin `database/reporting`; `SHUTDOWN` is a setting of the kernel. */

@@ -79,7 +79,7 @@ describe('an error that is an answer', () => {
 describe('any other error', () => {
   const secret = new Error('password=hunter2 at postgres://db');
 
-  test.each([
+  const others: readonly (readonly [string, unknown])[] = [
     ['an Error', secret],
     ['a KeelsonError that is no answer', new KeelsonError({ code: 'INTERNAL_THING', message: 'secret' })],
     [
@@ -97,7 +97,9 @@ describe('any other error', () => {
     ['an exposed error that is no refusal', Object.assign(new Error('secret'), { status: 502, expose: true })],
     ['a string', 'secret'],
     ['undefined', undefined],
-  ])('%s is a 500 with nothing said: HTTP_UNEXPECTED', async (_name, error) => {
+  ];
+
+  test.each(others)('%s is a 500 with nothing said: HTTP_UNEXPECTED', async (_name, error) => {
     const problem = await answerTo(error);
     expect(problem.status).toBe(500);
     expect(problem.type).toBe('application/problem+json');

@@ -155,7 +155,7 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'password',
       says: 'refused the password',
-      hint: 'Check user and password in the configured url; after a rotation, start the service with the new one.',
+      hint: 'Check user and password in the configured url, special characters as %XX; after a rotation, start with the new one.',
       final: true,
     },
   ],
