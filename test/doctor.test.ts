@@ -59,7 +59,7 @@ test('keelson doctor tells a database that is not there like any other finding',
   expect(namesOf(stdout).get('database: start')).toMatchObject({
     status: 'fail',
     output: expect.stringMatching(
-      /^DATABASE_CONNECT_FAILED: The database 127\.0\.0\.1:\d+\/orders did not answer within 200 ms/,
+      /^DATABASE_CONNECT_FAILED: The database 127\.0\.0\.1:\d+\/orders took no connection within 200 ms/,
     ),
   });
   expect(namesOf(stdout).get('http: port')?.status).toBe('pass');

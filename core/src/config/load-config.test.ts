@@ -170,6 +170,25 @@ describe('a reference in a value', () => {
     const variables = { KEELSON_DATABASE__URL: `p\${a}` };
     expect(await valuesOf('database', url(`\${MISSING}`), { variables })).toMatchObject({ url: `p\${a}` });
   });
+
+  test.each([`\${file:/run/secrets/url}`, `\${DATABASE_URL}`, `postgresql://u:\${PASSWORD:-x}@db/orders`])(
+    'is taken as it stands from a variable, and warned of: %s',
+    async value => {
+      const variables = { KEELSON_DATABASE__URL: value };
+      const { warnings } = await load(url('x'), { variables });
+      expect(warnings).toMatchObject([
+        { code: 'CONFIG_REFERENCE_INVALID', origin: { from: 'variable', name: 'KEELSON_DATABASE__URL' } },
+      ]);
+      expect(JSON.stringify(warnings)).not.toContain(value);
+    },
+  );
+
+  test('is not seen in a variable that has a dollar and a brace, or a literal one', async () => {
+    for (const value of ['a$b{c}', '$' + '{', '$$' + '{LITERAL}', '{a}']) {
+      const { warnings } = await load(url('x'), { variables: { KEELSON_DATABASE__URL: value } });
+      expect(warnings).toEqual([]);
+    }
+  });
 });
 
 describe('a setting of the kernel', () => {

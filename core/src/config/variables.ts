@@ -20,6 +20,7 @@ export function variableLayer(
   settings: readonly string[],
 ): Findings & { readonly node: MapNode } {
   const problems: Problem[] = [];
+  const references: Problem[] = [];
   const plugins = child(base, 'plugins');
   const configured = plugins?.kind === 'map' ? [...plugins.entries.keys()] : [];
   // A plain setting such as the name of the service has nothing below it.
@@ -35,12 +36,25 @@ export function variableLayer(
       problems.push(unknownVariable(name, head, [...configured, ...groups], slots));
       continue;
     }
+    if (reference.test(value)) references.push(unreadReference(name));
     root.put([...path, ...rest], value, { from: 'variable', name }, base);
   }
   const warnings = Object.entries(variables).flatMap(([name, value]) =>
     value === undefined ? [] : slipsIn(name, value, [...configured, ...slots, ...groups]),
   );
-  return { node: root.toNode({ from: 'code' }) as MapNode, problems, warnings };
+  return { node: root.toNode({ from: 'code' }) as MapNode, problems, warnings: [...references, ...warnings] };
+}
+
+const reference = /(?<!\$)\$\{(?:file:[^}]+|[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?)\}/;
+
+/** References are filled in where a file has them; the value of a variable is taken as it is. */
+function unreadReference(name: string): Problem {
+  return {
+    code: 'CONFIG_REFERENCE_INVALID',
+    message: `The variable ${name} holds what looks like a reference, and the value of a variable is taken as it is.`,
+    origin: { from: 'variable', name },
+    action: `Put the value itself into ${name}, or write the reference into the configuration file.`,
+  };
 }
 
 /** `DATABASE_REPORTING` is the plugin `database/reporting`; `SHUTDOWN` is a setting of the kernel. */

@@ -7,7 +7,7 @@ import {
   type Statement,
   UnsupportedError,
 } from '@keelson/database';
-import type { PgliteEngine } from './pglite-engine.js';
+import { batchOf, type PgliteEngine } from './pglite-engine.js';
 
 export interface PgliteConnectionParts {
   /** PGlite has ended under a statement. */
@@ -34,8 +34,9 @@ export class PgliteConnection implements DriverConnection {
 
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (!this.#lent || this.#status === 'lost') return gone();
+    const batch = batchOf(statements);
     try {
-      const { status, unfinished: _, ...outcome } = await this.#engine.run(statements);
+      const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
       this.#status = status;
       // A statement holds up everything else in the process; between two of them timers and sockets get their turn.
       await setImmediate();
@@ -90,7 +91,7 @@ export class PgliteConnection implements DriverConnection {
 
   async #tidy(): Promise<void> {
     if (this.#status === 'idle' || this.#status === 'lost') return;
-    await this.#engine.run([{ sql: 'rollback' }]).catch(error => this.#parts.onLost(error));
+    await this.#engine.run(batchOf([{ sql: 'rollback' }])).catch(error => this.#parts.onLost(error));
   }
 
   /** A portal lives as long as its transaction, and here there is none. */

@@ -19,7 +19,7 @@ import { DataDirLock } from './data-dir-lock.js';
 import { folderNotOpened, memoryLost } from './errors.js';
 import { inMemory, type PgliteOptions } from './options.js';
 import { PgliteConnection } from './pglite-connection.js';
-import { PgliteEngine } from './pglite-engine.js';
+import { batchOf, PgliteEngine } from './pglite-engine.js';
 
 /** DatabaseDriver on PGlite: PostgreSQL in this process, with one connection. */
 export class PgliteDriver implements DatabaseDriver {
@@ -73,7 +73,7 @@ export class PgliteDriver implements DatabaseDriver {
     signal.throwIfAborted();
     const engine = await untilAborted(this.#open(), signal);
     if (this.#permits.taken > 0) return;
-    const { failure } = await engine.run([{ sql: 'select 1' }]).catch(error => this.#ended(engine, error));
+    const { failure } = await engine.run(batchOf([{ sql: 'select 1' }])).catch(error => this.#ended(engine, error));
     if (failure !== undefined) throw failure.error;
   }
 

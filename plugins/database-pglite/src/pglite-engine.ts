@@ -32,8 +32,8 @@ export class PgliteEngine {
   }
 
   /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
-  run(statements: readonly Statement[]): Promise<Answer> {
-    return this.#answer(mustBeExtended(statements) ? extended(statements) : simple(statements));
+  async run(batch: Batch): Promise<Answer> {
+    return readAnswer(await this.#exchange(batch));
   }
 
   /** Rows of one statement, inside a transaction. */
@@ -65,11 +65,7 @@ export class PgliteEngine {
     await this.#pglite.close();
   }
 
-  async #answer(messages: readonly Uint8Array[]): Promise<Answer> {
-    return readAnswer(await this.#exchange(messages));
-  }
-
-  async #exchange(messages: readonly Uint8Array[]): Promise<readonly WireMessage[]> {
+  async #exchange(messages: Batch): Promise<readonly WireMessage[]> {
     const options = { throwOnError: false, syncToFs: false };
     const answer = await this.#pglite.execProtocol(Buffer.concat(messages), options);
     const received = answer.messages as unknown as readonly WireMessage[];
@@ -77,6 +73,14 @@ export class PgliteEngine {
     if (!received.some(({ name }) => name === 'readyForQuery')) throw new Error('PGlite does not answer any more');
     return received;
   }
+}
+
+/** Statements as they are sent. */
+export type Batch = readonly Uint8Array[];
+
+/** @throws what a value throws that cannot be written. */
+export function batchOf(statements: readonly Statement[]): Batch {
+  return mustBeExtended(statements) ? extended(statements) : simple(statements);
 }
 
 /** Ends a COPY ... FROM STDIN, which nobody here would feed; the server ignores it at any other time. */

@@ -17,6 +17,7 @@ import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
 import type { PostgresqlOptions } from './options.js';
+import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
   readonly servers: HostList;
@@ -41,7 +42,9 @@ export class Endpoint {
   readonly #closing = new AbortController();
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
-    const config = { ...clientConfig(servers.urls[0] ?? '', options), ...connectTimeout(servers, options, pool) };
+    const [url = ''] = servers.urls;
+    checkTlsFiles(url);
+    const config = { ...clientConfig(url, options), ...connectTimeout(servers, options, pool) };
     const probing = { ...config, application_name: `${options.applicationName} probe` };
     const types = typeParsers();
     const closing = this.#closing.signal;

@@ -31,15 +31,24 @@ async function connectTo(
   try {
     await connect();
   } catch (error) {
-    throw isTimeout(error) ? new Error('Connection terminated due to connection timeout', { cause: error }) : error;
+    throw withCode(error);
   } finally {
     closing.removeEventListener('abort', giveUp);
   }
 }
 
-/** pg 8.23 has no code for it. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === 'timeout expired';
+/** What pg 8.23 says in a sentence only, with a code that it can be told by. */
+const sentences: readonly (readonly [beginsWith: string, code: string])[] = [
+  ['timeout expired', 'ETIMEDOUT'],
+  ['The server does not support SSL connections', 'TLS_NOT_SPOKEN'],
+  ['There was an error establishing an SSL connection', 'TLS_ANSWER_UNKNOWN'],
+  ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be', 'PASSWORD_MISSING'],
+];
+
+function withCode(error: unknown): unknown {
+  if (!(error instanceof Error) || 'code' in error) return error;
+  const [, code] = sentences.find(([beginsWith]) => error.message.startsWith(beginsWith)) ?? [];
+  return code === undefined ? error : Object.assign(new Error('no connection came about', { cause: error }), { code });
 }
 
 /** A client of pg that finds out where to connect to when it connects, for those who make clients of a class. */

@@ -84,7 +84,7 @@ describe('urlProblems', () => {
     ],
     [
       'postgresql://u:hunter2/x@db/orders',
-      'its host is not a name, or its port not a number; special characters in user and password are to be written as %XX',
+      'special characters in user and password must be percent-encoded: / as %2F, # as %23, ? as %3F, % as %25, a space as %20',
     ],
   ])('%s is refused', (url, message) => {
     expect(messages(url)).toEqual([message]);
@@ -106,5 +106,44 @@ describe('urlProblems', () => {
     expect(replicaUrlProblems(['postgres://u:p@a/x', 'postgres://u:p@b/x?target_session_attrs=any'])).toEqual([
       { index: 1, message: 'target_session_attrs means nothing for a replica' },
     ]);
+  });
+});
+
+describe('a special character in the password of a url', () => {
+  const urlWith = (password: string) => `postgresql://user:${password}@db:5432/orders`;
+
+  test.each([
+    'hun/ter2',
+    'hun#ter2',
+    'hun?ter2',
+    '12/34',
+    '12#34',
+    'a@b/c',
+    'hun ter2',
+    '50%off',
+    '%',
+    'a%zz',
+    'x%ff',
+    '/',
+    '#',
+  ])('must be percent-encoded, and is not shown: %s', password => {
+    for (const given of [urlWith(password), [urlWith(password)]]) {
+      const problems = urlProblems(given);
+      expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining('must be percent-encoded')]);
+      expect(JSON.stringify(problems)).not.toContain(urlWith(password));
+      expect(JSON.stringify(problems)).not.toMatch(/hun|ter2|off|zz/);
+    }
+    expect(urlProblems(urlWith(encodeURIComponent(password)))).toEqual([]);
+  });
+
+  test.each(['hun@ter2', 'hun:ter2', 'a@b@c', 'hun$ter2'])('that is read as it stands may stand: %s', password => {
+    expect(urlProblems(urlWith(password))).toEqual([]);
+    const [url = ''] = hostListOf(urlWith(password)).urls;
+    expect(new pg.Client(url).password).toBe(password);
+    expect(new pg.Client(url).host).toBe('db');
+  });
+
+  test('is not looked for in parameters', () => {
+    expect(urlProblems('postgresql://db/orders?user=a@b.example')).toEqual([]);
   });
 });

@@ -69,7 +69,11 @@ function parse(url: string): ParsedUrl {
   parameters.delete('target_session_attrs');
   const hosts = inQuery ?? authority.split(',');
   const after = `${path}${parameters.size === 0 ? '' : `?${parameters}`}`;
-  const problems = before === '' ? [notAUrl] : problemsOf(hosts, host => `${before}${host}${after}`, target);
+  const problems = hasUnencoded(url, before, path, query)
+    ? [unencoded]
+    : before === ''
+      ? [notAUrl]
+      : problemsOf(hosts, host => `${before}${host}${after}`, target);
   return { before, hosts, after, target, problems };
 }
 
@@ -85,6 +89,25 @@ function takeHosts(parameters: URLSearchParams): string[] | undefined {
     const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? encodeURIComponent(host) : host;
     return port === '' ? name : `${name}:${port}`;
   });
+}
+
+const unencoded =
+  'special characters in user and password must be percent-encoded: / as %2F, # as %23, ? as %3F, % as %25, a space as %20';
+
+/** What stands as it is in a user or a password, and would be read as the end of it, or as another character. */
+function hasUnencoded(url: string, before: string, path: string, query: string): boolean {
+  if (!/^postgres(?:ql)?:\/\//i.test(url)) return false;
+  const cutShort = url.includes('#') || path.includes('@') || (!before.includes('@') && /^[^=&]*@/.test(query));
+  return cutShort || /\s/.test(before) || !canDecode(before);
+}
+
+function canDecode(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const notAUrl = 'must be a url like postgresql://user:password@host:5432/database';
@@ -104,7 +127,7 @@ function problemsOf(hosts: readonly string[], urlOf: (host: string) => string, t
   return problems;
 }
 
-const encodeHint = 'special characters in user and password are to be written as %XX';
+const encodeHint = 'special characters in user and password must be percent-encoded, as %XX';
 
 /** Without a host a url is none to the standard, but names the default one to PostgreSQL. */
 function canParse(url: string): boolean {

@@ -1,5 +1,5 @@
 import type { Clock, Logger, Timer } from '@keelson/core';
-import { ConnectionError, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
+import { ConnectionError, connectFailureOf, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
 import type { Target } from './host-list.js';
 import { describeRole, type ServerRole, suits } from './server-role.js';
 
@@ -122,7 +122,8 @@ export class Hosts {
       const unsuitable = (host: Host, why: unknown) => {
         findings.push([host, why]);
         if (!isRole(why) && !speaksAgainstHost(why)) done(() => reject(why));
-        else if (findings.length === hosts.length) done(() => reject(this.#noneSuits(findings)));
+        else if (findings.length === hosts.length)
+          done(() => reject(this.#allSame(findings) ?? this.#noneSuits(findings)));
         else next();
       };
       const next = () => {
@@ -142,6 +143,12 @@ export class Hosts {
       };
       next();
     });
+  }
+
+  /** What no attempt mends at any of them is told as what it is. */
+  #allSame(findings: readonly (readonly [Host, unknown])[]): unknown {
+    const isFinal = ([, why]: readonly [Host, unknown]) => connectFailureOf(why)?.final === true;
+    return findings.every(isFinal) ? findings[0]?.[1] : undefined;
   }
 
   #noneSuits(findings: readonly (readonly [Host, unknown])[]): ConnectionError {
@@ -203,6 +210,8 @@ function speaksAgainstHost(error: unknown): boolean {
 }
 
 function refusal(error: unknown): string {
+  const failure = connectFailureOf(error);
+  if (failure?.final === true) return `${failure.says} (${failure.code})`;
   const code = sqlStateOf(error) ?? systemCodeOf(error);
   return code === undefined ? 'does not answer' : `does not take connections (${code})`;
 }

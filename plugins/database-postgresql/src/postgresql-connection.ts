@@ -59,18 +59,17 @@ export class PostgresqlConnection implements DriverConnection {
     return statuses[this.#client.getTransactionStatus() ?? ''] ?? 'lost';
   }
 
-  run(statements: readonly Statement[]): Promise<BatchOutcome> {
-    if (this.#returned === undefined) return Promise.resolve(gone);
-    this.#unanswered += 1;
-    return new Promise(resolve => {
-      this.#client.query(
-        new StatementBatch(statements, this.#types, outcome => {
-          this.#unanswered -= 1;
-          if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
-          resolve(this.#withTrueCause(outcome));
-        }),
-      );
+  async run(statements: readonly Statement[]): Promise<BatchOutcome> {
+    if (this.#returned === undefined) return gone;
+    const { promise, resolve } = Promise.withResolvers<BatchOutcome>();
+    const batch = new StatementBatch(statements, this.#types, outcome => {
+      this.#unanswered -= 1;
+      if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
+      resolve(this.#withTrueCause(outcome));
     });
+    this.#unanswered += 1;
+    this.#client.query(batch);
+    return promise;
   }
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {

@@ -20,14 +20,17 @@ interface CommandComplete {
  */
 export class StatementBatch implements Submittable {
   readonly #statements: readonly Statement[];
+  readonly #values: readonly (Buffer | string | null)[][];
   readonly #types: unknown;
   readonly #results: StatementResult[] = [];
   readonly #settle: (outcome: BatchOutcome) => void;
   #parser: ResultParser;
   #parseFailure: { readonly error: unknown } | undefined;
 
+  /** @throws what a value throws that cannot be written: nothing of the batch has been sent by then. */
   constructor(statements: readonly Statement[], types: unknown, settle: (outcome: BatchOutcome) => void) {
     this.#statements = statements;
+    this.#values = statements.map(({ parameters = [] }) => parameters.map(parameterText));
     this.#types = types;
     this.#settle = settle;
     this.#parser = newResultParser(this.#types);
@@ -74,17 +77,21 @@ export class StatementBatch implements Submittable {
 
   /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
   handleError(error: unknown, connection: Connection): void {
-    const settle = () => {
-      connection.off('readyForQuery', settle);
-      connection.off('end', settle);
+    if (!(error instanceof pg.DatabaseError) || endings.has(error.severity ?? '')) {
       this.#settle({ results: this.#results, failure: { error } });
-    };
-    if (!isServerError(error)) {
-      settle();
       return;
     }
-    connection.once('readyForQuery', settle);
-    connection.once('end', settle);
+    const settle = (severity: string) => {
+      connection.off('readyForQuery', answered);
+      connection.off('end', ended);
+      // In the language of the server (lc_messages); what came next says the same to everybody.
+      error.severity = severity;
+      this.#settle({ results: this.#results, failure: { error } });
+    };
+    const answered = () => settle('ERROR');
+    const ended = () => settle('FATAL');
+    connection.once('readyForQuery', answered);
+    connection.once('end', ended);
   }
 
   handleCopyInResponse(connection: Connection): void {
@@ -96,9 +103,9 @@ export class StatementBatch implements Submittable {
   #submitExtended(connection: Connection): void {
     connection.stream.cork();
     try {
-      for (const { sql, parameters = [] } of this.#statements) {
+      for (const [index, { sql }] of this.#statements.entries()) {
         connection.parse({ text: sql, name: '', types: [] }, true);
-        connection.bind({ values: parameters.map(parameterText) }, true);
+        connection.bind({ values: this.#values[index] ?? [] }, true);
         connection.describe({ type: 'P', name: '' }, true);
         connection.execute({ portal: '' }, true);
       }
@@ -126,6 +133,5 @@ function mustBeExtended(statements: readonly Statement[]): boolean {
   return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
 }
 
-function isServerError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
-}
+/** After these nothing comes any more. */
+const endings = new Set(['FATAL', 'PANIC']);

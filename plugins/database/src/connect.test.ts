@@ -57,7 +57,7 @@ describe('connecting', () => {
 
   const refusals = [
     ['28P01', 'refused the password'],
-    ['28000', 'refused the user'],
+    ['28000', 'refused the user by its pg_hba.conf'],
     ['3D000', 'does not exist'],
     ['42501', 'may not connect'],
     ['0A000', 'refused the connection'],
@@ -101,7 +101,8 @@ describe('connecting', () => {
     await clock.advance(1_000);
     await expect(connected).rejects.toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
-      message: 'The database a:5432,b:5432/shop did not answer within 1000 ms, 4 attempts (last: ECONNREFUSED).',
+      message:
+        'The database a:5432,b:5432/shop took no connection within 1000 ms, 4 attempts (last: it refuses connections: nothing listens there, ECONNREFUSED).',
       facts: { attempts: 4, timeoutMs: 1_000, systemCode: 'ECONNREFUSED' },
     });
     expect(attemptedAt).toEqual([0, 100, 300, 700]);

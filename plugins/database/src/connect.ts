@@ -2,8 +2,8 @@ import type { Clock, Logger } from '@keelson/core';
 import { Deadline, isKeelsonError, type KeelsonError } from '@keelson/core';
 import { addressFacts, addressOf } from './address.js';
 import type { DatabaseDriver } from './driver/driver.js';
-import { ConnectionError, causeOf, faultFacts, labelOf } from './errors/connection-error.js';
-import { sqlStateOf } from './errors/sql-state.js';
+import { connectFailureOf, refusalInItsWords } from './errors/connect-failure.js';
+import { ConnectionError, causeOf, faultFacts, kindFacts, labelOf } from './errors/connection-error.js';
 import { judge } from './retry/failure-verdict.js';
 
 export interface ConnectOptions {
@@ -53,14 +53,6 @@ export async function connectWithin(options: ConnectOptions): Promise<void> {
   }
 }
 
-/** SQLSTATE -> what the operator is to do. */
-const advice: ReadonlyMap<string, [what: string, hint: string]> = new Map([
-  ['28P01', ['refused the password', 'Check user and password in the configured url.']],
-  ['28000', ['refused the user', 'Check the user, and pg_hba.conf on the server.']],
-  ['3D000', ['does not exist on the server', 'Create it, or check the name at the end of the configured url.']],
-  ['42501', ['says that this user may not connect', 'Grant CONNECT on the database to the user.']],
-]);
-
 /** `The database db:5432/shop`. */
 function subject(driver: DatabaseDriver): string {
   const address = addressOf(driver);
@@ -69,13 +61,12 @@ function subject(driver: DatabaseDriver): string {
 
 function refused(driver: DatabaseDriver, error: unknown): ConnectionError {
   if (isKeelsonError(error)) return inItsWords(driver, error);
-  const known = advice.get(sqlStateOf(error) ?? '');
-  const [what, hint] = known ?? ['refused the connection', 'Look at the log of the database server.'];
+  const failure = connectFailureOf(error) ?? refusalInItsWords(error);
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `${subject(driver)} ${what} (${labelOf(error)}).`,
-    hint,
-    facts: { ...addressFacts(driver), ...faultFacts(error) },
+    message: `${subject(driver)} ${failure?.says ?? 'refused the connection'} (${labelOf(error)}).`,
+    hint: failure?.hint ?? 'Look at the log of the database server.',
+    facts: { ...addressFacts(driver), ...kindFacts(failure), ...faultFacts(error) },
     cause: causeOf(error),
   });
 }
@@ -93,11 +84,13 @@ function inItsWords(driver: DatabaseDriver, error: KeelsonError): ConnectionErro
 }
 
 function outOfTime(driver: DatabaseDriver, error: unknown, attempts: number, timeoutMs: number): ConnectionError {
+  const failure = connectFailureOf(error) ?? refusalInItsWords(error);
+  const last = failure === undefined ? labelOf(error) : `it ${failure.says}, ${labelOf(error)}`;
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `${subject(driver)} did not answer within ${timeoutMs} ms, ${attempts} attempts (last: ${labelOf(error)}).`,
-    hint: 'Check that the server runs and that host and port in the configured url are right.',
-    facts: { ...addressFacts(driver), attempts, timeoutMs, ...faultFacts(error) },
+    message: `${subject(driver)} took no connection within ${timeoutMs} ms, ${attempts} attempts (last: ${last}).`,
+    hint: failure?.hint ?? 'Check that the server runs and that host and port in the configured url are right.',
+    facts: { ...addressFacts(driver), attempts, timeoutMs, ...kindFacts(failure), ...faultFacts(error) },
     cause: causeOf(error),
   });
 }

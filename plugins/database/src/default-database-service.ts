@@ -15,6 +15,7 @@ import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
 import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { DatabaseMetrics } from './metrics.js';
 import type { MigrationStatus } from './migrations/migration-status.js';
@@ -67,7 +68,8 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #migrations: Migrations;
   #disconnecting: Promise<void> | undefined;
 
-  constructor(parts: DatabaseServiceParts) {
+  constructor(given: DatabaseServiceParts) {
+    const parts = { ...given, driver: markedDriver(given.driver) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
     this.#connectivity = new Connectivity({

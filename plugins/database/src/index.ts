@@ -20,6 +20,7 @@ export type {
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
+export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
 export {
   AcquireTimeoutError,
   ConnectionError,

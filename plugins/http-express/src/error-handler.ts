@@ -18,7 +18,7 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
     // What MikroORM throws in a handler holds SQL and values, and says nothing about the answer that is due.
     const error = translate(thrown);
     const exchange = exchangeOf(request);
-    if (response.destroyed && !response.writableFinished) return noteUnheard(error, exchange, tools);
+    if (hasGone(request, response)) return noteUnheard(error, exchange, tools);
     if (response.headersSent) return breakOff(error, request, response, tools);
     const problem = problemOf(failureOf(error), exchange.requestId);
     exchange.error = error;
@@ -26,6 +26,11 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
     if (problem.status >= 500 && !exchange.refused) capture(error, request, tools);
     sendProblem(response, problem);
   };
+}
+
+/** Before it was answered; in the middle of an upload, the response does not know it yet. */
+function hasGone(request: IncomingMessage, response: ServerResponse): boolean {
+  return (response.destroyed && !response.writableFinished) || (request.destroyed && !request.complete);
 }
 
 /** The client has gone, and most often this is why the handler failed: no fault of the service. */

@@ -345,6 +345,20 @@ describe('the access log', () => {
       },
     ]);
   });
+
+  test('says the same of one that went away in the middle of its upload, and captures nothing', async () => {
+    const server = await ready();
+    server.http.router('/upload', (_request, response) => void response.end());
+    const connection = await server.connect();
+    const head = 'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n';
+    connection.send(`${head}{"a"`);
+    await new Promise(setImmediate);
+    connection.socket.destroy();
+    expect((await linesOf(server, 1)).map(({ level, message }) => [level, message])).toEqual([
+      ['warn', 'POST (no route) 499'],
+    ]);
+    expect(server.telemetry.errors()).toEqual([]);
+  });
 });
 
 describe('an error after the answer', () => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { DatabaseModel } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -116,6 +117,54 @@ describe('a service on PostgreSQL', () => {
     const problem = await problemFrom(await fetch(`${url}/authors`));
     expect(problem.status).toBe(500);
     expect(await stored()).toEqual([]);
+  });
+
+  test('answers 500 when what a handler calls besides refuses connections, and the database of all others is untouched', async () => {
+    let runs = 0;
+    const failing = async () => {
+      runs += 1;
+      await new Promise((_, reject) => connect(1, '127.0.0.1').once('error', reject));
+      return {};
+    };
+    const routes = Router().get('/plain', failing).post('/plain', failing).post('/unit', repeatable(failing));
+    routes.get('/fine', async (request, response) => void response.json(await currentSession(request).count(Author)));
+    const url = await serviceWith(routes);
+    for (let time = 0; time < 10; time++) {
+      const answers = [fetch(`${url}/authors/plain`), post(`${url}/authors/plain`), post(`${url}/authors/unit`)];
+      for (const answer of await Promise.all(answers)) {
+        expect((await problemFrom(answer)).body).toMatchObject({
+          type: 'urn:keelson:problem:HTTP_UNEXPECTED',
+          status: 500,
+        });
+      }
+    }
+    expect(runs).toBe(30);
+    expect(await (await fetch(`${url}/authors/fine`)).json()).toBe(0);
+    expect(JSON.stringify(await kernel?.status())).not.toMatch(/ECONNREFUSED|"warn"|"fail"/);
+  });
+
+  test('answers 422 at once when the path holds what PostgreSQL cannot store, and all others are answered', async () => {
+    const routes = Router().get('/:email', async (request, response) => {
+      response.json(await currentSession(request).count(Author, { email: request.params.email }));
+    });
+    const url = await serviceWith(routes);
+    const sentAt = performance.now();
+    for (const path of Array.from({ length: 20 }, () => 'a%00b')) {
+      const problem = await problemFrom(await fetch(`${url}/authors/${path}`));
+      expect(problem).toMatchObject({ status: 422, body: { type: 'urn:keelson:problem:DATABASE_QUERY_FAILED' } });
+    }
+    expect(performance.now() - sentAt, 'for all twenty, in ms').toBeLessThan(5_000);
+    expect(await (await fetch(`${url}/authors/fine`)).json()).toBe(0);
+    expect(JSON.stringify(await kernel?.status())).not.toMatch(/"warn"|"fail"/);
+  });
+
+  test('answers with what the database of the handler refuses, thrown raw out of a unit of it', async () => {
+    const url = await serviceWith(
+      Router().get('/', async request => {
+        await currentSession(request).execute("do $$ begin raise sqlstate '23505'; end $$");
+      }),
+    );
+    expect((await problemFrom(await fetch(`${url}/authors`))).status).toBe(409);
   });
 
   test('cancels the statement of a client that has gone away, on the server', async () => {

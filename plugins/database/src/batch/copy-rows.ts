@@ -6,8 +6,9 @@ import {
   Reference,
   Utils,
 } from '@mikro-orm/core';
+import { isStorable } from '../driver/unstorable.js';
 import { ValidationError } from '../errors/validation-error.js';
-import { arrayText, copyLine, textOf } from './copy-text.js';
+import { copyLine, textOf } from './copy-text.js';
 
 /** One COPY. */
 export interface CopyGroup {
@@ -43,7 +44,6 @@ export function groupByColumns<R extends Row>(rows: readonly R[]): RowGroup<R>[]
 export class CopyRows {
   readonly #meta: EntityMetadata;
   readonly #platform: Platform;
-  readonly #conversions: Platform;
   readonly #table: string;
 
   constructor(meta: EntityMetadata, platform: Platform) {
@@ -53,10 +53,6 @@ export class CopyRows {
       .filter(name => name !== undefined)
       .map(quoted)
       .join('.');
-    // MikroORM's array literal loses line breaks and the text "null".
-    this.#conversions = Object.create(platform, {
-      marshallArray: { value: (values: unknown[]) => arrayText(values, this.#dateText) },
-    });
   }
 
   /** @throws ValidationError naming the row and the property whose value has no text. */
@@ -83,10 +79,16 @@ export class CopyRows {
   }
 
   #text(property: EntityProperty, given: unknown, item: number): string | null {
+    const path = `/${item}/${property.name}`;
+    const text = this.#converted(property, given, path);
+    if (text === null || isStorable(text)) return text;
+    throw new ValidationError([{ path, message: 'holds a character that PostgreSQL cannot store' }]);
+  }
+
+  #converted(property: EntityProperty, given: unknown, path: string): string | null {
     try {
       return textOf(this.#databaseValue(property, keyOf(given)), this.#dateText);
     } catch {
-      const path = `/${item}/${property.name}`;
       throw new ValidationError([{ path, message: 'does not fit the type of its property' }]);
     }
   }
@@ -96,7 +98,7 @@ export class CopyRows {
     if (given === null && property.nullable === true) return null;
     if (property.customType === undefined) return given;
     const context = { key: property.name, mode: 'query-data' } as const;
-    return property.customType.convertToDatabaseValue(given, this.#conversions, context);
+    return property.customType.convertToDatabaseValue(given, this.#platform, context);
   }
 
   readonly #dateText = (date: Date): string => String(this.#platform.quoteValue(date)).slice(1, -1);

@@ -1,3 +1,4 @@
+import { originOf } from '../errors/fault-origin.js';
 import { serverDetailsOf, sqlStateOf } from '../errors/sql-state.js';
 
 /** The work knows which of its items the server refused. */
@@ -11,10 +12,10 @@ export class ItemFailure extends Error {
   }
 }
 
-/** The server found fault with a value: classes 22 (data), 23 (constraints) and 44 (check option), and P0001 (RAISE). */
-export function isAboutData(error: unknown): boolean {
+/** The server of `driver` found fault with a value: classes 22 (data), 23 (constraints) and 44 (check option), and P0001 (RAISE). */
+export function isAboutData(error: unknown, driver: object): boolean {
   const state = sqlStateOf(error);
-  return state !== undefined && (/^(22|23|44)/.test(state) || state === 'P0001');
+  return originOf(error) === driver && state !== undefined && (/^(22|23|44)/.test(state) || state === 'P0001');
 }
 
 /** Stores the items alone and takes them back; resolves to what the server had against them. */

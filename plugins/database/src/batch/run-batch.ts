@@ -63,10 +63,10 @@ async function storeOrExplain<Item>(
   try {
     await storeWithoutCopyIfRefused(run, start, items, before);
   } catch (error) {
-    if (error instanceof ItemFailure) throw failedAt(error.cause, before.done + error.index);
-    if (!isAboutData(error)) throw error;
+    if (error instanceof ItemFailure) throw failedAt(run, error.cause, before.done + error.index);
+    if (!isAboutData(error, run.session.transaction.driver)) throw error;
     const index = run.repeatable ? await lookFor(run, start, items, before, error) : undefined;
-    if (index !== undefined) throw failedAt(error, before.done + index);
+    if (index !== undefined) throw failedAt(run, error, before.done + index);
     throw new QueryError(error, { firstItem: before.done, lastItem: before.done + items.length - 1 });
   }
 }
@@ -104,8 +104,8 @@ async function store<Item>(
   em.clear();
 }
 
-function failedAt(error: unknown, itemIndex: number): unknown {
-  return isAboutData(error) ? new QueryError(error, { itemIndex }) : error;
+function failedAt<Item>({ session }: BatchRun<Item>, error: unknown, itemIndex: number): unknown {
+  return isAboutData(error, session.transaction.driver) ? new QueryError(error, { itemIndex }) : error;
 }
 
 /** Never rejects: the error that is looked into counts more than one met on the way. */

@@ -34,7 +34,8 @@ export interface DriverConnection {
   readonly status: ConnectionStatus;
   /**
    * Sends all statements together and waits once, for all of them: one round trip. The server stops at the first that
-   * fails and runs none after it. Never rejects: a lost connection is a failure like any other.
+   * fails and runs none after it. A lost connection is a failure like any other. Rejects only with what a value throws
+   * that cannot be written for the server: then nothing was sent.
    */
   run(statements: readonly Statement[]): Promise<BatchOutcome>;
   /** Rows of one statement, `chunkSize` at a time. Ending the iteration early ends the statement. */

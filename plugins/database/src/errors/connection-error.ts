@@ -1,6 +1,7 @@
 import { type Facts, isKeelsonError, KeelsonError } from '@keelson/core';
 import type { PoolStats } from '../driver/driver.js';
 import type { DatabaseErrorCode } from '../error-codes.js';
+import { type ConnectFailure, connectFailureOf } from './connect-failure.js';
 import { sqlStateOf, systemCodeOf } from './sql-state.js';
 
 export interface ConnectionErrorOptions {
@@ -72,6 +73,19 @@ export class ConnectionLostError extends ConnectionError {
   }
 }
 
+/** No connection can be had until a person has mended why. */
+export class ConnectRefusedError extends ConnectionError {
+  constructor(failure: ConnectFailure, cause: unknown, more: Facts = {}) {
+    super({
+      code: 'DATABASE_CONNECT_FAILED',
+      message: `The database ${failure.says} (${labelOf(cause)}).`,
+      hint: failure.hint,
+      facts: { ...kindFacts(failure), ...faultFacts(cause), ...more },
+      cause: causeOf(cause),
+    });
+  }
+}
+
 export class DatabaseClosedError extends ConnectionError {
   constructor() {
     super({
@@ -95,7 +109,12 @@ export function notConnected(state: string): ConnectionError {
 /** SQLSTATE or system code of a fault: `57P01`, `ECONNREFUSED`; of one of our own errors its sentence. */
 export function labelOf(error: unknown): string {
   if (isKeelsonError(error)) return error.message.replace(/\.$/, '');
-  return sqlStateOf(error) ?? systemCodeOf(error) ?? 'no further reason given';
+  return sqlStateOf(error) ?? systemCodeOf(error) ?? connectFailureOf(error)?.code ?? 'no further reason given';
+}
+
+/** `{ kind }` of a failure to connect. */
+export function kindFacts(failure: ConnectFailure | undefined): Facts {
+  return failure === undefined ? {} : { kind: failure.kind };
 }
 
 /** `{ sqlState, systemCode }`, as far as the error, or the one it was translated from, has them. */
@@ -117,7 +136,7 @@ export class DatabaseFault extends Error {
   constructor(error: unknown) {
     super(`database fault ${labelOf(error)}`);
     this.name = 'DatabaseFault';
-    this.code = sqlStateOf(error) ?? systemCodeOf(error);
+    this.code = sqlStateOf(error) ?? systemCodeOf(error) ?? connectFailureOf(error)?.code;
     const severity = typeof error === 'object' && error !== null ? Reflect.get(error, 'severity') : undefined;
     this.severity = typeof severity === 'string' ? severity : undefined;
     const stack = error instanceof Error ? error.stack : undefined;

@@ -15,11 +15,14 @@ export type QueryErrorKind =
   | 'cancelled'
   | 'read-only'
   | 'disk-full'
+  | 'out-of-resources'
+  | 'foreign-server'
   | 'insufficient-privilege'
   | 'undefined-table'
   | 'undefined-column'
   | 'syntax'
   | 'invalid-value'
+  | 'too-large'
   | 'other';
 
 interface KindRule {
@@ -53,6 +56,32 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
       says: 'A foreign key was violated',
       hint: 'The row referred to does not exist, or is still referred to.',
       http: conflict('Something it refers to does not exist, or still refers to it.'),
+    },
+  ],
+  [
+    '23001',
+    {
+      kind: 'foreign-key',
+      says: 'A row is still referred to',
+      hint: 'Remove what refers to it first.',
+      http: conflict('Something still refers to it.'),
+    },
+  ],
+  [
+    '22021',
+    {
+      kind: 'invalid-value',
+      says: 'A text holds a character that PostgreSQL cannot store',
+      hint: 'Refuse NUL characters and half surrogate pairs where the input comes in.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A text holds a character that cannot be stored.' },
+    },
+  ],
+  [
+    '08P01',
+    {
+      kind: 'other',
+      says: 'The server could not read a message',
+      hint: 'Look at the log of the database server, and at what is between it and the service.',
     },
   ],
   [
@@ -157,12 +186,55 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
   ],
 ]);
 
-const invalidValue: KindRule = {
-  kind: 'invalid-value',
-  says: 'A value does not fit its type',
-  hint: 'Validate the input before it is stored.',
-  http: { status: 422, title: 'Unprocessable Content', detail: 'A value is not valid.' },
-};
+/** SQLSTATE classes, for codes without a row of their own. */
+const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
+  [
+    '08',
+    {
+      kind: 'foreign-server',
+      says: 'The server could not reach another one that it depends on',
+      hint: 'Look at the servers of the foreign tables, and at the log of the database server.',
+      http: busy('Something that the request depends on cannot be reached.'),
+    },
+  ],
+  [
+    '22',
+    {
+      kind: 'invalid-value',
+      says: 'A value does not fit its type',
+      hint: 'Validate the input before it is stored.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A value is not valid.' },
+    },
+  ],
+  [
+    '44',
+    {
+      kind: 'check',
+      says: 'The check option of a view was violated',
+      hint: 'Validate the input before it is stored.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A value is not allowed.' },
+    },
+  ],
+  [
+    '53',
+    {
+      kind: 'out-of-resources',
+      says: 'The server has not the memory, the locks or the connections that a statement needs',
+      hint: 'Look at what the statement asks for, then at the limits of the server.',
+      http: busy('The request needs more than there is at the moment.'),
+    },
+  ],
+  [
+    '54',
+    {
+      kind: 'too-large',
+      says: 'A value or a statement is larger than a limit of PostgreSQL',
+      hint: 'Limit the size of the input; an index row holds about 2,700 bytes.',
+      http: { status: 422, title: 'Unprocessable Content', detail: 'A value is too large.' },
+    },
+  ],
+]);
+
 const other: KindRule = {
   kind: 'other',
   says: 'The database refused a statement',
@@ -221,7 +293,7 @@ function wasTimeout(error: unknown): boolean {
 function ruleFor(sqlState: string | undefined, error: unknown): KindRule {
   if (sqlState === undefined) return other;
   if (sqlState === '57014' && !wasTimeout(error)) return cancelled;
-  return kinds.get(sqlState) ?? (sqlState.startsWith('22') ? invalidValue : other);
+  return kinds.get(sqlState) ?? classKinds.get(sqlState.slice(0, 2)) ?? other;
 }
 
 function itemOf({ itemIndex, firstItem, lastItem }: Facts): string {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { isConnectionLoss, serverDetailsOf, severityOf, sqlStateOf, systemCodeOf } from './sql-state.js';
+import {
+  isConnectionLoss,
+  isDefiniteRefusal,
+  serverDetailsOf,
+  severityOf,
+  sqlStateOf,
+  systemCodeOf,
+} from './sql-state.js';
 
 const failure = (facts: object, message = 'any message') => Object.assign(new Error(message), facts);
 
@@ -68,7 +75,9 @@ describe('a connection is lost', () => {
 
   test('never when the server answered with an ERROR, whatever its text says', () => {
     expect(isConnectionLoss(failure({ code: 'P0001', severity: 'ERROR' }, 'Connection terminated'))).toBe(false);
-    expect(isConnectionLoss(failure({ code: '57014', severity: 'ERROR' }))).toBe(false);
+    for (const code of ['57014', '08P01', '08006', '57P01']) {
+      expect(isConnectionLoss(failure({ code, severity: 'ERROR' }))).toBe(false);
+    }
   });
 
   test('never by an error of somebody else', () => {
@@ -76,4 +85,12 @@ describe('a connection is lost', () => {
       expect(isConnectionLoss(error)).toBe(false);
     }
   });
+});
+
+test('an answer to COMMIT says that it was not done, but for the two that leave it open', () => {
+  expect(isDefiniteRefusal(failure({ code: '23505', severity: 'ERROR' }))).toBe(true);
+  expect(isDefiniteRefusal(failure({ code: '08P01', severity: 'ERROR' }))).toBe(true);
+  for (const code of ['08007', '40003']) expect(isDefiniteRefusal(failure({ code, severity: 'ERROR' }))).toBe(false);
+  expect(isDefiniteRefusal(failure({ code: '57P01', severity: 'FATAL' }))).toBe(false);
+  expect(isDefiniteRefusal(new Error('Connection terminated'))).toBe(false);
 });

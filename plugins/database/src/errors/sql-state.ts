@@ -80,6 +80,19 @@ const lostSystemCodes = new Set([
   'ENETDOWN',
 ]);
 
+/** The server answered a statement and goes on: whatever its code says, it is well, and so is the connection. */
+export function isAnswer(error: unknown): boolean {
+  return severityOf(error) === 'ERROR' && sqlStateOf(error) !== undefined;
+}
+
+/** Answers that leave open whether a COMMIT was done. */
+const outcomeUnknown = new Set(['08007', '40003']);
+
+/** The answer to a COMMIT says that it was not done. */
+export function isDefiniteRefusal(error: unknown): boolean {
+  return isAnswer(error) && !outcomeUnknown.has(sqlStateOf(error) ?? '');
+}
+
 /**
  * True when the connection is gone, or was never there: no further answer can come over it. pg says so in plain `Error`s
  * without a code (pg 8.23), so their messages are known here and nowhere else.
@@ -87,10 +100,11 @@ const lostSystemCodes = new Set([
 export function isConnectionLoss(error: unknown): boolean {
   const severity = severityOf(error);
   if (severity === 'FATAL' || severity === 'PANIC') return true;
+  if (isAnswer(error)) return false;
   const state = sqlStateOf(error);
   if (state !== undefined) return state.startsWith('08');
   const systemCode = systemCodeOf(error);
-  if (systemCode !== undefined && lostSystemCodes.has(systemCode)) return true;
+  if (systemCode !== undefined && (lostSystemCodes.has(systemCode) || 'syscall' in Object(error))) return true;
   const message = property(error, 'message');
   return typeof message === 'string' && lostMessages.some(lost => message.includes(lost));
 }

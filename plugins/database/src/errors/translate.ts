@@ -1,17 +1,26 @@
 import { type Facts, isKeelsonError } from '@keelson/core';
-import { ConnectionLostError } from './connection-error.js';
+import { connectFailureOf } from './connect-failure.js';
+import { ConnectionLostError, ConnectRefusedError } from './connection-error.js';
+import { originOf, withOriginOf } from './fault-origin.js';
 import { QueryError } from './query-error.js';
-import { isConnectionLoss, sqlStateOf } from './sql-state.js';
+import { isAnswer, isConnectionLoss, sqlStateOf } from './sql-state.js';
 
 /** SQLSTATEs with which the server turns a connection away; what they say is not about a statement. */
 const refusals = new Set(['53300', '57P01', '57P02', '57P03', '57P05', '25P03']);
 
 /**
- * The error of ours for whatever pg or MikroORM threw, raw or wrapped, the same for both; anything that did not come
- * from the database comes back as it is. `more` joins the facts of an error made here.
+ * The error of ours for whatever a driver threw, raw or wrapped by MikroORM, the same for both; anything that did not
+ * come out of a driver comes back as it is, whatever it looks like. `more` joins the facts of an error made here.
  */
 export function translate(error: unknown, more: Facts = {}): unknown {
-  if (isKeelsonError(error)) return error;
+  if (isKeelsonError(error) || originOf(error) === undefined) return error;
+  return withOriginOf(meaningOf(error, more), error);
+}
+
+function meaningOf(error: unknown, more: Facts): unknown {
+  if (isAnswer(error)) return new QueryError(error, more);
+  const failure = connectFailureOf(error);
+  if (failure?.final === true) return new ConnectRefusedError(failure, error, more);
   const state = sqlStateOf(error);
   if (isConnectionLoss(error) || (state !== undefined && refusals.has(state)))
     return new ConnectionLostError(error, more);

@@ -3,6 +3,8 @@ import { MikroORM, type Options } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
+import { arrayText } from '../batch/copy-text.js';
+import { withOriginOf } from '../errors/fault-origin.js';
 import type { DatabaseModel } from '../model.js';
 import type { EntityManager } from './entity-manager.js';
 
@@ -50,16 +52,28 @@ export function createOrm(options: OrmOptions): Orm {
     debug: false,
   });
   letOwnErrorsThrough(orm);
+  writeWholeArrays(orm);
   return orm;
 }
 
-/** MikroORM would wrap errors of ours as if the server had sent them; inside a session, too, they are to be caught as such. */
+/**
+ * MikroORM would wrap errors of ours as if the server had sent them; inside a session, too, they are to be caught as such.
+ * What it does wrap comes from where the wrapped error came from.
+ */
 function letOwnErrorsThrough(orm: Orm): void {
   const converter = orm.driver.getPlatform().getExceptionConverter();
   const convert = converter.convertException.bind(converter);
   Object.assign(converter, {
-    convertException: (error: Parameters<typeof convert>[0]) => (isKeelsonError(error) ? error : convert(error)),
+    convertException: (error: Parameters<typeof convert>[0]) =>
+      isKeelsonError(error) ? error : withOriginOf(convert(error), error),
   });
+}
+
+/** MikroORM's own array literal loses bytes, line breaks, outer spaces and the text "null". */
+function writeWholeArrays(orm: Orm): void {
+  const platform = orm.driver.getPlatform();
+  const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
+  Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
 }
 
 function named<T extends { readonly name: string }>(migration: T): { name: string; class: T } {

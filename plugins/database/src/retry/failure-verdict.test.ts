@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type FailurePhase, judge, judgedWithReplicas, sqlStateClassRules, sqlStateRules } from './failure-verdict.js';
+import { unstorable } from '../driver/unstorable.js';
+import {
+  answerRules,
+  endClassRules,
+  endRules,
+  type FailurePhase,
+  judge,
+  judgedWithReplicas,
+} from './failure-verdict.js';
 
 type Row = readonly [
   sqlState: string,
@@ -10,66 +18,99 @@ type Row = readonly [
 ];
 
 /** What each code must mean, written down a second time so that a change of the table is a decision. */
-const rows: readonly Row[] = [
+const answers: readonly Row[] = [
   ['40001', 'retry', 'retry', 'retry', 'up'],
   ['40P01', 'retry', 'retry', 'retry', 'up'],
-  ['40003', 'retry', 'final', 'final', 'unknown'],
-  ['08007', 'retry', 'final', 'final', 'unknown'],
-  ['55P03', 'final', 'final', 'final', 'up'],
+  ['25006', 'retry', 'retry', 'final', 'up'],
   ['55006', 'retry', 'final', 'final', 'up'],
+];
+
+const ends: readonly Row[] = [
   ['53300', 'retry', 'retry', 'final', 'down'],
-  ['53200', 'retry', 'retry', 'retry', 'down'],
-  ['53000', 'retry', 'retry', 'retry', 'down'],
-  ['53100', 'final', 'final', 'final', 'up'],
-  ['53400', 'final', 'final', 'final', 'up'],
   ['57P01', 'retry', 'retry', 'final', 'down'],
   ['57P02', 'retry', 'retry', 'final', 'down'],
   ['57P03', 'retry', 'retry', 'final', 'down'],
+  ['57P04', 'final', 'final', 'final', 'down'],
   ['57P05', 'retry', 'retry', 'final', 'up'],
   ['25P03', 'retry', 'final', 'final', 'up'],
-  ['25006', 'retry', 'retry', 'final', 'down'],
-  ['57014', 'final', 'final', 'final', 'up'],
-  ['58000', 'final', 'final', 'final', 'down'],
-  ['58030', 'final', 'final', 'final', 'down'],
+  ['25P04', 'retry', 'final', 'final', 'up'],
+  ['42501', 'final', 'final', 'final', 'down'],
 ];
 
 /** A code of the class that has no row of its own. */
-const classRows: readonly Row[] = [
+const classEnds: readonly Row[] = [
   ['08006', 'retry', 'retry', 'final', 'down'],
   ['28P01', 'final', 'final', 'final', 'down'],
   ['3D000', 'final', 'final', 'final', 'down'],
-  ['XX000', 'final', 'final', 'final', 'unknown'],
+  ['53200', 'retry', 'retry', 'final', 'down'],
+  ['58000', 'final', 'final', 'final', 'down'],
 ];
 
 const phases: readonly FailurePhase[] = ['acquire', 'work', 'commit'];
 const failure = (facts: object) => Object.assign(new Error('any message'), facts);
 
-describe('an error of the server', () => {
-  for (const [code, acquire, work, commit, availability] of [...rows, ...classRows]) {
-    test(`${code}: ${acquire} before BEGIN, ${work} in the work, ${commit} at COMMIT; the server is ${availability}`, () => {
-      const verdicts = phases.map(phase => judge(failure({ code, severity: 'ERROR' }), phase));
-      expect(verdicts).toEqual(
-        [acquire, work, commit].map(decision => ({ retry: decision === 'retry', availability })),
-      );
+const verdicts = (error: unknown) => phases.map(phase => judge(error, phase));
+const expected = ([, acquire, work, commit, availability]: Row) =>
+  [acquire, work, commit].map(decision => ({ retry: decision === 'retry', availability }));
+
+describe('an answer of the server', () => {
+  for (const row of answers) {
+    test(`${row[0]}: acquire ${row[1]}, work ${row[2]}, commit ${row[3]}, server ${row[4]}`, () => {
+      expect(verdicts(failure({ code: row[0], severity: 'ERROR' }))).toEqual(expected(row));
     });
   }
 
-  test('has a row here when it has one in the table', () => {
-    expect(rows.map(([code]) => code).sort()).toEqual([...sqlStateRules.keys()].sort());
-    expect(classRows.map(([code]) => code.slice(0, 2)).sort()).toEqual([...sqlStateClassRules.keys()].sort());
-    expect([...sqlStateRules.values()].every(({ why }) => why !== '')).toBe(true);
+  test('never speaks against the server, whatever its code', () => {
+    const codes = ['08P01', '08006', '28000', '3D000', '53200', '53300', '57P01', '58030', 'XX000', 'XX001'];
+    for (const code of [...codes, '23505', '42P01', '22P02', 'P0001', '40003', '08007']) {
+      expect(verdicts(failure({ code, severity: 'ERROR' })), code).toEqual(
+        phases.map(() => ({ retry: false, availability: 'up' })),
+      );
+    }
+    expect([...answerRules.values()].map(({ availability }) => availability)).not.toContain('down');
   });
 
-  test('that the table does not know is final, and a sign that the server is well', () => {
-    for (const code of ['23505', '42P01', '22P02', 'P0001']) {
-      for (const phase of phases) expect(judge(failure({ code }), phase)).toEqual({ retry: false, availability: 'up' });
-    }
+  test('has its row here for every row of the table', () => {
+    expect(answers.map(([code]) => code).sort()).toEqual([...answerRules.keys()].sort());
+    expect([...answerRules.values(), ...endRules.values()].every(({ why }) => why !== '')).toBe(true);
   });
 
   test('25006 is a mistake of the work in a session that asked to be read-only, and no failover', () => {
-    expect(judge(failure({ code: '25006' }), 'work', true)).toEqual({ retry: false, availability: 'up' });
-    expect(judge(failure({ code: '40001' }), 'work', true)).toEqual({ retry: true, availability: 'up' });
+    expect(judge(failure({ code: '25006', severity: 'ERROR' }), 'work', true)).toEqual({
+      retry: false,
+      availability: 'up',
+    });
+    expect(judge(failure({ code: '40001', severity: 'ERROR' }), 'work', true)).toEqual({
+      retry: true,
+      availability: 'up',
+    });
   });
+});
+
+describe('an end of the connection by the server', () => {
+  for (const row of [...ends, ...classEnds]) {
+    test(`${row[0]}: acquire ${row[1]}, work ${row[2]}, commit ${row[3]}, server ${row[4]}`, () => {
+      expect(verdicts(failure({ code: row[0], severity: 'FATAL' }))).toEqual(expected(row));
+    });
+  }
+
+  test('has its row here for every row of the table', () => {
+    expect(ends.map(([code]) => code).sort()).toEqual([...endRules.keys()].sort());
+    expect(classEnds.map(([code]) => code.slice(0, 2)).sort()).toEqual([...endClassRules.keys()].sort());
+  });
+
+  test('for a reason of its own is final, and says nothing of the server', () => {
+    for (const code of ['XX000', '42704', '0A000']) {
+      expect(verdicts(failure({ code, severity: 'FATAL' }))).toEqual(
+        phases.map(() => ({ retry: false, availability: 'unknown' })),
+      );
+    }
+  });
+});
+
+test('a value that was never sent says nothing of the server, and is final', () => {
+  const error = unstorable([{ sql: "select 'a\0b'" }]);
+  expect(verdicts(error)).toEqual(phases.map(() => ({ retry: false, availability: 'unknown' })));
 });
 
 describe('a lost connection', () => {

@@ -1,5 +1,7 @@
 import { type FailureVerdict, isKeelsonError } from '@keelson/core';
-import { isConnectionLoss, sqlStateOf, systemCodeOf } from '../errors/sql-state.js';
+import { connectFailureOf } from '../errors/connect-failure.js';
+import { originOf } from '../errors/fault-origin.js';
+import { isAnswer, isConnectionLoss, sqlStateOf } from '../errors/sql-state.js';
 
 /**
  * How far the transaction had come: `acquire` until BEGIN was answered, `work` until COMMIT was sent, `commit` after.
@@ -21,66 +23,87 @@ const rule = (
 ): Rule => ({ acquire, work, commit, availability, why });
 
 /**
- * SQLSTATE -> what may be done. Sources: PostgreSQL 18 manual, appendix A (codes) and 13.5 (serialization failures);
- * what other drivers treat as transient. An answer with severity ERROR to COMMIT is definite: the server rolled back.
+ * SQLSTATE of an answer -> what may be done: severity ERROR, the server refused a statement and goes on. An answer is a
+ * proof of life, whatever it says, so it never speaks against the server: else the input of one caller that makes the
+ * server answer so would be an outage for all others. What is not in the table is final: the same statement would be
+ * answered in the same way.
  *
- * `commit` is about an answer of the server. A connection lost after COMMIT was sent is never judged here: its outcome
- * is looked up first.
+ * Sources of both tables: PostgreSQL 18 manual, appendix A (codes) and 13.5 (serialization failures); what other drivers
+ * treat as transient. An answer to COMMIT is definite but for 08007 and 40003: the server rolled back.
  */
-export const sqlStateRules: ReadonlyMap<string, Rule> = new Map([
+export const answerRules: ReadonlyMap<string, Rule> = new Map([
   ['40001', rule('retry', 'retry', 'retry', 'up', 'serialization failure: the server undid it')],
   ['40P01', rule('retry', 'retry', 'retry', 'up', 'deadlock: the server undid it')],
-  ['40003', rule('retry', 'final', 'final', 'unknown', 'statement completion unknown')],
-  ['08007', rule('retry', 'final', 'final', 'unknown', 'transaction resolution unknown')],
-  ['55P03', rule('final', 'final', 'final', 'up', 'lock not available: waiting again may take as long')],
+  ['25006', rule('retry', 'retry', 'final', 'up', 'read-only server: a failover left us on a standby')],
   ['55006', rule('retry', 'final', 'final', 'up', 'object in use')],
+]);
+
+/**
+ * SQLSTATE of an end -> what may be done: severity FATAL or PANIC, the server ended the connection, or gave none. A
+ * connection lost after COMMIT was sent is never judged here: its outcome is looked up first.
+ */
+export const endRules: ReadonlyMap<string, Rule> = new Map([
   ['53300', rule('retry', 'retry', 'final', 'down', 'too many connections')],
-  ['53200', rule('retry', 'retry', 'retry', 'down', 'out of memory')],
-  ['53000', rule('retry', 'retry', 'retry', 'down', 'insufficient resources')],
-  ['53100', rule('final', 'final', 'final', 'up', 'disk full: a person has to act')],
-  ['53400', rule('final', 'final', 'final', 'up', 'configuration limit exceeded')],
   ['57P01', rule('retry', 'retry', 'final', 'down', 'admin shutdown')],
   ['57P02', rule('retry', 'retry', 'final', 'down', 'crash shutdown')],
   ['57P03', rule('retry', 'retry', 'final', 'down', 'cannot connect now: starting, stopping or in recovery')],
+  ['57P04', rule('final', 'final', 'final', 'down', 'the database was dropped')],
   ['57P05', rule('retry', 'retry', 'final', 'up', 'idle session timeout ended the connection')],
   [
     '25P03',
     rule('retry', 'final', 'final', 'up', 'idle in transaction timeout: the work is too slow between statements'),
   ],
-  ['25006', rule('retry', 'retry', 'final', 'down', 'read-only server: a failover left us on a standby')],
-  ['57014', rule('final', 'final', 'final', 'up', 'cancelled or over its statement timeout')],
-  ['58000', rule('final', 'final', 'final', 'down', 'system error')],
-  ['58030', rule('final', 'final', 'final', 'down', 'I/O error')],
+  ['25P04', rule('retry', 'final', 'final', 'up', 'transaction timeout: the work is too slow')],
+  ['42501', rule('final', 'final', 'final', 'down', 'the user may not connect')],
 ]);
 
-/** SQLSTATE classes, for codes without a row of their own. */
-export const sqlStateClassRules: ReadonlyMap<string, Rule> = new Map([
+/** SQLSTATE classes of ends, for codes without a row of their own. */
+export const endClassRules: ReadonlyMap<string, Rule> = new Map([
   ['08', rule('retry', 'retry', 'final', 'down', 'connection exception')],
   ['28', rule('final', 'final', 'final', 'down', 'invalid authorization: retrying cannot help')],
   ['3D', rule('final', 'final', 'final', 'down', 'no such database')],
-  ['XX', rule('final', 'final', 'final', 'unknown', 'internal error')],
+  ['53', rule('retry', 'retry', 'final', 'down', 'insufficient resources for one more connection')],
+  ['58', rule('final', 'final', 'final', 'down', 'system error')],
 ]);
 
 const lost = rule('retry', 'retry', 'final', 'down', 'connection lost');
+const refused = rule('final', 'final', 'final', 'down', 'no connection can be had, and retrying cannot help');
 const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
-const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the database');
+const unclear = rule('final', 'final', 'final', 'unknown', 'the server ended the connection for a reason of its own');
+const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server');
 
-/** The row of the table that an error falls under. */
+/** The row of the tables that an error of a driver falls under. */
 export function ruleOf(error: unknown): Rule {
   if (isKeelsonError(error, 'DATABASE_CONNECT_FAILED')) return lost;
+  if (error instanceof Error && 'unsent' in error) return notOurs;
+  if (connectFailureOf(error)?.final === true) return refused;
   const state = sqlStateOf(error);
-  if (state !== undefined) {
-    return sqlStateRules.get(state) ?? sqlStateClassRules.get(state.slice(0, 2)) ?? definite;
-  }
-  if (isConnectionLoss(error)) return lost;
-  return systemCodeOf(error)?.startsWith('E') && hasSyscall(error) ? lost : notOurs;
+  if (state === undefined) return isConnectionLoss(error) ? lost : notOurs;
+  if (isAnswer(error)) return answerRules.get(state) ?? definite;
+  const end = endRules.get(state) ?? endClassRules.get(state.slice(0, 2));
+  if (end !== undefined) return end;
+  return isConnectionLoss(error) ? unclear : (answerRules.get(state) ?? definite);
 }
 
-function hasSyscall(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'syscall' in error;
+/** Where a failure was met: how far the transaction had come, and whose database it runs on. */
+export interface FailureSite {
+  readonly phase: FailurePhase;
+  readonly readOnly: boolean;
+  readonly driver: object;
 }
 
-/** Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server. */
+/**
+ * The verdict on whatever the work of a unit threw. Only what came out of the unit's own driver is a failure of its
+ * database; another database's, or a foreign error that looks like one, is the work's own.
+ */
+export function judgeWork(error: unknown, { phase, readOnly, driver }: FailureSite): FailureVerdict {
+  return originOf(error) === driver ? judge(error, phase, readOnly) : { retry: false, availability: 'unknown' };
+}
+
+/**
+ * Whether the whole unit may run again, on a fresh fork and connection, and what the failure says about the server.
+ * `error` is known to be the driver's.
+ */
 export function judge(error: unknown, phase: FailurePhase, readOnly = false): FailureVerdict {
   // A write that a read-only session itself refuses (25006) is a mistake in the work, not a failover.
   const { availability, [phase]: decision } = readOnly && sqlStateOf(error) === '25006' ? definite : ruleOf(error);

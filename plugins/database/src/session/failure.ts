@@ -1,13 +1,15 @@
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { judge, judgedWithReplicas } from '../retry/failure-verdict.js';
+import { judgedWithReplicas, judgeWork } from '../retry/failure-verdict.js';
 import { type Failure, type Outcome, phaseOf } from '../transaction/outcome.js';
 
 /** What is known of a session when it fails. */
 export interface FailureContext {
   readonly name: string;
   readonly readOnly: boolean;
+  /** Whose database it runs on: only what came out of this driver is a failure of the database. */
+  readonly driver: object;
   /** Several servers may answer it. */
   readonly viaReplicas: boolean;
 }
@@ -38,8 +40,9 @@ function asSeen({ notRepeated }: Outcome, cause: unknown, wouldRepeat: boolean):
   return translate(cause, wouldRepeat && notRepeated !== undefined ? { notRepeated } : {});
 }
 
-function verdictOn(outcome: Outcome, error: unknown, { readOnly, viaReplicas }: FailureContext): Failure['verdict'] {
-  const alone = judge(error, phaseOf(outcome), readOnly);
+function verdictOn(outcome: Outcome, error: unknown, context: FailureContext): Failure['verdict'] {
+  const { readOnly, driver, viaReplicas } = context;
+  const alone = judgeWork(error, { phase: phaseOf(outcome), readOnly, driver });
   const verdict = viaReplicas ? judgedWithReplicas(alone, outcome.reached) : alone;
   // What was answered before it was aborted was reported at the time; by now the server may be silent.
   const isKnown = verdict.availability !== 'unknown' || outcome.abortedBy !== undefined || !outcome.answered;

@@ -4,7 +4,7 @@ import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { withOpening } from '../orm/session-driver.js';
-import { isSilence, judge, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
+import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
@@ -110,6 +110,7 @@ export class SessionOpener {
       current,
       resolver: this.#resolver,
       readOnly: settings.readOnly,
+      driver,
       viaReplicas: this.#parts.targetOf(options).viaReplicas,
       verifyCommitted: options.verifyCommitted,
       logger,
@@ -128,6 +129,7 @@ export class SessionOpener {
     deadline: Deadline,
     signal: AbortSignal,
   ): Promise<T> {
+    const { driver } = this.#parts;
     const { name: target, viaReplicas } = this.#parts.targetOf(options);
     const seen = (verdict: FailureVerdict) =>
       viaReplicas ? judgedWithReplicas(verdict, outcome.now.reached) : verdict;
@@ -137,7 +139,7 @@ export class SessionOpener {
       asking = true;
       return first().catch((error: unknown) => {
         asking = false;
-        verdict = seen(judge(error, 'acquire', options.readOnly));
+        verdict = seen(judgeWork(error, { phase: 'acquire', readOnly: options.readOnly ?? false, driver }));
         throw translate(error);
       });
     };

@@ -9,6 +9,7 @@ import type {
   Telemetry,
 } from '@keelson/core';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
+import { originOf } from '../errors/fault-origin.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
@@ -22,6 +23,7 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly driver: object;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
@@ -67,6 +69,8 @@ class Unit<T> {
   #last: UnitSession | undefined;
   /** Of the last attempt, once its work has resolved. */
   #result: { readonly value: T } | undefined;
+  /** What the last attempt threw by itself. */
+  #thrown: unknown;
 
   constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
     this.#parts = parts;
@@ -128,7 +132,8 @@ class Unit<T> {
   #judge(error: unknown): FailureVerdict {
     const session = this.#last;
     if (session === undefined) return { retry: false, availability: 'unknown' };
-    if (!isSilence(error)) return session.verdict;
+    // The work may be ended by a policy of its own, which says the same in its error.
+    if (!isSilence(error) || error === this.#thrown) return session.verdict;
     const verdict = judgeSilence(session.outcome);
     return this.#target.viaReplicas ? judgedWithReplicas(verdict, session.outcome.reached) : verdict;
   }
@@ -155,6 +160,7 @@ class Unit<T> {
       return result;
     } catch (error) {
       const failure = await session.fail(error);
+      this.#thrown = failure;
       if (session.verdict.availability === 'down') onDown(failure);
       throw failure;
     }
@@ -166,10 +172,10 @@ class Unit<T> {
     this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
   }
 
-  /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once. */
+  /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once: it is reported where it is met. */
   #gaveUp(error: unknown): void {
-    if (!(error instanceof ConnectionError)) return;
-    const { logger, telemetry } = this.#parts;
+    const { logger, telemetry, driver } = this.#parts;
+    if (!(error instanceof ConnectionError) || (originOf(error) ?? driver) !== driver) return;
     logger.error('a session failed', { session: this.#name, attempts: this.attempts, error });
     telemetry.captureError(error, { operation: `database.${this.#name}` });
   }

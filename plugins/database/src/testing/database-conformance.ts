@@ -9,6 +9,7 @@ import { conformanceModel } from './conformance-model.js';
 import { connecting } from './connecting.js';
 import { ending } from './ending.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
+import { holding } from './holding.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
 import { refusing } from './refusing.js';
@@ -26,6 +27,7 @@ const requirements: readonly Requirement[] = [
   ...committing,
   ...nesting,
   ...refusing,
+  ...holding,
   ...ending,
   ...retrying,
   ...migrating,

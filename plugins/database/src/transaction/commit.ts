@@ -1,7 +1,7 @@
 import type { Clock, Deadline } from '@keelson/core';
 import type { BatchOutcome } from '../driver/driver.js';
 import { TransactionFailedError } from '../errors/session-errors.js';
-import { isConnectionLoss, severityOf } from '../errors/sql-state.js';
+import { isDefiniteRefusal } from '../errors/sql-state.js';
 import { byDeadline } from './bounded.js';
 import type { HeldConnection } from './held-connection.js';
 import type { UnitOutcome } from './unit-outcome.js';
@@ -49,7 +49,6 @@ function settle(outcome: UnitOutcome, { results, failure }: BatchOutcome): void 
     throw new TransactionFailedError();
   }
   const { error } = failure;
-  const isAnswer = severityOf(error) === 'ERROR' && !isConnectionLoss(error);
-  outcome.move(isAnswer ? { it: 'was refused' } : { it: 'lost COMMIT', error, late: false });
+  outcome.move(isDefiniteRefusal(error) ? { it: 'was refused' } : { it: 'lost COMMIT', error, late: false });
   throw error;
 }

@@ -1,5 +1,6 @@
 import type { Clock, Deadline } from '@keelson/core';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
+import { markFault } from '../errors/fault-origin.js';
 import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
@@ -50,6 +51,10 @@ export class LazyTransaction {
     this.#outcome = options.outcome;
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
+  }
+
+  get driver(): DatabaseDriver {
+    return this.#options.driver;
   }
 
   /** Calls `listener` once, when the server has done a statement of it. */
@@ -163,7 +168,13 @@ export class LazyTransaction {
     if (outcome.is !== 'open') return { error: new SessionClosedError() };
     const status = this.#held.current?.status;
     if (status === 'failed transaction') return { error: new TransactionFailedError() };
-    return status === 'lost' ? { error: new Error('Connection terminated before COMMIT was sent') } : undefined;
+    return status === 'lost' ? { error: this.#lostBeforeCommit() } : undefined;
+  }
+
+  #lostBeforeCommit(): Error {
+    const error = new Error('Connection terminated before COMMIT was sent');
+    markFault(error, this.#options.driver);
+    return error;
   }
 
   /** Nothing of it has been asked of the server. */

@@ -1,0 +1,104 @@
+import { markFault } from '../errors/fault-origin.js';
+import type { BatchOutcome, ConnectionStatus, DatabaseDriver, DriverConnection, Row, Statement } from './driver.js';
+import { unstorable } from './unstorable.js';
+
+/**
+ * `driver`, with every error that comes out of it marked as its own, and nothing sent to it that PostgreSQL cannot hold.
+ * What its callers gave it (the reason of a signal, the failure of a source of rows) comes out unmarked.
+ */
+export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
+  const own = async <T>(work: Promise<T>, signal?: AbortSignal): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(signal?.aborted === true && error === signal.reason)) markFault(error, marked);
+      throw error;
+    }
+  };
+  const marked: DatabaseDriver = {
+    name: driver.name,
+    databaseName: driver.databaseName,
+    capabilities: driver.capabilities,
+    ...(driver.servers !== undefined && { servers: driver.servers }),
+    ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
+    ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
+    ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    connect: signal => own(driver.connect(signal), signal),
+    acquire: async options => new MarkedConnection(await own(driver.acquire(options), options.signal), marked),
+    ping: signal => own(driver.ping(signal), signal),
+    transactionOutcome: (id, signal) => own(driver.transactionOutcome(id, signal), signal),
+    stats: () => driver.stats(),
+    suspend: () => driver.suspend(),
+    resume: () => driver.resume(),
+    renew: () => driver.renew(),
+    close: deadline => driver.close(deadline),
+    onLost: listener =>
+      driver.onLost(cause => {
+        markFault(cause, marked);
+        listener(cause);
+      }),
+  };
+  return marked;
+}
+
+class MarkedConnection implements DriverConnection {
+  readonly #connection: DriverConnection;
+  readonly #driver: object;
+
+  constructor(connection: DriverConnection, driver: object) {
+    this.#connection = connection;
+    this.#driver = driver;
+  }
+
+  get status(): ConnectionStatus {
+    return this.#connection.status;
+  }
+
+  async run(statements: readonly Statement[]): Promise<BatchOutcome> {
+    const unsent = unstorable(statements);
+    const outcome = unsent ? { results: [], failure: { error: unsent } } : await this.#connection.run(statements);
+    markFault(outcome.failure?.error, this.#driver);
+    return outcome;
+  }
+
+  async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
+    try {
+      const unsent = unstorable([statement]);
+      if (unsent !== undefined) throw unsent;
+      yield* this.#connection.stream(statement, chunkSize);
+    } catch (error) {
+      markFault(error, this.#driver);
+      throw error;
+    }
+  }
+
+  async copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
+    let sourceFailure: unknown;
+    async function* watched(): AsyncGenerator<string> {
+      try {
+        yield* lines;
+      } catch (error) {
+        sourceFailure = error;
+        throw error;
+      }
+    }
+    try {
+      return await this.#connection.copy(sql, watched());
+    } catch (error) {
+      if (error !== sourceFailure) markFault(error, this.#driver);
+      throw error;
+    }
+  }
+
+  cancel(signal: AbortSignal): Promise<void> {
+    return this.#connection.cancel(signal);
+  }
+
+  release(): void {
+    this.#connection.release();
+  }
+
+  destroy(reason: unknown): void {
+    this.#connection.destroy(reason);
+  }
+}
