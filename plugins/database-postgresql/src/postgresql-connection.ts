@@ -59,6 +59,10 @@ export class PostgresqlConnection implements DriverConnection {
     return statuses[this.#client.getTransactionStatus() ?? ''] ?? 'lost';
   }
 
+  get processId(): number | undefined {
+    return this.#client.processID ?? undefined;
+  }
+
   run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (this.#returned === undefined) return Promise.resolve(gone);
     this.#unanswered += 1;

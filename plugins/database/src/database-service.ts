@@ -4,7 +4,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
 import type { IsolationLevel } from './driver/transaction-settings.js';
-import type { MigrationStatus } from './migrations/migration-status.js';
+import type { MigrationStatus } from './migrations/migration-table.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type { DatabaseState, StateListener } from './state.js';
 

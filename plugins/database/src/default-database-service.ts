@@ -29,7 +29,7 @@ import { UnsupportedError } from './errors/session-errors.js';
 import { Healing } from './healing.js';
 import { answered, unanswered } from './health.js';
 import { DatabaseMetrics } from './metrics.js';
-import type { MigrationStatus } from './migrations/migration-status.js';
+import type { MigrationStatus } from './migrations/migration-table.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -95,7 +95,6 @@ class DefaultDatabaseService implements DatabaseService {
       dialect: createDialect(new GuardedDirectConnections(driver, clock, this.#current)),
       databaseName: driver.databaseName,
       models: parts.models,
-      migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
     this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
@@ -140,7 +139,7 @@ class DefaultDatabaseService implements DatabaseService {
       orm: this.#orm,
       driver,
       clock,
-      names: parts.models.flatMap(model => (model.migrations ?? []).map(({ name }) => name)),
+      migrations: parts.models.flatMap(model => [...(model.migrations ?? [])]),
       ...options.migrations,
     });
     driver.onLost(cause => this.#seenDown(cause));
