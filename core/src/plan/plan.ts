@@ -17,6 +17,7 @@ import { levelsOf } from './graph.js';
 import { type InstalledPlugin, installedPlugins } from './installed-plugins.js';
 import { manifestFindings } from './manifest-findings.js';
 import { type Candidate, findCandidate, readManifest, standardStartTimeoutMs } from './resolve-plugin.js';
+import { sharedPackageProblems } from './shared-packages.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
 /** A plugin as it will run. */
@@ -95,6 +96,7 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
     .filter(entry => entry.use !== 'none')
     .map(entry => findCandidate(entry, config.directory, request.plugins, findings))
     .filter(candidate => candidate !== undefined);
+  findings.problems.push(...sharedPackageProblems(config.directory, candidates));
 
   const drafts = new Map<Candidate, PlannedPlugin>();
   const add = async (candidate: Candidate) => {
