@@ -3,7 +3,8 @@ import type { DatabaseService, EntityManager } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
-import { Author } from '@keelson/test-support/sample-model';
+import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const source = readFileSync(new URL(import.meta.url), 'utf8');
@@ -45,6 +46,22 @@ describe('the code of docs/database.md', () => {
     expect(author.name).toBe('Ada');
     const count = await database.read(em => em.count(Author));
     expect(count).toBe(1);
+  });
+
+  test('migrations', async () => {
+    class IndexAuthors extends Migration {
+      override isTransactional() {
+        return false;
+      }
+
+      override up() {
+        this.addSql('create index concurrently if not exists author_email_index on author (email)');
+      }
+    }
+    const models = [{ entities: [], migrations: [...(sampleModel.migrations ?? []), IndexAuthors] }];
+    await using next = createPostgresqlService({ url: testDatabase.url, models });
+    await next.database.connect();
+    expect(await next.database.migrate()).toEqual(['IndexAuthors']);
   });
 
   test('a session ended by its owner', async () => {

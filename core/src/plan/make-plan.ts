@@ -15,6 +15,7 @@ import { levelsOf } from './graph.js';
 import { installedPlugins } from './installed-plugins.js';
 import type { Plan, PlannedPlugin, SlotChoice } from './plan.js';
 import { defaultStartTimeoutMs, type ResolvedPlugin, readManifest, resolvePlugin } from './resolve-plugin.js';
+import { sharedPackageProblems } from './shared-packages.js';
 import { slotNames, slots, splitKey } from './slots.js';
 
 export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
@@ -36,6 +37,7 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
     .filter(entry => entry.use !== 'none')
     .map(entry => resolvePlugin(entry, config.directory, request.plugins));
   const resolved = resolutions.flatMap(({ plugin }) => plugin ?? []);
+  const copies = { problems: sharedPackageProblems(config.directory, resolved) };
 
   const drafts = new Map<ResolvedPlugin, Draft>();
   const add = async (plugin: ResolvedPlugin) => {
@@ -46,7 +48,7 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   const telemetry = resolved.find(plugin => plugin.entry.key === 'telemetry');
   if (telemetry !== undefined && !telemetry.light) await add(telemetry);
   const early = telemetry && drafts.get(telemetry)?.plugin;
-  const soFar = joinFindings(config, ...resolutions, ...drafts.values());
+  const soFar = joinFindings(config, copies, ...resolutions, ...drafts.values());
   if (early !== undefined && soFar.problems.length === 0) await request.beforeImports?.(early, config);
 
   await startStaggered(
@@ -57,7 +59,11 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   // Their manifests are imported only to say which of them would help.
   const isUnmet = found.some(draft => unmetRequirements(draft, found).length > 0);
   const checks = checkPlan(found, config.entries, isUnmet ? await installedPlugins(config.directory) : []);
-  return assemble(found, config, joinFindings(config, ...resolutions, ...drafts.values(), { problems: checks }));
+  return assemble(
+    found,
+    config,
+    joinFindings(config, copies, ...resolutions, ...drafts.values(), { problems: checks }),
+  );
 }
 
 /** A plugin given in code is chosen by code, whatever the files name. */

@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderInUse, folderUnwritable, PgliteError } from './errors.js';
 
@@ -24,14 +24,13 @@ export class DataDirLock implements Disposable {
   }
 
   /**
-   * Makes the folder when it is missing.
+   * The folder must be there.
    *
    * @throws PgliteError PGLITE_FOLDER_IN_USE by another process; PGLITE_FOLDER_UNUSABLE when it cannot be written to.
    */
   static take(dataDir: string): DataDirLock {
     const path = join(dataDir, fileName);
     try {
-      mkdirSync(dataDir, { recursive: true });
       return new DataDirLock(path, takeOver(path, dataDir));
     } catch (error) {
       throw error instanceof PgliteError ? error : folderUnwritable(dataDir, error);
@@ -53,7 +52,7 @@ function takeOver(path: string, dataDir: string): string {
   writeFileSync(own, text);
   try {
     while (!linked(own, path)) {
-      const found = read(path);
+      const found = readUnlessGone(path);
       if (found === undefined) continue;
       const owner = ownerIn(found);
       if (owner !== undefined && isAlive(owner)) throw folderInUse(dataDir, owner.pid);
@@ -86,6 +85,16 @@ function remove(path: string, stale: string): void {
   }
   if (read(aside) !== stale) linked(aside, path);
   rmSync(aside, { force: true });
+}
+
+/** One that is there and cannot be read would be met again and again. */
+function readUnlessGone(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function read(path: string): string | undefined {

@@ -37,6 +37,25 @@ export function folderUnwritable(dataDir: string, cause: unknown): PgliteError {
   });
 }
 
+export function parentMissing(dataDir: string, parent: string, cause: unknown): PgliteError {
+  return new PgliteError({
+    code: 'PGLITE_FOLDER_UNUSABLE',
+    message: `The data folder ${dataDir} cannot be made: ${parent} is not there.`,
+    hint: 'Make that folder first, or correct dataDir; only the last folder of it is made.',
+    facts: { dataDir, parent },
+    cause,
+  });
+}
+
+export function folderOfOthers(dataDir: string, others: number): PgliteError {
+  return new PgliteError({
+    code: 'PGLITE_FOLDER_UNUSABLE',
+    message: `The data folder ${dataDir} holds other files (${others}), and no database.`,
+    hint: 'Give dataDir a folder of its own: one that is empty, or not there yet.',
+    facts: { dataDir, others },
+  });
+}
+
 export function folderNotOpened(dataDir: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',

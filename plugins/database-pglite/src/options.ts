@@ -11,7 +11,7 @@ export const optionsSchema = z.strictObject({
     .refine(isDataDir, `must be a folder, or ${inMemory}`)
     .default(inMemory)
     .describe(
-      `The folder that keeps the data, from where relative paths of the configuration start; made when it is missing. ${inMemory} keeps nothing after a stop.`,
+      `The folder that keeps the data, from where relative paths of the configuration start; made when it is missing, nothing above it. ${inMemory} keeps nothing after a stop.`,
     ),
   ...commonOptions,
   acquireTimeoutMs: z

@@ -35,7 +35,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keelson-pglite-'));
-    dataDir = join(folder, 'made', 'when-missing');
+    dataDir = join(folder, 'made-when-missing');
   });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -15,6 +15,7 @@ import {
   type TransactionOutcome,
   UnsupportedError,
 } from '@keelson/database';
+import { prepareDataDir } from './data-dir.js';
 import { DataDirLock } from './data-dir-lock.js';
 import { folderNotOpened, memoryLost } from './errors.js';
 import { inMemory, type PgliteOptions } from './options.js';
@@ -126,7 +127,10 @@ export class PgliteDriver implements DatabaseDriver {
   }
 
   async #start(): Promise<PgliteEngine> {
-    if (this.#dataDir !== inMemory) this.#lock ??= DataDirLock.take(this.#dataDir);
+    if (this.#dataDir !== inMemory && this.#lock === undefined) {
+      await prepareDataDir(this.#dataDir);
+      this.#lock = DataDirLock.take(this.#dataDir);
+    }
     try {
       this.#engine = await PgliteEngine.open(this.#dataDir);
       this.#opened += 1;

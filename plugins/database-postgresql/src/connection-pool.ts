@@ -86,11 +86,11 @@ export class ConnectionPool {
     return { total, idle, busy, waiting, max: this.#parts.options.max, counters };
   }
 
-  async acquire({ deadline, signal, readOnly }: AcquireOptions): Promise<DriverConnection> {
+  async acquire({ deadline, signal, readOnly, lentForMs = 0 }: AcquireOptions): Promise<DriverConnection> {
     const until = deadline.within(this.#parts.options.acquireTimeoutMs);
     const permit = await this.#permits.acquire(until, signal);
     try {
-      return this.#lend(await this.#workingClient(until, signal), permit, readOnly);
+      return this.#lend(await this.#workingClient(until, signal), permit, { readOnly, lentForMs });
     } catch (error) {
       permit.release();
       throw error;
@@ -235,13 +235,17 @@ export class ConnectionPool {
     resolve(false);
   }
 
-  #lend(client: PgClient, permit: Permit, readOnly: boolean): DriverConnection {
+  #lend(
+    client: PgClient,
+    permit: Permit,
+    { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
+  ): DriverConnection {
     const { clock, options, types, cancel, logger } = this.#parts;
     const since = clock.now();
     const borrowedBy = traceOfBorrower();
     let leaking = false;
     const heldMs = () => Math.round(clock.now() - since);
-    const leak = clock.schedule(options.leakAfterMs, () => {
+    const leak = clock.schedule(Math.max(options.leakAfterMs, lentForMs), () => {
       leaking = true;
       logger.warn('a connection is lent for very long', { heldMs: heldMs(), borrowedAt: borrowedBy.stack });
     });

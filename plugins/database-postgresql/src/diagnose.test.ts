@@ -77,6 +77,29 @@ describe('what keelson doctor tells of PostgreSQL', () => {
     );
   });
 
+  test('tells two foreign keys of a many-to-many table that are there and do something else', async () => {
+    const Reader = defineEntity({
+      name: 'Reader',
+      tableName: 'reader',
+      properties: { id: p.integer().primary(), authors: () => p.manyToMany(Author).owner().pivotTable('readings') },
+    });
+    class CreateReaders extends Migration {
+      override up(): void {
+        this.addSql('create table author (id serial primary key, email text not null, name text)');
+        this.addSql('create table reader (id serial primary key)');
+        this.addSql(`create table readings (reader_id int not null references reader,
+          author_id int not null references author, primary key (reader_id, author_id))`);
+      }
+    }
+    await using own = await createTestDatabase();
+    const models = [{ entities: [Author, Reader], migrations: [CreateReaders] }];
+    const found = await findings({ url: own.url, models, migrate: true });
+    const { status, output = '' } = found('schema') ?? {};
+    expect(status).toBe('fail');
+    expect(output.match(/differs/g)).toHaveLength(2);
+    expect(output).not.toContain('missing');
+  });
+
   test('tells a schema that differs though nothing is pending', async () => {
     await findings({ migrate: true });
     await asAdmin('alter table author drop column name');

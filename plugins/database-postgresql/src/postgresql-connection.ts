@@ -59,6 +59,10 @@ export class PostgresqlConnection implements DriverConnection {
     return statuses[this.#client.getTransactionStatus() ?? ''] ?? 'lost';
   }
 
+  get processId(): number | undefined {
+    return this.#client.processID ?? undefined;
+  }
+
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (this.#returned === undefined) return gone;
     const { promise, resolve } = Promise.withResolvers<BatchOutcome>();

@@ -2,7 +2,7 @@ import { type Deadline, type HealthResult, type ServiceToken, serviceToken } fro
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
-import type { MigrationStatus } from './migrations/migration-status.js';
+import type { MigrationStatus } from './migrations/migration-table.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
 import type { DatabaseState, StateListener } from './state.js';

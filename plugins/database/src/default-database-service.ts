@@ -18,7 +18,7 @@ import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/dri
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { DatabaseMetrics } from './metrics.js';
-import type { MigrationStatus } from './migrations/migration-status.js';
+import type { MigrationStatus } from './migrations/migration-table.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -86,7 +86,6 @@ class DefaultDatabaseService implements DatabaseService {
       dialect: createDialect(new GuardedDirectConnections(driver, clock, () => this.#current.get()?.state)),
       databaseName: driver.databaseName,
       models,
-      migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
     this.#sessions = new Sessions({
@@ -116,7 +115,7 @@ class DefaultDatabaseService implements DatabaseService {
       orm: this.#orm,
       driver,
       clock,
-      names: models.flatMap(model => (model.migrations ?? []).map(({ name }) => name)),
+      migrations: models.flatMap(model => [...(model.migrations ?? [])]),
       ...options.migrations,
     });
   }

@@ -1,7 +1,7 @@
 import { type Clock, type Diagnosis, type HealthResult, isKeelsonError } from '@keelson/core';
 import type { DatabaseService } from './database-service.js';
 import type { HostStats } from './driver/driver.js';
-import { qualified } from './migrations/migration-status.js';
+import { qualified } from './migrations/migration-table.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { askServer, type ServerFacts } from './server-facts.js';
 

@@ -42,7 +42,7 @@ export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
 export { migrateCommands } from './migrations/migrate-commands.js';
-export type { AppliedMigration, MigrationStatus } from './migrations/migration-status.js';
+export type { AppliedMigration, MigrationStatus } from './migrations/migration-table.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
 export type { EntityManager } from './orm/entity-manager.js';

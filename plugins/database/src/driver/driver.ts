@@ -33,6 +33,11 @@ export type ConnectionStatus = 'idle' | 'in transaction' | 'failed transaction' 
 export interface DriverConnection {
   readonly status: ConnectionStatus;
   /**
+   * The id of the server's process, as it was given when the connection was opened. Differs from `pg_backend_pid()`
+   * behind a pooler that lends the server's connections by transaction. Left out by one without a server.
+   */
+  readonly processId?: number | undefined;
+  /**
    * Sends all statements together and waits once, for all of them: one round trip. The server stops at the first that
    * fails and runs none after it. A lost connection is a failure like any other. Rejects only with what a value throws
    * that cannot be written for the server: then nothing was sent.
@@ -62,6 +67,8 @@ export interface AcquireOptions {
   readonly readOnly: boolean;
   /** No replica all the same: all that was committed before is to be seen. Default false. */
   readonly fresh?: boolean;
+  /** How long it is going to be kept: it is not reported as a leak before. Default: as long as the driver finds usual. */
+  readonly lentForMs?: number;
 }
 
 export interface PoolStats {

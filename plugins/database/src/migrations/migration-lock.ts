@@ -1,57 +1,68 @@
 import { createHash } from 'node:crypto';
-import { type Clock, Deadline, KeelsonError } from '@keelson/core';
-import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
-
-export interface MigrationLockOptions {
-  readonly driver: DatabaseDriver;
-  readonly clock: Clock;
-  /** With its schema; who migrates with another table is not waited for. */
-  readonly table: string;
-  readonly timeoutMs: number;
-}
-
-const pauseMs = 100;
+import type { Deadline } from '@keelson/core';
+import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
+import { beginStatements } from '../transaction/transaction-settings.js';
 
 /**
- * Of several instances that migrate the same database with the same table, one does `work` and the others wait for it,
- * by an advisory lock on a connection of its own. A driver with a single connection has no others to wait for.
+ * The lock of those who migrate one database with one table: it belongs to a transaction, and is gone with it however it
+ * ends. It is asked for again and again instead of waited for: a statement that waits holds a snapshot, and CREATE INDEX
+ * CONCURRENTLY of whoever has the lock would wait for that. What is read after it is what the last holder has left.
  */
-export async function alone<T>(options: MigrationLockOptions, work: () => Promise<T>): Promise<T> {
-  const { driver, clock, timeoutMs } = options;
-  if (!driver.capabilities.has('multi-connection')) return work();
-  const deadline = Deadline.after(timeoutMs, clock);
-  const key = lockKey(driver.databaseName, options.table);
-  const connection = await driver.acquire({ deadline, readOnly: false });
-  try {
-    while (!(await locked(connection, key))) {
-      if (deadline.passed) throw waitedTooLong(timeoutMs);
-      await clock.sleep(pauseMs);
-    }
-    return await work();
-  } finally {
-    // An advisory lock of the session ends with its connection, whatever became of it.
-    await connection.run([{ sql: `select pg_advisory_unlock(${key})` }]);
-    connection.release();
-  }
+export function lockStatement(databaseName: string, table: string): string {
+  return `select pg_try_advisory_xact_lock(${lockKey(databaseName, table)}) as locked`;
 }
 
 /** The number that stands for the table: two services in one database do not wait for each other. */
-export function lockKey(databaseName: string, table: string): bigint {
-  const hash = createHash('sha256').update(`keelson migrations\0${databaseName}\0${table}`).digest();
+export function lockKey(databaseName: string, table: string, what = 'migrations'): bigint {
+  const hash = createHash('sha256').update(`keelson ${what}\0${databaseName}\0${table}`).digest();
   return hash.readBigInt64BE();
 }
 
-async function locked(connection: DriverConnection, key: bigint): Promise<boolean> {
-  const { results, failure } = await connection.run([{ sql: `select pg_try_advisory_lock(${key}) as locked` }]);
-  if (failure !== undefined) throw failure.error;
-  return results[0]?.rows[0]?.locked === true;
+/**
+ * The lock of a migration that cannot run in a transaction: held by a transaction on a connection of its own, which reads
+ * nothing, so that it has no snapshot and nobody waits for it. It ends by noting what was done.
+ */
+export class HeldLock {
+  readonly #connection: DriverConnection;
+
+  private constructor(connection: DriverConnection) {
+    this.#connection = connection;
+  }
+
+  /** Undefined when another has it. */
+  static async take(driver: DatabaseDriver, lock: string, deadline: Deadline): Promise<HeldLock | undefined> {
+    const connection = await driver.acquire({ deadline, readOnly: false, lentForMs: deadline.remainingMs() });
+    const held = new HeldLock(connection);
+    const { results, failure } = await connection.run([...opening, unlimited, lock].map(sql => ({ sql })));
+    if (results.at(-1)?.rows[0]?.locked === true) return held;
+    await held.end();
+    if (failure !== undefined) throw failure.error;
+    return undefined;
+  }
+
+  async isHeld(): Promise<boolean> {
+    const { failure } = await this.#connection.run([{ sql: 'select 1' }]);
+    return failure === undefined && this.#connection.status === 'in transaction';
+  }
+
+  /** Does `statement` and commits. False when the lock was lost meanwhile; then it may be done or not. */
+  async finish(statement: Statement): Promise<boolean> {
+    const { failure } = await this.#connection.run([statement]);
+    if (failure !== undefined && this.#connection.status !== 'lost') throw failure.error;
+    if (failure !== undefined) return false;
+    const { results } = await this.#connection.run([{ sql: 'commit' }]);
+    return results[0]?.command === 'COMMIT';
+  }
+
+  /** Gives the lock back, when it is still held. */
+  async end(): Promise<void> {
+    const { status } = this.#connection;
+    if (status !== 'idle' && status !== 'lost') await this.#connection.run([{ sql: 'rollback' }]);
+    this.#connection.release();
+  }
 }
 
-function waitedTooLong(timeoutMs: number): KeelsonError {
-  return new KeelsonError({
-    code: 'DATABASE_MIGRATION_FAILED',
-    message: `Another instance was still migrating after ${timeoutMs} ms.`,
-    hint: 'Look at that instance, or give migrations.timeoutMs more time.',
-    facts: { timeoutMs },
-  });
-}
+const opening = beginStatements({ readOnly: false, isolation: 'read committed', idleTimeoutMs: 0 });
+
+/** From PostgreSQL 17 on the longest transaction can be limited, too; before, there is nothing of that name. */
+const unlimited = `select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout'`;

@@ -1,16 +1,25 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, Deadline } from '@keelson/core';
 import type { CompiledQuery, QueryResult } from 'kysely';
-import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
+import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
 import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
+import { beginStatements } from '../transaction/transaction-settings.js';
 import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
-const allowed = new AsyncLocalStorage<{ statementTimeoutMs: number }>();
+export interface DirectOptions {
+  readonly statementTimeoutMs: number;
+  /** How long a connection is going to be kept. */
+  readonly lentForMs?: number;
+  /** All of it runs on this connection, which stays lent. Default: each statement or transaction on one of its own. */
+  readonly on?: DriverConnection;
+}
+
+const allowed = new AsyncLocalStorage<DirectOptions>();
 
 /** Lets MikroORM's own tools (migrations, schema comparison) run statements outside of a session, inside `work`. */
-export function withDirectConnections<T>(options: { statementTimeoutMs: number }, work: () => Promise<T>): Promise<T> {
+export function withDirectConnections<T>(options: DirectOptions, work: () => Promise<T>): Promise<T> {
   return allowed.run(options, work);
 }
 
@@ -32,9 +41,11 @@ export class GuardedDirectConnections implements DirectConnections {
   async acquire(): Promise<DirectConnection> {
     const options = allowed.getStore();
     if (options === undefined) throw this.#refusal();
-    const deadline = Deadline.after(options.statementTimeoutMs, this.#clock);
-    const connection = await this.#driver.acquire({ deadline, readOnly: false });
-    return new PlainConnection(connection, options.statementTimeoutMs);
+    const { statementTimeoutMs, lentForMs, on } = options;
+    if (on !== undefined) return new PlainConnection(on, statementTimeoutMs, false);
+    const deadline = Deadline.after(statementTimeoutMs, this.#clock);
+    const lending = { deadline, readOnly: false, ...(lentForMs !== undefined && { lentForMs }) };
+    return new PlainConnection(await this.#driver.acquire(lending), statementTimeoutMs, true);
   }
 
   #refusal(): Error {
@@ -47,15 +58,16 @@ export class GuardedDirectConnections implements DirectConnections {
 class PlainConnection implements DirectConnection {
   readonly #connection: DriverConnection;
   readonly #statementTimeoutMs: number;
+  readonly #isOwn: boolean;
 
-  constructor(connection: DriverConnection, statementTimeoutMs: number) {
+  constructor(connection: DriverConnection, statementTimeoutMs: number, isOwn: boolean) {
     this.#connection = connection;
     this.#statementTimeoutMs = statementTimeoutMs;
+    this.#isOwn = isOwn;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const statements = [{ sql: query.sql, parameters: query.parameters }];
-    if (query.sql === 'begin') statements.push({ sql: this.#localTimeout(), parameters: [] });
+    const statements = query.sql === 'begin' ? this.#begin() : [{ sql: query.sql, parameters: query.parameters }];
     const { results, failure } = await this.#connection.run(statements);
     if (failure === undefined) return toQueryResult<R>(results[0] ?? { rows: [], command: '', rowCount: undefined });
     // Kysely does not release a connection whose BEGIN, COMMIT or ROLLBACK failed.
@@ -69,11 +81,14 @@ class PlainConnection implements DirectConnection {
   }
 
   release(): void {
-    this.#connection.release();
+    if (this.#isOwn) this.#connection.release();
   }
 
-  #localTimeout(): string {
-    return `set local statement_timeout = ${Math.ceil(this.#statementTimeoutMs)}`;
+  /** Each statement sees what was committed before it, and a pause is no mistake: these are long pieces of work. */
+  #begin(): readonly Statement[] {
+    const statementTimeoutMs = this.#statementTimeoutMs;
+    const settings = { readOnly: false, isolation: 'read committed', statementTimeoutMs, idleTimeoutMs: 0 } as const;
+    return beginStatements(settings).map(sql => ({ sql }));
   }
 }
 

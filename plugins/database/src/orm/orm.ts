@@ -1,6 +1,5 @@
 import { isKeelsonError } from '@keelson/core';
 import { MikroORM, type Options } from '@mikro-orm/core';
-import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
 import { arrayText } from '../batch/copy-text.js';
@@ -14,10 +13,8 @@ export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
 export interface OrmOptions {
   readonly ormDriver: OrmDriver;
   readonly dialect: Dialect;
-  /** MikroORM's migrator creates a database that it does not find, so it must know the true name. */
   readonly databaseName: string;
   readonly models: readonly DatabaseModel[];
-  readonly migrationsTable: string;
   /** The EntityManager of the current session: what `orm.em` stands for. */
   readonly currentEntityManager: () => EntityManager | undefined;
 }
@@ -37,16 +34,6 @@ export function createOrm(options: OrmOptions): Orm {
     ensureDatabase: false,
     allowGlobalContext: false,
     context: () => options.currentEntityManager(),
-    extensions: [Migrator],
-    migrations: {
-      migrationsList: models.flatMap(model => [...(model.migrations ?? [])]).map(named),
-      tableName: options.migrationsTable,
-      transactional: true,
-      allOrNothing: true,
-      disableForeignKeys: false,
-      snapshot: false,
-      silent: true,
-    },
     // MikroORM's lines hold SQL with values in it; ours are written where statements run.
     logger: () => {},
     debug: false,
@@ -74,8 +61,4 @@ function writeWholeArrays(orm: Orm): void {
   const platform = orm.driver.getPlatform();
   const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
   Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
-}
-
-function named<T extends { readonly name: string }>(migration: T): { name: string; class: T } {
-  return { name: migration.name, class: migration };
 }

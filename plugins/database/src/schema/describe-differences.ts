@@ -1,4 +1,5 @@
 import type { Column, ForeignKey, IndexDef, SchemaDifference as OrmDifference, TableDifference } from '@mikro-orm/sql';
+import { checkPairs, endsOf, foreignKeyPairs, rulesOf } from './constraint-pairs.js';
 import type { SchemaDifference, SchemaDifferenceKind } from './schema-report.js';
 
 const noDefault = 'no default';
@@ -59,7 +60,10 @@ function changedColumn(table: string, live: Column, wanted: Column, properties: 
   const took = (...names: string[]) => names.filter(name => rest.delete(name)).length > 0;
   if (took('type', 'length', 'precision', 'scale', 'unsigned', 'enumItems')) add('type', typeOf(wanted), typeOf(live));
   if (took('nullable')) add('nullable', nullability(wanted), nullability(live));
-  if (took('default', 'autoincrement')) add('default', defaultOf(wanted), defaultOf(live));
+  if (took('default', 'autoincrement')) {
+    const [expected, found] = [defaultOf(wanted), defaultOf(live)];
+    add('default', expected, expected === found ? 'another' : found);
+  }
   if (took('generated')) add('generated', wanted.generated ?? 'not generated', live.generated ?? 'not generated');
   rest.delete('comment');
   if (rest.size > 0) add('other', `another ${[...rest].join(', ')}`, 'its own');
@@ -68,9 +72,15 @@ function changedColumn(table: string, live: Column, wanted: Column, properties: 
 
 function indexDifferences(difference: TableDifference): Found[] {
   const { name: table } = difference;
+  // One that is an index and is to be a constraint, or the other way round, is there and differs.
+  const changedForms = Object.values(difference.addedIndexes).filter(
+    ({ keyName }) => keyName in difference.removedIndexes,
+  );
   return [
-    ...Object.values(difference.addedIndexes).map(index => missingIndex(table, index)),
-    ...Object.values(difference.changedIndexes).map(({ keyName: name }) =>
+    ...Object.values(difference.addedIndexes)
+      .filter(({ keyName }) => !(keyName in difference.removedIndexes))
+      .map(index => missingIndex(table, index)),
+    ...[...Object.values(difference.changedIndexes), ...changedForms].map(({ keyName: name }) =>
       changed(isConstraint(difference.toTable.getIndex(name)) ? 'constraint' : 'index', table, name),
     ),
     ...Object.values(difference.removedIndexes)
@@ -87,44 +97,65 @@ function constraintDifferences(difference: TableDifference): Found[] {
   const { name: table } = difference;
   return [
     ...foreignKeyDifferences(difference),
-    ...Object.keys(difference.changedForeignKeys).map(name => changed('constraint', table, name)),
-    ...Object.keys(difference.addedChecks).map(name =>
-      missing('missing-constraint', table, name, `Table ${table}: the check ${name} is missing.`),
-    ),
-    ...Object.keys(difference.changedChecks).map(name => changed('constraint', table, name)),
-    ...Object.keys(difference.removedChecks).map(name => unknown('unknown-constraint', table, name)),
+    ...checkDifferences(difference),
     ...Object.keys(difference.addedTriggers).map(name =>
       missing('other', table, name, `Table ${table}: the trigger ${name} is missing.`),
     ),
   ];
 }
 
-/** MikroORM knows foreign keys by their names; one that does the same under another name is there. */
-function foreignKeyDifferences({ name: table, addedForeignKeys, removedForeignKeys }: TableDifference): Found[] {
-  const live = new Map(Object.values(removedForeignKeys).map(key => [meaningOf(key), key]));
-  const wanted = new Map(Object.values(addedForeignKeys).map(key => [meaningOf(key), key]));
+function foreignKeyDifferences(difference: TableDifference): Found[] {
+  const { name: table, fromTable, addedForeignKeys, removedForeignKeys, changedForeignKeys } = difference;
+  const pairs = foreignKeyPairs(difference);
+  const live = new Map(Object.values(fromTable.getForeignKeys()).map(key => [key.constraintName.toLowerCase(), key]));
   return [
-    ...[...wanted].map(([meaning, key]) => {
-      const same = live.get(meaning);
-      return same === undefined ? missingForeignKey(table, key) : otherName(table, key, same);
+    ...pairs.map(({ wanted, live: found }) =>
+      rulesOf(wanted) === rulesOf(found)
+        ? otherName(table, 'foreign key', wanted.constraintName, found.constraintName)
+        : otherForeignKey(table, wanted, found),
+    ),
+    ...Object.values(changedForeignKeys).map(wanted => {
+      const found = live.get(wanted.constraintName.toLowerCase());
+      return found === undefined
+        ? changed('constraint', table, wanted.constraintName)
+        : otherForeignKey(table, wanted, found);
     }),
-    ...[...live]
-      .filter(([meaning]) => !wanted.has(meaning))
-      .map(([, key]) => unknown('unknown-constraint', table, key.constraintName)),
+    ...Object.values(addedForeignKeys)
+      .filter(key => !pairs.some(({ wanted }) => wanted === key))
+      .map(key => missingForeignKey(table, key)),
+    ...Object.values(removedForeignKeys)
+      .filter(key => !pairs.some(({ live: found }) => found === key))
+      .map(key => unknown('unknown-constraint', table, key.constraintName)),
   ];
 }
 
-function meaningOf(key: ForeignKey): string {
-  const rules = [key.deleteRule, key.updateRule].map(rule =>
-    rule === undefined || rule.toLowerCase() === 'no action' ? 'restrict' : rule.toLowerCase(),
-  );
-  return [key.columnNames, key.referencedTableName, key.referencedColumnNames, rules].join('|').toLowerCase();
+function checkDifferences(difference: TableDifference): Found[] {
+  const { name: table, addedChecks, removedChecks, changedChecks } = difference;
+  const pairs = checkPairs(difference);
+  return [
+    ...pairs.map(({ wanted, live }) => otherName(table, 'check', wanted.name, live.name)),
+    ...Object.keys(changedChecks).map(name => changed('constraint', table, name)),
+    ...Object.values(addedChecks)
+      .filter(check => !pairs.some(({ wanted }) => wanted === check))
+      .map(({ name }) => missing('missing-constraint', table, name, `Table ${table}: the check ${name} is missing.`)),
+    ...Object.values(removedChecks)
+      .filter(check => !pairs.some(({ live }) => live === check))
+      .map(({ name }) => unknown('unknown-constraint', table, name)),
+  ];
 }
 
-function otherName(table: string, wanted: ForeignKey, live: ForeignKey): Found {
-  const expected = wanted.constraintName;
-  const found = live.constraintName;
-  const message = `Table ${table}: the foreign key ${found} does what ${expected} is to do.`;
+/** It is there, and does something else. */
+function otherForeignKey(table: string, wanted: ForeignKey, live: ForeignKey): Found {
+  const isElsewhere = endsOf(wanted) !== endsOf(live);
+  const say = (key: ForeignKey) => (isElsewhere ? `${endsOf(key)} ${rulesOf(key)}` : rulesOf(key));
+  const [expected, found] = [say(wanted), say(live)];
+  const name = live.constraintName;
+  const message = `Table ${table}: the foreign key ${name} (${wanted.columnNames.join(', ')}) differs: the entity says ${expected}, the database has ${found}.`;
+  return { kind: 'constraint', table, name, expected, found, message };
+}
+
+function otherName(table: string, what: 'foreign key' | 'check', expected: string, found: string): Found {
+  const message = `Table ${table}: the ${what} ${found} does what ${expected} is to do.`;
   return { kind: 'name', table, name: found, expected, found, message };
 }
 
@@ -211,7 +242,7 @@ function missing(kind: SchemaDifferenceKind, table: string, name: string, messag
 }
 
 function changed(kind: 'index' | 'constraint', table: string, name: string): Found {
-  return { kind, table, name, message: `Table ${table}: the ${kind} ${name} is not as the entity says.` };
+  return { kind, table, name, message: `Table ${table}: the ${kind} ${name} differs from what the entity says.` };
 }
 
 function unknown(kind: 'unknown-index' | 'unknown-constraint', table: string, name: string): Found {

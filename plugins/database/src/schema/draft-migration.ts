@@ -1,7 +1,9 @@
-import { DatabaseSchema, SchemaComparator, type SchemaDifference, SqlSchemaGenerator } from '@mikro-orm/sql';
+import { type SchemaDifference, SqlSchemaGenerator, type TableDifference } from '@mikro-orm/sql';
 import { translate } from '../errors/translate.js';
 import { withDirectConnections } from '../orm/direct-connections.js';
 import type { Orm } from '../orm/orm.js';
+import { compareSchema } from './compare-schema.js';
+import { checkPairs, foreignKeyPairs, rulesOf } from './constraint-pairs.js';
 
 /** The statements that add to the tables what the entities have more; none that drops anything. */
 export function draftMigration(orm: Orm, timeoutMs: number): Promise<readonly string[]> {
@@ -10,13 +12,10 @@ export function draftMigration(orm: Orm, timeoutMs: number): Promise<readonly st
   });
 }
 
-async function draft({ em, config }: Orm): Promise<readonly string[]> {
-  const platform = em.getPlatform();
-  const generator = new SqlSchemaGenerator(em);
-  const target = generator.getTargetSchema();
-  const live = await DatabaseSchema.create(em.getConnection(), platform, config, undefined, target.getNamespaces());
-  const difference = new SchemaComparator(platform).compare(live, target);
+async function draft(orm: Orm): Promise<readonly string[]> {
+  const difference = await compareSchema(orm);
   keepEverything(difference);
+  const generator = new SqlSchemaGenerator(orm.em);
   return statementsOf(generator.diffToSQL(difference, { wrap: false, safe: true, dropTables: false }));
 }
 
@@ -28,9 +27,20 @@ function keepEverything({ changedTables }: SchemaDifference): void {
     table.renamedIndexes = {};
     table.removedColumns = {};
     table.removedIndexes = only(table.removedIndexes, table.addedIndexes);
-    table.removedChecks = {};
-    table.removedForeignKeys = {};
+    keepConstraints(table);
     table.removedTriggers = {};
+  }
+}
+
+/** One that is there under another name stays; a foreign key that does something else gives way to the one wanted. */
+function keepConstraints(table: TableDifference): void {
+  for (const { wanted } of checkPairs(table)) delete table.addedChecks[wanted.name];
+  const pairs = foreignKeyPairs(table);
+  table.removedChecks = {};
+  table.removedForeignKeys = {};
+  for (const { wanted, live } of pairs) {
+    if (rulesOf(wanted) === rulesOf(live)) delete table.addedForeignKeys[wanted.constraintName];
+    else table.removedForeignKeys[live.constraintName] = live;
   }
 }
 

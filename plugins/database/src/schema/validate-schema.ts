@@ -1,12 +1,7 @@
-import {
-  DatabaseSchema,
-  type SchemaDifference as OrmDifference,
-  SchemaComparator,
-  SqlSchemaGenerator,
-} from '@mikro-orm/sql';
 import { translate } from '../errors/translate.js';
 import { withDirectConnections } from '../orm/direct-connections.js';
 import type { Orm } from '../orm/orm.js';
+import { compareSchema } from './compare-schema.js';
 import { describeDifferences } from './describe-differences.js';
 import type { SchemaReport } from './schema-report.js';
 
@@ -18,19 +13,11 @@ export interface ValidateSchemaOptions {
 /** Compares the entities with the live schema. Reads the catalogs of the server, and changes nothing. */
 export async function validateSchema(options: ValidateSchemaOptions): Promise<SchemaReport> {
   const found = await withDirectConnections({ statementTimeoutMs: options.timeoutMs }, () =>
-    compare(options.orm),
+    compareSchema(options.orm),
   ).catch((error: unknown) => {
     throw translate(error);
   });
   const differences = describeDifferences(found);
   const failed = differences.some(({ severity }) => severity === 'failure');
   return { status: failed ? 'different' : 'valid', differences };
-}
-
-async function compare({ em, config }: Orm): Promise<OrmDifference> {
-  const platform = em.getPlatform();
-  const target = new SqlSchemaGenerator(em).getTargetSchema();
-  const namespaces = target.getNamespaces();
-  const live = await DatabaseSchema.create(em.getConnection(), platform, config, undefined, namespaces);
-  return new SchemaComparator(platform).compare(live, target);
 }

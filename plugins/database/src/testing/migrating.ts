@@ -1,5 +1,7 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { isKeelsonError } from '@keelson/core';
 import { Migration } from '@mikro-orm/migrations';
+import type { DatabaseService } from '../database-service.js';
 import { rejection, rejectsWith, storedEmails } from './checks.js';
 import { conformanceModel } from './conformance-model.js';
 import type { Requirement } from './harness.js';
@@ -11,7 +13,79 @@ class AddColumnThenFail extends Migration {
   }
 }
 
+class CreateShelves extends Migration {
+  override up(): void {
+    this.addSql('create table conformance_shelf (id integer)');
+  }
+
+  override down(): void {
+    this.addSql('drop table conformance_shelf');
+  }
+}
+
+class IndexShelves extends Migration {
+  override isTransactional(): boolean {
+    return false;
+  }
+
+  override up(): void {
+    this.addSql('create index concurrently conformance_shelf_index on conformance_shelf (id)');
+  }
+
+  override down(): void {
+    this.addSql('drop index concurrently conformance_shelf_index');
+  }
+}
+
+class WidenShelves extends Migration {
+  override up(): void {
+    this.addSql('alter table conformance_shelf add column width integer');
+  }
+
+  override down(): void {
+    this.addSql('alter table conformance_shelf drop column width');
+  }
+}
+
+class FailHalfWay extends Migration {
+  override isTransactional(): boolean {
+    return false;
+  }
+
+  override up(): void {
+    this.addSql('insert into conformance_shelf (id) values (1)');
+    this.addSql('insert into no_such_table values (1)');
+    this.addSql('insert into conformance_shelf (id) values (2)');
+  }
+}
+
+class CommitByHand extends Migration {
+  override up(): void {
+    this.addSql('insert into conformance_shelf (id) values (3)');
+    this.addSql('commit');
+  }
+}
+
+class ConcurrentlyInTransaction extends Migration {
+  override up(): void {
+    this.addSql('create index concurrently conformance_other_index on conformance_shelf (id)');
+  }
+}
+
 const name = conformanceModel.migrations?.[0]?.name;
+const shelves = [CreateShelves, IndexShelves, WidenShelves];
+const shelfNames = ['CreateShelves', 'IndexShelves', 'WidenShelves'];
+
+const modelsOf = (...migrations: (typeof CreateShelves)[]) => [{ entities: [], migrations }];
+
+const appliedIn = async (database: DatabaseService) =>
+  (await database.migrations()).applied.map(applied => applied.name);
+
+const shelvesIn = (database: DatabaseService) =>
+  database.read(async em => {
+    const rows = await em.execute<{ id: number }[]>('select id from conformance_shelf order by id');
+    return rows.map(({ id }) => id);
+  });
 
 export const migrating: readonly Requirement[] = [
   {
@@ -54,6 +128,81 @@ export const migrating: readonly Requirement[] = [
         await rejection(database.session(em => em.execute(`select 1 from ${table}`)));
       }
       equal(database.stats().busy, 0);
+    },
+  },
+  {
+    name: 'runs each migration in a transaction or outside of one, as it wants, in order, and takes it back so',
+    async check({ open }) {
+      const [database] = await open(1, modelsOf(...shelves));
+      await database.connect();
+      deepEqual(await database.migrate(), shelfNames);
+      deepEqual(await appliedIn(database), shelfNames);
+      deepEqual(await database.migrate(), []);
+      for (const last of [...shelfNames].reverse()) equal(await database.revert(), last);
+      equal(await database.revert(), undefined);
+      deepEqual(await database.migrate({ to: 'IndexShelves' }), ['CreateShelves', 'IndexShelves']);
+      equal(database.stats().busy, 0);
+    },
+  },
+  {
+    name: 'runs them so for several instances at the same time, each once',
+    requires: 'multi-connection',
+    async check({ open }) {
+      const databases = await open(3, modelsOf(...shelves));
+      await Promise.all(databases.map(database => database.connect()));
+      const applied = await Promise.all(databases.map(database => database.migrate()));
+      deepEqual(applied.flat().sort(), shelfNames);
+    },
+  },
+  {
+    name: 'says what is stored when a migration fails half-way outside of a transaction',
+    async check({ open }) {
+      const [database] = await open(1, modelsOf(...shelves, FailHalfWay));
+      await database.connect();
+      const error = await rejection(database.migrate());
+      ok(isKeelsonError(error, 'DATABASE_MIGRATION_FAILED'));
+      ok(!error.message.includes('nothing of'), error.message);
+      ok(error.message.startsWith('The migration FailHalfWay failed at its statement 2 of 3'), error.message);
+      deepEqual(error.facts.done, shelfNames);
+      deepEqual(await shelvesIn(database), [1]);
+      deepEqual(await appliedIn(database), shelfNames);
+      equal(database.stats().busy, 0);
+    },
+  },
+  {
+    name: 'says what is stored when a migration commits by hand',
+    async check({ open }) {
+      const [database] = await open(1, modelsOf(CreateShelves, CommitByHand));
+      await database.connect();
+      const error = await rejection(database.migrate());
+      ok(isKeelsonError(error, 'DATABASE_MIGRATION_FAILED'));
+      ok(
+        error.message.startsWith('The migration CommitByHand failed: it ended its transaction by hand'),
+        error.message,
+      );
+      deepEqual(await shelvesIn(database), [3]);
+      deepEqual(await appliedIn(database), ['CreateShelves']);
+    },
+  },
+  {
+    name: 'says how a statement runs that is not allowed in a transaction',
+    async check({ open }) {
+      const [database] = await open(1, modelsOf(CreateShelves, ConcurrentlyInTransaction));
+      await database.connect();
+      const error = await rejection(database.migrate());
+      ok(isKeelsonError(error, 'DATABASE_MIGRATION_FAILED'));
+      ok(error.hint?.includes('isTransactional'), error.hint);
+      deepEqual(await appliedIn(database), []);
+    },
+  },
+  {
+    name: 'refuses two migrations of one name before anything is done',
+    async check({ open }) {
+      const [database] = await open(1, modelsOf(CreateShelves, CreateShelves));
+      await database.connect();
+      const error = await rejection(database.migrate());
+      ok(isKeelsonError(error, 'DATABASE_MIGRATION_FAILED'));
+      deepEqual(await appliedIn(database), []);
     },
   },
 ];

@@ -1,0 +1,134 @@
+import { isKeelsonError, KeelsonError } from '@keelson/core';
+import { faultFacts } from '../errors/connection-error.js';
+import { sqlStateOf } from '../errors/sql-state.js';
+import { translate } from '../errors/translate.js';
+
+/** What is there of a migration that failed. */
+export type Remains =
+  | { readonly is: 'nothing' }
+  /** It ran outside of a transaction; `statement` counts from 1, undefined before the first of `statements`. */
+  | { readonly is: 'in part'; readonly statement: number | undefined; readonly statements: number }
+  /** It ran outside of a transaction, to its end; only the note is missing. */
+  | { readonly is: 'whole' }
+  | { readonly is: 'up to its own commit' }
+  | { readonly is: 'unknown' };
+
+export interface MigrationFailure {
+  /** Undefined before the first. */
+  readonly migration: string | undefined;
+  readonly remains: Remains;
+  /** What this run has applied, or taken back, for certain. */
+  readonly done: readonly string[];
+  readonly error: unknown;
+}
+
+/** Says which migration failed, and exactly what of the run is stored. */
+export function migrationFailed({ migration, remains, done, error }: MigrationFailure): unknown {
+  const cause = translate(error);
+  if (isKeelsonError(cause, 'DATABASE_MIGRATION_FAILED') && remains.is === 'nothing') return cause;
+  const which = migration === undefined ? 'A migration' : `The migration ${migration}`;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new KeelsonError({
+    code: 'DATABASE_MIGRATION_FAILED',
+    message: `${which} failed${whatRemains(remains, done)}: ${reason}`,
+    hint: hintFor(remains, error),
+    facts: {
+      ...(migration !== undefined && { migration }),
+      done: [...done],
+      ...(remains.is === 'in part' && { statement: remains.statement, statements: remains.statements }),
+      ...faultFacts(error),
+    },
+    cause,
+  });
+}
+
+function whatRemains(remains: Remains, done: readonly string[]): string {
+  const before = done.length === 0 ? '' : `; done before it in this run: ${done.join(', ')}`;
+  switch (remains.is) {
+    case 'nothing':
+      return done.length === 0 ? ' and nothing of this run is stored' : ` and nothing of it is stored${before}`;
+    case 'in part':
+      return `${partOf(remains)}, outside of a transaction: what it did before is stored, and it is not noted as done${before}`;
+    case 'whole':
+      return `, but only to be noted as done: all of it is stored${before}`;
+    case 'up to its own commit':
+      return `: it ended its transaction by hand, so what it did until then is stored, and it is not noted as done${before}`;
+    case 'unknown':
+      return `, and whether it is stored is not known${before}`;
+  }
+}
+
+function partOf({ statement, statements }: Extract<Remains, { is: 'in part' }>): string {
+  return statement === undefined ? '' : ` at its statement ${statement} of ${statements}`;
+}
+
+function hintFor(remains: Remains, error: unknown): string {
+  // active_sql_transaction: what it does is only allowed outside of one.
+  if (sqlStateOf(error) === '25001') {
+    return 'Put that statement into a migration of its own, and let its isTransactional() return false.';
+  }
+  switch (remains.is) {
+    case 'nothing':
+      return 'Mend the migration, or the data it stumbles over, and start again.';
+    case 'in part':
+      return 'Look at the tables: drop what is half done (an index may be left invalid), or let the migration pass over what is there already; then start again.';
+    case 'whole':
+      return 'Let the migration pass over what is there already (if not exists), and start again.';
+    case 'up to its own commit':
+      return 'Take commit and rollback out of the migration, or let its isTransactional() return false; undo what is stored.';
+    case 'unknown':
+      return 'Run keelson migrate status once the database answers: what is noted there is stored.';
+  }
+}
+
+/** The transaction that a migration was to run in has ended before it did. */
+export class TransactionEndedError extends Error {
+  constructor() {
+    super('its transaction has ended before it did.');
+  }
+}
+
+export function waitedTooLong(timeoutMs: number, done: readonly string[]): KeelsonError {
+  const before = done.length === 0 ? '' : ` Done before in this run: ${done.join(', ')}.`;
+  return refused({
+    message: `Another instance was still migrating after ${timeoutMs} ms.${before}`,
+    hint: 'Look at that instance, or give migrations.timeoutMs more time.',
+    facts: { timeoutMs, done: [...done] },
+  });
+}
+
+export function noSuch(name: string, names: readonly string[]): KeelsonError {
+  return refused({
+    message: `There is no migration ${name}; nothing was done.`,
+    hint: names.length === 0 ? 'No plugin of this service brings migrations.' : `There are ${names.join(', ')}.`,
+    facts: { migration: name },
+  });
+}
+
+export function notHere(name: string): KeelsonError {
+  return refused({
+    message: `The last migration applied, ${name}, is not part of this version of the service; nothing was done.`,
+    hint: 'Take it back with the version that brought it.',
+    facts: { migration: name },
+  });
+}
+
+export function sameName(name: string): KeelsonError {
+  return refused({
+    message: `Two migrations are named ${name}; nothing was done.`,
+    hint: 'Give each class a name of its own: a migration is known by it.',
+    facts: { migration: name },
+  });
+}
+
+export function needsTwoConnections(name: string): KeelsonError {
+  return refused({
+    message: `The migration ${name} runs outside of a transaction, which takes a second connection for the lock; nothing was done.`,
+    hint: 'Set pool.max to 2 or more.',
+    facts: { migration: name },
+  });
+}
+
+function refused(parts: { message: string; hint: string; facts: Record<string, unknown> }): KeelsonError {
+  return new KeelsonError({ code: 'DATABASE_MIGRATION_FAILED', ...parts });
+}

@@ -1,0 +1,256 @@
+import { type Clock, Deadline } from '@keelson/core';
+import type { Migration } from '@mikro-orm/migrations';
+import { CompiledQuery } from 'kysely';
+import type { DatabaseDriver, DriverConnection, Row } from '../driver/driver.js';
+import type { MigrationClass } from '../model.js';
+import { withDirectConnections } from '../orm/direct-connections.js';
+import type { Orm } from '../orm/orm.js';
+import { migrationFailed, needsTwoConnections, type Remains, waitedTooLong } from './migration-errors.js';
+import { HeldLock, lockStatement } from './migration-lock.js';
+import { type Ask, askOver, type MigrationTable } from './migration-table.js';
+import { SharedTransaction } from './shared-transaction.js';
+import { WorkMark } from './work-mark.js';
+
+export interface MigrationRunParts {
+  readonly orm: Orm;
+  readonly driver: DatabaseDriver;
+  readonly clock: Clock;
+  readonly classes: ReadonlyMap<string, MigrationClass>;
+  readonly table: MigrationTable;
+  readonly timeoutMs: number;
+  readonly direction: 'up' | 'down';
+  /** What is to be run, in order, where `applied` is applied. Asked under the lock, each time it was taken. */
+  readonly choose: (applied: readonly string[], done: readonly string[]) => readonly string[];
+}
+
+/** A transaction as MikroORM knows it. */
+type Context = Parameters<Parameters<ReturnType<Orm['em']['getConnection']>['transactional']>[0]>[0];
+
+const pauseMs = 100;
+
+/** Of a migration outside of a transaction: to build an index concurrently is to wait for the transactions of others. */
+const limits = ['statement_timeout', 'lock_timeout'] as const;
+
+/**
+ * One run of migrations, each as it wants to run, in order: those that follow each other and run in a transaction share
+ * one, so that all of them are stored or none; the others run one by one, outside of any. What is applied is read again
+ * under the lock, before anything is done.
+ */
+export class MigrationRun {
+  readonly #parts: MigrationRunParts;
+  readonly #lock: string;
+  readonly #mark: WorkMark;
+  readonly #deadline: Deadline;
+  readonly #done: string[] = [];
+  #running: string | undefined;
+  #remains: Remains = { is: 'nothing' };
+
+  constructor(parts: MigrationRunParts) {
+    this.#parts = parts;
+    this.#lock = lockStatement(parts.driver.databaseName, parts.table.name);
+    this.#mark = new WorkMark(parts.driver.databaseName, parts.table.name);
+    this.#deadline = Deadline.after(parts.timeoutMs, parts.clock);
+  }
+
+  /** @throws KeelsonError DATABASE_MIGRATION_FAILED, which says what is stored. */
+  async run(): Promise<readonly string[]> {
+    try {
+      while (await this.#together()) await this.#apart();
+      return this.#done;
+    } catch (error) {
+      throw migrationFailed({ migration: this.#running, remains: this.#remains, done: this.#done, error });
+    }
+  }
+
+  /** Runs what comes first and runs in a transaction; true when something is left that does not. */
+  #together(): Promise<boolean> {
+    return this.#whenFree(async () => {
+      const shared = new SharedTransaction(this.#parts);
+      try {
+        const left = await this.#transaction(shared);
+        this.#finished(...shared.names);
+        return left;
+      } catch (error) {
+        const outcome = await shared.outcome(error);
+        if (outcome.is !== 'done') {
+          this.#remains = outcome;
+          throw error;
+        }
+        this.#finished(...shared.names);
+        return undefined;
+      }
+    });
+  }
+
+  /** True when one is left that runs outside of it; undefined when another has the lock. */
+  #transaction(shared: SharedTransaction): Promise<boolean | undefined> {
+    return this.#direct(() =>
+      this.#parts.orm.em.getConnection().transactional(async context => {
+        const ask = askIn(context);
+        if (!(await this.#isFirst(ask))) return undefined;
+        const chosen = await this.#chosen(ask);
+        if (chosen.length === 0) return false;
+        this.#assertConnections(chosen);
+        await this.#parts.table.make(ask);
+        for (const name of chosen) {
+          const migration = this.#migration(name);
+          if (!migration.isTransactional()) break;
+          this.#running = name;
+          migration.setTransactionContext(context);
+          await shared.add(name, ask, () => this.#execute(migration, context));
+        }
+        shared.isEnding = true;
+        return shared.names.length < chosen.length;
+      }),
+    );
+  }
+
+  /** Runs the next one that runs in no transaction, when there still is one. */
+  async #apart(): Promise<void> {
+    const { driver } = this.#parts;
+    const held = this.#hasOthers ? await this.#hold() : undefined;
+    const lock = { held };
+    try {
+      const work = await driver.acquire({ deadline: this.#deadline, readOnly: false, lentForMs: this.#leftMs });
+      try {
+        const ask = askOver(work);
+        const [name] = (await this.#mark.isPut(ask)) ? [] : await this.#chosen(ask);
+        if (name !== undefined && !this.#migration(name).isTransactional()) await this.#runApart(name, work, lock);
+      } finally {
+        work.release();
+      }
+    } finally {
+      await lock.held?.end();
+    }
+  }
+
+  async #runApart(name: string, work: DriverConnection, lock: { held: HeldLock | undefined }): Promise<void> {
+    const migration = this.#migration(name);
+    this.#running = name;
+    this.#remains = { is: 'in part', statement: undefined, statements: 0 };
+    const ask = askOver(work);
+    for (const limit of limits) await ask(`set ${limit} = ${this.#leftMs}`);
+    const marked = await this.#mark.put(work);
+    try {
+      const mayGoOn = () => this.#keep(name, work, lock);
+      if (await this.#direct(() => this.#execute(migration, undefined, mayGoOn), work)) {
+        this.#remains = { is: 'whole' };
+        await this.#note(name, work, lock);
+      }
+    } finally {
+      if (work.status !== 'idle') await work.run([{ sql: 'rollback' }]);
+      const after = [...(marked ? [this.#mark.away] : []), ...limits.map(limit => `reset ${limit}`)];
+      await work.run(after.map(sql => ({ sql })));
+    }
+    this.#finished();
+  }
+
+  /**
+   * Takes the lock again when it was lost; that may have to wait for another instance. False when that one has done all
+   * of `name` meanwhile.
+   */
+  async #keep(name: string, work: DriverConnection, lock: { held: HeldLock | undefined }): Promise<boolean> {
+    if (lock.held === undefined || (await lock.held.isHeld())) return true;
+    await lock.held.end();
+    lock.held = undefined;
+    lock.held = await this.#hold();
+    const chosen = await this.#chosen(askOver(work));
+    return chosen[0] === name;
+  }
+
+  async #note(name: string, work: DriverConnection, lock: { held: HeldLock | undefined }): Promise<void> {
+    const note = { sql: this.#parts.table.noteOf(this.#parts.direction), parameters: [name] };
+    if (!this.#hasOthers) await askOver(work)(note.sql, note.parameters);
+    // When it is not known whether it was noted, it is looked up under the lock.
+    while (this.#hasOthers && (await this.#keep(name, work, lock))) {
+      if ((await lock.held?.finish(note)) === true) break;
+    }
+    this.#finished(name);
+  }
+
+  #hold(): Promise<HeldLock> {
+    const { driver } = this.#parts;
+    return this.#whenFree(() => HeldLock.take(driver, this.#lock, this.#deadline));
+  }
+
+  /** False when `mayGoOn` has said so before a statement. */
+  async #execute(
+    migration: Migration,
+    context: Context | undefined,
+    mayGoOn: () => Promise<boolean> = async () => true,
+  ): Promise<boolean> {
+    await migration[this.#parts.direction]();
+    const queries = migration.getQueries();
+    for (const [index, query] of queries.entries()) {
+      if (!(await mayGoOn())) return false;
+      if (context === undefined) this.#remains = { is: 'in part', statement: index + 1, statements: queries.length };
+      await this.#parts.orm.em.getDriver().execute(query, undefined, 'all', context);
+    }
+    return true;
+  }
+
+  #finished(...names: readonly string[]): void {
+    this.#done.push(...names);
+    this.#running = undefined;
+    this.#remains = { is: 'nothing' };
+  }
+
+  async #isFirst(ask: Ask): Promise<boolean> {
+    if (!this.#hasOthers) return true;
+    const [row] = await ask(this.#lock);
+    return row?.locked === true && !(await this.#mark.isPut(ask));
+  }
+
+  #assertConnections(chosen: readonly string[]): void {
+    if (!this.#hasOthers || this.#parts.driver.stats().max > 1) return;
+    const apart = chosen.find(name => !this.#migration(name).isTransactional());
+    if (apart !== undefined) throw needsTwoConnections(apart);
+  }
+
+  async #chosen(ask: Ask): Promise<readonly string[]> {
+    const applied = await this.#parts.table.applied(ask);
+    return this.#parts.choose(
+      applied.map(({ name }) => name),
+      this.#done,
+    );
+  }
+
+  #migration(name: string): Migration {
+    const { classes, orm } = this.#parts;
+    const Chosen = classes.get(name);
+    if (Chosen === undefined) throw new Error(`bug: there is no migration ${name}`);
+    return new Chosen(orm.em.getDriver(), orm.config);
+  }
+
+  /** Tries until the lock is free. */
+  async #whenFree<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+    const { clock, timeoutMs } = this.#parts;
+    for (;;) {
+      const result = await attempt();
+      if (result !== undefined) return result;
+      if (this.#deadline.passed) throw waitedTooLong(timeoutMs, this.#done);
+      await clock.sleep(pauseMs);
+    }
+  }
+
+  #direct<T>(work: () => Promise<T>, on?: DriverConnection): Promise<T> {
+    const leftMs = this.#leftMs;
+    return withDirectConnections({ statementTimeoutMs: leftMs, lentForMs: leftMs, ...(on && { on }) }, work);
+  }
+
+  get #leftMs(): number {
+    return Math.max(1, Math.ceil(this.#deadline.remainingMs()));
+  }
+
+  /** A driver with a single connection has no others to wait for. */
+  get #hasOthers(): boolean {
+    return this.#parts.driver.capabilities.has('multi-connection');
+  }
+}
+
+function askIn(context: Context): Ask {
+  return async (sql, parameters = []) => {
+    const { rows } = await context.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]));
+    return rows;
+  };
+}

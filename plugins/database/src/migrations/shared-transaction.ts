@@ -1,0 +1,90 @@
+import { type Clock, Deadline } from '@keelson/core';
+import type { DatabaseDriver } from '../driver/driver.js';
+import { isConnectionLoss } from '../errors/sql-state.js';
+import { type Remains, TransactionEndedError } from './migration-errors.js';
+import { type Ask, askOver, type MigrationTable } from './migration-table.js';
+
+export interface SharedTransactionParts {
+  readonly driver: DatabaseDriver;
+  readonly clock: Clock;
+  readonly table: MigrationTable;
+  readonly direction: 'up' | 'down';
+}
+
+const pauseMs = 100;
+const outcomeWithinMs = 5_000;
+
+/** The transaction in which migrations are done and noted together. */
+export class SharedTransaction {
+  readonly #parts: SharedTransactionParts;
+  readonly #names: string[] = [];
+  /** COMMIT is next, or was sent. */
+  isEnding = false;
+  /** By which the server can tell what became of it. */
+  #id: string | undefined;
+
+  constructor(parts: SharedTransactionParts) {
+    this.#parts = parts;
+  }
+
+  /** What was done and noted in it. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  async add(name: string, ask: Ask, execute: () => Promise<unknown>): Promise<void> {
+    const { table, direction } = this.#parts;
+    this.#id ??= await idOf(ask);
+    await execute();
+    // Nothing is noted in another transaction than the one it was done in: it may have ended that by itself.
+    const noted = await ask(table.noteOf(direction, 'pg_current_xact_id()::text = $2'), [name, this.#id]);
+    if (noted.length === 0) throw new TransactionEndedError();
+    this.#names.push(name);
+  }
+
+  /** What became of it, once it has failed or its COMMIT was not answered. */
+  async outcome(error: unknown): Promise<Remains | { readonly is: 'done' }> {
+    const isLost = isConnectionLoss(error);
+    if (this.#id === undefined || (isLost && !this.isEnding)) return { is: 'nothing' };
+    try {
+      return await this.#look(this.#id, isLost);
+    } catch {
+      return { is: isLost ? 'unknown' : 'nothing' };
+    }
+  }
+
+  async #look(id: string, isInDoubt: boolean): Promise<Remains | { readonly is: 'done' }> {
+    const { driver, clock } = this.#parts;
+    const deadline = Deadline.after(outcomeWithinMs, clock);
+    const connection = await driver.acquire({ deadline, readOnly: false });
+    try {
+      const ask = askOver(connection);
+      let status = await statusOf(id, ask);
+      for (; status === 'in progress'; status = await statusOf(id, ask)) {
+        if (deadline.passed) return { is: 'unknown' };
+        await clock.sleep(pauseMs);
+      }
+      // The answer about an id is not to be believed after a crash, but what the table says is.
+      if (isInDoubt) return { is: (await this.#isNoted(ask)) ? 'done' : 'nothing' };
+      return { is: status === 'committed' ? 'up to its own commit' : 'nothing' };
+    } finally {
+      connection.release();
+    }
+  }
+
+  async #isNoted(ask: Ask): Promise<boolean> {
+    const { table, direction } = this.#parts;
+    const applied = new Set((await table.applied(ask)).map(({ name }) => name));
+    return this.#names.every(name => applied.has(name) === (direction === 'up'));
+  }
+}
+
+async function idOf(ask: Ask): Promise<string> {
+  const [row] = await ask('select pg_current_xact_id()::text as id');
+  return String(row?.id);
+}
+
+async function statusOf(id: string, ask: Ask): Promise<unknown> {
+  const [row] = await ask('select pg_xact_status($1::text::xid8) as status', [id]);
+  return row?.status;
+}
