@@ -187,8 +187,15 @@ class DefaultDatabaseService implements DatabaseService {
     return this.session(work, { nested: 'savepoint', ...options });
   }
 
-  read<T>(work: SessionWork<T>, options: Omit<SessionOptions, 'readOnly'> = {}): Promise<T> {
-    return this.session(work, { name: 'read', ...options, readOnly: true });
+  async read<T>(work: SessionWork<T>, options: Omit<SessionOptions, 'readOnly'> = {}): Promise<T> {
+    const outer = this.#around();
+    const joins = (options.nested ?? 'join') === 'join';
+    const end = joins ? outer?.beginRead() : undefined;
+    try {
+      return await this.session(work, { name: 'read', ...options, readOnly: true });
+    } finally {
+      end?.();
+    }
   }
 
   batch<Item>(items: BatchSource<Item>, work: BatchWork<Item>, options?: BatchOptions): Promise<BatchProgress> {

@@ -3,6 +3,7 @@ import type { Logger, Telemetry } from '@keelson/core';
 import { translate } from '@keelson/database/contract';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { failureOf, problemOf } from './problem.js';
+import { takeBack } from './response-gate.js';
 import { sendProblem } from './send-problem.js';
 
 export interface ErrorTools {
@@ -19,7 +20,7 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
     const error = translate(thrown);
     const exchange = exchangeOf(request);
     if (response.destroyed && !response.writableFinished) return noteUnheard(error, exchange, tools);
-    if (response.headersSent) return breakOff(error, request, response, tools);
+    if (response.headersSent && !takeBack(response)) return breakOff(error, request, response, tools);
     const problem = problemOf(failureOf(error), exchange.requestId);
     exchange.error = error;
     exchange.code = problem.code;

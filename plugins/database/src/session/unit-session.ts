@@ -48,6 +48,8 @@ export class UnitSession implements DatabaseSession {
   #rollbackOnly: { readonly cause: unknown } | undefined;
   #verdict: FailureVerdict | undefined;
   #notRepeated: string | undefined;
+  /** Reads that have joined it and have not ended; `alone` when the first of them found it unused. */
+  readonly #reads = { count: 0, alone: false };
 
   constructor(parts: UnitSessionParts) {
     this.#parts = parts;
@@ -80,6 +82,24 @@ export class UnitSession implements DatabaseSession {
 
   get transaction(): LazyTransaction {
     return this.#parts.transaction;
+  }
+
+  get reading(): DatabaseSession['reading'] {
+    const { transaction, em } = this.#parts;
+    const joined = this.#reads.count > 0;
+    if (!joined && !transaction.isRead) return 'no';
+    const alone = transaction.readOnly || (joined && this.#reads.alone);
+    if (alone && !hasUnstored(em)) return 'alone';
+    return transaction.isRead ? 'with writes' : 'no';
+  }
+
+  /** A `read` has joined it; call the result once when its work has ended. */
+  beginRead(): () => void {
+    if (this.#reads.count === 0) this.#reads.alone = this.transaction.isUnused && hasNoWork(this.em);
+    this.#reads.count += 1;
+    return () => {
+      this.#reads.count -= 1;
+    };
   }
 
   run<T>(work: () => T): T {
@@ -295,4 +315,9 @@ async function commitUnused(transaction: LazyTransaction): Promise<void> {
 function hasNoWork(em: EntityManager): boolean {
   const work = em.getUnitOfWork();
   return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
+}
+
+function hasUnstored(em: EntityManager): boolean {
+  const work = em.getUnitOfWork();
+  return work.getPersistStack().size + work.getRemoveStack().size > 0;
 }
