@@ -17,6 +17,7 @@ import {
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
 import { answerClientError } from './client-error.js';
+import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
@@ -35,8 +36,8 @@ export interface HttpServerTools {
   readonly telemetry: Telemetry;
 }
 
-/** Who is let in: nobody yet, everybody, nobody any more. */
-type Admission = 'starting' | 'open' | 'draining';
+/** Who is let in: nobody yet, everybody, nobody any more; while the port is being closed, requests wait to be refused. */
+type Admission = 'starting' | 'open' | 'closing the port' | 'draining';
 
 /** How often Node looks for requests that take too long to arrive. */
 const timeoutCheckIntervalMs = 1_000;
@@ -48,6 +49,7 @@ export class ExpressHttpServer implements HttpServer {
   readonly #server: Server;
   readonly #connections: Connections;
   #admission: Admission = 'starting';
+  readonly #waiting: (() => void)[] = [];
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #url: string | undefined;
@@ -59,7 +61,7 @@ export class ExpressHttpServer implements HttpServer {
     const { readOnlyMethods } = options;
     this.#app = createExpressApp(options, {
       open: (request, response, next) => this.#open(request, response, next),
-      admit: (request, _response, next) => next(this.#refusal(request)),
+      admit: (request, _response, next) => this.#admit(request, next),
       session: createSessionMiddleware({ sessions: () => this.#sessions, readOnlyMethods, handleError }),
       handleError,
     });
@@ -70,12 +72,14 @@ export class ExpressHttpServer implements HttpServer {
         keepAliveTimeout: options.keepAliveTimeoutMs,
         connectionsCheckingInterval: timeoutCheckIntervalMs,
       },
-      this.#app.handle,
+      (request, response) => {
+        if (this.#connections.begin(request, response)) this.#app.handle(request, response);
+      },
     );
-    this.#connections = new Connections(this.#server);
-    this.#server.on('clientError', (error, socket) =>
-      answerClientError(error, socket as Socket, this.#connections.isAnswering(socket as Socket)),
-    );
+    this.#connections = new Connections(this.#server, tools.clock);
+    this.#server.on('clientError', (error, socket) => {
+      void answerClientError(error, socket as Socket, this.#connections);
+    });
   }
 
   get url(): string | undefined {
@@ -103,30 +107,57 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   /**
-   * Takes nothing new in and resolves when every request has been answered; those that are not after `drainTimeoutMs`,
-   * or when `signal` aborts, are cut. Probes on connections that are open already are answered meanwhile.
+   * Takes nothing new in and resolves when every request has been answered and its connection is closed; those that are
+   * not after `drainTimeoutMs`, or when `signal` aborts, are cut. Probes on connections that are open already are answered
+   * meanwhile.
    */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#admission = 'draining';
-    this.#server.close();
-    this.#connections.closeWhenIdle();
-    await this.#quietWithin(this.#options.drainTimeoutMs, signal);
+    const { clock, logger } = this.#tools;
+    const done = new AbortController();
+    const over = AbortSignal.any([signal, done.signal]);
+    const timeout = clock.sleep(this.#options.drainTimeoutMs, over).catch(() => {});
+    await Promise.race([this.#drain(over), timeout]);
+    done.abort();
     const { active } = this.#connections;
-    if (active > 0) this.#tools.logger.warn('Requests are cut: the time to drain is over', { requests: active });
-    this.#connections.destroyAll();
+    if (active > 0) logger.warn('Requests are cut: the time to drain is over', { requests: active });
+    await this.close();
   }
 
   /** Closes the port and every connection, whatever is under way on it. Twice is once. */
   async close(): Promise<void> {
     this.#phases?.[Symbol.dispose]();
-    this.#admission = 'draining';
-    if (this.#server.listening) this.#server.close();
+    this.#refuseAll();
+    // Also when it does not listen any more: it stops looking for requests that take too long.
+    this.#server.close();
     this.#connections.destroyAll();
     this.#url = undefined;
   }
 
+  async #drain(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#tools;
+    this.#connections.announceClose();
+    if (this.#admission !== 'draining') this.#admission = 'closing the port';
+    await closePort(this.#server, this.#connections, clock, signal);
+    if (signal.aborted) return;
+    this.#refuseAll();
+    await this.#connections.closeAtRest();
+  }
+
   #follow(phase: LifecyclePhase): void {
     if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
+    // Long before the port closes: a connection that is told in an answer is closed by its client, and loses nothing.
+    if (phase === 'stopping') this.#connections.announceClose();
+  }
+
+  #admit(request: IncomingMessage, next: (error?: unknown) => void): void {
+    // An answer now would make its client connect again, to a port that is being closed.
+    if (this.#admission === 'closing the port') this.#waiting.push(() => next(this.#refusal(request)));
+    else next(this.#refusal(request));
+  }
+
+  #refuseAll(): void {
+    this.#admission = 'draining';
+    for (const refuse of this.#waiting.splice(0)) refuse();
   }
 
   #open(request: IncomingMessage, response: ServerResponse, next: () => void): void {
@@ -149,13 +180,6 @@ export class ExpressHttpServer implements HttpServer {
     if (this.#admission === 'open') return undefined;
     exchangeOf(request).refused = true;
     return this.#admission === 'starting' ? notReady() : stopping();
-  }
-
-  async #quietWithin(ms: number, signal: AbortSignal): Promise<void> {
-    const quiet = new AbortController();
-    const timeout = this.#tools.clock.sleep(ms, AbortSignal.any([signal, quiet.signal])).catch(() => {});
-    await Promise.race([this.#connections.quiet(), timeout]);
-    quiet.abort();
   }
 }
 

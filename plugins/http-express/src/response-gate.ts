@@ -87,6 +87,11 @@ export function takeBack(response: ServerResponse): boolean {
   return (response as Partial<Gated>)[key]?.takeBack() ?? false;
 }
 
+/** What Node itself says, whatever a gate says: the head is on its way to the client. */
+export function hasLeft(response: ServerResponse): boolean {
+  return Reflect.get(Object.getPrototypeOf(response), 'headersSent', response) === true;
+}
+
 class ResponseGate {
   readonly #response: ServerResponse;
   readonly #keeper: GateKeeper;
@@ -110,14 +115,9 @@ class ResponseGate {
   }
 
   takeBack(): boolean {
-    if (this.#state.is !== 'settling' || this.#state.ended || this.#leaves) return false;
+    if (this.#state.is !== 'settling' || this.#state.ended || hasLeft(this.#response)) return false;
     this.#state = { is: 'passing' };
     return true;
-  }
-
-  /** The head has left. */
-  get #leaves(): boolean {
-    return Reflect.get(Object.getPrototypeOf(this.#response), 'headersSent', this.#response) === true;
   }
 
   /** `response[verb](...args)`, as it is while the gate is there. */

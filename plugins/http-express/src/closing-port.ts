@@ -1,0 +1,25 @@
+import type { Server } from 'node:http';
+import { Server as TcpServer } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '@keelson/core';
+import type { Connections } from './connections.js';
+
+/** Nobody has connected or was answered for this long: nobody is about to connect. */
+const quietMs = 50;
+/** Longest wait for that: some clients connect all the time. */
+const waitMs = 2_000;
+
+/**
+ * Stops listening at a moment at which nobody is connecting: what the system has accepted and the process has not yet is
+ * reset when the port closes. Leaves open connections alone, other than `server.close()`, which destroys idle ones.
+ */
+export async function closePort(server: Server, connections: Connections, clock: Clock, signal: AbortSignal) {
+  const until = clock.now() + waitMs;
+  do {
+    const remainingMs = quietMs - connections.quietForMs;
+    if (remainingMs > 0) await clock.sleep(remainingMs, signal).catch(() => {});
+    // After a turn of the event loop, who waits to be accepted has been.
+    await nextTurn();
+  } while (connections.quietForMs < quietMs && clock.now() < until && !signal.aborted);
+  if (server.listening) TcpServer.prototype.close.call(server);
+}
