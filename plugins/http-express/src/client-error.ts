@@ -22,9 +22,9 @@ export async function answerClientError(
     socket.destroy();
     return;
   }
-  await connections.answered(socket);
+  const owed = await connections.answered(socket);
   if (!socket.writable) return;
-  writeProblem(socket, malformed(error));
+  if (owed) writeProblem(socket, malformed(error));
   connections.leave(socket);
 }
 

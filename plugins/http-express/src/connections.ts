@@ -51,15 +51,19 @@ export class Connections {
     return this.#clock.now() - this.#movedAt;
   }
 
-  /** True when a part of an answer has left on `socket` and the rest has not. */
+  /** True when a part of an answer has left on `socket` and the rest has not been written. */
   isAnswering(socket: Socket): boolean {
-    return [...(this.#connections.get(socket)?.responses ?? [])].some(hasLeft);
+    return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
   }
 
-  /** Resolves when no request of `socket` that has arrived as a whole waits for its answer. */
-  async answered(socket: Socket): Promise<void> {
-    const waiting = [...(this.#connections.get(socket)?.responses ?? [])].filter(({ req }) => req.complete);
-    await Promise.all(waiting.map(response => new Promise<void>(resolve => response.once('close', () => resolve()))));
+  /**
+   * Resolves when what can be answered on `socket` has been: the requests that have arrived as a whole, and those that
+   * were refused before. False when the one that is still arriving is among them.
+   */
+  async answered(socket: Socket): Promise<boolean> {
+    const due = this.#responsesOn(socket).filter(({ req, writableEnded }) => req.complete || writableEnded);
+    await Promise.all(due.map(response => new Promise<void>(resolve => response.once('close', () => resolve()))));
+    return due.every(({ req }) => req.complete);
   }
 
   /** Takes note of a request. False when its connection has had its last answer: it must not be handled. */
@@ -108,6 +112,10 @@ export class Connections {
       linger?.cancel();
       socket.destroy();
     }
+  }
+
+  #responsesOn(socket: Socket): ServerResponse[] {
+    return [...(this.#connections.get(socket)?.responses ?? [])];
   }
 
   #add(socket: Socket): void {

@@ -16,7 +16,7 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
-import { answerClientError } from './client-error.js';
+import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { createErrorHandler } from './error-handler.js';
@@ -27,6 +27,7 @@ import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
 import type { RequestSessions } from './request-sessions.js';
+import { syntaxFailure, upgrade } from './request-syntax.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
 export interface HttpServerTools {
@@ -71,11 +72,17 @@ export class ExpressHttpServer implements HttpServer {
         requestTimeout: Math.max(options.requestTimeoutMs, options.headersTimeoutMs),
         keepAliveTimeout: options.keepAliveTimeoutMs,
         connectionsCheckingInterval: timeoutCheckIntervalMs,
+        // Node would answer without a problem document.
+        requireHostHeader: false,
       },
-      (request, response) => {
-        if (this.#connections.begin(request, response)) this.#app.handle(request, response);
-      },
+      (request, response) => this.#handle(request, response),
     );
+    this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
+    this.#server.on('connect', (_request, socket) => {
+      socket.on('error', () => {}).resume();
+      writeProblem(socket, upgrade());
+      this.#connections.leave(socket as Socket);
+    });
     this.#connections = new Connections(this.#server, tools.clock);
     this.#server.on('clientError', (error, socket) => {
       void answerClientError(error, socket as Socket, this.#connections);
@@ -84,6 +91,11 @@ export class ExpressHttpServer implements HttpServer {
 
   get url(): string | undefined {
     return this.#url;
+  }
+
+  /** How many requests are being answered. */
+  get active(): number {
+    return this.#connections.active;
   }
 
   router(path: string, handler: HttpHandler, options: RouteOptions = {}): void {
@@ -160,7 +172,11 @@ export class ExpressHttpServer implements HttpServer {
     for (const refuse of this.#waiting.splice(0)) refuse();
   }
 
-  #open(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#connections.begin(request, response)) this.#app.handle(request, response);
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const { clock, telemetry } = this.#tools;
     const { requestIdHeader } = this.#options;
     const requestId = requestIdFrom(request.headers[requestIdHeader.toLowerCase()]);
@@ -172,7 +188,7 @@ export class ExpressHttpServer implements HttpServer {
         'close',
         AsyncResource.bind(() => logAccess(exchange, request, response, this.#tools)),
       );
-      next();
+      next(syntaxFailure(request));
     });
   }
 
