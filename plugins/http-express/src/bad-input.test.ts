@@ -1,3 +1,6 @@
+import { createWriteStream } from 'node:fs';
+import { type Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import express, { Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -219,4 +222,79 @@ test('bytes that are no request are answered after the request in front of them'
   await slow.arrived;
   slow.open();
   expect(await connection.until(({ closed }) => closed)).toMatch(/^HTTP\/1.1 200 OK[\s\S]*first *HTTP\/1.1 400 /);
+});
+
+describe('a client that hangs up in the middle of an upload', () => {
+  async function hangUp(headers: string, arrived: Promise<unknown> = Promise.resolve()): Promise<void> {
+    const connection = await harness.connect();
+    connection.send(`POST /upload HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: 1000\r\n\r\n{"a":`);
+    await arrived;
+    await expect.poll(() => harness.container.get(ExpressHttpServerToken).active).toBe(1);
+    connection.socket.destroy();
+    await expect.poll(() => harness.logger.find('POST')).toBeDefined();
+    await expect.poll(() => harness.logger.find('client had gone')).toBeDefined();
+  }
+
+  afterEach(() => {
+    expect(harness.logger.find('POST')).toMatchObject({ level: 'warn', facts: { status: 499 } });
+    expect(JSON.stringify(harness.logger.lines())).not.toContain('DATABASE_');
+  });
+
+  test('of JSON is a 499 for which no session is opened', async () => {
+    await hangUp(json);
+    expect(sessions.events).toEqual([]);
+    const { error } = harness.logger.find('client had gone')?.facts ?? {};
+    expect(error).toMatchObject({ code: 'HTTP_CLIENT_GONE' });
+  });
+
+  test.each([
+    ['pipeline', (request: Readable) => pipeline(request, createWriteStream('/dev/null'))],
+    [
+      'a loop',
+      async (request: Readable) => {
+        for await (const _chunk of request);
+      },
+    ],
+  ])('that a handler reads by %s is a 499, and its session is rolled back', async (_name, read) => {
+    const arrived = gate();
+    harness.http.router('/upload', async (request, response) => {
+      void arrived.pass();
+      await read(request);
+      response.end();
+    });
+    await hangUp('', arrived.arrived);
+    expect(sessions.events).toEqual(['open', 'abort', 'rollback', 'rolled back']);
+  });
+});
+
+describe('a stream that this process has ended because of an error', () => {
+  const failure = new Error('no space left on the device');
+
+  afterEach(() => {
+    expect(harness.telemetry.errors()).toMatchObject([{ error: failure }]);
+    expect(harness.logger.lines('error')).toMatchObject([{ facts: { error: failure } }]);
+    harness.telemetry.clear();
+    harness.logger.clear();
+  });
+
+  test('is no client that has gone: an upload that cannot be stored is reported', async () => {
+    const full = () => new Writable({ write: (_chunk, _encoding, callback) => callback(failure) });
+    harness.http.router('/upload', request => pipeline(request, full()));
+    const body = 'x'.repeat(200_000);
+    await fetch(`${harness.url}/upload`, { method: 'POST', body, headers: { 'Content-Type': 'text/plain' } }).catch(
+      () => {},
+    );
+    await expect.poll(() => harness.telemetry.errors()).toHaveLength(1);
+  });
+
+  test('is no client that has gone: an answer whose source fails is cut and reported', async () => {
+    async function* source() {
+      yield 'first';
+      await new Promise(setImmediate);
+      throw failure;
+    }
+    harness.http.router('/rows', (_request, response) => pipeline(source(), response));
+    await expect(fetch(`${harness.url}/rows`).then(answer => answer.text())).rejects.toThrow();
+    await expect.poll(() => harness.telemetry.errors()).toHaveLength(1);
+  });
 });
