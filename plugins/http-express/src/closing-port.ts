@@ -8,6 +8,8 @@ import type { Connections } from './connections.js';
 const quietMs = 50;
 /** Longest wait for that: some clients connect all the time. */
 const waitMs = 2_000;
+/** A turn of the event loop that took longer says nothing of who has connected meanwhile. */
+const turnMs = 2;
 
 /**
  * Stops listening at a moment at which nobody is connecting: what the system has accepted and the process has not yet is
@@ -15,11 +17,14 @@ const waitMs = 2_000;
  */
 export async function closePort(server: Server, connections: Connections, clock: Clock, signal: AbortSignal) {
   const until = clock.now() + waitMs;
-  do {
+  while (clock.now() < until && !signal.aborted) {
     const remainingMs = quietMs - connections.quietForMs;
     if (remainingMs > 0) await clock.sleep(remainingMs, signal).catch(() => {});
-    // After a turn of the event loop, who waits to be accepted has been.
     await nextTurn();
-  } while (connections.quietForMs < quietMs && clock.now() < until && !signal.aborted);
+    const turnedAt = clock.now();
+    // In the turn between these two, who waited to be accepted has been.
+    await nextTurn();
+    if (clock.now() - turnedAt < turnMs && connections.quietForMs >= quietMs) break;
+  }
   if (server.listening) TcpServer.prototype.close.call(server);
 }

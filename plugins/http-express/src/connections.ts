@@ -3,18 +3,18 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '@keelson/core';
 import { hasLeft } from './response-gate.js';
 
-/** An idle connection is closed when nothing has come for this long: a client that works on is heard before. */
-const restMs = 500;
+const lookMs = 25;
+/** An idle connection is closed after so many looks that found nothing: a client that works on is heard before. */
+const looksAtRest = 20;
 /** How long the other side may still send when our side has ended; closing at once would take back what it has not read. */
 const lingerMs = 1_000;
-const lookMs = 25;
 
 interface Connection {
   readonly socket: Socket;
   readonly responses: Set<ServerResponse>;
-  /** `socket.bytesRead` when it was last looked at, and since when it has not moved. */
+  /** `socket.bytesRead` when it was last looked at, and how often it had not moved. */
   bytes: number;
-  restingSince: number;
+  looks: number;
   /** Set once our side has ended. */
   linger: Timer | undefined;
 }
@@ -23,8 +23,9 @@ interface Connection {
  * - `open`: connections stay.
  * - `announcing`: every answer is the last of its connection.
  * - `closing`: and connections without a request are closed.
+ * - `closed`: all are.
  */
-type State = 'open' | 'announcing' | 'closing';
+type State = 'open' | 'announcing' | 'closing' | 'closed';
 
 /** Every open connection of a server and the answers that are under way on them. */
 export class Connections {
@@ -107,7 +108,7 @@ export class Connections {
   }
 
   destroyAll(): void {
-    this.#look?.cancel();
+    this.#settle();
     for (const { socket, linger } of this.#connections.values()) {
       linger?.cancel();
       socket.destroy();
@@ -120,8 +121,7 @@ export class Connections {
 
   #add(socket: Socket): void {
     this.#movedAt = this.#clock.now();
-    const restingSince = this.#movedAt;
-    this.#connections.set(socket, { socket, responses: new Set(), bytes: 0, restingSince, linger: undefined });
+    this.#connections.set(socket, { socket, responses: new Set(), bytes: 0, looks: 0, linger: undefined });
     // Node calls it after the last answer of a connection.
     socket.destroySoon = () => this.leave(socket);
     socket.once('close', () => this.#remove(socket));
@@ -137,24 +137,32 @@ export class Connections {
     this.#responses.delete(response);
     connection.responses.delete(response);
     connection.bytes = connection.socket.bytesRead;
-    connection.restingSince = this.#clock.now();
-    this.#movedAt = connection.restingSince;
+    connection.looks = 0;
+    this.#movedAt = this.#clock.now();
   }
 
+  /** Counts looks and no time: a process that stood still for a second has not listened for a second. */
   #closeResting(): void {
-    const now = this.#clock.now();
     for (const connection of this.#connections.values()) {
-      const { socket, responses, bytes, restingSince } = connection;
-      if (socket.bytesRead !== bytes) {
-        connection.bytes = socket.bytesRead;
-        connection.restingSince = now;
-      } else if (responses.size === 0 && now - restingSince >= restMs) this.leave(socket);
+      const { socket, responses, bytes } = connection;
+      const isAtRest = responses.size === 0 && socket.bytesRead === bytes;
+      connection.bytes = socket.bytesRead;
+      connection.looks = isAtRest ? connection.looks + 1 : 0;
+      if (connection.looks >= looksAtRest) this.leave(socket);
     }
     if (this.#connections.size === 0) this.#settle();
-    else this.#look = this.#clock.schedule(lookMs, () => this.#closeResting(), { keepAlive: true });
+    else this.#look = this.#clock.schedule(lookMs, () => this.#lookAgain(), { keepAlive: true });
+  }
+
+  /** After a turn of the event loop, what has arrived has been read. */
+  #lookAgain(): void {
+    setImmediate(() => {
+      if (this.#state === 'closing') this.#closeResting();
+    });
   }
 
   #settle(): void {
+    this.#state = 'closed';
     this.#look?.cancel();
     this.#gone.resolve();
   }
