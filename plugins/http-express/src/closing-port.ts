@@ -4,15 +4,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '@keelson/core';
 import type { Connections } from './connections.js';
 
-/** Nobody has connected or was answered for this long: nobody is about to connect. */
-const quietMs = 50;
+/** No client has connected or was answered for this long: none is about to connect. */
+const quietMs = 150;
 /** Longest wait for that: some clients connect all the time. */
 const waitMs = 2_000;
 /** A turn of the event loop that took longer says nothing of who has connected meanwhile. */
-const turnMs = 2;
+const turnMs = 0.25;
 
 /**
- * Stops listening at a moment at which nobody is connecting: what the system has accepted and the process has not yet is
+ * Stops listening at a moment at which no client is connecting: what the system has accepted and the process has not yet is
  * reset when the port closes. Leaves open connections alone, other than `server.close()`, which destroys idle ones.
  */
 export async function closePort(server: Server, connections: Connections, clock: Clock, signal: AbortSignal) {

@@ -47,7 +47,7 @@ export class Connections {
     return this.#responses.size;
   }
 
-  /** For how long nobody has connected, and nobody was answered who may connect again. */
+  /** For how long no client has connected, and none was answered that may connect again. */
   get quietForMs(): number {
     return this.#clock.now() - this.#movedAt;
   }

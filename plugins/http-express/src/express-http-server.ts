@@ -37,7 +37,7 @@ export interface HttpServerTools {
   readonly telemetry: Telemetry;
 }
 
-/** Who is let in: nobody yet, everybody, nobody any more; while the port is being closed, requests wait to be refused. */
+/** Which requests are let in: none yet, all, none any more; while the port is being closed, they wait to be refused. */
 type Admission = 'starting' | 'open' | 'closing the port' | 'draining';
 
 /** How often Node looks for requests that take too long to arrive. */
@@ -157,7 +157,7 @@ export class ExpressHttpServer implements HttpServer {
 
   #follow(phase: LifecyclePhase): void {
     if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
-    // Long before the port closes: a connection that is told in an answer is closed by its client, and loses nothing.
+    // Long before the port closes: a client that reads this in an answer closes the connection itself, and loses nothing.
     if (phase === 'stopping') this.#connections.announceClose();
   }
 

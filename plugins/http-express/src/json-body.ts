@@ -19,7 +19,7 @@ export function verifyText(
   if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Unreadable('text.invalid');
 }
 
-/** `parse`, with what it refuses told in our words: known to be of the body, because it comes from there. */
+/** `parse`, with its refusals in our words: they are known to be of the body, because they come from there. */
 export function jsonBody(parse: RequestHandler): RequestHandler {
   return (request, response, next) =>
     parse(request, response, error => {
@@ -29,7 +29,7 @@ export function jsonBody(parse: RequestHandler): RequestHandler {
     });
 }
 
-/** The client has gone away: nobody is there to be told. */
+/** The client has gone away: there is no reader for an answer. */
 export function clientGone(cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_CLIENT_GONE',

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 
-/** Headers that say one thing; Node keeps the first of several, and whoever stands in front may keep the last. */
+/** Headers that say one thing; Node keeps the first of several, and a proxy in front may keep the last. */
 const saidOnce = new Set(['host', 'content-type']);
 /** A host and a port, as of RFC 3986: what is in none of them is a part of something else. */
 const hostForm = /^[^\s/?#@\\,"<>]*$/;

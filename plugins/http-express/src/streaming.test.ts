@@ -87,7 +87,7 @@ function untilFree(): Promise<unknown> {
 }
 
 describe.each(['postgresql', 'pglite'] as const)('rows streamed in a request, on %s', driver => {
-  beforeAll(() => start(driver), 60_000);
+  beforeAll(() => start(driver), 180_000);
   beforeEach(() => telemetry.clear());
   afterAll(() => kernel.stop());
 
