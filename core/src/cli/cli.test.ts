@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../contract/clock.js';
 import { keelson } from './keelson.fixture.js';
 
 const service = (plugin: string, settings: object = {}) => ({
@@ -56,6 +57,20 @@ describe('keelson start', () => {
     onTestFinished(() => clearInterval(again));
     expect((await run.ended).code).toBe(3);
   });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'a second %s 200 ms later ends it with 3, before its budget is over',
+    async signal => {
+      const plugin = `export default { name: 'orders', stop() { console.log('stopping'); return new Promise(() => {}); } };`;
+      const run = keelson(service(plugin, { shutdown: { budgetMs: 20_000, flushMs: 50 } }), ['start']);
+      await run.until('test ready in');
+      run.child.kill(signal);
+      await run.until('stopping');
+      await systemClock.sleep(200);
+      run.child.kill(signal);
+      expect((await run.ended).code).toBe(3);
+    },
+  );
 
   test('a signal that comes twice at once, from a terminal and through npm, is one', async () => {
     const run = keelson(service(sound), ['start']);

@@ -8,9 +8,9 @@ import { exitCodes, type Terminal } from './command.js';
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 /**
  * A terminal sends Ctrl-C to npm and to the service, and npm passes its own on: what comes again within this time is
- * the same request.
+ * the same request. No person presses it twice as fast.
  */
-const sameRequestMs = 300;
+const sameRequestMs = 100;
 /** Who asks while the last lines are written asks for what is done: it must not change how the process ends. */
 const tooLate = () => {};
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;

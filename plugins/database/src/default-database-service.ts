@@ -150,7 +150,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   read<T>(work: SessionWork<T>, options: Omit<SessionOptions, 'readOnly'> = {}): Promise<T> {
-    return this.session(work, { name: 'read', ...options, readOnly: true });
+    return this.#sessions.read(work, options);
   }
 
   batch<Item>(items: BatchSource<Item>, work: BatchWork<Item>, options?: BatchOptions): Promise<BatchProgress> {

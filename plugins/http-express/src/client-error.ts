@@ -1,22 +1,39 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
+import type { Connections } from './connections.js';
 import { problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
 
 /**
  * Answers bytes that never became a request. Node has parsed nothing to answer through, so the document is written to
- * the socket by hand; not when an answer is under way on it, which would corrupt that answer.
+ * the socket by hand: after the answers to requests in front of it, and not when one has left in part, which it would
+ * corrupt.
  */
-export function answerClientError(error: Error & { code?: string }, socket: Socket, isAnswering: boolean): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
+export async function answerClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  connections: Connections,
+): Promise<void> {
+  // What comes after the last answer is read and not looked at.
+  if (connections.isLeaving(socket)) return;
+  if (error.code === 'ECONNRESET' || !socket.writable || connections.isAnswering(socket)) {
     socket.destroy();
     return;
   }
-  const { status, headers, body } = problemOf(malformed(error), requestIdFrom(undefined));
+  const owed = await connections.answered(socket);
+  if (!socket.writable) return;
+  if (owed) writeProblem(socket, malformed(error));
+  connections.leave(socket);
+}
+
+/** Writes an answer by hand, where there is no response to write it through. */
+export function writeProblem(socket: Duplex, failure: KeelsonError): void {
+  const { status, headers, body } = problemOf(failure, requestIdFrom(undefined));
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`, () => socket.destroy());
+  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
 }
 
 function malformed(cause: Error & { code?: string }): KeelsonError {

@@ -1,22 +1,45 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Clock, Timer } from '@keelson/core';
+import { hasLeft } from './held-response.js';
+
+const lookMs = 25;
+/** An idle connection is closed after so many looks that found nothing: a client that works on is heard before. */
+const looksAtRest = 20;
+/** How long the other side may still send when our side has ended; closing at once would take back what it has not read. */
+const lingerMs = 1_000;
 
 interface Connection {
+  readonly socket: Socket;
   readonly responses: Set<ServerResponse>;
-  /** `socket.bytesRead` when it last had nothing to do: more than that means that a request is on its way. */
-  bytesAtRest: number;
+  /** `socket.bytesRead` when it was last looked at, and how often it had not moved. */
+  bytes: number;
+  looks: number;
+  /** Set once our side has ended. */
+  linger: Timer | undefined;
 }
+
+/**
+ * - `open`: connections stay.
+ * - `announcing`: every answer is the last of its connection.
+ * - `closing`: and connections without a request are closed.
+ * - `closed`: all are.
+ */
+type State = 'open' | 'announcing' | 'closing' | 'closed';
 
 /** Every open connection of a server and the answers that are under way on them. */
 export class Connections {
+  readonly #clock: Clock;
   readonly #connections = new Map<Socket, Connection>();
   readonly #responses = new Set<ServerResponse>();
-  #closing = false;
-  #quiet = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<void>();
+  #state: State = 'open';
+  #look: Timer | undefined;
+  #movedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(server: Server) {
+  constructor(server: Server, clock: Clock) {
+    this.#clock = clock;
     server.on('connection', socket => this.#add(socket));
-    server.prependListener('request', (request, response) => this.#begin(request, response));
   }
 
   /** How many requests are being answered. */
@@ -24,62 +47,137 @@ export class Connections {
     return this.#responses.size;
   }
 
-  /** True when a part of an answer has left on `socket` and the rest has not. */
+  /** For how long no client has connected, and none was answered that may connect again. */
+  get quietForMs(): number {
+    return this.#clock.now() - this.#movedAt;
+  }
+
+  /** True when a part of an answer has left on `socket` and the rest has not been written. */
   isAnswering(socket: Socket): boolean {
-    return [...(this.#connections.get(socket)?.responses ?? [])].some(response => response.headersSent);
+    return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
   }
 
-  /** From now on every answer is the last of its connection, and idle connections are closed. */
-  closeWhenIdle(): void {
-    this.#closing = true;
-    for (const response of this.#responses) announceClose(response);
-    for (const [socket, connection] of this.#connections) closeIfIdle(socket, connection);
-    this.#settle();
+  /**
+   * Resolves when what can be answered on `socket` has been: the requests that have arrived as a whole, and those that
+   * were refused before. False when the one that is still arriving is among them.
+   */
+  async answered(socket: Socket): Promise<boolean> {
+    const due = this.#responsesOn(socket).filter(({ req, writableEnded }) => req.complete || writableEnded);
+    await Promise.all(due.map(response => new Promise<void>(resolve => response.once('close', () => resolve()))));
+    return due.every(({ req }) => req.complete);
   }
 
-  /** Resolves once `closeWhenIdle` was called and no request is being answered. */
-  quiet(): Promise<void> {
-    return this.#quiet.promise;
+  /** Takes note of a request. False when its connection has had its last answer: it must not be handled. */
+  begin(request: IncomingMessage, response: ServerResponse): boolean {
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined || connection.linger !== undefined) return false;
+    if (this.#state !== 'open' && !giveLastTo(response, connection.responses)) return false;
+    connection.responses.add(response);
+    this.#responses.add(response);
+    response.once('close', () => this.#end(connection, response));
+    return true;
+  }
+
+  /** From now on every answer is the last of its connection, also of those that are under way. */
+  announceClose(): void {
+    if (this.#state === 'open') this.#state = 'announcing';
+    for (const { responses } of this.#connections.values()) {
+      const newest = [...responses].at(-1);
+      if (newest !== undefined && !newest.headersSent) newest.setHeader('Connection', 'close');
+    }
+  }
+
+  /** Closes connections as they come to rest. Resolves when none is left. */
+  closeAtRest(): Promise<void> {
+    this.announceClose();
+    this.#state = 'closing';
+    this.#closeResting();
+    return this.#gone.promise;
+  }
+
+  /** Ends our side, and reads on for a while: a client that is still sending must be able to read its answer. */
+  leave(socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.linger !== undefined) return;
+    connection.linger = this.#clock.schedule(lingerMs, () => socket.destroy());
+    socket.end();
+  }
+
+  isLeaving(socket: Socket): boolean {
+    return this.#connections.get(socket)?.linger !== undefined;
   }
 
   destroyAll(): void {
-    for (const socket of this.#connections.keys()) socket.destroy();
+    this.#settle();
+    for (const { socket, linger } of this.#connections.values()) {
+      linger?.cancel();
+      socket.destroy();
+    }
+  }
+
+  #responsesOn(socket: Socket): ServerResponse[] {
+    return [...(this.#connections.get(socket)?.responses ?? [])];
   }
 
   #add(socket: Socket): void {
-    this.#connections.set(socket, { responses: new Set(), bytesAtRest: 0 });
-    socket.once('close', () => this.#connections.delete(socket));
+    this.#movedAt = this.#clock.now();
+    this.#connections.set(socket, { socket, responses: new Set(), bytes: 0, looks: 0, linger: undefined });
+    // Node calls it after the last answer of a connection.
+    socket.destroySoon = () => this.leave(socket);
+    socket.once('close', () => this.#remove(socket));
   }
 
-  #begin(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const connection = this.#connections.get(socket);
-    connection?.responses.add(response);
-    this.#responses.add(response);
-    if (this.#closing) announceClose(response);
-    response.once('close', () => this.#end(socket, connection, response));
+  #remove(socket: Socket): void {
+    this.#connections.get(socket)?.linger?.cancel();
+    this.#connections.delete(socket);
+    if (this.#state === 'closing' && this.#connections.size === 0) this.#settle();
   }
 
-  #end(socket: Socket, connection: Connection | undefined, response: ServerResponse): void {
+  #end(connection: Connection, response: ServerResponse): void {
     this.#responses.delete(response);
-    if (connection !== undefined) {
-      connection.responses.delete(response);
-      connection.bytesAtRest = socket.bytesRead;
-      if (this.#closing) closeIfIdle(socket, connection);
+    connection.responses.delete(response);
+    connection.bytes = connection.socket.bytesRead;
+    connection.looks = 0;
+    this.#movedAt = this.#clock.now();
+  }
+
+  /** Counts looks and no time: a process that stood still for a second has not listened for a second. */
+  #closeResting(): void {
+    for (const connection of this.#connections.values()) {
+      const { socket, responses, bytes } = connection;
+      const isAtRest = responses.size === 0 && socket.bytesRead === bytes;
+      connection.bytes = socket.bytesRead;
+      connection.looks = isAtRest ? connection.looks + 1 : 0;
+      if (connection.looks >= looksAtRest) this.leave(socket);
     }
-    this.#settle();
+    if (this.#connections.size === 0) this.#settle();
+    else this.#look = this.#clock.schedule(lookMs, () => this.#lookAgain(), { keepAlive: true });
+  }
+
+  /** After a turn of the event loop, what has arrived has been read. */
+  #lookAgain(): void {
+    setImmediate(() => {
+      if (this.#state === 'closing') this.#closeResting();
+    });
   }
 
   #settle(): void {
-    if (this.#closing && this.#responses.size === 0) this.#quiet.resolve();
+    this.#state = 'closed';
+    this.#look?.cancel();
+    this.#gone.resolve();
   }
 }
 
-function announceClose(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('Connection', 'close');
-}
-
-function closeIfIdle(socket: Socket, { responses, bytesAtRest }: Connection): void {
-  // end() lets what was written leave first.
-  if (responses.size === 0 && socket.bytesRead === bytesAtRest) socket.end();
+/**
+ * Makes `response` the last of its connection, after `earlier` ones whose requests came in front of it. False when one of
+ * those has said already that it is the last.
+ */
+function giveLastTo(response: ServerResponse, earlier: ReadonlySet<ServerResponse>): boolean {
+  for (const one of earlier) {
+    if (!one.hasHeader('Connection')) continue;
+    if (one.headersSent) return false;
+    one.removeHeader('Connection');
+  }
+  response.setHeader('Connection', 'close');
+  return true;
 }

@@ -32,6 +32,24 @@ async function slowRequest() {
   return slow;
 }
 
+/** Lets time pass until `drain` is done. */
+async function passing(drain: Promise<void>): Promise<void> {
+  let done = false;
+  const settled = drain.finally(() => {
+    done = true;
+  });
+  while (!done) {
+    await clock.advance(10);
+    await new Promise(setImmediate);
+  }
+  await settled;
+}
+
+/** Turns of the event loop, for what must not happen in any of them. */
+async function aFewTurns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+}
+
 describe('draining', () => {
   test('waits for the request that is being answered, whose answer closes its connection', async () => {
     const slow = gate();
@@ -49,7 +67,7 @@ describe('draining', () => {
     await new Promise(setImmediate);
     expect(drained).toBe(false);
     slow.open();
-    await drain;
+    await passing(drain);
     const received = await connection.until(({ closed }) => closed);
     expect(received).toMatch(/^HTTP\/1.1 200 OK\r\n/);
     expect(received).toMatch(/\r\nConnection: close\r\n/);
@@ -58,22 +76,81 @@ describe('draining', () => {
 
   test('takes no new connection', async () => {
     const { url } = harness;
-    await harness.drain();
+    await passing(harness.drain());
     await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 
-  test('closes idle connections at once: those that have been answered, and those that never asked', async () => {
-    const slow = await slowRequest();
+  test('closes idle connections when they have been at rest: those that have been answered, and those that never asked', async () => {
     const silent = await harness.connect();
     const kept = await harness.connect();
     kept.send(get('/'));
     await kept.until(({ received }) => received.includes('HTTP_ROUTE_UNKNOWN'));
     const drain = harness.drain();
+    await clock.advance(400);
+    await aFewTurns();
+    expect([silent.closed, kept.closed], 'a request may be on its way').toEqual([false, false]);
+    await passing(drain);
     await silent.until(({ closed }) => closed);
     await kept.until(({ closed }) => closed);
     expect(kept.received).not.toMatch(/\r\nConnection: close\r\n/);
-    slow.open();
-    await drain;
+  });
+
+  test('answers a request that comes on an idle connection, and closes it then', async () => {
+    const late = await harness.connect();
+    const drain = harness.drain();
+    await clock.advance(400);
+    late.send(get('/'));
+    const passed = passing(drain);
+    expect(await late.until(({ closed }) => closed)).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\nConnection: close\r\n/);
+    await passed;
+  });
+
+  test('does not wait for a client that has stopped in the middle of its request', async () => {
+    const half = await harness.connect();
+    half.send('GET / HTTP/1.1\r\nHo');
+    await aFewTurns();
+    await passing(harness.drain());
+    await half.until(({ closed }) => closed);
+    expect(half.received).toBe('');
+  });
+
+  test('lets a client that is still sending read its answer', async () => {
+    const busy = await harness.connect();
+    const drain = harness.drain();
+    busy.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4000000\r\n\r\n');
+    for (let part = 0; part < 40; part++) busy.send('x'.repeat(100_000));
+    const passed = passing(drain);
+    const received = await busy.until(({ closed }) => closed);
+    expect(received).toMatch(/^HTTP\/1.1 503 /);
+    expect(received).toContain('HTTP_STOPPING');
+    expect(busy.failed).toBeUndefined();
+    await passed;
+  });
+
+  test('does not handle what follows the last answer of a connection', async () => {
+    let handled = 0;
+    harness.http.router('/livez', (_request, response) => response.end(`${++handled}`), { session: 'none' });
+    const connection = await harness.connect();
+    const drain = harness.drain();
+    connection.send(get('/livez'));
+    await connection.until(({ received }) => received.includes('\r\n\r\n1'));
+    connection.send(get('/livez'));
+    await passing(drain);
+    expect(handled).toBe(1);
+  });
+
+  test('answers all of several requests that are under way on one connection, the last with Connection: close', async () => {
+    const alive = (_request: unknown, response: { end(text: string): void }) =>
+      setImmediate(() => response.end('alive'));
+    harness.http.router('/livez', alive, { session: 'none' });
+    const connection = await harness.connect();
+    const drain = harness.drain();
+    connection.send(get('/livez').repeat(3));
+    const passed = passing(drain);
+    const received = await connection.until(({ closed }) => closed);
+    expect(received.match(/HTTP\/1.1 200 OK/g)).toHaveLength(3);
+    expect(received.match(/Connection: close/g)).toHaveLength(1);
+    await passed;
   });
 
   test('answers what comes on an open connection: 503 for routes, as ever for probes, both with Connection: close', async () => {
@@ -93,7 +170,7 @@ describe('draining', () => {
     const probed = await fetch(`${harness.url}/livez`);
     expect(await probed.text()).toBe('alive');
 
-    const drain = harness.drain();
+    const passed = passing(harness.drain());
     halfRoute.send('st: test\r\n\r\n');
     halfProbe.send('st: test\r\n\r\n');
     const refused = await halfRoute.until(({ closed }) => closed);
@@ -105,7 +182,7 @@ describe('draining', () => {
     expect(alive).toMatch(/^HTTP\/1.1 200 OK\r\n/);
     expect(alive).toMatch(/\r\nConnection: close\r\n/);
     slow.open();
-    await drain;
+    await passed;
   });
 
   test('cuts what is not answered when its time is over, and says how many', async () => {
@@ -151,11 +228,32 @@ describe('draining', () => {
     const connection = await harness.connect();
     connection.send(get('/stream'));
     await connection.until(({ received }) => received.includes('first'));
-    const drain = harness.drain();
+    const passed = passing(harness.drain());
     half.open();
     expect(await connection.until(({ closed }) => closed)).toContain('last');
     slow.open();
-    await drain;
+    await passed;
+  });
+});
+
+describe('from the notice on', () => {
+  test('every answer closes its connection, also those under way, and requests are served', async () => {
+    const slow = gate();
+    harness.http.router('/slow', async (_request, response) => {
+      await slow.pass();
+      response.end('answered');
+    });
+    harness.http.router('/fast', (_request, response) => response.end('answered'));
+    const running = await harness.connect();
+    running.send(get('/slow'));
+    await slow.arrived;
+    const idle = await harness.connect();
+    harness.lifecycle.move('stopping');
+    slow.open();
+    for (const connection of [running, idle.send(get('/fast')), (await harness.connect()).send(get('/fast'))])
+      expect(await connection.until(({ closed }) => closed)).toMatch(
+        /^HTTP\/1.1 200 OK[\s\S]*\r\nConnection: close\r\n/,
+      );
   });
 });
 

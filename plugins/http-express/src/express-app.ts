@@ -3,6 +3,7 @@ import type { HttpHandler } from '@keelson/core';
 import express, { type ErrorRequestHandler, type RequestHandler, Router } from 'express';
 import type { HandleError } from './error-handler.js';
 import { exchangeOf } from './exchange.js';
+import { jsonBody, verifyText } from './json-body.js';
 import type { HttpOptions } from './options.js';
 import { unknownRoute } from './refusals.js';
 import { noteRoute } from './route-template.js';
@@ -40,7 +41,8 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   app.use(parts.open);
   app.use(probes);
   app.use(parts.admit);
-  app.use(express.json({ limit: options.bodyLimitBytes, type: ['application/json', 'application/*+json'] }));
+  const type = ['application/json', 'application/*+json'];
+  app.use(jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText })));
   app.use(parts.session);
   app.use(routes);
   app.use((_request, _response, next) => next(unknownRoute()));

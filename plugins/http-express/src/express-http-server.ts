@@ -16,7 +16,8 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
-import { answerClientError } from './client-error.js';
+import { answerClientError, writeProblem } from './client-error.js';
+import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
@@ -26,6 +27,7 @@ import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
 import type { RequestSessions } from './request-sessions.js';
+import { syntaxFailure, upgrade } from './request-syntax.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
 export interface HttpServerTools {
@@ -35,8 +37,8 @@ export interface HttpServerTools {
   readonly telemetry: Telemetry;
 }
 
-/** Who is let in: nobody yet, everybody, nobody any more. */
-type Admission = 'starting' | 'open' | 'draining';
+/** Which requests are let in: none yet, all, none any more; while the port is being closed, they wait to be refused. */
+type Admission = 'starting' | 'open' | 'closing the port' | 'draining';
 
 /** How often Node looks for requests that take too long to arrive. */
 const timeoutCheckIntervalMs = 1_000;
@@ -48,6 +50,7 @@ export class ExpressHttpServer implements HttpServer {
   readonly #server: Server;
   readonly #connections: Connections;
   #admission: Admission = 'starting';
+  readonly #waiting: (() => void)[] = [];
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #url: string | undefined;
@@ -59,7 +62,7 @@ export class ExpressHttpServer implements HttpServer {
     const { readOnlyMethods } = options;
     this.#app = createExpressApp(options, {
       open: (request, response, next) => this.#open(request, response, next),
-      admit: (request, _response, next) => next(this.#refusal(request)),
+      admit: (request, _response, next) => this.#admit(request, next),
       session: createSessionMiddleware({ sessions: () => this.#sessions, readOnlyMethods, handleError }),
       handleError,
     });
@@ -69,17 +72,30 @@ export class ExpressHttpServer implements HttpServer {
         requestTimeout: Math.max(options.requestTimeoutMs, options.headersTimeoutMs),
         keepAliveTimeout: options.keepAliveTimeoutMs,
         connectionsCheckingInterval: timeoutCheckIntervalMs,
+        // Node would answer without a problem document.
+        requireHostHeader: false,
       },
-      this.#app.handle,
+      (request, response) => this.#handle(request, response),
     );
-    this.#connections = new Connections(this.#server);
-    this.#server.on('clientError', (error, socket) =>
-      answerClientError(error, socket as Socket, this.#connections.isAnswering(socket as Socket)),
-    );
+    this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
+    this.#server.on('connect', (_request, socket) => {
+      socket.on('error', () => {}).resume();
+      writeProblem(socket, upgrade());
+      this.#connections.leave(socket as Socket);
+    });
+    this.#connections = new Connections(this.#server, tools.clock);
+    this.#server.on('clientError', (error, socket) => {
+      void answerClientError(error, socket as Socket, this.#connections);
+    });
   }
 
   get url(): string | undefined {
     return this.#url;
+  }
+
+  /** How many requests are being answered. */
+  get active(): number {
+    return this.#connections.active;
   }
 
   router(path: string, handler: HttpHandler, options: RouteOptions = {}): void {
@@ -103,33 +119,64 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   /**
-   * Takes nothing new in and resolves when every request has been answered; those that are not after `drainTimeoutMs`,
-   * or when `signal` aborts, are cut. Probes on connections that are open already are answered meanwhile.
+   * Takes nothing new in and resolves when every request has been answered and its connection is closed; those that are
+   * not after `drainTimeoutMs`, or when `signal` aborts, are cut. Probes on connections that are open already are answered
+   * meanwhile.
    */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#admission = 'draining';
-    this.#server.close();
-    this.#connections.closeWhenIdle();
-    await this.#quietWithin(this.#options.drainTimeoutMs, signal);
+    const { clock, logger } = this.#tools;
+    const done = new AbortController();
+    const over = AbortSignal.any([signal, done.signal]);
+    const timeout = clock.sleep(this.#options.drainTimeoutMs, over).catch(() => {});
+    await Promise.race([this.#drain(over), timeout]);
+    done.abort();
     const { active } = this.#connections;
-    if (active > 0) this.#tools.logger.warn('Requests are cut: the time to drain is over', { requests: active });
-    this.#connections.destroyAll();
+    if (active > 0) logger.warn('Requests are cut: the time to drain is over', { requests: active });
+    await this.close();
   }
 
   /** Closes the port and every connection, whatever is under way on it. Twice is once. */
   async close(): Promise<void> {
     this.#phases?.[Symbol.dispose]();
-    this.#admission = 'draining';
-    if (this.#server.listening) this.#server.close();
+    this.#refuseAll();
+    // Also when it does not listen any more: it stops looking for requests that take too long.
+    this.#server.close();
     this.#connections.destroyAll();
     this.#url = undefined;
   }
 
-  #follow(phase: LifecyclePhase): void {
-    if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
+  async #drain(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#tools;
+    this.#connections.announceClose();
+    if (this.#admission !== 'draining') this.#admission = 'closing the port';
+    await closePort(this.#server, this.#connections, clock, signal);
+    if (signal.aborted) return;
+    this.#refuseAll();
+    await this.#connections.closeAtRest();
   }
 
-  #open(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+  #follow(phase: LifecyclePhase): void {
+    if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
+    // Long before the port closes: a client that reads this in an answer closes the connection itself, and loses nothing.
+    if (phase === 'stopping') this.#connections.announceClose();
+  }
+
+  #admit(request: IncomingMessage, next: (error?: unknown) => void): void {
+    // An answer now would make its client connect again, to a port that is being closed.
+    if (this.#admission === 'closing the port') this.#waiting.push(() => next(this.#refusal(request)));
+    else next(this.#refusal(request));
+  }
+
+  #refuseAll(): void {
+    this.#admission = 'draining';
+    for (const refuse of this.#waiting.splice(0)) refuse();
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#connections.begin(request, response)) this.#app.handle(request, response);
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const { clock, telemetry } = this.#tools;
     const { requestIdHeader } = this.#options;
     const requestId = requestIdFrom(request.headers[requestIdHeader.toLowerCase()]);
@@ -141,7 +188,7 @@ export class ExpressHttpServer implements HttpServer {
         'close',
         AsyncResource.bind(() => logAccess(exchange, request, response, this.#tools)),
       );
-      next();
+      next(syntaxFailure(request));
     });
   }
 
@@ -149,13 +196,6 @@ export class ExpressHttpServer implements HttpServer {
     if (this.#admission === 'open') return undefined;
     exchangeOf(request).refused = true;
     return this.#admission === 'starting' ? notReady() : stopping();
-  }
-
-  async #quietWithin(ms: number, signal: AbortSignal): Promise<void> {
-    const quiet = new AbortController();
-    const timeout = this.#tools.clock.sleep(ms, AbortSignal.any([signal, quiet.signal])).catch(() => {});
-    await Promise.race([this.#connections.quiet(), timeout]);
-    quiet.abort();
   }
 }
 

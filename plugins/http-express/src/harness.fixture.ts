@@ -127,6 +127,7 @@ export class RawConnection {
   readonly socket: Socket;
   received = '';
   closed = false;
+  failed: Error | undefined;
   #changed: () => void = () => {};
 
   constructor(socket: Socket) {
@@ -135,7 +136,9 @@ export class RawConnection {
       this.received += chunk;
       this.#changed();
     });
-    socket.on('error', () => {});
+    socket.on('error', error => {
+      this.failed = error;
+    });
     socket.on('close', () => {
       this.closed = true;
       this.#changed();

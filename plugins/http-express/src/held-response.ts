@@ -1,8 +1,13 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
 export interface ResponseKeeper {
-  /** Asked once, when the first byte of an answer with `status` wants to leave. Rejects when it must not. */
-  settle(status: number): Promise<void>;
+  /**
+   * Asked once, when the first byte of an answer with `status` wants to leave. Rejects when it must not. With `finish
+   * with it` the answer leaves as it is written, but for its end.
+   */
+  begin(status: number): Promise<'let go' | 'finish with it'>;
+  /** Asked once, when the end of such an answer wants to leave. Rejects when the answer must be cut. */
+  finish(): Promise<void>;
   /** Told why the answer cannot leave, to give another one: on the response itself. */
   replace(error: unknown): void;
 }
@@ -19,10 +24,16 @@ type State =
   /** Nothing wants to leave yet. */
   | { readonly is: 'open' }
   | Settling
+  /** What is written leaves; its end waits for the keeper. */
+  | { readonly is: 'streaming' }
   /** What is written leaves. */
   | { readonly is: 'passing' }
   /** Another answer was given, or nobody is there to read one: what is still written goes nowhere. */
   | { readonly is: 'discarding' };
+
+function settling(): Settling {
+  return { is: 'settling', held: [], owesDrain: false, ended: false };
+}
 
 type Fate = 'hold' | 'pass' | 'discard';
 
@@ -71,6 +82,16 @@ function flag(name: 'headersSent' | 'writableEnded', isTrue: (held: HeldResponse
   };
 }
 
+/** Makes room for another answer, when the handler has not ended the one that is held. False when it is too late. */
+export function takeBack(response: ServerResponse): boolean {
+  return (response as Partial<Held>)[key]?.takeBack() ?? false;
+}
+
+/** What Node itself says, whatever the held response says: the head is on its way to the client. */
+export function hasLeft(response: ServerResponse): boolean {
+  return Reflect.get(Object.getPrototypeOf(response), 'headersSent', response) === true;
+}
+
 class HeldResponse {
   readonly #response: ServerResponse;
   readonly #keeper: ResponseKeeper;
@@ -91,6 +112,12 @@ class HeldResponse {
   /** The handler has ended an answer that is still held. */
   get hasEnded(): boolean {
     return this.#state.is === 'settling' && this.#state.ended;
+  }
+
+  takeBack(): boolean {
+    if (this.#state.is !== 'settling' || this.#state.ended || hasLeft(this.#response)) return false;
+    this.#state = { is: 'passing' };
+    return true;
   }
 
   /** `response[verb](...args)`, as it is while the response is held. */
@@ -114,7 +141,7 @@ class HeldResponse {
     const [status, ...rest] = args;
     if (this.#state.is === 'settling') throw headersSent('write');
     if (this.#state.is === 'discarding') return this.#response;
-    if (this.#state.is === 'passing' || !isStatus(status)) return original();
+    if (this.#state.is !== 'open' || !isStatus(status)) return original();
     const [message, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0]];
     applyHeaders(this.#response, headers);
     if (typeof message === 'string') this.#response.statusMessage = message;
@@ -137,6 +164,7 @@ class HeldResponse {
 
   #end(args: readonly unknown[], original: () => unknown): unknown {
     if (!isChunk(args[0]) && args[0] != null && typeof args[0] !== 'function') return original();
+    if (this.#state.is === 'streaming') this.#finish(settling());
     const fate = this.#send(this.#response.statusCode, original);
     if (fate === 'pass') return original();
     if (fate === 'discard') callBack(args);
@@ -153,7 +181,7 @@ class HeldResponse {
   #send(status: number, call: () => unknown): Fate {
     if (this.#state.is === 'open' && isStatus(status)) this.#begin(status);
     const state = this.#state;
-    if (state.is === 'open' || state.is === 'passing') return 'pass';
+    if (state.is !== 'settling' && state.is !== 'discarding') return 'pass';
     if (state.is === 'discarding' || state.ended) return 'discard';
     state.held.push(call);
     return 'hold';
@@ -164,33 +192,49 @@ class HeldResponse {
       this.#state = { is: 'discarding' };
       return;
     }
-    const state: Settling = { is: 'settling', held: [], owesDrain: false, ended: false };
+    const state = settling();
     const { statusMessage } = this.#response;
     this.#state = state;
-    this.#keeper.settle(status).then(
-      () => this.#release(state, status, statusMessage),
-      (error: unknown) => this.#replace(error),
+    this.#keeper.begin(status).then(
+      how => {
+        if (this.#state !== state) return;
+        // A handler that went on may have changed it since.
+        this.#response.statusCode = status;
+        this.#response.statusMessage = statusMessage;
+        if (how === 'let go') this.#release(state, { is: 'passing' });
+        else if (state.ended) this.#finish(state);
+        else this.#release(state, { is: 'streaming' });
+      },
+      (error: unknown) => this.#replace(state, error),
     );
   }
 
-  /** Lets go what was held, with the status it had: a handler that went on may have changed it since. */
-  #release(state: Settling, status: number, statusMessage: string): void {
-    this.#state = { is: 'passing' };
+  #finish(state: Settling): void {
+    this.#state = state;
+    this.#keeper.finish().then(
+      () => this.#release(state, { is: 'passing' }),
+      (error: unknown) => this.#replace(state, error),
+    );
+  }
+
+  /** Lets go what was held. */
+  #release(state: Settling, next: State): void {
+    if (this.#state !== state) return;
+    this.#state = next;
     if (this.#response.destroyed) return;
-    this.#response.statusCode = status;
-    this.#response.statusMessage = statusMessage;
     try {
       for (const call of state.held) call();
     } catch (error) {
       // A middleware that changes headers as they leave has failed.
-      this.#replace(error);
+      this.#replace(next, error);
       return;
     }
     // When what was let go has filled the socket, Node itself will tell of the drain.
     if (state.owesDrain && !state.ended && !this.#response.writableNeedDrain) this.#response.emit('drain');
   }
 
-  #replace(error: unknown): void {
+  #replace(state: State, error: unknown): void {
+    if (this.#state !== state) return;
     this.#state = { is: 'passing' };
     this.#keeper.replace(error);
     this.#state = { is: 'discarding' };

@@ -1,4 +1,6 @@
 import { isKeelsonError, KeelsonError, type ProblemDocument } from '@keelson/core';
+import { bodyFailure } from './json-body.js';
+import { malformedPath } from './request-syntax.js';
 
 /** An answer in the form of RFC 9457. */
 export interface Problem {
@@ -48,70 +50,15 @@ export function failureOf(error: unknown): KeelsonError {
   return requestFailure(error) ?? new KeelsonError({ ...unexpected, message: 'A handler failed.', cause: error });
 }
 
-/** What the body parser and the router of Express say, told by their `type` and `status`, never by their messages. */
+/** What body parsers and the router of Express say, told by their `type` and `status`, never by their messages. */
 function requestFailure(error: unknown): KeelsonError | undefined {
   if (error instanceof URIError) return malformedPath(error);
-  if (!(error instanceof Error)) return undefined;
-  const { type, status, expose, limit } = error as {
-    type?: unknown;
-    status?: unknown;
-    expose?: unknown;
-    limit?: unknown;
-  };
-  switch (type) {
-    case 'entity.parse.failed':
-      return malformedBody(error);
-    case 'entity.too.large':
-      return tooLargeBody(error, limit);
-    case 'charset.unsupported':
-    case 'encoding.unsupported':
-      return unsupportedBody(error);
-  }
+  const failure = bodyFailure(error);
+  if (failure !== undefined || !(error instanceof Error)) return failure;
+  const { status, expose } = error as { status?: unknown; expose?: unknown };
   // An error of http-errors that was made to be shown: the habit of Express middleware.
   if (expose !== true || typeof status !== 'number' || status < 400 || status > 499) return undefined;
   return refusedRequest(error, status);
-}
-
-function malformedPath(cause: unknown): KeelsonError {
-  return new KeelsonError({
-    code: 'HTTP_PATH_MALFORMED',
-    message: 'The path of a request could not be decoded.',
-    cause,
-    http: { status: 400, title: 'Malformed path', detail: 'The path holds a percent sign that begins no character.' },
-  });
-}
-
-function malformedBody(cause: unknown): KeelsonError {
-  return new KeelsonError({
-    code: 'HTTP_BODY_MALFORMED',
-    message: 'The body of a request is not valid JSON.',
-    cause,
-    http: { status: 400, title: 'Malformed body', detail: 'The body is not a valid JSON object or array.' },
-  });
-}
-
-function tooLargeBody(cause: unknown, limit: unknown): KeelsonError {
-  return new KeelsonError({
-    code: 'HTTP_BODY_TOO_LARGE',
-    message: `The body of a request is larger than ${limit} bytes.`,
-    hint: 'Raise bodyLimitBytes of the http plugin if such bodies are wanted.',
-    facts: { limitBytes: limit },
-    cause,
-    http: { status: 413, title: 'Body too large', detail: `The body is larger than ${limit} bytes.` },
-  });
-}
-
-function unsupportedBody(cause: unknown): KeelsonError {
-  return new KeelsonError({
-    code: 'HTTP_BODY_UNSUPPORTED',
-    message: 'The body of a request has a charset or an encoding that is not read.',
-    cause,
-    http: {
-      status: 415,
-      title: 'Unsupported body',
-      detail: 'Send JSON in UTF-8, uncompressed or compressed with gzip, deflate or br.',
-    },
-  });
 }
 
 function refusedRequest(cause: Error, status: number): KeelsonError {

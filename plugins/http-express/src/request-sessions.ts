@@ -25,6 +25,8 @@ export interface RequestSessionOptions {
 
 export interface RequestSession {
   readonly em: EntityManager;
+  /** Whether rows are being read in it now; `alone` when its end may wait for them, as it has nothing to store. */
+  readonly reading: 'no' | 'alone' | 'with writes';
   commit(): Promise<void>;
   /** Never rejects. */
   rollback(): Promise<void>;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KeelsonError } from '@keelson/core';
 import type { HandleError } from './error-handler.js';
 import type { Middleware } from './express-app.js';
 import { holdResponse } from './held-response.js';
@@ -38,11 +39,25 @@ function bindOutcome(
   handleError: HandleError,
 ): void {
   let ended = false;
+  const commit = () => {
+    ended = true;
+    return session.commit();
+  };
+  const rollback = () => {
+    ended = true;
+    return session.rollback();
+  };
   holdResponse(response, {
-    settle: status => {
-      ended = true;
-      return status < 400 ? session.commit() : session.rollback();
+    begin: async status => {
+      if (status >= 400) await rollback();
+      else if (session.reading === 'no') await commit();
+      else if (session.reading === 'with writes') {
+        await rollback();
+        throw answerWithinWrites();
+      } else return 'finish with it';
+      return 'let go';
     },
+    finish: commit,
     replace: error => handleError(error, request, response),
   });
   response.once('close', () => {
@@ -50,5 +65,13 @@ function bindOutcome(
     if (ended) return;
     client.abort(new DOMException('The client has gone away.', 'AbortError'));
     void session.rollback();
+  });
+}
+
+function answerWithinWrites(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_ANSWER_WITHIN_SESSION',
+    message: 'An answer began while rows were being read in the session of its request, which has more to store.',
+    hint: "Stream from a session of its own: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
   });
 }

@@ -7,6 +7,7 @@ export class RecordedSessions implements RequestSessions {
   readonly events: string[] = [];
   readonly opened: RequestSessionOptions[] = [];
   readonly current = new AsyncLocalStorage<RequestSession>();
+  reading: RequestSession['reading'] = 'no';
   /** How a commit and a rollback go; at once and well, unless the test says otherwise. */
   commit: () => Promise<void> = async () => {};
   rollback: () => Promise<void> = async () => {};
@@ -18,6 +19,7 @@ export class RecordedSessions implements RequestSessions {
     this.#record('open');
     const session: RequestSession = {
       em: {} as EntityManager,
+      reading: this.reading,
       commit: () => this.#end('commit', () => this.commit()),
       rollback: () => this.#end('rollback', () => this.rollback()),
       run: work => this.current.run(session, work),

@@ -8,3 +8,9 @@ export function hasNoWork(em: EntityManager): boolean {
   const work = em.getUnitOfWork();
   return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
 }
+
+/** Something waits to be stored or removed by the next flush. */
+export function hasUnstored(em: EntityManager): boolean {
+  const work = em.getUnitOfWork();
+  return work.getPersistStack().size + work.getRemoveStack().size > 0;
+}

@@ -55,6 +55,11 @@ export interface DatabaseSession extends AsyncDisposable {
   readonly signal: AbortSignal;
   readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
   /**
+   * Whether rows are being read in it now. `alone`: by a stream or by a `read` that has joined it, and it has nothing to
+   * store, so that its end may wait for them. `with writes`: by a stream, and it has.
+   */
+  readonly reading: 'no' | 'alone' | 'with writes';
+  /**
    * Flushes and commits. Resolves once the writes are stored for certain, and what was to be called then is done.
    *
    * @throws SessionAbortedError when its time was over before; nothing is stored.

@@ -68,6 +68,17 @@ export class Sessions {
     return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
   }
 
+  /** A read that joins a session keeps the end of that session from overtaking it. */
+  async read<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
+    const joins = (options.nested ?? 'join') === 'join';
+    const end = joins ? this.#around()?.beginRead() : undefined;
+    try {
+      return await this.run(work, { name: 'read', ...options, readOnly: true });
+    } finally {
+      end?.();
+    }
+  }
+
   async openOnce(options: OpenSessionOptions): Promise<UnitSession> {
     const outer = this.#around();
     if (outer !== undefined) this.#assertSecondConnection(outer);

@@ -2,7 +2,7 @@ import { type Deadline, type FailureVerdict, type Logger, runWithContext } from 
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { type EntityManager, hasNoWork } from '../orm/entity-manager.js';
+import { type EntityManager, hasNoWork, hasUnstored } from '../orm/entity-manager.js';
 import { orAborted } from '../transaction/bounded.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
@@ -42,6 +42,8 @@ export class UnitSession implements DatabaseSession {
   readonly #origins = new Map<unknown, unknown>();
   #committing: Promise<void> | undefined;
   #isClosed = false;
+  /** Reads that have joined it and have not ended; `alone` when the first of them found it unused. */
+  readonly #reads = { count: 0, alone: false };
 
   constructor(parts: UnitSessionParts) {
     this.#parts = parts;
@@ -82,6 +84,24 @@ export class UnitSession implements DatabaseSession {
 
   get transaction(): LazyTransaction {
     return this.#parts.transaction;
+  }
+
+  get reading(): DatabaseSession['reading'] {
+    const { transaction, em, readOnly } = this.#parts;
+    const joined = this.#reads.count > 0;
+    if (!joined && !transaction.isRead) return 'no';
+    const alone = readOnly || (joined && this.#reads.alone);
+    if (alone && !hasUnstored(em)) return 'alone';
+    return transaction.isRead ? 'with writes' : 'no';
+  }
+
+  /** A `read` has joined it; call the result once when its work has ended. */
+  beginRead(): () => void {
+    if (this.#reads.count === 0) this.#reads.alone = this.outcome.is === 'untouched' && hasNoWork(this.em);
+    this.#reads.count += 1;
+    return () => {
+      this.#reads.count -= 1;
+    };
   }
 
   run<T>(work: () => T): T {

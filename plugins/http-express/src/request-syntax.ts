@@ -1,0 +1,98 @@
+import type { IncomingMessage } from 'node:http';
+import { KeelsonError } from '@keelson/core';
+
+/** Headers that say one thing; Node keeps the first of several, and a proxy in front may keep the last. */
+const saidOnce = new Set(['host', 'content-type']);
+/** A host and a port, as of RFC 3986: what is in none of them is a part of something else. */
+const hostForm = /^[^\s/?#@\\,"<>]*$/;
+
+/** Why `request` is refused unseen: what Node reads, and other readers of HTTP read otherwise or not at all. */
+export function syntaxFailure(request: IncomingMessage): KeelsonError | undefined {
+  const { httpVersionMajor, httpVersionMinor, headers, url = '' } = request;
+  if (httpVersionMajor !== 1) return malformed('This server speaks HTTP/1.1 and HTTP/1.0.');
+  const repeated = repeatedHeader(request);
+  if (repeated !== undefined) return malformed(`The request has more than one header ${repeated}.`);
+  if (headers.host === undefined && httpVersionMinor === 1) return malformed('The request has no header Host.');
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    return malformed('Only Transfer-Encoding: chunked is read.');
+  if (!hostForm.test(headers.host ?? '')) return malformed('The header Host names no host.');
+  if (headers.expect !== undefined && !/100-continue/i.test(headers.expect)) return expectation();
+  if (isUpgrade(headers)) return upgrade();
+  return url.includes('%') ? percentFailure(url) : undefined;
+}
+
+/** For CONNECT, too, which asks for a tunnel. */
+export function upgrade(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_UPGRADE_REFUSED',
+    message: 'A request wanted to change to a protocol that nothing here speaks.',
+    http: { status: 400, title: 'Upgrade refused', detail: 'This server speaks HTTP/1.1 alone, and opens no tunnel.' },
+  });
+}
+
+/** What a client says that can do with HTTP/1.1 as well is no reason to refuse it: `Upgrade: h2c`. */
+function isUpgrade({ upgrade, connection = '' }: IncomingMessage['headers']): boolean {
+  if (upgrade === undefined || !/\bupgrade\b/i.test(connection)) return false;
+  return upgrade.split(',').every(protocol => protocol.trim().toLowerCase() !== 'h2c');
+}
+
+function repeatedHeader({ rawHeaders }: IncomingMessage): string | undefined {
+  const seen = new Set<string>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    if (!saidOnce.has(name)) continue;
+    if (seen.has(name)) return rawHeaders[at];
+    seen.add(name);
+  }
+  return undefined;
+}
+
+function percentFailure(url: string): KeelsonError | undefined {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  if (!isDecodable(path)) return malformedPath();
+  return isDecodable(url.slice(path.length)) ? undefined : malformedQuery();
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function malformed(detail: string): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_REQUEST_MALFORMED',
+    message: 'A request breaks the rules of HTTP/1.1.',
+    http: { status: 400, title: 'Malformed request', detail },
+  });
+}
+
+function expectation(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_EXPECTATION_FAILED',
+    message: 'A request expects something that this server does not know.',
+    http: { status: 417, title: 'Expectation failed', detail: 'Only Expect: 100-continue is known.' },
+  });
+}
+
+export function malformedPath(cause?: unknown): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_PATH_MALFORMED',
+    message: 'The path of a request could not be decoded.',
+    cause,
+    http: { status: 400, title: 'Malformed path', detail: 'The path holds a percent sign that begins no character.' },
+  });
+}
+
+function malformedQuery(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_QUERY_MALFORMED',
+    message: 'The query of a request could not be decoded.',
+    http: { status: 400, title: 'Malformed query', detail: 'The query holds a percent sign that begins no character.' },
+  });
+}

@@ -1,0 +1,91 @@
+import { Router } from 'express';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ExpressHttpServerToken } from './express-http-server.js';
+import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { RecordedSessions } from './sessions.fixture.js';
+
+let harness: Harness;
+let sessions: RecordedSessions;
+
+beforeEach(async () => {
+  harness = await new Harness().ready();
+  sessions = new RecordedSessions();
+  harness.container.get(ExpressHttpServerToken).letIn(sessions);
+});
+
+afterEach(() => harness.stop());
+
+const failure = new Error('not committed');
+
+describe('an answer that begins while rows are read in its session', () => {
+  beforeEach(() => {
+    sessions.reading = 'alone';
+  });
+
+  test('leaves as it is written, and ends when the session is committed', async () => {
+    const commit = gate();
+    sessions.commit = commit.pass;
+    harness.http.router('/rows', (_request, response) => {
+      response.write('one ');
+      setImmediate(() => response.end('two'));
+    });
+    const answer = await fetch(`${harness.url}/rows`);
+    const reader = answer.body?.getReader();
+    const { value } = (await reader?.read()) ?? {};
+    expect(new TextDecoder().decode(value)).toBe('one ');
+    await commit.arrived;
+    const last = reader?.read();
+    commit.open();
+    expect(new TextDecoder().decode((await last)?.value)).toBe('two');
+    expect((await reader?.read())?.done).toBe(true);
+    expect(sessions.events).toEqual(['open', 'commit', 'committed']);
+  });
+
+  test('is cut before its end when the commit fails, which is reported', async () => {
+    sessions.commit = () => Promise.reject(failure);
+    harness.http.router('/rows', (_request, response) => {
+      response.write('one ');
+      setImmediate(() => response.end('two'));
+    });
+    const answer = await fetch(`${harness.url}/rows`);
+    await expect(answer.text()).rejects.toThrow();
+    expect(harness.telemetry.errors()).toMatchObject([{ error: failure }]);
+  });
+
+  test.each([
+    [
+      'ended at once',
+      Router().get('/', (_request, response) => {
+        response.writeHead(200);
+        response.end('whole');
+      }),
+    ],
+    ['whole', Router().get('/', (_request, response) => void response.json({}))],
+  ])('and is %s is its problem when the commit fails: nothing has left', async (_name, routes) => {
+    sessions.commit = () => Promise.reject(failure);
+    harness.http.router('/rows', routes);
+    expect(await problemFrom(await fetch(`${harness.url}/rows`))).toMatchObject({ status: 500 });
+  });
+
+  test('takes its session back when the client goes away', async () => {
+    harness.http.router('/rows', (_request, response) => response.write('one '));
+    const connection = await harness.connect();
+    connection.send('GET /rows HTTP/1.1\r\nHost: test\r\n\r\n');
+    await connection.until(({ received }) => received.includes('one '));
+    connection.socket.destroy();
+    await sessions.until('rolled back');
+    expect(sessions.events).toEqual(['open', 'abort', 'rollback', 'rolled back']);
+  });
+});
+
+test('a handler that fails while the first byte of its answer is still held gets an answer, not an empty reply', async () => {
+  const commit = gate();
+  sessions.commit = commit.pass;
+  harness.http.router('/rows', async (_request, response) => {
+    response.write('[');
+    throw new Error('at once');
+  });
+  const problem = await problemFrom(await fetch(`${harness.url}/rows`));
+  expect([problem.status, problem.body.type]).toEqual([500, 'urn:keelson:problem:HTTP_UNEXPECTED']);
+  commit.open();
+});
