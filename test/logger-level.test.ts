@@ -13,12 +13,13 @@ plugins:
   logger: { use: ${JSON.stringify(use)}, level: ${level} }
   talker: { use: ./talker.js }
 `;
-const talker = `let timer;
-export default {
+const talker = `export default {
   name: 'talker',
-  start({ logger }) { timer = setInterval(() => { logger.debug('details'); logger.info('news'); }, 5); },
-  ready() { console.log('listens on http://nowhere '); },
-  stop() { clearInterval(timer); },
+  start({ logger, defer }) {
+    const timer = setInterval(() => { logger.debug('details'); logger.info('news'); }, 5);
+    defer(() => clearInterval(timer));
+    return { ready() { console.log('listens on http://nowhere '); } };
+  },
 };`;
 
 test('keelson reload changes the level of the log of a running service, up and down, for loggers made before', async () => {

@@ -5,6 +5,7 @@ export type { ConfigFinding, ConfigToCheck } from './contract/config-finding.js'
 export { type CorrelationContext, currentContext, runWithContext } from './contract/context.js';
 export { contractVersion } from './contract/contract-version.js';
 export { Deadline } from './contract/deadline.js';
+export type { Diagnosis, Inspection } from './contract/inspection.js';
 export {
   type Facts,
   type FieldProblem,
@@ -14,17 +15,20 @@ export {
   type ProblemDocument,
 } from './contract/keelson-error.js';
 export { Lifecycle, type LifecyclePhase } from './contract/lifecycle.js';
-export { defineOperation, type Inspection, type Operation, type OperationOutcome } from './contract/operation.js';
+export { makeOnce } from './contract/make-once.js';
+export { defineOperation, type Operation, type OperationOutcome } from './contract/operation.js';
 export {
-  defineManifest,
   definePlugin,
+  type InstrumentedPlugin,
   type Plugin,
-  type PluginManifest,
-  type RegisterContext,
+  type PluginSteps,
+  type RegisteredPlugin,
   type SlotConformance,
+  type StartedPlugin,
   type StartUnderTest,
 } from './contract/plugin.js';
-export type { Diagnosis, PluginContext, RunContext } from './contract/plugin-context.js';
+export type { GiveBack, PluginContext, RegisterContext, RunContext, StartContext } from './contract/plugin-context.js';
+export { defineManifest, type PluginManifest } from './contract/plugin-manifest.js';
 export { type NamedService, namedService, type Requirement } from './contract/requirement.js';
 export {
   type CheckReport,

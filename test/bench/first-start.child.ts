@@ -25,8 +25,7 @@ const plugins = Object.fromEntries(
         void bind(token)
           .toDynamicValue(() => ({ number: index }))
           .inSingletonScope(),
-      start() {},
-      stop() {},
+      start: () => ({ stop() {} }),
     });
     return [plugin.name, plugin];
   }),

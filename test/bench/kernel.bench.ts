@@ -49,8 +49,7 @@ const plugins: Record<string, Plugin> = Object.fromEntries(
         void bind(token)
           .toDynamicValue(() => ({ number: index }))
           .inSingletonScope(),
-      start() {},
-      stop() {},
+      start: () => ({ stop() {} }),
     });
     return [`plugin-${index}`, plugin as Plugin];
   }),

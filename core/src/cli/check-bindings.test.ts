@@ -13,8 +13,10 @@ const plugin = (scope: string) => `
       bind(Session).toDynamicValue(() => ({}));
       bind(Book).toResolvedValue(session => session, [Session]).${scope}();
     },
-    start() { console.log('started'); },
-    stop() { console.log('stopped'); },
+    start() {
+      console.log('started');
+      return { stop() { console.log('stopped'); } };
+    },
   });`;
 const config = 'plugins: { books: { use: ./books.js } }';
 

@@ -8,7 +8,7 @@ const service = (plugin: string, settings: object = {}) => ({
 });
 
 describe('keelson start', () => {
-  const sound = `export default { name: 'orders', start() { console.log('working'); }, stop() { console.log('done'); } };`;
+  const sound = `export default { name: 'orders', start() { console.log('working'); return { stop() { console.log('done'); } }; } };`;
 
   test.each(['SIGTERM', 'SIGINT'] as const)('runs until %s, stops in order and exits with 0', async signal => {
     const run = keelson(service(sound), ['start']);
@@ -48,7 +48,7 @@ describe('keelson start', () => {
   });
 
   test('a second signal ends it at once with 3', async () => {
-    const plugin = `export default { name: 'orders', stop() { console.log('stopping'); return new Promise(() => {}); } };`;
+    const plugin = `export default { name: 'orders', start: () => ({ stop() { console.log('stopping'); return new Promise(() => {}); } }) };`;
     const run = keelson(service(plugin), ['start']);
     await run.until('test ready in');
     run.child.kill('SIGTERM');
@@ -82,7 +82,7 @@ describe('keelson start', () => {
   });
 
   test('a stop beyond its budget exits with 4 and names who was given up', async () => {
-    const plugin = `export default { name: 'orders', stop() { return new Promise(() => {}); } };`;
+    const plugin = `export default { name: 'orders', start: () => ({ stop: () => new Promise(() => {}) }) };`;
     const run = keelson(service(plugin, { shutdown: { budgetMs: 200, flushMs: 50 } }), ['start']);
     await run.until('test ready in');
     run.child.kill('SIGTERM');
@@ -93,8 +93,11 @@ describe('keelson start', () => {
 
   test('SIGTERM during the start cancels it, stops what had begun and exits with 0', async () => {
     const plugin = `export default { name: 'orders',
-      start({ signal }) { console.log('starting'); return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))); },
-      stop() { console.log('stopped'); } };`;
+      start({ signal, defer }) {
+        defer(() => console.log('stopped'));
+        console.log('starting');
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      } };`;
     const run = keelson(service(plugin), ['start']);
     await run.until('starting');
     run.child.kill('SIGTERM');
@@ -108,7 +111,7 @@ describe('keelson start', () => {
     ['uncaught exception', `setTimeout(() => { throw new Error('loose'); })`],
     ['unhandled rejection', `void Promise.reject(new Error('loose'))`],
   ])('an %s is told, stops the service in order and exits with 1', async (_name, crash) => {
-    const plugin = `export default { name: 'orders', ready() { ${crash}; }, stop() { console.log('stopped'); } };`;
+    const plugin = `export default { name: 'orders', start: () => ({ ready() { ${crash}; }, stop() { console.log('stopped'); } }) };`;
     const { code, err, out } = await keelson(service(plugin), ['start']).ended;
     expect(code).toBe(1);
     expect(err).toContain('loose');

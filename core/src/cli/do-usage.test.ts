@@ -4,7 +4,8 @@ import { keelson } from './keelson.fixture.js';
 const files = {
   'keelson.yaml': { service: 'shop', plugins: { mail: { use: './mail.js' }, quiet: { use: './quiet.js' } } },
   'mail.js': `import { z } from 'zod';
-    export default { name: 'mail', operations: { hold: { description: 'Holds.', arguments: z.object({ as: z.enum(['open', 'closed']) }), run: () => 'Held.' } } };`,
+    export default { name: 'mail', start: () => ({
+      operations: { hold: { description: 'Holds.', arguments: z.object({ as: z.enum(['open', 'closed']) }), run: () => 'Held.' } } }) };`,
   'quiet.js': `export default { name: 'quiet' };`,
 };
 

@@ -7,9 +7,9 @@ test('a slow doctor does not speak of plugins that it does not start', async () 
       startup: { slowMs: 20 },
       plugins: { a: { use: './a.js' }, b: { use: './b.js' }, other: { use: './other.js' } },
     },
-    'a.js': `export default { name: 'a', provides: ['A'], async diagnose() { return []; },
+    'a.js': `export default { name: 'a', provides: ['A'], diagnoses: true,
       register({ bind }) { bind('A').toConstantValue(1); }, start: ({ clock, signal }) => clock.sleep(200, signal) };`,
-    'b.js': `export default { name: 'b', requires: ['A'], async diagnose() { return []; } };`,
+    'b.js': `export default { name: 'b', requires: ['A'], diagnoses: true };`,
     'other.js': `export default { name: 'other', requires: ['A'] };`,
   };
   const { code, err } = await keelson(files, ['doctor']).ended;
@@ -22,9 +22,9 @@ test('a plugin that does not start is a finding of its own, with what to do', as
   const files = {
     'keelson.yaml': { plugins: { a: { use: './a.js' }, b: { use: './b.js' } } },
     'a.js': `import { KeelsonError } from '@keelson/core';
-      export default { name: 'a', async diagnose() { return []; }, start() {
+      export default { name: 'a', diagnoses: true, start() {
         throw new KeelsonError({ code: 'A_FAILED', message: 'No answer.', hint: 'Ask again.' }); } };`,
-    'b.js': `export default { name: 'b', async diagnose() { return []; }, start() { throw new Error('no luck'); } };`,
+    'b.js': `export default { name: 'b', diagnoses: true, start() { throw new Error('no luck'); } };`,
   };
   const { code, out } = await keelson(files, ['doctor']).ended;
   expect(code).toBe(1);
@@ -33,16 +33,16 @@ test('a plugin that does not start is a finding of its own, with what to do', as
 });
 
 test('what cannot be started hides nothing of the rest: that is examined, and what is not is named with why, once', async () => {
-  const diagnoses = `async diagnose() { return [{ name: 'look', status: 'pass', output: 'It is well.' }]; }`;
+  const start = `start: () => ({ diagnose: () => [{ name: 'look', status: 'pass', output: 'It is well.' }] })`;
   const files = {
     'keelson.yaml': {
       plugins: { a: { use: './a.js' }, b: { use: './b.js' }, c: { use: './c.js' }, d: { use: './d.js' } },
     },
-    'a.js': `export default { name: 'a', ${diagnoses} };`,
-    'b.js': `export default { name: 'b', provides: ['B'], ${diagnoses}, register({ bind }) { bind('B').toConstantValue(1); },
+    'a.js': `export default { name: 'a', diagnoses: true, ${start} };`,
+    'b.js': `export default { name: 'b', provides: ['B'], diagnoses: true, register({ bind }) { bind('B').toConstantValue(1); },
       start() { throw new Error('no luck'); } };`,
-    'c.js': `export default { name: 'c', requires: ['B'], ${diagnoses} };`,
-    'd.js': `export default { name: 'd', ${diagnoses} };`,
+    'c.js': `export default { name: 'c', requires: ['B'], diagnoses: true, ${start} };`,
+    'd.js': `export default { name: 'd', diagnoses: true, ${start} };`,
   };
   const { code, out, err } = await keelson(files, ['doctor']).ended;
   expect(code).toBe(1);
@@ -56,7 +56,7 @@ test('a connection is waited for a few seconds, or as long as is said, and that 
   const files = {
     'keelson.yaml': { startup: { slowMs: 50 }, plugins: { a: { use: './a.js' } } },
     'a.js': `import { z } from 'zod';
-      export default { name: 'a', config: z.object({ connect: z.object({ timeoutMs: z.int().default(30_000) }).prefault({}) }), async diagnose() { return []; },
+      export default { name: 'a', config: z.object({ connect: z.object({ timeoutMs: z.int().default(30_000) }).prefault({}) }), diagnoses: true,
       async start({ clock, config, waitingFor }) { waitingFor('db:1'); await clock.sleep(config.connect.timeoutMs > 10_000 ? 0 : config.connect.timeoutMs / 10); throw new Error('waited ' + config.connect.timeoutMs); } };`,
   };
   const { out, err } = await keelson(files, ['doctor']).ended;
@@ -70,13 +70,13 @@ test('what a running instance of the service itself holds is no fault', async ()
   const files = {
     'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.js' }, b: { use: './b.js' } } },
     'a.js': `import { KeelsonError } from '@keelson/core'; import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-      export default { name: 'a', provides: ['A'], register({ bind }) { bind('A').toConstantValue(1); }, async diagnose() { return []; },
+      export default { name: 'a', provides: ['A'], register({ bind }) { bind('A').toConstantValue(1); }, diagnoses: true,
         start({ serving }) {
           if (serving) return writeFileSync('lock', String(process.pid));
           const pid = Number(readFileSync('lock'));
           const own = new KeelsonError({ code: 'A_IN_USE', message: 'In use by process ' + pid + '.', hint: 'Stop it.', facts: { pid } });
           throw new Error('not started', { cause: own }); } };`,
-    'b.js': `export default { name: 'b', requires: ['A'], async diagnose() { return []; } };`,
+    'b.js': `export default { name: 'b', requires: ['A'], diagnoses: true };`,
   };
   const run = keelson(files, ['start']);
   await run.until('shop ready in');
@@ -112,7 +112,7 @@ test('a breaker that is told by its plugin is not told again as a health check',
       plugins: { health: { use: './health.js' }, 'x/y': { use: './x.js' }, retry: { use: 'none' } },
     },
     'health.js': health.replace('retry-mail', 'x-y'),
-    'x.js': `export default { name: 'x', inspect: () => ({ facts: {}, findings: [{ name: 'breaker of mail', status: 'warn', output: 'It is open.', hint: 'Look.' }] }) };`,
+    'x.js': `export default { name: 'x', start: () => ({ inspect: () => ({ facts: {}, findings: [{ name: 'breaker of mail', status: 'warn', output: 'It is open.', hint: 'Look.' }] }) }) };`,
   };
   const run = keelson(files, ['start']);
   await run.until('shop ready in');

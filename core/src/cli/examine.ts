@@ -28,7 +28,7 @@ export async function examine({ options, pids, connectTimeoutMs, tell, onError }
   try {
     await using kernel = await Kernel.start({
       ...options,
-      only: plugin => plugin.diagnoses || plugin.planned.manifest.slot === 'database',
+      only: ({ planned: { manifest } }) => manifest.diagnoses === true || manifest.slot === 'database',
       revise: plan => patient(plan, connectTimeoutMs),
     });
     const { plugins } = kernel.report;
@@ -60,7 +60,6 @@ function patient(plan: Plan, connectTimeoutMs: number): Plan {
   };
 }
 
-/** The same object where there is nothing to change: some plugins know theirs by it. */
 function withConnectTimeout(config: PlannedPlugin['config'], timeoutMs: number): unknown {
   const { connect } = (config ?? {}) as { connect?: { timeoutMs?: unknown } };
   const configured = connect?.timeoutMs;

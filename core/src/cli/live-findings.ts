@@ -1,6 +1,6 @@
 import ms from 'ms';
+import type { Diagnosis } from '../contract/inspection.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
-import type { Diagnosis } from '../contract/plugin-context.js';
 import type { InstanceStatus } from '../control/protocol.js';
 import type { PluginStatus, ReadinessStatus } from '../life/status.js';
 import { summarizeError } from '../secrets/summarize-error.js';

@@ -25,21 +25,20 @@ async function printed(hooks: string, command: string[], before = ''): Promise<s
   return out + err;
 }
 
+const diagnosing =
+  "diagnoses: true, start: () => ({ diagnose: () => [{ name: 'd', status: 'fail', output: words, hint: words }] })";
+
 test.each([
   ['start', 'a start that fails', 'start: fail'],
   ['start --json', 'a start that fails', 'start: fail'],
   ['start --verbose', 'a start that fails', 'start: fail'],
-  ['start', 'a stop that fails after it', 'start: fail, stop: fail'],
+  ['start', 'a stop that fails after it', 'start({ defer }) { defer(fail); fail(); }'],
   ['check', 'a check of the manifest that throws', 'check: fail'],
   ['check', 'a finding of the manifest', 'check: () => [{ message: words, action: words }]'],
   ['check --json', 'a finding of the manifest', 'check: () => [{ message: words, action: words }]'],
-  ['doctor', 'a diagnosis', `async diagnose() { return [{ name: 'd', status: 'fail', output: words, hint: words }]; }`],
-  [
-    'doctor --json',
-    'a diagnosis',
-    `async diagnose() { return [{ name: 'd', status: 'fail', output: words, hint: words }]; }`,
-  ],
-  ['doctor', 'a diagnosis that throws', 'diagnose: async () => fail()'],
+  ['doctor', 'a diagnosis', diagnosing],
+  ['doctor --json', 'a diagnosis', diagnosing],
+  ['doctor', 'a diagnosis that throws', 'diagnoses: true, start: () => ({ diagnose: async () => fail() })'],
 ])('keelson %s prints no secret of %s', async (command, _what, hooks) => {
   const text = await printed(hooks, command.split(' '));
   expect(text).toContain(shown);
@@ -75,9 +74,9 @@ test('what a slow start waits for is told without its secrets', async () => {
 });
 
 test('a running service answers status, reload and do without secrets, and so is its stop told', async () => {
-  const hooks = `inspect: () => ({ facts: { words } }), stop: fail,
+  const hooks = `start: () => ({ inspect: () => ({ facts: { words } }), stop: fail,
     operations: { tell: { description: 'tell', arguments: z.object({}), run: () => words },
-      fail: { description: 'fail', arguments: z.object({}), run: fail } }`;
+      fail: { description: 'fail', arguments: z.object({}), run: fail } } })`;
   const endpoint = 'https://u:hunter2@h/x?token=hunter2q&sig=hunter2s';
   const files = { 'keelson.yaml': service('./x.js', { endpoint }), 'x.js': plugin(hooks) };
   const run = keelson(files, ['start']);

@@ -51,7 +51,7 @@ describe('what a command prints', () => {
 });
 
 test('a signal that comes while the last lines of a service are written does not change how it ends', async () => {
-  const talkative = `export default { name: 'talkative', stop() { process.stdout.write('word '.repeat(2_000_000)); } };`;
+  const talkative = `export default { name: 'talkative', start: () => ({ stop() { process.stdout.write('word '.repeat(2_000_000)); } }) };`;
   const folder = serviceFolder({
     'keelson.yaml': { plugins: { talkative: { use: './talkative.js' } } },
     'talkative.js': talkative,

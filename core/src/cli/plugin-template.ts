@@ -50,9 +50,11 @@ export default definePlugin({
   ...manifest,
   start({ config, logger }) {
     logger.info(config.greeting);
-  },
-  stop({ logger }) {
-    logger.info('goodbye');
+    return {
+      stop() {
+        logger.info('goodbye');
+      },
+    };
   },
 });
 `;

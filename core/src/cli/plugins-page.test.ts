@@ -27,6 +27,8 @@ test('no sample of docs/plugins.md uses a name that it does not import', () => {
       'Mail',
       'SmtpMail',
       'HttpServer',
+      'Logger',
+      'makeOnce',
       'manifest',
       'z',
       'definePlugin',

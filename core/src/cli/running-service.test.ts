@@ -7,11 +7,12 @@ import { run as runCommand } from './run.js';
 const orders = `import { existsSync } from 'node:fs'; import { z } from 'zod';
   export default { name: 'orders',
     config: z.object({ rate: z.int().max(9).default(1).meta({ reloadable: true }), port: z.int().default(1) }),
+    start: () => ({
     reconfigure({ config }) { if (config.rate === 7) throw new Error('not seven'); },
     inspect: ({ config }) => ({ facts: { rate: config.rate }, findings: [{ name: 'rate', status: 'warn', output: 'It is low.', hint: 'Raise it.' }] }),
     operations: { greet: { description: 'Greets.', arguments: z.object({ whom: z.string(), how: z.enum(['loud', 'low']).default('low') }),
       run({ whom, how }) { if (whom === 'nobody') throw new Error('nobody is there'); return 'Greeted ' + whom + ', ' + how + '.'; } } },
-    async stop({ clock }) { while (!existsSync('may-stop')) await clock.sleep(5); } };`;
+    async stop({ clock }) { while (!existsSync('may-stop')) await clock.sleep(5); } }) };`;
 const config = (values: object = {}, settings: object = {}) => ({
   service: 'shop',
   ...settings,

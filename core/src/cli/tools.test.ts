@@ -24,17 +24,19 @@ plugins:
     `import { z } from 'zod';
      const token = Symbol.for('@keelson/database/DatabaseService');
      export default {
-       name: 'small', slot: 'database', provides: [token], config: z.object({ dataDir: z.string() }),
+       name: 'small', slot: 'database', diagnoses: true, provides: [token], config: z.object({ dataDir: z.string() }),
        register({ bind }) {
          bind(token).toConstantValue({});
          const run = async ({ words, out }) => out(['applied 001_orders', ...words].join(' '));
          bind(Symbol.for('@keelson/core/MigrateCommands')).toConstantValue([{ name: 'up', summary: '', usage: '', run }]);
        },
-       async diagnose() { return [
-         { name: 'clock skew', status: 'pass', output: 'The clocks are 3 ms apart.' },
-         { name: 'pool', status: 'warn', output: 'The pool may take all connections.', hint: 'Lower pool.max.' },
-       ]; },
-       stop() { console.log('database stopped'); },
+       start: () => ({
+         async diagnose() { return [
+           { name: 'clock skew', status: 'pass', output: 'The clocks are 3 ms apart.' },
+           { name: 'pool', status: 'warn', output: 'The pool may take all connections.', hint: 'Lower pool.max.' },
+         ]; },
+         stop() { console.log('database stopped'); },
+       }),
      };`,
   ),
   ...packageFiles(
@@ -139,7 +141,7 @@ describe('keelson doctor', () => {
       'keelson.yaml': { plugins: { http: { use: './http.js' }, a: { use: './a.js' }, logger: { use: './gone.js' } } },
       'http.js': `const token = Symbol.for('@keelson/core/HttpServer');
         export default { name: 'http', slot: 'http', provides: [token], register({ bind }) { bind(token).toConstantValue({}); }, start() { throw new Error('port taken'); } };`,
-      'a.js': `export default { name: 'a', optional: [Symbol.for('@keelson/core/HttpServer')], async diagnose() { return []; } };`,
+      'a.js': `export default { name: 'a', diagnoses: true, optional: [Symbol.for('@keelson/core/HttpServer')], start: () => ({ diagnose: () => [] }) };`,
     };
     const { code, out } = await keelson(files, ['doctor', '--json']).ended;
     expect(code).toBe(0);
@@ -153,7 +155,7 @@ describe('keelson doctor', () => {
   test('exits with 1 when something does not start, and says what', async () => {
     const broken = {
       'keelson.yaml': { plugins: { a: { use: './a.js' } } },
-      'a.js': `export default { name: 'a', async diagnose() { return []; }, start() { throw new Error('no answer'); } };`,
+      'a.js': `export default { name: 'a', diagnoses: true, start() { throw new Error('no answer'); } };`,
     };
     const { code, out } = await keelson(broken, ['doctor']).ended;
     expect(code).toBe(1);
@@ -222,7 +224,8 @@ describe('keelson verify', () => {
   test('names every promise that a plugin breaks and exits with 1', async () => {
     const files = {
       'loose.js': `import { z } from 'zod';
-        export default { name: 'loose', provides: [Symbol.for('x')], config: z.looseObject({}), stop() { throw new Error('stuck'); } };`,
+        export default { name: 'loose', provides: [Symbol.for('x')], config: z.looseObject({}),
+          start: () => ({ stop() { throw new Error('stuck'); } }) };`,
     };
     const { code, out } = await keelson(files, ['verify', './loose.js']).ended;
     expect(code).toBe(1);
@@ -240,7 +243,7 @@ describe('keelson verify', () => {
 test('a running service takes reloadable values at SIGHUP and says what needs a restart', async () => {
   const plugin = `import { z } from 'zod';
     export default { name: 'a', config: z.object({ rate: z.int().meta({ reloadable: true }), port: z.int() }),
-      reconfigure({ config }) { console.log('rate', config.rate, 'port', config.port); } };`;
+      start: () => ({ reconfigure({ config }) { console.log('rate', config.rate, 'port', config.port); } }) };`;
   const yaml = (rate: number, port: number) => ({ plugins: { a: { use: './a.js', rate, port } } });
   const run = keelson({ 'keelson.yaml': yaml(1, 1), 'a.js': plugin }, ['start']);
   await run.until('ready in');

@@ -1,6 +1,6 @@
 import { ContainerModule, type ContainerModuleLoadOptions } from 'inversify';
 import { KeelsonError } from '../contract/keelson-error.js';
-import type { RegisterContext } from '../contract/plugin.js';
+import type { RegisterContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { tokenName } from '../plan/slots.js';
@@ -62,11 +62,12 @@ export class PluginBindings {
     this.#hidden = behind === undefined ? undefined : [behind, Symbol(`${tokenName(behind)} behind its switch`)];
   }
 
-  /** Runs `register`; when it throws, nothing it bound is left. */
-  async load(register: (bind: Bind, decorate: Decorate) => void | Promise<void>): Promise<void> {
+  /** Runs `register`, and resolves to what it returned; when it throws, nothing it bound is left. */
+  async load<T>(register: (bind: Bind, decorate: Decorate) => T | Promise<T>): Promise<T> {
     const { key, instance } = this.#planned;
-    const module: ContainerModule = new ContainerModule(({ bind, onActivation }) =>
-      register(
+    const registered = Promise.withResolvers<T>();
+    const module: ContainerModule = new ContainerModule(async ({ bind, onActivation }) => {
+      const returned = await register(
         recordBindings(
           token => {
             if (this.#module !== module) throw tooLate(token, this.#planned);
@@ -82,8 +83,9 @@ export class PluginBindings {
           this.#decorated = [...this.#decorated, token];
           onActivation(token, (_context, service) => wrap(service));
         },
-      ),
-    );
+      );
+      registered.resolve(returned);
+    });
     this.#module = module;
     try {
       await this.#container.loadAsync(module);
@@ -91,6 +93,7 @@ export class PluginBindings {
       await this.unload();
       throw error;
     }
+    return registered.promise;
   }
 
   /** Takes every binding back and runs their deactivations. Does nothing when nothing is loaded. */

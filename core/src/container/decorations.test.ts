@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { definePlugin, type Plugin } from '../contract/plugin.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { RetryPolicy } from '../contract/slots/retry-policy.js';
 import { silentTelemetry, Telemetry } from '../contract/slots/telemetry.js';
 import { Kernel } from '../life/kernel.js';
@@ -9,11 +10,11 @@ import { decoratorsOf } from '../plan/decorations.js';
 import { toMermaid, toSvg } from '../plan/draw-graph.js';
 
 /** Wraps the book in its own name. */
-const wrapping = (name: string, more: Partial<Plugin> = {}): Plugin => ({
+const wrapping = (name: string, more: Partial<PluginManifest> = {}): Plugin => ({
   name,
+  ...more,
   decorates: [Book],
   register: ({ decorate }) => decorate<Named>(Book, inner => ({ name: `${name}(${inner.name})` })),
-  ...more,
 });
 
 test('a decorator is what everyone gets, its own plugin and the one that provides the service included', async () => {

@@ -1,14 +1,5 @@
 import type { z } from 'zod';
-import type { Facts } from './keelson-error.js';
-import type { Diagnosis, RunContext } from './plugin-context.js';
-
-/** What a running plugin tells an operator of itself. Never a secret, SQL text or a value of a user. */
-export interface Inspection {
-  /** Its state in names, numbers and times; errors as `summarizeError` gives them. */
-  readonly facts: Facts;
-  /** What of it an operator should know, told by `keelson doctor`. Default: nothing. */
-  readonly findings?: readonly Diagnosis[];
-}
+import type { RunContext } from './plugin-context.js';
 
 /** What came of an operation. */
 export interface OperationOutcome {

@@ -1,10 +1,12 @@
-import type { Container } from 'inversify';
+import type { Container, ContainerModuleLoadOptions } from 'inversify';
 import type { Clock } from './clock.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { Logger } from './slots/logger.js';
+import type { ServiceToken } from './token.js';
 
+/** What every hook of a plugin is given. */
 export interface PluginContext<Config> {
-  /** As the schema parsed it, defaults filled in. */
+  /** As the schema parsed it, defaults filled in; after a reload the values that are in force now. */
   readonly config: Config;
   /** The name of the service, from the top of the configuration. */
   readonly service: string;
@@ -25,6 +27,27 @@ export interface PluginContext<Config> {
   readonly serving: boolean;
 }
 
+/** What `register` is given. */
+export interface RegisterContext<Config> extends PluginContext<Config> {
+  /**
+   * As Inversify's. For a further instance of a slot (`database/reporting`) every binding is named after the instance:
+   * `container.get(DatabaseService, { name: 'reporting' })`.
+   */
+  readonly bind: ContainerModuleLoadOptions['bind'];
+  /**
+   * Puts what `wrap` makes of a service in its place, for everyone who asks for it, whoever provides it; the silent
+   * default of a slot is wrapped too. `wrap` is called once for each service, when it is made; several decorators lie
+   * around each other in the order in which their plugins register. The token must be in `decorates`.
+   *
+   * Cannot be taken back while the service runs: what `wrap` returns must be harmless before the plugin has started and
+   * after it has stopped.
+   *
+   * @throws KeelsonError `PLUGIN_BINDING_REFUSED` for a token that is not in `decorates`.
+   */
+  decorate<T>(token: ServiceToken<T>, wrap: (service: T) => T): void;
+}
+
+/** What `start` and every hook after it is given. */
 export interface RunContext<Config> extends PluginContext<Config> {
   /** Everything the plugin requires is started: `get` is plain, synchronous and warm. */
   readonly container: Container;
@@ -39,13 +62,16 @@ export interface RunContext<Config> extends PluginContext<Config> {
   waitingFor(what: string): void;
 }
 
-/** What `keelson doctor` found out about one thing. */
-export interface Diagnosis {
-  /** What was looked at, in a few words: `clock skew`. */
-  readonly name: string;
-  readonly status: 'pass' | 'warn' | 'fail';
-  /** One sentence with what was measured; no secret. */
-  readonly output: string;
-  /** What to do; left out for `pass`. */
-  readonly hint?: string;
+/** Gives back something that a start has taken. */
+export type GiveBack<Config> = (context: RunContext<Config>) => void | Promise<void>;
+
+/** What `start` is given. */
+export interface StartContext<Config> extends RunContext<Config> {
+  /**
+   * Keeps what gives back something that the start has just taken. All of it is called once: when the plugin stops, after
+   * the `stop` of what `start` returned, and also when the start fails, is cancelled or runs out of its time. The last one
+   * kept is called first; one that throws keeps no other from being called. When the start was given up already,
+   * `giveBack` is called at once.
+   */
+  defer(giveBack: GiveBack<Config>): void;
 }

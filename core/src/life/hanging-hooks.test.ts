@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeelsonError } from '../contract/keelson-error.js';
+import type { Plugin } from '../contract/plugin.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
@@ -143,16 +144,16 @@ describe('a stop', () => {
     const clock = new FakeClock();
     const again = Promise.withResolvers<void>();
     let starts = 0;
-    const x = {
+    const x: Plugin = {
       name: 'x',
       stopTimeoutMs: 60_000,
-      start: async () => {
+      start: async ({ defer }) => {
         starts += 1;
         if (starts === 1) throw new Error('not yet');
+        defer(never);
         again.resolve();
         await never();
       },
-      stop: () => (starts === 1 ? undefined : never()),
     };
     const overrides = {
       startup: { retryAfterMs: 1_000 },
@@ -179,7 +180,7 @@ describe('a stop', () => {
           register: ({ bind }: { bind: (token: typeof Logger) => { toConstantValue(value: unknown): unknown } }) =>
             void bind(Logger).toConstantValue({ ...silentLogger, flush: never }),
         },
-        x: { name: 'x', drain: never, stop: never },
+        x: { name: 'x', start: () => ({ drain: never, stop: never }) },
       };
       const overrides = { shutdown: { budgetMs: 5_000, drainMs: 5_000, flushMs } };
       const kernel = await startKernel({ clock, plugins: plugins as never, overrides });
@@ -196,21 +197,21 @@ describe('a stop', () => {
 });
 
 describe('a hook that hangs', () => {
-  test.each(['start', 'ready'] as const)(
-    'in %s and did not say what it waits for is told so, and how it can',
-    async hook => {
-      const clock = new FakeClock();
-      const failed = failing({ clock, plugins: { x: { name: 'x', startTimeoutMs: 1_000, [hook]: never } } });
-      await clock.advance(1_300);
-      const { cause, hint } = await failed;
-      expect((cause as Error).message).toBe(
-        `x did not finish its ${hook} within 1000 ms; it did not say what it waits for.`,
-      );
-      expect(hint).toBe(
-        `Look at what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
-      );
-    },
-  );
+  test.each([
+    ['start', never],
+    ['ready', () => ({ ready: never })],
+  ] as const)('in %s and did not say what it waits for is told so, and how it can', async (hook, start) => {
+    const clock = new FakeClock();
+    const failed = failing({ clock, plugins: { x: { name: 'x', startTimeoutMs: 1_000, start } } });
+    await clock.advance(1_300);
+    const { cause, hint } = await failed;
+    expect((cause as Error).message).toBe(
+      `x did not finish its ${hook} within 1000 ms; it did not say what it waits for.`,
+    );
+    expect(hint).toBe(
+      `Look at what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
+    );
+  });
 
   test('is named while the start is slow, with what is known of it', async () => {
     const clock = new FakeClock();

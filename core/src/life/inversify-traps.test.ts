@@ -1,7 +1,9 @@
 import { inject, injectable, optional } from 'inversify';
 import { describe, expect, test } from 'vitest';
 import { isKeelsonError, type KeelsonError } from '../contract/keelson-error.js';
-import type { Plugin, RegisterContext } from '../contract/plugin.js';
+import type { Plugin, RegisteredPlugin } from '../contract/plugin.js';
+import type { RegisterContext } from '../contract/plugin-context.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { type ServiceToken, serviceToken } from '../contract/token.js';
 import { Kernel } from './kernel.js';
@@ -28,11 +30,10 @@ async function failing(plugins: Record<string, Plugin>): Promise<KeelsonError> {
   return error;
 }
 
-const registering = (register: (context: RegisterContext<unknown>) => void, more: Partial<Plugin> = {}): Plugin => ({
-  name: 'test',
-  register,
-  ...more,
-});
+const registering = (
+  register: (context: RegisterContext<unknown>) => void,
+  { start = () => {}, ...manifest }: Partial<PluginManifest> & Pick<RegisteredPlugin, 'start'> = {},
+): Plugin => ({ name: 'test', ...manifest, register, start });
 
 test('a rejected async singleton is cached forever: an optional plugin that failed is made anew', async () => {
   let attempts = 0;
@@ -45,7 +46,7 @@ test('a rejected async singleton is cached forever: an optional plugin that fail
           return { name: 'third' };
         })
         .inSingletonScope(),
-    { provides: [Database], ready: () => made.resolve() },
+    { provides: [Database], start: () => ({ ready: () => made.resolve() }) },
   );
   const overrides = { startup: { retryAfterMs: 1 }, plugins: { database2: { optional: true } } };
   await using kernel = await startKernel({ database2: plugin }, { overrides });
@@ -102,11 +103,11 @@ test('disposal goes by who was resolved first: plugins stop in the order of what
     repository: registering(({ bind }) => void bind(Repository).toConstantValue({ name: 'r' }), {
       provides: [Repository],
       requires: [Database],
-      stop: () => void log.push('repository'),
+      start: () => ({ stop: () => void log.push('repository') }),
     }),
     database2: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'd' }), {
       provides: [Database],
-      stop: () => void log.push('database'),
+      start: () => ({ stop: () => void log.push('database') }),
     }),
   });
   kernel.container.get(Database);
@@ -229,8 +230,8 @@ test('a plugin that comes back reaches those who hold the silent default already
     register: ({ bind }) => void bind(Logger).toConstantValue(logger),
     start: () => {
       if (attempts.push(() => {}) === 1) throw new Error('disk full');
+      return { ready: () => ready.resolve() };
     },
-    ready: () => ready.resolve(),
   };
   const overrides = { startup: { retryAfterMs: 1 }, plugins: { logger: { optional: true } } };
   await using kernel = await startKernel({ logger: plugin }, { overrides });

@@ -31,7 +31,7 @@ export interface KernelOptions {
   /** Cancels the start. */
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
-  readonly only?: (plugin: { readonly planned: PlannedPlugin; readonly diagnoses: boolean }) => boolean;
+  readonly only?: (plugin: { readonly planned: PlannedPlugin }) => boolean;
   /** Changes a plan that holds before it is run: times, what is optional. For tools. */
   readonly revise?: (plan: Plan) => Plan;
   /** Told once the plan holds, before anything is started. */

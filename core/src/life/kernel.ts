@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { Container } from 'inversify';
+import type { Diagnosis } from '../contract/inspection.js';
 import type { Lifecycle } from '../contract/lifecycle.js';
-import type { Diagnosis } from '../contract/plugin-context.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
@@ -92,9 +92,9 @@ export class Kernel {
 
   /** What the running plugins find out about their surroundings, by key. A failure of one is a finding, not thrown. */
   async diagnose(): Promise<ReadonlyMap<string, readonly Diagnosis[]>> {
-    const asked = this.#start.running.filter(plugin => plugin.diagnoses && plugin.outcome === 'started');
-    const found = await Promise.all(asked.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
-    return new Map(found);
+    const { running } = this.#start;
+    const found = await Promise.all(running.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
+    return new Map(found.flatMap(([key, diagnoses]) => (diagnoses === undefined ? [] : [[key, diagnoses] as const])));
   }
 
   /**
@@ -173,7 +173,7 @@ async function statusOf(
   return describeService({ plan, lifecycle, container, running, awaitingRestart });
 }
 
-async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[]> {
+async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[] | undefined> {
   try {
     return await plugin.diagnose();
   } catch (error) {

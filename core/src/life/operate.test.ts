@@ -11,7 +11,7 @@ const set = defineOperation({
   arguments: z.object({ rate: z.int().max(5), how: z.enum(['fast', 'slow']).default('slow') }),
   run: ({ rate, how }, { key }) => `The rate of ${key} is ${rate}, ${how}.`,
 });
-const sound: Plugin = { name: 'orders', operations: { set } };
+const sound: Plugin = { name: 'orders', start: () => ({ operations: { set } }) };
 
 async function running(plugins: Record<string, Plugin>, clock = new FakeClock()): Promise<Kernel> {
   const kernel = await Kernel.start({ config: { service: 'test' }, variables: {}, clock, plugins });
@@ -60,18 +60,10 @@ test('an error of an operation is thrown as it is, and one that does not end run
     fail: defineOperation({ description: 'Fails.', arguments: none, run: () => Promise.reject(refused) }),
     hang: defineOperation({ description: 'Hangs.', arguments: none, run: () => new Promise<string>(() => {}) }),
   };
-  const kernel = await running({ orders: { name: 'orders', operations } }, clock);
+  const kernel = await running({ orders: { name: 'orders', start: () => ({ operations }) } }, clock);
   await expect(kernel.operate('orders', 'fail', [])).rejects.toBe(refused);
   const hanging = kernel.operate('orders', 'hang', []).catch(error => error.code);
   while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve));
   await clock.advance(31_000);
   expect(await hanging).toBe('KERNEL_HOOK_TIMEOUT');
-});
-
-test('a plugin whose inspect or operations are none is no usable plugin', async () => {
-  const broken = { name: 'orders', inspect: 1, operations: { set: { run: () => 'done' } } } as unknown as Plugin;
-  const { problems } = await Kernel.plan({ config: {}, variables: {}, plugins: { orders: broken } });
-  expect(problems).toMatchObject([{ code: 'PLUGIN_INVALID' }]);
-  expect(problems[0]?.message).toContain('its inspect is not a function');
-  expect(problems[0]?.message).toContain('its operation set has not a description');
 });

@@ -36,12 +36,12 @@ describe('an optional plugin that does not start', () => {
       name: 'mail',
       provides: [Mail],
       register: ({ bind }) => void bind(Mail).toConstantValue({}),
-      start: () => {
+      start: ({ defer }) => {
         log.push('start');
+        defer(() => void log.push('stop'));
         if (++attempts < 3) throw new Error('smtp:25 refuses connections');
+        return { ready: () => void log.push('ready') };
       },
-      ready: () => void log.push('ready'),
-      stop: () => void log.push('stop'),
     };
     const kernel = await Kernel.start({
       config: { plugins: { mail: optional } },

@@ -118,12 +118,12 @@ function pluginOf({ key, binds, fails, slot, contract, requires, uses }: Behavio
       failIn('register');
       if (binds) bind(tokenOf(key)).toConstantValue({});
     },
-    start: () => {
+    start: ({ defer }) => {
       started.push(key);
+      defer(() => void started.splice(started.indexOf(key), 1));
       failIn('start');
+      return { ready: () => failIn('ready') };
     },
-    ready: () => failIn('ready'),
-    stop: () => void started.splice(started.indexOf(key), 1),
   };
 }
 

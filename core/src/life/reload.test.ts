@@ -25,7 +25,7 @@ const config = z.object({
 async function running(values: object, reconfigure: (config: unknown) => void) {
   const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
   onTestFinished(() => folder[Symbol.dispose]());
-  const a: Plugin = { name: 'a', config, reconfigure: context => reconfigure(context.config) };
+  const a: Plugin = { name: 'a', config, start: () => ({ reconfigure: context => reconfigure(context.config) }) };
   const write = (next: object) => folder.write('keelson.yaml', { plugins: { a: { use: 'x', ...next } } });
   const kernel = await Kernel.start({
     config: folder.config,
@@ -92,7 +92,12 @@ test('a plugin that refuses the new values keeps the old ones', async () => {
 
 test('a plugin that does not take the new values in its time keeps the old ones', async () => {
   const clock = new FakeClock();
-  const a: Plugin = { name: 'a', config, startTimeoutMs: 1_000, reconfigure: () => new Promise(() => {}) };
+  const a: Plugin = {
+    name: 'a',
+    config,
+    startTimeoutMs: 1_000,
+    start: () => ({ reconfigure: () => new Promise(() => {}) }),
+  };
   const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { rate: 1 } } } });
   onTestFinished(() => folder[Symbol.dispose]());
   const kernel = await Kernel.start({ config: folder.config, variables: {}, plugins: { a }, clock });

@@ -1,43 +1,32 @@
-import { type BindingRegistry, PluginBindings } from '../container/bindings.js';
+import { PluginBindings } from '../container/bindings.js';
 import { checkLifetimes } from '../container/lifetimes.js';
-import type { ServiceContainer } from '../container/service-container.js';
 import type { SwitchableService } from '../container/switchable-service.js';
-import type { Clock } from '../contract/clock.js';
-import { isKeelsonError } from '../contract/keelson-error.js';
-import type { Lifecycle } from '../contract/lifecycle.js';
-import type { Inspection, Operation, OperationOutcome } from '../contract/operation.js';
-import type { Plugin } from '../contract/plugin.js';
-import type { Diagnosis, PluginContext, RunContext } from '../contract/plugin-context.js';
-import { Logger, silentLogger } from '../contract/slots/logger.js';
+import type { Diagnosis, Inspection } from '../contract/inspection.js';
+import type { Operation, OperationOutcome } from '../contract/operation.js';
 import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { slotNamed, tokenName } from '../plan/slots.js';
 import { maskText } from '../secrets/mask-text.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
-import { runWithin } from '../time/run-within.js';
-import type { Blocking } from './blocking.js';
-import { heedsSignal, hookTimedOut, notBound } from './errors.js';
+import { notBound } from './errors.js';
+import { HookCalls } from './hook-calls.js';
+import { afterInstrument, afterRegister, afterStart, checkStarted } from './next-step.js';
+import {
+  movePlugin,
+  outcomeOf,
+  type PluginMove,
+  type PluginState,
+  readyIn,
+  startedIn,
+  takenIn,
+} from './plugin-state.js';
 import type { PluginStartReport, StartOutcome, StartStep } from './report.js';
+import type { Surroundings } from './surroundings.js';
+import { Taken } from './taken.js';
 
 /** Longer than this no plugin may think about what it knows of itself, in milliseconds. */
 const inspectTimeoutMs = 1_000;
-
-/** What all plugins of a service live in. */
-export interface Surroundings {
-  readonly container: ServiceContainer;
-  readonly registry: BindingRegistry;
-  readonly clock: Clock;
-  readonly lifecycle: Lifecycle;
-  readonly directory: string;
-  readonly service: string;
-  readonly environment: string | undefined;
-  /** By key: who stands in for the optional plugins. */
-  readonly switchables: ReadonlyMap<string, SwitchableService>;
-  /** False when a tool starts the plugins only to ask them something. */
-  readonly serving: boolean;
-  readonly blocking: Blocking;
-}
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
 export class RunningPlugin {
@@ -45,36 +34,26 @@ export class RunningPlugin {
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;
   readonly #switchable: SwitchableService | undefined;
-  #times: Record<StartStep, number>;
+  readonly #calls: HookCalls;
+  readonly #times: Record<StartStep, number>;
   /** Of these times, by key: what it has blocked itself, and what others have while it could not go on. */
-  #blocked = new Map<string, number>();
-  #plugin: Plugin | undefined;
-  #outcome: StartOutcome = 'not-tried';
-  #failure: { readonly step: StartStep; readonly error: unknown } | undefined;
-  #config: unknown;
-  /** Whether `start` has been called: then `stop` is owed. */
-  #begun = false;
-  #letIn = false;
+  readonly #blocked: Map<string, number>;
+  #state: PluginState;
   #leftOut = false;
   #busy: { readonly step: StartStep; readonly since: number } | undefined;
-  #waitsFor: string | undefined;
 
   /** `early` is the same plugin, imported and instrumented before the plan was complete. */
   constructor(planned: PlannedPlugin, surroundings: Surroundings, early?: RunningPlugin) {
     this.planned = planned;
     this.#surroundings = surroundings;
-    this.#config = planned.config;
-    const { from, to } = planned.imported ?? { from: 0, to: 0 };
-    this.#times = { import: to - from, register: 0, start: 0, ready: 0 };
+    this.#calls = new HookCalls(planned, surroundings);
     this.#switchable = surroundings.switchables.get(planned.key);
     const behind = this.#switchable && slotNamed(planned.key)?.token;
     this.#bindings = new PluginBindings(surroundings.container, surroundings.registry, planned, behind);
-    if (early === undefined) return;
-    this.#plugin = early.#plugin;
-    this.#times = early.#times;
-    this.#blocked = early.#blocked;
-    this.#failure = early.#failure;
-    this.#outcome = early.#outcome;
+    const { from, to } = planned.imported ?? { from: 0, to: 0 };
+    this.#times = early ? early.#times : { import: to - from, register: 0, start: 0, ready: 0 };
+    this.#blocked = early ? early.#blocked : new Map();
+    this.#state = early ? early.#state : { at: 'planned' };
   }
 
   get key(): string {
@@ -82,18 +61,18 @@ export class RunningPlugin {
   }
 
   get outcome(): StartOutcome {
-    return this.#outcome;
+    return outcomeOf(this.#state);
   }
 
   get error(): unknown {
-    return this.#failure?.error;
+    return this.#state.at === 'failed' ? this.#state.error : undefined;
   }
 
   /** The step that is under way, for how long, and what it says that it waits for. */
   get busy(): false | { readonly step: StartStep; readonly forMs: number; readonly waitsFor: string | undefined } {
     if (this.#busy === undefined) return false;
     const { step, since } = this.#busy;
-    return { step, forMs: this.#surroundings.clock.now() - since, waitsFor: this.#waitsFor };
+    return { step, forMs: this.#surroundings.clock.now() - since, waitsFor: this.#calls.waitsFor };
   }
 
   /** Whether this start is about others alone, or that is not decided yet. */
@@ -101,36 +80,39 @@ export class RunningPlugin {
     return this.#leftOut;
   }
 
-  get diagnoses(): boolean {
-    return this.#plugin?.diagnose !== undefined;
-  }
-
   /** With `true` it is not to be started, and nobody waits for it. */
   leaveOut(leftOut: boolean): void {
     this.#leftOut = leftOut;
   }
 
-  /** Called alone for telemetry, before anything instrumented is imported. */
-  async instrument(cancel: AbortSignal | undefined): Promise<void> {
-    const { startTimeoutMs } = this.planned;
+  /** Imports the plugin and lets it hook modules, once. */
+  async import(cancel: AbortSignal | undefined): Promise<void> {
+    if (this.#state.at !== 'planned') return;
+    const { load, startTimeoutMs: timeoutMs } = this.planned;
     await this.#step('import', async () => {
-      await this.#import(cancel);
-      await this.#within('instrument', startTimeoutMs, cancel, () => this.#plugin?.instrument?.(this.#context()));
+      const plugin = await this.#calls.call({ hook: 'import', timeoutMs, cancel, work: load });
+      const work = () => plugin.instrument?.(this.#calls.context());
+      const returned = await this.#calls.call({ hook: 'instrument', timeoutMs, cancel, work });
+      this.#move({ to: 'imported', plugin: afterInstrument(plugin, returned, this.planned) });
     });
   }
 
-  async import(cancel: AbortSignal): Promise<void> {
-    if (this.#plugin === undefined) await this.#step('import', () => this.#import(cancel));
-  }
-
   async register(cancel: AbortSignal): Promise<void> {
-    const { startTimeoutMs } = this.planned;
+    const state = this.#state;
+    if (state.at !== 'imported') return;
     await this.#step('register', async () => {
-      await this.#within('register', startTimeoutMs, cancel, () =>
-        this.#bindings.load((bind, decorate) => this.#plugin?.register?.({ ...this.#context(), bind, decorate })),
-      );
+      const returned = await this.#calls.call({
+        hook: 'register',
+        timeoutMs: this.planned.startTimeoutMs,
+        cancel,
+        work: () =>
+          this.#bindings.load((bind, decorate) =>
+            state.plugin.register?.({ ...this.#calls.context(), bind, decorate }),
+          ),
+      });
       const missing = this.#provided.filter(token => !this.#bindings.has(token)).map(tokenName);
       if (missing.length > 0) throw notBound(this.planned, missing);
+      this.#move({ to: 'registered', registered: afterRegister(state.plugin, returned, this.planned) });
     });
   }
 
@@ -142,74 +124,103 @@ export class RunningPlugin {
 
   /** Starts it and makes every service it provides. */
   async start(cancel: AbortSignal): Promise<void> {
-    this.#begun = true;
-    const { startTimeoutMs } = this.planned;
-    await this.#step('start', () =>
-      this.#within('start', startTimeoutMs, cancel, async signal => {
-        await this.#plugin?.start?.(this.#runContext(signal));
-        for (const token of this.#provided) await this.#warm(token);
-      }),
-    );
-    if (this.#failure === undefined) this.#outcome = 'started';
+    const state = this.#state;
+    if (state.at !== 'registered') return;
+    const taken = new Taken();
+    this.#move({ to: 'starting', taken });
+    await this.#step('start', async () => {
+      const started = await this.#calls.call({
+        hook: 'start',
+        timeoutMs: this.planned.startTimeoutMs,
+        cancel,
+        work: async signal => {
+          const context = { ...this.#calls.runContext(signal), defer: taken.defer.bind(taken) };
+          const started = afterStart(await state.registered.start?.(context));
+          taken.defer(stopping => started.stop?.(stopping));
+          checkStarted(started, this.planned);
+          for (const token of this.#provided) await this.#warm(token);
+          return started;
+        },
+      });
+      this.#move({ to: 'started', started });
+    });
   }
 
   async ready(cancel: AbortSignal): Promise<void> {
-    this.#letIn = true;
-    const { startTimeoutMs } = this.planned;
-    await this.#step('ready', () => this.#hook('ready', startTimeoutMs, cancel));
+    const started = startedIn(this.#state);
+    if (started === undefined) return;
+    this.#move({ to: 'ready' });
+    await this.#step('ready', async () => {
+      if (started.ready === undefined) return cancel.throwIfAborted();
+      const work = (signal: AbortSignal) => started.ready?.(this.#calls.runContext(signal));
+      await this.#calls.call({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
+    });
   }
 
-  /** @throws what the hook threw, or `KERNEL_HOOK_TIMEOUT`; then the plugin goes on with the values it had. */
+  /**
+   * One that does not run takes the new values when it is started again.
+   *
+   * @throws what the hook threw, or `KERNEL_HOOK_TIMEOUT`; then the plugin goes on with the values it had.
+   */
   async reconfigure(config: unknown): Promise<void> {
-    const before = this.#config;
-    this.#config = config;
+    const before = this.#calls.config;
+    this.#calls.config = config;
+    const started = startedIn(this.#state);
+    if (started?.reconfigure === undefined) return;
+    const work = (signal: AbortSignal) => started.reconfigure?.(this.#calls.runContext(signal));
     try {
-      await this.#hook('reconfigure', this.planned.startTimeoutMs);
+      await this.#calls.call({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
     } catch (error) {
-      this.#config = before;
+      this.#calls.config = before;
       throw error;
     }
   }
 
-  async diagnose(): Promise<readonly Diagnosis[]> {
-    return this.#within('diagnose', this.planned.startTimeoutMs, undefined, async signal => {
-      const found = (await this.#plugin?.diagnose?.(this.#runContext(signal))) ?? [];
-      return maskTextsIn(found);
-    });
+  /** What it finds out; undefined when it looks at nothing, or does not run. */
+  async diagnose(): Promise<readonly Diagnosis[] | undefined> {
+    const started = startedIn(this.#state);
+    if (started?.diagnose === undefined) return undefined;
+    const work = (signal: AbortSignal) => started.diagnose?.(this.#calls.runContext(signal));
+    const found = await this.#calls.call({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
+    return maskTextsIn(found);
   }
 
-  /** What it tells of itself; undefined when it tells nothing, or has not started. */
+  /** What it tells of itself; undefined when it tells nothing, or does not run. */
   async inspect(): Promise<Inspection | undefined> {
-    if (this.#outcome !== 'started') return undefined;
-    return this.#within('inspect', inspectTimeoutMs, undefined, signal =>
-      this.#plugin?.inspect?.(this.#runContext(signal)),
-    );
+    const started = startedIn(this.#state);
+    const work = (signal: AbortSignal) => started?.inspect?.(this.#calls.runContext(signal));
+    return this.#calls.call({ hook: 'inspect', timeoutMs: inspectTimeoutMs, work });
   }
 
-  /** What can be done to it; nothing when it has not started. */
+  /** What can be done to it; nothing when it does not run. */
   get operations(): Readonly<Record<string, Operation>> {
-    return (this.#outcome === 'started' && this.#plugin?.operations) || {};
+    return startedIn(this.#state)?.operations ?? {};
   }
 
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
   async operate(operation: Operation, given: unknown): Promise<OperationOutcome> {
-    const said = await this.#within('operation', this.planned.startTimeoutMs, undefined, signal =>
-      operation.run(given, this.#runContext(signal)),
-    );
+    const work = (signal: AbortSignal) => operation.run(given, this.#calls.runContext(signal));
+    const said = await this.#calls.call({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
     const { done, changed } = typeof said === 'string' ? { done: said, changed: true } : said;
     return { done: maskText(done), changed };
   }
 
   /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing for a plugin that never let work in. */
   async drain(timeoutMs: number, partingMs: number): Promise<void> {
-    if (this.#letIn) await this.#hook('drain', timeoutMs, undefined, partingMs);
+    const started = readyIn(this.#state);
+    if (started?.drain === undefined) return;
+    const work = (signal: AbortSignal) => started.drain?.(this.#calls.runContext(signal));
+    await this.#calls.call({ hook: 'drain', timeoutMs, work, partingMs });
   }
 
-  /** @throws what the hook threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when no stop is owed. */
-  async stop(timeoutMs: number, partingMs?: number): Promise<void> {
-    if (!this.#begun) return;
-    this.#begun = false;
-    await this.#hook('stop', Math.min(timeoutMs, this.planned.stopTimeoutMs), undefined, partingMs);
+  /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when there is nothing to give back. */
+  async stop(longestMs: number, partingMs?: number): Promise<void> {
+    const taken = takenIn(this.#state);
+    this.#move({ to: 'stopped' });
+    if (taken === undefined) return;
+    const timeoutMs = Math.min(longestMs, this.planned.stopTimeoutMs);
+    const work = (signal: AbortSignal) => taken.giveBack(this.#calls.runContext(signal));
+    await this.#calls.call({ hook: 'stop', timeoutMs, work, partingMs });
   }
 
   /**
@@ -219,23 +230,22 @@ export class RunningPlugin {
    */
   async unload(timeoutMs: number): Promise<void> {
     this.#switchable?.switchToDefault();
-    await this.#within('deactivation', timeoutMs, undefined, () => this.#bindings.unload());
+    await this.#calls.call({ hook: 'deactivation', timeoutMs, work: () => this.#bindings.unload() });
   }
 
   /** Cleans up after a failure, so that it can be tried again from `register` on. What fails in it is dropped. */
   async giveUp(): Promise<void> {
     await this.stop(this.planned.stopTimeoutMs).catch(() => undefined);
     await this.unload(this.planned.stopTimeoutMs).catch(() => undefined);
-    this.#letIn = false;
   }
 
   /** Forgets the failure. */
   renew(): void {
-    this.#failure = undefined;
-    this.#outcome = 'not-tried';
+    this.#move({ to: 'renewed' });
   }
 
   report(all: readonly RunningPlugin[]): PluginStartReport {
+    const state = this.#state;
     const decorates = [...new Set(this.#bindings.decorated.map(serviceName))];
     const missed = all.filter(other => this.planned.needs.has(other.key) && other.outcome !== 'started');
     return {
@@ -243,7 +253,7 @@ export class RunningPlugin {
       use: this.planned.use,
       level: this.planned.level,
       optional: this.planned.optional,
-      outcome: this.#outcome,
+      outcome: this.outcome,
       importMs: this.#times.import,
       registerMs: this.#times.register,
       startMs: this.#times.start,
@@ -251,9 +261,13 @@ export class RunningPlugin {
       blockedMs: this.#blocked.get(this.key) ?? 0,
       behind: Object.fromEntries([...this.#blocked].filter(([key]) => key !== this.key)),
       ...(decorates.length > 0 && { decorates }),
-      ...(this.#failure !== undefined && { failedIn: this.#failure.step, error: this.#failure.error }),
-      ...(this.#outcome === 'not-tried' && { missed: missed.map(other => other.key) }),
+      ...(state.at === 'failed' && { failedIn: state.step, error: state.error }),
+      ...(this.outcome === 'not-tried' && { missed: missed.map(other => other.key) }),
     };
+  }
+
+  #move(move: PluginMove): void {
+    this.#state = movePlugin(this.#state, move);
   }
 
   async #step(step: StartStep, work: () => void | Promise<void>): Promise<void> {
@@ -263,20 +277,14 @@ export class RunningPlugin {
     try {
       await work();
     } catch (error) {
-      this.#failure = { step, error };
-      this.#outcome = isKeelsonError(error, 'KERNEL_START_CANCELLED') ? 'cancelled' : 'failed';
+      this.#move({ to: 'failed', step, error });
     } finally {
       this.#busy = undefined;
-      this.#waitsFor = undefined;
+      this.#calls.forgetWait();
       const to = clock.now();
       this.#times[step] += to - from;
       for (const [key, ms] of blocking.between(from, to)) this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + ms);
     }
-  }
-
-  async #import(cancel: AbortSignal | undefined): Promise<void> {
-    const { load, startTimeoutMs } = this.planned;
-    this.#plugin = await this.#within('import', startTimeoutMs, cancel, load);
   }
 
   async #warm(token: ServiceToken): Promise<void> {
@@ -284,47 +292,7 @@ export class RunningPlugin {
     if (token === slotNamed(this.key)?.token) this.#switchable?.switchTo(service as object);
   }
 
-  async #hook(
-    hook: 'ready' | 'reconfigure' | 'drain' | 'stop',
-    timeoutMs: number,
-    cancel?: AbortSignal,
-    partingMs?: number,
-  ): Promise<void> {
-    if (this.#plugin?.[hook] === undefined) return cancel?.throwIfAborted();
-    const work = (signal: AbortSignal) => this.#plugin?.[hook]?.(this.#runContext(signal));
-    await this.#within(hook, timeoutMs, cancel, work, partingMs);
-  }
-
-  #within<T>(
-    hook: string,
-    timeoutMs: number,
-    cancel: AbortSignal | undefined,
-    work: (signal: AbortSignal) => T | Promise<T>,
-    partingMs?: number,
-  ): Promise<T> {
-    const onTimeout = (last: unknown) => hookTimedOut(this.key, hook, timeoutMs, this.#waitsFor, last);
-    const heeds = heedsSignal(hook);
-    const { clock, blocking } = this.#surroundings;
-    const watched = (signal: AbortSignal) => blocking.watch(this.key, () => work(signal));
-    return runWithin({ clock, timeoutMs, cancel, work: watched, onTimeout, partingMs: heeds ? partingMs : 0 });
-  }
-
   get #provided() {
     return this.planned.manifest.provides ?? [];
-  }
-
-  #context(): PluginContext<unknown> {
-    const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
-    const { key, instance } = this.planned;
-    return { config: this.#config, key, instance, service, environment, directory, clock, lifecycle, serving };
-  }
-
-  #runContext(signal: AbortSignal): RunContext<unknown> {
-    const { container } = this.#surroundings;
-    const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
-    const waitingFor = (what: string) => {
-      this.#waitsFor = maskText(what);
-    };
-    return { ...this.#context(), container, logger: logger.child({ plugin: this.key }), signal, waitingFor };
   }
 }

@@ -7,7 +7,8 @@ import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { slots } from '../plan/slots.js';
 import { startStaggered } from '../time/staggered-start.js';
 import type { KernelOptions } from './kernel-options.js';
-import type { RunningPlugin, Surroundings } from './running-plugin.js';
+import type { RunningPlugin } from './running-plugin.js';
+import type { Surroundings } from './surroundings.js';
 
 /** For each optional plugin of a slot that has a silent default: the switchable service in its place. */
 export function makeSwitchables(plan: Plan, clock: Clock): Map<string, SwitchableService> {

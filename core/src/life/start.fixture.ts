@@ -1,5 +1,7 @@
 import { isKeelsonError, type KeelsonError } from '../contract/keelson-error.js';
-import type { Plugin, RegisterContext } from '../contract/plugin.js';
+import type { Plugin, StartedPlugin } from '../contract/plugin.js';
+import type { GiveBack, RegisterContext, StartContext } from '../contract/plugin-context.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { type ServiceToken, serviceToken } from '../contract/token.js';
 import { Kernel } from './kernel.js';
 import type { KernelOptions } from './kernel-options.js';
@@ -28,17 +30,27 @@ export async function failing(options: Given): Promise<KeelsonError> {
   return error;
 }
 
-/** A plugin that writes each of its hooks into `log`. */
-export function telling(log: string[], name: string, more: Partial<Plugin> = {}): Plugin {
+type Told = Partial<PluginManifest> &
+  Pick<StartedPlugin, 'ready' | 'drain'> & {
+    readonly register?: (context: RegisterContext<unknown>) => void;
+    readonly start?: (context: StartContext<unknown>) => void | Promise<void>;
+    /** Called after a start that failed, too. */
+    readonly stop?: GiveBack<unknown>;
+  };
+
+/** A plugin that writes each of its hooks into `log`, but those that are given. */
+export function telling(log: string[], name: string, told: Told = {}): Plugin {
   const tell = (hook: string) => () => void log.push(`${name}.${hook}`);
+  const { register = tell('register'), start = tell('start'), ready, drain, stop, ...manifest } = told;
   return {
     name,
-    register: tell('register'),
-    start: tell('start'),
-    ready: tell('ready'),
-    drain: tell('drain'),
-    stop: tell('stop'),
-    ...more,
+    ...manifest,
+    register,
+    async start(context) {
+      context.defer(stop ?? tell('stop'));
+      await start(context);
+      return { ready: ready ?? tell('ready'), drain: drain ?? tell('drain') };
+    },
   };
 }
 
@@ -46,9 +58,9 @@ export const bindBook = ({ bind }: RegisterContext<unknown>): void => {
   bind(Book).toConstantValue({ name: 'book' });
 };
 
-export const book = (more: Partial<Plugin> = {}): Plugin => ({
+export const book = ({ register = bindBook, start = () => {} }: Pick<Told, 'register' | 'start'> = {}): Plugin => ({
   name: 'book',
   provides: [Book],
-  register: bindBook,
-  ...more,
+  register,
+  start,
 });

@@ -12,10 +12,11 @@ import { Blocking } from './blocking.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
 import { codeAndLine, type StartReport } from './report.js';
-import { RunningPlugin, type Surroundings } from './running-plugin.js';
+import { RunningPlugin } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
 import { bindSilentDefaults, exclusiveTokens, makeSwitchables, startPlugins } from './start-levels.js';
 import { stillStarting } from './still-starting.js';
+import type { Surroundings } from './surroundings.js';
 
 /** One start, from the plan to ready or to undone. */
 export class Start {
@@ -163,7 +164,7 @@ export class Start {
   async #instrument(planned: PlannedPlugin, { directory, environment, settings }: LoadedConfig): Promise<void> {
     const place = { directory, environment, service: settings.service };
     this.#early = new RunningPlugin(planned, this.#surroundings(place));
-    await this.#early.instrument(this.options.signal);
+    await this.#early.import(this.options.signal);
   }
 
   #adopt(planned: PlannedPlugin, surroundings: Surroundings): RunningPlugin {

@@ -15,17 +15,19 @@ async function running(plugins: Record<string, Plugin>, clock = new FakeClock())
 const orders: Plugin<{ rate: number }> = {
   name: 'orders',
   config: z.object({ rate: z.int().default(2) }),
-  inspect: ({ config }) => ({
-    facts: { rate: config.rate, password: 'hunter2', leftMs: Number.POSITIVE_INFINITY, url: 'http://me:hunter2@x/' },
-    findings: [{ name: 'rate', status: 'warn', output: 'It is low.', hint: 'Raise it.' }],
-  }),
-  operations: {
-    set: {
-      description: 'Sets it.',
-      arguments: z.object({ rate: z.int(), how: z.enum(['fast', 'slow']).optional() }),
-      run: () => 'done',
+  start: ({ config }) => ({
+    inspect: () => ({
+      facts: { rate: config.rate, password: 'hunter2', leftMs: Number.POSITIVE_INFINITY, url: 'http://me:hunter2@x/' },
+      findings: [{ name: 'rate', status: 'warn', output: 'It is low.', hint: 'Raise it.' }],
+    }),
+    operations: {
+      set: {
+        description: 'Sets it.',
+        arguments: z.object({ rate: z.int(), how: z.enum(['fast', 'slow']).optional() }),
+        run: () => 'done',
+      },
     },
-  },
+  }),
 };
 const quiet: Plugin = { name: 'quiet' };
 const broken: Plugin = { name: 'broken', start: () => Promise.reject(new Error('no luck\nat all')) };
@@ -69,8 +71,8 @@ test('no secret of a plugin gets out, and all of it can be written as JSON', asy
 
 test('a plugin that fails to tell of itself, or takes longer than a second, keeps no other from it', async () => {
   const clock = new FakeClock();
-  const failing: Plugin = { name: 'failing', inspect: () => Promise.reject(new Error('not now')) };
-  const hanging: Plugin = { name: 'hanging', inspect: () => new Promise(() => {}) };
+  const failing: Plugin = { name: 'failing', start: () => ({ inspect: () => Promise.reject(new Error('not now')) }) };
+  const hanging: Plugin = { name: 'hanging', start: () => ({ inspect: () => new Promise(() => {}) }) };
   const kernel = await running({ orders: orders as Plugin, failing, hanging, broken }, clock);
   const asked = kernel.status();
   while (clock.pending < 2) await new Promise(resolve => setImmediate(resolve));

@@ -1,8 +1,8 @@
 import type { Container } from 'inversify';
 import { ShapeReader, shapeOf } from '../config/shape.js';
+import type { Diagnosis } from '../contract/inspection.js';
 import type { Lifecycle, LifecyclePhase } from '../contract/lifecycle.js';
 import type { Operation } from '../contract/operation.js';
-import type { Diagnosis } from '../contract/plugin-context.js';
 import { type CheckReport, HealthService, type HealthStatus } from '../contract/slots/health.js';
 import type { Plan } from '../plan/plan.js';
 import { createMask } from '../secrets/create-mask.js';

@@ -1,20 +1,9 @@
 import { entryKeys } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
-import type { Plugin } from '../contract/plugin.js';
+import type { Plugin, StartedPlugin } from '../contract/plugin.js';
 
-const hooks = [
-  'check',
-  'instrument',
-  'register',
-  'start',
-  'ready',
-  'reconfigure',
-  'diagnose',
-  'inspect',
-  'conformance',
-  'drain',
-  'stop',
-] as const;
+const hooks = ['check', 'instrument', 'register', 'start', 'conformance'] as const;
+const startedHooks = ['ready', 'reconfigure', 'diagnose', 'inspect', 'drain', 'stop'] as const;
 const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities'] as const;
 const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
 
@@ -39,8 +28,27 @@ export function checkManifest(value: unknown): string[] {
     if (given !== undefined && !(typeof given === 'number' && given > 0))
       faults.push(`its ${timeout} is not a number above 0`);
   }
+  if (plugin.diagnoses !== undefined && typeof plugin.diagnoses !== 'boolean')
+    faults.push('its diagnoses is neither true nor false');
   if (plugin.config !== undefined) faults.push(...schemaFaults(plugin.config));
-  if (plugin.operations !== undefined) faults.push(...operationFaults(plugin.operations));
+  return [...faults, ...misplaced(plugin)];
+}
+
+/** Hooks of a running plugin on the plugin itself, where nobody would call them. */
+function misplaced(plugin: Partial<Plugin & StartedPlugin>): string[] {
+  return [...startedHooks, 'operations' as const]
+    .filter(name => plugin[name] !== undefined)
+    .map(name => `its ${name} belongs to the object that its start returns`);
+}
+
+/** What keeps the object that a `start` returned from being a running plugin, in words. */
+export function startedFaults(started: StartedPlugin, diagnoses: boolean): string[] {
+  const faults = startedHooks
+    .filter(hook => started[hook] !== undefined && typeof started[hook] !== 'function')
+    .map(hook => `its ${hook} is not a function`);
+  if (started.operations !== undefined) faults.push(...operationFaults(started.operations));
+  if (started.diagnose !== undefined && !diagnoses)
+    faults.push('its start returns diagnose, but its manifest does not say `diagnoses: true`');
   return faults;
 }
 
@@ -51,7 +59,7 @@ function schemaFaults(schema: NonNullable<Plugin['config']>): string[] {
   return reserved.map(key => `its config has the key ${key}, which the kernel reads`);
 }
 
-function operationFaults(operations: NonNullable<Plugin['operations']>): string[] {
+function operationFaults(operations: NonNullable<StartedPlugin['operations']>): string[] {
   if (typeof operations !== 'object' || operations === null) return ['its operations are not a map'];
   return Object.entries(operations).flatMap(([name, operation]) => {
     const sound =

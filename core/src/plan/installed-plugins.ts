@@ -1,4 +1,4 @@
-import type { PluginManifest } from '../contract/plugin.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { checkManifest } from './check-manifest.js';
 import { findPackage, importDefault } from './package-entry.js';
 import { runtimeDependencies } from './package-names.js';

@@ -4,7 +4,8 @@ import type { Origin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import type { Settings } from '../config/settings.js';
 import type { Shape } from '../config/shape.js';
-import type { Plugin, PluginManifest } from '../contract/plugin.js';
+import type { Plugin } from '../contract/plugin.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 
 /** A plugin as it will run. */
 export interface PlannedPlugin {

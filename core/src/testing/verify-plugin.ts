@@ -2,7 +2,8 @@ import { equal, ok } from 'node:assert/strict';
 import { formatProblem } from '../config/problem.js';
 import { variableFor } from '../config/variables.js';
 import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
-import type { Plugin, PluginManifest, SlotConformance } from '../contract/plugin.js';
+import type { Plugin, SlotConformance } from '../contract/plugin.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { HealthService } from '../contract/slots/health.js';
 import { HttpServer } from '../contract/slots/http-server.js';
 import { Logger } from '../contract/slots/logger.js';
@@ -97,6 +98,7 @@ function manifestCases(plugin: Plugin, manifest: PluginManifest | undefined): Co
         decorates: (one.decorates ?? []).map(tokenName),
         requires: (one.requires ?? []).map(requirementName),
         checks: one.check !== undefined,
+        diagnoses: one.diagnoses === true,
         hasConfig: one.config !== undefined,
       });
       equal(JSON.stringify(said(manifest)), JSON.stringify(said(plugin)));

@@ -4,11 +4,14 @@ export default definePlugin({
   name: 'hello',
   requires: [HttpServer],
   start({ container }) {
-    container.get(HttpServer).router('/hello', (_request, response) => {
+    const http = container.get(HttpServer);
+    http.router('/hello', (_request, response) => {
       response.end('Hello, world!\n');
     });
-  },
-  ready({ container }) {
-    console.log(`hello listens on ${container.get(HttpServer).url}/hello`);
+    return {
+      ready() {
+        console.log(`hello listens on ${http.url}/hello`);
+      },
+    };
   },
 });

@@ -20,18 +20,19 @@ export default definePlugin<OrdersOptions>({
       .inSingletonScope();
   },
 
-  start({ container }) {
+  start({ config, container, lifecycle }) {
     const http = container.get(HttpServer);
     http.router('/products', productsRouter());
     http.router('/orders', ordersRouter(container.get(OrderBook)));
-  },
-
-  ready({ config, container, lifecycle }) {
-    const { url } = container.get(HttpServer);
-    if (!config.welcome || url === undefined) return;
-    lifecycle.onPhase(phase => {
-      // In a turn of its own: last on the screen, after the report of the start.
-      if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(url)));
-    });
+    return {
+      ready() {
+        const { url } = http;
+        if (!config.welcome || url === undefined) return;
+        lifecycle.onPhase(phase => {
+          // In a turn of its own: last on the screen, after the report of the start.
+          if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(url)));
+        });
+      },
+    };
   },
 });

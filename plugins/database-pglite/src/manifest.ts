@@ -9,6 +9,7 @@ export default defineManifest<PgliteOptions>({
   config: optionsSchema,
   provides: [DatabaseService],
   optional: databaseUses,
+  diagnoses: true,
   capabilities: ['stream'],
   startTimeoutMs: 330_000,
 });

@@ -9,6 +9,7 @@ export default defineManifest<PostgresqlOptions>({
   config: optionsSchema,
   provides: [DatabaseService],
   optional: databaseUses,
+  diagnoses: true,
   capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'],
   startTimeoutMs: 330_000,
 });

@@ -4,10 +4,14 @@ import {
   Logger,
   Metrics,
   MigrateCommands,
+  makeOnce,
   type Plugin,
   type PluginManifest,
   type RegisterContext,
   RetryPolicy,
+  type ServiceToken,
+  type StartContext,
+  type StartedPlugin,
   Telemetry,
 } from '@keelson/core';
 import { DatabaseService } from './database-service.js';
@@ -35,6 +39,12 @@ export interface DatabasePluginParts<Config extends CommonDatabaseOptions> {
   readonly createDriver: (config: Config, context: DriverContext) => DatabaseDriver;
 }
 
+/** Finds the services of others; the container does, and so does what Inversify resolves a binding with. */
+interface Services {
+  get<T>(token: ServiceToken<T>): T;
+  getAll<T>(token: ServiceToken<T>, options: { readonly optional: true }): T[];
+}
+
 /** The plugin of a database driver: all but the driver is the same for each. */
 export function databasePlugin<Config extends CommonDatabaseOptions>(
   parts: DatabasePluginParts<Config>,
@@ -42,68 +52,64 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
   return {
     ...parts.manifest,
     conformance: async () => (await import('./testing/plugin-conformance.js')).databasePluginConformance,
-    register: context => bindService(context, parts),
-    async start({ container, config, instance, signal, logger, key, serving, waitingFor }) {
-      const database = container.get<DatabaseService>(DatabaseService, named(instance));
-      signal.addEventListener('abort', () => void database.disconnect(), { once: true });
-      waitingFor(`a connection${database.address === undefined ? '' : ` to ${database.address}`}`);
-      await database.connect();
-      // A tool that only asks gets to see the tables as they are.
-      if (!serving) return;
-      if (config.migrations.atStart) {
-        waitingFor('its migrations');
-        const applied = await database.migrate();
-        logger.info('migrations applied', { count: applied.length, names: applied });
-      }
-      waitingFor('the comparison of its entities with the tables');
-      await checkSchema(database, config.schema.validateAtStart, logger);
-      container.get(HealthService).register({
-        name: key.replace('/', '-'),
-        check: probe => database.health(probe),
-      });
-    },
-    diagnose: ({ container, instance, config, clock, signal }) =>
-      diagnoseDatabase({
-        database: container.get<DatabaseService>(DatabaseService, named(instance)),
-        options: config,
-        clock,
-        signal,
-      }),
-    inspect: ({ container, instance }) =>
-      inspectDatabase(container.get<DatabaseService>(DatabaseService, named(instance))),
-    async stop({ container, instance }) {
-      await container.get<DatabaseService>(DatabaseService, named(instance)).disconnect();
+    register(context) {
+      const databaseWith = makeOnce((services: Services) => createDatabase(context, parts, services));
+      context.bind(DatabaseService).toDynamicValue(databaseWith).inSingletonScope();
+      context
+        .bind(MigrateCommands)
+        .toDynamicValue(services => migrateCommands(databaseWith(services), context.directory))
+        .inSingletonScope();
+      return { start: running => startDatabase(databaseWith(running.container), running) };
     },
   };
 }
 
-function bindService<Config extends CommonDatabaseOptions>(
-  { bind, config, clock, directory, instance, key }: RegisterContext<Config>,
-  { ormDriver, createDriver }: DatabasePluginParts<Config>,
-): void {
-  bind(DatabaseService)
-    .toDynamicValue(({ get, getAll }) => {
-      const logger = get(Logger).child({ plugin: key });
-      const models = getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
-      return createDatabaseService({
-        driver: createDriver(config, { logger, clock, directory }),
-        ormDriver,
-        models,
-        options: config,
-        retry: get(RetryPolicy),
-        telemetry: get(Telemetry),
-        metrics: get(Metrics),
-        logger,
-        clock,
-        target: key,
-      });
-    })
-    .inSingletonScope();
-  bind(MigrateCommands)
-    .toDynamicValue(({ get }) => migrateCommands(get<DatabaseService>(DatabaseService, named(instance)), directory))
-    .inSingletonScope();
+async function startDatabase<Config extends CommonDatabaseOptions>(
+  database: DatabaseService,
+  { container, config, clock, signal, logger, key, serving, waitingFor, defer }: StartContext<Config>,
+): Promise<StartedPlugin<Config>> {
+  defer(() => database.disconnect());
+  signal.addEventListener('abort', () => void database.disconnect(), { once: true });
+  waitingFor(`a connection${database.address === undefined ? '' : ` to ${database.address}`}`);
+  await database.connect();
+  const running: StartedPlugin<Config> = {
+    diagnose: ({ signal }) => diagnoseDatabase({ database, options: config, clock, signal }),
+    inspect: () => inspectDatabase(database),
+  };
+  // A tool that only asks gets to see the tables as they are.
+  if (!serving) return running;
+  if (config.migrations.atStart) {
+    waitingFor('its migrations');
+    const applied = await database.migrate();
+    logger.info('migrations applied', { count: applied.length, names: applied });
+  }
+  waitingFor('the comparison of its entities with the tables');
+  await checkSchema(database, config.schema.validateAtStart, logger);
+  const check = container.get(HealthService).register({
+    name: key.replace('/', '-'),
+    check: probe => database.health(probe),
+  });
+  defer(() => check[Symbol.dispose]());
+  return running;
 }
 
-function named(instance: string | undefined): { name: string } | undefined {
-  return instance === undefined ? undefined : { name: instance };
+function createDatabase<Config extends CommonDatabaseOptions>(
+  { config, clock, directory, instance, key }: RegisterContext<Config>,
+  { ormDriver, createDriver }: DatabasePluginParts<Config>,
+  services: Services,
+): DatabaseService {
+  const logger = services.get(Logger).child({ plugin: key });
+  const models = services.getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
+  return createDatabaseService({
+    driver: createDriver(config, { logger, clock, directory }),
+    ormDriver,
+    models,
+    options: config,
+    retry: services.get(RetryPolicy),
+    telemetry: services.get(Telemetry),
+    metrics: services.get(Metrics),
+    logger,
+    clock,
+    target: key,
+  });
 }

@@ -9,8 +9,6 @@ import {
   type Lifecycle,
   type Logger,
   type ProbeKind,
-  type ServiceToken,
-  serviceToken,
   type Telemetry,
 } from '@keelson/core';
 import { judge, type Verdict } from './hysteresis.js';
@@ -166,9 +164,6 @@ export class HealthEngine implements HealthService, Disposable {
     for (const { sampler } of this.#watched.values()) sampler.stop();
   }
 }
-
-/** The engine itself, for the plugin's own hooks; everyone else asks for `HealthService`. */
-export const HealthEngineToken: ServiceToken<HealthEngine> = serviceToken('@keelson/health/HealthEngine');
 
 const verbs = { warn: 'warns', fail: 'fails' } as const;
 

@@ -1,54 +1,35 @@
-import {
-  definePlugin,
-  HealthService,
-  HttpServer,
-  Logger,
-  type ProbeKind,
-  type RunContext,
-  Telemetry,
-} from '@keelson/core';
-import { HealthEngine, HealthEngineToken } from './health-engine.js';
+import { definePlugin, HealthService, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
+import { HealthEngine } from './health-engine.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
-import { probeHandler, probePaths } from './probe-handler.js';
-
-const probeKinds: readonly ProbeKind[] = ['live', 'ready', 'startup'];
+import { mountProbes } from './probe-handler.js';
 
 export default definePlugin<HealthOptions>({
   ...manifest,
 
   register({ bind, config, clock, key, lifecycle }) {
-    bind(HealthEngineToken)
-      .toResolvedValue(
-        (logger: Logger, telemetry: Telemetry) =>
-          new HealthEngine(config, { clock, lifecycle, logger: logger.child({ plugin: key }), telemetry }),
-        [Logger, Telemetry],
-      )
-      .inSingletonScope();
-    bind(HealthService).toService(HealthEngineToken);
-  },
+    const engineWith = makeOnce(
+      (logger: Logger, telemetry: Telemetry) =>
+        new HealthEngine(config, { clock, lifecycle, logger: logger.child({ plugin: key }), telemetry }),
+    );
+    bind(HealthService).toResolvedValue(engineWith, [Logger, Telemetry]).inSingletonScope();
 
-  start({ container, config, instance }) {
-    // The probes tell of the service, whose engine is the slot's own.
-    if (instance !== undefined || !container.isBound(HttpServer)) return;
-    const http = container.get(HttpServer);
-    const health = container.get(HealthService);
-    for (const kind of probeKinds) {
-      http.router(probePaths[kind], probeHandler(kind, health, config), { session: 'none' });
-    }
-  },
-
-  ready(context) {
-    const unused = engineOf(context).unusedOverrides();
-    if (unused.length === 0) return;
-    context.logger.warn('The configuration of health names checks that nothing has registered', { checks: unused });
-  },
-
-  stop(context) {
-    engineOf(context)[Symbol.dispose]();
+    return {
+      start({ container, instance, logger, defer }) {
+        const engine = engineWith(container.get(Logger), container.get(Telemetry));
+        defer(() => engine[Symbol.dispose]());
+        // The probes tell of the service, whose engine is the slot's own.
+        if (instance === undefined && container.isBound(HttpServer)) {
+          mountProbes(container.get(HttpServer), container.get(HealthService), config);
+        }
+        return {
+          ready() {
+            const unused = engine.unusedOverrides();
+            if (unused.length === 0) return;
+            logger.warn('The configuration of health names checks that nothing has registered', { checks: unused });
+          },
+        };
+      },
+    };
   },
 });
-
-function engineOf({ container, instance }: RunContext<HealthOptions>): HealthEngine {
-  return container.get(HealthEngineToken, instance === undefined ? undefined : { name: instance });
-}

@@ -1,15 +1,15 @@
-import { type HealthCheck, HttpServer, Logger, silentTelemetry, Telemetry } from '@keelson/core';
-import { FakeClock, RecordingLogger } from '@keelson/core/testing';
-import { Container } from 'inversify';
+import { definePlugin, type HealthCheck, HealthService, silentTelemetry } from '@keelson/core';
+import { createTestKernel, FakeClock, RecordingLogger } from '@keelson/core/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MovableLifecycle, PlainHttpServer } from './harness.fixture.js';
-import { HealthEngineToken } from './health-engine.js';
+import { HealthEngine } from './health-engine.js';
 import health, { healthOptions } from './index.js';
+import { mountProbes } from './probe-handler.js';
 
 let clock: FakeClock;
 let lifecycle: MovableLifecycle;
 let logger: RecordingLogger;
-let container: Container;
+let engine: HealthEngine | undefined;
 let http: PlainHttpServer;
 let url: string;
 
@@ -22,45 +22,19 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await health.stop?.(run());
+  engine?.[Symbol.dispose]();
   expect(clock.pending).toBe(0);
   await http[Symbol.asyncDispose]();
 });
 
-function run(options: object = {}) {
-  const config = healthOptions.parse(options);
-  const signal = new AbortController().signal;
-  const waitingFor = () => {};
-  return {
-    config,
-    service: 'shop',
-    environment: undefined,
-    key: 'health',
-    instance: undefined,
-    directory: '.',
-    clock,
-    lifecycle,
-    serving: true,
-    container,
-    logger,
-    signal,
-    waitingFor,
-  };
-}
-
-/** Starts the plugin as the kernel does, with these checks registered and looked at once. */
-async function started(options: object, ...checks: HealthCheck[]): Promise<void> {
-  container = new Container();
-  container.bind(Logger).toConstantValue(logger);
-  container.bind(Telemetry).toConstantValue(silentTelemetry);
-  container.bind(HttpServer).toConstantValue(http);
-  const context = run(options);
-  await health.register?.({ ...context, bind: container.bind.bind(container), decorate() {} });
-  await health.start?.(context);
-  for (const check of checks) container.get(HealthEngineToken).register(check);
+/** Mounts the probes of an engine, with these checks registered and looked at once. */
+async function started(given: object, ...checks: HealthCheck[]): Promise<void> {
+  const options = healthOptions.parse(given);
+  engine = new HealthEngine(options, { clock, lifecycle, logger, telemetry: silentTelemetry });
+  mountProbes(http, engine, options);
+  for (const check of checks) engine.register(check);
   await clock.advance(0);
   lifecycle.move('ready');
-  await health.ready?.(context);
 }
 
 interface HealthDocument {
@@ -136,7 +110,6 @@ describe('the probes', () => {
   test('follow the lifecycle: livez always, startupz after the start, readyz between start and stop', async () => {
     const statuses = async () =>
       Promise.all(['/livez', '/startupz', '/readyz'].map(async path => (await fetch(url + path)).status));
-    container = new Container();
     await started({}, database);
     lifecycle.phase = 'starting';
     expect(await statuses()).toEqual([200, 200, 503]);
@@ -222,18 +195,23 @@ describe('details', () => {
 });
 
 describe('the plugin', () => {
-  test('works without an HTTP server', async () => {
-    await started({});
-    await container.unbind(HttpServer);
-    await health.start?.(run());
+  test('works without an HTTP server, and mounts its probes on one', async () => {
+    await using without = await createTestKernel({ plugins: [health] });
+    expect(without.report.outcome).toBe('ready');
+    await using _with = await createTestKernel({ plugins: [health], slots: { http } });
     expect(http.sessions).toHaveLength(3);
   });
 
   test('warns of overrides that name no check', async () => {
-    await started({ checks: { databse: { critical: false }, database: {} } }, database);
-    expect(logger.lines()).toMatchObject([
+    const values = { health: { checks: { databse: { critical: false }, database: {} } } };
+    const registering = definePlugin({
+      name: 'registering',
+      requires: [HealthService],
+      start: ({ container }) => void container.get(HealthService).register(database),
+    });
+    await using service = await createTestKernel({ plugins: [health, registering], values });
+    expect(service.logger.lines('warn')).toMatchObject([
       {
-        level: 'warn',
         message: 'The configuration of health names checks that nothing has registered',
         facts: { checks: ['databse'] },
       },

@@ -1,17 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CheckReport, HealthReport, HealthService, HttpHandler, ProbeKind } from '@keelson/core';
+import type { CheckReport, HealthReport, HealthService, HttpHandler, HttpServer, ProbeKind } from '@keelson/core';
 import { healthDocument, verboseText } from './health-document.js';
 import type { HealthOptions } from './options.js';
 import { overallStatus } from './overall-status.js';
 
 /** The path of each probe; the names of the Kubernetes API server. */
-export const probePaths: Record<ProbeKind, string> = { live: '/livez', ready: '/readyz', startup: '/startupz' };
+const probePaths: Record<ProbeKind, string> = { live: '/livez', ready: '/readyz', startup: '/startupz' };
+const probeKinds: readonly ProbeKind[] = ['live', 'ready', 'startup'];
+
+/** Mounts the probes without a session, so that they answer at any time. */
+export function mountProbes(http: HttpServer, health: HealthService, options: HealthOptions): void {
+  for (const kind of probeKinds) {
+    http.router(probePaths[kind], probeHandler(kind, health, options), { session: 'none' });
+  }
+}
 
 /**
  * Answers GET and HEAD of one probe: 200 for `pass` and `warn`, 503 for `fail`. `?verbose` gives a text list,
  * `?exclude=name` (repeatable) leaves checks out of the verdict. Anything else is passed on.
  */
-export function probeHandler(kind: ProbeKind, health: HealthService, options: HealthOptions): HttpHandler {
+function probeHandler(kind: ProbeKind, health: HealthService, options: HealthOptions): HttpHandler {
   return (request: IncomingMessage, response: ServerResponse, next: () => void) => {
     const [path = '', query] = (request.url ?? '').split('?', 2);
     if ((request.method !== 'GET' && request.method !== 'HEAD') || path.length > 1) return next();

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { freePort } from '@keelson/test-support/free-port';
 import { expect, test } from 'vitest';
 import { diagnosePort } from './diagnose-port.js';
-import { Harness } from './harness.fixture.js';
 import plugin from './index.js';
 
 test('a port that is free is found free, and given back', async () => {
@@ -30,10 +30,14 @@ test('an address of another machine is a failure', async () => {
 });
 
 test('a start that serves nobody listens nowhere, and stops cleanly', async () => {
-  await using harness = new Harness();
-  const context = { ...harness.context, serving: false };
-  await plugin.register?.({ ...context, bind: harness.container.bind.bind(harness.container) } as never);
-  await plugin.start?.(context);
-  expect(harness.http.url).toBeUndefined();
-  expect(await plugin.diagnose?.(context)).toMatchObject([{ name: 'port', status: 'pass' }]);
+  const kernel = await Kernel.start({
+    config: { service: 'shop' },
+    overrides: { plugins: { http: { port: 0, host: '127.0.0.1' } } },
+    variables: {},
+    plugins: { http: plugin as Plugin },
+    only: () => true,
+  });
+  expect(kernel.container.get(HttpServer).url).toBeUndefined();
+  expect((await kernel.diagnose()).get('http')).toMatchObject([{ name: 'port', status: 'pass' }]);
+  expect(await kernel.stop()).toMatchObject({ outcome: 'clean' });
 });

@@ -11,8 +11,6 @@ import {
   type Logger,
   type RouteOptions,
   runWithContext,
-  type ServiceToken,
-  serviceToken,
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
@@ -198,8 +196,3 @@ export class ExpressHttpServer implements HttpServer {
     return this.#admission === 'starting' ? notReady() : stopping();
   }
 }
-
-/** The server itself, for the plugin's own hooks; everyone else asks for `HttpServer`. */
-export const ExpressHttpServerToken: ServiceToken<ExpressHttpServer> = serviceToken(
-  '@keelson/http-express/ExpressHttpServer',
-);

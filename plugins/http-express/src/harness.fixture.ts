@@ -1,18 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import {
-  type Clock,
-  HttpServer,
-  type Lifecycle,
-  type LifecyclePhase,
-  Logger,
-  type RunContext,
-  systemClock,
-  Telemetry,
-} from '@keelson/core';
+import { type Clock, type HttpServer, type Lifecycle, type LifecyclePhase, systemClock } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
-import { Container } from 'inversify';
-import plugin, { type HttpOptions, httpOptions } from './index.js';
+import { ExpressHttpServer } from './express-http-server.js';
+import { type HttpOptions, httpOptions } from './index.js';
 
 /** A lifecycle that the test moves. */
 export class MovableLifecycle implements Lifecycle {
@@ -36,39 +27,22 @@ export class MovableLifecycle implements Lifecycle {
   }
 }
 
-/** The plugin with its hooks called as the kernel calls them, on a free port of the loopback. */
+/** The server, moved as the plugin moves it, on a free port of the loopback. */
 export class Harness implements AsyncDisposable {
-  readonly container = new Container();
   readonly lifecycle = new MovableLifecycle();
   readonly logger = new RecordingLogger();
   readonly telemetry = new RecordingTelemetry();
-  readonly context: RunContext<HttpOptions>;
+  readonly server: ExpressHttpServer;
 
   constructor(options: Partial<HttpOptions> = {}, clock: Clock = systemClock) {
-    const { container, lifecycle, logger } = this;
     const config = httpOptions.parse({ port: 0, host: '127.0.0.1', ...options });
-    const signal = new AbortController().signal;
-    this.context = {
-      config,
-      service: 'shop',
-      environment: undefined,
-      key: 'http',
-      instance: undefined,
-      directory: '.',
-      clock,
-      lifecycle,
-      serving: true,
-      container,
-      logger,
-      signal,
-      waitingFor() {},
-    };
-    container.bind(Logger).toConstantValue(logger);
-    container.bind(Telemetry).toConstantValue(this.telemetry);
+    const { lifecycle, telemetry } = this;
+    const logger = this.logger.child({ plugin: 'http' });
+    this.server = new ExpressHttpServer(config, { clock, lifecycle, logger, telemetry });
   }
 
   get http(): HttpServer {
-    return this.container.get(HttpServer);
+    return this.server;
   }
 
   get url(): string {
@@ -79,31 +53,30 @@ export class Harness implements AsyncDisposable {
     return Number(new URL(this.url).port);
   }
 
-  /** Up to and with `start`: it listens, but the service is not ready. */
+  /** Up to and with the start of the plugin: it listens, but the service is not ready. */
   async start(): Promise<this> {
-    await plugin.register?.({ ...this.context, bind: this.container.bind.bind(this.container), decorate() {} });
-    await plugin.start?.(this.context);
+    await this.server.listen();
     return this;
   }
 
   async ready(): Promise<this> {
     await this.start();
-    await this.letIn();
+    this.letIn();
     return this;
   }
 
   /** What remains of a start, when all others have started. */
-  async letIn(): Promise<void> {
-    await plugin.ready?.(this.context);
+  letIn(): void {
+    this.server.letIn(undefined);
     this.lifecycle.move('ready');
   }
 
-  drain(signal: AbortSignal = this.context.signal): Promise<void> {
-    return Promise.resolve(plugin.drain?.({ ...this.context, signal }));
+  drain(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    return this.server.drain(signal);
   }
 
-  async stop(): Promise<void> {
-    await plugin.stop?.(this.context);
+  stop(): Promise<void> {
+    return this.server.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

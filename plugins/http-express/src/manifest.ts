@@ -11,6 +11,7 @@ export default defineManifest<HttpOptions>({
   contract: '^0.1.0',
   config: httpOptions,
   provides: [HttpServer],
+  diagnoses: true,
   optional: [Logger, Telemetry],
   stopTimeoutMs: 15_000,
 });

@@ -9,7 +9,6 @@ import { pipeline } from 'node:stream/promises';
 import { KeelsonError } from '@keelson/core';
 import { type Response as ExpressResponse, type Request, Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ExpressHttpServerToken } from './express-http-server.js';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
 import { currentSession } from './index.js';
 import { RecordedSessions } from './sessions.fixture.js';
@@ -20,7 +19,7 @@ let sessions: RecordedSessions;
 beforeEach(async () => {
   harness = await new Harness().ready();
   sessions = new RecordedSessions();
-  harness.container.get(ExpressHttpServerToken).letIn(sessions);
+  harness.server.letIn(sessions);
 });
 
 afterEach(() => harness.stop());
@@ -81,7 +80,7 @@ describe('a request', () => {
 
   test('of a method that the configuration takes off the list may write', async () => {
     await using writing = await new Harness({ readOnlyMethods: [] }).ready();
-    writing.container.get(ExpressHttpServerToken).letIn(sessions);
+    writing.server.letIn(sessions);
     await fetch(writing.url);
     expect(sessions.opened).toMatchObject([{ readOnly: false }]);
   });

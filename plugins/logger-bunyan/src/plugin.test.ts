@@ -55,10 +55,12 @@ test('a stop of the kernel flushes, the last words of the kernel included', asyn
     const { closeSync } = await import('node:fs');
     const talker = definePlugin({
       name: 'talker',
-      stop: ({ logger }) => {
-        for (let line = 0; line < 3_000; line++) logger.info('line ' + line, { filler: 'x'.repeat(300) });
-        closeSync(3);
-      },
+      start: ({ logger }) => ({
+        stop: () => {
+          for (let line = 0; line < 3_000; line++) logger.info('line ' + line, { filler: 'x'.repeat(300) });
+          closeSync(3);
+        },
+      }),
     });
     const kernel = await Kernel.start({
       config: { service: 'orders', plugins: { logger: { use: '@keelson/logger-bunyan' }, talker: { use: './none.js' } } },

@@ -11,32 +11,20 @@ import { CockatielRetryPolicy, type MoveListener, type TargetReport } from './co
 import manifest from './manifest.js';
 import type { RetryOptions } from './options.js';
 
-interface Running {
-  readonly policy: CockatielRetryPolicy;
-  health?: Disposable;
-}
-
-/** By configuration: a process may run more than one kernel, and what the slot holds may be wrapped by others. */
-const running = new WeakMap<RetryOptions, Running>();
-
 export const retryCockatiel = definePlugin<RetryOptions>({
   ...manifest,
   register({ bind, config, clock }) {
     const policy = new CockatielRetryPolicy({ options: config, clock });
-    running.set(config, { policy });
     bind(RetryPolicy).toConstantValue(policy);
-  },
-  start({ config, container, logger }) {
-    const mine = running.get(config);
-    if (mine === undefined) return;
-    mine.policy.onMove = logMoves(logger);
-    mine.health = container.get(HealthService).register(breakerCheck(mine.policy));
-  },
-  inspect: ({ config }) => inspectTargets(running.get(config)?.policy.describe() ?? []),
-  stop({ config }) {
-    const mine = running.get(config);
-    mine?.policy.stop();
-    mine?.health?.[Symbol.dispose]();
+    return {
+      start({ container, logger, defer }) {
+        policy.onMove = logMoves(logger);
+        const health = container.get(HealthService).register(breakerCheck(policy));
+        defer(() => health[Symbol.dispose]());
+        defer(() => policy.stop());
+        return { inspect: () => inspectTargets(policy.describe()) };
+      },
+    };
   },
 });
 

@@ -1,48 +1,56 @@
-import { defineOperation, KeelsonError, type RunContext } from '@keelson/core';
+import { defineOperation, KeelsonError, type Operation, type RunContext } from '@keelson/core';
 import { z } from 'zod';
 import type { BreakerState } from './circuit-breaker.js';
 import type { RetryOptions } from './options.js';
-import { RetryControl } from './retry-control.js';
+import type { RetryControl } from './retry-control.js';
 
 const target = z.string().min(1).describe('Target.');
 
-/** For an operator: holds a breaker whatever happens, until it is released or the process ends. */
-export const hold = defineOperation({
-  description: 'Holds the breaker of a target: open refuses every call to it, closed lets every call through.',
-  arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('What it is held as.') }),
-  run(given, context: RunContext<RetryOptions>) {
-    const control = knownTarget(given.target, context);
-    if (stateOf(control, given.target) === `held-${given.as}`) {
-      return { done: `The breaker of "${given.target}" is held ${given.as} already.`, changed: false };
-    }
-    control.hold(given.target, given.as);
-    return `The breaker of "${given.target}" is held ${given.as} until it is released or the process ends.`;
-  },
-});
+/** What an operator may do to the breakers of `control`. */
+export function breakerOperations(control: RetryControl): Record<string, Operation<unknown, RetryOptions>> {
+  return { hold: hold(control), release: release(control) };
+}
 
-/** For an operator: lets go of a breaker. */
-export const release = defineOperation({
-  description: 'Lets go of a breaker that is held: it is closed, and judges again.',
-  arguments: z.object({ target }),
-  run(given, context: RunContext<RetryOptions>) {
-    const control = knownTarget(given.target, context);
-    if (!stateOf(control, given.target)?.startsWith('held-')) {
-      return { done: `The breaker of "${given.target}" is not held.`, changed: false };
-    }
-    control.release(given.target);
-    return `The breaker of "${given.target}" is closed and judges again.`;
-  },
-});
+/** Holds a breaker whatever happens, until it is released or the process ends. */
+function hold(control: RetryControl) {
+  return defineOperation({
+    description: 'Holds the breaker of a target: open refuses every call to it, closed lets every call through.',
+    arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('What it is held as.') }),
+    run(given, { config }: RunContext<RetryOptions>) {
+      refuseUnknown(given.target, control, config);
+      if (stateOf(control, given.target) === `held-${given.as}`) {
+        return { done: `The breaker of "${given.target}" is held ${given.as} already.`, changed: false };
+      }
+      control.hold(given.target, given.as);
+      return `The breaker of "${given.target}" is held ${given.as} until it is released or the process ends.`;
+    },
+  });
+}
+
+/** Lets go of a breaker. */
+function release(control: RetryControl) {
+  return defineOperation({
+    description: 'Lets go of a breaker that is held: it is closed, and judges again.',
+    arguments: z.object({ target }),
+    run(given, { config }: RunContext<RetryOptions>) {
+      refuseUnknown(given.target, control, config);
+      if (!stateOf(control, given.target)?.startsWith('held-')) {
+        return { done: `The breaker of "${given.target}" is not held.`, changed: false };
+      }
+      control.release(given.target);
+      return `The breaker of "${given.target}" is closed and judges again.`;
+    },
+  });
+}
 
 function stateOf(control: RetryControl, name: string): BreakerState | undefined {
   return control.describe().find(report => report.target === name)?.breaker.state;
 }
 
 /** A slip in the name must not look like a breaker that is held: what was neither called, declared nor configured is refused. */
-function knownTarget(name: string, { container, config }: RunContext<RetryOptions>): RetryControl {
-  const control = container.get(RetryControl);
+function refuseUnknown(name: string, control: RetryControl, config: RetryOptions): void {
   const known = new Set([...control.describe().map(report => report.target), ...Object.keys(config.targets)]);
-  if (known.has(name)) return control;
+  if (known.has(name)) return;
   throw new KeelsonError({
     code: 'RETRY_TARGET_UNKNOWN',
     message: `There is no target "${name}".`,

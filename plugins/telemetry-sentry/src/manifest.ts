@@ -6,4 +6,5 @@ export default defineManifest<TelemetrySentryOptions>({
   slot: 'telemetry',
   config: telemetrySentryOptions,
   provides: [Telemetry],
+  diagnoses: true,
 });

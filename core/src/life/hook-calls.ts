@@ -1,0 +1,71 @@
+import type { PluginContext, RunContext } from '../contract/plugin-context.js';
+import { Logger, silentLogger } from '../contract/slots/logger.js';
+import type { PlannedPlugin } from '../plan/plan.js';
+import { maskText } from '../secrets/mask-text.js';
+import { runWithin } from '../time/run-within.js';
+import { heedsSignal, hookTimedOut } from './errors.js';
+import type { Surroundings } from './surroundings.js';
+
+export interface HookCall<T> {
+  /** What it is called in errors. */
+  readonly hook: string;
+  readonly timeoutMs: number;
+  readonly cancel?: AbortSignal | undefined;
+  readonly work: (signal: AbortSignal) => T | Promise<T>;
+  /** How long a hook whose time is over may take to say why. */
+  readonly partingMs?: number | undefined;
+}
+
+/** Calls the hooks of one plugin: each gets what it may know, is timed, and is waited for no longer than allowed. */
+export class HookCalls {
+  /** The configuration in force. */
+  config: unknown;
+  readonly #planned: PlannedPlugin;
+  readonly #surroundings: Surroundings;
+  #waitsFor: string | undefined;
+
+  constructor(planned: PlannedPlugin, surroundings: Surroundings) {
+    this.config = planned.config;
+    this.#planned = planned;
+    this.#surroundings = surroundings;
+  }
+
+  /** What the last hook has said that it waits for. */
+  get waitsFor(): string | undefined {
+    return this.#waitsFor;
+  }
+
+  forgetWait(): void {
+    this.#waitsFor = undefined;
+  }
+
+  /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
+  call<T>({ hook, timeoutMs, cancel, work, partingMs }: HookCall<T>): Promise<T> {
+    const { key } = this.#planned;
+    const { clock, blocking } = this.#surroundings;
+    return runWithin({
+      clock,
+      timeoutMs,
+      cancel,
+      work: signal => blocking.watch(key, () => work(signal)),
+      onTimeout: last => hookTimedOut(key, hook, timeoutMs, this.#waitsFor, last),
+      partingMs: heedsSignal(hook) ? partingMs : 0,
+    });
+  }
+
+  context(): PluginContext<unknown> {
+    const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
+    const { key, instance } = this.#planned;
+    return { config: this.config, key, instance, service, environment, directory, clock, lifecycle, serving };
+  }
+
+  runContext(signal: AbortSignal): RunContext<unknown> {
+    const { container } = this.#surroundings;
+    const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
+    const waitingFor = (what: string) => {
+      this.#waitsFor = maskText(what);
+    };
+    const context = this.context();
+    return { ...context, container, logger: logger.child({ plugin: context.key }), signal, waitingFor };
+  }
+}

@@ -1,0 +1,78 @@
+import { KeelsonError } from '../contract/keelson-error.js';
+import type { InstrumentedPlugin, Plugin, RegisteredPlugin, StartedPlugin } from '../contract/plugin.js';
+import { startedFaults } from '../plan/check-manifest.js';
+import type { PlannedPlugin } from '../plan/plan.js';
+
+/**
+ * The steps that follow `instrument`: those it returned, or those beside it.
+ *
+ * @throws KeelsonError `PLUGIN_INVALID` when there are both.
+ */
+export function afterInstrument(
+  plugin: Plugin,
+  returned: Returned<Plugin['instrument']>,
+  planned: PlannedPlugin,
+): InstrumentedPlugin {
+  if (!isObject(returned)) return plugin.register === undefined && plugin.start === undefined ? {} : plugin;
+  refuse(planned, [
+    ...besides('instrument', plugin, ['register', 'start']),
+    ...noFunctions('instrument', returned, ['register', 'start']),
+  ]);
+  return returned;
+}
+
+/** The same for the `start` that follows `register`. */
+export function afterRegister(
+  plugin: InstrumentedPlugin,
+  returned: Returned<InstrumentedPlugin['register']>,
+  planned: PlannedPlugin,
+): RegisteredPlugin {
+  if (!isObject(returned)) return plugin.start === undefined ? {} : plugin;
+  refuse(planned, [...besides('register', plugin, ['start']), ...noFunctions('register', returned, ['start'])]);
+  return returned;
+}
+
+/** What `start` returned: nothing to ask and nothing to stop when it returned nothing. */
+export function afterStart(returned: Returned<RegisteredPlugin['start']>): StartedPlugin {
+  return isObject(returned) ? returned : {};
+}
+
+/** @throws KeelsonError `PLUGIN_INVALID` for hooks that are none, and for a `diagnose` of which the manifest says nothing. */
+export function checkStarted(started: StartedPlugin, planned: PlannedPlugin): void {
+  refuse(planned, startedFaults(started, planned.manifest.diagnoses === true));
+}
+
+/** What a step returned in the end, which may be nothing. */
+type Returned<Step> = Step extends (...given: never) => infer Result ? Awaited<Result> : never;
+
+function isObject<T>(returned: T): returned is Extract<T, object> {
+  return typeof returned === 'object' && returned !== null;
+}
+
+type Step = 'register' | 'start';
+
+function besides(step: string, plugin: { readonly [Name in Step]?: unknown }, further: readonly Step[]): string[] {
+  return further
+    .filter(name => plugin[name] !== undefined)
+    .map(name => `its ${step} returns the steps that follow, so that its ${name} belongs to them`);
+}
+
+function noFunctions(
+  step: string,
+  returned: { readonly [Name in Step]?: unknown },
+  further: readonly Step[],
+): string[] {
+  return further
+    .filter(name => returned[name] !== undefined && typeof returned[name] !== 'function')
+    .map(name => `the ${name} that its ${step} returns is not a function`);
+}
+
+function refuse({ key, use }: PlannedPlugin, faults: readonly string[]): void {
+  if (faults.length === 0) return;
+  throw new KeelsonError({
+    code: 'PLUGIN_INVALID',
+    message: `${use} is not a usable plugin: ${faults.join('; ')}.`,
+    hint: 'Correct what its steps return.',
+    facts: { plugin: key },
+  });
+}
