@@ -61,7 +61,7 @@ describe('keelson start', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'a second %s 200 ms later ends it with 3, before its budget is over',
     async signal => {
-      const plugin = `export default { name: 'orders', stop() { console.log('stopping'); return new Promise(() => {}); } };`;
+      const plugin = `export default { name: 'orders', start: () => ({ stop() { console.log('stopping'); return new Promise(() => {}); } }) };`;
       const run = keelson(service(plugin, { shutdown: { budgetMs: 20_000, flushMs: 50 } }), ['start']);
       await run.until('test ready in');
       run.child.kill(signal);

@@ -12,8 +12,8 @@ import { toMermaid, toSvg } from '../plan/draw-graph.js';
 /** Wraps the book in its own name. */
 const wrapping = (name: string, more: Partial<PluginManifest> = {}): Plugin => ({
   name,
-  ...more,
   decorates: [Book],
+  ...more,
   register: ({ decorate }) => decorate<Named>(Book, inner => ({ name: `${name}(${inner.name})` })),
 });
 

@@ -4,7 +4,6 @@ import { pipeline } from 'node:stream/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import express, { Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ExpressHttpServerToken } from './express-http-server.js';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
 import { RecordedSessions } from './sessions.fixture.js';
 
@@ -15,7 +14,7 @@ let handled: number;
 beforeEach(async () => {
   harness = await new Harness({ bodyLimitBytes: 1_000_000 }).ready();
   sessions = new RecordedSessions();
-  harness.container.get(ExpressHttpServerToken).letIn(sessions);
+  harness.server.letIn(sessions);
   handled = 0;
   harness.http.router(
     '/echo',
@@ -229,7 +228,7 @@ describe('a client that hangs up in the middle of an upload', () => {
     const connection = await harness.connect();
     connection.send(`POST /upload HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: 1000\r\n\r\n{"a":`);
     await arrived;
-    await expect.poll(() => harness.container.get(ExpressHttpServerToken).active).toBe(1);
+    await expect.poll(() => harness.server.active).toBe(1);
     connection.socket.destroy();
     await expect.poll(() => harness.logger.find('POST')).toBeDefined();
     await expect.poll(() => harness.logger.find('client had gone')).toBeDefined();

@@ -1,6 +1,5 @@
 import { Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ExpressHttpServerToken } from './express-http-server.js';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
 import { RecordedSessions } from './sessions.fixture.js';
 
@@ -10,7 +9,7 @@ let sessions: RecordedSessions;
 beforeEach(async () => {
   harness = await new Harness().ready();
   sessions = new RecordedSessions();
-  harness.container.get(ExpressHttpServerToken).letIn(sessions);
+  harness.server.letIn(sessions);
 });
 
 afterEach(() => harness.stop());
