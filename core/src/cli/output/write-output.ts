@@ -1,28 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { displayPath } from '../config/place.js';
-import { KeelsonError } from '../contract/keelson-error.js';
+import { displayPath } from '../../config/place.js';
+import { KeelsonError } from '../../contract/keelson-error.js';
 
 /**
- * Writes a file the operator has named; an existing one is replaced. No folder is made for it.
+ * Writes a file that the operator has named; an existing one is replaced. Its folder is made only with `makeFolder`.
  *
  * @throws KeelsonError `CLI_OUTPUT_UNWRITABLE`.
  */
-export function writeOutput(file: string, text: string): void {
-  unlessRefused(file, () => writeFileSync(file, text));
-}
-
-/** The same, with the folders it stands in. */
-export function writeBelowFolders(file: string, text: string): void {
-  unlessRefused(file, () => {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  });
-}
-
-function unlessRefused(file: string, write: () => void): void {
+export function writeOutput(file: string, text: string, { makeFolder = false } = {}): void {
   try {
-    write();
+    if (makeFolder) mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
     throw new KeelsonError({

@@ -5,7 +5,8 @@ export function wrapText(text: string): string {
   const lines: string[] = [];
   let paragraph: string[] = [];
   const close = () => {
-    if (paragraph.length > 0) lines.push(...fill(paragraph, ''));
+    const [first, ...rest] = paragraph;
+    if (first !== undefined) lines.push(...fill(first, rest, ''));
     paragraph = [];
   };
   for (const line of text.split('\n')) {
@@ -20,17 +21,16 @@ export function wrapText(text: string): string {
   return lines.join('\n');
 }
 
-/** `head` with the words of a usage behind it, what belongs to an option kept on one line. */
-export function wrapUsage(head: string, usage: string): string {
-  const words = usage.match(/\[[^\]]*\]+\S*|\S+/g) ?? [];
-  return fill([head, ...words], '  ').join('\n');
+/** Two columns, the second one filled. */
+export function formatTable(rows: readonly (readonly [string, string])[]): string[] {
+  const column = 4 + Math.max(...rows.map(([left]) => left.length));
+  return rows.flatMap(([left, right]) => fill(`  ${left}`.padEnd(column - 1), right.split(' '), ' '.repeat(column)));
 }
 
-/** Lines of `words`, those after the first behind `indent`. */
-function fill(words: readonly string[], indent: string): string[] {
-  const [first = '', ...rest] = words;
-  const lines = [first];
-  for (const word of rest) {
+/** Lines of `head` and the words behind it, those after the first behind `indent`. */
+export function fill(head: string, words: readonly string[], indent: string): string[] {
+  const lines = [head];
+  for (const word of words) {
     const longer = `${lines.at(-1)} ${word}`;
     if (longer.length > width) lines.push(indent + word);
     else lines[lines.length - 1] = longer;

@@ -1,12 +1,14 @@
 import ms from 'ms';
-import { isKeelsonError } from '../contract/keelson-error.js';
-import type { Diagnosis } from '../contract/plugin-context.js';
-import type { InstanceStatus } from '../control/protocol.js';
-import type { PluginStatus, ReadinessStatus } from '../life/status.js';
-import { summarizeError } from '../secrets/summarize-error.js';
-import type { Options, Terminal } from './command.js';
-import { askEach, elsewhereHint, environmentsOf, lookForInstances, type Told } from './running-instances.js';
-import { formatAwaited } from './status.js';
+import { isKeelsonError } from '../../contract/keelson-error.js';
+import type { Diagnosis } from '../../contract/plugin-context.js';
+import type { InstanceStatus } from '../../control/protocol.js';
+import type { PluginStatus, ReadinessStatus } from '../../life/status.js';
+import { summarizeError } from '../../secrets/summarize-error.js';
+import type { Terminal } from '../command.js';
+import type { ConfigChoice } from '../config-options.js';
+import { type Answered, askEach } from '../instances/ask-each.js';
+import { formatAwaited } from '../instances/format-status.js';
+import { elsewhereHint, environmentsOf, lookForInstances } from '../instances/running-instances.js';
 
 export interface Finding extends Diagnosis {
   readonly plugin: string;
@@ -22,7 +24,7 @@ export interface LiveFindings {
 }
 
 /** What the running instances of the service tell. Throws nothing, and needs nothing but them. */
-export async function liveFindings(options: Options, terminal: Terminal): Promise<LiveFindings> {
+export async function liveFindings(options: ConfigChoice, terminal: Terminal): Promise<LiveFindings> {
   try {
     const { found, elsewhere } = await lookForInstances(options, terminal);
     if (found.length === 0) return { findings: [noneRuns(await environmentsOf(elsewhere))], pids: [] };
@@ -43,7 +45,7 @@ function noneRuns(environments: readonly string[]): Finding {
   return { plugin: 'kernel', name: 'running instance', status: 'pass', output };
 }
 
-function silent({ pid, error }: Extract<Told<InstanceStatus>, { error: unknown }>): Finding {
+function silent({ pid, error }: Extract<Answered<InstanceStatus>, { error: unknown }>): Finding {
   const output = `${error.code}: ${error.message}`;
   return { plugin: 'kernel', pid, name: 'running instance', status: 'fail', output, hint: error.hint ?? 'Look at it.' };
 }

@@ -1,9 +1,9 @@
-import { Logger } from '../contract/slots/logger.js';
-import { Telemetry } from '../contract/slots/telemetry.js';
-import type { Kernel } from '../life/kernel.js';
-import { formatReload } from '../life/reload.js';
-import { formatError } from '../secrets/format-error.js';
-import { exitCodes, type Terminal } from './command.js';
+import { Logger } from '../../contract/slots/logger.js';
+import { Telemetry } from '../../contract/slots/telemetry.js';
+import type { Kernel } from '../../life/kernel.js';
+import { formatReload } from '../../life/reload.js';
+import { formatError } from '../../secrets/format-error.js';
+import { exitCodes, type Terminal } from '../command.js';
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 /**

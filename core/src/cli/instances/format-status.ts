@@ -1,46 +1,10 @@
 import ms from 'ms';
 import { stringify } from 'yaml';
-import type { InstanceStatus } from '../control/protocol.js';
-import type { AwaitedChange, PluginStatus } from '../life/status.js';
-import { type Command, exitCodes } from './command.js';
-import { askEach, chosenInstances, formatTold, instanceOptions } from './running-instances.js';
+import type { InstanceStatus } from '../../control/protocol.js';
+import type { AwaitedChange, PluginStatus } from '../../life/status.js';
 
-export const status: Command = {
-  name: 'status',
-  summary: 'say how the running instances of the service are: readiness, pools, breakers',
-  usage: '[--pid <pid>] [--config keelson.yaml] [--environment <name>] [--json]',
-  help: `Asks each instance of this service that this user runs on this machine: since when it runs, its readiness with what
-does not pass, and what its plugins tell of themselves. Nothing outside of the processes is asked, so that it answers while the
-database does not. Instances are found by their configuration file and environment.
-
-Exit codes: 0 every instance is ready, 1 none runs, one does not answer, or one is not ready, 2 wrong usage.
-
-  keelson status
-  keelson status --environment production --json`,
-  options: instanceOptions,
-  async run(options, _positionals, terminal) {
-    const told = await askEach(await chosenInstances(options, terminal), instance => instance.status());
-    if (options.json === true) {
-      terminal.out(JSON.stringify(told.map(toJson), undefined, 2));
-    } else {
-      for (const each of told) {
-        if ('answer' in each) terminal.out(formatInstance(each.answer));
-        else terminal.err(formatTold(each));
-      }
-    }
-    return told.every(each => 'answer' in each && isReady(each.answer)) ? exitCodes.clean : exitCodes.failed;
-  },
-};
-
-function toJson(told: Awaited<ReturnType<typeof askEach<InstanceStatus>>>[number]): object {
-  return 'answer' in told ? told.answer : told;
-}
-
-function isReady({ phase, readiness }: InstanceStatus): boolean {
-  return phase === 'ready' && readiness.status !== 'fail';
-}
-
-function formatInstance(instance: InstanceStatus): string {
+/** An instance for a person: its readiness, what waits for a restart, then its plugins. */
+export function formatInstance(instance: InstanceStatus): string {
   const { service, environment, pid, phase, uptimeMs, readiness, awaitingRestart, plugins } = instance;
   const where = environment === undefined ? '' : ` (${environment})`;
   const checks = readiness.checks

@@ -1,12 +1,12 @@
-import { formatOrigin } from '../config/place.js';
-import type { Problem } from '../config/problem.js';
-import { causesOf } from '../contract/causes.js';
-import { isKeelsonError } from '../contract/keelson-error.js';
-import { PlanError } from '../life/errors.js';
-import { Kernel } from '../life/kernel.js';
-import type { KernelOptions } from '../life/kernel-options.js';
-import { errorCode, firstLine, type PluginStartReport, totalMs } from '../life/report.js';
-import type { Plan, PlannedPlugin } from '../plan/plan.js';
+import { formatOrigin } from '../../config/place.js';
+import type { Problem } from '../../config/problem.js';
+import { causesOf } from '../../contract/causes.js';
+import { isKeelsonError } from '../../contract/keelson-error.js';
+import { PlanError } from '../../life/errors.js';
+import { Kernel } from '../../life/kernel.js';
+import type { KernelOptions } from '../../life/kernel-options.js';
+import { errorCode, firstLine, type PluginStartReport, totalMs } from '../../life/report.js';
+import type { Plan, PlannedPlugin } from '../../plan/plan.js';
 import type { Finding } from './live-findings.js';
 
 export interface Examination {
@@ -15,16 +15,16 @@ export interface Examination {
   readonly pids: readonly number[];
   /** The longest that a plugin with `connect.timeoutMs` may wait for a connection. */
   readonly connectTimeoutMs: number;
-  readonly tell: (...findings: readonly Finding[]) => void;
-  /** Told, with the error, what kept a plugin or all of them from being examined. */
+  readonly report: (...findings: readonly Finding[]) => void;
+  /** Called with the error that kept a plugin or all of them from being examined. */
   readonly onError: (error: unknown) => void;
 }
 
 /** Somebody waits for the answer, and should know what for. */
 const slowMs = 1_000;
 
-/** Starts what can examine its surroundings, tells what each finds, and stops it again. What does not start hides nothing. */
-export async function examine({ options, pids, connectTimeoutMs, tell, onError }: Examination): Promise<void> {
+/** Starts what can examine its surroundings, reports what each finds, and stops it again. What does not start hides nothing. */
+export async function examine({ options, pids, connectTimeoutMs, report, onError }: Examination): Promise<void> {
   try {
     await using kernel = await Kernel.start({
       ...options,
@@ -35,14 +35,14 @@ export async function examine({ options, pids, connectTimeoutMs, tell, onError }
     const held = new Set(plugins.filter(({ error }) => holderOf(error, pids) !== undefined).map(({ key }) => key));
     for (const plugin of plugins) {
       if (plugin.error !== undefined) onError(plugin.error);
-      tell(...aboutStart(plugin, pids, held));
+      report(...aboutStart(plugin, pids, held));
     }
     for (const [plugin, diagnoses] of await kernel.diagnose()) {
-      tell(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
+      report(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
     }
   } catch (error) {
     onError(error);
-    tell(...(error instanceof PlanError ? error.problems.map(aboutProblem) : [failure('kernel', error)]));
+    report(...(error instanceof PlanError ? error.problems.map(aboutProblem) : [failure('kernel', error)]));
   }
 }
 

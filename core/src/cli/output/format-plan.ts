@@ -1,8 +1,8 @@
-import { child } from '../config/node.js';
-import { displayPath, formatOrigin } from '../config/place.js';
-import { settingsSchema } from '../config/settings.js';
-import { decoratorsOf, mayDecorate } from '../plan/decorations.js';
-import type { Plan, PlannedPlugin } from '../plan/plan.js';
+import { child } from '../../config/node.js';
+import { displayPath, formatOrigin } from '../../config/place.js';
+import { settingsSchema } from '../../config/settings.js';
+import { decoratorsOf, mayDecorate } from '../../plan/decorations.js';
+import type { Plan, PlannedPlugin } from '../../plan/plan.js';
 import { manifestFacts } from './plugin-facts.js';
 
 /** `orders (production)`, or which environments there are when none is chosen. */

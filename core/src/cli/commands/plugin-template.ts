@@ -1,5 +1,5 @@
-import { contractVersion } from '../contract/contract-version.js';
-import { KeelsonError } from '../contract/keelson-error.js';
+import { contractVersion } from '../../contract/contract-version.js';
+import { KeelsonError } from '../../contract/keelson-error.js';
 
 /** The files of a new plugin, by their names. */
 export function pluginTemplate(name: string, slot: string | undefined): Record<string, string> {

@@ -1,48 +1,43 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { nodeOf } from '../config/node.js';
-import { systemClock } from '../contract/clock.js';
-import type { ConformanceCase } from '../contract/conformance.js';
-import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
-import type { Plugin, PluginManifest } from '../contract/plugin.js';
-import { checkManifest } from '../plan/check-manifest.js';
-import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../plan/package-entry.js';
-import { installAdvice } from '../plan/package-names.js';
-import { standardStartTimeoutMs } from '../plan/resolve-plugin.js';
-import { formatError } from '../secrets/format-error.js';
-import { captureOutput } from '../testing/capture-output.js';
-import { runWithin } from '../time/run-within.js';
-import { type Command, exitCodes, type Options, type Terminal, wrongUsage } from './command.js';
+import { nodeOf } from '../../config/node.js';
+import { systemClock } from '../../contract/clock.js';
+import type { ConformanceCase } from '../../contract/conformance.js';
+import { isKeelsonError, KeelsonError } from '../../contract/keelson-error.js';
+import type { Plugin, PluginManifest } from '../../contract/plugin.js';
+import { checkManifest } from '../../plan/check-manifest.js';
+import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../../plan/package-entry.js';
+import { installAdvice } from '../../plan/package-names.js';
+import { standardStartTimeoutMs } from '../../plan/resolve-plugin.js';
+import { formatError } from '../../secrets/format-error.js';
+import { captureOutput } from '../../testing/capture-output.js';
+import { runWithin } from '../../time/run-within.js';
+import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
 
-export const verify: Command = {
-  name: 'verify',
-  summary: 'prove that a plugin keeps the contract and the promises of its slot',
-  usage: `<plugin> [--set <key>=<value>]... [--values '{"key": "value"}'] [--json]`,
-  help: `Takes the name of an installed package, a file or a folder, starts and stops the plugin in a kernel of its own, and
-runs the suite of its slot. --set gives it a value of its configuration, --values several as JSON. The suite of a
-database needs one of its own, with no tables in it.
-
-  keelson verify ./my-logger
-  keelson verify ./my-driver.js --set url=postgresql://127.0.0.1/empty --set pool.max=4
-  keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'
-
-Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin, 2 wrong usage.`,
+export const verify = defineCommand({
+  description: `Starts and stops the plugin in a kernel of its own, and runs the suite of its slot. The suite of a database needs
+one of its own, with no tables in it.`,
+  words: { plugin: { description: 'an installed package, a file or a folder' } },
   options: {
-    set: { type: 'string', multiple: true, short: 's' },
-    values: { type: 'string' },
-    json: { type: 'boolean' },
-    verbose: { type: 'boolean' },
+    set: { value: 'key=value', multiple: true, short: 's', description: 'set a value of its configuration' },
+    values: { value: 'json', description: 'set several values: {"key": "value"}' },
   },
-  positionals: true,
-  async run(options, [name, ...others], terminal) {
-    if (name === undefined) throw wrongUsage('Say which plugin: a package or a ./path.');
-    if (others.length > 0) throw wrongUsage(`One plugin at a time; nothing is done with ${others.join(', ')}.`);
+  exitCodes: { 0: 'every promise is kept', 1: 'one is broken, or there is no such plugin' },
+  examples: [
+    'keelson verify ./my-logger',
+    'keelson verify ./my-driver.js --set url=postgresql://127.0.0.1/empty --set pool.max=4',
+    `keelson verify @acme/telemetry --values '{"endpoint": "http://127.0.0.1:4318"}'`,
+  ],
+  async run({ options, words: { plugin: name }, terminal }) {
     const { plugin, manifest } = await loadPlugin(name);
     const faults = checkManifest(plugin);
-    if (faults.length > 0) throw noPlugin(name, faults);
+    if (faults.length > 0) {
+      const hint = 'Export the result of definePlugin as the default export.';
+      refuse(`${name} is not a usable plugin: ${faults.join('; ')}.`, hint, 'PLUGIN_INVALID');
+    }
     // Here alone, because it brings the suites of all slots.
-    const { verifyPlugin } = await import('../testing/verify-plugin.js');
+    const { verifyPlugin } = await import('../../testing/verify-plugin.js');
     const suite = await plugin.conformance?.();
     const cases = verifyPlugin(plugin, {
       values: parseValues(options.values),
@@ -54,15 +49,15 @@ Exit codes: 0 every promise is kept, 1 one is broken or there is no such plugin,
     for (const [index, one] of cases.entries()) {
       const result = await runCase(one);
       results.push(result);
-      if (options.json !== true) terminal.out(format(result, results.at(-2)?.reason));
+      if (!options.json) terminal.out(format(result, results.at(-2)?.reason));
       if (result.outcome !== 'failed' || one.decisive !== true) continue;
       const reason = `it does not keep "${one.name}"`;
       results.push(...cases.slice(index + 1).map(({ name }) => ({ name, outcome: 'not-tried' as const, reason })));
       break;
     }
-    return conclude(plugin.name, results, options.json === true, terminal);
+    return conclude(plugin.name, results, options.json, terminal);
   },
-};
+});
 
 interface Result {
   readonly name: string;
@@ -99,7 +94,7 @@ function format({ name, outcome, reason }: Result, reasonBefore: string | undefi
 function conclude(plugin: string, results: readonly Result[], json: boolean, terminal: Terminal): number {
   const count = (outcome: Result['outcome']) => results.filter(result => result.outcome === outcome).length;
   const failed = count('failed');
-  if (json) terminal.out(JSON.stringify({ plugin, results }, undefined, 2));
+  if (json) printJson(terminal, { plugin, results });
   else {
     const counts = [
       `${count('passed')} kept`,
@@ -122,7 +117,7 @@ async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: Pl
     return { plugin: await load<Plugin>(name, pathToFileURL(path)) };
   }
   const found = existsSync(path) ? findPackageAt(path) : findPackage(name, process.cwd());
-  if (found === undefined) throw notFound(name);
+  if (found === undefined) refuseMissing(name);
   const plugin = await load<Plugin>(name, found.main);
   return found.manifest === undefined
     ? { plugin }
@@ -150,47 +145,27 @@ async function load<T>(name: string, url: URL): Promise<T> {
   }
 }
 
-function noPlugin(name: string, faults: readonly string[]): KeelsonError {
-  return new KeelsonError({
-    code: 'PLUGIN_INVALID',
-    message: `${name} is not a usable plugin: ${faults.join('; ')}.`,
-    hint: 'Export the result of definePlugin as the default export.',
-  });
-}
-
-function parseSettings(given: Options[string]): Record<string, string> {
-  const words = Array.isArray(given) ? given : [];
+function parseSettings(words: readonly string[]): Record<string, string> {
   const wrong = words.find(word => !/^[^=]+=/.test(word));
   if (wrong !== undefined) {
-    throw new KeelsonError({
-      code: 'CLI_VALUES_INVALID',
-      message: `--set ${wrong.split('=')[0]} has no key and value.`,
-      hint: 'Write it as --set key=value, or --set pool.max=4 for a key inside another.',
-    });
+    const hint = 'Write it as --set key=value, or --set pool.max=4 for a key inside another.';
+    refuse(`--set ${wrong.split('=')[0]} has no key and value.`, hint, 'CLI_VALUES_INVALID');
   }
   return Object.fromEntries(words.map(word => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
 }
 
-function parseValues(text: Options[string]): Record<string, unknown> {
-  if (typeof text !== 'string') return {};
+function parseValues(text = '{}'): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);
     if (nodeOf(value, { from: 'code' }).kind === 'map') return value as Record<string, unknown>;
   } catch {
     // Told below.
   }
-  throw new KeelsonError({
-    code: 'CLI_VALUES_INVALID',
-    message: '--values is not a JSON object.',
-    hint: `Write it as --values '{"key": "value"}'.`,
-  });
+  refuse('--values is not a JSON object.', `Write it as --values '{"key": "value"}'.`, 'CLI_VALUES_INVALID');
 }
 
-function notFound(name: string): KeelsonError {
+function refuseMissing(name: string): never {
   const advice = isPackageName(name) ? ` ${installAdvice(name, process.cwd()).action}` : '';
-  return new KeelsonError({
-    code: 'PLUGIN_NOT_INSTALLED',
-    message: `There is no file, folder or installed package ${name}.`,
-    hint: `Correct the path.${advice}`,
-  });
+  const message = `There is no file, folder or installed package ${name}.`;
+  refuse(message, `Correct the path.${advice}`, 'PLUGIN_NOT_INSTALLED');
 }

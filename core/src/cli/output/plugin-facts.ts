@@ -1,6 +1,6 @@
-import { requirementName } from '../plan/dependencies.js';
-import type { PlannedPlugin } from '../plan/plan.js';
-import { tokenName } from '../plan/slots.js';
+import { requirementName } from '../../plan/dependencies.js';
+import type { PlannedPlugin } from '../../plan/plan.js';
+import { tokenName } from '../../plan/slots.js';
 
 /** What the plan knows of a plugin beside its values, a line each: its place in the start, its times, what it gives and needs. */
 export function pluginFacts({ manifest, level, needs, startTimeoutMs, stopTimeoutMs }: PlannedPlugin): string[] {

@@ -1,6 +1,6 @@
-import { formatProblem, type Problem } from '../config/problem.js';
-import { PlanError } from '../life/errors.js';
-import type { Plan } from '../plan/plan.js';
+import { formatProblem, type Problem } from '../../config/problem.js';
+import { PlanError } from '../../life/errors.js';
+import type { Plan } from '../../plan/plan.js';
 
 const unreadable = ['CONFIG_FILE_MISSING', 'CONFIG_FILE_UNREADABLE', 'CONFIG_SYNTAX'];
 

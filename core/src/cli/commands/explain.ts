@@ -1,40 +1,31 @@
-import { type ExplainedValue, explainValues, formatExplained } from '../config/explain.js';
-import { nearest } from '../config/nearest.js';
-import { formatOrigin } from '../config/place.js';
-import { formatProblem } from '../config/problem.js';
-import { settingsSchema } from '../config/settings.js';
-import { shapeOf } from '../config/shape.js';
-import { variableFor } from '../config/variables.js';
-import type { KeelsonError } from '../contract/keelson-error.js';
-import { Kernel } from '../life/kernel.js';
-import { decoratorsOf, mayDecorate } from '../plan/decorations.js';
-import { type InstalledPlugin, installedPlugins } from '../plan/installed-plugins.js';
-import type { Plan, PlannedPlugin } from '../plan/plan.js';
-import { type Command, configOptions, exitCodes, kernelOptions, wrongUsage } from './command.js';
-import { formatService, serviceName } from './format-plan.js';
-import { pluginFacts } from './plugin-facts.js';
+import { type ExplainedValue, explainValues, formatExplained } from '../../config/explain.js';
+import { nearest } from '../../config/nearest.js';
+import { formatOrigin } from '../../config/place.js';
+import { formatProblem } from '../../config/problem.js';
+import { settingsSchema } from '../../config/settings.js';
+import { shapeOf } from '../../config/shape.js';
+import { variableFor } from '../../config/variables.js';
+import { Kernel } from '../../life/kernel.js';
+import { decoratorsOf, mayDecorate } from '../../plan/decorations.js';
+import { type InstalledPlugin, installedPlugins } from '../../plan/installed-plugins.js';
+import type { Plan, PlannedPlugin } from '../../plan/plan.js';
+import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
+import { configOptions, kernelOptions } from '../config-options.js';
+import { formatService, serviceName } from '../output/format-plan.js';
+import { pluginFacts } from '../output/plugin-facts.js';
 
-export const explain: Command = {
-  name: 'explain',
-  summary: 'say which values are in force, and where each comes from',
-  usage: '[<slot or key>] [--config keelson.yaml] [--environment <name>] [--json]',
-  help: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
-the place of. With a key it says all about that one: what it means, what is allowed, and the variable that sets it; with the
-key of a plugin also when it starts, what it may take, what it provides, can do and needs.
-Names the installed packages that would fill a slot as well, and the plugins that may wrap (decorate) what others provide.
-Secrets are masked.
+export const explain = defineCommand({
+  description: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
+the place of. With a key it prints all about that one: what it means, what is allowed, and the variable that sets it; with the
+key of a plugin also when it starts, what it may take, what it provides, can do and needs. Names the installed packages that
+would fill a slot as well, and the plugins that may wrap (decorate) what others provide. Secrets are masked.
 
-With --json the problems and warnings are in the answer, and values are JSON as they are.
-
-Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or wrong usage.
-
-  keelson explain
-  keelson explain database
-  keelson explain database.pool.max`,
+With --json the problems and warnings are in the answer, and values are JSON as they are.`,
+  words: { key: { optional: true, description: 'a slot, a plugin or a value: database, database.pool.max' } },
   options: configOptions,
-  positionals: true,
-  async run(options, [wanted, ...others], terminal) {
-    if (others.length > 0) throw wrongUsage(`One key at a time; nothing is said of ${others.join(', ')}.`);
+  exitCodes: { 0: 'the plan holds', 1: 'it does not', 2: 'there is no such key, or wrong usage' },
+  examples: ['keelson explain', 'keelson explain database', 'keelson explain database.pool.max'],
+  async run({ options, words: { key: wanted }, terminal }) {
     const plan = await Kernel.plan(kernelOptions(options, terminal));
     const key = wanted?.replace(/^plugins\./, '');
     const all = groupsOf(plan, await installedPlugins(plan.directory));
@@ -42,15 +33,15 @@ Exit codes: 0 the plan holds, 1 it does not, 2 nothing is called like that, or w
       .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
       .filter(group => (key === undefined ? tellsSomething(group) : group.values.length > 0 || group.key === key));
     for (const problem of plan.problems) terminal.err(formatProblem(problem));
-    if (groups.length === 0) throw unknownKey(wanted ?? '', all);
-    if (options.json === true) terminal.out(JSON.stringify(toJson(plan, groups), undefined, 2));
+    if (groups.length === 0) refuseKey(wanted ?? '', all);
+    if (options.json) printJson(terminal, toJson(plan, groups));
     else {
       const header = key === undefined ? [formatService(plan)] : [];
       terminal.out([...header, ...groups.map(group => formatGroup(group, key))].join('\n\n'));
     }
     return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
   },
-};
+});
 
 interface Group {
   readonly key: string;
@@ -109,11 +100,11 @@ function matches(value: ExplainedValue, group: string, key: string | undefined):
   return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
 }
 
-function unknownKey(wanted: string, groups: readonly Group[]): KeelsonError {
+function refuseKey(wanted: string, groups: readonly Group[]): never {
   const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
   const hint = 'keelson explain without a key names all there are.';
-  return wrongUsage(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
+  refuse(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
 }
 
 function formatGroup(group: Group, key: string | undefined): string {
