@@ -1,0 +1,12 @@
+import { definePlugin } from '@keelson/core';
+import manifest from './manifest.js';
+
+export default definePlugin({
+  ...manifest,
+  start({ config, logger }) {
+    logger.info(config.greeting);
+  },
+  stop({ logger }) {
+    logger.info('goodbye');
+  },
+});
