@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runKeelson } from '@keelson/test-support/run-keelson';
+import { startService } from '@keelson/test-support/service-process';
 import { expect, onTestFinished, test } from 'vitest';
 
 /** Writes the URL of every module that is loaded to a file. */
@@ -11,19 +12,63 @@ const recorder = (file: string) => `
   import { registerHooks } from 'node:module';
   registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(file)}, url + '\\n'); return next(url, context); } });`;
 
-test('keelson check imports the manifests of the orders example, and nothing that works', async () => {
+/** What to give a process so that it records the modules it loads, and the URLs of those so far. */
+async function recording() {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-imports-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   const loaded = join(directory, 'loaded.txt');
   await writeFile(join(directory, 'record.mjs'), recorder(loaded));
-  const NODE_OPTIONS = `--import ${pathToFileURL(join(directory, 'record.mjs'))}`;
-  const { code } = await runKeelson(['check'], { variables: { NODE_OPTIONS } });
+  const variables = { NODE_OPTIONS: `--import ${pathToFileURL(join(directory, 'record.mjs'))}` };
+  return { variables, modules: async () => (await readFile(loaded, 'utf8')).trimEnd().split('\n') };
+}
+
+/** The modules of `@keelson/core` among them: `cli/main.js`. */
+const ofCore = (modules: readonly string[]) => modules.flatMap(url => /\/core\/dist\/(.*)/.exec(url)?.[1] ?? []);
+
+test('keelson check imports the manifests of the orders example, and nothing that works', async () => {
+  const { variables, modules } = await recording();
+  const { code } = await runKeelson(['check'], { variables });
   expect(code).toBe(0);
 
-  const modules = (await readFile(loaded, 'utf8')).split('\n');
-  const packages = modules.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
+  const loaded = await modules();
+  const packages = loaded.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
   expect(packages).toContain('zod');
   const heavy = /^(@mikro-orm|@electric-sql|@sentry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan)$/;
   expect([...new Set(packages)].filter(name => name !== undefined && heavy.test(name))).toEqual([]);
-  expect(modules.filter(url => /orders\.plugin|\/control\/|^node:http$/.test(url))).toEqual([]);
+  expect(loaded.filter(url => /orders\.plugin|\/control\/|^node:http$/.test(url))).toEqual([]);
+});
+
+test('keelson start of the hello example loads the start, and nothing of other commands, of tests or of tools', async () => {
+  const { variables, modules } = await recording();
+  await using service = await startService({ example: 'hello', variables });
+  expect(await service.stop()).toEqual({ code: 0, signal: null });
+
+  const core = ofCore(await modules());
+  expect(core.filter(file => file.startsWith('cli/')).toSorted()).toEqual([
+    'cli/command.js',
+    'cli/commands.js',
+    'cli/commands/start.js',
+    'cli/config-options.js',
+    'cli/main.js',
+    'cli/output/drained.js',
+    'cli/output/paint.js',
+    'cli/output/process-terminal.js',
+    'cli/output/report-failure.js',
+    'cli/parse-call.js',
+    'cli/run-keelson.js',
+    'cli/start/open-control.js',
+    'cli/start/process-watch.js',
+  ]);
+  const ofTools = /^testing\/|\/conformance\.js$|^plan\/(draw-graph|service-schema)\.js$|^control\/instances\.js$/;
+  expect(core.filter(file => ofTools.test(file))).toEqual([]);
+  expect((await modules()).filter(url => url.includes('/core/templates/'))).toEqual([]);
+});
+
+test('keelson help loads no command, and keelson --version no kernel', async () => {
+  const help = await recording();
+  expect((await runKeelson(['help'], { variables: help.variables })).code).toBe(0);
+  expect(ofCore(await help.modules()).filter(file => file.startsWith('cli/commands/'))).toEqual([]);
+  const version = await recording();
+  expect((await runKeelson(['--version'], { variables: version.variables })).code).toBe(0);
+  expect(ofCore(await version.modules()).filter(file => /^(life|plan|container)\//.test(file))).toEqual([]);
 });

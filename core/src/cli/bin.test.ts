@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -17,6 +17,17 @@ function isOld(node: string): boolean {
   const { stdout } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' });
   return Number.parseInt(stdout, 10) < 22;
 }
+
+test('the package ships the templates of keelson new, and not how they are type-checked', () => {
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json'], { cwd, encoding: 'utf8' });
+  const files: string[] = JSON.parse(stdout)[0].files.map(({ path }: { path: string }) => path);
+  const templates = readdirSync(join(cwd, 'templates'), { recursive: true, withFileTypes: true }).filter(each =>
+    each.isFile(),
+  );
+  expect(files.filter(file => file.startsWith('templates/'))).toHaveLength(templates.length);
+  expect(files.filter(file => file.includes('tsconfig'))).toEqual([]);
+});
 
 describe('the bin', () => {
   test('holds nothing that an old Node would refuse to read: no static import, no await at the top', () => {

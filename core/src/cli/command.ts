@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs';
-import type { ParseArgsOptionsConfig } from 'node:util';
-import { configFiles } from '../config/config-files.js';
-import { KeelsonError } from '../contract/keelson-error.js';
+import { type Facts, KeelsonError } from '../contract/keelson-error.js';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
 export interface Terminal {
@@ -10,50 +7,107 @@ export interface Terminal {
   err(text: string): void;
 }
 
-export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+/** A word after the command. Usage, help, parsing and the type of its value come from this declaration. */
+export interface WordDeclaration {
+  readonly description: string;
+  readonly optional?: true;
+  /** Takes all words that are left; the last one only. */
+  readonly multiple?: true;
+  readonly choices?: readonly string[];
+}
 
-export interface Command {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** How it is called, after its name. */
-  readonly usage: string;
-  /** What it does, when to use it, and an example. */
-  readonly help: string;
-  readonly options: ParseArgsOptionsConfig;
-  /** Whether words besides the options are taken. Default false. */
-  readonly positionals?: boolean;
+/** An option, `--<name>`. Usage, help, parsing and the type of its value come from this declaration. */
+export interface OptionDeclaration {
+  readonly description: string;
+  /** Names the value: `file` for `--out <file>`. An option without one is a switch. */
+  readonly value?: string;
+  /** One letter. */
+  readonly short?: string;
+  readonly default?: string;
+  /** Whether it may be given several times. */
+  readonly multiple?: true;
+}
+
+export type WordDeclarations = Readonly<Record<string, WordDeclaration>>;
+export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
+
+type WordValue<Word> = Word extends { multiple: true }
+  ? readonly string[]
+  : Word extends { optional: true }
+    ? string | undefined
+    : Word extends { description: string; multiple?: never; optional?: never }
+      ? string
+      : readonly string[] | string | undefined;
+
+type OptionValue<Option> = Option extends { value: string; multiple: true }
+  ? readonly string[]
+  : Option extends { value: string; default: string }
+    ? string
+    : Option extends { value: string }
+      ? string | undefined
+      : Option extends { description: string; value?: never }
+        ? boolean
+        : readonly string[] | string | boolean | undefined;
+
+export type WordValues<Words> = { readonly [Name in keyof Words]: WordValue<Words[Name]> };
+export type OptionValues<Options> = { readonly [Name in keyof Options]: OptionValue<Options[Name]> };
+
+/** The options that every command takes. */
+export const commonOptions = {
+  json: { description: 'print JSON, for a program' },
+  verbose: { description: 'print the stack of an error as well' },
+  help: { short: 'h', description: 'print this help' },
+} as const satisfies OptionDeclarations;
+
+export type CommonValues = OptionValues<typeof commonOptions>;
+
+/** One use of a command. */
+export interface Call<Options, Words> {
+  readonly options: OptionValues<Options> & CommonValues;
+  readonly words: WordValues<Words>;
+  readonly terminal: Terminal;
+}
+
+export interface Command<
+  Options extends OptionDeclarations = OptionDeclarations,
+  Words extends WordDeclarations = WordDeclarations,
+> {
+  /** What it does and when to use it. Lines that begin with a space stay as they are. */
+  readonly description: string;
+  /** In their order on the command line. */
+  readonly words?: Words;
+  /** Beyond `commonOptions`. */
+  readonly options: Options;
+  /** What each exit code means; 2 is wrong usage when nothing else is said. */
+  readonly exitCodes: Readonly<Record<number, string>>;
+  readonly examples: readonly string[];
   /**
-   * Resolves to the exit code. What it throws is told, as JSON too when that is asked for; the exit code is 2 for wrong
+   * Resolves to the exit code. An error that it throws is printed, as JSON too with `--json`; the exit code is 2 for wrong
    * usage, otherwise 1.
    */
-  run(options: Options, positionals: readonly string[], terminal: Terminal): Promise<number>;
+  run(call: Call<Options, Words>): Promise<number>;
+}
+
+/** Returns `command`, whose `run` gets values of the types that the declarations say. */
+export function defineCommand<const Options extends OptionDeclarations, const Words extends WordDeclarations>(
+  command: Command<Options, Words>,
+): Command<Options, Words> {
+  return command;
 }
 
 export const exitCodes = { clean: 0, failed: 1, usage: 2, forced: 3, budgetExceeded: 4 } as const;
 
-/** The command line says something that cannot be meant; its exit code is 2, and the usage of the command is printed with it. */
-export function wrongUsage(message: string, hint?: string): KeelsonError {
-  return new KeelsonError({ code: 'CLI_USAGE_INVALID', message, ...(hint !== undefined && { hint }) });
+/** Fails with a message and what to do; for a command line that no command accepts when no other code is given. */
+export function refuse(message: string, hint?: string, code = 'CLI_USAGE_INVALID', facts: Facts = {}): never {
+  throw new KeelsonError({ code, message, facts, ...(hint !== undefined && { hint }) });
 }
 
-/** The options that choose a configuration, which most commands take. */
-export const configOptions = {
-  config: { type: 'string', short: 'c' },
-  environment: { type: 'string', short: 'e' },
-  verbose: { type: 'boolean' },
-  json: { type: 'boolean' },
-} as const satisfies ParseArgsOptionsConfig;
-
-/** The options of `configOptions` as the kernel takes them. */
-export function kernelOptions(options: Options, terminal: Terminal) {
-  const { config, environment } = options;
-  return {
-    config: typeof config === 'string' ? config : (configFiles.find(file => existsSync(file)) ?? 'keelson.yaml'),
-    variables: terminal.variables,
-    ...(typeof environment === 'string' && { environment }),
-  };
+/** Reads a whole number above 0. */
+export function positiveInteger(option: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) refuse(`--${option} takes a whole number above 0, and got ${text}.`);
+  return Number(text);
 }
 
-/** For a command whose own output is what counts: lines of a logger would stand in the middle of it. */
-export const withoutLogger = { overrides: { plugins: { logger: { use: 'none' } } } } as const;
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.out(JSON.stringify(value, undefined, 2));
+}

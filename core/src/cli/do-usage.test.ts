@@ -19,7 +19,7 @@ test('what keelson do cannot make sense of is wrong usage, told with what there 
     [['do', 'mail', 'nosuch'], 'mail hold'],
     [['do', 'mail', 'hold', 'ajar'], 'Allowed: '],
     [['do', 'mail', 'hold'], 'Write: keelson do mail hold <as>'],
-    [['do', 'mail', 'hold', 'open', '--pid', 'abc'], '--pid takes the number of a process'],
+    [['do', 'mail', 'hold', 'open', '--pid', 'abc'], '--pid takes a whole number above 0'],
     [['status', '--pid', '-1'], '--pid'],
   ];
   for (const [words, said] of wrong) {

@@ -1,9 +1,7 @@
-import { maskText } from '../secrets/mask-text.js';
-import { drained, forgiveGoneReader } from './drained.js';
-import { paint } from './paint.js';
-import { run } from './run.js';
+import { drained, forgiveGoneReader } from './output/drained.js';
+import { runKeelson } from './run-keelson.js';
 
-/** A service that has stopped must be gone within its grace period, whoever reads its lines. */
+/** A service that has stopped must be gone within its grace period, also when its lines are not read. */
 const patienceMs = 2_000;
 
 const streams = [process.stdout, process.stderr];
@@ -11,11 +9,7 @@ streams.forEach(forgiveGoneReader);
 // What a command waits for need not keep a process alive by itself.
 setInterval(() => {}, 60_000);
 const words = process.argv.slice(2);
-const code = await run(words, {
-  variables: process.env,
-  out: text => process.stdout.write(`${paint(maskText(text), process.stdout)}\n`),
-  err: text => process.stderr.write(`${paint(maskText(text), process.stderr)}\n`),
-});
+const code = await runKeelson(words);
 await Promise.all(streams.map(stream => drained(stream, words[0] === 'start' ? patienceMs : undefined)));
 // What a plugin left open must not keep a service alive that has stopped.
 process.exit(code);

@@ -4,8 +4,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { serviceFolder } from '../life/service.fixture.js';
-import { drained } from './drained.js';
 import { keelson } from './keelson.fixture.js';
+import { drained } from './output/drained.js';
 
 const bin = fileURLToPath(new URL('../../bin/keelson.js', import.meta.url));
 const mebibyte = 1_048_576;

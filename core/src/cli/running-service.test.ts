@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { keelson, type Run } from './keelson.fixture.js';
-import { run as runCommand } from './run.js';
+import { runKeelson } from './run-keelson.js';
 
 const orders = `import { existsSync } from 'node:fs'; import { z } from 'zod';
   export default { name: 'orders',
@@ -34,7 +34,7 @@ async function ask({ folder }: Run, [command = '', ...words]: string[], variable
     said[where] += `${text}\n`;
   };
   const terminal = { variables, out: tell('out'), err: tell('err') };
-  const code = await runCommand([command, '--config', folder.config, ...words], terminal);
+  const code = await runKeelson([command, '--config', folder.config, ...words], terminal);
   vi.unstubAllEnvs();
   return { code, ...said };
 }

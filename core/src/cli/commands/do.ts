@@ -1,0 +1,93 @@
+import { nearest } from '../../config/nearest.js';
+import type { InstanceStatus } from '../../control/protocol.js';
+import type { OperationStatus } from '../../life/status.js';
+import { defineCommand, exitCodes, refuse, type Terminal } from '../command.js';
+import { type Answered, askEach, printAnswers } from '../instances/ask-each.js';
+import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
+
+export const doOperation = defineCommand({
+  description: `Without an operation it lists what can be done now, and with which arguments. Otherwise every instance of this
+service that this user runs on this machine does it, or the one with --pid. What was done lasts until it is undone or the process
+ends.`,
+  words: {
+    plugin: { optional: true, description: 'the key of a plugin, as keelson status lists it' },
+    operation: { optional: true, description: 'what the plugin is to do' },
+    argument: { optional: true, multiple: true, description: 'what the operation needs' },
+  },
+  options: instanceOptions,
+  exitCodes: { 0: 'done by all', 1: 'none runs, or one could not do it' },
+  examples: [
+    'keelson do                                 what can be done',
+    'keelson do retry hold database open        refuse every call to the target "database"',
+    'keelson do retry release database          let its breaker judge again',
+  ],
+  async run({ options, words: { plugin, operation, argument }, terminal }) {
+    const instances = await chosenInstances(options, terminal);
+    if (plugin === undefined || operation === undefined) {
+      const answers = await askEach(instances, async instance => operationsOf(await instance.status()));
+      return list(plugin === undefined ? answers : only(plugin, answers), options, terminal);
+    }
+    const answers = await askEach(instances, instance => instance.operate(plugin, operation, argument));
+    printAnswers(answers, options, terminal, ({ done }, pid) => terminal.out(`pid ${pid}: ${done}`));
+    return exitCodeOf(answers);
+  },
+});
+
+interface CanBeDone {
+  readonly operations: readonly (OperationStatus & { readonly plugin: string })[];
+}
+
+function operationsOf({ plugins }: Pick<InstanceStatus, 'plugins'>): CanBeDone {
+  return { operations: plugins.flatMap(({ key, operations }) => operations.map(each => ({ plugin: key, ...each }))) };
+}
+
+/** @throws KeelsonError CLI_USAGE_INVALID when those who answered have nothing to do of that plugin. */
+function only(plugin: string, answers: readonly Answered<CanBeDone>[]): Answered<CanBeDone>[] {
+  const all = answers.flatMap(each => ('answer' in each ? each.answer.operations : []));
+  if (answers.every(each => 'answer' in each) && !all.some(known => known.plugin === plugin)) {
+    const meant = nearest(
+      plugin,
+      all.map(known => known.plugin),
+    );
+    const there = [...new Set(all.map(known => `${known.plugin} ${known.name}`))].join(', ') || 'nothing to do';
+    const hint = meant === undefined ? `There is: ${there}.` : `Did you mean ${meant}?`;
+    refuse(`No plugin ${plugin} that runs has something to do.`, hint);
+  }
+  return answers.map(each => {
+    if (!('answer' in each)) return each;
+    return { ...each, answer: { operations: each.answer.operations.filter(known => known.plugin === plugin) } };
+  });
+}
+
+function list(
+  answers: readonly Answered<CanBeDone>[],
+  options: { readonly json: boolean },
+  terminal: Terminal,
+): number {
+  // Instances of one service can do the same, unless one of them has an optional plugin that failed.
+  const lines = new Set<string>();
+  printAnswers(answers, options, terminal, ({ operations }) => {
+    for (const operation of operations) lines.add(format(operation));
+  });
+  if (!options.json) terminal.out(lines.size === 0 ? 'There is nothing to do.' : [...lines].join('\n'));
+  return exitCodeOf(answers);
+}
+
+function format({ plugin, name, description, arguments: expected }: CanBeDone['operations'][number]): string {
+  const words = expected.map(({ name: word, required, choices }) => {
+    const shown = `<${choices?.join('|') ?? word}>`;
+    return required ? shown : `[${shown}]`;
+  });
+  return `keelson do ${[plugin, name, ...words].join(' ')}\n    ${description}`;
+}
+
+/** What an instance could not make sense of is the fault of who asked. */
+const misunderstood = ['KERNEL_OPERATION_INVALID', 'KERNEL_OPERATION_UNKNOWN'];
+
+function exitCodeOf(answers: readonly Answered<object>[]): number {
+  const errors = answers.flatMap(each => ('error' in each ? [String(each.error.code)] : []));
+  if (errors.length === 0) return exitCodes.clean;
+  return errors.length === answers.length && errors.every(code => misunderstood.includes(code))
+    ? exitCodes.usage
+    : exitCodes.failed;
+}

@@ -1,0 +1,63 @@
+import satisfies from 'semver/functions/satisfies.js';
+import { formatError } from '../../secrets/format-error.js';
+import { defineCommand, exitCodes, positiveInteger, printJson } from '../command.js';
+import { configOptions, kernelOptions, withoutLogger } from '../config-options.js';
+import { examine } from '../doctor/examine.js';
+import { type Finding, liveFindings } from '../doctor/live-findings.js';
+
+export const doctor = defineCommand({
+  description: `Starts every plugin that can examine its surroundings, and what it needs, but lets no work in; prints what each
+finds, and stops them again. Nothing is changed. check looks at the configuration alone; doctor looks at the world.
+
+When instances of the service run here, what they know comes first: breakers that are not closed and why, pools, health checks
+that fail. That needs nothing but the instances, and is printed while the database is down. What does not start hides nothing of
+the rest; what needs it is named as not examined.`,
+  options: {
+    'connect-timeout-ms': {
+      value: 'ms',
+      default: '5000',
+      description: 'wait at most this long for a connection, or as long as connect.timeoutMs when that is shorter',
+    },
+    ...configOptions,
+  },
+  exitCodes: { 0: 'nothing fails', 1: 'something does' },
+  examples: ['keelson doctor', 'keelson doctor --environment production --json'],
+  async run({ options, terminal }) {
+    const connectTimeoutMs = positiveInteger('connect-timeout-ms', options['connect-timeout-ms']);
+    const findings: Finding[] = [];
+    const report = (...found: readonly Finding[]) => {
+      findings.push(...found);
+      // At once: what follows may wait long for what is down.
+      if (!options.json) for (const finding of found) terminal.out(format(finding));
+    };
+    const { findings: live, pids } = await liveFindings(options, terminal);
+    report(nodeVersion(), ...live);
+    await examine({
+      options: { ...kernelOptions(options, terminal), ...withoutLogger, onSlowStart: terminal.err },
+      pids,
+      connectTimeoutMs,
+      report,
+      // What a finding says need not be said twice.
+      onError: error => options.verbose && terminal.err(formatError(error, { verbose: true })),
+    });
+    if (options.json) printJson(terminal, findings);
+    return findings.some(finding => finding.status === 'fail') ? exitCodes.failed : exitCodes.clean;
+  },
+});
+
+function nodeVersion(): Finding {
+  const sound = satisfies(process.version, '>=22.17');
+  return {
+    plugin: 'kernel',
+    name: 'Node version',
+    status: sound ? 'pass' : 'fail',
+    output: `Node ${process.version}.`,
+    ...(!sound && { hint: 'Use Node 22.17 or newer; 24 is what Keelson is tested on.' }),
+  };
+}
+
+function format({ plugin, pid, name, status, output, hint }: Finding): string {
+  const sign = { pass: 'ok  ', warn: 'warn', fail: 'FAIL' }[status];
+  const who = pid === undefined ? plugin : `${plugin} (pid ${pid})`;
+  return `${sign}  ${who}: ${name}  ${output}${hint === undefined ? '' : `\n      -> ${hint}`}`;
+}

@@ -1,0 +1,186 @@
+import { type ExplainedValue, explainValues, formatExplained } from '../../config/explain.js';
+import { nearest } from '../../config/nearest.js';
+import { formatOrigin } from '../../config/place.js';
+import { formatProblem } from '../../config/problem.js';
+import { settingsSchema } from '../../config/settings.js';
+import { shapeOf } from '../../config/shape.js';
+import { variableFor } from '../../config/variables.js';
+import { Kernel } from '../../life/kernel.js';
+import { decoratorsOf, mayDecorate } from '../../plan/decorations.js';
+import { type InstalledPlugin, installedPlugins } from '../../plan/installed-plugins.js';
+import type { Plan, PlannedPlugin } from '../../plan/plan.js';
+import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
+import { configOptions, kernelOptions } from '../config-options.js';
+import { formatService, serviceName } from '../output/format-plan.js';
+import { pluginFacts } from '../output/plugin-facts.js';
+
+export const explain = defineCommand({
+  description: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
+the place of. With a key it prints all about that one: what it means, what is allowed, and the variable that sets it; with the
+key of a plugin also when it starts, what it may take, what it provides, can do and needs. Names the installed packages that
+would fill a slot as well, and the plugins that may wrap (decorate) what others provide. Secrets are masked.
+
+With --json the problems and warnings are in the answer, and values are JSON as they are.`,
+  words: { key: { optional: true, description: 'a slot, a plugin or a value: database, database.pool.max' } },
+  options: configOptions,
+  exitCodes: { 0: 'the plan holds', 1: 'it does not', 2: 'there is no such key, or wrong usage' },
+  examples: ['keelson explain', 'keelson explain database', 'keelson explain database.pool.max'],
+  async run({ options, words: { key: wanted }, terminal }) {
+    const plan = await Kernel.plan(kernelOptions(options, terminal));
+    const key = wanted?.replace(/^plugins\./, '');
+    const all = groupsOf(plan, await installedPlugins(plan.directory));
+    const groups = all
+      .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
+      .filter(group => (key === undefined ? tellsSomething(group) : group.values.length > 0 || group.key === key));
+    for (const problem of plan.problems) terminal.err(formatProblem(problem));
+    if (groups.length === 0) refuseKey(wanted ?? '', all);
+    if (options.json) printJson(terminal, toJson(plan, groups));
+    else {
+      const header = key === undefined ? [formatService(plan)] : [];
+      terminal.out([...header, ...groups.map(group => formatGroup(group, key))].join('\n\n'));
+    }
+    return plan.problems.length === 0 ? exitCodes.clean : exitCodes.failed;
+  },
+});
+
+interface Group {
+  readonly key: string;
+  readonly plugin?: PlannedPlugin;
+  /** What fills the slot, and why; undefined for the settings of the kernel. */
+  readonly filledBy?: string;
+  /** Packages that would fill the slot as well. */
+  readonly notChosen: readonly InstalledPlugin[];
+  /** The keys of the plugins that may wrap what it provides, the innermost first. */
+  readonly decoratedBy: readonly string[];
+  /** The services of others that it may wrap. */
+  readonly decorates: readonly string[];
+  readonly values: readonly ExplainedValue[];
+}
+
+/** The settings of the kernel, then each plugin in the order of the start, then the slots that no plugin fills. */
+function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
+  const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
+  const plugins = plan.plugins.map(plugin => ({
+    key: plugin.key,
+    plugin,
+    filledBy: chosen(plugin),
+    notChosen: plugin.instance === undefined ? othersFor(plugin.key, plugin.use, installed) : [],
+    decoratedBy: decoratorsOf(plugin.manifest.provides ?? [], plan.plugins),
+    decorates: mayDecorate(plugin),
+    values: explainValues(plugin.values.node, plugin.values.shape, plugin.key),
+  }));
+  const empty = plan.slots
+    .filter(({ slot }) => !plan.plugins.some(plugin => plugin.key === slot))
+    .map(({ slot, filledBy, reason, decoratedBy }) => ({
+      key: slot,
+      filledBy: `${filledBy ?? 'empty'}  (${reason})`,
+      notChosen: othersFor(slot, undefined, installed),
+      decoratedBy,
+      decorates: [],
+      values: [],
+    }));
+  return [{ key: 'kernel', values: settings, notChosen: [], decoratedBy: [], decorates: [] }, ...plugins, ...empty];
+}
+
+/** Of an empty slot: that an installed plugin would fill it, or that another wraps its default. */
+function tellsSomething({ plugin, values, notChosen, decoratedBy }: Group): boolean {
+  return plugin !== undefined || [values, notChosen, decoratedBy].some(list => list.length > 0);
+}
+
+function othersFor(slot: string, use: string | undefined, installed: readonly InstalledPlugin[]) {
+  return installed.filter(plugin => plugin.slot === slot && plugin.name !== use);
+}
+
+function chosen({ use, version, origin, replaced }: PlannedPlugin): string {
+  const instead = replaced === undefined ? '' : `, instead of ${replaced.use} from ${formatOrigin(replaced.origin)}`;
+  return `${use}${version === undefined ? '' : ` ${version}`}  (${formatOrigin(origin)}${instead})`;
+}
+
+function matches(value: ExplainedValue, group: string, key: string | undefined): boolean {
+  return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
+}
+
+function refuseKey(wanted: string, groups: readonly Group[]): never {
+  const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
+  const meant = nearest(wanted, known);
+  const hint = 'keelson explain without a key names all there are.';
+  refuse(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
+}
+
+function formatGroup(group: Group, key: string | undefined): string {
+  const [only, ...within] = group.values;
+  if (only !== undefined && only.path === key) return [formatOne(only, group), ...formatValues(within)].join('\n');
+  const lines = formatValues(group.values);
+  const around = group.decoratedBy.length === 0 ? [] : [`  may be decorated by ${group.decoratedBy.join(', ')}`];
+  const inside = group.decorates.length === 0 ? [] : [`  may decorate ${group.decorates.join(', ')}`];
+  const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
+  const wanted = key === undefined || key === group.key;
+  const facts =
+    key !== undefined && group.plugin !== undefined ? pluginFacts(group.plugin).map(fact => `  ${fact}`) : [];
+  return [headline(group), ...lines, ...(wanted ? [...facts, ...inside, ...around, ...others] : [])].join('\n');
+}
+
+function formatValues(values: readonly ExplainedValue[]): string[] {
+  const width = Math.max(0, ...values.map(value => value.path.length));
+  return values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
+}
+
+function describeOther({ name, version }: InstalledPlugin): string {
+  return `installed and not chosen: ${name}${version === undefined ? '' : ` ${version}`}`;
+}
+
+function headline({ key, filledBy }: Group): string {
+  return filledBy === undefined ? key : `${key}: ${filledBy}`;
+}
+
+function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
+  const path = value.path.slice(plugin === undefined ? 0 : key.length + 1).split('.');
+  const variable = plugin === undefined ? variableFor(path[0] ?? '', path.slice(1)) : variableFor(key, path);
+  return [
+    `${value.path} = ${formatExplained(value)}`,
+    ...(value.description === undefined ? [] : [`  ${value.description}`]),
+    ...(value.allowed === undefined ? [] : [`  Allowed: ${value.allowed}.`]),
+    `  Variable: ${variable}`,
+    `  ${value.reloadable ? 'May change while the service runs.' : 'A change needs a restart.'}`,
+  ].join('\n');
+}
+
+function toJson(plan: Plan, groups: readonly Group[]) {
+  const { environment, problems, warnings } = plan;
+  return {
+    service: serviceName(plan),
+    environment,
+    valid: problems.length === 0,
+    problems,
+    warnings,
+    groups: groups.map(groupToJson),
+  };
+}
+
+function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {
+  return {
+    key,
+    use: plugin?.use,
+    filledBy,
+    version: plugin?.version,
+    chosenIn: plugin && formatOrigin(plugin.origin),
+    notChosen,
+    decoratedBy,
+    decorates,
+    values: values.map(value => ({
+      ...value,
+      value: jsonOf(value.value),
+      origin: formatOrigin(value.origin),
+      over: value.over.map(below => ({ value: jsonOf(below.value), origin: formatOrigin(below.origin) })),
+    })),
+  };
+}
+
+/** What was explained as text; what is masked, or names an object of the code, stays text. */
+function jsonOf(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

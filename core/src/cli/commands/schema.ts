@@ -1,0 +1,37 @@
+import { formatProblem } from '../../config/problem.js';
+import { Kernel } from '../../life/kernel.js';
+import { serviceSchema } from '../../plan/service-schema.js';
+import { defineCommand, exitCodes } from '../command.js';
+import { configOptions, kernelOptions } from '../config-options.js';
+import { problemsOf, refuseUnreadable } from '../output/refuse-unreadable.js';
+import { writeOutput } from '../output/write-output.js';
+
+export const schema = defineCommand({
+  description: `Prints the JSON Schema of this service: the keys of every plugin that any of its environments chooses. Name it in
+the first line of keelson.yaml:
+
+  # yaml-language-server: $schema=./keelson.schema.json
+
+A plugin that cannot be read is named and left out: its key takes anything then.`,
+  options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
+  exitCodes: { 0: 'written', 1: 'the configuration cannot be read' },
+  examples: ['keelson schema --out keelson.schema.json'],
+  async run({ options, terminal }) {
+    const given = kernelOptions(options, terminal);
+    const plan = (environment?: string) =>
+      Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) });
+    const base = await plan();
+    const plans = [base, ...(await Promise.all(base.config.environments.map(plan)))];
+    refuseUnreadable(plans);
+    for (const problem of problemsOf(plans)) {
+      if (problem.code.startsWith('PLUGIN_')) terminal.err(`left out: ${formatProblem(problem)}`);
+    }
+    const text = JSON.stringify(serviceSchema(plans.flatMap(plan => plan.plugins)), undefined, 2);
+    if (options.out === undefined) terminal.out(text);
+    else {
+      writeOutput(options.out, `${text}\n`);
+      terminal.err(`Wrote ${options.out}.`);
+    }
+    return exitCodes.clean;
+  },
+});

@@ -1,0 +1,78 @@
+import { formatProblem } from '../../config/problem.js';
+import { isKeelsonError } from '../../contract/keelson-error.js';
+import type { ControlServer } from '../../control/control-server.js';
+import { formatStopReport } from '../../life/format-stop-report.js';
+import { Kernel } from '../../life/kernel.js';
+import { formatStartReport, reportToJson, type StopReport } from '../../life/report.js';
+import { type CommonValues, defineCommand, exitCodes, type OptionValues, type Terminal } from '../command.js';
+import { configOptions, kernelOptions } from '../config-options.js';
+import { reportFailure } from '../output/report-failure.js';
+import { ProcessWatch } from '../start/process-watch.js';
+
+type Options = OptionValues<typeof configOptions> & CommonValues;
+
+export const start = defineCommand({
+  description: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once. SIGHUP
+reads the configuration again. With --json the report of the start and that of the stop, or why it did not start, are a line of
+the standard output each.`,
+  options: configOptions,
+  exitCodes: {
+    0: 'stopped cleanly',
+    1: 'did not start, failed or ended by an uncaught error',
+    2: 'wrong usage',
+    3: 'forced by a second signal',
+    4: 'the stop gave up on what took longer than shutdown.budgetMs or its own stopTimeoutMs',
+  },
+  examples: ['keelson start', 'KEELSON_ENV=production keelson start'],
+  async run({ options, terminal }) {
+    const watch = new ProcessWatch(terminal);
+    try {
+      return await runService(options, terminal, watch);
+    } catch (error) {
+      const cancelled = isKeelsonError(error, 'KERNEL_START_CANCELLED');
+      reportFailure(error, { ...options, verbose: options.verbose && !cancelled }, terminal);
+      return cancelled && !watch.crashed ? exitCodes.clean : exitCodes.failed;
+    } finally {
+      watch.end();
+    }
+  },
+});
+
+async function runService(options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
+  let kernel: Kernel | undefined;
+  let control: Promise<ControlServer | undefined> | undefined;
+  try {
+    kernel = await Kernel.start({
+      ...kernelOptions(options, terminal),
+      signal: watch.signal,
+      onSlowStart: terminal.err,
+      // Not awaited: it makes nobody wait, neither the start nor a stop.
+      onStarting: starting => {
+        if (!starting.plan.settings.control.enabled) return;
+        control = import('../start/open-control.js').then(({ openControl }) =>
+          openControl(starting, () => kernel, options, terminal),
+        );
+      },
+    });
+    return await serve(kernel, options, terminal, watch);
+  } finally {
+    await (await control)?.close();
+  }
+}
+
+async function serve(kernel: Kernel, options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
+  watch.serve(kernel);
+  for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
+  if (options.json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
+  else terminal.err(formatStartReport(kernel.report));
+  const reason = await watch.stopRequested;
+  const report = await kernel.stop(reason);
+  if (options.json) terminal.out(JSON.stringify(reportToJson(report)));
+  else terminal.err(formatStopReport(report));
+  return watch.crashed ? exitCodes.failed : exitCodeOf(report);
+}
+
+function exitCodeOf({ outcome }: StopReport): number {
+  const codes = { clean: exitCodes.clean, failed: exitCodes.failed, 'budget-exceeded': exitCodes.budgetExceeded };
+  return codes[outcome];
+}

@@ -1,0 +1,109 @@
+import { formatOrigin } from '../../config/place.js';
+import type { Problem } from '../../config/problem.js';
+import { causesOf } from '../../contract/causes.js';
+import { isKeelsonError } from '../../contract/keelson-error.js';
+import { PlanError } from '../../life/errors.js';
+import { Kernel } from '../../life/kernel.js';
+import type { KernelOptions } from '../../life/kernel-options.js';
+import { errorCode, firstLine, type PluginStartReport, totalMs } from '../../life/report.js';
+import type { Plan, PlannedPlugin } from '../../plan/plan.js';
+import type { Finding } from './live-findings.js';
+
+export interface Examination {
+  readonly options: KernelOptions;
+  /** The processes of the running instances of this service. */
+  readonly pids: readonly number[];
+  /** The longest that a plugin with `connect.timeoutMs` may wait for a connection. */
+  readonly connectTimeoutMs: number;
+  readonly report: (...findings: readonly Finding[]) => void;
+  /** Called with the error that kept a plugin or all of them from being examined. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Somebody waits for the answer, and should know what for. */
+const slowMs = 1_000;
+
+/** Starts what can examine its surroundings, reports what each finds, and stops it again. What does not start hides nothing. */
+export async function examine({ options, pids, connectTimeoutMs, report, onError }: Examination): Promise<void> {
+  try {
+    await using kernel = await Kernel.start({
+      ...options,
+      only: ({ planned: { manifest } }) => manifest.diagnoses === true || manifest.slot === 'database',
+      revise: plan => patient(plan, connectTimeoutMs),
+    });
+    const { plugins } = kernel.report;
+    const held = new Set(plugins.filter(({ error }) => holderOf(error, pids) !== undefined).map(({ key }) => key));
+    for (const plugin of plugins) {
+      if (plugin.error !== undefined) onError(plugin.error);
+      report(...aboutStart(plugin, pids, held));
+    }
+    for (const [plugin, diagnoses] of await kernel.diagnose()) {
+      report(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
+    }
+  } catch (error) {
+    onError(error);
+    report(...(error instanceof PlanError ? error.problems.map(aboutProblem) : [failure('kernel', error)]));
+  }
+}
+
+/** The plan in which no plugin keeps others from being started, and none waits long for a connection. */
+function patient(plan: Plan, connectTimeoutMs: number): Plan {
+  const { startup } = plan.settings;
+  return {
+    ...plan,
+    settings: { ...plan.settings, startup: { ...startup, slowMs: Math.min(startup.slowMs, slowMs) } },
+    plugins: plan.plugins.map(plugin => ({
+      ...plugin,
+      optional: true,
+      config: withConnectTimeout(plugin.config, connectTimeoutMs),
+    })),
+  };
+}
+
+function withConnectTimeout(config: PlannedPlugin['config'], timeoutMs: number): unknown {
+  const { connect } = (config ?? {}) as { connect?: { timeoutMs?: unknown } };
+  const configured = connect?.timeoutMs;
+  if (typeof configured !== 'number' || configured <= timeoutMs) return config;
+  return { ...(config as object), connect: { ...connect, timeoutMs } };
+}
+
+function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: ReadonlySet<string>): Finding[] {
+  const { key, use, outcome, error, missed = [] } = plugin;
+  const start = { plugin: key, name: 'start' } as const;
+  if (outcome === 'started') {
+    return [{ ...start, status: 'pass', output: `${use} started in ${Math.round(totalMs(plugin))} ms.` }];
+  }
+  const holder = holderOf(error, pids);
+  if (holder !== undefined) {
+    const output = `Not examined: pid ${holder}, this service itself, has it. What that knows of it is told above.`;
+    return [{ ...start, status: 'pass', output }];
+  }
+  if (error !== undefined) return [failure(key, error)];
+  const output = `Not examined: it needs ${missed.join(', ') || 'another'}, which did not start.`;
+  if (missed.length > 0 && missed.every(other => held.has(other))) return [{ ...start, status: 'pass', output }];
+  return [{ ...start, status: 'warn', output, hint: `Look at ${missed.join(', ') || 'the others'} first.` }];
+}
+
+/** The running instance of the service that, as the error says, has what the plugin wanted. */
+function holderOf(error: unknown, pids: readonly number[]): number | undefined {
+  const named = [error, ...causesOf(error)].map(each => (isKeelsonError(each) ? each.facts.pid : undefined));
+  return pids.find(pid => named.includes(pid));
+}
+
+function failure(plugin: string, error: unknown): Finding {
+  const hint = isKeelsonError(error) && error.hint !== undefined ? error.hint : 'Look at what the plugin says.';
+  return { plugin, name: 'start', status: 'fail', output: `${errorCode(error)}: ${firstLine(error)}`, hint };
+}
+
+function aboutProblem({ code, message, path, origin, allowed, nearest, action }: Problem): Finding {
+  const where = origin === undefined ? '' : `${formatOrigin(origin)}  `;
+  const plugin = path === undefined ? undefined : /^plugins\.([^.]+)/.exec(path)?.[1];
+  const hints = [allowed && `Allowed: ${allowed}.`, nearest && `Did you mean ${nearest}?`, action].filter(Boolean);
+  return {
+    plugin: plugin ?? 'kernel',
+    name: 'configuration',
+    status: 'fail',
+    output: `${where}${code}: ${message}`,
+    hint: hints.join(' ') || 'Correct it; keelson check looks again without starting anything.',
+  };
+}

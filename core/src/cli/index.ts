@@ -1,0 +1,2 @@
+export { exitCodes, type Terminal } from './command.js';
+export { runKeelson } from './run-keelson.js';

@@ -1,0 +1,71 @@
+import { type ParseArgsOptionDescriptor, type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.js';
+import {
+  type Call,
+  type Command,
+  commonOptions,
+  type OptionDeclaration,
+  type OptionDeclarations,
+  refuse,
+  type WordDeclarations,
+} from './command.js';
+
+type Parsed = Omit<Call<OptionDeclarations, WordDeclarations>, 'terminal'>;
+
+/**
+ * Reads what stands after `keelson <name>` as the declarations of the command say.
+ *
+ * @throws KeelsonError CLI_USAGE_INVALID.
+ */
+export function parseCall(name: string, command: Command, args: readonly string[]): Parsed {
+  const { values, positionals } = readArgs({ ...command.options, ...commonOptions }, args);
+  const options = Object.entries(values).map(([key, value]) => [key, Array.isArray(value) ? value.map(String) : value]);
+  const { json, verbose, help } = values;
+  const common = { json: json === true, verbose: verbose === true, help: help === true };
+  const words = common.help ? {} : readWords(name, command.words ?? {}, positionals);
+  return { options: { ...Object.fromEntries(options), ...common }, words };
+}
+
+function readArgs(declared: OptionDeclarations, args: readonly string[]) {
+  const options: ParseArgsOptionsConfig = Object.fromEntries(
+    Object.entries(declared).map(([name, option]) => [name, forParseArgs(option)]),
+  );
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    refuse(misread(error, Object.keys(declared)));
+  }
+}
+
+/** Every option gets a value, but for one that takes a single text and has no default. */
+function forParseArgs({ value, short, multiple, default: standard }: OptionDeclaration): ParseArgsOptionDescriptor {
+  const letter = short !== undefined && { short };
+  if (value === undefined) return { ...letter, type: 'boolean', default: false };
+  if (multiple === true) return { ...letter, type: 'string', multiple, default: [] };
+  return { ...letter, type: 'string', ...(standard !== undefined && { default: standard }) };
+}
+
+/** What is wrong, with the option that was probably meant. */
+function misread(error: unknown, known: readonly string[]): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1];
+  if (unknown === undefined) return message;
+  const meant = nearest(unknown, known);
+  return `There is no option --${unknown}.${meant === undefined ? '' : ` Did you mean --${meant}?`}`;
+}
+
+function readWords(name: string, declared: WordDeclarations, given: readonly string[]): Parsed['words'] {
+  const left = [...given];
+  const words = Object.entries(declared).map(([key, { multiple, optional, choices = [] }]) => {
+    if (multiple === true) return [key, left.splice(0)];
+    const word = left.shift();
+    const expected = choices.join(', ') || `<${key}>`;
+    if (word === undefined && optional !== true) refuse(`keelson ${name} needs ${expected}.`);
+    if (word !== undefined && choices.length > 0 && !choices.includes(word)) {
+      refuse(`keelson ${name} takes ${expected}, and got ${word}.`);
+    }
+    return [key, word];
+  });
+  if (left.length > 0) refuse(`keelson ${name} does not take ${left.join(', ')}.`);
+  return Object.fromEntries(words);
+}

@@ -1,0 +1,100 @@
+import { Logger } from '../../contract/slots/logger.js';
+import { Telemetry } from '../../contract/slots/telemetry.js';
+import type { Kernel } from '../../life/kernel.js';
+import { formatReload } from '../../life/reload.js';
+import { formatError } from '../../secrets/format-error.js';
+import { exitCodes, type Terminal } from '../command.js';
+
+const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+/**
+ * A terminal sends Ctrl-C to npm and to the service, and npm passes its own on: what comes again within this time is
+ * the same request. No person presses it twice as fast.
+ */
+const sameRequestMs = 100;
+/** Who asks while the last lines are written asks for what is done: it must not change how the process ends. */
+const tooLate = () => {};
+const crashes = ['uncaughtException', 'unhandledRejection'] as const;
+
+/**
+ * Hears what the process is told: the first signal asks for a stop (and cancels a start), the second ends the process
+ * with exit code 3. SIGHUP reads the configuration again. An error nobody caught is reported and asks for a stop too.
+ */
+export class ProcessWatch {
+  readonly #terminal: Terminal;
+  readonly #cancel = new AbortController();
+  readonly #stop = Promise.withResolvers<string>();
+  /** An idle service must not end because nothing keeps its process alive. */
+  readonly #pulse = setInterval(() => {}, 2 ** 30);
+  #kernel: Kernel | undefined;
+  #askedAt: number | undefined;
+  #crashed = false;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    for (const signal of stopSignals) process.on(signal, this.#onSignal);
+    for (const crash of crashes) process.on(crash, this.#onCrash);
+    process.on('SIGHUP', this.#onReload);
+  }
+
+  /** Aborts at the first request to stop. */
+  get signal(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  /** Resolves with the reason of the first request to stop. */
+  get stopRequested(): Promise<string> {
+    return this.#stop.promise;
+  }
+
+  /** Whether an error nobody caught asked for the stop. */
+  get crashed(): boolean {
+    return this.#crashed;
+  }
+
+  /** From now on errors are told to the logger and the telemetry of `kernel`. */
+  serve(kernel: Kernel): void {
+    this.#kernel = kernel;
+  }
+
+  end(): void {
+    clearInterval(this.#pulse);
+    for (const signal of [...stopSignals, 'SIGHUP'] as const) process.on(signal, tooLate);
+    for (const signal of stopSignals) process.off(signal, this.#onSignal);
+    for (const crash of crashes) process.off(crash, this.#onCrash);
+    process.off('SIGHUP', this.#onReload);
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    if (this.#askedAt !== undefined) {
+      if (performance.now() - this.#askedAt < sameRequestMs) return;
+      this.#terminal.err(`${signal} again: ending now, without waiting for what is still stopping.`);
+      process.exit(exitCodes.forced);
+    }
+    this.#request(signal);
+  };
+
+  readonly #onReload = async (): Promise<void> => {
+    try {
+      const report = await this.#kernel?.reload();
+      if (report !== undefined) this.#terminal.err(formatReload(report));
+    } catch (error) {
+      this.#terminal.err(formatError(error));
+    }
+  };
+
+  readonly #onCrash = (error: unknown): void => {
+    this.#crashed = true;
+    this.#terminal.err(`An error that nothing caught stops the service.\n${formatError(error, { verbose: true })}`);
+    const { container } = this.#kernel ?? {};
+    if (container?.isBound(Telemetry)) container.get(Telemetry).captureError(error, { operation: 'process' });
+    if (container?.isBound(Logger))
+      container.get(Logger).fatal('An error that nothing caught stops the service.', { error });
+    this.#request('an uncaught error');
+  };
+
+  #request(reason: string): void {
+    if (stopSignals.some(signal => signal === reason)) this.#askedAt ??= performance.now();
+    this.#cancel.abort(reason);
+    this.#stop.resolve(reason);
+  }
+}
