@@ -36,6 +36,7 @@ export {
   SessionClosedError,
   TransactionFailedError,
   UnsupportedError,
+  WorkUndoneError,
 } from './errors/session-errors.js';
 export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';

@@ -4,6 +4,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
 import type { DatabaseModel } from '../model.js';
+import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { EntityManager } from './entity-manager.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
@@ -50,6 +51,7 @@ export function createOrm(options: OrmOptions): Orm {
     debug: false,
   });
   letOwnErrorsThrough(orm);
+  markNestedBlocks(orm);
   return orm;
 }
 
@@ -60,6 +62,14 @@ function letOwnErrorsThrough(orm: Orm): void {
   Object.assign(converter, {
     convertException: (error: Parameters<typeof convert>[0]) => (isKeelsonError(error) ? error : convert(error)),
   });
+}
+
+/** Everything that MikroORM nests in a transaction, `em.transactional` included, passes here. */
+function markNestedBlocks(orm: Orm): void {
+  const connection = orm.driver.getConnection();
+  const transactional: typeof connection.transactional = connection.transactional.bind(connection);
+  connection.transactional = (work, options) =>
+    options?.ctx === undefined ? transactional(work, options) : inUndoneBlock(() => transactional(work, options));
 }
 
 function named<T extends { readonly name: string }>(migration: T): { name: string; class: T } {

@@ -11,6 +11,7 @@ import { ending } from './ending.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
+import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
 
@@ -25,6 +26,7 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...overlapping,
   ...refusing,
   ...ending,
   ...retrying,
