@@ -89,7 +89,7 @@ class DefaultDatabaseService implements DatabaseService {
     });
     this.#sessions = new Sessions({
       driver,
-      fork: () => this.#orm.em.fork({ useContext: false }),
+      fork: () => this.#orm.em.fork({ useContext: false, disableContextResolution: true }),
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,
@@ -132,7 +132,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   onStateChange(listener: StateListener): Disposable {
-    return this.#connectivity.onChange(listener);
+    return this.#connectivity.onChange((now, before) => this.outside(() => listener(now, before)));
   }
 
   connect(): Promise<void> {
@@ -166,6 +166,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
     return this.#sessions.openOnce(options);
+  }
+
+  outside<T>(work: () => T): T {
+    return this.#current.outside(work);
   }
 
   currentSession(): DatabaseSession | undefined {

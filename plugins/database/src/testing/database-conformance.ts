@@ -11,6 +11,7 @@ import { ending } from './ending.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
+import { outside } from './outside.js';
 import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
@@ -27,6 +28,7 @@ const requirements: readonly Requirement[] = [
   ...committing,
   ...nesting,
   ...overlapping,
+  ...outside,
   ...refusing,
   ...ending,
   ...retrying,
