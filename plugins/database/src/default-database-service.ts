@@ -21,6 +21,7 @@ import type { MigrationStatus } from './migrations/migration-status.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
+import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
@@ -87,9 +88,10 @@ class DefaultDatabaseService implements DatabaseService {
       migrationsTable: options.migrations.tableName,
       currentEntityManager: () => this.#current.get()?.em,
     });
+    const clears = new ClearWatch(logger);
     this.#sessions = new Sessions({
       driver,
-      fork: () => this.#orm.em.fork({ useContext: false, disableContextResolution: true }),
+      fork: () => clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true })),
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,
