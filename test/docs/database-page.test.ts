@@ -71,6 +71,24 @@ describe('the code of docs/database.md', () => {
     expect(await emails()).toContain('grace@example.org');
   });
 
+  test('work that belongs to somebody else', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const jobs = {
+      async start() {
+        await asked;
+        await database.session(em => em.insert(Author, { email: 'job@example.org' }));
+      },
+    };
+    await using session = await database.openSession();
+    await session.run(async () => {
+      const loop = database.outside(() => jobs.start());
+      ask();
+      await loop;
+    });
+    await session.rollback();
+    expect(await emails()).toContain('job@example.org');
+  });
+
   test('tests of a service', async () => {
     await withRollback(database, async em => {
       await database.session(inner => inner.insert(Author, { email: 'radia@example.org' }));

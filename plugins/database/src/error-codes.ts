@@ -22,6 +22,7 @@ export const errorCodes = [
   'DATABASE_TRANSACTION_FAILED',
   'DATABASE_UNSUPPORTED',
   'DATABASE_VALIDATION_FAILED',
+  'DATABASE_WORK_UNDONE',
 ] as const;
 
 export type DatabaseErrorCode = (typeof errorCodes)[number];

@@ -37,6 +37,7 @@ export {
   SessionClosedError,
   TransactionFailedError,
   UnsupportedError,
+  WorkUndoneError,
 } from './errors/session-errors.js';
 export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';

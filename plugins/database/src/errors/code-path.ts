@@ -10,14 +10,21 @@ export function codePath(stack: string | undefined): string | undefined {
     ?.split('\n')
     .filter(line => line.trimStart().startsWith('at '))
     .map(line => line.trim().slice('at '.length))
-    .find(line => !notTheirs.test(line) && !line.includes('<anonymous>') && !line.startsWith('new Promise'));
+    .find(
+      line => !notTheirs.test(line) && !/^<anonymous>|\(<anonymous>\)/.test(line) && !/^(new|async) Promise/.test(line),
+    );
 }
 
 /** The code path of whoever calls the function that calls this. */
 export function callerPath(): string | undefined {
+  return markCaller()();
+}
+
+/** The same, found only when it is asked for: what is marked on the way of all that goes well costs little. */
+export function markCaller(): () => string | undefined {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 50;
-  const { stack } = new Error();
+  const error = new Error();
   Error.stackTraceLimit = limit;
-  return codePath(stack);
+  return () => codePath(error.stack);
 }

@@ -31,14 +31,29 @@ export class TransactionFailedError extends KeelsonError {
   }
 }
 
-/** The session was to end, or to hand out its connection, while a statement of it still ran. */
+/** The session was to end, or to hand out its connection, while a statement or a nested session of it still ran. */
 export class ConcurrentUseError extends KeelsonError {
   constructor() {
     super({
       code: 'DATABASE_CONCURRENT_USE',
-      message: 'A statement of the session was still running when another flow ended it or asked for its connection.',
+      message:
+        'A statement or a nested session was still running when another flow ended the session or asked for its connection.',
       hint: 'Look for a promise that was not awaited, or give each flow a session of its own.',
       facts: place(),
+    });
+  }
+}
+
+/** A nested session was rolled back, and took with it what other flows had done in the same session since it began. */
+export class WorkUndoneError extends KeelsonError {
+  /** `at` is where the nested session was begun. */
+  constructor(at: string | undefined) {
+    super({
+      code: 'DATABASE_WORK_UNDONE',
+      message:
+        'A nested session that failed has taken other work with it that ran in the same session at the same time.',
+      hint: 'Run nested sessions one after the other, or give each flow a session of its own.',
+      facts: at === undefined ? {} : { at },
     });
   }
 }

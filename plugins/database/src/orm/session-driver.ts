@@ -73,17 +73,17 @@ class SessionDriver implements Driver {
   }
 
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.savepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.savepoint(name);
     else await connection.executeQuery(raw(`savepoint ${quoted(name)}`));
   }
 
   async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.rollbackToSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.undoSavepoint(name);
     else await connection.executeQuery(raw(`rollback to savepoint ${quoted(name)}`));
   }
 
   async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.releaseSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.releaseSavepoint(name);
     else await connection.executeQuery(raw(`release savepoint ${quoted(name)}`));
   }
 

@@ -12,6 +12,8 @@ import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
+import { outside } from './outside.js';
+import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
 
@@ -26,6 +28,8 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...overlapping,
+  ...outside,
   ...refusing,
   ...holding,
   ...ending,

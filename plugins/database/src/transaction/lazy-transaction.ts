@@ -6,9 +6,11 @@ import { isConnectionLoss } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
+import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import { Statements } from './statements.js';
 import type { TransactionSettings } from './transaction-settings.js';
+import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 /**
@@ -42,8 +44,9 @@ export class LazyTransaction {
   readonly #outcome: UnitOutcome;
   readonly #held: HeldConnection;
   readonly #statements: Statements;
+  readonly #savepoints = new Savepoints();
+  readonly #turns = new Turns();
   #readers = 0;
-  #isRepeating = false;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -72,24 +75,13 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
-  async run(statement: Statement): Promise<StatementResult> {
-    const { repeatFirst } = this.#options;
-    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
-    this.#assertUsable();
-    this.#isRepeating = true;
-    try {
-      return await repeatFirst(() => this.#runFirst(statement));
-    } catch (error) {
-      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
-      throw error;
-    } finally {
-      this.#isRepeating = false;
-    }
+  run(statement: Statement): Promise<StatementResult> {
+    return this.#turns.take(() => this.#run(statement));
   }
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    const connection = await this.#begun();
+    const connection = await this.#turns.take(() => this.#begun());
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
     try {
@@ -104,35 +96,43 @@ export class LazyTransaction {
 
   /** Runs `work` on the connection itself, inside the transaction. */
   async withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#begun();
-    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
-      this.#outcome.move({ it: 'failed' });
-      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    if (this.#isBusy) throw new ConcurrentUseError();
+    return this.#turns.take(() => this.#withConnection(work));
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#assertUsable();
+      this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
     });
-    await this.#statements.runProbe(connection);
-    return result;
   }
 
-  async savepoint(name: string): Promise<void> {
-    this.#assertUsable();
-    this.#statements.pending.addSavepoint(name);
+  /** Undoes all that ran since, also of other flows: they, or the unit, fail then. The savepoint stays. */
+  rollbackToSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => void (await this.#rollBackTo(name)));
   }
 
-  async rollbackToSavepoint(name: string): Promise<void> {
-    if (this.#statements.pending.takeBack(name, true)) {
-      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
-      const isFailed = this.#held.current?.status === 'failed transaction';
-      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
-      return;
-    }
-    const connection = await this.#connection({ failedToo: true });
-    this.#outcome.move({ it: 'was mended' });
-    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${name}` }]);
+  /** The same for a savepoint that is not used again. */
+  undoSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      const savepoint = await this.#rollBackTo(name);
+      if (savepoint === undefined) return this.#savepoints.endLost();
+      if (this.#statements.pending.takeBack(savepoint.id)) this.#savepoints.forget(savepoint);
+      if (savepoint.opens) savepoint.block.end('undone');
+    });
   }
 
-  async releaseSavepoint(name: string): Promise<void> {
-    if (this.#statements.pending.takeBack(name, false)) return;
-    await this.#statements.run(await this.#connection(), [{ sql: `release savepoint ${name}` }]);
+  releaseSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#savepoints.assertUsable();
+      const savepoint = this.#savepoints.find(name);
+      if (savepoint === undefined) throw new SessionClosedError();
+      if (this.#statements.pending.takeBack(savepoint.id)) return this.#savepoints.forget(savepoint);
+      const connection = await this.#connection();
+      if (this.#savepoints.isNeeded(savepoint)) return;
+      await this.#statements.run(connection, [{ sql: `release savepoint ${savepoint.id}` }]);
+      this.#savepoints.released(savepoint);
+    });
   }
 
   /**
@@ -163,12 +163,13 @@ export class LazyTransaction {
     const outcome = this.#outcome.now;
     if (this.#isUnused) return undefined;
     if (this.#options.signal?.aborted === true) return { error: this.#options.signal.reason };
-    if (this.#isBusy) return { error: new ConcurrentUseError() };
+    if (this.#isBusy || this.#savepoints.nested) return { error: new ConcurrentUseError() };
     if (outcome.is === 'failed') return { error: new TransactionFailedError() };
     if (outcome.is !== 'open') return { error: new SessionClosedError() };
     const status = this.#held.current?.status;
     if (status === 'failed transaction') return { error: new TransactionFailedError() };
-    return status === 'lost' ? { error: this.#lostBeforeCommit() } : undefined;
+    if (status === 'lost') return { error: this.#lostBeforeCommit() };
+    return this.#savepoints.lost === undefined ? undefined : { error: this.#savepoints.lost };
   }
 
   #lostBeforeCommit(): Error {
@@ -183,8 +184,48 @@ export class LazyTransaction {
     return !this.#isBusy && (outcome.is === 'untouched' || (outcome.is === 'cut short' && outcome.unused));
   }
 
+  async #run(statement: Statement): Promise<StatementResult> {
+    const { repeatFirst } = this.#options;
+    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    this.#assertUsable();
+    try {
+      return await repeatFirst(() => this.#runFirst(statement));
+    } catch (error) {
+      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
+      throw error;
+    }
+  }
+
+  async #withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#begun();
+    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
+      this.#outcome.move({ it: 'failed' });
+      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    });
+    await this.#statements.runProbe(connection);
+    return result;
+  }
+
+  /** Undefined when another savepoint had taken it away before: then there is nothing to undo. */
+  async #rollBackTo(name: string): Promise<Savepoint | undefined> {
+    const savepoint = this.#savepoints.find(name);
+    if (savepoint === undefined) return undefined;
+    if (this.#statements.pending.has(savepoint.id)) {
+      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
+      const isFailed = this.#held.current?.status === 'failed transaction';
+      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
+      return savepoint;
+    }
+    const connection = await this.#connection({ failedToo: true });
+    this.#outcome.move({ it: 'was mended' });
+    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${savepoint.id}` }]);
+    this.#savepoints.rolledBack(savepoint);
+    return savepoint;
+  }
+
   async #runOne(statement: Statement): Promise<StatementResult> {
     const connection = await this.#connection();
+    this.#savepoints.note();
     const results = await this.#statements.run(connection, [statement]);
     return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
   }
@@ -207,12 +248,13 @@ export class LazyTransaction {
 
   /** A statement runs, or waits to be run. */
   get #isBusy(): boolean {
-    return this.#held.attention.busy || this.#isRepeating;
+    return this.#held.attention.busy || this.#turns.busy;
   }
 
   /** The connection, with BEGIN and all that waits done on it. */
   async #begun(): Promise<DriverConnection> {
     const connection = await this.#connection();
+    this.#savepoints.note();
     await this.#statements.runPending(connection);
     this.#statements.assertHeld(connection);
     return connection;
@@ -230,6 +272,8 @@ export class LazyTransaction {
     if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
       throw new SessionClosedError();
     if (this.#held.attention.busy) throw new ConcurrentUseError();
-    if (isFailed && options?.failedToo !== true) throw new TransactionFailedError();
+    if (options?.failedToo === true) return;
+    if (isFailed) throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
   }
 }
