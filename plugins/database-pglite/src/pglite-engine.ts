@@ -1,5 +1,5 @@
 import { PGlite, protocol } from '@electric-sql/pglite';
-import type { Row, Statement } from '@keelson/database';
+import { needsExtendedProtocol, type Row, type Statement } from '@keelson/database';
 import { createInMemory } from './memory-databases.js';
 import { inMemory } from './options.js';
 import { parameterText } from './parameter-text.js';
@@ -33,7 +33,7 @@ export class PgliteEngine {
 
   /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
   run(statements: readonly Statement[]): Promise<Answer> {
-    return this.#answer(mustBeExtended(statements) ? extended(statements) : simple(statements));
+    return this.#answer(needsExtendedProtocol(statements) ? extended(statements) : simple(statements));
   }
 
   /** Rows of one statement, inside a transaction. */
@@ -100,14 +100,4 @@ function extended(statements: readonly Statement[]): Uint8Array[] {
 function bindable(value: unknown): string | ArrayBuffer | null {
   const text = parameterText(value);
   return text instanceof Uint8Array ? new Uint8Array(text).buffer : text;
-}
-
-function hasParameters(statement: Statement): boolean {
-  return (statement.parameters?.length ?? 0) > 0;
-}
-
-/** One text with several commands in it can only go as a simple query. */
-function mustBeExtended(statements: readonly Statement[]): boolean {
-  if (statements.some(hasParameters)) return true;
-  return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
 }

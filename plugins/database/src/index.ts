@@ -17,6 +17,7 @@ export type {
   StatementResult,
   TransactionOutcome,
 } from './driver/driver.js';
+export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
@@ -34,6 +35,8 @@ export {
   SecondConnectionError,
   SessionAbortedError,
   SessionClosedError,
+  SeveralStatementsError,
+  TransactionByHandError,
   TransactionFailedError,
   UnsupportedError,
 } from './errors/session-errors.js';

@@ -8,6 +8,8 @@ export interface Statement {
    * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
    */
   readonly readAlone?: boolean;
+  /** The text must be one command: the server is to refuse several, with 42601. */
+  readonly isOne?: boolean;
 }
 
 export type Row = Record<string, unknown>;

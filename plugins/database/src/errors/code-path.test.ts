@@ -13,12 +13,13 @@ const frames = {
   anonymous: 'async Promise.all (<anonymous>)',
   promise: 'new Promise (unknown)',
   service: 'OrderBook.place (file:///srv/orders/src/order-book.js:12:7)',
+  unnamed: 'Unit.<anonymous> (file:///srv/orders/src/order-book.js:7:52)',
   plugin: 'createRoutes (file:///srv/node_modules/@keelson/http-express/dist/routes.js:3:1)',
 };
 
 describe('the code path of a stack', () => {
   for (const [name, frame] of Object.entries(frames)) {
-    const theirs = name === 'service' || name === 'plugin';
+    const theirs = ['service', 'unnamed', 'plugin'].includes(name);
     test(`${theirs ? 'begins at' : 'passes over'} a frame of: ${name}`, () => {
       const after = 'later (file:///srv/orders/src/later.js:1:1)';
       expect(codePath(stackOf(frame, after))).toBe(theirs ? frame : after);

@@ -8,6 +8,7 @@ import { committing } from './committing.js';
 import { conformanceModel } from './conformance-model.js';
 import { connecting } from './connecting.js';
 import { ending } from './ending.js';
+import { endingByHand } from './ending-by-hand.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
@@ -27,6 +28,7 @@ const requirements: readonly Requirement[] = [
   ...nesting,
   ...refusing,
   ...ending,
+  ...endingByHand,
   ...retrying,
   ...migrating,
   ...batching,
