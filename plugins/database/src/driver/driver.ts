@@ -134,8 +134,9 @@ export interface DatabaseDriver {
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
   ping(signal: AbortSignal): Promise<void>;
   /**
-   * Sent after statements until it gives an id: one row, one column `id`, null while nothing was written. Present with
-   * capability `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
+   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
+   * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
+   * `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
    */
   readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */

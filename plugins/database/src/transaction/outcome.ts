@@ -17,7 +17,7 @@ interface Course {
   readonly reached: boolean;
   /** The server has done BEGIN and all that waited with it. */
   readonly answered: boolean;
-  /** Given with the first write, by a driver that can look it up later. */
+  /** Given with the first answer, by a driver that can look it up later. */
   readonly transactionId: string | undefined;
   /** Its time was over, or its caller gave up, before COMMIT was sent. */
   readonly abortedBy: SessionAbortedError | undefined;
