@@ -69,6 +69,30 @@ describe('the round trips of a session, counted at the wire', () => {
     await expect(database.read(insert)).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
   });
 
+  test('state that a session leaves costs it nothing, and the next session a connection; without any, nothing', async () => {
+    await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
+    await single.database.connect();
+    await single.database.session(em => em.execute('select 1'));
+    const opened = () => single.database.stats().counters.opened;
+    const altered = () => single.database.stats().counters.discarded.altered ?? 0;
+    const before = { opened: opened(), altered: altered() };
+    const trips = async (...statements: readonly string[]) => {
+      const recording = proxy.recording();
+      await single.database.session(async em => {
+        for (const statement of statements) await em.execute(statement);
+      });
+      return recording.roundTrips;
+    };
+    expect(await trips("select set_config('app.tenant', 'a', true)", 'select pg_advisory_xact_lock(1)')).toBe(3);
+    expect(await trips('set local search_path = pg_catalog')).toBe(2);
+    expect(await trips('select 1')).toBe(2);
+    expect({ opened: opened(), altered: altered() }).toEqual(before);
+    expect(await trips("set app.tenant = 'a'")).toBe(2);
+    expect(altered()).toBe(before.altered + 1);
+    expect(await trips('select 1')).toBe(2);
+    expect(opened()).toBe(before.opened + 1);
+  });
+
   describe('a ping before a connection is lent', () => {
     const idleForMs = 300;
     let pinged: PostgresqlService;

@@ -18,6 +18,7 @@ export type {
   TransactionOutcome,
 } from './driver/driver.js';
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
+export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';

@@ -49,7 +49,7 @@ export interface DriverConnection {
    * capability `cancel-query`.
    */
   cancel(signal: AbortSignal): Promise<void>;
-  /** Gives it back. One that is not `idle` is destroyed instead of lent again. */
+  /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
   release(): void;
   /** Closes the socket now, whatever runs on it. */
   destroy(reason: unknown): void;
@@ -98,9 +98,9 @@ export interface PoolCounters extends PermitCounters {
 
 /**
  * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower.
+ * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`).
  */
-export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost';
+export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
 
 /**
  * What an implementation can do beyond running statements:

@@ -10,6 +10,7 @@ import { connecting } from './connecting.js';
 import { ending } from './ending.js';
 import { endingByHand } from './ending-by-hand.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
+import { lending } from './lending.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
 import { refusing } from './refusing.js';
@@ -29,6 +30,7 @@ const requirements: readonly Requirement[] = [
   ...refusing,
   ...ending,
   ...endingByHand,
+  ...lending,
   ...retrying,
   ...migrating,
   ...batching,
