@@ -149,6 +149,23 @@ describe('the code of docs/database.md', () => {
     await database.session(async em => payOnce(em), { retry: 'never' });
   });
 
+  test('what can go wrong in your code', async () => {
+    const byHand = database.session(async em => {
+      await em.insert(Author, { email: 'half@example.org' });
+      await em.execute('commit');
+      await em.insert(Author, { email: 'other-half@example.org' });
+    });
+    await expect(byHand).rejects.toMatchObject({
+      code: 'DATABASE_TRANSACTION_BY_HAND',
+      facts: { by: 'COMMIT', stored: 'nothing' },
+    });
+    const at = expect.stringContaining('database-page.test.ts');
+    await expect(byHand).rejects.toMatchObject({ facts: { at } });
+    const several = database.session(async em => void (await em.execute('select 1; select 2')));
+    await expect(several).rejects.toMatchObject({ code: 'DATABASE_SEVERAL_STATEMENTS', facts: { at } });
+    expect(await emails()).not.toContain('half@example.org');
+  });
+
   test('errors', async () => {
     const same = [{ email: 'x@example.org' }, { email: 'x@example.org' }];
     const twice = database.session(em => em.insertMany(Author, same));

@@ -17,6 +17,8 @@ export type {
   StatementResult,
   TransactionOutcome,
 } from './driver/driver.js';
+export { needsExtendedProtocol } from './driver/extended-protocol.js';
+export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
@@ -35,6 +37,8 @@ export {
   SecondConnectionError,
   SessionAbortedError,
   SessionClosedError,
+  SeveralStatementsError,
+  TransactionByHandError,
   TransactionFailedError,
   UnsupportedError,
   WorkUndoneError,

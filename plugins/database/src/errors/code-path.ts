@@ -1,6 +1,8 @@
 const notTheirs =
   /node:|node_modules[\\/](?!@keelson)|[\\/](?:plugins[\\/]database|@keelson[\\/]database)[^\\/]*[\\/](?:dist|src)[\\/]/;
 
+const withoutPlace = /^(?:new|async) Promise|^(?:.*\()?<anonymous>\)?$/;
+
 /**
  * The first line of a stack that is neither of Node, of a library nor of this package: where the service did what an
  * error is about. Undefined when there is none.
@@ -10,9 +12,7 @@ export function codePath(stack: string | undefined): string | undefined {
     ?.split('\n')
     .filter(line => line.trimStart().startsWith('at '))
     .map(line => line.trim().slice('at '.length))
-    .find(
-      line => !notTheirs.test(line) && !/^<anonymous>|\(<anonymous>\)/.test(line) && !/^(new|async) Promise/.test(line),
-    );
+    .find(line => !notTheirs.test(line) && !withoutPlace.test(line));
 }
 
 /** The code path of whoever calls the function that calls this. */

@@ -1,5 +1,6 @@
 import { KeelsonError } from '@keelson/core';
 import { callerPath } from './code-path.js';
+import { causeOf } from './connection-error.js';
 
 function place(): { at?: string } {
   const at = callerPath();
@@ -27,6 +28,41 @@ export class TransactionFailedError extends KeelsonError {
       hint: 'Let the first error out of the session, or run what may fail in a nested session with a savepoint.',
       facts: place(),
       cause,
+    });
+  }
+}
+
+/** What of a session whose work ended its transaction is stored. */
+export type StoredByHand = 'nothing' | 'all before it' | 'a prepared transaction' | 'unknown';
+
+/** The work of a session ended its transaction, or was about to: with a statement, or through MikroORM. */
+export class TransactionByHandError extends KeelsonError {
+  constructor(facts: { readonly by: string; readonly stored: StoredByHand }) {
+    super({
+      code: 'DATABASE_TRANSACTION_BY_HAND',
+      message: `Work inside a session used ${facts.by}, which only the session itself may do: ${storedByHand[facts.stored]}`,
+      hint: 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
+const storedByHand: Readonly<Record<StoredByHand, string>> = {
+  nothing: 'nothing of the session is stored.',
+  'all before it': 'what ran before it in the session is stored, and nothing after it.',
+  'a prepared transaction': 'what ran before it waits for COMMIT PREPARED or ROLLBACK PREPARED.',
+  unknown: 'whether what ran before it is stored is not known.',
+};
+
+/** One text held several statements. */
+export class SeveralStatementsError extends KeelsonError {
+  constructor(cause: unknown) {
+    super({
+      code: 'DATABASE_SEVERAL_STATEMENTS',
+      message: 'One text held several statements; none of them was run.',
+      hint: 'Run each statement by itself; only a migration may have several in one text.',
+      facts: place(),
+      cause: causeOf(cause),
     });
   }
 }

@@ -63,12 +63,12 @@ class SessionDriver implements Driver {
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.commit();
+    if (connection instanceof TransactionConnection) await connection.transaction.commitForOrm();
     else await connection.executeQuery(raw('commit'));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.rollback();
+    if (connection instanceof TransactionConnection) await connection.transaction.rollbackForOrm();
     else await connection.executeQuery(raw('rollback'));
   }
 

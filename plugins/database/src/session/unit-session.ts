@@ -238,6 +238,7 @@ export class UnitSession implements DatabaseSession {
   async #commitInTime(): Promise<void> {
     const { transaction, em } = this.#parts;
     const { outcome } = this;
+    transaction.letCommit();
     if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
     await this.#unlessOver(this.run(() => committing.run(this, () => em.commit())));
     // MikroORM commits nothing, and says nothing, when somebody has rolled its transaction back.
@@ -278,7 +279,7 @@ export class UnitSession implements DatabaseSession {
     outcome.move({ it: 'rolls back', failure });
     if (stateOf(before) === 'rolled back') return;
     if (stateOf(before) !== 'open' || isInDoubt(before)) {
-      // Somebody else's COMMIT, by `em.commit()`, was first; the session sees to its own.
+      // The session sees to its own COMMIT.
       if (this.#committing === undefined) await this.#close();
       return;
     }

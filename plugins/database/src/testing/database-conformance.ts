@@ -8,8 +8,10 @@ import { committing } from './committing.js';
 import { conformanceModel } from './conformance-model.js';
 import { connecting } from './connecting.js';
 import { ending } from './ending.js';
+import { endingByHand } from './ending-by-hand.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
+import { lending } from './lending.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
 import { outside } from './outside.js';
@@ -33,6 +35,8 @@ const requirements: readonly Requirement[] = [
   ...refusing,
   ...holding,
   ...ending,
+  ...endingByHand,
+  ...lending,
   ...retrying,
   ...migrating,
   ...batching,

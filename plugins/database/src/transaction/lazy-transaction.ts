@@ -1,14 +1,22 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
-import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import {
+  ConcurrentUseError,
+  SessionClosedError,
+  TransactionByHandError,
+  TransactionFailedError,
+} from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
+import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import { Statements } from './statements.js';
+import { transactionCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
 import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
@@ -47,6 +55,7 @@ export class LazyTransaction {
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
   #readers = 0;
+  #isOwnersToEnd = false;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -75,17 +84,20 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
+  /** Runs one statement, which must neither begin nor end a transaction. */
   run(statement: Statement): Promise<StatementResult> {
     return this.#turns.take(() => this.#run(statement));
   }
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    const connection = await this.#turns.take(() => this.#begun());
+    const command = transactionCommandIn(statement.sql);
+    const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
     try {
       for await (const rows of this.#held.attention.read(chunks)) yield { rows: rows as R[] };
+      this.#statements.assertInTransaction(connection);
     } catch (error) {
       this.#outcome.move({ it: 'failed' });
       throw error;
@@ -145,6 +157,23 @@ export class LazyTransaction {
     await commitOn(this.#held, this.#options);
   }
 
+  /** From now on MikroORM may commit it: its owner asks for that. */
+  letCommit(): void {
+    this.#isOwnersToEnd = true;
+  }
+
+  /** MikroORM commits it: for its owner, or past it. */
+  async commitForOrm(): Promise<void> {
+    if (!this.#isOwnersToEnd && isWorking(this.#outcome.now)) await this.#endByHand('em.commit()');
+    await this.commit();
+  }
+
+  /** MikroORM rolls it back: for its owner, who has noted that it is over, or past it. */
+  async rollbackForOrm(): Promise<void> {
+    if (isWorking(this.#outcome.now)) await this.#endByHand('em.rollback()').finally(() => this.rollback());
+    await this.rollback();
+  }
+
   /**
    * Takes everything back. A caller that waits for a statement waits no longer. Resolves when the server has rolled back, or when
    * the signal aborts: then the rest is done in the background. Never rejects, and does nothing once COMMIT was sent.
@@ -155,7 +184,6 @@ export class LazyTransaction {
   }
 
   async #rollBack(): Promise<void> {
-    this.#outcome.move({ it: 'was ended by somebody else' });
     if (this.#outcome.now.is !== 'committing') await this.#held.takeBack();
   }
 
@@ -165,6 +193,7 @@ export class LazyTransaction {
     if (this.#options.signal?.aborted === true) return { error: this.#options.signal.reason };
     if (this.#isBusy || this.#savepoints.nested) return { error: new ConcurrentUseError() };
     if (outcome.is === 'failed') return { error: new TransactionFailedError() };
+    if (outcome.is === 'ended by hand') return { error: outcome.error };
     if (outcome.is !== 'open') return { error: new SessionClosedError() };
     const status = this.#held.current?.status;
     if (status === 'failed transaction') return { error: new TransactionFailedError() };
@@ -186,6 +215,8 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
+    const command = transactionCommandIn(statement.sql);
+    if (command !== undefined) return await this.#refuse(command);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
@@ -226,7 +257,7 @@ export class LazyTransaction {
   async #runOne(statement: Statement): Promise<StatementResult> {
     const connection = await this.#connection();
     this.#savepoints.note();
-    const results = await this.#statements.run(connection, [statement]);
+    const results = await this.#statements.run(connection, [{ ...statement, isOne: true }]);
     return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
   }
 
@@ -265,9 +296,24 @@ export class LazyTransaction {
     return this.#held.current ?? this.#held.acquire();
   }
 
+  /** A command that would end the transaction past its owner is not sent. */
+  async #refuse(command: string): Promise<never> {
+    this.#assertUsable();
+    return await this.#endByHand(command);
+  }
+
+  /** The error names its place by who waits for it, and V8 knows them only when all have begun to wait. */
+  async #endByHand(by: string): Promise<never> {
+    await setImmediate();
+    const error = new TransactionByHandError({ by, stored: 'nothing' });
+    this.#outcome.move({ it: 'was ended by hand', error, stored: false });
+    throw error;
+  }
+
   #assertUsable(options?: { failedToo: boolean }): void {
     this.#options.signal?.throwIfAborted();
     const outcome = this.#outcome.now;
+    if (outcome.is === 'ended by hand') throw outcome.error;
     const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
     if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
       throw new SessionClosedError();
