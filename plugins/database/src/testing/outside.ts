@@ -53,13 +53,11 @@ export const outside: readonly Requirement[] = [
   {
     name: 'is in no session outside of all, and in its own again after that',
     async check({ database }) {
-      await database.session(async (_, session) => {
-        equal(
-          database.outside(() => database.currentSession()),
-          undefined,
-        );
-        equal(database.currentSession()?.id, session.id);
+      const seen = await database.session(async (_, session) => {
+        const outer = database.outside(() => database.currentSession());
+        return [outer, database.currentSession()?.id === session.id];
       });
+      deepEqual(seen, [undefined, true]);
     },
   },
   {
