@@ -3,6 +3,7 @@ import { checkLifetimes } from '../container/lifetimes.js';
 import type { SwitchableService } from '../container/switchable-service.js';
 import type { Diagnosis, Inspection } from '../contract/inspection.js';
 import type { Operation, OperationOutcome } from '../contract/operation.js';
+import type { RunContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
@@ -129,13 +130,13 @@ export class RunningPlugin {
     const taken = new Taken();
     this.#move({ to: 'starting', taken });
     await this.#step('start', async () => {
-      const started = await this.#calls.call({
+      const started = await this.#calls.callRunning({
         hook: 'start',
         timeoutMs: this.planned.startTimeoutMs,
         cancel,
-        work: async signal => {
-          const context = { ...this.#calls.runContext(signal), defer: taken.defer.bind(taken) };
-          const started = afterStart(await state.registered.start?.(context));
+        work: async context => {
+          const defer = taken.defer.bind(taken);
+          const started = afterStart(await state.registered.start?.({ ...context, defer }));
           taken.defer(stopping => started.stop?.(stopping));
           checkStarted(started, this.planned);
           for (const token of this.#provided) await this.#warm(token);
@@ -152,8 +153,8 @@ export class RunningPlugin {
     this.#move({ to: 'ready' });
     await this.#step('ready', async () => {
       if (started.ready === undefined) return cancel.throwIfAborted();
-      const work = (signal: AbortSignal) => started.ready?.(this.#calls.runContext(signal));
-      await this.#calls.call({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
+      const work = (context: RunContext<unknown>) => started.ready?.(context);
+      await this.#calls.callRunning({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
     });
   }
 
@@ -167,9 +168,9 @@ export class RunningPlugin {
     this.#calls.config = config;
     const started = startedIn(this.#state);
     if (started?.reconfigure === undefined) return;
-    const work = (signal: AbortSignal) => started.reconfigure?.(this.#calls.runContext(signal));
+    const work = (context: RunContext<unknown>) => started.reconfigure?.(context);
     try {
-      await this.#calls.call({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
+      await this.#calls.callRunning({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
     } catch (error) {
       this.#calls.config = before;
       throw error;
@@ -180,16 +181,16 @@ export class RunningPlugin {
   async diagnose(): Promise<readonly Diagnosis[] | undefined> {
     const started = startedIn(this.#state);
     if (started?.diagnose === undefined) return undefined;
-    const work = (signal: AbortSignal) => started.diagnose?.(this.#calls.runContext(signal));
-    const found = await this.#calls.call({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
-    return maskTextsIn(found);
+    const work = (context: RunContext<unknown>) => started.diagnose?.(context);
+    const found = await this.#calls.callRunning({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
+    return found && maskTextsIn(found);
   }
 
   /** What it tells of itself; undefined when it tells nothing, or does not run. */
   async inspect(): Promise<Inspection | undefined> {
     const started = startedIn(this.#state);
-    const work = (signal: AbortSignal) => started?.inspect?.(this.#calls.runContext(signal));
-    return this.#calls.call({ hook: 'inspect', timeoutMs: inspectTimeoutMs, work });
+    const work = (context: RunContext<unknown>) => started?.inspect?.(context);
+    return this.#calls.callRunning({ hook: 'inspect', timeoutMs: inspectTimeoutMs, work });
   }
 
   /** What can be done to it; nothing when it does not run. */
@@ -199,8 +200,8 @@ export class RunningPlugin {
 
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
   async operate(operation: Operation, given: unknown): Promise<OperationOutcome> {
-    const work = (signal: AbortSignal) => operation.run(given, this.#calls.runContext(signal));
-    const said = await this.#calls.call({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
+    const work = (context: RunContext<unknown>) => operation.run(given, context);
+    const said = await this.#calls.callRunning({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
     const { done, changed } = typeof said === 'string' ? { done: said, changed: true } : said;
     return { done: maskText(done), changed };
   }
@@ -209,8 +210,8 @@ export class RunningPlugin {
   async drain(timeoutMs: number, partingMs: number): Promise<void> {
     const started = readyIn(this.#state);
     if (started?.drain === undefined) return;
-    const work = (signal: AbortSignal) => started.drain?.(this.#calls.runContext(signal));
-    await this.#calls.call({ hook: 'drain', timeoutMs, work, partingMs });
+    const work = (context: RunContext<unknown>) => started.drain?.(context);
+    await this.#calls.callRunning({ hook: 'drain', timeoutMs, work, partingMs });
   }
 
   /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when there is nothing to give back. */
@@ -219,8 +220,8 @@ export class RunningPlugin {
     this.#move({ to: 'stopped' });
     if (taken === undefined) return;
     const timeoutMs = Math.min(longestMs, this.planned.stopTimeoutMs);
-    const work = (signal: AbortSignal) => taken.giveBack(this.#calls.runContext(signal));
-    await this.#calls.call({ hook: 'stop', timeoutMs, work, partingMs });
+    const work = (context: RunContext<unknown>) => taken.giveBack(context);
+    await this.#calls.callRunning({ hook: 'stop', timeoutMs, work, partingMs });
   }
 
   /**

@@ -63,7 +63,10 @@ describe('validateSchema', () => {
     await testDatabase[Symbol.asyncDispose]();
   });
 
-  const run = (sql: string) => service.database.session(em => em.execute(sql));
+  const run = (sql: string) =>
+    service.database.session(async em => {
+      for (const statement of sql.split(';')) await em.execute(statement);
+    });
   async function after(sql: string): Promise<SchemaReport> {
     await service.database.migrate();
     await run(sql);
