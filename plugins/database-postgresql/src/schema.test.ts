@@ -65,7 +65,9 @@ describe('validateSchema', () => {
 
   const run = (sql: string) =>
     service.database.session(async em => {
-      for (const statement of sql.split(';')) await em.execute(statement);
+      let found: unknown;
+      for (const statement of sql.split(';')) found = await em.execute(statement);
+      return found;
     });
   async function after(sql: string): Promise<SchemaReport> {
     await service.database.migrate();
