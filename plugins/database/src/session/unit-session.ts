@@ -204,8 +204,8 @@ export class UnitSession implements DatabaseSession {
       await this.#rollBack(undefined);
       throw new TransactionFailedError(partFailed.cause);
     }
-    // Half of what has joined would be stored.
-    if (this.#joined > 0) throw await this.fail(new ConcurrentUseError());
+    // Half of what has joined would be stored; a read that has joined stores nothing.
+    if (this.#joined > this.#reads.count) throw await this.fail(new ConcurrentUseError());
     // After the deadline no caller waits for the answer, so COMMIT is not sent.
     if (deadline.passed) abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
