@@ -131,7 +131,7 @@ class Exchange {
     return refused !== undefined && refused.error === error ? refused.verdict : judgeFailure(error);
   }
 
-  /** Frees the socket of the answer that nobody will read. */
+  /** Frees the socket of an answer that will not be read. */
   #release(): void {
     const refused = this.#refused;
     this.#refused = undefined;
