@@ -61,4 +61,20 @@ export const flushing: readonly Requirement[] = [
       deepEqual(await storedEmails(database), ['between']);
     },
   },
+  {
+    name: 'stores what was created, and removes what was removed, while a flush of the same session runs',
+    async check({ database }) {
+      await database.session(em => addAccount(em, 'removed'));
+      await database.session(async em => {
+        const removed = await em.findOneOrFail(Account, { email: 'removed' });
+        em.create(Account, { email: 'first' });
+        const running = em.flush();
+        await em.execute('select 1');
+        em.create(Account, { email: 'second' });
+        em.remove(removed);
+        await running;
+      });
+      deepEqual(await storedEmails(database), ['first', 'second']);
+    },
+  },
 ];
