@@ -24,6 +24,8 @@ import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
+import { flushFirst } from './orm/flush-first.js';
+import { keepLateWork } from './orm/late-work.js';
 import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
@@ -92,7 +94,10 @@ class DefaultDatabaseService implements DatabaseService {
     const clears = new ClearWatch(logger);
     this.#sessions = new Sessions({
       driver,
-      fork: () => clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true })),
+      fork: () =>
+        flushFirst(
+          keepLateWork(clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true }))),
+        ),
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,

@@ -9,6 +9,7 @@ import { conformanceModel } from './conformance-model.js';
 import { connecting } from './connecting.js';
 import { ending } from './ending.js';
 import { endingByHand } from './ending-by-hand.js';
+import { flushing } from './flushing.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
 import { lending } from './lending.js';
@@ -30,6 +31,7 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...flushing,
   ...overlapping,
   ...outside,
   ...refusing,
