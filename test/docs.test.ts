@@ -8,6 +8,7 @@ import { errorCodes as pgliteCodes } from '@keelson/database-pglite';
 import { errorCodes as postgresqlCodes } from '@keelson/database-postgresql';
 import { errorCodes as faultsCodes } from '@keelson/faults';
 import { errorCodes as healthCodes } from '@keelson/health';
+import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
@@ -29,6 +30,7 @@ describe('the documentation', () => {
       faultsCodes,
       healthCodes,
       httpCodes,
+      httpClientCodes,
       loggerCodes,
       cockatielCodes,
       retryCodes,

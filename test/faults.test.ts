@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPolicyFetch, type KeelsonError, Kernel, RetryPolicy } from '@keelson/core';
+import { HttpClient, type KeelsonError, Kernel } from '@keelson/core';
 import { DatabaseService } from '@keelson/database';
 import { runKeelson } from '@keelson/test-support/run-keelson';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -17,7 +17,15 @@ afterEach(async () => {
 async function start(retry: string, rules: object[], more: object = {}): Promise<Kernel> {
   const policies = { default: { maxAttempts: 5, initialDelayMs: 1, maxDelayMs: 5, whenOpen: 'refuse' } };
   kernel = await Kernel.start({
-    config: { service: 'rehearsed', plugins: { retry: { use: retry, policies }, faults: { rules }, ...more } },
+    config: {
+      service: 'rehearsed',
+      plugins: {
+        retry: { use: retry, policies },
+        'http-client': { use: '@keelson/http-client' },
+        faults: { rules },
+        ...more,
+      },
+    },
     overrides: { plugins: { faults: { use: '@keelson/faults' } } },
     variables: {},
     directory: import.meta.dirname,
@@ -41,8 +49,8 @@ describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehears
   test('seldom failures are retried away, and the caller sees none of them', async () => {
     using server = await serve();
     const rules = [{ target: 'http-client', kind: 'error', probability: 0.2, seed: 18 }];
-    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
-    for (let request = 0; request < 20; request++) expect((await policyFetch(server.url)).status).toBe(200);
+    const client = (await start(retry, rules)).container.get(HttpClient);
+    for (let request = 0; request < 20; request++) expect((await client.fetch(server.url)).status).toBe(200);
     expect(server.requests()).toBe(20);
   });
 
@@ -50,10 +58,12 @@ describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehears
     using server = await serve();
     const host = new URL(server.url).host;
     const rules = [{ target: host, kind: 'refusal', probability: 1 }];
-    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
+    const client = (await start(retry, rules)).container.get(HttpClient);
     const codes: string[] = [];
     for (let request = 0; request < 3; request++) {
-      codes.push(await policyFetch(server.url, { idempotent: true }).then(String, (error: KeelsonError) => error.code));
+      codes.push(
+        await client.fetch(server.url, { idempotent: true }).then(String, (error: KeelsonError) => error.code),
+      );
     }
     expect(codes).toContain('CIRCUIT_OPEN');
     expect(server.requests()).toBe(0);
@@ -62,9 +72,9 @@ describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehears
   test('a pool that is used up is waited out, and does not count against the target', async () => {
     using server = await serve();
     const rules = [{ target: 'http-client', kind: 'pool-exhaustion', probability: 1 }];
-    const policyFetch = createPolicyFetch((await start(retry, rules)).container.get(RetryPolicy));
+    const client = (await start(retry, rules)).container.get(HttpClient);
     for (let request = 0; request < 3; request++) {
-      await expect(policyFetch(server.url)).rejects.toMatchObject({
+      await expect(client.fetch(server.url)).rejects.toMatchObject({
         code: 'RETRY_ATTEMPTS_EXHAUSTED',
         facts: { attempts: 5 },
         cause: { code: 'FAULT_INJECTED', facts: { kind: 'pool-exhaustion' } },

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { createPolicyFetch, Deadline, type PolicyFetch, singleAttempt, systemClock } from '@keelson/core';
+import { Deadline, singleAttempt, systemClock } from '@keelson/core';
+import { createPolicyFetch, type PolicyFetch } from '@keelson/http-client';
 import { CockatielRetryPolicy } from '@keelson/retry-cockatiel';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { eventually } from '@keelson/test-support/eventually';

@@ -9,6 +9,7 @@ test.each([
   '@keelson/retry-opossum',
   '@keelson/retry-cockatiel',
   '@keelson/health',
+  '@keelson/http-client',
   '@keelson/faults',
 ])('keelson verify proves %s as it is configured by default', { timeout: 60_000 }, async plugin => {
   const { code, stdout } = await runKeelson(['verify', plugin], { directory });

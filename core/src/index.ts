@@ -1,5 +1,6 @@
 export { formatOrigin, type Origin, type Place } from './config/place.js';
 export { formatProblem, type Problem } from './config/problem.js';
+export { causesOf } from './contract/causes.js';
 export { Clock, systemClock, type Timer } from './contract/clock.js';
 export type { ConfigFinding, ConfigToCheck } from './contract/config-finding.js';
 export { type CorrelationContext, currentContext, runWithContext } from './contract/context.js';
@@ -40,6 +41,7 @@ export {
   type ProbeKind,
   silentHealthService,
 } from './contract/slots/health.js';
+export { HttpClient, type HttpRequestOptions, type HttpTarget } from './contract/slots/http-client.js';
 export { type HttpHandler, HttpServer, type RouteOptions } from './contract/slots/http-server.js';
 export { Logger, type LogLevel, logLevels, silentLogger } from './contract/slots/logger.js';
 export {
@@ -70,12 +72,6 @@ export {
 } from './contract/slots/telemetry.js';
 export { type ServiceToken, serviceToken } from './contract/token.js';
 export { errorCodes } from './error-codes.js';
-export {
-  createPolicyFetch,
-  type PolicyFetch,
-  type PolicyFetchOptions,
-  type PolicyRequestInit,
-} from './http-client/policy-fetch.js';
 export { PlanError, StartError } from './life/errors.js';
 export { Kernel } from './life/kernel.js';
 export type { KernelOptions, StartingService } from './life/kernel-options.js';

@@ -71,6 +71,24 @@ describe('the code of docs/database.md', () => {
     expect(await emails()).toContain('grace@example.org');
   });
 
+  test('work that belongs to somebody else', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const jobs = {
+      async start() {
+        await asked;
+        await database.session(em => em.insert(Author, { email: 'job@example.org' }));
+      },
+    };
+    await using session = await database.openSession();
+    await session.run(async () => {
+      const loop = database.outside(() => jobs.start());
+      ask();
+      await loop;
+    });
+    await session.rollback();
+    expect(await emails()).toContain('job@example.org');
+  });
+
   test('tests of a service', async () => {
     await withRollback(database, async em => {
       await database.session(inner => inner.insert(Author, { email: 'radia@example.org' }));
@@ -129,6 +147,23 @@ describe('the code of docs/database.md', () => {
   test('work that may run only once', async () => {
     const payOnce = async (em: EntityManager) => em.count(Author);
     await database.session(async em => payOnce(em), { retry: 'never' });
+  });
+
+  test('what can go wrong in your code', async () => {
+    const byHand = database.session(async em => {
+      await em.insert(Author, { email: 'half@example.org' });
+      await em.execute('commit');
+      await em.insert(Author, { email: 'other-half@example.org' });
+    });
+    await expect(byHand).rejects.toMatchObject({
+      code: 'DATABASE_TRANSACTION_BY_HAND',
+      facts: { by: 'COMMIT', stored: 'nothing' },
+    });
+    const at = expect.stringContaining('database-page.test.ts');
+    await expect(byHand).rejects.toMatchObject({ facts: { at } });
+    const several = database.session(async em => void (await em.execute('select 1; select 2')));
+    await expect(several).rejects.toMatchObject({ code: 'DATABASE_SEVERAL_STATEMENTS', facts: { at } });
+    expect(await emails()).not.toContain('half@example.org');
   });
 
   test('errors', async () => {

@@ -48,7 +48,7 @@ export async function readFiles(request: FilesRequest): Promise<ConfigFiles> {
   return { files, layers, directory: dirname(file), environments, ...findings };
 }
 
-/** Files that somebody may believe to be read: another of the names that are looked for, or `.yml` beside `.yaml`. */
+/** Files that a user may expect to be read: a second of the known file names, or `.yml` beside `.yaml`. */
 function ignoredBeside(file: string): string[] {
   const name = basename(file);
   const extension = extname(name);

@@ -5,12 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { createMask } from '../secrets/create-mask.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { healthConformance } from '../testing/health-conformance.js';
+import { httpClientConformance } from '../testing/http-client-conformance.js';
 import { httpServerConformance } from '../testing/http-server-conformance.js';
 import { loggerConformance } from '../testing/logger-conformance.js';
 import { RecordingLogger } from '../testing/recording-logger.js';
 import { RecordingTelemetry } from '../testing/recording-telemetry.js';
 import { telemetryConformance } from '../testing/telemetry-conformance.js';
 import { silentHealthService } from './slots/health.js';
+import type { HttpClient } from './slots/http-client.js';
 import { logLevels, silentLogger } from './slots/logger.js';
 import { silentTelemetry } from './slots/telemetry.js';
 
@@ -90,4 +92,16 @@ describe('the suite of HTTP servers', () => {
     server.close();
     expect(outcomes.filter(outcome => outcome.status === 'rejected').length).toBe(cases.length - 1);
   });
+});
+
+test('the suite of HTTP clients fails on a bare fetch, which knows no deadline', async () => {
+  const client: HttpClient = { fetch: (input, options) => fetch(input, options), target: () => undefined };
+  const cases = httpClientConformance(() => ({ client }));
+  const outcomes = await Promise.allSettled(cases.map(({ run }) => run()));
+  const failed = cases.filter((_, index) => outcomes[index]?.status === 'rejected').map(({ name }) => name);
+  expect(failed).toEqual([
+    'ends at the deadline with an error of its own, and leaves no request behind',
+    'sends nothing for a deadline that has passed',
+  ]);
+  expect(outcomes).toContainEqual({ status: 'fulfilled', value: 'not-applicable' });
 });

@@ -9,7 +9,7 @@ export interface Identity {
   readonly environment: string | undefined;
 }
 
-/** What the name of a socket says. The environment is told apart, to find a service that was started in another one. */
+/** The parts of a socket's name. The environment is one of them, to find a service started in another environment. */
 export interface SocketName {
   readonly name: string;
   readonly config: string;

@@ -7,7 +7,7 @@ import { formatStartReport, type PluginStartReport } from './report.js';
 import { serviceFolder } from './service.fixture.js';
 import { Book, book, failing, startKernel } from './start.fixture.js';
 
-/** A clock that goes on only when somebody says that they have kept the process. */
+/** A clock that advances only when a test reports that it has blocked the process. */
 class WorkClock extends FakeClock {
   #worked = 0;
 

@@ -63,7 +63,7 @@ function hintOf(errors: readonly unknown[]): string {
   return hints[0] ?? 'Look at the cause.';
 }
 
-/** Somebody asked the start to end; what had started was stopped again. */
+/** The start was cancelled; the plugins that had started were stopped. */
 export function startCancelled(reason: string, report?: StartReport): KeelsonError {
   return new KeelsonError({
     code: 'KERNEL_START_CANCELLED',
@@ -82,12 +82,12 @@ export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): 
   });
 }
 
-/** Whether a hook is told that its time is over, and can say what it waits for. */
+/** Whether a hook gets a signal that aborts when its time is over, and can say what it waits for. */
 export function heedsSignal(hook: string): boolean {
   return !['import', 'instrument', 'register', 'deactivation'].includes(hook);
 }
 
-/** A hook that ran out of its time. `last` is what it threw when it was told. */
+/** A hook that ran out of its time. `last` is the error that it threw after its signal aborted. */
 export function hookTimedOut(
   plugin: string,
   hook: string,
@@ -112,7 +112,7 @@ export function hookTimedOut(
 
 function advice(plugin: string, hook: string, stopping: boolean): string {
   if (stopping) return 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.';
-  if (hook === 'inspect') return 'It must tell what it knows already, and wait for nothing.';
+  if (hook === 'inspect') return 'Return only facts that the plugin already has, and wait for nothing.';
   return `Look at what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
 }
 

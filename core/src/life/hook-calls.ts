@@ -6,12 +6,12 @@ import { runWithin } from '../time/run-within.js';
 import { heedsSignal, hookTimedOut } from './errors.js';
 import type { Surroundings } from './surroundings.js';
 
-export interface HookCall<T> {
+export interface HookCall<Given, T> {
   /** What it is called in errors. */
   readonly hook: string;
   readonly timeoutMs: number;
   readonly cancel?: AbortSignal | undefined;
-  readonly work: (signal: AbortSignal) => T | Promise<T>;
+  readonly work: (given: Given) => T | Promise<T>;
   /** How long a hook whose time is over may take to say why. */
   readonly partingMs?: number | undefined;
 }
@@ -40,7 +40,7 @@ export class HookCalls {
   }
 
   /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
-  call<T>({ hook, timeoutMs, cancel, work, partingMs }: HookCall<T>): Promise<T> {
+  call<T>({ hook, timeoutMs, cancel, work, partingMs }: HookCall<AbortSignal, T>): Promise<T> {
     const { key } = this.#planned;
     const { clock, blocking } = this.#surroundings;
     return runWithin({
@@ -53,13 +53,18 @@ export class HookCalls {
     });
   }
 
+  /** The same for a hook from `start` on. */
+  callRunning<T>(call: HookCall<RunContext<unknown>, T>): Promise<T> {
+    return this.call({ ...call, work: signal => call.work(this.#runContext(signal)) });
+  }
+
   context(): PluginContext<unknown> {
     const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
     const { key, instance } = this.#planned;
     return { config: this.config, key, instance, service, environment, directory, clock, lifecycle, serving };
   }
 
-  runContext(signal: AbortSignal): RunContext<unknown> {
+  #runContext(signal: AbortSignal): RunContext<unknown> {
     const { container } = this.#surroundings;
     const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
     const waitingFor = (what: string) => {

@@ -98,8 +98,8 @@ export class Kernel {
   }
 
   /**
-   * What is known of the service now: its readiness, and what the plugins tell of themselves. Waits for nothing outside
-   * of the process. What a plugin fails to tell is in its place, not thrown.
+   * Returns the current status of the service: its readiness, and the report of each plugin. Waits for nothing outside
+   * the process. A plugin that fails to report has an error in its place; the method does not throw.
    */
   status(): Promise<ServiceStatus> {
     return statusOf(this.#start, this.#plan, this.#awaitingRestart);

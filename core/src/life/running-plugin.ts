@@ -3,6 +3,7 @@ import { checkLifetimes } from '../container/lifetimes.js';
 import type { SwitchableService } from '../container/switchable-service.js';
 import type { Diagnosis, Inspection } from '../contract/inspection.js';
 import type { Operation, OperationOutcome } from '../contract/operation.js';
+import type { RunContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
@@ -25,7 +26,7 @@ import type { PluginStartReport, StartOutcome, StartStep } from './report.js';
 import type { Surroundings } from './surroundings.js';
 import { Taken } from './taken.js';
 
-/** Longer than this no plugin may think about what it knows of itself, in milliseconds. */
+/** Longest wait for the report of a plugin about itself, in milliseconds. */
 const inspectTimeoutMs = 1_000;
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
@@ -68,7 +69,7 @@ export class RunningPlugin {
     return this.#state.at === 'failed' ? this.#state.error : undefined;
   }
 
-  /** The step that is under way, for how long, and what it says that it waits for. */
+  /** The running step, its duration, and what it says that it waits for. */
   get busy(): false | { readonly step: StartStep; readonly forMs: number; readonly waitsFor: string | undefined } {
     if (this.#busy === undefined) return false;
     const { step, since } = this.#busy;
@@ -80,7 +81,7 @@ export class RunningPlugin {
     return this.#leftOut;
   }
 
-  /** With `true` it is not to be started, and nobody waits for it. */
+  /** With `true` the plugin is not started, and no other plugin waits for it. */
   leaveOut(leftOut: boolean): void {
     this.#leftOut = leftOut;
   }
@@ -129,13 +130,13 @@ export class RunningPlugin {
     const taken = new Taken();
     this.#move({ to: 'starting', taken });
     await this.#step('start', async () => {
-      const started = await this.#calls.call({
+      const started = await this.#calls.callRunning({
         hook: 'start',
         timeoutMs: this.planned.startTimeoutMs,
         cancel,
-        work: async signal => {
-          const context = { ...this.#calls.runContext(signal), defer: taken.defer.bind(taken) };
-          const started = afterStart(await state.registered.start?.(context));
+        work: async context => {
+          const defer = taken.defer.bind(taken);
+          const started = afterStart(await state.registered.start?.({ ...context, defer }));
           taken.defer(stopping => started.stop?.(stopping));
           checkStarted(started, this.planned);
           for (const token of this.#provided) await this.#warm(token);
@@ -152,8 +153,8 @@ export class RunningPlugin {
     this.#move({ to: 'ready' });
     await this.#step('ready', async () => {
       if (started.ready === undefined) return cancel.throwIfAborted();
-      const work = (signal: AbortSignal) => started.ready?.(this.#calls.runContext(signal));
-      await this.#calls.call({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
+      const work = (context: RunContext<unknown>) => started.ready?.(context);
+      await this.#calls.callRunning({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
     });
   }
 
@@ -167,9 +168,9 @@ export class RunningPlugin {
     this.#calls.config = config;
     const started = startedIn(this.#state);
     if (started?.reconfigure === undefined) return;
-    const work = (signal: AbortSignal) => started.reconfigure?.(this.#calls.runContext(signal));
+    const work = (context: RunContext<unknown>) => started.reconfigure?.(context);
     try {
-      await this.#calls.call({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
+      await this.#calls.callRunning({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
     } catch (error) {
       this.#calls.config = before;
       throw error;
@@ -180,16 +181,16 @@ export class RunningPlugin {
   async diagnose(): Promise<readonly Diagnosis[] | undefined> {
     const started = startedIn(this.#state);
     if (started?.diagnose === undefined) return undefined;
-    const work = (signal: AbortSignal) => started.diagnose?.(this.#calls.runContext(signal));
-    const found = await this.#calls.call({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
-    return maskTextsIn(found);
+    const work = (context: RunContext<unknown>) => started.diagnose?.(context);
+    const found = await this.#calls.callRunning({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
+    return found && maskTextsIn(found);
   }
 
-  /** What it tells of itself; undefined when it tells nothing, or does not run. */
+  /** Returns the report of the plugin about itself; undefined when it has no report or does not run. */
   async inspect(): Promise<Inspection | undefined> {
     const started = startedIn(this.#state);
-    const work = (signal: AbortSignal) => started?.inspect?.(this.#calls.runContext(signal));
-    return this.#calls.call({ hook: 'inspect', timeoutMs: inspectTimeoutMs, work });
+    const work = (context: RunContext<unknown>) => started?.inspect?.(context);
+    return this.#calls.callRunning({ hook: 'inspect', timeoutMs: inspectTimeoutMs, work });
   }
 
   /** What can be done to it; nothing when it does not run. */
@@ -199,8 +200,8 @@ export class RunningPlugin {
 
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
   async operate(operation: Operation, given: unknown): Promise<OperationOutcome> {
-    const work = (signal: AbortSignal) => operation.run(given, this.#calls.runContext(signal));
-    const said = await this.#calls.call({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
+    const work = (context: RunContext<unknown>) => operation.run(given, context);
+    const said = await this.#calls.callRunning({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
     const { done, changed } = typeof said === 'string' ? { done: said, changed: true } : said;
     return { done: maskText(done), changed };
   }
@@ -209,18 +210,18 @@ export class RunningPlugin {
   async drain(timeoutMs: number, partingMs: number): Promise<void> {
     const started = readyIn(this.#state);
     if (started?.drain === undefined) return;
-    const work = (signal: AbortSignal) => started.drain?.(this.#calls.runContext(signal));
-    await this.#calls.call({ hook: 'drain', timeoutMs, work, partingMs });
+    const work = (context: RunContext<unknown>) => started.drain?.(context);
+    await this.#calls.callRunning({ hook: 'drain', timeoutMs, work, partingMs });
   }
 
-  /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when there is nothing to give back. */
+  /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when the plugin holds no resources. */
   async stop(longestMs: number, partingMs?: number): Promise<void> {
     const taken = takenIn(this.#state);
     this.#move({ to: 'stopped' });
     if (taken === undefined) return;
     const timeoutMs = Math.min(longestMs, this.planned.stopTimeoutMs);
-    const work = (signal: AbortSignal) => taken.giveBack(this.#calls.runContext(signal));
-    await this.#calls.call({ hook: 'stop', timeoutMs, work, partingMs });
+    const work = (context: RunContext<unknown>) => taken.giveBack(context);
+    await this.#calls.callRunning({ hook: 'stop', timeoutMs, work, partingMs });
   }
 
   /**

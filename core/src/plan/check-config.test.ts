@@ -67,7 +67,7 @@ describe('what a manifest finds wrong', () => {
     expect(problems).toMatchObject([{ path: 'plugins.mail.pin', value: '[masked]' }]);
   });
 
-  test('is told with everything else that is wrong', async () => {
+  test('is reported together with all other problems', async () => {
     const { problems } = await planOf(
       found({ message: 'a', action: 'b' }, { message: 'c', action: 'd' }),
       `${file}x: 1`,

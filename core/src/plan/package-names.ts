@@ -9,6 +9,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/database-postgresql',
   '@keelson/faults',
   '@keelson/health',
+  '@keelson/http-client',
   '@keelson/http-express',
   '@keelson/logger-bunyan',
   '@keelson/retry-cockatiel',

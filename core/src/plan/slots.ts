@@ -1,5 +1,6 @@
 import type { Clock } from '../contract/clock.js';
 import { HealthService, silentHealthService } from '../contract/slots/health.js';
+import { HttpClient } from '../contract/slots/http-client.js';
 import { HttpServer } from '../contract/slots/http-server.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Metrics, silentMetrics } from '../contract/slots/metrics.js';
@@ -23,6 +24,7 @@ export const slots: readonly Slot[] = [
   { name: 'retry', token: RetryPolicy, silentDefault: { name: 'single attempt', create: singleAttempt } },
   { name: 'health', token: HealthService, silentDefault: { name: 'silent health', create: () => silentHealthService } },
   { name: 'http', token: HttpServer },
+  { name: 'http-client', token: HttpClient },
   { name: 'database', token: serviceToken('@keelson/database/DatabaseService') },
 ];
 

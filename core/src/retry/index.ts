@@ -1,5 +1,6 @@
 export { backoffMs } from './backoff.js';
 export { defaultVerdict, saysNothing } from './default-verdict.js';
+export { type CallPermit, type CallPolicy, type CallTarget, type JudgedFailure, RetriedCall } from './retried-call.js';
 export {
   attemptsExhausted,
   attemptTimeout,

@@ -64,7 +64,7 @@ export function deadlineExceeded(progress: Progress, where: string, retryAfterMs
   return tell(progress, {
     code: 'RETRY_DEADLINE_EXCEEDED',
     why: `its deadline does not leave time for ${where}`,
-    hint: 'Look at the cause for why it took so long; give the call more time only when its own caller waits that long.',
+    hint: 'Find out from the cause why the target was slow; give the call more time only when its own caller waits that long.',
     retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
     facts: { where },
     cause,

@@ -11,7 +11,7 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * What may be told of an error, not yet copied. Own properties are taken by name and never all: drivers hang the
+ * Returns the parts of an error that may be shown, not yet copied. Own properties are taken by name and never all: drivers hang the
  * statement, its parameters and the offending row on theirs.
  */
 export function errorParts(error: Error): Record<string, unknown> {

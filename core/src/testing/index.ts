@@ -1,6 +1,7 @@
 export { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
 export { FakeClock } from './fake-clock.js';
 export { type HealthHarness, healthConformance } from './health-conformance.js';
+export { type HttpClientHarness, httpClientConformance } from './http-client-conformance.js';
 export { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';
 export { type LoggerHarness, loggerConformance } from './logger-conformance.js';
 export { type LineQuery, type RecordedLine, RecordingLogger } from './recording-logger.js';

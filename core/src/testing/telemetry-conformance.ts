@@ -20,7 +20,7 @@ export interface TelemetryHarness {
   readonly telemetry: Telemetry;
   /** The finished spans that reached their destination, in any order; left out when none do. */
   spans?(): readonly ReportedSpan[] | Promise<readonly ReportedSpan[]>;
-  /** Each error that reached its destination, everything told of it as one text; left out when none do. */
+  /** The text of each error that reached its destination, with all its details; left out when no error does. */
   errors?(): readonly string[] | Promise<readonly string[]>;
   close?(): void | Promise<void>;
 }

@@ -5,6 +5,7 @@ import { type ConformanceCase, conformanceCase } from '../contract/conformance.j
 import type { Plugin, SlotConformance } from '../contract/plugin.js';
 import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { HealthService } from '../contract/slots/health.js';
+import { HttpClient } from '../contract/slots/http-client.js';
 import { HttpServer } from '../contract/slots/http-server.js';
 import { Logger } from '../contract/slots/logger.js';
 import { RetryPolicy } from '../contract/slots/retry-policy.js';
@@ -18,6 +19,7 @@ import { formatError } from '../secrets/format-error.js';
 import { captureOutput } from './capture-output.js';
 import { FakeClock } from './fake-clock.js';
 import { type HealthHarness, healthConformance } from './health-conformance.js';
+import { type HttpClientHarness, httpClientConformance } from './http-client-conformance.js';
 import { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';
 import { loggerConformance } from './logger-conformance.js';
 import { attemptsOf, callsUntilOpen } from './measure-retry-policy.js';
@@ -75,7 +77,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
       await startAndStop(start);
       await startAndStop(start);
     }),
-    plain('gives back what it took when its start is cancelled', async () => {
+    plain('releases its resources when its start is cancelled', async () => {
       const error: unknown = await startCancelled(kernelOptions()).then(
         () => ok(false, 'the start was not cancelled'),
         (thrown: unknown) => thrown,
@@ -141,6 +143,8 @@ function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: St
       return healthConformance(() => healthHarness(start));
     case 'http':
       return httpServerConformance(() => httpHarness(start));
+    case 'http-client':
+      return httpClientConformance(() => httpClientHarness(start));
     default:
       return [];
   }
@@ -220,6 +224,12 @@ async function healthHarness(start: Start): Promise<HealthHarness> {
 async function httpHarness(start: Start): Promise<HttpServerHarness> {
   const kernel = await start();
   return { http: kernel.container.get(HttpServer), stop: () => stop(kernel), close: () => stop(kernel) };
+}
+
+/** Its targets are not tried: the suite does not know what the configuration calls them. */
+async function httpClientHarness(start: Start): Promise<HttpClientHarness> {
+  const kernel = await start();
+  return { client: kernel.container.get(HttpClient), close: () => stop(kernel) };
 }
 
 async function stop(kernel: Kernel): Promise<void> {

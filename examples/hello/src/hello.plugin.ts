@@ -8,10 +8,6 @@ export default definePlugin({
     http.router('/hello', (_request, response) => {
       response.end('Hello, world!\n');
     });
-    return {
-      ready() {
-        console.log(`hello listens on ${http.url}/hello`);
-      },
-    };
+    return { ready: () => console.log(`hello listens on ${http.url}/hello`) };
   },
 });

@@ -1,4 +1,4 @@
-import { defineManifest, HttpServer } from '@keelson/core';
+import { defineManifest, HttpClient, HttpServer } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
 import { z } from 'zod';
 
@@ -13,4 +13,5 @@ export default defineManifest<OrdersOptions>({
   name: 'orders',
   config: options,
   requires: [DatabaseService, HttpServer],
+  optional: [HttpClient],
 });

@@ -1,10 +1,11 @@
-import { Clock, definePlugin, HttpServer } from '@keelson/core';
+import { Clock, definePlugin, HttpClient, HttpServer } from '@keelson/core';
 import { DatabaseModel } from '@keelson/database';
 import { migrations } from './migrations/index.js';
 import { Order } from './orders/order.js';
 import { OrderBook } from './orders/order-book.js';
 import { ordersRouter } from './orders/orders-router.js';
 import manifest, { type OrdersOptions } from './orders.manifest.js';
+import { PriceList } from './products/price-list.js';
 import { Product } from './products/product.js';
 import { productsRouter } from './products/products-router.js';
 import { welcome } from './welcome.js';
@@ -20,9 +21,10 @@ export default definePlugin<OrdersOptions>({
       .inSingletonScope();
   },
 
-  start({ config, container, lifecycle }) {
+  start({ config, container, clock, lifecycle, logger }) {
     const http = container.get(HttpServer);
-    http.router('/products', productsRouter());
+    const client = container.isBound(HttpClient) ? container.get(HttpClient) : undefined;
+    http.router('/products', productsRouter(new PriceList(client?.target('prices'), clock, logger)));
     http.router('/orders', ordersRouter(container.get(OrderBook)));
     return {
       ready() {

@@ -3,6 +3,7 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  leavesState,
   type Row,
   type Statement,
   UnsupportedError,
@@ -22,6 +23,7 @@ export class PgliteConnection implements DriverConnection {
   readonly #parts: PgliteConnectionParts;
   #status: ConnectionStatus = 'idle';
   #lent = true;
+  #isAltered = false;
 
   constructor(engine: PgliteEngine, parts: PgliteConnectionParts) {
     this.#engine = engine;
@@ -35,6 +37,7 @@ export class PgliteConnection implements DriverConnection {
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (!this.#lent || this.#status === 'lost') return gone();
     const batch = batchOf(statements);
+    this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
     try {
       const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
       this.#status = status;
@@ -52,6 +55,7 @@ export class PgliteConnection implements DriverConnection {
       yield* this.#chunks(statement, chunkSize);
       return;
     }
+    this.#isAltered ||= leavesState(statement.sql);
     const rows = this.#engine.stream(statement, chunkSize);
     try {
       for (;;) {
@@ -82,7 +86,7 @@ export class PgliteConnection implements DriverConnection {
     this.destroy();
   }
 
-  /** There is no socket to close; a transaction that was left open is rolled back, and the connection lent again. */
+  /** There is no socket to close: what was left open or altered is put in order, and the connection lent again. */
   destroy(): void {
     if (!this.#lent) return;
     this.#lent = false;
@@ -90,8 +94,13 @@ export class PgliteConnection implements DriverConnection {
   }
 
   async #tidy(): Promise<void> {
-    if (this.#status === 'idle' || this.#status === 'lost') return;
-    await this.#engine.run(batchOf([{ sql: 'rollback' }])).catch(error => this.#parts.onLost(error));
+    if (this.#status === 'lost') return;
+    try {
+      if (this.#status !== 'idle') await this.#engine.run(batchOf([{ sql: 'rollback' }]));
+      if (this.#isAltered) await this.#engine.run(batchOf([{ sql: 'discard all' }]));
+    } catch (error) {
+      this.#parts.onLost(error);
+    }
   }
 
   /** A portal lives as long as its transaction, and here there is none. */

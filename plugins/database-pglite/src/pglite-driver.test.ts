@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Deadline, silentLogger, systemClock } from '@keelson/core';
-import type { DatabaseService, DriverConnection } from '@keelson/database';
+import type { DatabaseService, DriverConnection, EntityManager } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
@@ -14,8 +14,11 @@ import { optionsSchema } from './options.js';
 import { PgliteDriver } from './pglite-driver.js';
 
 /** Calls itself until the stack of the process is full, which PGlite does not survive. */
-const endless = `create function endless(n integer) returns integer language plpgsql as
-  $$ begin return endless(n + 1); end $$; select endless(1)`;
+async function overflow(em: EntityManager): Promise<void> {
+  await em.execute(`create function endless(n integer) returns integer language plpgsql as
+    $$ begin return endless(n + 1); end $$`);
+  await em.execute('select endless(1)');
+}
 
 /** A process that commits one author, begins with another, and stays as it is. */
 const insertAndStay = (dataDir: string) => `
@@ -108,7 +111,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     let runs = 0;
     await database.session(async em => {
       await em.insert(Author, { email: `run ${++runs}` });
-      if (runs === 1) await em.execute(endless);
+      if (runs === 1) await overflow(em);
     });
     expect(await emails(database)).toEqual(['first@example.org', 'killed@example.org', 'second@example.org', 'run 2']);
     expect(service.logger.find('PGlite has ended by itself')).toBeDefined();
@@ -167,7 +170,7 @@ describe('PGlite in memory', { timeout: 120_000 }, () => {
     const { database } = service;
     await database.connect();
     await database.session(em => em.execute('create table kept (id integer)'));
-    const ending = database.session(em => em.execute(endless));
+    const ending = database.session(overflow);
     await expect(ending).rejects.toMatchObject({ code: 'PGLITE_MEMORY_LOST', http: { status: 503 } });
     expect(await database.health()).toMatchObject({ status: 'fail' });
     await eventually(() => expect(database.state.is).toBe('error'));

@@ -1,5 +1,5 @@
 import { PGlite, protocol } from '@electric-sql/pglite';
-import type { Row, Statement } from '@keelson/database';
+import { needsExtendedProtocol, type Row, type Statement } from '@keelson/database';
 import { createInMemory } from './memory-databases.js';
 import { inMemory } from './options.js';
 import { parameterText } from './parameter-text.js';
@@ -80,7 +80,7 @@ export type Batch = readonly Uint8Array[];
 
 /** @throws what a value throws that cannot be written. */
 export function batchOf(statements: readonly Statement[]): Batch {
-  return mustBeExtended(statements) ? extended(statements) : simple(statements);
+  return needsExtendedProtocol(statements) ? extended(statements) : simple(statements);
 }
 
 /** Ends a COPY ... FROM STDIN, which nobody here would feed; the server ignores it at any other time. */
@@ -104,14 +104,4 @@ function extended(statements: readonly Statement[]): Uint8Array[] {
 function bindable(value: unknown): string | ArrayBuffer | null {
   const text = parameterText(value);
   return text instanceof Uint8Array ? new Uint8Array(text).buffer : text;
-}
-
-function hasParameters(statement: Statement): boolean {
-  return (statement.parameters?.length ?? 0) > 0;
-}
-
-/** One text with several commands in it can only go as a simple query. */
-function mustBeExtended(statements: readonly Statement[]): boolean {
-  if (statements.some(hasParameters)) return true;
-  return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
 }

@@ -34,6 +34,10 @@ describe('lookUpCommit', () => {
     expect(await lookUpCommit(id, () => Promise.reject(future))).toBe('aborted');
   });
 
+  test('a transaction on a standby has stored nothing, and nobody is asked', async () => {
+    expect(await lookUpCommit('none@run@50.5@100.25', () => Promise.reject(new Error('asked')))).toBe('aborted');
+  });
+
   test('no answer is no outcome', async () => {
     await expect(lookUpCommit(id, () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
   });

@@ -7,9 +7,12 @@ import { type BatchOutcome, type Statement, sqlStateOf, type TransactionOutcome 
 const run = `concat_ws('/', extract(epoch from pg_stat_get_bgwriter_stat_reset_time()), host(inet_server_addr()), inet_server_port())`;
 const startedAt = `extract(epoch from pg_postmaster_start_time())`;
 
-/** The id, once something was written, with all that tells the server and its run from others. */
+/** Instead of an id: a server in recovery gives none, and stores nothing. */
+const noId = 'none';
+
+/** The id, which exists from now on, with all that tells the server and its run from others. */
 export const transactionIdProbe: Statement = {
-  sql: `select pg_current_xact_id_if_assigned()::text || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
+  sql: `select case when pg_is_in_recovery() then '${noId}' else pg_current_xact_id()::text end || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
 };
 
 /**
@@ -23,6 +26,7 @@ export async function lookUpCommit(
   ask: (statements: readonly Statement[]) => Promise<BatchOutcome['results']>,
 ): Promise<TransactionOutcome> {
   const [id = '', itsRun, itsStart, itsBegin] = transactionId.split('@');
+  if (id === noId) return 'aborted';
   const sql = `select case when pg_is_in_recovery() then 'standby' else pg_xact_status('${BigInt(id)}'::xid8) end as status, ${run} as run, ${startedAt}::text as "startedAt"`;
   try {
     const [result] = await ask([{ sql }]);

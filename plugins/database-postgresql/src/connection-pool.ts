@@ -261,9 +261,9 @@ export class ConnectionPool {
         if (!readOnly) this.#noteRefusal(error);
       },
       returned: {
-        giveBack: () => {
+        giveBack: altered => {
           back();
-          this.#giveBack(client);
+          this.#giveBack(client, altered);
           permit.release();
         },
         throwAway: reason => {
@@ -278,9 +278,9 @@ export class ConnectionPool {
     return connection;
   }
 
-  #giveBack(client: PgClient): void {
+  #giveBack(client: PgClient, altered: boolean): void {
     const now = this.#parts.clock.now();
-    const fault = this.#knownFaultOf(client, now);
+    const fault = this.#knownFaultOf(client, now) ?? (altered ? 'altered' : undefined);
     if (fault !== undefined) {
       this.#discard(client, fault);
       return;

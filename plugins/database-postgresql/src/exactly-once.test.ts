@@ -4,6 +4,7 @@ import { type PostgresServer, startPostgres } from '@keelson/test-support/postgr
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 describe('a connection lost during COMMIT', () => {
@@ -101,14 +102,114 @@ describe('a connection lost during COMMIT', () => {
     expect(told).toEqual(['rolled back 1', 'committed 2']);
   });
 
-  test('nothing had been written: it is run again, whoever asks', async () => {
+  test('nothing had been written: it is looked up all the same, and not run again', async () => {
     const cut = proxy.onceAtCommit('after');
     await database.session(async (em, session) => {
       attempts = session.attempt;
       await em.count(Author);
     });
     await cut;
-    expect(attempts).toBe(2);
+    expect(attempts).toBe(1);
+  });
+
+  describe('and what was done gives a transaction no id by itself', () => {
+    const heard: string[] = [];
+    let listener: pg.Client;
+
+    beforeAll(async () => {
+      const far = await server.createDatabase('far');
+      const { hostname, port, username, password } = new URL(far);
+      await server.query('create table far_row (text text); alter table far_row owner to keelson', [], 'far');
+      await server.query(
+        `create extension postgres_fdw;
+         create server far foreign data wrapper postgres_fdw options (host '${hostname}', port '${port}', dbname 'far');
+         create user mapping for keelson server far options (user '${username}', password '${password}');
+         create foreign table far_row (text text) server far;
+         grant all on far_row to keelson`,
+        [],
+        'exactly_once',
+      );
+      const direct = new URL(proxy.url());
+      direct.port = port;
+      listener = new pg.Client(direct.href);
+      listener.on('notification', ({ payload = '' }) => heard.push(payload));
+      await listener.connect();
+      await listener.query('listen once');
+    });
+    afterAll(() => listener.end());
+
+    beforeEach(async () => {
+      heard.length = 0;
+      await server.query('truncate far_row', [], 'far');
+    });
+
+    const act = (options: Parameters<DatabaseService['session']>[1] = {}) =>
+      database.session(async (em, session) => {
+        attempts = session.attempt;
+        await em.execute("select pg_notify('once', 'notified')");
+      }, options);
+    const insertFar = () =>
+      database.session(async (em, session) => {
+        attempts = session.attempt;
+        await em.execute("insert into far_row values ('far')");
+      });
+    /** A notification of our own comes after all that were sent before. */
+    const notifications = async () => {
+      await listener.query("notify once, 'last'");
+      await eventually(() => expect(heard).toContain('last'));
+      return heard.filter(payload => payload === 'notified').length;
+    };
+    const farRows = async () => (await server.query('select text from far_row', [], 'far')).length;
+
+    test('a notification: sent once, wherever COMMIT is cut', async () => {
+      for (const [when, expected] of [
+        ['after', 1],
+        ['before', 2],
+      ] as const) {
+        heard.length = 0;
+        const cut = proxy.onceAtCommit(when);
+        await act();
+        await cut;
+        expect({ attempts, notifications: await notifications() }).toEqual({ attempts: expected, notifications: 1 });
+      }
+    });
+
+    test('a row of a foreign server: stored once, wherever COMMIT is cut', async () => {
+      for (const [when, expected] of [
+        ['after', 1],
+        ['before', 2],
+      ] as const) {
+        await server.query('truncate far_row', [], 'far');
+        const cut = proxy.onceAtCommit(when);
+        await insertFar();
+        await cut;
+        expect({ attempts, rows: await farRows() }).toEqual({ attempts: expected, rows: 1 });
+      }
+    });
+
+    test('and work that may run only once: it is never called safe to repeat', async () => {
+      const cut = proxy.onceAtCommit('after');
+      await act({ retry: 'never' });
+      await cut;
+      expect({ attempts, notifications: await notifications() }).toEqual({ attempts: 1, notifications: 1 });
+    });
+
+    test('and nobody answers: verifyCommitted is asked, or the outcome is unknown', async () => {
+      for (const verifyCommitted of [async () => true, undefined]) {
+        const cut = proxy.onceAtCommit('after');
+        const outcome = act({ timeoutMs: 2_000, ...(verifyCommitted && { verifyCommitted }) });
+        outcome.catch(() => {});
+        await cut;
+        await proxy.setMode('blackhole');
+        try {
+          if (verifyCommitted === undefined) await expect(outcome).rejects.toBeInstanceOf(AmbiguousCommitError);
+          else await outcome;
+        } finally {
+          await proxy.setMode('pass');
+        }
+      }
+      expect(await notifications()).toBe(2);
+    });
   });
 
   test('and nobody answers until the deadline: AmbiguousCommitError, never a second attempt', async () => {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Target } from './host-list.js';
 import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
+import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
@@ -65,6 +66,7 @@ export function hostClientClass(
 
     constructor() {
       super(config);
+      watchParameters(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
       this.on('error', ignore);
     }

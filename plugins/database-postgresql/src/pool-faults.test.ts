@@ -177,6 +177,7 @@ describe('the pool after a fault', () => {
 
   test('closing cuts a session that hangs, by its deadline', async () => {
     const database = await open({ closeTimeoutMs: 100 });
+    await database.session(em => em.execute('select 1'));
     const hanging = database.session(em => em.execute('select pg_sleep(60)'), { retry: 'never' });
     hanging.catch(() => {});
     await eventually(() => database.stats().busy === 1);

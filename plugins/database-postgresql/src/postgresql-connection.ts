@@ -2,6 +2,7 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  leavesState,
   type Row,
   type Statement,
   severityOf,
@@ -9,11 +10,13 @@ import {
 import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
+import { hasOtherParameters } from './reported-parameters.js';
 import { StatementBatch } from './statement-batch.js';
 
 /** What the pool does with a connection that its borrower is done with. */
 export interface Returned {
-  giveBack(): void;
+  /** `altered`: it may not be as it was when fresh. */
+  giveBack(altered: boolean): void;
   throwAway(reason: unknown): void;
 }
 
@@ -34,6 +37,7 @@ export class PostgresqlConnection implements DriverConnection {
   /** Batches that the server has not answered: until it has, nobody knows what the connection is in the middle of. */
   #unanswered = 0;
   #lossCause: unknown;
+  #isAltered = false;
 
   constructor(
     client: PgClient,
@@ -72,11 +76,13 @@ export class PostgresqlConnection implements DriverConnection {
       resolve(this.#withTrueCause(outcome));
     });
     this.#unanswered += 1;
+    this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
     this.#client.query(batch);
     return promise;
   }
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
+    this.#isAltered ||= leavesState(statement.sql);
     const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
     try {
       for (let rows = await cursor.read(chunkSize); rows.length > 0; rows = await cursor.read(chunkSize)) yield rows;
@@ -102,7 +108,7 @@ export class PostgresqlConnection implements DriverConnection {
     const returned = this.#leave();
     if (returned === undefined) return;
     const isIdle = this.#unanswered === 0 && this.#client.getTransactionStatus() === 'I';
-    if (!this.#lost && isIdle) returned.giveBack();
+    if (!this.#lost && isIdle) returned.giveBack(this.#isAltered || hasOtherParameters(this.#client));
     else returned.throwAway(new Error('released inside a transaction, or lost'));
   }
 

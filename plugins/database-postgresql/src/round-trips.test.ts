@@ -43,7 +43,7 @@ describe('the round trips of a session, counted at the wire', () => {
     await database.session(insert);
     expect(recording.roundTrips).toBe(2);
     const [first, second] = recording.statements;
-    expect(first?.join('\n')).toMatch(/^begin[\s\S]*insert into[\s\S]*pg_current_xact_id_if_assigned/);
+    expect(first?.join('\n')).toMatch(/^begin[\s\S]*insert into[\s\S]*pg_current_xact_id\(\)/);
     expect(second).toEqual(['commit']);
   });
 
@@ -55,6 +55,8 @@ describe('the round trips of a session, counted at the wire', () => {
       await insert(em);
     });
     expect(recording.roundTrips).toBe(4);
+    const asked = recording.statements.filter(texts => texts.some(text => text.includes('pg_current_xact_id')));
+    expect(asked).toHaveLength(1);
   });
 
   test('a read-only session of one query: its caller waits for one, and the server refuses writes in it', async () => {
@@ -63,7 +65,32 @@ describe('the round trips of a session, counted at the wire', () => {
     const answered = recording.trips.filter(({ answeredAtMs }) => answeredAtMs !== undefined);
     expect(answered).toHaveLength(1);
     expect(recording.statements[0]?.[0]).toMatch(/^begin read only/);
+    expect(recording.statements.flat().join()).not.toContain('pg_current_xact_id');
     await expect(database.read(insert)).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
+  });
+
+  test('state that a session leaves costs it nothing, and the next session a connection; without any, nothing', async () => {
+    await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
+    await single.database.connect();
+    await single.database.session(em => em.execute('select 1'));
+    const opened = () => single.database.stats().counters.opened;
+    const altered = () => single.database.stats().counters.discarded.altered ?? 0;
+    const before = { opened: opened(), altered: altered() };
+    const trips = async (...statements: readonly string[]) => {
+      const recording = proxy.recording();
+      await single.database.session(async em => {
+        for (const statement of statements) await em.execute(statement);
+      });
+      return recording.roundTrips;
+    };
+    expect(await trips("select set_config('app.tenant', 'a', true)", 'select pg_advisory_xact_lock(1)')).toBe(3);
+    expect(await trips('set local search_path = pg_catalog')).toBe(2);
+    expect(await trips('select 1')).toBe(2);
+    expect({ opened: opened(), altered: altered() }).toEqual(before);
+    expect(await trips("set app.tenant = 'a'")).toBe(2);
+    expect(altered()).toBe(before.altered + 1);
+    expect(await trips('select 1')).toBe(2);
+    expect(opened()).toBe(before.opened + 1);
   });
 
   describe('a ping before a connection is lent', () => {

@@ -63,7 +63,12 @@ describe('validateSchema', () => {
     await testDatabase[Symbol.asyncDispose]();
   });
 
-  const run = (sql: string) => service.database.session(em => em.execute(sql));
+  const run = (sql: string) =>
+    service.database.session(async em => {
+      let found: unknown;
+      for (const statement of sql.split(';')) found = await em.execute(statement);
+      return found;
+    });
   async function after(sql: string): Promise<SchemaReport> {
     await service.database.migrate();
     await run(sql);

@@ -270,22 +270,26 @@ describe('a session on PostgreSQL', () => {
       await session.commit();
       throw conflict;
     });
-    await expect(unit).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED' });
+    await expect(unit).rejects.toBe(conflict);
     expect(heard).toEqual(['committed 1']);
     expect(await database.read(em => em.count(Author, { email: 'by-itself@example.org' }))).toBe(1);
   });
 
-  test('that MikroORM has committed past it is committed, and says so', async () => {
+  test('that MikroORM was to commit past it is rolled back, and says so', async () => {
     const heard: string[] = [];
-    await database.session(async (em, session) => {
+    const unit = database.session(async (em, session) => {
       session.onCommit(() => void heard.push('committed'));
       session.onRollback(() => void heard.push('rolled back'));
       await em.insert(Author, { email: 'past-it@example.org' });
-      await em.commit();
-      expect(session.state).toBe('committed');
+      await em.commit().catch(() => {});
+      em.create(Author, { email: 'past-it-too@example.org' });
     });
-    expect(heard).toEqual(['committed']);
-    expect(await database.read(em => em.count(Author, { email: 'past-it@example.org' }))).toBe(1);
+    await expect(unit).rejects.toMatchObject({
+      code: 'DATABASE_TRANSACTION_BY_HAND',
+      facts: { by: 'em.commit()', stored: 'nothing' },
+    });
+    expect(heard).toEqual(['rolled back']);
+    expect(await database.read(em => em.count(Author, { email: { $like: 'past-it%' } }))).toBe(0);
   });
 
   test('whose transaction was rolled back past it is not called committed', async () => {
@@ -296,7 +300,7 @@ describe('a session on PostgreSQL', () => {
       await em.insert(Author, { email: 'rolled-back-past-it@example.org' });
       await em.getTransactionContext<{ rollback(): { execute(): Promise<void> } }>()?.rollback().execute();
     });
-    await expect(unit).rejects.toMatchObject({ code: 'DATABASE_SESSION_CLOSED' });
+    await expect(unit).rejects.toMatchObject({ code: 'DATABASE_TRANSACTION_BY_HAND', facts: { by: 'em.rollback()' } });
     expect(heard).toEqual(['rolled back']);
     expect(await database.read(em => em.count(Author, { email: 'rolled-back-past-it@example.org' }))).toBe(0);
   });

@@ -1,4 +1,4 @@
-import type { BatchOutcome, Statement, StatementResult } from '@keelson/database';
+import { type BatchOutcome, needsExtendedProtocol, type Statement, type StatementResult } from '@keelson/database';
 import pg, { type Connection, type FieldDef, type Submittable } from 'pg';
 import { newResultParser, parameterText, type ResultParser } from './pg-internals.js';
 
@@ -14,8 +14,8 @@ interface CommandComplete {
 }
 
 /**
- * Several statements in one round trip, as one query to pg. Without parameters they go as one simple query; with, as
- * one extended batch that ends in a single Sync. Either way the server runs none after the first that fails, so a
+ * Several statements in one round trip, as one query to pg: as one simple query where that will do, or as one extended
+ * batch that ends in a single Sync. Either way the server runs none after the first that fails, so a
  * statement that rides with BEGIN can never run outside of the transaction (PostgreSQL manual, 54.2.2.1 and 54.2.3).
  */
 export class StatementBatch implements Submittable {
@@ -37,7 +37,7 @@ export class StatementBatch implements Submittable {
   }
 
   submit(connection: Connection): void {
-    if (mustBeExtended(this.#statements)) this.#submitExtended(connection);
+    if (needsExtendedProtocol(this.#statements)) this.#submitExtended(connection);
     else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
   }
 
@@ -122,16 +122,6 @@ const copyFail = Buffer.concat([
   Buffer.from([0, 0, 0, 4 + copyFailReason.length + 1]),
   Buffer.from(`${copyFailReason}\0`),
 ]);
-
-function hasParameters(statement: Statement): boolean {
-  return (statement.parameters?.length ?? 0) > 0;
-}
-
-/** One text with several commands in it can only go as a simple query. */
-function mustBeExtended(statements: readonly Statement[]): boolean {
-  if (statements.some(hasParameters)) return true;
-  return statements.some(({ readAlone }) => readAlone === true) && !statements.some(({ sql }) => sql.includes(';'));
-}
 
 /** After these nothing comes any more. */
 const endings = new Set(['FATAL', 'PANIC']);

@@ -64,6 +64,12 @@ export interface DatabaseService {
    * rolled back. Never run again by itself.
    */
   openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
+  /**
+   * Runs `work` outside of every session, although the calling code may be in one. For whatever outlives the caller: a
+   * queue, a timer, a cache that fills itself. Started inside a session, all that it ever runs would join that session as
+   * long as it is open, and be undone with it.
+   */
+  outside<T>(work: () => T): T;
   /** The session that the calling code runs in. */
   currentSession(): DatabaseSession | undefined;
   /** One round trip on a connection of its own, never behind the work of users. Never rejects. */

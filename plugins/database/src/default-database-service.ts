@@ -22,6 +22,7 @@ import type { MigrationStatus } from './migrations/migration-table.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
+import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
@@ -88,9 +89,10 @@ class DefaultDatabaseService implements DatabaseService {
       models,
       currentEntityManager: () => this.#current.get()?.em,
     });
+    const clears = new ClearWatch(logger);
     this.#sessions = new Sessions({
       driver,
-      fork: () => this.#orm.em.fork({ useContext: false }),
+      fork: () => clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true })),
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,
@@ -133,7 +135,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   onStateChange(listener: StateListener): Disposable {
-    return this.#connectivity.onChange(listener);
+    return this.#connectivity.onChange((now, before) => this.outside(() => listener(now, before)));
   }
 
   connect(): Promise<void> {
@@ -167,6 +169,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
     return this.#sessions.openOnce(options);
+  }
+
+  outside<T>(work: () => T): T {
+    return this.#current.outside(work);
   }
 
   currentSession(): DatabaseSession | undefined {

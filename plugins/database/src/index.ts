@@ -17,6 +17,8 @@ export type {
   StatementResult,
   TransactionOutcome,
 } from './driver/driver.js';
+export { needsExtendedProtocol } from './driver/extended-protocol.js';
+export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
@@ -35,8 +37,11 @@ export {
   SecondConnectionError,
   SessionAbortedError,
   SessionClosedError,
+  SeveralStatementsError,
+  TransactionByHandError,
   TransactionFailedError,
   UnsupportedError,
+  WorkUndoneError,
 } from './errors/session-errors.js';
 export { isConnectionLoss, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';

@@ -51,6 +51,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions>(
 ): Plugin<Config> {
   return {
     ...parts.manifest,
+    diagnoses: true,
     conformance: async () => (await import('./testing/plugin-conformance.js')).databasePluginConformance,
     register(context) {
       const databaseWith = makeOnce((services: Services) => createDatabase(context, parts, services));

@@ -1,4 +1,5 @@
 import { type Attempt, type Clock, type ExecuteOptions, type RetryPolicy, systemClock } from '@keelson/core';
+import { policyStopped } from '@keelson/core/retry';
 import { Call, type Environment, type Target } from './call.js';
 import { type BreakerState, CockatielBreaker } from './cockatiel-breaker.js';
 import { parseOptions, policyOf, type RetryOptions, type RetryOptionsInput } from './options.js';
@@ -43,7 +44,11 @@ export class CockatielRetryPolicy implements RetryPolicy {
   }
 
   execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T> {
-    return new Call(work, options, this.#target(options.target ?? headOf(options.name)), this.#environment).run();
+    const target = options.target ?? headOf(options.name);
+    if (this.#stopping.signal.aborted) {
+      return Promise.reject(policyStopped({ operation: options.name, target, attempts: 0, elapsedMs: 0 }, undefined));
+    }
+    return new Call(work, options, this.#target(target)).run();
   }
 
   endWaits(target: string, reason: unknown): void {
@@ -84,7 +89,7 @@ export class CockatielRetryPolicy implements RetryPolicy {
       random: this.#environment.random,
       onMove: (to, cause) => this.onMove(name, to, cause),
     });
-    const target = { name, policy, breaker, waits: new AbortController() };
+    const target = { name, policy, breaker, environment: this.#environment, waits: new AbortController() };
     this.#targets.set(name, target);
     return target;
   }

@@ -1,4 +1,4 @@
-import { createPolicyFetch, KeelsonError, RetryPolicy } from '@keelson/core';
+import { KeelsonError, RetryPolicy } from '@keelson/core';
 import { createTestKernel } from '@keelson/core/testing';
 import { expect, test } from 'vitest';
 import plugin from './index.js';
@@ -88,7 +88,7 @@ test('an operator holds a breaker open, is told how to let go, and lets go', asy
 test('a target that was declared can be held before its first call', async () => {
   const { kernel, policy, retry } = await service();
   policy.declareTarget?.('database');
-  createPolicyFetch(policy, { target: 'rates' });
+  policy.declareTarget?.('rates');
   expect((await retry()).targets.rates).toMatchObject({ counters: { calls: 0 } });
   expect((await retry()).targets.database).toMatchObject({ breaker: { state: 'closed' }, counters: { calls: 0 } });
   expect(await kernel.kernel.operate('retry', 'hold', ['database', 'open'])).toContain('"database" is held open');

@@ -252,6 +252,25 @@ describe('signal of the caller', () => {
     expect(at).toEqual([0]);
     expect(clock.pending).toBe(0);
   });
+
+  test('ends a call whose pause is just over, before its next attempt, and pays nothing for it', async () => {
+    const controller = new AbortController();
+    class GivingUp extends FakeClock {
+      override schedule(ms: number, callback: () => void) {
+        return super.schedule(ms, () => {
+          callback();
+          if (ms === 999) controller.abort(gone);
+        });
+      }
+    }
+    clock = new GivingUp();
+    const { work, at } = failing(9);
+    const policy = build({ initialDelayMs: 999, attemptTimeoutMs: 0, deadlineMs: 0 }, () => 1);
+    const running = policy.execute(work, { ...call, signal: controller.signal });
+    expect(await outcomeOf(running)).toMatchObject({ error: gone, atMs: 999 });
+    expect(at).toEqual([0]);
+    expect(policy.describe()[0]).toMatchObject({ counters: { retries: 0 } });
+  });
 });
 
 describe('budget', () => {

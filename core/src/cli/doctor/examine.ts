@@ -20,7 +20,7 @@ export interface Examination {
   readonly onError: (error: unknown) => void;
 }
 
-/** Somebody waits for the answer, and should know what for. */
+/** A person waits for the answer, and should see the reason for the wait. */
 const slowMs = 1_000;
 
 /** Starts what can examine its surroundings, reports what each finds, and stops it again. What does not start hides nothing. */
@@ -75,7 +75,7 @@ function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: Re
   }
   const holder = holderOf(error, pids);
   if (holder !== undefined) {
-    const output = `Not examined: pid ${holder}, this service itself, has it. What that knows of it is told above.`;
+    const output = `Not examined: pid ${holder}, this service itself, has it. The findings of that instance are above.`;
     return [{ ...start, status: 'pass', output }];
   }
   if (error !== undefined) return [failure(key, error)];

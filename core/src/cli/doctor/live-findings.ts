@@ -23,7 +23,7 @@ export interface LiveFindings {
   readonly pids: readonly number[];
 }
 
-/** What the running instances of the service tell. Throws nothing, and needs nothing but them. */
+/** Returns the findings of the running instances of the service. Throws nothing, and needs only the instances. */
 export async function liveFindings(options: ConfigChoice, terminal: Terminal): Promise<LiveFindings> {
   try {
     const { found, elsewhere } = await lookForInstances(options, terminal);

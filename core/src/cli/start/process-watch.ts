@@ -16,8 +16,8 @@ const tooLate = () => {};
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
- * Hears what the process is told: the first signal asks for a stop (and cancels a start), the second ends the process
- * with exit code 3. SIGHUP reads the configuration again. An error nobody caught is reported and asks for a stop too.
+ * Handles the signals of the process: the first requests a stop (and cancels a start), the second ends the process
+ * with exit code 3. SIGHUP reads the configuration again. An uncaught error is reported and requests a stop too.
  */
 export class ProcessWatch {
   readonly #terminal: Terminal;
@@ -46,12 +46,12 @@ export class ProcessWatch {
     return this.#stop.promise;
   }
 
-  /** Whether an error nobody caught asked for the stop. */
+  /** Whether an uncaught error requested the stop. */
   get crashed(): boolean {
     return this.#crashed;
   }
 
-  /** From now on errors are told to the logger and the telemetry of `kernel`. */
+  /** Reports errors to the logger and the telemetry of `kernel` from now on. */
   serve(kernel: Kernel): void {
     this.#kernel = kernel;
   }

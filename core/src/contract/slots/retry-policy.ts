@@ -1,7 +1,7 @@
 import type { Deadline } from '../deadline.js';
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** What a failure says, judged by whoever knows the target. */
+/** The meaning of a failure, judged by code that knows the target. */
 export interface FailureVerdict {
   /** May the work be run again? Only true when the failed attempt is known to have left nothing behind. */
   readonly retry: boolean;
@@ -48,7 +48,7 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal;
   /** Judges what the work threw. Default: retry when idempotent, availability `down`. */
   readonly classify?: (error: unknown) => FailureVerdict;
-  /** Told before each further attempt, after the wait has been chosen. */
+  /** Called before each further attempt, after the wait has been chosen. */
   readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;
 }
 

@@ -1,12 +1,13 @@
 import { currentSession, repeatable } from '@keelson/http-express';
 import { Router } from 'express';
 import { parseInput } from '../input.js';
+import type { PriceList } from './price-list.js';
 import { Product } from './product.js';
 import { productUnknown } from './product-errors.js';
 import { newProduct } from './product-input.js';
 
 /** A sku that is taken is answered with 409 by the primary key: the insert fails before the answer leaves. */
-export function productsRouter(): Router {
+export function productsRouter(prices: PriceList): Router {
   const router = Router();
 
   router.post(
@@ -17,10 +18,13 @@ export function productsRouter(): Router {
     }),
   );
 
+  // The price first: no transaction is open while another service is asked.
   router.get('/:sku', async (request, response) => {
-    const product = await currentSession(request).findOne(Product, { sku: request.params.sku });
+    const { sku } = request.params;
+    const price = await prices.priceOf(sku);
+    const product = await currentSession(request).findOne(Product, { sku });
     if (product === null) throw productUnknown();
-    response.json(product);
+    response.json({ sku, stock: product.stock, ...(price !== undefined && { price }) });
   });
 
   return router;

@@ -5,6 +5,7 @@ import type { DatabaseCapability } from '../driver/driver.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
 import type { UnitSession } from '../session/unit-session.js';
+import { inBlock } from '../transaction/block-scope.js';
 import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
 import { BulkInsert } from './bulk-insert.js';
 import { EntityRows } from './entity-rows.js';
@@ -68,7 +69,7 @@ export class Batches {
       async em => {
         const inside = current.get();
         if (inside === undefined) throw new Error('bug: a batch without a session');
-        return runBatch({
+        const run = {
           session: inside,
           em,
           ownsEntityManager: outer === undefined,
@@ -79,7 +80,8 @@ export class Batches {
           onProgress,
           clock,
           logger,
-        });
+        };
+        return inBlock(() => runBatch(run));
       },
       { timeoutMs, ...options },
     );

@@ -97,11 +97,11 @@ async function store<Item>(
 ): Promise<void> {
   const { attempt, signal } = session;
   const em = ownsEntityManager ? given : given.fork({ clear: true, keepTransactionContext: true });
-  if (probing) em.clear();
+  if (probing) em.getUnitOfWork(false).clear();
   const context: BatchContext = { chunk: before.chunks, firstItem: before.done, attempt, signal, probing };
   await work(em, items, context);
   await em.flush();
-  em.clear();
+  em.getUnitOfWork(false).clear();
 }
 
 function failedAt<Item>({ session }: BatchRun<Item>, error: unknown, itemIndex: number): unknown {

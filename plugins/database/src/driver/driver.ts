@@ -8,6 +8,8 @@ export interface Statement {
    * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
    */
   readonly readAlone?: boolean;
+  /** The text must be one command: the server is to refuse several, with 42601. */
+  readonly isOne?: boolean;
 }
 
 export type Row = Record<string, unknown>;
@@ -53,7 +55,7 @@ export interface DriverConnection {
    * capability `cancel-query`.
    */
   cancel(signal: AbortSignal): Promise<void>;
-  /** Gives it back. One that is not `idle` is destroyed instead of lent again. */
+  /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
   release(): void;
   /** Closes the socket now, whatever runs on it. */
   destroy(reason: unknown): void;
@@ -104,9 +106,9 @@ export interface PoolCounters extends PermitCounters {
 
 /**
  * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower.
+ * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`).
  */
-export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost';
+export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
 
 /**
  * What an implementation can do beyond running statements:
@@ -140,8 +142,9 @@ export interface DatabaseDriver {
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
   ping(signal: AbortSignal): Promise<void>;
   /**
-   * Sent after statements until it gives an id: one row, one column `id`, null while nothing was written. Present with
-   * capability `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
+   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
+   * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
+   * `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
    */
   readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */

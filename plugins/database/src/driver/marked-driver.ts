@@ -54,6 +54,10 @@ class MarkedConnection implements DriverConnection {
     return this.#connection.status;
   }
 
+  get processId(): number | undefined {
+    return this.#connection.processId;
+  }
+
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     const unsent = unstorable(statements);
     const outcome = unsent ? { results: [], failure: { error: unsent } } : await this.#connection.run(statements);

@@ -12,13 +12,16 @@ const frames = {
   windows: 'LazyTransaction.commit (C:\\keelson\\plugins\\database\\dist\\transaction\\lazy-transaction.js:9:9)',
   anonymous: 'async Promise.all (<anonymous>)',
   promise: 'new Promise (unknown)',
+  together: 'async Promise.allSettled (index 0)',
+  unnamed: 'Orders.<anonymous> (file:///srv/orders/src/orders.js:12:7)',
   service: 'OrderBook.place (file:///srv/orders/src/order-book.js:12:7)',
+  unnamedUnit: 'Unit.<anonymous> (file:///srv/orders/src/order-book.js:7:52)',
   plugin: 'createRoutes (file:///srv/node_modules/@keelson/http-express/dist/routes.js:3:1)',
 };
 
 describe('the code path of a stack', () => {
   for (const [name, frame] of Object.entries(frames)) {
-    const theirs = name === 'service' || name === 'plugin';
+    const theirs = ['service', 'unnamed', 'unnamedUnit', 'plugin'].includes(name);
     test(`${theirs ? 'begins at' : 'passes over'} a frame of: ${name}`, () => {
       const after = 'later (file:///srv/orders/src/later.js:1:1)';
       expect(codePath(stackOf(frame, after))).toBe(theirs ? frame : after);

@@ -1,6 +1,8 @@
 const notTheirs =
   /node:|node_modules[\\/](?!@keelson)|[\\/](?:plugins[\\/]database|@keelson[\\/]database)[^\\/]*[\\/](?:dist|src)[\\/]/;
 
+const withoutPlace = /^(?:new|async) Promise|^(?:.*\()?<anonymous>\)?$/;
+
 /**
  * The first line of a stack that is neither of Node, of a library nor of this package: where the service did what an
  * error is about. Undefined when there is none.
@@ -10,14 +12,19 @@ export function codePath(stack: string | undefined): string | undefined {
     ?.split('\n')
     .filter(line => line.trimStart().startsWith('at '))
     .map(line => line.trim().slice('at '.length))
-    .find(line => !notTheirs.test(line) && !line.includes('<anonymous>') && !line.startsWith('new Promise'));
+    .find(line => !notTheirs.test(line) && !withoutPlace.test(line));
 }
 
 /** The code path of whoever calls the function that calls this. */
 export function callerPath(): string | undefined {
+  return markCaller()();
+}
+
+/** The same, found only when it is asked for: what is marked on the way of all that goes well costs little. */
+export function markCaller(): () => string | undefined {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 50;
-  const { stack } = new Error();
+  const error = new Error();
   Error.stackTraceLimit = limit;
-  return codePath(stack);
+  return () => codePath(error.stack);
 }

@@ -1,5 +1,6 @@
 import { KeelsonError } from '@keelson/core';
 import { callerPath } from './code-path.js';
+import { causeOf } from './connection-error.js';
 
 function place(): { at?: string } {
   const at = callerPath();
@@ -31,14 +32,64 @@ export class TransactionFailedError extends KeelsonError {
   }
 }
 
-/** The session was to end, or to hand out its connection, while a statement of it still ran. */
+/** What of a session whose work ended its transaction is stored. */
+export type StoredByHand = 'nothing' | 'all before it' | 'a prepared transaction' | 'unknown';
+
+/** The work of a session ended its transaction, or was about to: with a statement, or through MikroORM. */
+export class TransactionByHandError extends KeelsonError {
+  constructor(facts: { readonly by: string; readonly stored: StoredByHand }) {
+    super({
+      code: 'DATABASE_TRANSACTION_BY_HAND',
+      message: `Work inside a session used ${facts.by}, which only the session itself may do: ${storedByHand[facts.stored]}`,
+      hint: 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
+const storedByHand: Readonly<Record<StoredByHand, string>> = {
+  nothing: 'nothing of the session is stored.',
+  'all before it': 'what ran before it in the session is stored, and nothing after it.',
+  'a prepared transaction': 'what ran before it waits for COMMIT PREPARED or ROLLBACK PREPARED.',
+  unknown: 'whether what ran before it is stored is not known.',
+};
+
+/** One text held several statements. */
+export class SeveralStatementsError extends KeelsonError {
+  constructor(cause: unknown) {
+    super({
+      code: 'DATABASE_SEVERAL_STATEMENTS',
+      message: 'One text held several statements; none of them was run.',
+      hint: 'Run each statement by itself; only a migration may have several in one text.',
+      facts: place(),
+      cause: causeOf(cause),
+    });
+  }
+}
+
+/** The session was to end, or to hand out its connection, while a statement or a nested session of it still ran. */
 export class ConcurrentUseError extends KeelsonError {
   constructor() {
     super({
       code: 'DATABASE_CONCURRENT_USE',
-      message: 'A statement of the session was still running when another flow ended it or asked for its connection.',
+      message:
+        'A statement or a nested session was still running when another flow ended the session or asked for its connection.',
       hint: 'Look for a promise that was not awaited, or give each flow a session of its own.',
       facts: place(),
+    });
+  }
+}
+
+/** A nested session was rolled back, and took with it what other flows had done in the same session since it began. */
+export class WorkUndoneError extends KeelsonError {
+  /** `at` is where the nested session was begun. */
+  constructor(at: string | undefined) {
+    super({
+      code: 'DATABASE_WORK_UNDONE',
+      message:
+        'A nested session that failed has taken other work with it that ran in the same session at the same time.',
+      hint: 'Run nested sessions one after the other, or give each flow a session of its own.',
+      facts: at === undefined ? {} : { at },
     });
   }
 }

@@ -14,3 +14,11 @@ export function hasUnstored(em: EntityManager): boolean {
   const work = em.getUnitOfWork();
   return work.getPersistStack().size + work.getRemoveStack().size > 0;
 }
+
+/** An entity was created, changed or removed since the last flush. */
+export function hasUnflushedWork(em: EntityManager): boolean {
+  const work = em.getUnitOfWork(false);
+  if (work.getPersistStack().size + work.getRemoveStack().size > 0) return true;
+  work.computeChangeSets();
+  return work.getChangeSets().length + work.getCollectionUpdates().length > 0;
+}

@@ -5,6 +5,7 @@ import type { Dialect } from 'kysely';
 import { arrayText } from '../batch/copy-text.js';
 import { withOriginOf } from '../errors/fault-origin.js';
 import type { DatabaseModel } from '../model.js';
+import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { EntityManager } from './entity-manager.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
@@ -40,6 +41,7 @@ export function createOrm(options: OrmOptions): Orm {
   });
   letOwnErrorsThrough(orm);
   writeWholeArrays(orm);
+  markNestedBlocks(orm);
   return orm;
 }
 
@@ -61,4 +63,12 @@ function writeWholeArrays(orm: Orm): void {
   const platform = orm.driver.getPlatform();
   const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
   Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
+}
+
+/** Everything that MikroORM nests in a transaction, `em.transactional` included, passes here. */
+function markNestedBlocks(orm: Orm): void {
+  const connection = orm.driver.getConnection();
+  const transactional: typeof connection.transactional = connection.transactional.bind(connection);
+  connection.transactional = (work, options) =>
+    options?.ctx === undefined ? transactional(work, options) : inUndoneBlock(() => transactional(work, options));
 }

@@ -63,27 +63,27 @@ class SessionDriver implements Driver {
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.commit();
+    if (connection instanceof TransactionConnection) await connection.transaction.commitForOrm();
     else await connection.executeQuery(raw('commit'));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.rollback();
+    if (connection instanceof TransactionConnection) await connection.transaction.rollbackForOrm();
     else await connection.executeQuery(raw('rollback'));
   }
 
   async savepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.savepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.savepoint(name);
     else await connection.executeQuery(raw(`savepoint ${quoted(name)}`));
   }
 
   async rollbackToSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.rollbackToSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.undoSavepoint(name);
     else await connection.executeQuery(raw(`rollback to savepoint ${quoted(name)}`));
   }
 
   async releaseSavepoint(connection: DatabaseConnection, name: string): Promise<void> {
-    if (connection instanceof TransactionConnection) await connection.transaction.releaseSavepoint(quoted(name));
+    if (connection instanceof TransactionConnection) await connection.transaction.releaseSavepoint(name);
     else await connection.executeQuery(raw(`release savepoint ${quoted(name)}`));
   }
 

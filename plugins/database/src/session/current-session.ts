@@ -8,6 +8,11 @@ export class CurrentSession<Session> {
     return this.#storage.getStore();
   }
 
+  /** What `work` begins, now or later, is in no session. */
+  outside<T>(work: () => T): T {
+    return this.#storage.run(undefined, work);
+  }
+
   run<T>(session: Session | undefined, work: () => T): T {
     return this.#storage.run(session, work);
   }

@@ -20,6 +20,9 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
   if (error instanceof AmbiguousCommitError) {
     return { error, verdict: verdictOn(outcome, error, context), endedBy: undefined };
   }
+  if (outcome.is === 'ended by hand') {
+    return { error: outcome.error, verdict: { retry: false, availability: 'up' }, endedBy: undefined };
+  }
   const endedBy = outcome.abortedBy;
   const cause = endedBy ?? origin ?? error;
   const verdict = verdictOn(outcome, cause, context);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
-import { SessionAbortedError } from '../errors/session-errors.js';
+import { SessionAbortedError, TransactionByHandError } from '../errors/session-errors.js';
 import { type Failure, moved, type Outcome, type OutcomeEvent, untouched } from '../transaction/outcome.js';
 import { callbacksOf, errorOf, stateOf, verdictOf } from './reading.js';
 
@@ -15,7 +15,9 @@ interface World {
   /** It ended before its owner knew, and had done nothing. */
   harmless: boolean;
   commit: 'not sent' | 'sent' | 'refused' | 'lost';
-  fate: 'open' | 'stored' | 'gone' | 'unknowable';
+  /** `in part`: the work itself has committed some of it. */
+  fate: 'open' | 'stored' | 'gone' | 'unknowable' | 'in part';
+  committedByHand: boolean;
   /** What the one who judged the failure said: it left nothing behind. */
   failure: Failure | undefined;
   forbidden: boolean;
@@ -30,6 +32,7 @@ function begin(): World {
     harmless: false,
     commit: 'not sent',
     fate: 'open',
+    committedByHand: false,
     failure: undefined,
     forbidden: false,
   };
@@ -58,8 +61,10 @@ function note(world: World, event: OutcomeEvent): void {
     case 'must not repeat':
       world.forbidden = true;
       break;
+    case 'was ended by hand':
+      if (usable) Object.assign(world, { usable: false, committedByHand: event.stored });
+      break;
     case 'was aborted':
-    case 'was ended by somebody else':
       if (usable) Object.assign(world, { usable: false, harmless: !asked && !failed });
       break;
     case 'sent COMMIT':
@@ -87,7 +92,8 @@ function note(world: World, event: OutcomeEvent): void {
       if (lost) world.fate = 'unknowable';
       break;
     case 'rolls back':
-      if (fate === 'open' && (commit === 'not sent' || commit === 'refused'))
+      if (world.committedByHand) world.fate = 'in part';
+      else if (fate === 'open' && (commit === 'not sent' || commit === 'refused'))
         Object.assign(world, { usable: false, harmless: false, fate: 'gone', failure: event.failure });
       else if (fate === 'gone') world.failure ??= event.failure;
       break;
@@ -99,6 +105,7 @@ function note(world: World, event: OutcomeEvent): void {
 }
 
 const by = new SessionAbortedError({ name: 'test', reason: 'deadline' });
+const byHand = new TransactionByHandError({ by: 'COMMIT', stored: 'unknown' });
 const end = { name: 'test', error: new Error('the policy gave up'), reason: 'deadline' } as const;
 
 const failures: fc.Arbitrary<Failure> = fc.boolean().map(retry => ({
@@ -116,7 +123,6 @@ const anyEvent: fc.Arbitrary<OutcomeEvent> = fc.oneof(
     { it: 'was mended' },
     { it: 'starts afresh' },
     { it: 'lost a part', cause: undefined },
-    { it: 'was ended by somebody else' },
     { it: 'was aborted', by },
     { it: 'was committed' },
     { it: 'was refused' },
@@ -126,6 +132,7 @@ const anyEvent: fc.Arbitrary<OutcomeEvent> = fc.oneof(
     { it: 'stays unknown', error: new AmbiguousCommitError({ name: 'test', why: 'silence' }, undefined) },
   ),
   fc.constant<OutcomeEvent>({ it: 'sent COMMIT' }),
+  fc.boolean().map((stored): OutcomeEvent => ({ it: 'was ended by hand', error: byHand, stored })),
   fc.boolean().map((late): OutcomeEvent => ({ it: 'lost COMMIT', error: new Error('lost'), late })),
   failures.map((failure): OutcomeEvent => ({ it: 'was found aborted', failure })),
   fc.option(failures, { nil: undefined }).map((failure): OutcomeEvent => ({ it: 'rolls back', failure })),
@@ -150,11 +157,17 @@ function check(world: World, outcome: Outcome): void {
   const inDoubt = world.fate === 'unknowable' || (world.fate === 'open' && ['sent', 'lost'].includes(world.commit));
   expect(state === 'committed', 'committed if, and only if, that is certain').toBe(world.fate === 'stored');
   expect(state === 'rolled back', 'rolled back if, and only if, nothing is stored').toBe(world.fate === 'gone');
-  expect(state === 'unknown').toBe(world.fate === 'unknowable');
+  expect(state === 'unknown').toBe(world.fate === 'unknowable' || world.fate === 'in part');
   const mayRepeat = world.fate === 'gone' && world.failure?.verdict.retry === true && !world.forbidden;
   expect(verdict.retry, 'run again only when nothing is stored').toBe(mayRepeat);
   expect(error instanceof AmbiguousCommitError, 'ambiguous as long as it is in doubt').toBe(inDoubt);
-  const called = { stored: 'onCommit', gone: 'onRollback', open: undefined, unknowable: undefined };
+  const called = {
+    stored: 'onCommit',
+    gone: 'onRollback',
+    open: undefined,
+    unknowable: undefined,
+    'in part': undefined,
+  };
   expect(callbacksOf(outcome)).toBe(called[world.fate]);
 }
 

@@ -12,7 +12,8 @@ export function stateOf({ is }: Outcome): DatabaseSession['state'] {
 
 /** May the unit run again, and is the server well? Only what is certain to have left nothing behind may. */
 export function verdictOf(outcome: Outcome): FailureVerdict {
-  if (outcome.is === 'unknown') return { retry: false, availability: 'down' };
+  if (outcome.is === 'unknown')
+    return { retry: false, availability: outcome.error instanceof AmbiguousCommitError ? 'down' : 'up' };
   const isOver = outcome.is === 'rolling back' || outcome.is === 'rolled back';
   if (!isOver || outcome.failure === undefined) return { retry: false, availability: 'unknown' };
   const { verdict } = outcome.failure;
@@ -41,6 +42,7 @@ export function errorOf(outcome: Outcome, { name, error, reason }: End): unknown
     case 'committed':
       return error;
     case 'unknown':
+    case 'ended by hand':
       return outcome.error;
     case 'rolled back':
       return outcome.failure?.endedBy ?? error;

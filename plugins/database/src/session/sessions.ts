@@ -65,7 +65,7 @@ export class Sessions {
       this.#assertSecondConnection(outer);
       return this.#units.run(work, options);
     }
-    return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : this.#joined(outer, work);
+    return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : outer.join(work);
   }
 
   /** A read that joins a session keeps the end of that session from overtaking it. */
@@ -122,17 +122,6 @@ export class Sessions {
     return { name: viaReplicas ? replicaTarget(target) : target, viaReplicas };
   }
 
-  /** Part of the outer unit: neither committed nor rolled back here, and a failure in it is a failure of the whole. */
-  async #joined<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
-    try {
-      return await work(outer.em, outer);
-    } catch (error) {
-      const seen = outer.translated(error);
-      outer.markRollbackOnly(seen);
-      throw seen;
-    }
-  }
-
   /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
   async #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
     try {
@@ -142,10 +131,10 @@ export class Sessions {
     }
   }
 
-  /** The session that the caller runs in; one that has ended is no session to be part of. */
+  /** The session that the caller runs in; one that ends, or has ended, is no session to be part of. */
   #around(): UnitSession | undefined {
     const session = this.#parts.current.get();
-    return session?.state === 'open' ? session : undefined;
+    return session?.admits === true ? session : undefined;
   }
 
   /** With one connection in all, a session inside one that holds it would wait for itself. */

@@ -1,6 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
-import { SessionAbortedError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import {
+  ConcurrentUseError,
+  SessionAbortedError,
+  SessionClosedError,
+  TransactionFailedError,
+} from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { type EntityManager, hasNoWork, hasUnstored } from '../orm/entity-manager.js';
 import { orAborted } from '../transaction/bounded.js';
@@ -10,7 +16,7 @@ import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import { Callbacks } from './callbacks.js';
 import type { CurrentSession } from './current-session.js';
-import type { DatabaseSession } from './database-session.js';
+import type { DatabaseSession, SessionWork } from './database-session.js';
 import { type FailureContext, failureOf, failureOfAborted } from './failure.js';
 import { callbacksOf, stateOf, verdictOf } from './reading.js';
 
@@ -32,6 +38,9 @@ export interface UnitSessionParts extends FailureContext {
   readonly onEnd: () => void;
 }
 
+/** The session whose commit the running code is part of. */
+const committing = new AsyncLocalStorage<UnitSession>();
+
 type Callback = () => void | Promise<void>;
 
 /** One EntityManager fork bound to one transaction. What it throws has been translated, and its verdict is known. */
@@ -41,13 +50,15 @@ export class UnitSession implements DatabaseSession {
   /** What errors that have left nested sessions were translated from. */
   readonly #origins = new Map<unknown, unknown>();
   #committing: Promise<void> | undefined;
+  /** How much work that has joined it still runs. */
+  #joined = 0;
   #isClosed = false;
   /** Reads that have joined it and have not ended; `alone` when the first of them found it unused. */
   readonly #reads = { count: 0, alone: false };
 
   constructor(parts: UnitSessionParts) {
     this.#parts = parts;
-    this.#callbacks = new Callbacks(parts.logger, parts.name);
+    this.#callbacks = new Callbacks(parts.logger, parts.name, work => parts.current.outside(work));
   }
 
   get id(): string {
@@ -121,6 +132,28 @@ export class UnitSession implements DatabaseSession {
     this.#parts.outcome.move({ it: 'lost a part', cause });
   }
 
+  /** Other work may still join: it has not begun to end, or the work is part of its end, as a hook of its flush is. */
+  get admits(): boolean {
+    if (this.state !== 'open' || isInDoubt(this.outcome)) return false;
+    return this.#committing === undefined || committing.getStore() === this;
+  }
+
+  /** Runs work that joins it: neither committed nor rolled back here, and a failure in it is a failure of the whole. */
+  async join<T>(work: SessionWork<T>): Promise<T> {
+    this.#joined += 1;
+    try {
+      const result = await work(this.em, this);
+      if (this.state === 'rolled back') throw new SessionClosedError();
+      return result;
+    } catch (error) {
+      const seen = this.translated(error);
+      this.markRollbackOnly(seen);
+      throw seen;
+    } finally {
+      this.#joined -= 1;
+    }
+  }
+
   /** From now on the unit does not run again, whatever becomes of it; the error says `why`. */
   forbidRepeat(why: string): void {
     this.#parts.outcome.move({ it: 'must not repeat', why });
@@ -171,6 +204,8 @@ export class UnitSession implements DatabaseSession {
       await this.#rollBack(undefined);
       throw new TransactionFailedError(partFailed.cause);
     }
+    // Half of what has joined would be stored; a read that has joined stores nothing.
+    if (this.#joined > this.#reads.count) throw await this.fail(new ConcurrentUseError());
     // After the deadline no caller waits for the answer, so COMMIT is not sent.
     if (deadline.passed) abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
@@ -203,8 +238,9 @@ export class UnitSession implements DatabaseSession {
   async #commitInTime(): Promise<void> {
     const { transaction, em } = this.#parts;
     const { outcome } = this;
+    transaction.letCommit();
     if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
-    await this.#unlessOver(this.run(() => em.commit()));
+    await this.#unlessOver(this.run(() => committing.run(this, () => em.commit())));
     // MikroORM commits nothing, and says nothing, when somebody has rolled its transaction back.
     if (this.outcome.is !== 'committed') throw new SessionClosedError();
   }
@@ -243,7 +279,7 @@ export class UnitSession implements DatabaseSession {
     outcome.move({ it: 'rolls back', failure });
     if (stateOf(before) === 'rolled back') return;
     if (stateOf(before) !== 'open' || isInDoubt(before)) {
-      // Somebody else's COMMIT, by `em.commit()`, was first; the session sees to its own.
+      // The session sees to its own COMMIT.
       if (this.#committing === undefined) await this.#close();
       return;
     }

@@ -8,10 +8,14 @@ import { committing } from './committing.js';
 import { conformanceModel } from './conformance-model.js';
 import { connecting } from './connecting.js';
 import { ending } from './ending.js';
+import { endingByHand } from './ending-by-hand.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
+import { lending } from './lending.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
+import { outside } from './outside.js';
+import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
 
@@ -26,9 +30,13 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...overlapping,
+  ...outside,
   ...refusing,
   ...holding,
   ...ending,
+  ...endingByHand,
+  ...lending,
   ...retrying,
   ...migrating,
   ...batching,

@@ -35,9 +35,10 @@ describe('what became of a COMMIT that nobody answered', () => {
     expect(asked).toEqual(['42']);
   });
 
-  test('is nothing when nothing had been written', async () => {
+  test('stays unknown when the transaction has no id, unless its caller has a proof of its own', async () => {
     const { asked, resolve } = setUp('committed');
-    expect(await resolve(undefined)).toEqual({ is: 'aborted' });
+    expect(await resolve(undefined)).toEqual({ is: 'unknown', why: 'the transaction has no id' });
+    expect(await resolve(undefined, async () => false)).toEqual({ is: 'aborted' });
     expect(asked).toEqual([]);
   });
 

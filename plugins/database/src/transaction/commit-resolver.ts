@@ -33,8 +33,6 @@ export class CommitResolver {
     verifyCommitted: (() => Promise<boolean>) | undefined,
   ): Promise<CommitResolution> {
     const canAsk = this.#driver.capabilities.has('commit-resolution');
-    // A transaction gets its id with its first write: without one there is nothing to lose.
-    if (canAsk && transactionId === undefined) return { is: 'aborted' };
     // Who has a proof of their own must be asked in time.
     const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
     const until = deadline.within(askMs);
@@ -42,7 +40,8 @@ export class CommitResolver {
     if (said === 'committed' || said === 'aborted') return { is: said };
     if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
     if (this.#closed.aborted) return { is: 'unknown', why: 'the database service was closed before the answer' };
-    return { is: 'unknown', why: whyUnknown(canAsk, said) };
+    const why = canAsk && transactionId === undefined ? 'the transaction has no id' : whyUnknown(canAsk, said);
+    return { is: 'unknown', why };
   }
 
   async #ask(transactionId: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {

@@ -82,6 +82,11 @@ export class HeldConnection {
     if (connection !== undefined) await orAborted(this.#return.takeBack(connection, ended), this.#options.signal);
   }
 
+  /** It is in a state that nobody is to go on in. */
+  destroy(reason: unknown): void {
+    this.#letGo()?.destroy(reason);
+  }
+
   release(): void {
     this.#letGo()?.release();
   }

@@ -1,14 +1,24 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
-import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import {
+  ConcurrentUseError,
+  SessionClosedError,
+  TransactionByHandError,
+  TransactionFailedError,
+} from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
+import { isWorking } from './outcome.js';
+import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import { Statements } from './statements.js';
+import { transactionCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
+import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 /**
@@ -42,8 +52,10 @@ export class LazyTransaction {
   readonly #outcome: UnitOutcome;
   readonly #held: HeldConnection;
   readonly #statements: Statements;
+  readonly #savepoints = new Savepoints();
+  readonly #turns = new Turns();
   #readers = 0;
-  #isRepeating = false;
+  #isOwnersToEnd = false;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -72,28 +84,20 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
-  async run(statement: Statement): Promise<StatementResult> {
-    const { repeatFirst } = this.#options;
-    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
-    this.#assertUsable();
-    this.#isRepeating = true;
-    try {
-      return await repeatFirst(() => this.#runFirst(statement));
-    } catch (error) {
-      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
-      throw error;
-    } finally {
-      this.#isRepeating = false;
-    }
+  /** Runs one statement, which must neither begin nor end a transaction. */
+  run(statement: Statement): Promise<StatementResult> {
+    return this.#turns.take(() => this.#run(statement));
   }
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    const connection = await this.#begun();
+    const command = transactionCommandIn(statement.sql);
+    const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
     try {
       for await (const rows of this.#held.attention.read(chunks)) yield { rows: rows as R[] };
+      this.#statements.assertInTransaction(connection);
     } catch (error) {
       this.#outcome.move({ it: 'failed' });
       throw error;
@@ -104,35 +108,43 @@ export class LazyTransaction {
 
   /** Runs `work` on the connection itself, inside the transaction. */
   async withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#begun();
-    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
-      this.#outcome.move({ it: 'failed' });
-      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    if (this.#isBusy) throw new ConcurrentUseError();
+    return this.#turns.take(() => this.#withConnection(work));
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#assertUsable();
+      this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
     });
-    await this.#statements.runProbe(connection);
-    return result;
   }
 
-  async savepoint(name: string): Promise<void> {
-    this.#assertUsable();
-    this.#statements.pending.addSavepoint(name);
+  /** Undoes all that ran since, also of other flows: they, or the unit, fail then. The savepoint stays. */
+  rollbackToSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => void (await this.#rollBackTo(name)));
   }
 
-  async rollbackToSavepoint(name: string): Promise<void> {
-    if (this.#statements.pending.takeBack(name, true)) {
-      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
-      const isFailed = this.#held.current?.status === 'failed transaction';
-      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
-      return;
-    }
-    const connection = await this.#connection({ failedToo: true });
-    this.#outcome.move({ it: 'was mended' });
-    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${name}` }]);
+  /** The same for a savepoint that is not used again. */
+  undoSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      const savepoint = await this.#rollBackTo(name);
+      if (savepoint === undefined) return this.#savepoints.endLost();
+      if (this.#statements.pending.takeBack(savepoint.id)) this.#savepoints.forget(savepoint);
+      if (savepoint.opens) savepoint.block.end('undone');
+    });
   }
 
-  async releaseSavepoint(name: string): Promise<void> {
-    if (this.#statements.pending.takeBack(name, false)) return;
-    await this.#statements.run(await this.#connection(), [{ sql: `release savepoint ${name}` }]);
+  releaseSavepoint(name: string): Promise<void> {
+    return this.#turns.take(async () => {
+      this.#savepoints.assertUsable();
+      const savepoint = this.#savepoints.find(name);
+      if (savepoint === undefined) throw new SessionClosedError();
+      if (this.#statements.pending.takeBack(savepoint.id)) return this.#savepoints.forget(savepoint);
+      const connection = await this.#connection();
+      if (this.#savepoints.isNeeded(savepoint)) return;
+      await this.#statements.run(connection, [{ sql: `release savepoint ${savepoint.id}` }]);
+      this.#savepoints.released(savepoint);
+    });
   }
 
   /**
@@ -145,6 +157,23 @@ export class LazyTransaction {
     await commitOn(this.#held, this.#options);
   }
 
+  /** From now on MikroORM may commit it: its owner asks for that. */
+  letCommit(): void {
+    this.#isOwnersToEnd = true;
+  }
+
+  /** MikroORM commits it: for its owner, or past it. */
+  async commitForOrm(): Promise<void> {
+    if (!this.#isOwnersToEnd && isWorking(this.#outcome.now)) await this.#endByHand('em.commit()');
+    await this.commit();
+  }
+
+  /** MikroORM rolls it back: for its owner, who has noted that it is over, or past it. */
+  async rollbackForOrm(): Promise<void> {
+    if (isWorking(this.#outcome.now)) await this.#endByHand('em.rollback()').finally(() => this.rollback());
+    await this.rollback();
+  }
+
   /**
    * Takes everything back. A caller that waits for a statement waits no longer. Resolves when the server has rolled back, or when
    * the signal aborts: then the rest is done in the background. Never rejects, and does nothing once COMMIT was sent.
@@ -155,7 +184,6 @@ export class LazyTransaction {
   }
 
   async #rollBack(): Promise<void> {
-    this.#outcome.move({ it: 'was ended by somebody else' });
     if (this.#outcome.now.is !== 'committing') await this.#held.takeBack();
   }
 
@@ -163,12 +191,14 @@ export class LazyTransaction {
     const outcome = this.#outcome.now;
     if (this.#isUnused) return undefined;
     if (this.#options.signal?.aborted === true) return { error: this.#options.signal.reason };
-    if (this.#isBusy) return { error: new ConcurrentUseError() };
+    if (this.#isBusy || this.#savepoints.nested) return { error: new ConcurrentUseError() };
     if (outcome.is === 'failed') return { error: new TransactionFailedError() };
+    if (outcome.is === 'ended by hand') return { error: outcome.error };
     if (outcome.is !== 'open') return { error: new SessionClosedError() };
     const status = this.#held.current?.status;
     if (status === 'failed transaction') return { error: new TransactionFailedError() };
-    return status === 'lost' ? { error: this.#lostBeforeCommit() } : undefined;
+    if (status === 'lost') return { error: this.#lostBeforeCommit() };
+    return this.#savepoints.lost === undefined ? undefined : { error: this.#savepoints.lost };
   }
 
   #lostBeforeCommit(): Error {
@@ -183,9 +213,51 @@ export class LazyTransaction {
     return !this.#isBusy && (outcome.is === 'untouched' || (outcome.is === 'cut short' && outcome.unused));
   }
 
+  async #run(statement: Statement): Promise<StatementResult> {
+    const { repeatFirst } = this.#options;
+    const command = transactionCommandIn(statement.sql);
+    if (command !== undefined) return await this.#refuse(command);
+    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    this.#assertUsable();
+    try {
+      return await repeatFirst(() => this.#runFirst(statement));
+    } catch (error) {
+      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
+      throw error;
+    }
+  }
+
+  async #withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#begun();
+    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
+      this.#outcome.move({ it: 'failed' });
+      throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
+    });
+    await this.#statements.runProbe(connection);
+    return result;
+  }
+
+  /** Undefined when another savepoint had taken it away before: then there is nothing to undo. */
+  async #rollBackTo(name: string): Promise<Savepoint | undefined> {
+    const savepoint = this.#savepoints.find(name);
+    if (savepoint === undefined) return undefined;
+    if (this.#statements.pending.has(savepoint.id)) {
+      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
+      const isFailed = this.#held.current?.status === 'failed transaction';
+      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
+      return savepoint;
+    }
+    const connection = await this.#connection({ failedToo: true });
+    this.#outcome.move({ it: 'was mended' });
+    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${savepoint.id}` }]);
+    this.#savepoints.rolledBack(savepoint);
+    return savepoint;
+  }
+
   async #runOne(statement: Statement): Promise<StatementResult> {
     const connection = await this.#connection();
-    const results = await this.#statements.run(connection, [statement]);
+    this.#savepoints.note();
+    const results = await this.#statements.run(connection, [{ ...statement, isOne: true }]);
     return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
   }
 
@@ -207,12 +279,13 @@ export class LazyTransaction {
 
   /** A statement runs, or waits to be run. */
   get #isBusy(): boolean {
-    return this.#held.attention.busy || this.#isRepeating;
+    return this.#held.attention.busy || this.#turns.busy;
   }
 
   /** The connection, with BEGIN and all that waits done on it. */
   async #begun(): Promise<DriverConnection> {
     const connection = await this.#connection();
+    this.#savepoints.note();
     await this.#statements.runPending(connection);
     this.#statements.assertHeld(connection);
     return connection;
@@ -223,13 +296,30 @@ export class LazyTransaction {
     return this.#held.current ?? this.#held.acquire();
   }
 
+  /** A command that would end the transaction past its owner is not sent. */
+  async #refuse(command: string): Promise<never> {
+    this.#assertUsable();
+    return await this.#endByHand(command);
+  }
+
+  /** The error names its place by who waits for it, and V8 knows them only when all have begun to wait. */
+  async #endByHand(by: string): Promise<never> {
+    await setImmediate();
+    const error = new TransactionByHandError({ by, stored: 'nothing' });
+    this.#outcome.move({ it: 'was ended by hand', error, stored: false });
+    throw error;
+  }
+
   #assertUsable(options?: { failedToo: boolean }): void {
     this.#options.signal?.throwIfAborted();
     const outcome = this.#outcome.now;
+    if (outcome.is === 'ended by hand') throw outcome.error;
     const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
     if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
       throw new SessionClosedError();
     if (this.#held.attention.busy) throw new ConcurrentUseError();
-    if (isFailed && options?.failedToo !== true) throw new TransactionFailedError();
+    if (options?.failedToo === true) return;
+    if (isFailed) throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
   }
 }

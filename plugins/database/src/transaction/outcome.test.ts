@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { SessionAbortedError } from '../errors/session-errors.js';
+import { SessionAbortedError, TransactionByHandError } from '../errors/session-errors.js';
 import { type Failure, isInDoubt, moved, type Outcome, type OutcomeEvent, phaseOf, untouched } from './outcome.js';
 
 type Step = OutcomeEvent | OutcomeEvent['it'];
 
 const by = new SessionAbortedError({ name: 'test', reason: 'deadline' });
+const byHand = new TransactionByHandError({ by: 'COMMIT', stored: 'nothing' });
 const later = new SessionAbortedError({ name: 'test', reason: 'signal' });
 const failure: Failure = {
   error: new Error('refused'),
@@ -24,7 +25,7 @@ const events: { readonly [It in OutcomeEvent['it']]: Extract<OutcomeEvent, { it:
   'lost a part': { it: 'lost a part', cause: error },
   'must not repeat': { it: 'must not repeat', why: 'it pays' },
   'was aborted': { it: 'was aborted', by },
-  'was ended by somebody else': { it: 'was ended by somebody else' },
+  'was ended by hand': { it: 'was ended by hand', error: byHand, stored: false },
   'sent COMMIT': { it: 'sent COMMIT' },
   'was committed': { it: 'was committed' },
   'was refused': { it: 'was refused' },
@@ -51,6 +52,7 @@ const ways: { readonly [Is in Outcome['is']]: readonly Step[] } = {
   open,
   failed: [...open, 'failed'],
   'cut short': [...open, 'was aborted'],
+  'ended by hand': [...open, 'was ended by hand'],
   committing,
   'in doubt': inDoubt,
   committed: [...committing, 'was committed'],
@@ -72,11 +74,11 @@ const table: {
   'lost a part': {},
   'must not repeat': {},
   'was aborted': { untouched: 'cut short', reaching: 'cut short', open: 'cut short', failed: 'cut short' },
-  'was ended by somebody else': {
-    untouched: 'cut short',
-    reaching: 'cut short',
-    open: 'cut short',
-    failed: 'cut short',
+  'was ended by hand': {
+    untouched: 'ended by hand',
+    reaching: 'ended by hand',
+    open: 'ended by hand',
+    failed: 'ended by hand',
   },
   'sent COMMIT': { open: 'committing' },
   'was committed': { untouched: 'committed', open: 'committed', committing: 'committed' },
@@ -91,6 +93,7 @@ const table: {
     open: 'rolling back',
     failed: 'rolling back',
     'cut short': 'rolling back',
+    'ended by hand': 'rolling back',
   },
   'is rolled back': { 'rolling back': 'rolled back' },
 };
@@ -152,7 +155,7 @@ describe('what an outcome keeps', () => {
 
   test('what aborted it first, and nothing that came after COMMIT was sent', () => {
     expect(after(...open, 'was aborted', { it: 'was aborted', by: later }).abortedBy).toBe(by);
-    expect(after(...open, 'was ended by somebody else', 'was aborted').abortedBy).toBe(by);
+    expect(after(...open, 'was ended by hand', 'was aborted').abortedBy).toBeUndefined();
     expect(after(...committing, 'was aborted').abortedBy).toBeUndefined();
   });
 
@@ -178,6 +181,13 @@ describe('a failure', () => {
   test('that a savepoint takes back leaves what there was before', () => {
     expect(after('asks for a connection', 'failed', 'was mended').is).toBe('untouched');
     expect(after(...committing, 'was refused', 'was mended').is).toBe('failed');
+  });
+});
+
+describe('a unit that its own work ended', () => {
+  test('is never called rolled back when some of it may be stored', () => {
+    const stored = { it: 'was ended by hand', error: byHand, stored: true } as const;
+    expect(after(...open, stored, 'rolls back', 'is rolled back')).toMatchObject({ is: 'unknown', error: byHand });
   });
 });
 

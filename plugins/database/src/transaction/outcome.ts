@@ -1,5 +1,5 @@
 import type { FailureVerdict } from '@keelson/core';
-import type { SessionAbortedError } from '../errors/session-errors.js';
+import type { SessionAbortedError, TransactionByHandError } from '../errors/session-errors.js';
 import type { FailurePhase } from '../retry/failure-verdict.js';
 
 /** Why nothing of a unit is stored. */
@@ -17,7 +17,7 @@ interface Course {
   readonly reached: boolean;
   /** The server has done BEGIN and all that waited with it. */
   readonly answered: boolean;
-  /** Given with the first write, by a driver that can look it up later. */
+  /** Given with the first answer, by a driver that can look it up later. */
   readonly transactionId: string | undefined;
   /** Its time was over, or its caller gave up, before COMMIT was sent. */
   readonly abortedBy: SessionAbortedError | undefined;
@@ -34,7 +34,7 @@ interface Course {
  *                     │         │          ├──────> in doubt ─> committed, rolling back, unknown
  *                     └> failed <──────────┘
  *
- * Until COMMIT is sent, each may be `cut short`, and each may go to `rolling back` and then `rolled back`.
+ * Until COMMIT is sent, each may be `cut short` or `ended by hand`, and each may go to `rolling back` and then `rolled back`.
  */
 export type Outcome = Course &
   (
@@ -44,8 +44,10 @@ export type Outcome = Course &
     | { readonly is: 'open' }
     /** Nothing more can run, unless a savepoint takes the failure back. */
     | { readonly is: 'failed'; readonly at: FailurePhase; readonly connected: boolean }
-    /** Somebody else than its owner ended it, who does not know yet. `unused`: there was nothing to lose. */
+    /** It was ended before its owner knows. `unused`: there was nothing to lose. */
     | { readonly is: 'cut short'; readonly unused: boolean }
+    /** Its own work ended it, or was about to. `stored`: what ran before may be stored. */
+    | { readonly is: 'ended by hand'; readonly error: TransactionByHandError; readonly stored: boolean }
     /** COMMIT was sent. */
     | { readonly is: 'committing' }
     /** COMMIT was sent and not answered, or (`late`) not by the deadline. */
@@ -54,7 +56,7 @@ export type Outcome = Course &
     /** Nothing of it is stored; the server, or a callback, is not done yet. */
     | { readonly is: 'rolling back'; readonly failure: Failure | undefined }
     | { readonly is: 'rolled back'; readonly failure: Failure | undefined }
-    /** Whether it is stored cannot be found out. */
+    /** Whether it is stored cannot be found out, or a part of it is. */
     | { readonly is: 'unknown'; readonly error: Error }
   );
 
@@ -71,8 +73,8 @@ export type OutcomeEvent =
   | { readonly it: 'lost a part'; readonly cause: unknown }
   | { readonly it: 'must not repeat'; readonly why: string }
   | { readonly it: 'was aborted'; readonly by: SessionAbortedError }
-  /** Somebody ended the transaction past its session: MikroORM, by `em.rollback()`. */
-  | { readonly it: 'was ended by somebody else' }
+  /** The work ended the transaction past its session, or was refused to: COMMIT as a statement, `em.rollback()`. */
+  | { readonly it: 'was ended by hand'; readonly error: TransactionByHandError; readonly stored: boolean }
   | { readonly it: 'sent COMMIT' }
   /** The server said so, or there was nothing to commit. */
   | { readonly it: 'was committed' }
@@ -125,8 +127,10 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
       return outcome.notRepeated === undefined ? { ...outcome, notRepeated: event.why } : outcome;
     case 'was aborted':
       return aborted(outcome, event.by);
-    case 'was ended by somebody else':
-      return isWorking(outcome) ? cutShort(outcome) : outcome;
+    case 'was ended by hand':
+      return isWorking(outcome)
+        ? { ...courseOf(outcome), is: 'ended by hand', error: event.error, stored: event.stored }
+        : outcome;
     case 'sent COMMIT':
       return outcome.is === 'open' ? bare(outcome, 'committing') : outcome;
     case 'was committed':
@@ -165,7 +169,7 @@ export function isInDoubt({ is }: Outcome): boolean {
 }
 
 /** Statements may run, or might have until one failed. */
-function isWorking(outcome: Outcome): boolean {
+export function isWorking(outcome: Outcome): boolean {
   const { is } = outcome;
   return is === 'untouched' || is === 'reaching' || is === 'open' || (is === 'failed' && outcome.at !== 'commit');
 }
@@ -201,7 +205,9 @@ function rollingBack(outcome: Outcome, failure: Failure | undefined): Outcome {
   if (outcome.is === 'rolling back' || outcome.is === 'rolled back') {
     return outcome.failure === undefined ? { ...outcome, failure } : outcome;
   }
-  const isOwners = isWorking(outcome) || outcome.is === 'failed' || outcome.is === 'cut short';
+  if (outcome.is === 'ended by hand' && outcome.stored)
+    return { ...courseOf(outcome), is: 'unknown', error: outcome.error };
+  const isOwners = isWorking(outcome) || ['failed', 'cut short', 'ended by hand'].includes(outcome.is);
   return isOwners ? { ...courseOf(outcome), is: 'rolling back', failure } : outcome;
 }
 

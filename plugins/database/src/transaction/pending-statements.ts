@@ -43,11 +43,15 @@ export class PendingStatements {
     this.#waiting = this.#waiting.slice(count);
   }
 
-  /** Forgets the savepoint and all after it, when it still waits; `keep` leaves the savepoint itself. */
-  takeBack(name: string, keep: boolean): boolean {
-    const index = this.#waiting.findLastIndex(pending => pending.savepoint === name);
-    if (index === -1) return false;
-    this.#waiting = this.#waiting.slice(0, keep ? index + 1 : index);
-    return true;
+  /** The savepoint still waits, so nothing has run since. */
+  has(name: string): boolean {
+    return this.#waiting.some(pending => pending.savepoint === name);
+  }
+
+  /** Forgets the savepoint, when it still waits. Those after it may be of other flows. */
+  takeBack(name: string): boolean {
+    const before = this.#waiting.length;
+    this.#waiting = this.#waiting.filter(pending => pending.savepoint !== name);
+    return this.#waiting.length < before;
   }
 }

@@ -1,8 +1,11 @@
 import type { Clock } from '@keelson/core';
 import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
+import { SeveralStatementsError, type StoredByHand, TransactionByHandError } from '../errors/session-errors.js';
+import { sqlStateOf } from '../errors/sql-state.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
+import { endingOf } from './transaction-commands.js';
 import { beginStatements, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
@@ -57,6 +60,7 @@ export class Statements {
       durationMs: clock.now() - startedAt,
       failed: failure !== undefined,
     });
+    this.#assertGoesOn(connection, outcome, statements[0], results[first]);
     this.#settle(connection, outcome, first, probe !== undefined);
     return probe === undefined ? results.slice(first) : results.slice(first, -1);
   }
@@ -73,6 +77,34 @@ export class Statements {
     throw this.#held.reason();
   }
 
+  /** Nothing has ended the transaction, whatever ran on the connection. */
+  assertInTransaction(connection: DriverConnection): void {
+    if (connection.status === 'idle') this.#endedByHand({ by: 'a statement', stored: 'unknown' });
+  }
+
+  /** The server has the last word on whether a statement has ended the transaction. */
+  #assertGoesOn(
+    connection: DriverConnection,
+    { failure }: BatchOutcome,
+    statement: Statement | undefined,
+    result: StatementResult | undefined,
+  ): void {
+    if (statement?.isOne !== true) return;
+    if (result !== undefined) {
+      const ending = endingOf(statement.sql, result, connection.status);
+      if (ending !== undefined) this.#endedByHand(ending);
+    } else if (failure !== undefined && connection.status === 'idle' && this.#options.outcome.now.answered) {
+      this.#endedByHand({ by: 'a COMMIT that failed', stored: 'nothing' });
+    }
+  }
+
+  #endedByHand(ending: { readonly by: string; readonly stored: StoredByHand }): never {
+    const error = new TransactionByHandError(ending);
+    this.#options.outcome.move({ it: 'was ended by hand', error, stored: ending.stored !== 'nothing' });
+    this.#held.destroy(error);
+    throw error;
+  }
+
   /** What the answer means for the outcome. */
   #settle(connection: DriverConnection, { results, failure }: BatchOutcome, first: number, probed: boolean): void {
     const { outcome, signal } = this.#options;
@@ -83,7 +115,7 @@ export class Statements {
     if (news && this.pending.length === 0) outcome.move({ it: 'was answered', transactionId });
     if (failure !== undefined) {
       outcome.move({ it: 'failed' });
-      throw signal?.aborted === true ? signal.reason : failure.error;
+      throw signal?.aborted === true ? signal.reason : clearly(failure.error);
     }
     this.#onFirstAnswer?.();
     this.#onFirstAnswer = undefined;
@@ -94,6 +126,12 @@ export class Statements {
     const { settings, outcome, driver } = this.#options;
     return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
   }
+}
+
+/** PostgreSQL refuses several commands in one text where it prepares a statement, and gives that no SQLSTATE of its own. */
+function clearly(error: unknown): unknown {
+  const isSeveral = sqlStateOf(error) === '42601' && Reflect.get(Object(error), 'routine') === 'exec_parse_message';
+  return isSeveral ? new SeveralStatementsError(error) : error;
 }
 
 function textOf(value: unknown): string | undefined {

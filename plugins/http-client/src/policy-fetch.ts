@@ -1,8 +1,14 @@
-import { type Clock, systemClock } from '../contract/clock.js';
-import type { Deadline } from '../contract/deadline.js';
-import { KeelsonError } from '../contract/keelson-error.js';
-import type { Attempt, ExecuteOptions, FailureVerdict, RetryPolicy } from '../contract/slots/retry-policy.js';
-import { isRetryError } from '../retry/retry-errors.js';
+import {
+  type Attempt,
+  type Clock,
+  type ExecuteOptions,
+  type FailureVerdict,
+  type HttpRequestOptions,
+  KeelsonError,
+  type RetryPolicy,
+  systemClock,
+} from '@keelson/core';
+import { isRetryError } from '@keelson/core/retry';
 import { judgeFailure, judgeStatus } from './judge-answer.js';
 import { mayRepeat } from './may-repeat.js';
 
@@ -20,19 +26,7 @@ export interface PolicyFetchOptions {
   readonly clock?: Clock;
 }
 
-export interface PolicyRequestInit extends RequestInit {
-  /**
-   * May the request be sent more than once? Default: true for GET, HEAD, OPTIONS, TRACE, PUT and DELETE, and for any other
-   * with an `Idempotency-Key` header. A stream as body, also that of a `Request`, is sent once whatever is said here.
-   */
-  readonly idempotent?: boolean;
-  /** An answer has begun by then, waits included. Default: the policy's own. */
-  readonly deadline?: Deadline;
-  /** The longest wait for an answer to one attempt. Default: the policy's own. */
-  readonly attemptTimeoutMs?: number;
-}
-
-export type PolicyFetch = (input: string | URL | Request, init?: PolicyRequestInit) => Promise<Response>;
+export type PolicyFetch = (input: string | URL | Request, init?: HttpRequestOptions) => Promise<Response>;
 
 /**
  * `fetch` under a retry policy.
@@ -137,7 +131,7 @@ class Exchange {
     return refused !== undefined && refused.error === error ? refused.verdict : judgeFailure(error);
   }
 
-  /** Frees the socket of the answer that nobody will read. */
+  /** Frees the socket of an answer that will not be read. */
   #release(): void {
     const refused = this.#refused;
     this.#refused = undefined;

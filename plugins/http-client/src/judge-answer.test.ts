@@ -1,7 +1,7 @@
+import { KeelsonError } from '@keelson/core';
+import { attemptTimeout } from '@keelson/core/retry';
+import { FakeClock } from '@keelson/core/testing';
 import { expect, test } from 'vitest';
-import { KeelsonError } from '../contract/keelson-error.js';
-import { attemptTimeout } from '../retry/retry-errors.js';
-import { FakeClock } from '../testing/fake-clock.js';
 import { judgeFailure, judgeStatus, retryAfterOf } from './judge-answer.js';
 
 const clock = new FakeClock(new Date('2026-01-01T00:00:00Z'));

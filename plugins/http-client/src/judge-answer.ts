@@ -1,7 +1,4 @@
-import { causesOf } from '../contract/causes.js';
-import type { Clock } from '../contract/clock.js';
-import { isKeelsonError } from '../contract/keelson-error.js';
-import type { FailureVerdict } from '../contract/slots/retry-policy.js';
+import { type Clock, causesOf, type FailureVerdict, isKeelsonError } from '@keelson/core';
 
 /**
  * Statuses after which the same request may succeed: 408 (RFC 9110 15.5.9), 425 (RFC 8470 5.2), 429 (RFC 6585 4), and 502,

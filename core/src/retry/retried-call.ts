@@ -1,0 +1,237 @@
+import type { Clock } from '../contract/clock.js';
+import { Deadline } from '../contract/deadline.js';
+import type { Attempt, ExecuteOptions, FailureVerdict } from '../contract/slots/retry-policy.js';
+import { defaultVerdict, saysNothing } from './default-verdict.js';
+import { attemptTimeout, circuitOpen, deadlineExceeded, type Progress, type RetryError } from './retry-errors.js';
+import { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';
+
+/** What calls go by; in milliseconds, 0 stands for no limit. */
+export interface CallPolicy {
+  readonly deadlineMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly cancelGraceMs: number;
+  /** The first included; 1 for no retry. */
+  readonly maxAttempts: number;
+}
+
+/** Leave to make one attempt. */
+export interface CallPermit {
+  /** True for an attempt that finds out whether the target is back. */
+  readonly probe: boolean;
+}
+
+/** What all calls to one target share. */
+export interface CallTarget {
+  readonly name: string;
+  readonly environment: { readonly clock: Clock };
+  readonly policy: CallPolicy;
+  readonly breaker: {
+    readonly state: string;
+    /** What counted last against the target. */
+    readonly lastCause: unknown;
+    /** Leave to make an attempt; undefined while there is none to be had. */
+    admit(): CallPermit | undefined;
+    breakLeftMs(): number;
+  };
+}
+
+/** A verdict, and what the target is to be blamed with when it is. */
+export interface JudgedFailure extends FailureVerdict {
+  readonly cause: unknown;
+}
+
+/**
+ * One `execute` of a retry policy, from its first attempt to its end. The breaker, the waits and the pace are the
+ * policy's own: it fills in the abstract methods, and overrides those that say "by default".
+ *
+ * It is the object that each attempt takes its limits from, so that a call that succeeds at once makes few others.
+ */
+export abstract class RetriedCall<T, Target extends CallTarget> implements AttemptLimits {
+  protected readonly options: ExecuteOptions;
+  protected readonly target: Target;
+  /** As it was when the call began. */
+  protected readonly policy: Target['policy'];
+  protected readonly startedAt: number;
+  protected readonly deadline: Deadline;
+  /** Sent to the target. */
+  protected attempts = 0;
+  protected lastFailure: unknown;
+  readonly #work: (attempt: Attempt) => Promise<T>;
+  /** Of the attempt that runs. */
+  #permit: CallPermit | undefined;
+
+  constructor(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions, target: Target) {
+    const { clock } = target.environment;
+    this.#work = work;
+    this.options = options;
+    this.target = target;
+    this.policy = target.policy;
+    this.startedAt = clock.now();
+    this.deadline = options.deadline ?? Deadline.after(limitOf(target.policy.deadlineMs), clock);
+  }
+
+  /** Resolves with a permit once the breaker lets an attempt through; throws or rejects when that is not awaited. */
+  protected abstract waitForPermit(): Promise<CallPermit>;
+
+  /** What the call ends with when a wait was ended with `reason`; `awaited` says what it waited for. */
+  protected abstract explain(reason: unknown, awaited: string): unknown;
+
+  /** Settles the permit of an attempt that succeeded. */
+  protected abstract settleSuccess(permit: CallPermit, attempt: RunningAttempt): void;
+
+  /** Settles the permit of an attempt that failed. */
+  protected abstract settleFailure(permit: CallPermit, attempt: RunningAttempt, failure: JudgedFailure): void;
+
+  /** Settles the permit of an attempt that is not made. */
+  protected abstract giveBack(permit: CallPermit): void;
+
+  /** The attempt that runs with `permit` has been answered. */
+  protected abstract answered(permit: CallPermit): void;
+
+  /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
+  protected abstract makeReadyForNext(failure: JudgedFailure, permit: CallPermit): Promise<void>;
+
+  run(): Promise<T> {
+    if (this.options.signal?.aborted) return Promise.reject(this.options.signal.reason);
+    if (this.deadline.at <= this.startedAt) return Promise.reject(this.late('a first attempt'));
+    return this.runInTurn();
+  }
+
+  /** By default at once. */
+  protected runInTurn(): Promise<T> {
+    return this.tryUntilDone();
+  }
+
+  /** Waits here and not in a step of its own: thousands may, and each step would keep its state. */
+  protected async tryUntilDone(): Promise<T> {
+    for (;;) {
+      let permit = this.target.breaker.admit();
+      if (permit === undefined) {
+        try {
+          permit = await this.waitForPermit();
+        } catch (reason) {
+          throw this.explain(reason, `"${this.target.name}" to come back`);
+        }
+      }
+      if (this.options.signal?.aborted) throw this.#leave(permit);
+      const attempt = this.#nextAttempt(permit);
+      try {
+        const value = await attempt.run(this.#work);
+        this.settleSuccess(permit, attempt);
+        return value;
+      } catch (error) {
+        const failure = this.#judge(error, attempt);
+        this.settleFailure(permit, attempt, failure);
+        this.#endUnlessRepeatable(failure, error);
+        await this.makeReadyForNext(failure, permit);
+      }
+    }
+  }
+
+  /** The caller gave up between being let go and going on. */
+  #leave(permit: CallPermit): unknown {
+    this.giveBack(permit);
+    return this.options.signal?.reason;
+  }
+
+  #nextAttempt(permit: CallPermit): RunningAttempt {
+    this.#permit = permit;
+    this.attempts++;
+    this.beginAttempt();
+    return new RunningAttempt(this.attempts, this.deadline, this.target.environment.clock, this);
+  }
+
+  /** To be counted; `attempts` includes it. By default nothing is. */
+  protected beginAttempt(): void {}
+
+  #judge(error: unknown, attempt: RunningAttempt): JudgedFailure {
+    if (error === deadlinePassed || this.options.signal?.aborted) return this.judgeSilence(attempt);
+    const verdict = this.classify(error);
+    return { ...verdict, cause: error, ...(attempt.timedOut && { availability: 'down' }) };
+  }
+
+  /** Nobody waited for the end of the attempt. By default that says nothing of the target. */
+  protected judgeSilence(_attempt: RunningAttempt): JudgedFailure {
+    return { ...saysNothing, cause: undefined };
+  }
+
+  protected classify(error: unknown): FailureVerdict {
+    const { classify, idempotent } = this.options;
+    try {
+      if (classify !== undefined) return classify(error);
+    } catch {
+      return saysNothing;
+    }
+    return defaultVerdict(error, idempotent);
+  }
+
+  #endUnlessRepeatable(verdict: FailureVerdict, error: unknown): void {
+    const { signal, idempotent } = this.options;
+    if (signal?.aborted) throw signal.reason;
+    if (error === deadlinePassed) throw this.late('the attempt');
+    this.lastFailure = error;
+    if (!idempotent || !verdict.retry || this.policy.maxAttempts === 1) throw error;
+  }
+
+  protected announce(delayMs: number): void {
+    try {
+      this.options.onRetry?.({ attempt: this.attempts + 1, delayMs, error: this.lastFailure });
+    } catch {
+      // A listener that fails must not decide whether the work is done.
+    }
+  }
+
+  /** Every error of the policy's own that ends the call goes through here. By default it is only thrown. */
+  protected giveUp(error: RetryError): RetryError {
+    return error;
+  }
+
+  protected late(where: string, retryAfterMs = 0): RetryError {
+    return this.giveUp(deadlineExceeded(this.progress(), where, retryAfterMs, this.cause()));
+  }
+
+  protected circuitOpen(inMs = this.target.breaker.breakLeftMs()): RetryError {
+    return this.giveUp(circuitOpen(this.progress(), inMs, this.cause()));
+  }
+
+  /** The last failure of this call; of the target, when this call never got to it. */
+  protected cause(): unknown {
+    const { breaker } = this.target;
+    return this.lastFailure ?? (breaker.state === 'closed' ? undefined : breaker.lastCause);
+  }
+
+  protected progress(): Progress {
+    const elapsedMs = this.now() - this.startedAt;
+    return { operation: this.options.name, target: this.target.name, attempts: this.attempts, elapsedMs };
+  }
+
+  protected now(): number {
+    return this.target.environment.clock.now();
+  }
+
+  // What an attempt asks of its call (`AttemptLimits`).
+
+  get timeoutMs(): number {
+    return this.options.attemptTimeoutMs ?? limitOf(this.policy.attemptTimeoutMs);
+  }
+
+  get graceMs(): number {
+    return this.policy.cancelGraceMs;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.options.signal;
+  }
+
+  timeoutError(): Error {
+    return attemptTimeout(this.progress(), this.timeoutMs);
+  }
+
+  onHealthy(number: number): void {
+    if (number === this.attempts && this.#permit !== undefined) this.answered(this.#permit);
+  }
+}
+
+function limitOf(ms: number): number {
+  return ms === 0 ? Number.POSITIVE_INFINITY : ms;
+}

@@ -1,0 +1,27 @@
+import type pg from 'pg';
+import { asPgClient } from './pg-internals.js';
+
+interface Reported {
+  readonly first: Map<string, string>;
+  /** Those that differ from what the server said at the start. */
+  readonly changed: Set<string>;
+}
+
+const reported = new WeakMap<pg.ClientBase, Reported>();
+
+/** Keeps what the server says of its settings by itself (ParameterStatus). To be called before `client` connects. */
+export function watchParameters(client: pg.ClientBase): void {
+  const { first, changed } = { first: new Map<string, string>(), changed: new Set<string>() };
+  reported.set(client, { first, changed });
+  asPgClient(client).connection.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+    if (!first.has(name)) first.set(name, value);
+    if (first.get(name) === value) changed.delete(name);
+    else changed.add(name);
+  });
+}
+
+/** A setting is not as it was when the connection was fresh. That a standby was promoted is none. */
+export function hasOtherParameters(client: pg.ClientBase): boolean {
+  const { changed } = reported.get(client) ?? { changed: new Set<string>() };
+  return changed.size > (changed.has('in_hot_standby') ? 1 : 0);
+}

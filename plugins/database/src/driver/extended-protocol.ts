@@ -1,0 +1,12 @@
+import type { Statement } from './driver.js';
+
+/**
+ * Whether a batch must go as an extended batch instead of as one simple query. Only there have statements parameters,
+ * and is one that is no SQL no hindrance to those before it; only a simple query takes several commands in one text.
+ */
+export function needsExtendedProtocol(statements: readonly Statement[]): boolean {
+  if (statements.some(({ parameters }) => (parameters?.length ?? 0) > 0)) return true;
+  const suspects = statements.filter(({ sql }) => sql.includes(';'));
+  if (suspects.some(({ isOne }) => isOne === true)) return true;
+  return suspects.length === 0 && statements.some(({ readAlone }) => readAlone === true);
+}

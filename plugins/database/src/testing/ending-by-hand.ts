@@ -1,0 +1,131 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import type { EntityManager } from '../orm/entity-manager.js';
+import type { DatabaseSession } from '../session/database-session.js';
+import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
+import type { Requirement } from './harness.js';
+
+/** A comment inside a comment: only the server sees the command behind it. */
+const hidden = '/* /* */ */';
+
+const refused: readonly (readonly [statement: string, by: string])[] = [
+  ['commit', 'COMMIT'],
+  ['  -- done\n/* really */ ;Commit work', 'COMMIT'],
+  ['commit and chain', 'COMMIT'],
+  ['end', 'END'],
+  ['rollback', 'ROLLBACK'],
+  ['rollback and chain', 'ROLLBACK'],
+  ['abort', 'ABORT'],
+  ['begin', 'BEGIN'],
+  ['start transaction', 'START TRANSACTION'],
+  ["prepare transaction 'x'", 'PREPARE TRANSACTION'],
+];
+
+const noticed: readonly (readonly [statement: string, by: string, stored: string, isStored: boolean])[] = [
+  ['commit', 'COMMIT', 'all before it', true],
+  ['commit and chain', 'COMMIT', 'all before it', true],
+  ['rollback', 'ROLLBACK', 'nothing', false],
+  ['rollback and chain', 'ROLLBACK', 'nothing', false],
+  ['begin', 'BEGIN', 'nothing', false],
+];
+
+export const endingByHand: readonly Requirement[] = [
+  {
+    name: 'refuses a statement that would begin or end the transaction, and stores nothing of the session',
+    async check({ database }) {
+      for (const [statement, by] of refused) {
+        const attempts: number[] = [];
+        let later: unknown;
+        const unit = database.session(async (em, { attempt }) => {
+          attempts.push(attempt);
+          await addAccount(em, 'before');
+          await rejection(em.execute(statement));
+          later = await rejection(addAccount(em, 'after'));
+          throw new Error('of the work');
+        });
+        const error = await rejectsWith(unit, 'DATABASE_TRANSACTION_BY_HAND');
+        equal(later, error);
+        deepEqual([error.facts.by, error.facts.stored, attempts], [by, 'nothing', [1]]);
+      }
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'ends a session whose transaction was ended all the same, and says what is stored',
+    async check({ database }) {
+      for (const [statement, by, stored, isStored] of noticed) {
+        const told: string[] = [];
+        const attempts: number[] = [];
+        const unit = database.session(async (em, session) => {
+          attempts.push(session.attempt);
+          session.onCommit(() => void told.push('committed'));
+          session.onRollback(() => void told.push('rolled back'));
+          await addAccount(em, `before ${statement}`);
+          await rejection(em.execute(`${hidden} ${statement}`));
+          await rejection(addAccount(em, 'after'));
+        });
+        const { facts } = await rejectsWith(unit, 'DATABASE_TRANSACTION_BY_HAND');
+        deepEqual([facts.by, facts.stored, attempts, told], [by, stored, [1], isStored ? [] : ['rolled back']]);
+      }
+      deepEqual(await storedEmails(database), ['before commit', 'before commit and chain']);
+    },
+  },
+  {
+    name: 'refuses to let MikroORM begin, commit or roll back the transaction of a session',
+    async check({ database }) {
+      const works: readonly ((em: EntityManager, session: DatabaseSession) => Promise<unknown>)[] = [
+        em => em.commit(),
+        em => em.rollback(),
+        em => em.begin().then(() => em.rollback()),
+        em => em.begin().then(() => em.commit()),
+      ];
+      for (const work of works) {
+        await rejection(
+          database.session(async (em, session) => {
+            await addAccount(em, 'before');
+            await work(em, session);
+          }),
+        );
+        await rejectsWith(
+          database.session(async (em, session) => {
+            await rejection(work(em, session));
+            await rejection(em.commit());
+            await rejection(addAccount(em, 'after'));
+          }),
+          'DATABASE_TRANSACTION_BY_HAND',
+        );
+      }
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'refuses several statements in one text, and runs none of them',
+    async check({ database }) {
+      const insert = (email: string) => `insert into conformance_account (email) values ('${email}')`;
+      for (const text of [`${insert('a')}; commit; ${insert('b')}`, `${insert('a')}; ${insert('b')}`]) {
+        const unit = database.session(async em => void (await em.execute(text)));
+        await rejectsWith(unit, 'DATABASE_SEVERAL_STATEMENTS');
+      }
+      await database.session(async em => {
+        await em.execute(`${insert('one; alone')};`);
+        await em.execute(`do $$ begin ${insert('first')}; ${insert('second')}; end $$`);
+        await em.execute('savepoint own');
+        await em.execute('rollback to own');
+        await em.execute('/* ; */ rollback work to savepoint own');
+      });
+      deepEqual(await storedEmails(database), ['first', 'one; alone', 'second']);
+    },
+  },
+  {
+    name: 'still lets the owner of an opened session commit it and roll it back',
+    async check({ database }) {
+      await using kept = await database.openSession();
+      await addAccount(kept.em, 'kept');
+      await kept.commit();
+      await using dropped = await database.openSession();
+      await addAccount(dropped.em, 'dropped');
+      await dropped.rollback();
+      equal(dropped.state, 'rolled back');
+      deepEqual(await storedEmails(database), ['kept']);
+    },
+  },
+];

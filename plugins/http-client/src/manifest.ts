@@ -1,0 +1,11 @@
+import { defineManifest, HttpClient, RetryPolicy } from '@keelson/core';
+import { type HttpClientOptions, httpClientOptions } from './options.js';
+
+export default defineManifest<HttpClientOptions>({
+  name: 'http-client',
+  slot: 'http-client',
+  contract: '^0.1.0',
+  config: httpClientOptions,
+  provides: [HttpClient],
+  optional: [RetryPolicy],
+});

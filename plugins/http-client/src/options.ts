@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const milliseconds = z.number().int().min(1).max(86_400_000);
+
+const baseUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine(
+    text => {
+      const url = URL.parse(text);
+      return url === null || `${url.username}${url.password}${url.search}${url.hash}` === '';
+    },
+    { error: 'must have neither a user, nor a query, nor a fragment' },
+  )
+  .describe('Where the server is: https://api.example.com or https://example.com/api.');
+
+export const targetOptions = z.strictObject({
+  baseUrl,
+  retryTarget: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Whose breaker judges the server, and whose policy (retry.targets) applies. Default: the name.'),
+  timeoutMs: milliseconds
+    .optional()
+    .describe('Longest request, waits and retries included, also when its caller has more time. Default: no limit.'),
+  attemptTimeoutMs: milliseconds
+    .optional()
+    .describe('Longest wait for an answer to one attempt, in milliseconds. Default: that of the policy.'),
+});
+
+export const httpClientOptions = z.strictObject({
+  targets: z
+    .record(z.string().min(1), targetOptions)
+    .default({})
+    .describe('Servers by name: { prices: { baseUrl: https://prices.example.com } }.'),
+});
+
+export type TargetOptions = z.infer<typeof targetOptions>;
+export type HttpClientOptions = z.infer<typeof httpClientOptions>;

@@ -1,0 +1,78 @@
+import {
+  type Clock,
+  Deadline,
+  type HttpClient,
+  type HttpRequestOptions,
+  type HttpTarget,
+  KeelsonError,
+  type RetryPolicy,
+} from '@keelson/core';
+import type { HttpClientOptions, TargetOptions } from './options.js';
+import { createPolicyFetch, type PolicyFetch } from './policy-fetch.js';
+
+/** `fetch` under a retry policy: to any server, and to those that the configuration names. */
+export class PolicyHttpClient implements HttpClient {
+  readonly fetch: PolicyFetch;
+  readonly #targets: ReadonlyMap<string, HttpTarget>;
+
+  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock) {
+    const targets = Object.entries(options.targets);
+    this.fetch = createPolicyFetch(policy, { clock });
+    this.#targets = new Map(targets.map(([name, target]) => [name, new PolicyTarget(name, target, policy, clock)]));
+  }
+
+  target(name: string): HttpTarget | undefined {
+    return this.#targets.get(name);
+  }
+}
+
+class PolicyTarget implements HttpTarget {
+  readonly name: string;
+  readonly #options: TargetOptions;
+  /** Without the slash at the end. */
+  readonly #base: string;
+  readonly #clock: Clock;
+  readonly #fetch: PolicyFetch;
+
+  constructor(name: string, options: TargetOptions, policy: RetryPolicy, clock: Clock) {
+    this.name = name;
+    this.#options = options;
+    this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
+    this.#clock = clock;
+    this.#fetch = createPolicyFetch(policy, { clock, target: options.retryTarget ?? name });
+  }
+
+  /** @throws KeelsonError HTTP_CLIENT_PATH_INVALID for a path that does not lead below the base URL. */
+  async fetch(path: string, options: HttpRequestOptions = {}): Promise<Response> {
+    const { attemptTimeoutMs } = this.#options;
+    const deadline = this.#deadline(options.deadline);
+    return this.#fetch(this.#urlOf(path), {
+      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
+      ...options,
+      ...(deadline !== undefined && { deadline }),
+    });
+  }
+
+  /** The caller's, or the target's own when that comes first. */
+  #deadline(given: Deadline | undefined): Deadline | undefined {
+    const { timeoutMs } = this.#options;
+    if (timeoutMs === undefined) return given;
+    return given?.within(timeoutMs) ?? Deadline.after(timeoutMs, this.#clock);
+  }
+
+  #urlOf(path: string): string {
+    const url = path.startsWith('/') ? new URL(`${this.#base}${path}`).href : '';
+    if (!url.startsWith(`${this.#base}/`)) throw pathInvalid(this.name);
+    return url;
+  }
+}
+
+/** Without the path, which may hold what a user has written. */
+function pathInvalid(target: string): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_CLIENT_PATH_INVALID',
+    message: `A request to "${target}" has a path that does not lead below its base URL.`,
+    hint: 'Begin the path with a slash, and encode each part that comes from outside with encodeURIComponent.',
+    facts: { target },
+  });
+}

@@ -1,0 +1,17 @@
+/** The folders of `core/src`, in the order in which they may build on each other: each imports only those before it. */
+export const coreLayers: readonly string[] = [
+  'contract',
+  'secrets',
+  'time',
+  'retry',
+  'config',
+  'plan',
+  'container',
+  'life',
+  'control',
+  'testing',
+  'cli',
+];
+
+/** Packages of contracts, which every plugin may import. */
+export const contractPackages = ['@keelson/core', '@keelson/database'];
