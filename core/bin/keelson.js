@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Written for any Node that knows modules, so that an old one reads far enough to be told that it is too old.
+// Written for any Node that supports modules, so that an old Node can still report that it is too old.
 const needed = [22, 17];
 const [major, minor] = process.versions.node.split('.').map(Number);
 

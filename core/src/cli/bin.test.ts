@@ -40,7 +40,7 @@ describe('the bin', () => {
     expect(engines.node).toBe(`>=${needed?.[1]}.${needed?.[2]}`);
   });
 
-  test('tells a Node that is too old which one it needs, in one sentence, and exits with 2', () => {
+  test('names the required version in one sentence on a Node that is too old, and exits with 2', () => {
     const pretend = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '22.16.0' })`;
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', pretend, bin, 'check'], {
       encoding: 'utf8',
@@ -49,7 +49,7 @@ describe('the bin', () => {
     expect(stderr).toBe(`Keelson needs Node >= 22.17; this is 22.16.0, at ${process.execPath}.\n`);
   });
 
-  test.skipIf(old === undefined)('tells the same to a Node that really is', () => {
+  test.skipIf(old === undefined)('does the same on a real old Node', () => {
     const { status, stdout, stderr } = spawnSync(old ?? '', [bin, 'check'], { encoding: 'utf8' });
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(/^Keelson needs Node >= 22\.17; this is \d+\.\d+\.\d+, at .*\.\n$/);

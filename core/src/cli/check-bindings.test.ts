@@ -31,7 +31,7 @@ test('keelson check --bindings refuses a singleton that would keep a session, wi
   expect((await run.also(['check']).ended).code).toBe(0);
 });
 
-test('keelson check --bindings tells it as JSON', async () => {
+test('keelson check --bindings prints its result as JSON', async () => {
   const files = { 'keelson.yaml': config, 'books.js': plugin('inSingletonScope') };
   const { code, out } = await keelson(files, ['check', '--bindings', '--json']).ended;
   expect(code).toBe(1);

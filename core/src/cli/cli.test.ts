@@ -110,7 +110,7 @@ describe('keelson start', () => {
   test.each([
     ['uncaught exception', `setTimeout(() => { throw new Error('loose'); })`],
     ['unhandled rejection', `void Promise.reject(new Error('loose'))`],
-  ])('an %s is told, stops the service in order and exits with 1', async (_name, crash) => {
+  ])('an %s is reported, stops the service in order and exits with 1', async (_name, crash) => {
     const plugin = `export default { name: 'orders', start: () => ({ ready() { ${crash}; }, stop() { console.log('stopped'); } }) };`;
     const { code, err, out } = await keelson(service(plugin), ['start']).ended;
     expect(code).toBe(1);

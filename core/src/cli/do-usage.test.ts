@@ -9,7 +9,7 @@ const files = {
   'quiet.js': `export default { name: 'quiet' };`,
 };
 
-test('what keelson do cannot make sense of is wrong usage, told with what there is, and nothing is done', async () => {
+test('keelson do refuses an unknown call as wrong usage, lists the known ones, and does nothing', async () => {
   const run = keelson(files, ['start']);
   await run.until('shop ready in');
   const wrong: [string[], string][] = [

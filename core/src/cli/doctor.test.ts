@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { keelson } from './keelson.fixture.js';
 
-test('a slow doctor does not speak of plugins that it does not start', async () => {
+test('a slow doctor does not name plugins that it does not start', async () => {
   const files = {
     'keelson.yaml': {
       startup: { slowMs: 20 },
@@ -52,7 +52,7 @@ test('what cannot be started hides nothing of the rest: that is examined, and wh
   expect(`${out}${err}`.match(/no luck/g)).toHaveLength(1);
 });
 
-test('a connection is waited for a few seconds, or as long as is said, and that is told meanwhile', async () => {
+test('doctor waits a few seconds for a connection, or as long as the option says, and reports the wait', async () => {
   const files = {
     'keelson.yaml': { startup: { slowMs: 50 }, plugins: { a: { use: './a.js' } } },
     'a.js': `import { z } from 'zod';
@@ -66,7 +66,7 @@ test('a connection is waited for a few seconds, or as long as is said, and that 
   expect((await keelson(files, ['doctor', '--connect-timeout-ms', 'soon']).ended).code).toBe(2);
 });
 
-test('what a running instance of the service itself holds is no fault', async () => {
+test('a resource that a running instance of the service itself holds is not a fault', async () => {
   const files = {
     'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.js' }, b: { use: './b.js' } } },
     'a.js': `import { KeelsonError } from '@keelson/core'; import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -102,7 +102,7 @@ test('a configuration that does not hold is a finding for each problem', async (
   expect(err).toBe('');
 });
 
-test('a breaker that is told by its plugin is not told again as a health check', async () => {
+test('a breaker that its plugin reports is not reported again as a health check', async () => {
   const health = `import { HealthService } from '@keelson/core'; const service = { register: () => ({ [Symbol.dispose]() {} }),
       report: () => ({ status: 'warn', checks: [{ name: 'retry-mail', status: 'warn', critical: false, output: 'Not closed.' }, { name: 'disk', status: 'warn', critical: false, output: 'Full.' }] }) };
     export default { name: 'h', slot: 'health', provides: [HealthService], register({ bind }) { bind(HealthService).toConstantValue(service); } };`;

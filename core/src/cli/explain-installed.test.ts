@@ -9,7 +9,7 @@ const plugin = (name: string, slot: string) => ({
     exports: { '.': './index.js', './manifest': './manifest.js' },
   },
   [`node_modules/${name}/manifest.js`]: `export default { name: 'a', slot: '${slot}', provides: [Symbol.for('@keelson/core/${slot === 'logger' ? 'Logger' : 'Telemetry'}')] };`,
-  [`node_modules/${name}/index.js`]: `throw new Error('nobody needs the plugin itself');`,
+  [`node_modules/${name}/index.js`]: `throw new Error('the plugin itself is not needed');`,
 });
 
 const names = ['@acme/loud-logger', '@acme/quiet-logger', '@acme/telemetry', '@acme/no-plugin', '@acme/gone'];

@@ -25,12 +25,15 @@ test.each([
   ['./gone.js', 'Correct the path.'],
   ['@keelson/retry-opposum', 'Correct the path. Write @keelson/retry-opossum.'],
   ['@keelson/health', 'Correct the path. Run: npm install @keelson/health'],
-])('keelson verify %s, which is not there, never tells to install what may be misspelled', async (plugin, hint) => {
-  const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
-  expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
-});
+])(
+  'keelson verify %s, which does not exist, never proposes to install a name that may be misspelled',
+  async (plugin, hint) => {
+    const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
+    expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
+  },
+);
 
-test('keelson verify tells one reason for many broken promises once', async () => {
+test('keelson verify prints a reason shared by many broken promises once', async () => {
   const deaf = `import { Logger } from '@keelson/core';
 const quiet = { isEnabled: () => true, child: () => quiet, flush: async () => {} };
 for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) quiet[level] = text => { if (text === 'probe') console.log(text); };
@@ -52,7 +55,7 @@ test('keelson verify tries nothing more when the plugin does not start, and says
   expect(JSON.parse(json.out).results.at(-1)).toMatchObject({ outcome: 'not-tried', reason: expect.any(String) });
 });
 
-test('a plan that does not hold is told as JSON with its problems, also by a command that only throws', async () => {
+test('an invalid plan is reported as JSON with its problems, also by a command that only throws', async () => {
   const service = { 'keelson.yaml': 'plugins: { database: { use: ./gone.js } }' };
   const run = await keelson(service, ['migrate', '--json']).ended;
   expect(run.code).toBe(1);
@@ -62,17 +65,17 @@ test('a plan that does not hold is told as JSON with its problems, also by a com
   });
 });
 
-test('keelson new tells as JSON what it wrote', async () => {
+test('keelson new prints as JSON the files that it wrote', async () => {
   const run = keelson({}, ['new', 'plugin', 'audit', '--json']);
   const { code, out } = await run.ended;
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ name: 'audit', files: expect.arrayContaining(['index.js', 'manifest.js']) });
 });
 
-test('an option that is mistyped is told with the one that was meant', async () => {
+test('the error of a mistyped option names the nearest option', async () => {
   const { code, err } = await keelson({}, ['check', '--enviroment', 'production']).ended;
   expect(code).toBe(2);
-  expect(err).toContain('There is no option --enviroment. Did you mean --environment?\n\nUsage: keelson check');
+  expect(err).toContain('Option --enviroment does not exist. Did you mean --environment?\n\nUsage: keelson check');
 });
 
 test('a secret of the configuration is in no output, even when the plugin puts it into its own error', async () => {

@@ -49,7 +49,7 @@ test('what has been said without its secrets is not said again', async () => {
   expect(await printed('start: fail', ['start'])).not.toContain('because:');
 });
 
-test('a module that throws while it is imported is told without its secrets', async () => {
+test('the error of a module that throws while it is imported is masked', async () => {
   for (const command of [['check'], ['check', '--json'], ['start'], ['verify', './x.js']]) {
     const text = await printed('', command, 'fail();');
     expect(text).toContain('PLUGIN_IMPORT_FAILED');
@@ -58,7 +58,7 @@ test('a module that throws while it is imported is told without its secrets', as
   }
 });
 
-test('what a slow start waits for is told without its secrets', async () => {
+test('the report of a slow start is masked', async () => {
   const run = keelson(
     {
       'keelson.yaml': service('./x.js'),
@@ -73,9 +73,9 @@ test('what a slow start waits for is told without its secrets', async () => {
   expect(err).not.toContain('hunter2');
 });
 
-test('a running service answers status, reload and do without secrets, and so is its stop told', async () => {
+test('a running service masks its answers to status, reload and do, and the report of its stop', async () => {
   const hooks = `start: () => ({ inspect: () => ({ facts: { words } }), stop: fail,
-    operations: { tell: { description: 'tell', arguments: z.object({}), run: () => words },
+    operations: { show: { description: 'show', arguments: z.object({}), run: () => words },
       fail: { description: 'fail', arguments: z.object({}), run: fail } } })`;
   const endpoint = 'https://u:hunter2@h/x?token=hunter2q&sig=hunter2s';
   const files = { 'keelson.yaml': service('./x.js', { endpoint }), 'x.js': plugin(hooks) };
@@ -86,9 +86,9 @@ test('a running service answers status, reload and do without secrets, and so is
     expect(out + err).not.toContain('hunter2');
     return out + err;
   };
-  expect(await told('do', 'x', 'tell')).toContain(shown);
+  expect(await told('do', 'x', 'show')).toContain(shown);
   expect(await told('do', 'x', 'fail')).toContain(shown);
-  expect(await told('do', 'x', 'tell', '--json')).toContain(shown);
+  expect(await told('do', 'x', 'show', '--json')).toContain(shown);
   expect(await told('status')).toContain(shown);
   const safe = '"https://[masked]@h/x?token=[masked]&sig=[masked]"';
   expect(await told('explain', 'x')).toContain(safe);

@@ -58,7 +58,7 @@ test('a signal that comes while the last lines of a service are written does not
   });
   onTestFinished(() => folder[Symbol.dispose]());
   const env = { PATH: process.env.PATH, TMPDIR: folder.directory };
-  // Nobody reads its standard output, so it waits for that before it ends.
+  // The test does not read its standard output, so the process waits for a reader before it ends.
   const child = spawn(process.execPath, [bin, 'start'], {
     cwd: folder.directory,
     env,

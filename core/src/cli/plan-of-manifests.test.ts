@@ -70,7 +70,7 @@ test('keelson explain of a plugin says when it starts, how long it may take, and
   });
 });
 
-test('keelson check tells what a manifest refuses in one environment, with its place, and exits with 1', async () => {
+test('keelson check reports a finding of a manifest in one environment, with its place, and exits with 1', async () => {
   const { code, err } = await keelson(service, ['check', '--environment', 'production']).ended;
   expect(code).toBe(1);
   expect(err).toContain(

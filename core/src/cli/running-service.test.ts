@@ -11,7 +11,7 @@ const orders = `import { existsSync } from 'node:fs'; import { z } from 'zod';
     reconfigure({ config }) { if (config.rate === 7) throw new Error('not seven'); },
     inspect: ({ config }) => ({ facts: { rate: config.rate }, findings: [{ name: 'rate', status: 'warn', output: 'It is low.', hint: 'Raise it.' }] }),
     operations: { greet: { description: 'Greets.', arguments: z.object({ whom: z.string(), how: z.enum(['loud', 'low']).default('low') }),
-      run({ whom, how }) { if (whom === 'nobody') throw new Error('nobody is there'); return 'Greeted ' + whom + ', ' + how + '.'; } } },
+      run({ whom, how }) { if (whom === 'ghost') throw new Error('no such guest'); return 'Greeted ' + whom + ', ' + how + '.'; } } },
     async stop({ clock }) { while (!existsSync('may-stop')) await clock.sleep(5); } }) };`;
 const config = (values: object = {}, settings: object = {}) => ({
   service: 'shop',
@@ -49,7 +49,7 @@ function socketsOf(directory: string): string[] {
   return existsSync(at) ? readdirSync(at).filter(name => name.endsWith('.sock')) : [];
 }
 
-test('keelson status tells how the service is, until it has stopped', async () => {
+test('keelson status shows the state of the service until it has stopped', async () => {
   const run = await started();
   const { code, out } = await ask(run, ['status']);
   expect(out).toMatch(
@@ -110,7 +110,7 @@ test('from the wrong folder it says which configuration it looked for, and what 
   for (const words of [['status'], ['reload'], ['do', 'orders', 'greet', 'you']]) {
     const { code, err } = await run.also([...words, '--config', 'no/keelson.yaml']).ended;
     expect(code).toBe(1);
-    expect(err).toContain('No instance of the service of no/keelson.yaml (there is no such file) runs here.');
+    expect(err).toContain('No instance of the service of no/keelson.yaml (file not found) runs here.');
     expect(err).toContain(`there is:\n     shop, pid ${run.child.pid}, --config keelson.yaml\n`);
   }
   run.folder.write('other.yaml', config());
@@ -131,8 +131,8 @@ test('keelson do lists what can be done, and all instances on the machine do it,
 
   const one = await ask(run, ['do', 'orders', 'greet', 'you', '--json', '--pid', String(other.child.pid)]);
   expect(JSON.parse(one.out)).toEqual([{ pid: other.child.pid, done: 'Greeted you, low.' }]);
-  const refused = await ask(run, ['do', 'orders', 'greet', 'nobody', '--pid', String(run.child.pid)]);
-  expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('nobody is there') });
+  const refused = await ask(run, ['do', 'orders', 'greet', 'ghost', '--pid', String(run.child.pid)]);
+  expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('no such guest') });
   const nobody = await ask(run, ['do', 'orders', 'greet', 'you', '--pid', '1']);
   expect(nobody.code).toBe(1);
   expect(nobody.err).toContain(`-> There is pid `);
@@ -160,13 +160,13 @@ test('keelson reload says what has changed, what needs a restart, and what is re
   const broken = await ask(run, ['reload']);
   expect(broken.code).toBe(1);
   expect(broken.err).toContain('plugins.orders.rate cannot be 99.');
-  expect(broken.err).toContain('-> Nothing has changed. Correct it, and reload again.');
+  expect(broken.err).toContain('-> Nothing has changed. Fix the configuration, and reload again.');
   const problems = JSON.parse((await ask(run, ['reload', '--json'])).out)[0].error.problems;
   expect(problems).toMatchObject([{ code: 'CONFIG_VALUE_INVALID', path: 'plugins.orders.rate', value: '99' }]);
   expect((await ask(run, ['status'])).out).toContain('rate: 3');
 });
 
-test('keelson doctor tells what the running service knows first, and a service of another environment apart', async () => {
+test('keelson doctor prints what a running service found first, and names a service of another environment', async () => {
   const run = await started();
   const { out } = await ask(run, ['doctor']);
   expect(out).toContain(

@@ -7,7 +7,7 @@ const failing = {
 };
 const broken = { 'keelson.yaml': { plugins: { a: { use: './gone.js' }, b: { use: './gone-too.js' } } } };
 
-test('keelson start --json tells as JSON why it did not start: a plan that does not hold', async () => {
+test('keelson start --json prints as JSON why it did not start: an invalid plan', async () => {
   const { code, out } = await keelson(broken, ['start', '--json']).ended;
   expect(code).toBe(1);
   expect(JSON.parse(out).error).toMatchObject({

@@ -94,7 +94,7 @@ describe('keelson explain', () => {
     );
   });
 
-  test('says of a key nobody knows which was probably meant', async () => {
+  test('names the nearest key for an unknown key', async () => {
     const { code, err } = await keelson(service, ['explain', 'orders.pool.mxa']).ended;
     expect(code).toBe(2);
     expect(err).toContain('Did you mean orders.pool.max?');
@@ -124,7 +124,7 @@ describe('keelson graph', () => {
 });
 
 describe('keelson doctor', () => {
-  test('starts what can examine itself, tells what it found, and stops it again', async () => {
+  test('starts the plugins that can examine themselves, prints their findings, and stops them', async () => {
     const { code, out } = await keelson(service, ['doctor']).ended;
     expect(code).toBe(0);
     expect(out).toContain('ok    database: clock skew  The clocks are 3 ms apart.');
@@ -177,7 +177,7 @@ describe('keelson migrate', () => {
     expect(err).toContain('It knows: up.');
   });
 
-  test('tells a program the values that the command found, or its lines when there are none', async () => {
+  test('prints as JSON the values of the command, or its lines when it returns no values', async () => {
     const lines = await keelson(service, ['migrate', '--json']).ended;
     expect(JSON.parse(lines.out.replace('database stopped\n', ''))).toEqual({ database: ['applied 001_orders'] });
     const told = Object.fromEntries(
@@ -230,7 +230,7 @@ describe('keelson verify', () => {
     expect(out).toContain('FAIL  binds what it provides, starts, and stops cleanly');
   });
 
-  test('refuses values that are no JSON object', async () => {
+  test('refuses values that are not a JSON object', async () => {
     const files = { 'a.js': `export default { name: 'a' };` };
     expect((await keelson(files, ['verify', './a.js', '--values', '[1]']).ended).err).toContain('CLI_VALUES_INVALID');
     expect((await keelson(files, ['verify', './nope.js']).ended).err).toContain('PLUGIN_NOT_INSTALLED');

@@ -30,9 +30,9 @@ async function told(...words: string[]) {
 
 describe('a command line that is wrong', () => {
   test.each([
-    [['strat'], 'CLI_COMMAND_UNKNOWN', 'There is no command strat. Did you mean start?'],
-    [['help', 'chekc'], 'CLI_COMMAND_UNKNOWN', 'There is no command chekc. Did you mean check?'],
-    ...names.map(name => [[name, '--nope'], 'CLI_USAGE_INVALID', 'There is no option --nope.'] as const),
+    [['strat'], 'CLI_COMMAND_UNKNOWN', 'Command strat does not exist. Did you mean start?'],
+    [['help', 'chekc'], 'CLI_COMMAND_UNKNOWN', 'Command chekc does not exist. Did you mean check?'],
+    ...names.map(name => [[name, '--nope'], 'CLI_USAGE_INVALID', 'Option --nope does not exist.'] as const),
     [['check', 'words'], 'CLI_USAGE_INVALID', 'keelson check does not take words.'],
     [['check', '--config'], 'CLI_USAGE_INVALID', '--config'],
     [['new'], 'CLI_USAGE_INVALID', 'keelson new needs plugin.'],
@@ -53,7 +53,7 @@ describe('a command line that is wrong', () => {
     expect(JSON.parse(json.out).error).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
-  test('for a database, or for a key that is nowhere, is told the same way', async () => {
+  test('for a database, or for an unknown key, is reported the same way', async () => {
     const sideways = await keelson(files, ['migrate', 'sideways', '--json']).ended;
     expect(sideways.code).toBe(2);
     expect(JSON.parse(sideways.out).error).toMatchObject({ code: 'CLI_COMMAND_UNKNOWN', hint: 'It knows: up.' });
@@ -149,7 +149,7 @@ test('explain of a slot that nothing fills says so', async () => {
 });
 
 describe('a file that cannot be written', () => {
-  test.each([['schema'], ['graph']])('by keelson %s is told with what to do', async command => {
+  test.each([['schema'], ['graph']])('by keelson %s is reported with a hint', async command => {
     const { code, out, err } = await keelson(files, [command, '--out', 'nope/x', '--json']).ended;
     expect(code).toBe(1);
     expect(err).toContain('CLI_OUTPUT_UNWRITABLE  The file nope/x cannot be written (ENOENT).');

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { packageFiles } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 
-/** What docs tell an engineer who has never seen the code, tried out. */
+/** Runs the steps that docs give an engineer who has never seen the code. */
 
 function blocksOf(page: string, language: string): string[] {
   const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), 'utf8');
@@ -29,7 +29,7 @@ const modules = {
   'orders.js': `export default { name: 'orders' };`,
 };
 
-test('five mistakes in a configuration are told at once, as docs/configuration.md shows, and mended in one go', async () => {
+test('five mistakes in a configuration are reported at once, as docs/configuration.md shows, and fixed together', async () => {
   const broken = blocksOf('configuration.md', 'yaml').at(-1) ?? '';
   const shown = blocksOf('configuration.md', 'text').at(-1) ?? '';
   const { '@acme/mail': _gone, ...installed } = modules as Record<string, string | object>;

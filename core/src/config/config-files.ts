@@ -48,7 +48,7 @@ export async function readFiles(request: FilesRequest): Promise<ConfigFiles> {
   return { files, layers, directory: dirname(file), environments, ...findings };
 }
 
-/** Files that somebody may believe to be read: another of the names that are looked for, or `.yml` beside `.yaml`. */
+/** Files that a user may expect to be read: a second of the known file names, or `.yml` beside `.yaml`. */
 function ignoredBeside(file: string): string[] {
   const name = basename(file);
   const extension = extname(name);
@@ -117,7 +117,7 @@ async function readYaml(path: string, file: string): Promise<ReadFile> {
       code: 'CONFIG_FILE_UNREADABLE',
       message: `The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
       origin: { from: 'file', place: { file } },
-      action: 'Look at its permissions, and whether it is a file.',
+      action: 'Make it a file that the service may read.',
     };
     return { problems: [problem] };
   }

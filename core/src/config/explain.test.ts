@@ -30,7 +30,7 @@ async function explained(
   return explainValues(result.node, result.shape, 'db').map(value => `${value.path} ${formatExplained(value)}`);
 }
 
-test('every value is told with where it comes from, what it is over, and the defaults and the unset as well', async () => {
+test('every value is listed with its origin and the values it overrides, defaults and unset keys included', async () => {
   const lines = await explained(
     'pool: { max: 5 }\ntags: [a]\nlabels: { x: y }\n',
     `pool: { max: 7 }\nurl: "\${URL}"\n`,
@@ -61,7 +61,7 @@ test('what stands inside of a secret is one too, and so is a list of a lower lay
   const secrets = z.object({
     keys: z.record(z.string(), z.string()).default({ a: 'built-in' }).meta({ secret: true }),
     account: z
-      .object({ user: z.string().default('somebody') })
+      .object({ user: z.string().default('guest') })
       .prefault({})
       .meta({ secret: true }),
     pins: z.array(z.string().meta({ secret: true })).default([]),
@@ -82,7 +82,7 @@ test('what stands inside of a secret is one too, and so is a list of a lower lay
   ]);
 });
 
-test('of a map that nothing is put into it is told what each entry would hold', async () => {
+test('an empty map is listed with the keys that each entry would hold', async () => {
   const policy = z.object({
     attempts: z.int().default(8),
     budget: z.object({ share: z.number().default(0.2) }).prefault({}),
@@ -104,7 +104,7 @@ test('of a map that nothing is put into it is told what each entry would hold', 
   ]);
 });
 
-test('what is allowed is told with the units that the key takes', () => {
+test('the allowed values are listed with the units of the key', () => {
   const shape = shapeOf(z.object({ waitMs: z.int(), bodyBytes: z.int(), most: z.int() }));
   expect(explainValues(undefined, shape, 'x').map(({ allowed }) => allowed)).toEqual([
     'a whole number (milliseconds, or 500ms, 5s, 2m, 1h)',

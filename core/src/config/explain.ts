@@ -22,7 +22,7 @@ export interface ExplainedValue {
   readonly reloadable: boolean;
 }
 
-/** Every value a schema knows of, in the order of the schema: the ones that are set, the defaults, and the unset. */
+/** Lists every key of a schema, in the order of the schema: set values, defaults, and unset keys. */
 export function explainValues(node: MapNode | undefined, shape: Shape, path: string): ExplainedValue[] {
   return walk({ node, shape, path, key: '', within: false }, new ShapeReader(shape));
 }
@@ -70,7 +70,7 @@ function ofEach({ shape, path }: Spot, within: boolean, reader: ShapeReader): Ex
 
 function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): ExplainedValue {
   const secret = within || reader.isSecret(shape) || looksSecret(key);
-  // Of a default and of lower layers nobody has marked which parts are secret.
+  // The secret parts of a default and of lower layers are not marked.
   const unmarked = secret || reader.holdsSecret(shape);
   const allowed = reader.describe(shape);
   return {

@@ -12,12 +12,12 @@ interface IssueContext {
   readonly node: MapNode;
   readonly path: string;
   readonly variable: (path: readonly PropertyKey[]) => string;
-  /** What is known to be wrong already. */
+  /** The problems found so far. */
   readonly reported: readonly Problem[];
   readonly reader: ShapeReader;
 }
 
-/** What a schema found wrong, told to the person who wrote the configuration. Says nothing twice. */
+/** Returns the issues of a schema in words for the author of the configuration, each issue once. */
 export function issueProblems(issues: readonly z.core.$ZodIssue[], context: IssueContext): Problem[] {
   return issues
     .filter(issue => !isReported(pathOf(issue, context), context.reported))

@@ -74,7 +74,7 @@ describe('the layers of a configuration', () => {
     expect(await valuesOf('database/reporting', files, { variables })).toEqual({ use: 'y', url: 'u' });
   });
 
-  test('a variable may fill a slot no file speaks of', async () => {
+  test('a variable may fill a slot that no file names', async () => {
     const variables = { KEELSON_TELEMETRY__USE: '@acme/telemetry' };
     expect(await valuesOf('telemetry', base, { variables })).toEqual({ use: '@acme/telemetry' });
   });
@@ -120,7 +120,7 @@ describe('the layers of a configuration', () => {
     ]);
   });
 
-  test('in JSON that is none is told as such', async () => {
+  test('in invalid JSON is reported as invalid JSON', async () => {
     const broken = folder({ 'keelson.json': '{ "plugins": { ' });
     const findings = await load({}, { config: broken.path('keelson.json') });
     expect(findings.problems[0]?.message).toMatch(/^The file is not valid JSON: /);
@@ -250,7 +250,7 @@ describe('a file that is wrong', () => {
     expect((await load({ 'keelson.yaml': base, 'keelson.staging.yaml': overlay })).warnings).toEqual([]);
   });
 
-  test('every fault of the YAML is told with line and column and what to do', async () => {
+  test('every fault of the YAML is reported with line, column and hint', async () => {
     const findings = await load({ 'keelson.yaml': 'plugins:\n  a: { use: @scope/x }\n  b: 1\n  b: 2\n' });
     expect(
       findings.problems.map(({ code, origin, action }) => [
@@ -266,7 +266,7 @@ describe('a file that is wrong', () => {
     );
   });
 
-  test('no part of a value is told with a fault of the YAML', async () => {
+  test('the report of a YAML fault shows no part of a value', async () => {
     for (const text of [
       'a: {b: c} hunter2',
       'plugins: [a, "hunter2" "hunter2"]',
@@ -279,7 +279,7 @@ describe('a file that is wrong', () => {
     }
   });
 
-  test('an unknown key at the top, a plugin without `use`, and one that is no map are told together', async () => {
+  test('an unknown key at the top, a plugin without `use`, and a plugin that is not a map are reported together', async () => {
     const files = { 'keelson.yaml': { servce: 'x', plugins: { a: { sue: 'b' }, c: 'd', 'e f': { use: 'g' } } } };
     expect(await codesOf(files)).toEqual([
       'CONFIG_KEY_UNKNOWN servce',
@@ -289,7 +289,7 @@ describe('a file that is wrong', () => {
     ]);
   });
 
-  test('a variable that sets nothing is told, with the name it was probably meant to have', async () => {
+  test('a variable that sets nothing is reported with the nearest name', async () => {
     const findings = await load(
       { 'keelson.yaml': { plugins: { database: { use: 'a' } } } },
       { variables: { KEELSON_DATABSE__URL: 'x', KEELSON_ENV: '', KEELSON_PORT: '1' } },
@@ -359,7 +359,7 @@ describe('a variable that is nearly one of ours', () => {
     expect(await warnings({ [name]: 'production' })).toEqual([['CONFIG_VARIABLE_UNKNOWN', meant]]);
   });
 
-  test('is told from the variables of others', async () => {
+  test('is distinguished from the variables of others', async () => {
     const others = {
       KEELSON_ENV: 'x',
       KEELSON_PORT: '1',
@@ -372,7 +372,7 @@ describe('a variable that is nearly one of ours', () => {
     expect(await warnings({ ...others, ...kubernetes })).toEqual([]);
   });
 
-  test('is told of settings of the kernel, too', async () => {
+  test('is reported for settings of the kernel, too', async () => {
     const findings = await load(
       { 'keelson.yaml': { plugins: { mail: { use: 'b' } } } },
       { variables: { KEELSON_SHUTDWN__NOTICE_MS: '1' } },

@@ -12,7 +12,7 @@ import { type Variables, variableFor, variableLayer } from './variables.js';
 export interface ConfigRequest extends FilesRequest {
   readonly variables: Variables;
   readonly overrides: Readonly<Record<string, unknown>>;
-  /** Names of the slots, which variables may fill although no file speaks of them. */
+  /** Names of the slots. A variable may fill a slot that no file names. */
   readonly slots: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export interface LoadedConfig extends Findings {
   readonly entries: readonly ConfigEntry[];
 }
 
-/** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `problems`. */
+/** Reads and merges the layers. Throws nothing for an invalid configuration: `problems` lists its faults. */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
   const { variables, environment } = request;
   const { layers, files, directory, environments, ...inFiles } = await readFiles(request);
@@ -102,14 +102,14 @@ function unknownSetting(key: string, origin: Origin): Problem {
   };
 }
 
-/** A stop that has no time for what it is told to do drops the work that is under way. */
+/** A stop without time left after notice and flush would drop running work. */
 function shortBudget({ shutdown }: Settings, node: MapNode): Problem[] {
   const { noticeMs, flushMs, budgetMs } = shutdown;
   if (noticeMs + flushMs < budgetMs) return [];
   return [
     {
       code: 'CONFIG_BUDGET_SHORT',
-      message: `shutdown.budgetMs is ${budgetMs}, but noticeMs (${noticeMs}) and flushMs (${flushMs}) alone take that long: nothing is left to end the work that is under way.`,
+      message: `shutdown.budgetMs is ${budgetMs}, but noticeMs (${noticeMs}) and flushMs (${flushMs}) alone take that long: no time is left for running work to end.`,
       path: 'shutdown.budgetMs',
       origin: closest(node, ['shutdown', 'budgetMs']).origin,
       action: 'Raise budgetMs (and the grace period of the platform above it), or lower noticeMs.',

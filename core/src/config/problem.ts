@@ -9,7 +9,7 @@ export interface Problem {
   /** The key it is about: `plugins.database.pool.max`. */
   readonly path?: string;
   readonly origin?: Origin;
-  /** What was given; left out for secrets and for keys nobody knows. */
+  /** The given value; left out for secrets and unknown keys. */
   readonly value?: string;
   /** What may be given instead: `a whole number from 1 to 100`. */
   readonly allowed?: string;

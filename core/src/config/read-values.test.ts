@@ -37,7 +37,7 @@ describe('text from a variable', () => {
     });
   });
 
-  test.each(['12abc', 'truee', '2', ''])('%j is no boolean', async debug => {
+  test.each(['12abc', 'truee', '2', ''])('%j is not a boolean', async debug => {
     expect((await read(schema, {}, { debug })).problems).toMatchObject([
       { code: 'CONFIG_VALUE_INVALID', path: 'plugins.x.debug', allowed: 'true or false' },
     ]);
@@ -107,7 +107,7 @@ describe('keys', () => {
     labels: z.record(z.string(), z.string()).optional(),
   });
 
-  test('nobody knows are refused at every depth, with the nearest name and without their value', async () => {
+  test('that are unknown are refused at every depth, with the nearest name and without their value', async () => {
     const { problems } = await read(schema, { pol: 1, pool: { max: 1, mxa: 'hunter2' } });
     expect(problems).toMatchObject([
       { code: 'CONFIG_KEY_UNKNOWN', path: 'plugins.x.pol', nearest: 'pool' },
@@ -141,7 +141,7 @@ describe('keys', () => {
 });
 
 describe('problems', () => {
-  test('are told all at once', async () => {
+  test('are reported all at once', async () => {
     const schema = z.object({ a: z.int().max(3), b: z.enum(['red', 'green']), c: z.string().describe('The name.') });
     const { problems, value } = await read(schema, { a: 4, b: 'gren' });
     expect(value).toBeUndefined();
@@ -183,7 +183,7 @@ describe('problems', () => {
     expect(JSON.stringify(problems)).not.toContain('hunter2');
   });
 
-  test('of a rule of the plugin are told in its own words', async () => {
+  test('of a rule of the plugin are reported in the words of the plugin', async () => {
     const schema = z.object({ a: z.int() }).refine(value => value.a === 1, { message: 'a must be one', path: ['a'] });
     expect((await read(schema, { a: 2 })).problems[0]?.message).toBe('plugins.x.a cannot be 2. a must be one.');
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 const timeout = (description: string, defaultMs: number, maximum = 3_600_000) =>
   z.int().min(0).max(maximum).default(defaultMs).describe(description);
 
-/** What the kernel itself can be told, beside `plugins`. */
+/** The settings of the kernel itself, beside `plugins`. */
 export const settingsSchema = z.object({
   service: z
     .string()
@@ -30,7 +30,7 @@ export const settingsSchema = z.object({
         'How long the service goes on serving after its readiness has failed, so that load balancers see it.',
         0,
       ),
-      drainMs: timeout('Longest wait for work that is under way.', 15_000),
+      drainMs: timeout('Longest wait for running work to end.', 15_000),
       budgetMs: timeout('Longest whole stop. Keep it below the grace period of the platform.', 25_000),
       flushMs: timeout('What the budget keeps back for the last log lines and traces.', 2_000),
     })

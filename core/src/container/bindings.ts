@@ -15,7 +15,7 @@ export class BindingRegistry {
   readonly #exclusive: ReadonlySet<ServiceToken>;
   #records: readonly BindingRecord[] = [];
 
-  /** `exclusive`: tokens that nobody may bind but the one who declares to provide them. */
+  /** `exclusive`: tokens that only the plugin that lists them in `provides` may bind. */
   constructor(exclusive: Iterable<ServiceToken>) {
     this.#exclusive = new Set(exclusive);
   }
@@ -146,7 +146,7 @@ function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): Kee
   });
 }
 
-/** A register hook that was given up may go on; nobody would take back what it binds. */
+/** A register hook that the kernel gave up may go on; its later bindings would never be removed. */
 function tooLate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
   return new KeelsonError({
     code: 'PLUGIN_BINDING_REFUSED',

@@ -17,7 +17,7 @@ const wrapping = (name: string, more: Partial<PluginManifest> = {}): Plugin => (
   register: ({ decorate }) => decorate<Named>(Book, inner => ({ name: `${name}(${inner.name})` })),
 });
 
-test('a decorator is what everyone gets, its own plugin and the one that provides the service included', async () => {
+test('all users get the decorator, its own plugin and the provider of the service included', async () => {
   const seen: Named[] = [];
   const reader = definePlugin({
     name: 'reader',
@@ -86,7 +86,7 @@ test('who decorates must say so', async () => {
   });
 });
 
-test('every hook is told the environment, or that there is none', async () => {
+test('every hook gets the environment, or undefined when none is set', async () => {
   const told: unknown[] = [];
   const tell = ({ environment }: { environment: string | undefined }) => void told.push(environment);
   const telemetry: Plugin = {
@@ -108,7 +108,7 @@ test('every hook is told the environment, or that there is none', async () => {
   expect(told).toEqual([undefined, undefined, undefined]);
 });
 
-describe('who decorates what is told', () => {
+describe('the decorations of a service are reported', () => {
   const retrying = definePlugin({
     name: 'retrying',
     decorates: [RetryPolicy, Book],
@@ -126,7 +126,7 @@ describe('who decorates what is told', () => {
     expect(decoratorsOf([Book], plan.plugins)).toEqual(['cover', 'retrying']);
   });
 
-  test('by the start report, which tells what was really wrapped', async () => {
+  test('by the start report, with the services that were really wrapped', async () => {
     await using kernel = await startKernel({ plugins });
     const told = Object.fromEntries(kernel.report.plugins.map(({ key, decorates }) => [key, decorates]));
     expect(told).toEqual({ cover: ['test/Book'], retrying: ['retry'], book: undefined });

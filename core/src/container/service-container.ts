@@ -5,7 +5,7 @@ import { tokenName } from '../plan/slots.js';
 import { maskingLogger } from '../secrets/masking-logger.js';
 
 /**
- * The container of a service. Once the service runs, what plugins have bound stays: a service that is bound anew would
+ * The container of a service. Once the service runs, what plugins have bound stays: a service that is bound again would
  * not reach those who hold the old one, and one that is unbound would not be stopped in its turn. New services may be
  * bound at any time, and child containers are free.
  */
@@ -17,7 +17,7 @@ export class ServiceContainer extends Container {
     this.onActivation(Logger, (_context, logger) => maskingLogger(logger));
   }
 
-  /** From now on `tokens` can no longer be bound anew or unbound. */
+  /** Refuses from now on to bind `tokens` again or to unbind them. */
   seal(tokens: Iterable<ServiceIdentifier>): void {
     this.#owned = new Set(tokens);
   }
@@ -28,12 +28,12 @@ export class ServiceContainer extends Container {
   }
 
   override rebind<T>(token: ServiceIdentifier<T>): BindToFluentSyntax<T> {
-    this.#refuse('bound anew', token);
+    this.#refuse('bound again', token);
     return super.rebind(token);
   }
 
   override async rebindAsync<T>(token: ServiceIdentifier<T>): Promise<BindToFluentSyntax<T>> {
-    this.#refuse('bound anew', token);
+    this.#refuse('bound again', token);
     return super.rebindAsync(token);
   }
 
@@ -57,7 +57,7 @@ export class ServiceContainer extends Container {
     await super.unbindAllAsync();
   }
 
-  /** A snapshot would give back services that have been closed meanwhile. */
+  /** Refuses: a snapshot would restore services that have been closed since. */
   override restore(): void {
     this.#refuse('restored from a snapshot');
     super.restore();
@@ -68,7 +68,7 @@ export class ServiceContainer extends Container {
     if (this.#owned === undefined || (token !== undefined && !this.#owned.has(token))) return;
     throw new KeelsonError({
       code: 'KERNEL_CONTAINER_SEALED',
-      message: `${token === undefined ? 'What plugins have bound' : tokenName(token)} cannot be ${what} while the service runs: those who hold the old one would not notice.`,
+      message: `${token === undefined ? 'What plugins have bound' : tokenName(token)} cannot be ${what} while the service runs: users of the old service would keep it.`,
       hint: 'Choose another plugin in the configuration; in a test, give createTestKernel a double.',
     });
   }

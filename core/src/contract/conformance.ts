@@ -12,7 +12,7 @@ export type ConformanceOutcome = 'passed' | 'not-applicable';
 export interface ConformanceCase {
   /** The promise, as a sentence without its subject. */
   readonly name: string;
-  /** What the promise cannot be shown without, in a few words; told when it is not applicable. */
+  /** The condition of the promise, in a few words; reported when the promise is not applicable. */
   readonly needs?: string;
   /** When it is broken all others are too: then they need not be tried. Default false. */
   readonly decisive?: boolean;

@@ -11,10 +11,10 @@ export interface Diagnosis {
   readonly hint?: string;
 }
 
-/** What a running plugin tells an operator of itself. Never a secret, SQL text or a value of a user. */
+/** The report of a running plugin for the operator. Never a secret, SQL text or a user's value. */
 export interface Inspection {
   /** Its state in names, numbers and times; errors as `summarizeError` gives them. */
   readonly facts: Facts;
-  /** What of it an operator should know, told by `keelson doctor`. Default: nothing. */
+  /** Findings that `keelson doctor` prints for the operator. Default: none. */
   readonly findings?: readonly Diagnosis[];
 }

@@ -1,6 +1,6 @@
 const brand = Symbol.for('@keelson/core/KeelsonError');
 
-/** What a caller over HTTP may be told: RFC 9457 members, nothing that must stay inside. */
+/** The RFC 9457 members that a caller over HTTP may see; no internal detail. */
 export interface ProblemDocument {
   /** The HTTP status, 400 to 599. */
   readonly status: number;
@@ -14,7 +14,7 @@ export interface ProblemDocument {
   readonly retryAfterMs?: number;
 }
 
-/** What is wrong with one field of the input. `path` is a JSON Pointer (RFC 6901), `''` for the whole. */
+/** A fault in one field of the input. `path` is a JSON Pointer (RFC 6901), `''` for the whole. */
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;

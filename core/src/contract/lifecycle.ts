@@ -7,7 +7,7 @@ export interface Lifecycle {
   readonly phase: LifecyclePhase;
   /** Aborts when the stop begins, also during a start. */
   readonly stopping: AbortSignal;
-  /** Told of each move, in order. Disposing of the result ends it. */
+  /** Calls `listener` after each change of phase, in order. Disposing of the result removes the listener. */
   onPhase(listener: (phase: LifecyclePhase) => void): Disposable;
 }
 
@@ -40,13 +40,13 @@ export class LifecycleControl implements Lifecycle {
   }
 
   onPhase(listener: (phase: LifecyclePhase) => void): Disposable {
-    // A wrapper of its own, so that a listener added twice is told twice and removed once.
+    // A wrapper per call, so that a listener added twice is called twice and removed once.
     const entry = (phase: LifecyclePhase) => listener(phase);
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => this.#listeners.delete(entry) };
   }
 
-  /** Moves on; a listener that throws keeps nobody from being told. */
+  /** Changes the phase and calls every listener, also after one of them throws. */
   move(to: LifecyclePhase, reason?: unknown): void {
     if (!next[this.#phase].includes(to)) throw new Error(`bug: the lifecycle cannot go from ${this.#phase} to ${to}`);
     this.#phase = to;

@@ -19,7 +19,7 @@ export interface Operation<Arguments = unknown, Config = unknown> {
    * Does it, and says in one sentence what has been done: as text when something has changed, which is logged with the
    * arguments, or as an outcome that says whether.
    *
-   * @throws KeelsonError when it cannot be done; the operator is told code, sentence and hint.
+   * @throws KeelsonError when the operation fails; the operator sees its code, message and hint.
    */
   run(given: Arguments, context: RunContext<Config>): string | OperationOutcome | Promise<string | OperationOutcome>;
 }

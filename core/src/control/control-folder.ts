@@ -14,7 +14,7 @@ const pipePrefix = 'keelson-';
 /** A process that accepts connections does so at once; one that is busy has them queued by the system. */
 const connectTimeoutMs = 1_000;
 
-/** Where the sockets of all services of one user are. Nobody else can enter it, so nobody else can speak to them. */
+/** The folder of the sockets of all services of one user. Other users cannot enter it, so they cannot connect. */
 export class ControlFolder {
   readonly path: string;
 
@@ -82,7 +82,7 @@ export class ControlFolder {
   }
 }
 
-/** Whether a process listens there. A socket file of one that is gone stays, and nobody listens. */
+/** Returns whether a process listens there. The socket file of a process that has ended may remain without a listener. */
 export function isListening(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect(path);

@@ -69,7 +69,7 @@ describe('a service that runs', () => {
     });
   });
 
-  test('tells no secret of an error that is not its own, nor does it take endless requests', async () => {
+  test('masks foreign errors, and refuses endless requests', async () => {
     await open({
       'GET /status': () => Promise.reject(new Error('no postgresql://me:hunter2@db/x')),
       'POST /operations': async () => ({ done: 1n }),
@@ -98,7 +98,7 @@ describe('a service that runs', () => {
     expect((await findInstances(at('current'), directory)).found).toHaveLength(1);
   });
 
-  test('that listens and does not answer is told', async () => {
+  test('that listens and does not answer is reported', async () => {
     new ControlFolder(directory).make();
     const mute = createServer(socket => socket.destroy());
     await new Promise<void>(resolve => mute.listen(join(folder(), newSocketName(shop, 4_711)), resolve));
@@ -112,7 +112,7 @@ describe('a service that runs', () => {
 });
 
 describe('the socket of a service', () => {
-  test('is in a folder that nobody else can enter, and is gone with the service', async () => {
+  test('is in a folder that no other user can enter, and is gone with the service', async () => {
     const server = await open();
     expect(statSync(folder()).mode & 0o777).toBe(0o700);
     expect(statSync(server.path).isSocket()).toBe(true);
@@ -164,7 +164,7 @@ describe('a folder of sockets that others could have laid a trap in is refused b
       chmodSync(folder(), 0o711);
     },
   };
-  // Nobody but root can give a folder away.
+  // Only root can change the owner of a folder.
   if (process.getuid?.() === 0) {
     traps['owned by another user'] = () => {
       mkdirSync(folder(), { mode: 0o700 });

@@ -19,7 +19,7 @@ export interface ControlServerOptions {
 const longestBodyBytes = 65_536;
 
 /**
- * Lets the user who runs a service, and nobody else, look at it and steer it: HTTP over a Unix socket (a named pipe on
+ * Lets only the user who runs a service inspect and control it: HTTP over a Unix socket (a named pipe on
  * Windows) in a folder that only this user can enter. Never listens on the network.
  */
 export class ControlServer implements AsyncDisposable {
@@ -55,7 +55,7 @@ export class ControlServer implements AsyncDisposable {
     return new ControlServer(path, server);
   }
 
-  /** Answers nobody any more, and removes the socket. */
+  /** Stops answering and removes the socket. */
   async close(): Promise<void> {
     process.off('exit', this.#remove);
     this.#remove();
@@ -71,7 +71,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #remove = (): void => removeSocket(this.path);
 }
 
-/** Where a socket file is made it cannot be connected to yet; it gets its name once somebody listens. */
+/** The path of a socket file before its server listens; the file gets its final name afterwards. */
 async function listen(server: Server, path: string): Promise<void> {
   const isPipe = process.platform === 'win32';
   const first = isPipe ? path : path.replace(/\.sock$/, '.new');
@@ -106,7 +106,7 @@ async function answer(routes: ControlRoutes, request: IncomingMessage, response:
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(json);
 }
 
-/** Whatever goes wrong is an answer too: nothing that an operator asks may end the service. */
+/** Answers with every error: no request of an operator may end the service. */
 async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promise<{ status: number; json: string }> {
   try {
     const route = routes[`${request.method} ${request.url}`];

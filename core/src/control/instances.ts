@@ -17,7 +17,7 @@ export interface Instance {
 }
 
 export interface Instances {
-  /** Those of the service, by the time of their start as far as process ids tell. */
+  /** The instances of the service, sorted by process id as an estimate of their start order. */
   readonly found: readonly Instance[];
   /** Those with the same configuration that were started in another environment. */
   readonly elsewhere: readonly Instance[];
@@ -30,7 +30,7 @@ const statusTimeoutMs = 3_000;
 const changeTimeoutMs = 35_000;
 
 /**
- * Looks for the running instances of a service. Sockets that nobody listens on are passed over.
+ * Finds the running instances of a service. Skips sockets without a listener.
  *
  * @throws KeelsonError CONTROL_FOLDER_UNSAFE when others may have put something there.
  */
@@ -111,7 +111,7 @@ function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'CONTROL_NO_ANSWER',
     message: `The instance with pid ${pid} listens, and gave no answer${why}.`,
-    hint: 'It may be busy, stopped (SIGSTOP) or ending: look at its processor time and its log.',
+    hint: 'Check its processor time and its log: it may be busy, stopped (SIGSTOP) or ending.',
     facts: { pid, timeoutMs },
     cause,
   });

@@ -15,7 +15,7 @@ export interface Controlled {
   readonly kernel: () => Pick<Kernel, 'status' | 'operate' | 'reload'> | undefined;
   /** The file it was started with. */
   readonly config: string;
-  /** Told what a reload has changed. */
+  /** Called with the changes of a reload. */
   readonly onReload: (report: ReloadReport) => void;
 }
 
@@ -52,7 +52,7 @@ function stillStarting(): never {
   throw new KeelsonError({
     code: 'CONTROL_STILL_STARTING',
     message: 'The service is still starting: nothing can be done to it yet.',
-    hint: 'keelson status tells what it waits for; try again once it is ready.',
+    hint: 'Run keelson status to see what the start waits for, and repeat the call once the service is ready.',
   });
 }
 
@@ -60,6 +60,6 @@ function stillStarting(): never {
 function refuse(error: unknown): never {
   if (!isKeelsonError(error, 'KERNEL_PLAN_INVALID')) throw error;
   const { code, message, facts } = error;
-  const hint = 'Nothing has changed. Correct it, and reload again.';
+  const hint = 'Nothing has changed. Fix the configuration, and reload again.';
   throw new KeelsonError({ code, message, hint, facts: { problems: facts.problems }, cause: error });
 }

@@ -137,7 +137,7 @@ class Exchange {
     return refused !== undefined && refused.error === error ? refused.verdict : judgeFailure(error);
   }
 
-  /** Frees the socket of the answer that nobody will read. */
+  /** Frees the socket of an answer that will not be read. */
   #release(): void {
     const refused = this.#refused;
     this.#refused = undefined;
@@ -157,7 +157,7 @@ function statusError(status: number, { method, host }: RequestFacts): KeelsonErr
   return new KeelsonError({
     code: 'HTTP_CLIENT_STATUS',
     message: `${host} answered ${method} with ${status}.`,
-    hint: `Look at the logs of ${host}.`,
+    hint: `Read the logs of ${host}.`,
     facts: { method, host, status },
   });
 }

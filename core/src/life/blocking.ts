@@ -41,7 +41,7 @@ export class Blocking {
     return blocked;
   }
 
-  /** What nobody would notice is not kept, nor what a service that runs for months has long finished. */
+  /** Drops short stalls, and the oldest ones in a service that runs for months. */
   #keep(span: Span): void {
     if (span.to - span.from < shortestMs) return;
     this.#spans.push(span);

@@ -16,7 +16,7 @@ export interface ChangedValue {
   readonly reloadable: boolean;
 }
 
-/** What is in force otherwise, value by value: a default that is written out, or taken out, is no change. */
+/** Returns the changed values: a default that is written out, or removed, is not a change. */
 export function changedValues(old: PlannedPlugin, next: PlannedPlugin): ChangedValue[] {
   const before = valuesOf(old);
   const after = valuesOf(next);
@@ -25,7 +25,7 @@ export function changedValues(old: PlannedPlugin, next: PlannedPlugin): ChangedV
     const from = before.get(path);
     const to = after.get(path);
     if (from !== undefined && to !== undefined) return isSame(old, next, from, to) ? [] : [changed(from, to)];
-    // Of a map that came or went: told by the values in it, those that were set.
+    // An added or removed map: lists the values that were set in it.
     const only = from ?? to;
     const others = from === undefined ? before : after;
     if (only === undefined || only.origin.from === 'default' || holdsOne(path, others)) return [];

@@ -60,10 +60,10 @@ function hintOf(errors: readonly unknown[]): string {
   const hints = errors
     .map(error => (isKeelsonError(error) ? error.hint : undefined))
     .filter(hint => hint !== undefined);
-  return hints[0] ?? 'Look at the cause.';
+  return hints[0] ?? 'Fix the cause, and start the service again.';
 }
 
-/** Somebody asked the start to end; what had started was stopped again. */
+/** The start was cancelled; the plugins that had started were stopped. */
 export function startCancelled(reason: string, report?: StartReport): KeelsonError {
   return new KeelsonError({
     code: 'KERNEL_START_CANCELLED',
@@ -77,17 +77,17 @@ export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): 
   return new KeelsonError({
     code: 'KERNEL_START_TIMEOUT',
     message: `The start did not finish within ${timeoutMs} ms; it was waiting for ${waitingFor.join(', ') || 'the plan'}.`,
-    hint: 'Look at what it was waiting for, or set startup.timeoutMs.',
+    hint: 'Find out why the plugins above did not start, or set a larger startup.timeoutMs.',
     facts: { timeoutMs, waitingFor },
   });
 }
 
-/** Whether a hook is told that its time is over, and can say what it waits for. */
+/** Whether a hook gets a signal that aborts when its time is over, and can say what it waits for. */
 export function heedsSignal(hook: string): boolean {
   return !['import', 'instrument', 'register', 'deactivation'].includes(hook);
 }
 
-/** A hook that ran out of its time. `last` is what it threw when it was told. */
+/** A hook that ran out of its time. `last` is the error that it threw after its signal aborted. */
 export function hookTimedOut(
   plugin: string,
   hook: string,
@@ -111,9 +111,9 @@ export function hookTimedOut(
 }
 
 function advice(plugin: string, hook: string, stopping: boolean): string {
-  if (stopping) return 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.';
-  if (hook === 'inspect') return 'It must tell what it knows already, and wait for nothing.';
-  return `Look at what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
+  if (stopping) return 'Find out what the plugin was still doing, or set a larger shutdown.budgetMs.';
+  if (hook === 'inspect') return 'Return only facts that the plugin already has, and wait for nothing.';
+  return `Find out what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
 }
 
 function howToSay(hook: string): string {

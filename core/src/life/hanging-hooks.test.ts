@@ -62,7 +62,7 @@ describe('a register hook that never ends', () => {
     });
   });
 
-  test('is given up when the start is cancelled, and nobody after it registers', async () => {
+  test('is given up when the start is cancelled, and no later plugin registers', async () => {
     const log: string[] = [];
     const cancel = new AbortController();
     const plugins = { x: { name: 'x', register: never }, y: telling(log, 'y') };
@@ -200,7 +200,7 @@ describe('a hook that hangs', () => {
   test.each([
     ['start', never],
     ['ready', () => ({ ready: never })],
-  ] as const)('in %s and did not say what it waits for is told so, and how it can', async (hook, start) => {
+  ] as const)('in %s and did not say what it waits for gets a hint to call waitingFor', async (hook, start) => {
     const clock = new FakeClock();
     const failed = failing({ clock, plugins: { x: { name: 'x', startTimeoutMs: 1_000, start } } });
     await clock.advance(1_300);
@@ -209,7 +209,7 @@ describe('a hook that hangs', () => {
       `x did not finish its ${hook} within 1000 ms; it did not say what it waits for.`,
     );
     expect(hint).toBe(
-      `Look at what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
+      `Find out what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
     );
   });
 

@@ -35,7 +35,7 @@ const registering = (
   { start = () => {}, ...manifest }: Partial<PluginManifest> & Pick<RegisteredPlugin, 'start'> = {},
 ): Plugin => ({ name: 'test', ...manifest, register, start });
 
-test('a rejected async singleton is cached forever: an optional plugin that failed is made anew', async () => {
+test('a rejected async singleton is cached forever: the kernel makes a failed optional plugin again', async () => {
   let attempts = 0;
   const made = Promise.withResolvers<void>();
   const plugin = registering(
@@ -197,7 +197,7 @@ describe('a singleton captures what lives for one session', () => {
   });
 });
 
-test('a rebind does not reach those who hold the old one: it is refused while the service runs', async () => {
+test('a rebind does not reach users of the old service: it is refused while the service runs', async () => {
   const kernel = await startKernel({
     a: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'a' }), { provides: [Database] }),
   });
@@ -218,7 +218,7 @@ test('a rebind does not reach those who hold the old one: it is refused while th
   await kernel.stop();
 });
 
-test('a plugin that comes back reaches those who hold the silent default already', async () => {
+test('a plugin that starts again reaches users that hold the silent default', async () => {
   const lines: string[] = [];
   const attempts: (() => void)[] = [];
   const logger = { ...silentLogger, info: (message: string) => void lines.push(message), child: () => logger };
@@ -243,7 +243,7 @@ test('a plugin that comes back reaches those who hold the silent default already
   expect(lines).not.toContain('lost');
 });
 
-test('two bindings of one service are ambiguous, and nobody says who made them: the second is refused by name', async () => {
+test('two bindings of one service are ambiguous, and Inversify does not name their plugins: the second is refused by name', async () => {
   const error = await failing({
     a: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'a' }), { provides: [Database] }),
     b: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'b' })),
@@ -256,7 +256,7 @@ test('two bindings of one service are ambiguous, and nobody says who made them: 
   });
 });
 
-test('a service of several bindings is got with getAll, whoever bound them', async () => {
+test('getAll returns every binding of a service, from all plugins', async () => {
   const one = registering(({ bind }) => void bind(Book).toConstantValue({ name: 'one' }));
   const two = registering(({ bind }) => void bind(Book).toConstantValue({ name: 'two' }));
   await using kernel = await startKernel({ one, two });

@@ -61,7 +61,7 @@ describe('a start that fails', () => {
     );
   });
 
-  test('in a register leaves nothing of that plugin bound, and starts nobody', async () => {
+  test('in a register leaves nothing of that plugin bound, and starts no plugin', async () => {
     const log: string[] = [];
     const error = await failing({
       plugins: {
@@ -116,13 +116,13 @@ describe('a start that fails', () => {
     expect((await started).message).toContain('waiting for slow');
   });
 
-  test('at its first hook that throws something that is no error still says what', async () => {
+  test('at its first hook that throws a value that is not an error still names the value', async () => {
     expect((await failing({ plugins: { a: { name: 'a', start: throwing('odd') } } })).message).toContain('a: odd');
   });
 });
 
 describe('a start that is cancelled', () => {
-  test('tells the plugin that is starting, stops what had begun and tries nothing more', async () => {
+  test('aborts the signal of the starting plugin, stops the started ones and starts no further plugin', async () => {
     const log: string[] = [];
     const controller = new AbortController();
     const begun = Promise.withResolvers<void>();
@@ -149,7 +149,7 @@ describe('a start that is cancelled', () => {
     expect(log).toEqual(['b.register', 'a.stop']);
   });
 
-  test('before it began starts nobody', async () => {
+  test('before it began starts no plugin', async () => {
     const log: string[] = [];
     const error = await failing({ signal: AbortSignal.abort('SIGINT'), plugins: { a: telling(log, 'a') } });
     expect(error.code).toBe('KERNEL_START_CANCELLED');

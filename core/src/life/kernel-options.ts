@@ -32,11 +32,11 @@ export interface KernelOptions {
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
   readonly only?: (plugin: { readonly planned: PlannedPlugin }) => boolean;
-  /** Changes a plan that holds before it is run: times, what is optional. For tools. */
+  /** Changes a valid plan before it runs: times, optional plugins. For tools. */
   readonly revise?: (plan: Plan) => Plan;
-  /** Told once the plan holds, before anything is started. */
+  /** Called once the plan is valid, before anything starts. */
   readonly onStarting?: (service: StartingService) => void;
-  /** Told who is still starting, when it takes longer than `startup.slowMs`; the logger is told as well. */
+  /** Called with the plugins still starting after `startup.slowMs`; the kernel logs the same message. */
   readonly onSlowStart?: (message: string) => void;
 }
 

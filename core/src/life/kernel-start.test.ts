@@ -121,7 +121,7 @@ describe('a start', () => {
     expect(container.get(Alias)).toBe(container.get(database));
   });
 
-  test('binds what stands in for the slots that nobody fills', async () => {
+  test('binds the silent defaults of slots that no plugin fills', async () => {
     const { container } = await startKernel({ plugins: {} });
     expect(container.get(Logger)).toBe(silentLogger);
     expect(container.get(Telemetry).currentTraceId()).toBeUndefined();

@@ -145,7 +145,7 @@ describe('a stop', () => {
   });
 });
 
-test('a lifecycle listener that throws or has gone keeps nobody from being told', async () => {
+test('a lifecycle listener that throws or was removed does not keep others from being called', async () => {
   const kernel = await startKernel({ plugins: {} });
   const told: string[] = [];
   onTestFinished(() => void kernel.stop());

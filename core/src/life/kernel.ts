@@ -98,8 +98,8 @@ export class Kernel {
   }
 
   /**
-   * What is known of the service now: its readiness, and what the plugins tell of themselves. Waits for nothing outside
-   * of the process. What a plugin fails to tell is in its place, not thrown.
+   * Returns the current status of the service: its readiness, and the report of each plugin. Waits for nothing outside
+   * the process. A plugin that fails to report has an error in its place; the method does not throw.
    */
   status(): Promise<ServiceStatus> {
     return statusOf(this.#start, this.#plan, this.#awaitingRestart);
@@ -177,6 +177,8 @@ async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[] | u
   try {
     return await plugin.diagnose();
   } catch (error) {
-    return [{ name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Look at the plugin.' }];
+    return [
+      { name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Fix the error above in the plugin.' },
+    ];
   }
 }

@@ -126,7 +126,7 @@ describe('an optional plugin that does not start', () => {
   });
 });
 
-test('who is still starting, and what for, is told ever less often', async () => {
+test('a slow start is reported ever less often, with the plugins and what they wait for', async () => {
   const clock = new FakeClock();
   const told: string[] = [];
   const done = Promise.withResolvers<void>();

@@ -42,7 +42,7 @@ test('a plugin goes one way, and no step of it can be left out or made twice', (
   }
 });
 
-test('there is something to give back from the beginning of a start until its stop, whatever failed', () => {
+test('a plugin holds resources from the beginning of its start until its stop, also after a failure', () => {
   const owed = way.map((_, index) => takenIn(after(...way.slice(0, index + 1))) === taken);
   expect(owed).toEqual([false, false, true, true, true, false]);
   expect(takenIn(after('imported', 'registered', 'failed'))).toBeUndefined();

@@ -7,7 +7,7 @@ interface Imported {
   readonly plugin: InstrumentedPlugin;
 }
 
-/** A start has begun: what it has taken must be given back. */
+/** A start has begun: its resources must be released. */
 interface Begun extends Imported {
   readonly taken: Taken;
 }
@@ -16,7 +16,7 @@ interface Running extends Begun {
   readonly started: StartedPlugin;
 }
 
-/** How far a plugin has come. Only from `starting` on there is something to give back, from `started` on someone to ask. */
+/** The state of a plugin. It holds resources from `starting` on, and answers from `started` on. */
 type Alive =
   | { readonly at: 'planned' }
   | ({ readonly at: 'imported' } & Imported)
@@ -82,7 +82,7 @@ function renewed(state: Alive): Alive {
   return 'plugin' in state ? { at: 'imported', plugin: state.plugin } : state;
 }
 
-/** What must be given back; undefined when nothing has begun, or all of it was given back. */
+/** Returns the resources to release; undefined before a start, or after their release. */
 export function takenIn(state: PluginState): Taken | undefined {
   const reached = state.at === 'failed' ? state.was : state;
   return 'taken' in reached ? reached.taken : undefined;

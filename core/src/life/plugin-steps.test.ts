@@ -103,7 +103,7 @@ describe('what the hooks of a plugin share', () => {
     expect(await factsOf(kernel)).toEqual({ open: true });
     await kernel.stop();
     expect(pool.inspect()).toEqual({ facts: { open: false } });
-    expect(await factsOf(kernel), 'whoever has stopped is not asked').toBeUndefined();
+    expect(await factsOf(kernel), 'a stopped plugin is not asked').toBeUndefined();
   });
 });
 
@@ -119,7 +119,7 @@ describe('what a start has taken', () => {
     },
   });
 
-  test('is given back when the plugin stops, the last first, after its own stop', async () => {
+  test('is released when the plugin stops, the last first, after its own stop', async () => {
     const log: string[] = [];
     const kernel = await startKernel({ plugins: { taking: taking(log, () => {}) } });
     expect(log).toEqual([]);
@@ -131,7 +131,7 @@ describe('what a start has taken', () => {
   test.each([
     ['fails', () => Promise.reject(new Error('no luck'))],
     ['runs out of its time', never],
-  ])('is given back when the start %s; there is no stop to call', async (_how, then) => {
+  ])('is released when the start %s, without a call of stop', async (_how, then) => {
     const clock = new FakeClock();
     const log: string[] = [];
     const failed = failing({ clock, plugins: { taking: taking(log, then) } });
@@ -140,7 +140,7 @@ describe('what a start has taken', () => {
     expect(log).toEqual(['second', 'first']);
   });
 
-  test('is given back with the plugin itself when a service that it provides cannot be made', async () => {
+  test('is released together with the plugin when a service that it provides cannot be made', async () => {
     const log: string[] = [];
     const plugin: Plugin = {
       ...taking(log, () => {}),
@@ -154,7 +154,7 @@ describe('what a start has taken', () => {
     expect(log).toEqual(['stop', 'second', 'first']);
   });
 
-  test('is given back though one of it throws; what was thrown is told', async () => {
+  test('is released although one release throws; the error is reported', async () => {
     const log: string[] = [];
     const plugin: Plugin = {
       name: 'taking',
@@ -170,7 +170,7 @@ describe('what a start has taken', () => {
     expect(plugins[0]?.errors).toMatchObject([{ errors: [{ message: 'jammed' }, { message: 'stuck' }] }]);
   });
 
-  test('after it was given up is given back at once, and the plugin is stopped', async () => {
+  test('after it was given up is released at once, and the plugin is stopped', async () => {
     const clock = new FakeClock();
     const log: string[] = [];
     const answer = Promise.withResolvers<void>();
@@ -192,7 +192,7 @@ describe('what a start has taken', () => {
     expect(log).toEqual(['connection', 'stop']);
   });
 
-  test('too late and cannot be given back is in the log', async () => {
+  test('too late and cannot be released is in the log', async () => {
     const clock = new FakeClock();
     const logger = new RecordingLogger();
     const answer = Promise.withResolvers<void>();
@@ -215,13 +215,13 @@ describe('what a start has taken', () => {
     await failed;
     answer.resolve();
     await new Promise(resolve => setImmediate(resolve));
-    expect(logger.find('what a start took after it was given up could not be given back')?.facts).toMatchObject({
+    expect(logger.find('late resource release failed')?.facts).toMatchObject({
       plugin: 'late',
       error: { message: 'stuck' },
     });
   });
 
-  test('is given back before the plugin is started again, by each start what it took itself', async () => {
+  test('is released before the plugin starts again, by each start its own resources', async () => {
     const clock = new FakeClock();
     const log: string[] = [];
     let starts = 0;
@@ -233,7 +233,7 @@ describe('what a start has taken', () => {
           start({ defer }) {
             const number = ++starts;
             log.push(`take ${number}`);
-            defer(() => void log.push(`give back ${number}`));
+            defer(() => void log.push(`release ${number}`));
             if (number === 1) throw new Error('not yet');
           },
         };
@@ -242,9 +242,9 @@ describe('what a start has taken', () => {
     const overrides = { startup: { retryAfterMs: 1_000 }, plugins: { mail: { optional: true } } };
     const kernel = await startKernel({ clock, plugins: { mail }, overrides });
     await clock.advance(1_000);
-    expect(log).toEqual(['register', 'take 1', 'give back 1', 'register', 'take 2']);
+    expect(log).toEqual(['register', 'take 1', 'release 1', 'register', 'take 2']);
     await kernel.stop();
-    expect(log.slice(5)).toEqual(['give back 2']);
+    expect(log.slice(5)).toEqual(['release 2']);
   });
 });
 
@@ -306,7 +306,7 @@ describe('a plugin whose hooks are at the wrong place', () => {
   };
 
   test.each(['ready', 'reconfigure', 'diagnose', 'inspect', 'drain', 'stop', 'operations'])(
-    'as is %s on the plugin itself, is refused, and where it belongs is told',
+    'as is %s on the plugin itself, is refused with a hint where to put it',
     async hook => {
       const problems = await planned({ [hook]: () => {} });
       expect(problems).toMatchObject([{ code: 'PLUGIN_INVALID' }]);

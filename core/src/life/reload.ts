@@ -24,7 +24,7 @@ export interface ReloadReport {
   readonly changes: readonly ReloadChange[];
 }
 
-/** What is shown of a reload, also by those who were only told of it. */
+/** The part of a reload that is shown, also by listeners that did not request it. */
 interface ShownChanges {
   readonly changes: readonly Pick<ReloadChange, 'path' | 'from' | 'to' | 'toDefault' | 'outcome'>[];
 }

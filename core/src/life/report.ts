@@ -125,7 +125,7 @@ function describeBlocking(plugin: PluginStartReport): string {
   return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
 }
 
-/** Behind whom it has waited for so long that it is worth a word. */
+/** The plugins that it waited for, when the wait was long enough to report. */
 export function behindOthers({ behind }: PluginStartReport): { readonly ms: number; readonly keys: readonly string[] } {
   const others = Object.entries(behind).filter(([, ms]) => ms >= noticeableMs);
   return { ms: others.reduce((sum, [, ms]) => sum + ms, 0), keys: others.map(([key]) => key) };

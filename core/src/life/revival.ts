@@ -19,7 +19,7 @@ const longestDelayMs = 60_000;
 
 /**
  * Starts the optional plugins that failed again and again, in the order of the plan, with ever longer waits. Meanwhile
- * readiness warns and names them. Resolves when all run, or when the stop has begun and no attempt is under way.
+ * readiness warns and names them. Resolves when all run, or when the stop has begun and no attempt is running.
  */
 export async function revive(running: readonly RunningPlugin[], revival: Revival): Promise<void> {
   const down = running.filter(plugin => plugin.planned.optional && plugin.outcome !== 'started');

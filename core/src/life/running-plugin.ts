@@ -25,7 +25,7 @@ import type { PluginStartReport, StartOutcome, StartStep } from './report.js';
 import type { Surroundings } from './surroundings.js';
 import { Taken } from './taken.js';
 
-/** Longer than this no plugin may think about what it knows of itself, in milliseconds. */
+/** Longest wait for the report of a plugin about itself, in milliseconds. */
 const inspectTimeoutMs = 1_000;
 
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
@@ -68,7 +68,7 @@ export class RunningPlugin {
     return this.#state.at === 'failed' ? this.#state.error : undefined;
   }
 
-  /** The step that is under way, for how long, and what it says that it waits for. */
+  /** The running step, its duration, and what it says that it waits for. */
   get busy(): false | { readonly step: StartStep; readonly forMs: number; readonly waitsFor: string | undefined } {
     if (this.#busy === undefined) return false;
     const { step, since } = this.#busy;
@@ -80,7 +80,7 @@ export class RunningPlugin {
     return this.#leftOut;
   }
 
-  /** With `true` it is not to be started, and nobody waits for it. */
+  /** With `true` the plugin is not started, and no other plugin waits for it. */
   leaveOut(leftOut: boolean): void {
     this.#leftOut = leftOut;
   }
@@ -185,7 +185,7 @@ export class RunningPlugin {
     return maskTextsIn(found);
   }
 
-  /** What it tells of itself; undefined when it tells nothing, or does not run. */
+  /** Returns the report of the plugin about itself; undefined when it has no report or does not run. */
   async inspect(): Promise<Inspection | undefined> {
     const started = startedIn(this.#state);
     const work = (signal: AbortSignal) => started?.inspect?.(this.#calls.runContext(signal));
@@ -213,7 +213,7 @@ export class RunningPlugin {
     await this.#calls.call({ hook: 'drain', timeoutMs, work, partingMs });
   }
 
-  /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when there is nothing to give back. */
+  /** @throws what the hooks threw, or `KERNEL_STOP_TIMEOUT`. Does nothing when the plugin holds no resources. */
   async stop(longestMs: number, partingMs?: number): Promise<void> {
     const taken = takenIn(this.#state);
     this.#move({ to: 'stopped' });

@@ -17,13 +17,13 @@ export interface Shutdown {
   readonly settings: Settings['shutdown'];
   /** In the order of their start. */
   readonly plugins: readonly RunningPlugin[];
-  /** Whether the service was serving; a start that failed has nobody to give notice to. */
+  /** Whether the service was serving; a failed start has no clients to notify. */
   readonly serving: boolean;
 }
 
 /**
  * Gives notice, lets work drain, stops the plugins in the reverse order of their start and flushes what is left to say,
- * all inside one budget. Throws nothing: what failed is in the report, and keeps nobody else from stopping.
+ * all inside one budget. Throws nothing: a failure is in the report, and does not keep other plugins from stopping.
  */
 export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   const { clock, settings } = shutdown;
@@ -49,7 +49,7 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   });
   const drainMs = await timed(clock, async () => {
     const drained = deadline.within(settings.drainMs);
-    // All at once: whoever lets work in must not wait for those who do it.
+    // All at once: a plugin that accepts work must not wait for the plugins that do the work.
     await Promise.all(
       [...tallies].map(([plugin, tally]) => tally.drain(clock, () => plugin.drain(drained.remainingMs(), partingMs))),
     );

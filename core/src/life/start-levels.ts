@@ -34,7 +34,7 @@ export function bindSilentDefaults(plan: Plan, { container, clock, lifecycle, sw
   }
 }
 
-/** The tokens nobody may bind but the one who provides them. */
+/** The tokens that only the plugin that provides them may bind. */
 export function exclusiveTokens(plan: Plan): Set<ServiceToken> {
   const provided = plan.plugins.flatMap(plugin => plugin.manifest.provides ?? []);
   return new Set([...kernelTokens, ...slots.map(slot => slot.token), ...provided]);

@@ -119,7 +119,7 @@ export class Start {
     return new StartError(report, this.#cancel.signal.reason);
   }
 
-  /** Tells a failure to whoever listens by now. */
+  /** Reports a failure to the logger, and to telemetry when it is bound. */
   tell(failure: KeelsonError): void {
     if (failure.code === 'KERNEL_START_CANCELLED') return;
     // Without stacks: they are in what is thrown, and in what telemetry gets.
@@ -205,7 +205,7 @@ function importsMs({ plugins }: Plan): number {
   return covered;
 }
 
-/** What a plan imports does not heed signals: it goes on unattended. */
+/** An import cannot be aborted: it goes on in the background. */
 async function unlessCancelled(plan: Promise<Plan>, signal: AbortSignal | undefined): Promise<Plan> {
   const cancelled = Promise.withResolvers<never>();
   const onAbort = () => cancelled.reject(startCancelled(String(signal?.reason)));

@@ -32,7 +32,7 @@ const orders: Plugin<{ rate: number }> = {
 const quiet: Plugin = { name: 'quiet' };
 const broken: Plugin = { name: 'broken', start: () => Promise.reject(new Error('no luck\nat all')) };
 
-test('a service tells its phase, its readiness, and what each plugin tells of itself', async () => {
+test('the status of a service has its phase, its readiness, and the report of each plugin', async () => {
   const kernel = await running({ orders: orders as Plugin, quiet, broken });
   const status = await kernel.status();
   expect(status).toMatchObject({ service: 'shop', phase: 'ready', readiness: { status: 'pass', checks: [] } });
@@ -69,7 +69,7 @@ test('no secret of a plugin gets out, and all of it can be written as JSON', asy
   expect(JSON.parse(written)).toEqual(status);
 });
 
-test('a plugin that fails to tell of itself, or takes longer than a second, keeps no other from it', async () => {
+test('a plugin that fails to report, or takes longer than a second, does not delay the others', async () => {
   const clock = new FakeClock();
   const failing: Plugin = { name: 'failing', start: () => ({ inspect: () => Promise.reject(new Error('not now')) }) };
   const hanging: Plugin = { name: 'hanging', start: () => ({ inspect: () => new Promise(() => {}) }) };

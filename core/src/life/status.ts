@@ -11,7 +11,7 @@ import type { ReloadReport } from './reload.js';
 import { type StartOutcome, totalMs } from './report.js';
 import type { RunningPlugin } from './running-plugin.js';
 
-/** What is known of a running service. Holds what JSON can hold, and no secret. */
+/** The status of a running service. Holds JSON values only, and no secret. */
 export interface ServiceStatus {
   readonly service: string;
   readonly environment?: string;
@@ -44,7 +44,7 @@ export interface PluginStatus {
   readonly outcome: StartOutcome | 'starting';
   /** While the service starts, of a plugin that has begun: how far it is. */
   readonly start?: StartProgress;
-  /** What it tells of itself. */
+  /** The report of the plugin about itself. */
   readonly facts?: unknown;
   readonly findings: readonly Diagnosis[];
   readonly operations: readonly OperationStatus[];
@@ -53,9 +53,9 @@ export interface PluginStatus {
 }
 
 export interface StartProgress {
-  /** What its steps took, the one that is under way included. */
+  /** The durations of its steps, the running step included. */
   readonly durationMs: number;
-  /** What the step that is under way says that it waits for: `a connection to db:5432`. */
+  /** What the running step waits for: `a connection to db:5432`. */
   readonly waitsFor?: string;
 }
 
@@ -81,7 +81,7 @@ export interface RunningService {
   readonly awaitingRestart: ReloadReport['changes'];
 }
 
-// A plugin is meant to tell no secret and nothing endless; here it cannot.
+// A plugin should report no secret and no endless value; the kernel enforces it here.
 const mask = createMask({ maxStringLength: 500, maxValues: 5_000 });
 
 export async function describeService(service: RunningService): Promise<ServiceStatus> {
@@ -101,7 +101,7 @@ export async function describeService(service: RunningService): Promise<ServiceS
 }
 
 function readinessOf(container: Container, { phase }: Lifecycle): ReadinessStatus {
-  // Whoever is still starting is not asked, nor made.
+  // A plugin that is still starting is not asked, nor made.
   if (phase === 'starting') return { status: 'fail', checks: [] };
   // It is gone at the very end of a stop.
   if (!container.isBound(HealthService)) return { status: 'fail', checks: [] };

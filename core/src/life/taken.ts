@@ -1,11 +1,11 @@
 import type { GiveBack, RunContext } from '../contract/plugin-context.js';
 
-/** What one start has taken. It is given back once, the last first. */
+/** The resources of one start. They are released once, the last first. */
 export class Taken {
   readonly #kept: GiveBack<unknown>[] = [];
   #givenBack: RunContext<unknown> | undefined;
 
-  /** What comes after the rest was given back is given back at once: a start that was given up may still go on. */
+  /** Releases at once what is deferred after the release: a start that was given up may still go on. */
   defer(giveBack: GiveBack<unknown>): void {
     if (this.#givenBack === undefined) this.#kept.push(giveBack);
     else void giveBackLate(giveBack, this.#givenBack);
@@ -23,7 +23,7 @@ export class Taken {
       }
     }
     if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} things could not be given back.`);
+    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} resources could not be released.`);
   }
 }
 
@@ -31,6 +31,6 @@ async function giveBackLate(giveBack: GiveBack<unknown>, context: RunContext<unk
   try {
     await giveBack(context);
   } catch (error) {
-    context.logger.error('what a start took after it was given up could not be given back', { error });
+    context.logger.error('late resource release failed', { error });
   }
 }

@@ -34,7 +34,7 @@ export function checkManifest(value: unknown): string[] {
   return [...faults, ...misplaced(plugin)];
 }
 
-/** Hooks of a running plugin on the plugin itself, where nobody would call them. */
+/** Hooks of a running plugin on the plugin itself, where the kernel would not call them. */
 function misplaced(plugin: Partial<Plugin & StartedPlugin>): string[] {
   return [...startedHooks, 'operations' as const]
     .filter(name => plugin[name] !== undefined)

@@ -35,7 +35,7 @@ export function checkPlan(
     ...checkOptionalProviders(plugin, plugins),
     ...checkCapabilities(plugin, plugins, blind),
   ]);
-  // Of one that stands under the wrong key nobody knows what it was to provide.
+  // The slot of a plugin under the wrong key is not known.
   const placed = plugins.filter(plugin => checkSlot(plugin).length === 0);
   return [...ofEach, ...checkProviders(placed), ...checkCycles(plugins)];
 }

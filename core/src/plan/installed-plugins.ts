@@ -20,7 +20,7 @@ export async function installedPlugins(directory: string): Promise<readonly Inst
   return found.filter(plugin => plugin !== undefined);
 }
 
-/** What is broken or no plugin is not listed: nobody has asked for it. */
+/** Lists valid plugins only; the service did not choose the others. */
 async function installed(name: string, directory: string): Promise<InstalledPlugin | undefined> {
   try {
     const found = findPackage(name, directory);

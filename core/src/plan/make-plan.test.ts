@@ -241,16 +241,16 @@ describe('finding a plugin', () => {
       return problems[0];
     }
 
-    test('and is in package.json is told with the command that installs what is there', async () => {
+    test('and is in package.json is reported with the command that installs package.json', async () => {
       const problem = await problemOf('@acme/mail', { '@acme/mail': '1' });
       expect(problem).toMatchObject({ action: 'It is in package.json; run: npm install' });
     });
 
-    test('and is one of ours is told with the command that installs it', async () => {
+    test('and is one of ours is reported with the command that installs it', async () => {
       expect(await problemOf('@keelson/health')).toMatchObject({ action: 'Run: npm install @keelson/health' });
     });
 
-    test('and is not in package.json is never told with a command that would install it', async () => {
+    test('and is not in package.json is never reported with a command that would install it', async () => {
       for (const use of ['@acme/mail', 'retry-oppossum', '@keelson/telemetry', '@keelson/logger-winston']) {
         expect((await problemOf(use))?.action).not.toContain('npm install');
       }
@@ -281,7 +281,7 @@ describe('finding a plugin', () => {
     });
   });
 
-  test('a file without ./ is told apart from a package, and what is neither is refused', async () => {
+  test('a file without ./ is distinguished from a package, and any other name is refused', async () => {
     const folder = service({
       'keelson.yaml': { plugins: { a: { use: 'orders.js' }, b: { use: '?' } } },
       'orders.js': '',
@@ -293,7 +293,7 @@ describe('finding a plugin', () => {
     ]);
   });
 
-  test('a package whose package.json is broken is told', async () => {
+  test('a package with a broken package.json is reported', async () => {
     const folder = service({
       'keelson.yaml': { plugins: { a: { use: 'odd' } } },
       'node_modules/odd/package.json': '{',
@@ -302,20 +302,20 @@ describe('finding a plugin', () => {
     expect(problems).toMatchObject([{ code: 'PLUGIN_IMPORT_FAILED' }]);
   });
 
-  test('a file that is not there is told with the file it was probably meant to be', async () => {
+  test('a missing file is reported with the nearest file', async () => {
     const folder = service({ 'keelson.yaml': { plugins: { a: { use: './ordrs.js' } } }, 'orders.js': '' });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
     expect(problems).toMatchObject([{ code: 'PLUGIN_FILE_MISSING', nearest: 'orders.js' }]);
   });
 
-  test('what is no module is told as such, a folder with the file in it', async () => {
+  test('a path that is not a module is reported as such, a folder with the file in it', async () => {
     const folder = service({
       'keelson.yaml': { plugins: { a: { use: './package.json' }, b: { use: './mail' } } },
       'mail/index.js': '',
     });
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
     expect(problems.map(({ code, message, nearest }) => [code, message.replace(/^.*\//, ''), nearest])).toEqual([
-      ['PLUGIN_INVALID', 'package.json is no module, so that it cannot be a plugin.', undefined],
+      ['PLUGIN_INVALID', 'package.json is not a module, so it cannot be a plugin.', undefined],
       ['PLUGIN_INVALID', 'mail is a folder, so that it cannot be a plugin.', './mail/index.js'],
     ]);
   });
@@ -366,7 +366,7 @@ describe('finding a plugin', () => {
     expect(silentLogger.isEnabled('fatal')).toBe(false);
   });
 
-  test('everything wrong with the configuration and the plugins is told at once', async () => {
+  test('all problems of the configuration and the plugins are reported at once', async () => {
     const folder = service({
       'keelson.yaml': {
         plugins: {

@@ -68,7 +68,7 @@ function withReferences(shape: Shape, key = ''): Shape {
   const { required: _required, $schema: _schema, ...rest } = shape as Shape & { $schema?: string };
   if (rest.properties !== undefined) {
     const properties = Object.entries(rest.properties).map(([name, below]) => [name, withReferences(below, name)]);
-    // As the kernel reads it: a key that nobody knows is refused.
+    // As the kernel reads it: an unknown key is refused.
     return { additionalProperties: false, ...rest, properties: Object.fromEntries(properties) };
   }
   const types = typeof rest.type === 'string' ? [rest.type] : (rest.type ?? []);

@@ -64,7 +64,7 @@ export class RunningAttempt implements Attempt {
   /**
    * Settles as the work does. When the attempt's time is over its signal aborts, and the work has `graceMs` to end as it
    * will; then it is abandoned and the timeout thrown. Rejects at once with `deadlinePassed` when the call's time is
-   * over and with `signal.reason` when the caller gives up; the work may then still run, and nobody sees its result.
+   * over and with `signal.reason` when the caller gives up; the work may then still run, and its result is dropped.
    */
   run<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -11,13 +11,13 @@ test('an error is a sentence, the causes that say more, and what to do; no stack
   );
 });
 
-test('a cause that the sentence has told already is not told again, but its hint is', () => {
+test('a cause that the message already quotes is not repeated, but its hint is shown', () => {
   const cause = new KeelsonError({ code: 'A', message: 'The port is taken.', hint: 'Choose another.' });
   const error = new KeelsonError({ code: 'B', message: 'http: The port is taken.', cause });
   expect(formatError(error)).toBe('B  http: The port is taken.\n  -> Choose another.');
 });
 
-test('every error of an AggregateError is told, and a cycle of causes ends', () => {
+test('every error of an AggregateError is shown, and a cycle of causes ends', () => {
   const error = new AggregateError([new Error('one'), new Error('two')], 'both');
   error.cause = error;
   expect(formatError(error)).toBe('both\n  because: one\n  because: two');

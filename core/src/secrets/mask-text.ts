@@ -12,7 +12,7 @@ const slashedUserInfo =
   /\b([a-z][a-z0-9+.-]{0,30}:\/\/)(?!user:password@)[^\s/"'<>@:]{0,256}:(?!\d{1,5}[/?#])[^\s"'<>]{0,1024}@/gi;
 const scheme = /\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/g;
 const assignment = /([A-Za-z][\w.-]{0,60})(=|["']\s*:\s*["'])([^\s"'&;,]+)/g;
-/** What signs a URL lets in whoever holds it. Of other texts it is no secret. */
+/** The signature of a URL grants access to its holder. In other texts the same word is not a secret. */
 const signature = /([?&](?:[\w-]{0,30}-)?sig(?:nature)?=)[^\s"'&;,]+/gi;
 
 /**

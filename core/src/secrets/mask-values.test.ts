@@ -9,7 +9,7 @@ import { addSecretField } from './secret-fields.js';
 const secret = 'kEpt-out-of-lines';
 addSecret(secret);
 
-test('what holds no secret is given back as it is', () => {
+test('a value without a secret is returned unchanged', () => {
   fc.assert(fc.property(fc.object({ maxDepth: 4 }), value => maskSecretsIn(value) === value));
   const date = new Date();
   for (const value of [date, new Error('x'), new Map([[1, 2]]), new Uint8Array(2), new URL('http://a'), null, 1n]) {
@@ -88,7 +88,7 @@ test('what a getter throws for is unreadable in the copy', () => {
   expect(maskSecretsIn(value)).toEqual({ secret: '[masked]', broken: '[Unreadable]' });
 });
 
-test('everything that a text may hold is masked as well where asked for, and the rest is given back as it is', () => {
+test('with the option, every secret inside a text is masked, and the rest is returned unchanged', () => {
   const problem = { message: 'no postgresql://me:hunter2@db/x', origin: { from: 'variable', name: 'token=hunter2' } };
   expect(maskSecretsIn(problem)).toBe(problem);
   expect(maskTextsIn(problem)).toEqual({

@@ -4,8 +4,8 @@ import { maskText } from './mask-text.js';
 import { MaskWalk, type Visitor } from './mask-walk.js';
 
 /**
- * `value` with the secrets of the configuration masked in every text inside. What holds none is given back as it is; of
- * the rest a copy is made, with the class it had. Never throws, and never changes the original.
+ * Masks the secrets of the configuration in every text inside `value`. Returns a value without secrets unchanged, and a
+ * masked copy of the same class otherwise. Never throws, and never changes the original.
  */
 export function maskSecretsIn<T>(value: T): T {
   return new MaskWalk(ofSecrets).visit(value) as T;

@@ -4,8 +4,8 @@ import { maskSecretsIn } from './mask-values.js';
 import { hasSecretFields } from './secret-fields.js';
 
 /**
- * The logger, given nothing any more that holds a secret of the configuration: whoever wrote it, and whatever it does with
- * what it gets. Everything else of it can be reached as before.
+ * Returns a logger that passes only masked values to `logger`, also when a third party wrote it. All other members of
+ * `logger` stay reachable.
  */
 export function maskingLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;

@@ -1,7 +1,7 @@
 import { isKeelsonError } from '../contract/keelson-error.js';
 import { describeError } from './describe-error.js';
 
-/** The shortest that can be told of a thrown value: no stack, no causes, no secret, no statement. */
+/** Summarizes a thrown value: no stack, no causes, no secret, no statement. */
 export interface ErrorSummary {
   /** Of a KeelsonError, the system (`ECONNREFUSED`) or PostgreSQL (SQLSTATE). */
   readonly code?: string | number;

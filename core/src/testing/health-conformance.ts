@@ -22,14 +22,14 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
     });
 
   return [
-    promise('passes with nothing to look at', async ({ health }) => {
+    promise('passes without any check', async ({ health }) => {
       for (const kind of ['live', 'ready', 'startup'] as const) equal(health.report(kind).status, 'pass', kind);
     }),
     promise('is not ready on account of a critical check before it was looked at once', async ({ health }) => {
       health.register({ name: 'slow', check: () => new Promise(() => {}) });
       equal(health.report('ready').status, 'fail');
     }),
-    promise('looks by itself, and tells status, sentence, facts and when', async ({ health, clock }) => {
+    promise('runs its checks by itself, and reports status, sentence, facts and time', async ({ health, clock }) => {
       const result: HealthResult = { status: 'warn', output: 'Nearly full.', facts: { used: 9 } };
       health.register({ name: 'disk', check: async () => result });
       await clock.advance(10);
@@ -45,7 +45,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       await clock.advance(5_000);
       ok(counting.looks >= 4 && counting.looks <= 7, `looked ${counting.looks} times in 5.5 s at an interval of 1 s`);
     }),
-    promise('never looks for a probe that asks: it tells what is known', async ({ health, clock }) => {
+    promise('never runs a check for a probe: it returns the last known status', async ({ health, clock }) => {
       const counting = countingCheck();
       health.register(counting.check);
       await clock.advance(10);

@@ -10,7 +10,7 @@ export interface HttpServerHarness {
   close?(): void | Promise<void>;
 }
 
-/** What every HTTP server must do, ours or another's. Asks over the network, at the address the server tells. */
+/** The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports. */
 export function httpServerConformance(
   createHarness: () => HttpServerHarness | Promise<HttpServerHarness>,
 ): ConformanceCase[] {
@@ -21,7 +21,7 @@ export function httpServerConformance(
     });
 
   return [
-    promise('tells where it listens, without a path', async ({ http }) => {
+    promise('reports its address, without a path', async ({ http }) => {
       match(http.url ?? '', /^https?:\/\/(\[[\da-f:.]+\]|[^/:[\]]+):\d+$/);
     }),
     promise('answers 404 where nothing is mounted', async ({ http }) => {
@@ -66,7 +66,7 @@ export function httpServerConformance(
       http.router('/orders', (_request, _response, next) => next());
       equal((await ask(`${http.url}/orders`)).status, 404);
     }),
-    promise('answers 500 to an error, and tells nothing of it', async ({ http }) => {
+    promise('answers 500 to an error, without its details', async ({ http }) => {
       const fail = () => {
         throw new Error('hush-message');
       };
@@ -76,7 +76,7 @@ export function httpServerConformance(
       for (const path of ['/throws', '/passes', '/rejects']) {
         const response = await ask(`${http.url}${path}`);
         equal(response.status, 500, path);
-        ok(!(await response.text()).includes('hush'), `the answer to ${path} tells the error`);
+        ok(!(await response.text()).includes('hush'), `the answer to ${path} shows the error`);
       }
     }),
     promise('goes on answering after an error', async ({ http }) => {

@@ -15,7 +15,7 @@ export interface RecordedSpan {
   readonly operation: string;
   /** Those given at the start and those set since. */
   readonly attributes: Attributes;
-  /** Undefined while the span runs and nobody has said. */
+  /** Undefined while the span runs and no outcome is set. */
   readonly status: 'ok' | 'error' | undefined;
   /** Undefined while the span runs. */
   readonly durationMs: number | undefined;

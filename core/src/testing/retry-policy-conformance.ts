@@ -210,16 +210,16 @@ export function retryPolicyConformance(
       equal(work.attempts.length, 1);
       equal(harness.clock.pending, 0, 'no timer is left behind');
     }),
-    repeating('tells of each further attempt before it is made', async harness => {
+    repeating('calls onRetry before each further attempt', async harness => {
       const told: string[] = [];
       const work = failing(1, attempt => told.push(`attempt ${attempt.number}`));
       const onRetry: NonNullable<ExecuteOptions['onRetry']> = ({ attempt, delayMs, error }) => {
         ok(delayMs >= 0);
         strictEqual(error, boom);
-        told.push(`told of ${attempt}`);
+        told.push(`retry ${attempt}`);
       };
       await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true), onRetry }));
-      deepEqual(told, ['attempt 1', 'told of 2', 'attempt 2']);
+      deepEqual(told, ['attempt 1', 'retry 2', 'attempt 2']);
     }),
 
     guarding('keeps calls away from a target that is down, and says when to come back', async harness => {
@@ -241,7 +241,7 @@ export function retryPolicyConformance(
       await fail(harness, 'unknown');
       equal(await impatient(harness, async () => 'done'), 'done');
     }),
-    waiting('ends the waits of one target when it is told to, and takes its calls as before', async harness => {
+    waiting('ends the waits of one target on request, and takes its calls as before', async harness => {
       const { policy, clock } = harness;
       const reason = new Error('no more waiting');
       const work = failing(1);
@@ -347,7 +347,7 @@ function refusal(error: unknown): KeelsonError {
   return error;
 }
 
-/** The rejections nobody handled while `work` ran. */
+/** Returns the unhandled rejections while `work` ran. */
 async function unhandledWhile(work: () => Promise<void>): Promise<unknown[]> {
   const strays: unknown[] = [];
   const listener = (reason: unknown) => strays.push(reason);

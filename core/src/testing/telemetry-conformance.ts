@@ -15,12 +15,12 @@ export interface ReportedSpan {
   readonly parent: string | undefined;
 }
 
-/** Telemetry of its own for one case, and what is needed to look at what it reported. */
+/** Telemetry of its own for one case, and the means to read its reports. */
 export interface TelemetryHarness {
   readonly telemetry: Telemetry;
   /** The finished spans that reached their destination, in any order; left out when none do. */
   spans?(): readonly ReportedSpan[] | Promise<readonly ReportedSpan[]>;
-  /** Each error that reached its destination, everything told of it as one text; left out when none do. */
+  /** The text of each error that reached its destination, with all its details; left out when no error does. */
   errors?(): readonly string[] | Promise<readonly string[]>;
   close?(): void | Promise<void>;
 }

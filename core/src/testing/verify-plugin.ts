@@ -75,7 +75,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
       await startAndStop(start);
       await startAndStop(start);
     }),
-    plain('gives back what it took when its start is cancelled', async () => {
+    plain('releases its resources when its start is cancelled', async () => {
       const error: unknown = await startCancelled(kernelOptions()).then(
         () => ok(false, 'the start was not cancelled'),
         (thrown: unknown) => thrown,

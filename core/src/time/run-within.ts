@@ -7,11 +7,11 @@ export interface RunWithin<T> {
   readonly cancel?: AbortSignal | undefined;
   /** Given a signal that aborts when the time is over or the wait was cancelled. */
   readonly work: (signal: AbortSignal) => T | Promise<T>;
-  /** What to throw when the time is over; `last` is what the work threw once it was told, when it did so at once. */
+  /** Makes the error to throw when the time is over; `last` is the error that the work threw soon after the abort. */
   readonly onTimeout: (last: unknown) => Error;
   /**
-   * How long work that was told to give up may take to say why it had not finished, on top of its time; 0 for work that is
-   * not told. Default 250.
+   * Extra time for aborted work to throw the reason why it had not finished, in milliseconds; 0 for work that ignores
+   * its signal. Default 250.
    */
   readonly partingMs?: number | undefined;
 }
@@ -19,8 +19,8 @@ export interface RunWithin<T> {
 export const defaultPartingMs = 250;
 
 /**
- * Runs work, but waits no longer than its time. Work that does not heed its signal goes on unattended; what it throws
- * later is dropped.
+ * Runs work, but waits no longer than its time. Work that ignores its signal goes on in the background; an error that it
+ * throws later is dropped.
  */
 export async function runWithin<T>({
   clock,

@@ -1,9 +1,9 @@
-/** So long the next waits for the one before, in milliseconds. */
+/** Longest wait for the previous item before the next one starts, in milliseconds. */
 const patienceMs = 250;
 
 /**
- * Does `work` for one after the other, and for the next already when one takes long. What blocks the process is so counted
- * for the one that does it, and what waits keeps nobody else waiting.
+ * Runs `work` for one item after the other, and starts the next early when one takes long. A block of the process then
+ * counts for the item that caused it, and an item that waits does not delay the others.
  */
 export async function startStaggered<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const running: Promise<void>[] = [];

@@ -1,7 +1,7 @@
 import { defineManifest, Logger, logLevels } from '@keelson/core';
 import { z } from 'zod';
 
-/** What the kernel knows of the plugin before any of its code runs. Import nothing heavy here. */
+/** The manifest, which the kernel reads before it runs any code of the plugin. Import nothing heavy here. */
 export default defineManifest({
   name: 'my-plugin',
   slot: 'logger',

@@ -46,7 +46,7 @@ async function runService(options: Options, terminal: Terminal, watch: ProcessWa
       ...kernelOptions(options, terminal),
       signal: watch.signal,
       onSlowStart: terminal.err,
-      // Not awaited: it makes nobody wait, neither the start nor a stop.
+      // Not awaited: neither the start nor a stop waits for it.
       onStarting: starting => {
         if (!starting.plan.settings.control.enabled) return;
         control = import('../start/open-control.js').then(({ openControl }) =>

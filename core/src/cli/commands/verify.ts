@@ -67,7 +67,7 @@ interface Result {
   readonly reason?: string;
 }
 
-/** What a plugin writes meanwhile, as loggers do, is no result. */
+/** The output of the plugin, as of a logger, is not a result. */
 async function runCase({ name, needs, run }: ConformanceCase): Promise<Result> {
   using _written = captureOutput();
   try {
@@ -84,7 +84,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** One cause breaks many promises: it is told once in a row. */
+/** One cause breaks many promises: a repeated reason is printed once. */
 function format({ name, outcome, reason }: Result, reasonBefore: string | undefined): string {
   const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL', 'not-tried': '-   ' }[outcome];
   if (reason === undefined) return `${sign}  ${name}`;
@@ -160,7 +160,7 @@ function parseValues(text = '{}'): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (nodeOf(value, { from: 'code' }).kind === 'map') return value as Record<string, unknown>;
   } catch {
-    // Told below.
+    // Reported below.
   }
   refuse('--values is not a JSON object.', `Write it as --values '{"key": "value"}'.`, 'CLI_VALUES_INVALID');
 }

@@ -20,7 +20,7 @@ export interface Examination {
   readonly onError: (error: unknown) => void;
 }
 
-/** Somebody waits for the answer, and should know what for. */
+/** A person waits for the answer, and should see the reason for the wait. */
 const slowMs = 1_000;
 
 /** Starts what can examine its surroundings, reports what each finds, and stops it again. What does not start hides nothing. */
@@ -75,13 +75,13 @@ function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: Re
   }
   const holder = holderOf(error, pids);
   if (holder !== undefined) {
-    const output = `Not examined: pid ${holder}, this service itself, has it. What that knows of it is told above.`;
+    const output = `Not examined: pid ${holder}, this service itself, has it. The findings of that instance are above.`;
     return [{ ...start, status: 'pass', output }];
   }
   if (error !== undefined) return [failure(key, error)];
   const output = `Not examined: it needs ${missed.join(', ') || 'another'}, which did not start.`;
   if (missed.length > 0 && missed.every(other => held.has(other))) return [{ ...start, status: 'pass', output }];
-  return [{ ...start, status: 'warn', output, hint: `Look at ${missed.join(', ') || 'the others'} first.` }];
+  return [{ ...start, status: 'warn', output, hint: `Fix ${missed.join(', ') || 'the other plugins'} first.` }];
 }
 
 /** The running instance of the service that, as the error says, has what the plugin wanted. */
@@ -91,7 +91,10 @@ function holderOf(error: unknown, pids: readonly number[]): number | undefined {
 }
 
 function failure(plugin: string, error: unknown): Finding {
-  const hint = isKeelsonError(error) && error.hint !== undefined ? error.hint : 'Look at what the plugin says.';
+  const hint =
+    isKeelsonError(error) && error.hint !== undefined
+      ? error.hint
+      : 'Fix the error above, and run keelson doctor again.';
   return { plugin, name: 'start', status: 'fail', output: `${errorCode(error)}: ${firstLine(error)}`, hint };
 }
 
@@ -104,6 +107,6 @@ function aboutProblem({ code, message, path, origin, allowed, nearest, action }:
     name: 'configuration',
     status: 'fail',
     output: `${where}${code}: ${message}`,
-    hint: hints.join(' ') || 'Correct it; keelson check looks again without starting anything.',
+    hint: hints.join(' ') || 'Fix the configuration, and run keelson check, which starts nothing.',
   };
 }

@@ -23,7 +23,7 @@ export interface LiveFindings {
   readonly pids: readonly number[];
 }
 
-/** What the running instances of the service tell. Throws nothing, and needs nothing but them. */
+/** Returns the findings of the running instances of the service. Throws nothing, and needs only the instances. */
 export async function liveFindings(options: ConfigChoice, terminal: Terminal): Promise<LiveFindings> {
   try {
     const { found, elsewhere } = await lookForInstances(options, terminal);
@@ -47,7 +47,14 @@ function noneRuns(environments: readonly string[]): Finding {
 
 function silent({ pid, error }: Extract<Answered<InstanceStatus>, { error: unknown }>): Finding {
   const output = `${error.code}: ${error.message}`;
-  return { plugin: 'kernel', pid, name: 'running instance', status: 'fail', output, hint: error.hint ?? 'Look at it.' };
+  return {
+    plugin: 'kernel',
+    pid,
+    name: 'running instance',
+    status: 'fail',
+    output,
+    hint: error.hint ?? `Read the log of process ${pid}.`,
+  };
 }
 
 function findingsOf(instance: InstanceStatus): Finding[] {

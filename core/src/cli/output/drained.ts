@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
 
 /**
- * From now on nobody is told that the reader of `stream` has gone (`keelson schema | head -1`): what it did not want to
- * read is no failure. Any other error of the stream stays uncaught.
+ * Ignores from now on that the reader of `stream` has gone (`keelson schema | head -1`): output that the reader did not
+ * want is not a failure. Any other error of the stream stays uncaught.
  */
 export function forgiveGoneReader(stream: Writable): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -12,7 +12,7 @@ export function forgiveGoneReader(stream: Writable): void {
 
 /**
  * Resolves when the reader of `stream` has everything that was written, or has gone. A pipe takes 64 KiB at once, and the
- * end of the process drops what waits behind. With `patienceMs` a reader that takes nothing for so long is given up.
+ * end of the process drops the rest. With `patienceMs` the wait ends when the reader takes nothing for that time.
  */
 export function drained(stream: Writable, patienceMs?: number): Promise<void> {
   return new Promise(resolve => {

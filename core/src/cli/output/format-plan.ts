@@ -49,7 +49,7 @@ function describePlugin(plugin: PlannedPlugin): string {
   return `${plugin.key}${plugin.optional ? ' (optional)' : ''}${use}${after}${around}`;
 }
 
-/** Undefined when the configuration does not hold and does not say it; the name that stands in for one is nobody's. */
+/** Returns undefined when an invalid configuration does not set the name; the default name would mislead. */
 export function serviceName({ service, problems, config }: Plan): string | undefined {
   if (problems.length === 0 || service !== settingsSchema.parse({}).service) return service;
   const written = child(config.settingsNode, 'service');

@@ -16,7 +16,7 @@ const styles: readonly (readonly [RegExp, Style])[] = [
 
 /** The text in colours where `stream` is a terminal that shows them and `NO_COLOR` is not set. */
 export function paint(text: string, stream: NodeJS.WriteStream): string {
-  // hasColors heeds NO_COLOR.
+  // hasColors respects NO_COLOR.
   if (!stream.isTTY || !stream.hasColors()) return text;
   return styles.reduce(
     (painted, [part, style]) => painted.replaceAll(part, found => styleText(style, found, { validateStream: false })),

@@ -11,13 +11,13 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const;
  * the same request. No person presses it twice as fast.
  */
 const sameRequestMs = 100;
-/** Who asks while the last lines are written asks for what is done: it must not change how the process ends. */
+/** A signal while the last lines are written must not change how the process ends. */
 const tooLate = () => {};
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
- * Hears what the process is told: the first signal asks for a stop (and cancels a start), the second ends the process
- * with exit code 3. SIGHUP reads the configuration again. An error nobody caught is reported and asks for a stop too.
+ * Handles the signals of the process: the first requests a stop (and cancels a start), the second ends the process
+ * with exit code 3. SIGHUP reads the configuration again. An uncaught error is reported and requests a stop too.
  */
 export class ProcessWatch {
   readonly #terminal: Terminal;
@@ -46,12 +46,12 @@ export class ProcessWatch {
     return this.#stop.promise;
   }
 
-  /** Whether an error nobody caught asked for the stop. */
+  /** Whether an uncaught error requested the stop. */
   get crashed(): boolean {
     return this.#crashed;
   }
 
-  /** From now on errors are told to the logger and the telemetry of `kernel`. */
+  /** Reports errors to the logger and the telemetry of `kernel` from now on. */
   serve(kernel: Kernel): void {
     this.#kernel = kernel;
   }
@@ -67,7 +67,7 @@ export class ProcessWatch {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#askedAt !== undefined) {
       if (performance.now() - this.#askedAt < sameRequestMs) return;
-      this.#terminal.err(`${signal} again: ending now, without waiting for what is still stopping.`);
+      this.#terminal.err(`${signal} again: ending now, without waiting for the plugins that are still stopping.`);
       process.exit(exitCodes.forced);
     }
     this.#request(signal);

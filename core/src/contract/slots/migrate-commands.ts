@@ -14,7 +14,7 @@ export interface MigrateCommand {
   readonly summary: string;
   /** How it is called, after its name. */
   readonly usage: string;
-  /** Resolves to what was done, or found, as `--json` tells it; to nothing when the lines are all there is. */
+  /** Resolves to the result that `--json` prints; to undefined when the printed lines are the whole result. */
   readonly run: (context: MigrateCommandContext) => Promise<unknown>;
 }
 

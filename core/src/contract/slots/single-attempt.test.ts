@@ -13,7 +13,7 @@ describe('singleAttempt', () => {
     await expect(policy.execute(() => Promise.reject(error), options)).rejects.toBe(error);
   });
 
-  test('ends the call at its deadline, tells the work, and leaves no timer', async () => {
+  test('ends the call at its deadline, aborts the signal of the work, and leaves no timer', async () => {
     const clock = new FakeClock();
     const told: unknown[] = [];
     const deadline = Deadline.after(100, clock);
