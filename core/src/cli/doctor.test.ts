@@ -66,7 +66,7 @@ test('doctor waits a few seconds for a connection, or as long as the option says
   expect((await keelson(files, ['doctor', '--connect-timeout-ms', 'soon']).ended).code).toBe(2);
 });
 
-test('what a running instance of the service itself holds is no fault', async () => {
+test('a resource that a running instance of the service itself holds is not a fault', async () => {
   const files = {
     'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.js' }, b: { use: './b.js' } } },
     'a.js': `import { KeelsonError } from '@keelson/core'; import { existsSync, readFileSync, writeFileSync } from 'node:fs';

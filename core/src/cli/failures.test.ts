@@ -25,10 +25,13 @@ test.each([
   ['./gone.js', 'Correct the path.'],
   ['@keelson/retry-opposum', 'Correct the path. Write @keelson/retry-opossum.'],
   ['@keelson/health', 'Correct the path. Run: npm install @keelson/health'],
-])('keelson verify %s, which does not exist, never proposes to install a name that may be misspelled', async (plugin, hint) => {
-  const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
-  expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
-});
+])(
+  'keelson verify %s, which does not exist, never proposes to install a name that may be misspelled',
+  async (plugin, hint) => {
+    const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
+    expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
+  },
+);
 
 test('keelson verify prints a reason shared by many broken promises once', async () => {
   const deaf = `import { Logger } from '@keelson/core';
@@ -72,7 +75,7 @@ test('keelson new prints as JSON the files that it wrote', async () => {
 test('the error of a mistyped option names the nearest option', async () => {
   const { code, err } = await keelson({}, ['check', '--enviroment', 'production']).ended;
   expect(code).toBe(2);
-  expect(err).toContain('There is no option --enviroment. Did you mean --environment?\n\nUsage: keelson check');
+  expect(err).toContain('Option --enviroment does not exist. Did you mean --environment?\n\nUsage: keelson check');
 });
 
 test('a secret of the configuration is in no output, even when the plugin puts it into its own error', async () => {

@@ -51,7 +51,7 @@ function misread(error: unknown, known: readonly string[]): string {
   const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1];
   if (unknown === undefined) return message;
   const meant = nearest(unknown, known);
-  return `There is no option --${unknown}.${meant === undefined ? '' : ` Did you mean --${meant}?`}`;
+  return `Option --${unknown} does not exist.${meant === undefined ? '' : ` Did you mean --${meant}?`}`;
 }
 
 function readWords(name: string, declared: WordDeclarations, given: readonly string[]): Parsed['words'] {

@@ -78,7 +78,7 @@ function unknownCommand(name: string): KeelsonError {
   const meant = nearest(name, Object.keys(commandSummaries));
   return new KeelsonError({
     code: 'CLI_COMMAND_UNKNOWN',
-    message: `There is no command ${name}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
+    message: `Command ${name} does not exist.${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
     facts: { command: name },
   });
 }

@@ -110,7 +110,7 @@ test('from the wrong folder it says which configuration it looked for, and what 
   for (const words of [['status'], ['reload'], ['do', 'orders', 'greet', 'you']]) {
     const { code, err } = await run.also([...words, '--config', 'no/keelson.yaml']).ended;
     expect(code).toBe(1);
-    expect(err).toContain('No instance of the service of no/keelson.yaml (there is no such file) runs here.');
+    expect(err).toContain('No instance of the service of no/keelson.yaml (file not found) runs here.');
     expect(err).toContain(`there is:\n     shop, pid ${run.child.pid}, --config keelson.yaml\n`);
   }
   run.folder.write('other.yaml', config());
@@ -160,13 +160,13 @@ test('keelson reload says what has changed, what needs a restart, and what is re
   const broken = await ask(run, ['reload']);
   expect(broken.code).toBe(1);
   expect(broken.err).toContain('plugins.orders.rate cannot be 99.');
-  expect(broken.err).toContain('-> Nothing has changed. Correct it, and reload again.');
+  expect(broken.err).toContain('-> Nothing has changed. Fix the configuration, and reload again.');
   const problems = JSON.parse((await ask(run, ['reload', '--json'])).out)[0].error.problems;
   expect(problems).toMatchObject([{ code: 'CONFIG_VALUE_INVALID', path: 'plugins.orders.rate', value: '99' }]);
   expect((await ask(run, ['status'])).out).toContain('rate: 3');
 });
 
-test('keelson doctor prints the findings of the running service first, and names a service of another environment', async () => {
+test('keelson doctor prints what a running service found first, and names a service of another environment', async () => {
   const run = await started();
   const { out } = await ask(run, ['doctor']);
   expect(out).toContain(

@@ -230,7 +230,7 @@ describe('keelson verify', () => {
     expect(out).toContain('FAIL  binds what it provides, starts, and stops cleanly');
   });
 
-  test('refuses values that are no JSON object', async () => {
+  test('refuses values that are not a JSON object', async () => {
     const files = { 'a.js': `export default { name: 'a' };` };
     expect((await keelson(files, ['verify', './a.js', '--values', '[1]']).ended).err).toContain('CLI_VALUES_INVALID');
     expect((await keelson(files, ['verify', './nope.js']).ended).err).toContain('PLUGIN_NOT_INSTALLED');

@@ -30,9 +30,9 @@ async function told(...words: string[]) {
 
 describe('a command line that is wrong', () => {
   test.each([
-    [['strat'], 'CLI_COMMAND_UNKNOWN', 'There is no command strat. Did you mean start?'],
-    [['help', 'chekc'], 'CLI_COMMAND_UNKNOWN', 'There is no command chekc. Did you mean check?'],
-    ...names.map(name => [[name, '--nope'], 'CLI_USAGE_INVALID', 'There is no option --nope.'] as const),
+    [['strat'], 'CLI_COMMAND_UNKNOWN', 'Command strat does not exist. Did you mean start?'],
+    [['help', 'chekc'], 'CLI_COMMAND_UNKNOWN', 'Command chekc does not exist. Did you mean check?'],
+    ...names.map(name => [[name, '--nope'], 'CLI_USAGE_INVALID', 'Option --nope does not exist.'] as const),
     [['check', 'words'], 'CLI_USAGE_INVALID', 'keelson check does not take words.'],
     [['check', '--config'], 'CLI_USAGE_INVALID', '--config'],
     [['new'], 'CLI_USAGE_INVALID', 'keelson new needs plugin.'],

@@ -34,7 +34,7 @@ export function coerceText(text: string, alternatives: readonly Shape[]): Scalar
   return text;
 }
 
-/** A number as a person writes it. What JavaScript takes besides (`0x10`, `Infinity`) is no such. */
+/** A number as a person writes it. Other forms of JavaScript (`0x10`, `Infinity`) are refused. */
 const decimal = /^[+-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?$/i;
 
 /** As the parsers below understand them; they skip what stands behind a number when they do not know it. */

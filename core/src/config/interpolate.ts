@@ -110,7 +110,7 @@ function malformed(text: string): Filled {
   return {
     failure: {
       code: 'CONFIG_REFERENCE_INVALID',
-      message: `${text} is no reference that can be filled in.`,
+      message: `${text} is not a valid reference.`,
       allowed: `\${VARIABLE}, \${VARIABLE:-default} or \${file:/path}; $\${ for a literal \${`,
       action: 'Correct it.',
     },

@@ -12,7 +12,7 @@ interface IssueContext {
   readonly node: MapNode;
   readonly path: string;
   readonly variable: (path: readonly PropertyKey[]) => string;
-  /** What is known to be wrong already. */
+  /** The problems found so far. */
   readonly reported: readonly Problem[];
   readonly reader: ShapeReader;
 }

@@ -44,7 +44,7 @@ export interface LoadedConfig extends Findings {
   readonly entries: readonly ConfigEntry[];
 }
 
-/** Reads and merges the layers. Nothing is thrown for a wrong configuration: what is wrong is in `problems`. */
+/** Reads and merges the layers. Throws nothing for an invalid configuration: `problems` lists its faults. */
 export async function loadConfig(request: ConfigRequest): Promise<LoadedConfig> {
   const { variables, environment } = request;
   const { layers, files, directory, environments, ...inFiles } = await readFiles(request);

@@ -2,7 +2,7 @@ import { addSecretField } from '../secrets/secret-fields.js';
 import type { ConfigNode } from './node.js';
 
 /**
- * Marks in `value`, to which `node` was parsed, what is a secret, so that no log line shows it. A secret that the schema has
+ * Marks the secrets in `value`, to which `node` was parsed, so that no log line shows it. A secret that the schema has
  * moved to another key is not found.
  */
 export function markSecrets(value: unknown, node: ConfigNode): void {

@@ -24,6 +24,6 @@ export async function readModule(path: string, file: string): Promise<ReadFile> 
     return refuse('The default export is not an object.', 'Export an object with `service` and `plugins`.');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return refuse(`The module cannot be imported: ${reason}`, 'Correct it; it must not do more than say its values.');
+    return refuse(`The module cannot be imported: ${reason}`, 'Fix the module; it must only export its values.');
   }
 }

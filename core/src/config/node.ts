@@ -46,7 +46,7 @@ export function mapNode(origin: Origin, entries: Iterable<readonly [string, MapE
   return { kind: 'map', origin, entries: new Map(entries) };
 }
 
-/** What stands under `key`; undefined when `node` is no map or has no such key. */
+/** Returns the node under `key`; undefined when `node` is not a map or lacks the key. */
 export function child(node: ConfigNode | undefined, key: string): ConfigNode | undefined {
   return node?.kind === 'map' ? node.entries.get(key)?.node : undefined;
 }

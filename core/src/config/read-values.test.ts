@@ -37,7 +37,7 @@ describe('text from a variable', () => {
     });
   });
 
-  test.each(['12abc', 'truee', '2', ''])('%j is no boolean', async debug => {
+  test.each(['12abc', 'truee', '2', ''])('%j is not a boolean', async debug => {
     expect((await read(schema, {}, { debug })).problems).toMatchObject([
       { code: 'CONFIG_VALUE_INVALID', path: 'plugins.x.debug', allowed: 'true or false' },
     ]);

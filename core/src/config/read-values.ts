@@ -17,7 +17,7 @@ export interface ReadRequest {
   readonly path: string;
   /** The variable that would set the value at a path under `node`. */
   readonly variable: (path: readonly PropertyKey[]) => string;
-  /** What is known to be wrong already; nothing more is said of it. */
+  /** The problems found so far; they are not reported again. */
   readonly reported?: readonly Problem[];
 }
 

@@ -128,5 +128,5 @@ function advice(code: string, message: string): string {
   if (code === 'MULTIPLE_DOCS')
     return 'Keep one; the other may be the overlay of an environment, in a file of its own.';
   if (code === 'TAB_AS_INDENT') return 'Indent with spaces.';
-  return 'Look at the indentation, the quotes and the colons around this line.';
+  return 'Check the indentation, the quotes and the colons around this line.';
 }

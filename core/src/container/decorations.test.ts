@@ -17,7 +17,7 @@ const wrapping = (name: string, more: Partial<PluginManifest> = {}): Plugin => (
   register: ({ decorate }) => decorate<Named>(Book, inner => ({ name: `${name}(${inner.name})` })),
 });
 
-test('a decorator is what everyone gets, its own plugin and the one that provides the service included', async () => {
+test('all users get the decorator, its own plugin and the provider of the service included', async () => {
   const seen: Named[] = [];
   const reader = definePlugin({
     name: 'reader',

@@ -5,8 +5,8 @@ import { tokenName } from '../plan/slots.js';
 import type { BindingRecord } from './binding-records.js';
 
 /**
- * Looks, before any service is made, whether a singleton of `plugin` would keep what lives for one session or request, or needs
- * what nobody has bound. Inversify allows both: the first request's session would be kept for all that follow.
+ * Checks, before any service is made, whether a singleton of `plugin` would keep a service of one session or request, or
+ * needs a service that is not bound. Inversify allows both: every later request would get the session of the first.
  *
  * @throws KeelsonError `KERNEL_LIFETIME_CAPTIVE` or `KERNEL_SERVICE_UNBOUND`, with the way from the singleton.
  */

@@ -3,7 +3,7 @@
  * default otherwise.
  */
 export class SwitchableService {
-  /** What is bound, and kept by those who ask for the slot. */
+  /** The bound service, which users of the slot keep. */
   readonly service: object;
   readonly #silentDefault: object;
   #current: object;

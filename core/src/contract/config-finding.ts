@@ -1,4 +1,4 @@
-/** What a manifest is given to look at. */
+/** The configuration that a manifest checks. */
 export interface ConfigToCheck<Config> {
   /** As the schema parsed it, defaults filled in. */
   readonly config: Config;

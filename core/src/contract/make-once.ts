@@ -1,6 +1,6 @@
 /**
- * The service that `make` makes from what it is given first, and the same one from then on. For a service that the
- * container makes when somebody asks for it, and that its plugin needs itself:
+ * Wraps `make` so that the first call makes the service and every later call returns it. For a service that the
+ * container makes on request and that its plugin needs too:
  *
  * ```ts
  * register({ bind }) {

@@ -4,7 +4,7 @@ import type { Lifecycle } from './lifecycle.js';
 import type { Logger } from './slots/logger.js';
 import type { ServiceToken } from './token.js';
 
-/** What every hook of a plugin is given. */
+/** The context of every hook of a plugin. */
 export interface PluginContext<Config> {
   /** As the schema parsed it, defaults filled in; after a reload the values that are in force now. */
   readonly config: Config;
@@ -21,13 +21,13 @@ export interface PluginContext<Config> {
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
   /**
-   * False when a tool (`keelson doctor`, `keelson migrate`) starts the plugin to ask it something: then open nothing to
-   * others and change nothing unasked. `ready` is not called.
+   * False when a tool (`keelson doctor`, `keelson migrate`) starts the plugin. Then open no port and change nothing
+   * that the tool did not request. `ready` is not called.
    */
   readonly serving: boolean;
 }
 
-/** What `register` is given. */
+/** The context of `register`. */
 export interface RegisterContext<Config> extends PluginContext<Config> {
   /**
    * As Inversify's. For a further instance of a slot (`database/reporting`) every binding is named after the instance:
@@ -35,11 +35,11 @@ export interface RegisterContext<Config> extends PluginContext<Config> {
    */
   readonly bind: ContainerModuleLoadOptions['bind'];
   /**
-   * Puts what `wrap` makes of a service in its place, for everyone who asks for it, whoever provides it; the silent
-   * default of a slot is wrapped too. `wrap` is called once for each service, when it is made; several decorators lie
-   * around each other in the order in which their plugins register. The token must be in `decorates`.
+   * Replaces a service with the result of `wrap` for all its users, also when another plugin provides it or the slot
+   * holds its silent default. Calls `wrap` once for each service, when it is made. Several decorators wrap each other in
+   * the order in which their plugins register. The token must be in `decorates`.
    *
-   * Cannot be taken back while the service runs: what `wrap` returns must be harmless before the plugin has started and
+   * A decoration lasts while the service runs: the result of `wrap` must be harmless before the plugin has started and
    * after it has stopped.
    *
    * @throws KeelsonError `PLUGIN_BINDING_REFUSED` for a token that is not in `decorates`.
@@ -47,7 +47,7 @@ export interface RegisterContext<Config> extends PluginContext<Config> {
   decorate<T>(token: ServiceToken<T>, wrap: (service: T) => T): void;
 }
 
-/** What `start` and every hook after it is given. */
+/** The context of `start` and of every hook after it. */
 export interface RunContext<Config> extends PluginContext<Config> {
   /** Everything the plugin requires is started: `get` is plain, synchronous and warm. */
   readonly container: Container;
@@ -56,22 +56,22 @@ export interface RunContext<Config> extends PluginContext<Config> {
   /** Aborts when the hook's time is over or, in `start`, when the start is cancelled. */
   readonly signal: AbortSignal;
   /**
-   * Says what the hook is waiting for, low in detail (`a connection to db:5432`): told to the operator when the hook
+   * Names what the hook is waiting for, low in detail (`a connection to db:5432`). The operator sees it when the hook
    * takes long or runs out of time.
    */
   waitingFor(what: string): void;
 }
 
-/** Gives back something that a start has taken. */
+/** Releases a resource of a start. */
 export type GiveBack<Config> = (context: RunContext<Config>) => void | Promise<void>;
 
-/** What `start` is given. */
+/** The context of `start`. */
 export interface StartContext<Config> extends RunContext<Config> {
   /**
-   * Keeps what gives back something that the start has just taken. All of it is called once: when the plugin stops, after
-   * the `stop` of what `start` returned, and also when the start fails, is cancelled or runs out of its time. The last one
-   * kept is called first; one that throws keeps no other from being called. When the start was given up already,
-   * `giveBack` is called at once.
+   * Registers `giveBack`, which releases a resource that the start has just taken. The kernel calls each `giveBack` once:
+   * when the plugin stops, after the `stop` of the object that `start` returned, and also when the start fails, is
+   * cancelled or runs out of its time. It calls the last one first, and all of them also when one throws. When the kernel
+   * has given up the start already, it calls `giveBack` at once.
    */
   defer(giveBack: GiveBack<Config>): void;
 }

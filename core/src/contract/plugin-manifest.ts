@@ -4,7 +4,7 @@ import type { Requirement } from './requirement.js';
 import type { ServiceToken } from './token.js';
 
 /**
- * What is known of a plugin before any of its code runs: enough to plan a start.
+ * Describes a plugin before any of its code runs: enough to plan a start.
  *
  * A package keeps it in its own module, exported as `<package>/manifest`, which imports nothing heavy; a file of the
  * service has it inside `definePlugin`.

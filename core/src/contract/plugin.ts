@@ -18,26 +18,26 @@ export interface StartedPlugin<Config = unknown> {
    */
   reconfigure?(context: RunContext<Config>): void | Promise<void>;
   /**
-   * Tries out what only a running plugin can know, for `keelson doctor`. Changes nothing. The manifest must say
+   * Runs the checks that need a running plugin, for `keelson doctor`. Changes nothing. The manifest must set
    * `diagnoses: true`.
    */
   diagnose?(context: RunContext<Config>): readonly Diagnosis[] | Promise<readonly Diagnosis[]>;
   /**
-   * What it knows of itself while it runs, for `keelson status` and `keelson doctor`. Asks nobody outside of the process
-   * and changes nothing; must answer within a second, above all when what it works with is down.
+   * Reports the state of the running plugin, for `keelson status` and `keelson doctor`. Calls nothing outside the process
+   * and changes nothing; must return within a second, above all when the target of the plugin is down.
    */
   inspect?(context: RunContext<Config>): Inspection | Promise<Inspection>;
-  /** What an operator may do to it, by name. */
+  /** The operations that an operator may run, by name. */
   readonly operations?: Readonly<Record<string, Operation<unknown, Config>>>;
-  /** The stop has begun: take no new work in and wait for what runs. Everything is still there. */
+  /** Accepts no new work and waits for running work. Called when the stop begins; all plugins still run. */
   drain?(context: RunContext<Config>): void | Promise<void>;
-  /** Gives back what `start` took, before what was deferred. What it requires is still there. */
+  /** Releases the resources of `start`, before the deferred ones. The plugins that it requires still run. */
   stop?(context: RunContext<Config>): void | Promise<void>;
 }
 
 /** A plugin that has bound its services. */
 export interface RegisteredPlugin<Config = unknown> {
-  /** Gets ready to work. Called once, after everything it requires has started. What it takes, it defers to give back. */
+  /** Starts the work of the plugin. Called once, after all plugins that it requires. Releases its resources with `defer`. */
   start?(context: StartContext<Config>): Next<StartedPlugin<Config>>;
 }
 
@@ -45,8 +45,8 @@ export interface RegisteredPlugin<Config = unknown> {
 export type InstrumentedPlugin<Config = unknown> =
   | (RegisteredPlugin<Config> & {
       /**
-       * Binds what it provides. Nothing else: no connection, no lookup. All plugins register before any starts. An
-       * optional plugin that failed is started again from here on, and registers once more.
+       * Binds the services that the plugin provides, without a connection or a lookup. All plugins register before any
+       * starts. An optional plugin that failed is started again from this step on, and registers again.
        */
       register?(context: RegisterContext<Config>): void | Promise<void>;
     })
@@ -56,7 +56,7 @@ export type InstrumentedPlugin<Config = unknown> =
       readonly start?: undefined;
     };
 
-/** The steps to a plugin that runs. A step stands beside the one before, or in what that returns. */
+/** The steps to a running plugin. A step stands beside the previous step, or in the object that this returns. */
 export type PluginSteps<Config = unknown> =
   | (InstrumentedPlugin<Config> & {
       /**
@@ -72,11 +72,11 @@ export type PluginSteps<Config = unknown> =
       readonly start?: undefined;
     };
 
-/** What a step returns: the plugin one step further, or nothing. */
+/** The result of a step: the plugin one step further, or nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: it is a return type, of functions that need no `return` as well
 export type Next<Further> = Further | void | Promise<Further | void>;
 
-/** What a package or a file of the service exports: a manifest and the steps to a plugin that runs. */
+/** The export of a plugin package or file: a manifest and the steps to a running plugin. */
 export type Plugin<Config = unknown> = PluginManifest<Config> &
   PluginSteps<Config> & {
     /**
@@ -86,7 +86,7 @@ export type Plugin<Config = unknown> = PluginManifest<Config> &
     conformance?(): Promise<SlotConformance>;
   };
 
-/** Starts the plugin under test in a kernel of its own, beside `plugins`; whoever asked stops it. */
+/** Starts the plugin under test in a kernel of its own, beside `plugins`. The caller stops it. */
 export type StartUnderTest = (options?: {
   readonly plugins?: Readonly<Record<string, Plugin>>;
   /** Registers everything and starts nothing. Default false. */
@@ -96,7 +96,7 @@ export type StartUnderTest = (options?: {
 /** The cases that prove an implementation of a slot. */
 export type SlotConformance = (start: StartUnderTest) => readonly ConformanceCase[];
 
-/** The plugin as given; gives `config` in the hooks the type of its schema. Throws nothing: the plan looks at it. */
+/** Returns the plugin unchanged; types `config` in its hooks by its schema. Throws nothing: the plan validates the plugin. */
 export function definePlugin<Config = Record<never, never>>(plugin: Plugin<Config>): Plugin<Config> {
   return plugin;
 }

@@ -106,7 +106,7 @@ async function answer(routes: ControlRoutes, request: IncomingMessage, response:
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(json);
 }
 
-/** Whatever goes wrong is an answer too: nothing that an operator asks may end the service. */
+/** Answers with every error: no request of an operator may end the service. */
 async function resultOf(routes: ControlRoutes, request: IncomingMessage): Promise<{ status: number; json: string }> {
   try {
     const route = routes[`${request.method} ${request.url}`];

@@ -22,7 +22,7 @@ export function newSocketName(identity: Identity, pid: number): string {
   return `${configDigest(identity)}-${environmentDigest(identity)}-${pid}-${randomBytes(2).toString('hex')}.sock`;
 }
 
-/** Undefined for a file that is no socket of a service. */
+/** Returns undefined for a file that is not a socket of a service. */
 export function parseSocketName(name: string): SocketName | undefined {
   const [, config, environment, pid] = /^([0-9a-f]{8})-([0-9a-f]{8})-(\d+)-[0-9a-f]{4}\.sock$/.exec(name) ?? [];
   if (config === undefined || environment === undefined) return undefined;

@@ -111,7 +111,7 @@ function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'CONTROL_NO_ANSWER',
     message: `The instance with pid ${pid} listens, and gave no answer${why}.`,
-    hint: 'It may be busy, stopped (SIGSTOP) or ending: look at its processor time and its log.',
+    hint: 'Check its processor time and its log: it may be busy, stopped (SIGSTOP) or ending.',
     facts: { pid, timeoutMs },
     cause,
   });

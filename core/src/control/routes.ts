@@ -60,6 +60,6 @@ function stillStarting(): never {
 function refuse(error: unknown): never {
   if (!isKeelsonError(error, 'KERNEL_PLAN_INVALID')) throw error;
   const { code, message, facts } = error;
-  const hint = 'Nothing has changed. Correct it, and reload again.';
+  const hint = 'Nothing has changed. Fix the configuration, and reload again.';
   throw new KeelsonError({ code, message, hint, facts: { problems: facts.problems }, cause: error });
 }

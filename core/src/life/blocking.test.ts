@@ -23,7 +23,7 @@ class WorkClock extends FakeClock {
 const byKey = (plugins: readonly PluginStartReport[]) =>
   Object.fromEntries(plugins.map(plugin => [plugin.key, plugin]));
 
-test('a hook that blocks the process is found, and those who only waited behind it are not blamed', async () => {
+test('a hook that blocks the process is found, and the hooks that waited for it are not blamed', async () => {
   const clock = new WorkClock();
   const plugins = {
     quick: { name: 'quick', start: async () => clock.work(5) },
@@ -59,7 +59,7 @@ test('a start that fails says who was kept from going on, and by whom', async ()
   expect(message).toContain('  late: too late (in start, after 3000 ms, 3000 of them behind block)');
 });
 
-test('a service that blocks while it is made counts for the one that provides it', async () => {
+test('a service that blocks while it is made counts for the plugin that provides it', async () => {
   const clock = new WorkClock();
   const slow = book({
     register: ({ bind }) =>
@@ -74,7 +74,7 @@ test('a service that blocks while it is made counts for the one that provides it
   expect(byKey(kernel.report.plugins).book).toMatchObject({ startMs: 60, blockedMs: 60 });
 });
 
-test('the import of a file counts as its own, though the plan does it, and is no time of the plan', async () => {
+test('the import of a file counts for its plugin and not for the plan', async () => {
   const clock = new WorkClock();
   Object.assign(globalThis, { workOfTest: clock.work });
   const folder = serviceFolder({

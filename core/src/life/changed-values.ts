@@ -16,7 +16,7 @@ export interface ChangedValue {
   readonly reloadable: boolean;
 }
 
-/** What is in force otherwise, value by value: a default that is written out, or taken out, is no change. */
+/** Returns the changed values: a default that is written out, or removed, is not a change. */
 export function changedValues(old: PlannedPlugin, next: PlannedPlugin): ChangedValue[] {
   const before = valuesOf(old);
   const after = valuesOf(next);

@@ -60,7 +60,7 @@ function hintOf(errors: readonly unknown[]): string {
   const hints = errors
     .map(error => (isKeelsonError(error) ? error.hint : undefined))
     .filter(hint => hint !== undefined);
-  return hints[0] ?? 'Look at the cause.';
+  return hints[0] ?? 'Fix the cause, and start the service again.';
 }
 
 /** The start was cancelled; the plugins that had started were stopped. */
@@ -77,7 +77,7 @@ export function startTooLong(timeoutMs: number, waitingFor: readonly string[]): 
   return new KeelsonError({
     code: 'KERNEL_START_TIMEOUT',
     message: `The start did not finish within ${timeoutMs} ms; it was waiting for ${waitingFor.join(', ') || 'the plan'}.`,
-    hint: 'Look at what it was waiting for, or set startup.timeoutMs.',
+    hint: 'Find out why the plugins above did not start, or set a larger startup.timeoutMs.',
     facts: { timeoutMs, waitingFor },
   });
 }
@@ -111,9 +111,9 @@ export function hookTimedOut(
 }
 
 function advice(plugin: string, hook: string, stopping: boolean): string {
-  if (stopping) return 'Look at what it was still doing, or give the stop a larger shutdown.budgetMs.';
+  if (stopping) return 'Find out what the plugin was still doing, or set a larger shutdown.budgetMs.';
   if (hook === 'inspect') return 'Return only facts that the plugin already has, and wait for nothing.';
-  return `Look at what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
+  return `Find out what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
 }
 
 function howToSay(hook: string): string {

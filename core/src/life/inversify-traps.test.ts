@@ -197,7 +197,7 @@ describe('a singleton captures what lives for one session', () => {
   });
 });
 
-test('a rebind does not reach those who hold the old one: it is refused while the service runs', async () => {
+test('a rebind does not reach users of the old service: it is refused while the service runs', async () => {
   const kernel = await startKernel({
     a: registering(({ bind }) => void bind(Database).toConstantValue({ name: 'a' }), { provides: [Database] }),
   });
@@ -218,7 +218,7 @@ test('a rebind does not reach those who hold the old one: it is refused while th
   await kernel.stop();
 });
 
-test('a plugin that comes back reaches those who hold the silent default already', async () => {
+test('a plugin that starts again reaches users that hold the silent default', async () => {
   const lines: string[] = [];
   const attempts: (() => void)[] = [];
   const logger = { ...silentLogger, info: (message: string) => void lines.push(message), child: () => logger };

@@ -116,7 +116,7 @@ describe('a start that fails', () => {
     expect((await started).message).toContain('waiting for slow');
   });
 
-  test('at its first hook that throws something that is no error still says what', async () => {
+  test('at its first hook that throws a value that is not an error still names the value', async () => {
     expect((await failing({ plugins: { a: { name: 'a', start: throwing('odd') } } })).message).toContain('a: odd');
   });
 });

@@ -32,7 +32,7 @@ export interface KernelOptions {
   readonly signal?: AbortSignal;
   /** Starts these plugins and what they need, and nothing else; no work is let in. For tools. */
   readonly only?: (plugin: { readonly planned: PlannedPlugin }) => boolean;
-  /** Changes a plan that holds before it is run: times, what is optional. For tools. */
+  /** Changes a valid plan before it runs: times, optional plugins. For tools. */
   readonly revise?: (plan: Plan) => Plan;
   /** Called once the plan is valid, before anything starts. */
   readonly onStarting?: (service: StartingService) => void;

@@ -177,6 +177,8 @@ async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[] | u
   try {
     return await plugin.diagnose();
   } catch (error) {
-    return [{ name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Look at the plugin.' }];
+    return [
+      { name: 'diagnosis', status: 'fail', output: firstLine(error), hint: 'Fix the error above in the plugin.' },
+    ];
   }
 }

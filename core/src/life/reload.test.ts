@@ -128,7 +128,7 @@ test('what is taken out of a map goes back to its default, value by value', asyn
   expect(formatReload(await kernel.reload())).toContain('\n  a.policies.x.tries: 8 -> 2  applied');
 });
 
-test('a default that is written out is no change', async () => {
+test('a default that is written out is not a change', async () => {
   const { kernel, write } = await running({ rate: 2 }, () => {});
   write({ rate: 2, port: 1, policies: {} });
   expect((await kernel.reload()).changes).toEqual([]);

@@ -11,7 +11,7 @@ import type { ReloadReport } from './reload.js';
 import { type StartOutcome, totalMs } from './report.js';
 import type { RunningPlugin } from './running-plugin.js';
 
-/** What is known of a running service. Holds what JSON can hold, and no secret. */
+/** The status of a running service. Holds JSON values only, and no secret. */
 export interface ServiceStatus {
   readonly service: string;
   readonly environment?: string;

@@ -125,7 +125,7 @@ describe('the check of a manifest', () => {
       'its check threw: a slip',
     ],
     ['returns a promise', async () => [], 'its check did not return a list of findings'],
-    ['returns what is no finding', () => ['wrong'], 'its check did not return a list of findings'],
+    ['returns a value that is not a finding', () => ['wrong'], 'its check did not return a list of findings'],
   ])('that %s makes the plugin unusable, and the plan says so', async (_what, check, said) => {
     const { problems } = await planOf(checking(check as never), file);
     expect(problems).toMatchObject([{ code: 'PLUGIN_INVALID', path: 'plugins.mail.use' }]);

@@ -19,7 +19,7 @@ export function toMermaid(plan: Plan): string {
   const needs = plan.plugins.flatMap(({ key, needs }) =>
     [...needs].map(([need, reason]) => `  ${ids.get(key)} ${arrowFor(reason)} ${ids.get(need)}`),
   );
-  // A silent default is no plugin: only the label of the plugin that wraps it shows it.
+  // A silent default is not a plugin: only the label of the plugin that wraps it shows it.
   const decorations = plan.plugins.flatMap(({ key, manifest }) =>
     decoratorsOf(manifest.provides ?? [], plan.plugins)
       .filter(decorator => decorator !== key)

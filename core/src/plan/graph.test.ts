@@ -17,7 +17,7 @@ describe('levelsOf', () => {
     expect(levelsOf(graph({ a: ['b'], b: ['a'], c: ['a'], d: [] }))).toEqual([['d']]);
   });
 
-  test('needs that are no node do not count', () => {
+  test('needs without a node do not count', () => {
     expect(levelsOf(graph({ a: ['elsewhere'] }))).toEqual([['a']]);
   });
 });

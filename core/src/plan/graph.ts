@@ -2,7 +2,7 @@ export type Graph = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Sorts nodes into levels: each node stands in the first level after all it needs. Nodes that are part of a cycle, or
- * need one that is, are left out; names that are no node are ignored.
+ * need one that is, are left out; names without a node are ignored.
  */
 export function levelsOf(graph: Graph): string[][] {
   const placed = new Set<string>();

@@ -35,8 +35,8 @@ function declaredPackages(directory: string): string[] {
 }
 
 /**
- * The package that a name nobody knows was probably meant to be: one the service depends on, one of ours, or an installed
- * plugin. A package of the wrong name may be somebody's trap, so nothing is guessed that could not be told apart.
+ * Returns the package that an unknown name probably means: a dependency of the service, one of ours, or an installed
+ * plugin. A package with a misspelled name may be an attack, so an ambiguous name gets no proposal.
  */
 function meantPackage(given: string, directory: string): string | undefined {
   const known = [...declaredPackages(directory), ...ownPlugins];

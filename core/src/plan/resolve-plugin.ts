@@ -14,7 +14,7 @@ import { findPackage, type InstalledPackage, importDefault, isPackageName, isPat
 import { installAdvice } from './package-names.js';
 import type { PlannedPlugin } from './plan.js';
 
-/** How long the start of a plugin may take when nobody says anything else; so long a plan waits for its manifest, too. */
+/** Default time for the start of a plugin, and for the import of its manifest, in milliseconds. */
 export const defaultStartTimeoutMs = 30_000;
 
 class ImportTimeout extends Error {}
@@ -24,7 +24,7 @@ export interface ResolvedPlugin {
   readonly entry: ConfigEntry;
   readonly source: PlannedPlugin['source'];
   readonly version?: string;
-  /** Imports what is enough to plan. Heavy for a file and for a package that has no manifest entry. */
+  /** Imports the manifest. Heavy for a file and for a package without a manifest entry. */
   readonly manifest: () => Promise<PluginManifest>;
   /** Whether `manifest` imports nothing but the manifest. */
   readonly light: boolean;
@@ -199,8 +199,7 @@ function importFailed(entry: ConfigEntry, error: unknown): Problem {
 
 function importAdvice(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (error instanceof ImportTimeout)
-    return 'Look at what the module waits for at its top level, and move it into `start`.';
+  if (error instanceof ImportTimeout) return 'Move the code that the module awaits at its top level into `start`.';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
   return 'Correct the module; importing a plugin must not connect to anything nor throw.';
 }

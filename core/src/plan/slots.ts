@@ -12,7 +12,7 @@ import { type ServiceToken, serviceToken } from '../contract/token.js';
 export interface Slot {
   readonly name: string;
   readonly token: ServiceToken;
-  /** What is bound when no plugin fills the slot; without one the slot stays empty. */
+  /** The service bound when no plugin fills the slot; without it the slot stays empty. */
   readonly silentDefault?: { readonly name: string; create(clock: Clock): unknown };
 }
 

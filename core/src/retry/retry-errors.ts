@@ -43,7 +43,7 @@ export function attemptsExhausted(progress: Progress, cause: unknown): RetryErro
   return tell(progress, {
     code: 'RETRY_ATTEMPTS_EXHAUSTED',
     why: 'the policy allows no further attempt',
-    hint: 'Look at the cause; raise maxAttempts of the policy only when the target was about to recover.',
+    hint: 'Fix the cause; raise maxAttempts of the policy only when the target was about to recover.',
     retryAfterMs: usualRetryAfterMs,
     cause,
   });
@@ -53,7 +53,7 @@ export function budgetExhausted(progress: Progress, cause: unknown): RetryError 
   return tell(progress, {
     code: 'RETRY_BUDGET_EXHAUSTED',
     why: 'too many calls to the target are being retried already',
-    hint: 'Look at the cause. The budget keeps retries from adding load to a target in trouble; it refills by itself.',
+    hint: 'Fix the cause. The budget keeps retries from adding load to a failing target; it refills by itself.',
     retryAfterMs: usualRetryAfterMs,
     cause,
   });
@@ -64,7 +64,7 @@ export function deadlineExceeded(progress: Progress, where: string, retryAfterMs
   return tell(progress, {
     code: 'RETRY_DEADLINE_EXCEEDED',
     why: `its deadline does not leave time for ${where}`,
-    hint: 'Find out from the cause why the target was slow; give the call more time only when its own caller waits that long.',
+    hint: 'Find out from the cause why the target was slow; raise the deadline only when the caller waits that long.',
     retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
     facts: { where },
     cause,
@@ -89,7 +89,7 @@ export function circuitOpen(progress: Progress, retryAfterMs: number, cause: unk
     why: held ? 'its breaker is held open by hand' : `"${progress.target}" is down and its breaker open`,
     hint: held
       ? 'Release the breaker when the target may be used again.'
-      : 'Look at the cause; the breaker closes by itself.',
+      : 'Fix the cause; the breaker closes by itself.',
     retryAfterMs: held ? usualRetryAfterMs : Math.max(1, retryAfterMs),
     facts: { held },
     cause,
@@ -100,7 +100,7 @@ export function waitersFull(progress: Progress, maxWaiters: number, retryAfterMs
   return tell(progress, {
     code: 'CIRCUIT_WAITERS_FULL',
     why: `its breaker is open and ${maxWaiters} calls wait for the target already`,
-    hint: 'Look at the cause; shorter deadlines keep fewer calls waiting.',
+    hint: 'Fix the cause; set shorter deadlines to keep fewer calls waiting.',
     retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
     facts: { maxWaiters },
     cause,
@@ -127,7 +127,7 @@ export function policyStopped(progress: Progress, cause: unknown): RetryError {
   });
 }
 
-/** True for an error that a retry policy made: it says nothing of the target of an outer call. */
+/** Returns true for an error that a retry policy made: it proves nothing about the target of an outer call. */
 export function isRetryError(error: unknown): error is RetryError {
   return isKeelsonError(error) && (retryErrorCodes as readonly string[]).includes(error.code);
 }

@@ -7,7 +7,7 @@ import { describeError } from './describe-error.js';
 const mask = createMask();
 
 describe('a mask', () => {
-  test('makes JSON of whatever it is given, and never throws', () => {
+  test('makes JSON of any value, and never throws', () => {
     fc.assert(
       fc.property(
         fc.anything({

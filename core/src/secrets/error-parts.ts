@@ -11,8 +11,8 @@ export function isError(value: unknown): value is Error {
 }
 
 /**
- * Returns the parts of an error that may be shown, not yet copied. Own properties are taken by name and never all: drivers hang the
- * statement, its parameters and the offending row on theirs.
+ * Returns the parts of an error that may be shown, not yet copied. Takes own properties by name and never all: drivers
+ * put the statement, its parameters and the offending row on their errors.
  */
 export function errorParts(error: Error): Record<string, unknown> {
   const parts: Record<string, unknown> = { name: read(error, 'name'), ...messageAndStack(error) };

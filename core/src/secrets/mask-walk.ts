@@ -10,7 +10,7 @@ export interface Visitor {
   /** Entries in all. */
   readonly maxValues: number;
   isSecretKey(key: string): boolean;
-  /** Anything that is no object. */
+  /** A value that is not an object. */
   leaf(value: unknown): unknown;
   /** An object; what is inside goes through `walk`. */
   object(value: object, walk: MaskWalk): unknown;

@@ -10,7 +10,7 @@ export interface HttpServerHarness {
   close?(): void | Promise<void>;
 }
 
-/** What every HTTP server must do, ours or another's. Sends requests over the network, to the address that the server reports. */
+/** The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports. */
 export function httpServerConformance(
   createHarness: () => HttpServerHarness | Promise<HttpServerHarness>,
 ): ConformanceCase[] {

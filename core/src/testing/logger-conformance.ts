@@ -4,7 +4,7 @@ import { runWithContext } from '../contract/context.js';
 import { type Facts, KeelsonError } from '../contract/keelson-error.js';
 import { type Logger, type LogLevel, logLevels } from '../contract/slots/logger.js';
 
-/** A fresh logger for one case, and what is needed to look at it. */
+/** A new logger for one case, and the means to read its lines. */
 export interface LoggerHarness {
   /** Writes `fatal` at least. */
   readonly logger: Logger;
@@ -18,7 +18,7 @@ export interface LoggerHarness {
 type Read = () => Promise<readonly string[]>;
 
 /**
- * What every logger must do, ours or another's, at whatever level it writes. Lines are read as text, so that each may have a
+ * The promises of every logger, ours or another's, at any level. Lines are read as text, so that each may have a
  * format of its own.
  */
 export function loggerConformance(createHarness: () => LoggerHarness | Promise<LoggerHarness>): ConformanceCase[] {

@@ -15,7 +15,7 @@ export interface ReportedSpan {
   readonly parent: string | undefined;
 }
 
-/** Telemetry of its own for one case, and what is needed to look at what it reported. */
+/** Telemetry of its own for one case, and the means to read its reports. */
 export interface TelemetryHarness {
   readonly telemetry: Telemetry;
   /** The finished spans that reached their destination, in any order; left out when none do. */

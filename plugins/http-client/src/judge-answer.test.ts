@@ -59,7 +59,7 @@ test.each([
   ['a certificate that is not trusted', fetchFailed(coded('DEPTH_ZERO_SELF_SIGNED_CERT'))],
   ['a wrong URL', new TypeError('Failed to parse URL')],
   ['an error of the caller', new KeelsonError({ code: 'ORDERS_UNKNOWN', message: 'there is no such order' })],
-  ['something that is no error', 'text'],
-])('%s says nothing of the server, and would come again', (_name, error) => {
+  ['a value that is not an error', 'text'],
+])('%s proves nothing about the server, and would occur again', (_name, error) => {
   expect(judgeFailure(error)).toEqual({ retry: false, availability: 'unknown' });
 });

@@ -49,8 +49,8 @@ const unreachable: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * What a failed exchange says of the server. Whatever is not known to be the network (a wrong URL, a certificate that is
- * not trusted) says nothing of it, and would fail again.
+ * Judges what a failed exchange proves about the server. An error that is not a known network error (a wrong URL, an
+ * untrusted certificate) proves nothing, and the exchange would fail again.
  */
 export function judgeFailure(error: unknown): FailureVerdict {
   const down = isKeelsonError(error, 'RETRY_ATTEMPT_TIMEOUT') || [error, ...causesOf(error)].some(isUnreachable);

@@ -151,7 +151,7 @@ function statusError(status: number, { method, host }: RequestFacts): KeelsonErr
   return new KeelsonError({
     code: 'HTTP_CLIENT_STATUS',
     message: `${host} answered ${method} with ${status}.`,
-    hint: `Look at the logs of ${host}.`,
+    hint: `Read the logs of ${host}.`,
     facts: { method, host, status },
   });
 }

@@ -37,7 +37,7 @@ binds.`,
   },
 });
 
-/** Imports and registers every plugin of a plan that holds, and starts none; what is wrong then, as problems of the plan. */
+/** Imports and registers every plugin of a valid plan, and starts none. Returns the faults as problems of the plan. */
 async function bindingProblems(plan: Plan, options: KernelOptions): Promise<Problem[]> {
   try {
     await using _registered = await Kernel.start({ ...options, ...withoutLogger, only: () => false });

@@ -27,7 +27,7 @@ the rest; what needs it is named as not examined.`,
     const findings: Finding[] = [];
     const report = (...found: readonly Finding[]) => {
       findings.push(...found);
-      // At once: what follows may wait long for what is down.
+      // At once: the next steps may wait long for a target that is down.
       if (!options.json) for (const finding of found) terminal.out(format(finding));
     };
     const { findings: live, pids } = await liveFindings(options, terminal);

@@ -176,7 +176,7 @@ function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates,
   };
 }
 
-/** What was explained as text; what is masked, or names an object of the code, stays text. */
+/** Parses an explained value; a masked value, or the name of an object in code, stays text. */
 function jsonOf(text: string | undefined): unknown {
   try {
     return text === undefined ? undefined : JSON.parse(text);

@@ -67,7 +67,7 @@ interface Result {
   readonly reason?: string;
 }
 
-/** What a plugin writes meanwhile, as loggers do, is no result. */
+/** The output of the plugin, as of a logger, is not a result. */
 async function runCase({ name, needs, run }: ConformanceCase): Promise<Result> {
   using _written = captureOutput();
   try {

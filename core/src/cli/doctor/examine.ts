@@ -81,7 +81,7 @@ function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: Re
   if (error !== undefined) return [failure(key, error)];
   const output = `Not examined: it needs ${missed.join(', ') || 'another'}, which did not start.`;
   if (missed.length > 0 && missed.every(other => held.has(other))) return [{ ...start, status: 'pass', output }];
-  return [{ ...start, status: 'warn', output, hint: `Look at ${missed.join(', ') || 'the others'} first.` }];
+  return [{ ...start, status: 'warn', output, hint: `Fix ${missed.join(', ') || 'the other plugins'} first.` }];
 }
 
 /** The running instance of the service that, as the error says, has what the plugin wanted. */
@@ -91,7 +91,10 @@ function holderOf(error: unknown, pids: readonly number[]): number | undefined {
 }
 
 function failure(plugin: string, error: unknown): Finding {
-  const hint = isKeelsonError(error) && error.hint !== undefined ? error.hint : 'Look at what the plugin says.';
+  const hint =
+    isKeelsonError(error) && error.hint !== undefined
+      ? error.hint
+      : 'Fix the error above, and run keelson doctor again.';
   return { plugin, name: 'start', status: 'fail', output: `${errorCode(error)}: ${firstLine(error)}`, hint };
 }
 
@@ -104,6 +107,6 @@ function aboutProblem({ code, message, path, origin, allowed, nearest, action }:
     name: 'configuration',
     status: 'fail',
     output: `${where}${code}: ${message}`,
-    hint: hints.join(' ') || 'Correct it; keelson check looks again without starting anything.',
+    hint: hints.join(' ') || 'Fix the configuration, and run keelson check, which starts nothing.',
   };
 }

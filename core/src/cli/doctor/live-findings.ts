@@ -47,7 +47,14 @@ function noneRuns(environments: readonly string[]): Finding {
 
 function silent({ pid, error }: Extract<Answered<InstanceStatus>, { error: unknown }>): Finding {
   const output = `${error.code}: ${error.message}`;
-  return { plugin: 'kernel', pid, name: 'running instance', status: 'fail', output, hint: error.hint ?? 'Look at it.' };
+  return {
+    plugin: 'kernel',
+    pid,
+    name: 'running instance',
+    status: 'fail',
+    output,
+    hint: error.hint ?? `Read the log of process ${pid}.`,
+  };
 }
 
 function findingsOf(instance: InstanceStatus): Finding[] {

@@ -42,7 +42,7 @@ export async function chosenInstances(
   const { config } = identityOf(options, terminal);
   throw new KeelsonError({
     code: 'CLI_INSTANCE_MISSING',
-    message: `No instance of the service of ${config}${existsSync(config) ? '' : ' (there is no such file)'} runs here${wanted === undefined ? '' : ` with pid ${wanted}`}.`,
+    message: `No instance of the service of ${config}${existsSync(config) ? '' : ' (file not found)'} runs here${wanted === undefined ? '' : ` with pid ${wanted}`}.`,
     hint: pids.length > 0 ? `There is pid ${pids.join(', ')}.` : (elsewhereHint(environments) ?? othersHint(running)),
     facts: { config, pids, environments, running },
   });

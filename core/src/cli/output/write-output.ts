@@ -28,5 +28,5 @@ function hintFor(reason: string, folder: string): string {
   if (reason === 'ENOENT' || reason === 'ENOTDIR')
     return `There must be a folder ${folder}; make it first: mkdir -p ${folder}`;
   if (reason === 'EISDIR') return 'It is a folder; name a file in it.';
-  return `Look at the permissions of ${folder} and the space that is left, or name another place.`;
+  return `Check the permissions of ${folder} and its free space, or name another place.`;
 }

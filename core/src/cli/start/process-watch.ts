@@ -11,7 +11,7 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const;
  * the same request. No person presses it twice as fast.
  */
 const sameRequestMs = 100;
-/** Who asks while the last lines are written asks for what is done: it must not change how the process ends. */
+/** A signal while the last lines are written must not change how the process ends. */
 const tooLate = () => {};
 const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
@@ -67,7 +67,7 @@ export class ProcessWatch {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.#askedAt !== undefined) {
       if (performance.now() - this.#askedAt < sameRequestMs) return;
-      this.#terminal.err(`${signal} again: ending now, without waiting for what is still stopping.`);
+      this.#terminal.err(`${signal} again: ending now, without waiting for the plugins that are still stopping.`);
       process.exit(exitCodes.forced);
     }
     this.#request(signal);

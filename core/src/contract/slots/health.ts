@@ -45,7 +45,7 @@ export interface HealthReport {
 export interface HealthService {
   /** Adds a readiness check and starts sampling it. Disposing of the result removes it. */
   register(check: HealthCheck): Disposable;
-  /** What is known now; never waits for a check. */
+  /** Returns the last known status; never waits for a check. */
   report(kind: ProbeKind): HealthReport;
 }
 

@@ -22,14 +22,14 @@ export interface Attempt {
   /** Time left for the whole call: the caller's deadline, or the policy's own. */
   readonly deadline: Deadline;
   /**
-   * Says that the target has answered, before the work has ended: proof of health that lets waiting calls go. May be
-   * called any number of times; the end of the attempt is judged all the same.
+   * Reports that the target has answered before the work ends, which releases waiting calls. May be called any number of
+   * times; the outcome of the attempt is judged as well.
    */
   reportHealthy(): void;
 }
 
 export interface ExecuteOptions {
-  /** What is done, low in cardinality: `database.session`. The part before the first dot is the target. */
+  /** Name of the work, low in cardinality: `database.session`. The part before the first dot is the target. */
   readonly name: string;
   /** Whose health the breaker judges. Default: `name` up to the first dot. */
   readonly target?: string;
@@ -41,8 +41,8 @@ export interface ExecuteOptions {
   /** The whole call ends by then, waits included. Default: the policy's own. */
   readonly deadline?: Deadline;
   /**
-   * The longest single attempt. Default: the policy's own. `Infinity`: how long it takes says nothing of the target, so
-   * only the deadline ends it, and it never counts as slow.
+   * Longest single attempt, in milliseconds. Default: the policy's own. `Infinity`: its duration proves nothing about
+   * the target, so only the deadline ends it, and it never counts as slow.
    */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -67,8 +67,8 @@ export interface RetryPolicy {
    */
   endWaits?(target: string, reason: unknown): void;
   /**
-   * Says that calls to `target` will come, so that an operator finds it before the first one. Changes nothing else. Left
-   * out by a policy that nobody steers.
+   * Declares that calls to `target` will come, so that an operator finds it before the first one. Changes nothing else.
+   * Left out by a policy without operations.
    */
   declareTarget?(target: string): void;
 }

@@ -7,8 +7,8 @@ import type { ExecuteOptions, RetryPolicy } from './retry-policy.js';
  * The policy of a service without a retry plugin: runs the work once, inside the deadline and the signal of the call.
  * Nothing is run again and no breaker opens. What the work throws is thrown as it is.
  *
- * @throws KeelsonError `RETRY_DEADLINE_EXCEEDED` when the work has not settled by the deadline; it goes on unattended
- * unless it heeds the signal of the attempt. The reason of `signal` when the caller gave up.
+ * @throws KeelsonError `RETRY_DEADLINE_EXCEEDED` when the work has not settled by the deadline. The work goes on in the
+ * background unless it respects the signal of the attempt. The reason of `signal` when the caller gave up.
  */
 export function singleAttempt(clock: Clock): RetryPolicy {
   return {
@@ -46,7 +46,7 @@ function deadlineExceeded(options: ExecuteOptions, elapsedMs: number): KeelsonEr
   return new KeelsonError({
     code: 'RETRY_DEADLINE_EXCEEDED',
     message: `${options.name} did not finish in time (${Math.round(elapsedMs)} ms).`,
-    hint: 'Look at what the target was doing, or give the call a longer deadline.',
+    hint: 'Find out why the target was slow, or give the call a longer deadline.',
     facts: { name: options.name, attempts: 1, elapsedMs: Math.round(elapsedMs) },
     http: { status: 503, title: 'Service Unavailable' },
   });
