@@ -316,7 +316,7 @@ describe('finding a plugin', () => {
     const { problems } = await Kernel.plan({ config: folder.config, variables: {} });
     expect(problems.map(({ code, message, nearest }) => [code, message.replace(/^.*\//, ''), nearest])).toEqual([
       ['PLUGIN_INVALID', 'package.json is not a module, so it cannot be a plugin.', undefined],
-      ['PLUGIN_INVALID', 'mail is a folder, so that it cannot be a plugin.', './mail/index.js'],
+      ['PLUGIN_INVALID', 'mail is a folder, so it cannot be a plugin.', './mail/index.js'],
     ]);
   });
 
