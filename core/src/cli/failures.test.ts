@@ -12,7 +12,7 @@ test.each([
   ['./nothing.js', 'PLUGIN_INVALID', 'its default export is missing, not a plugin'],
   ['./wrong.js', 'PLUGIN_INVALID', 'its start is not a function'],
   ['./broken.js', 'PLUGIN_IMPORT_FAILED', "Cannot find package 'nowhere'"],
-  ['./gone.js', 'PLUGIN_NOT_INSTALLED', 'There is no file'],
+  ['./gone.js', 'PLUGIN_NOT_INSTALLED', 'No file, folder or installed package'],
 ])('keelson verify %s says why, for a person and as JSON', async (plugin, code, why) => {
   const run = await keelson(files, ['verify', plugin, '--json']).ended;
   expect(run.code).toBe(1);

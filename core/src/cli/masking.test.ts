@@ -45,7 +45,7 @@ test.each([
   expect(text).not.toContain('hunter2');
 });
 
-test('what has been said without its secrets is not said again', async () => {
+test('a masked cause that the message quotes is not repeated', async () => {
   expect(await printed('start: fail', ['start'])).not.toContain('because:');
 });
 

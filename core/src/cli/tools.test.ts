@@ -174,7 +174,7 @@ describe('keelson migrate', () => {
     const { code, err } = await keelson(service, ['migrate', 'sideways']).ended;
     expect(code).toBe(2);
     expect(err).toContain('CLI_COMMAND_UNKNOWN');
-    expect(err).toContain('It knows: up.');
+    expect(err).toContain('Use one of: up.');
   });
 
   test('prints as JSON the values of the command, or its lines when it returns no values', async () => {

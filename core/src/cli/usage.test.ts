@@ -56,7 +56,7 @@ describe('a command line that is wrong', () => {
   test('for a database, or for an unknown key, is reported the same way', async () => {
     const sideways = await keelson(files, ['migrate', 'sideways', '--json']).ended;
     expect(sideways.code).toBe(2);
-    expect(JSON.parse(sideways.out).error).toMatchObject({ code: 'CLI_COMMAND_UNKNOWN', hint: 'It knows: up.' });
+    expect(JSON.parse(sideways.out).error).toMatchObject({ code: 'CLI_COMMAND_UNKNOWN', hint: 'Use one of: up.' });
     const nowhere = await keelson(files, ['explain', 'database.mx', '--json']).ended;
     expect(nowhere.code).toBe(2);
     expect(JSON.parse(nowhere.out).error.message).toBe('Nothing is called database.mx. Did you mean database.max?');

@@ -69,7 +69,7 @@ function ignored(name: string, file: string): Problem {
     code: 'CONFIG_FILE_IGNORED',
     message: `The file ${name} is not read: the configuration is ${basename(file)}, and its overlays end in ${extname(file)}.`,
     origin: { from: 'file', place },
-    action: 'Rename it, move what it says, or take it away.',
+    action: 'Rename the file, move its values to a file that is read, or delete it.',
   };
 }
 
@@ -98,7 +98,7 @@ function emptyFile(file: string, isBase: boolean): Partial<Findings> {
     return { problems: [{ ...empty, message: 'The file holds no keys.', action }] };
   }
   const message = 'The file holds no keys, so that this environment changes nothing.';
-  return { warnings: [{ ...empty, message, action: 'Write what differs, or take the file away.' }] };
+  return { warnings: [{ ...empty, message, action: 'Write the values that differ, or delete the file.' }] };
 }
 
 async function readFile(path: string, isBase: boolean): Promise<ReadFile> {
@@ -132,7 +132,7 @@ function overlayOf(file: string, environment: string): string {
 function missingFile(path: string): Problem {
   return {
     code: 'CONFIG_FILE_MISSING',
-    message: `There is no configuration file ${path}.`,
+    message: `Configuration file ${path} was not found.`,
     origin: { from: 'file', place: { file: displayPath(path) } },
     action: 'Create it, or name another with --config.',
   };
@@ -143,10 +143,10 @@ function missingOverlay(path: string, environment: string, environments: readonl
   const meant = nearest(environment, environments) ?? environments.find(shortened);
   return {
     code: 'CONFIG_ENVIRONMENT_UNKNOWN',
-    message: `The environment is ${environment}, but there is no file ${displayPath(path)}.`,
+    message: `The environment is ${environment}, but file ${displayPath(path)} was not found.`,
     origin: { from: 'file', place: { file: displayPath(path) } },
     ...(environments.length > 0 && { allowed: environments.join(', ') }),
     ...(meant !== undefined && { nearest: meant }),
-    action: 'Create the file, correct KEELSON_ENV (or --environment), or leave it out.',
+    action: 'Create the file, fix KEELSON_ENV (or --environment), or leave it out.',
   };
 }

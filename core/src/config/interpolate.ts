@@ -112,7 +112,7 @@ function malformed(text: string): Filled {
       code: 'CONFIG_REFERENCE_INVALID',
       message: `${text} is not a valid reference.`,
       allowed: `\${VARIABLE}, \${VARIABLE:-default} or \${file:/path}; $\${ for a literal \${`,
-      action: 'Correct it.',
+      action: 'Write one of the allowed forms.',
     },
   };
 }
@@ -127,7 +127,7 @@ function readSecretFile(path: string, directory: string): Filled {
       failure: {
         code: 'CONFIG_FILE_UNREADABLE',
         message: `The file ${file} cannot be read (${reason ?? 'unknown reason'}).`,
-        action: 'Mount the file, correct its path, or let the service read it.',
+        action: 'Mount the file, fix its path, or make it readable for the service.',
       },
     };
   }

@@ -93,7 +93,7 @@ function unknownSetting(key: string, origin: Origin): Problem {
   const meant = nearest(key, [...settingKeys, 'plugins']);
   return {
     code: 'CONFIG_KEY_UNKNOWN',
-    message: `There is no key ${key} at the top of a configuration.`,
+    message: `A configuration has no key ${key} at its top.`,
     path: key,
     origin,
     allowed: [...settingKeys, 'plugins'].join(', '),

@@ -11,7 +11,7 @@ export interface Problem {
   readonly origin?: Origin;
   /** The given value; left out for secrets and unknown keys. */
   readonly value?: string;
-  /** What may be given instead: `a whole number from 1 to 100`. */
+  /** The allowed values: `a whole number from 1 to 100`. */
   readonly allowed?: string;
   /** The name it was probably meant to be. */
   readonly nearest?: string;

@@ -79,7 +79,7 @@ function unknownVariable(name: string, head: string, known: readonly string[], s
     origin: { from: 'variable', name },
     allowed: known.map(variableHead).join(', '),
     ...(meant !== undefined && { nearest: variableHead(meant) }),
-    action: 'Correct its name, or unset it.',
+    action: 'Fix its name, or unset it.',
   };
 }
 

@@ -86,7 +86,7 @@ export function parseYaml(text: string, file: string): ReadFile {
       code: 'CONFIG_SYNTAX',
       message: `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`,
       origin: error.origin,
-      action: 'Look for an alias (*name) that contains itself.',
+      action: 'Remove the alias (*name) that contains itself.',
     });
   }
   return { problems };

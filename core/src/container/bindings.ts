@@ -151,7 +151,7 @@ function tooLate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError
   return new KeelsonError({
     code: 'PLUGIN_BINDING_REFUSED',
     message: `${key} (${use}) binds ${tokenName(token)} after its registration has ended.`,
-    hint: 'Bind everything in `register`, and let it wait for nothing.',
+    hint: 'Bind every service in `register`, without waiting.',
     facts: { plugin: key, token: tokenName(token) },
   });
 }

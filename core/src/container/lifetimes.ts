@@ -5,8 +5,8 @@ import { tokenName } from '../plan/slots.js';
 import type { BindingRecord } from './binding-records.js';
 
 /**
- * Checks, before any service is made, whether a singleton of `plugin` would keep a service of one session or request, or
- * needs a service that is not bound. Inversify allows both: every later request would get the session of the first.
+ * Checks before any service is made whether a singleton of `plugin` would keep a service of one session or request, or
+ * needs an unbound service. Inversify allows both: every later request would get the session of the first.
  *
  * @throws KeelsonError `KERNEL_LIFETIME_CAPTIVE` or `KERNEL_SERVICE_UNBOUND`, with the way from the singleton.
  */

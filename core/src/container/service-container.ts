@@ -6,7 +6,7 @@ import { maskingLogger } from '../secrets/masking-logger.js';
 
 /**
  * The container of a service. Once the service runs, what plugins have bound stays: a service that is bound again would
- * not reach those who hold the old one, and one that is unbound would not be stopped in its turn. New services may be
+ * not reach users of the old one, and one that is unbound would not be stopped in its turn. New services may be
  * bound at any time, and child containers are free.
  */
 export class ServiceContainer extends Container {

@@ -1,11 +1,11 @@
 import { type ServiceToken, serviceToken } from './token.js';
 
-/** A timer that has been set and can be taken back. Cancelling twice, or after it fired, does nothing. */
+/** A timer that can be cancelled. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {
   cancel(): void;
 }
 
-/** Time as an argument, so that a test can push it. */
+/** Time as an argument, so that a test can advance it. */
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; only differences mean anything. */
   now(): number;

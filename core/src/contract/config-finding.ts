@@ -10,7 +10,7 @@ export interface ConfigToCheck<Config> {
   readonly key: string;
 }
 
-/** One thing a manifest finds wrong with the configuration of its plugin. */
+/** A fault that a manifest finds in the configuration of its plugin. */
 export interface ConfigFinding {
   /** Where, in the configuration of the plugin: `['pool', 'max']`. Left out when it is about the plugin as a whole. */
   readonly path?: readonly (string | number)[];
@@ -18,7 +18,7 @@ export interface ConfigFinding {
   readonly message: string;
   /** Default: `CONFIG_VALUE_INVALID`. */
   readonly code?: string;
-  /** What may be given instead: `a whole number from 1 to 100`. */
+  /** The allowed values: `a whole number from 1 to 100`. */
   readonly allowed?: string;
   /** What to do. */
   readonly action: string;

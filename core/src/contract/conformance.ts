@@ -14,13 +14,13 @@ export interface ConformanceCase {
   readonly name: string;
   /** The condition of the promise, in a few words; reported when the promise is not applicable. */
   readonly needs?: string;
-  /** When it is broken all others are too: then they need not be tried. Default false. */
+  /** True when all other promises depend on this one: they are skipped when it is broken. Default false. */
   readonly decisive?: boolean;
   /** Rejects with an AssertionError that says what was expected; `not-applicable` when the harness cannot show it. */
   run(): Promise<ConformanceOutcome>;
 }
 
-/** A case that builds a harness, checks it, and disposes of it whatever happened. */
+/** Returns a case that builds a harness, checks it, and always disposes of it. */
 export function conformanceCase<Harness extends { close?(): void | Promise<void> }>(
   name: string,
   createHarness: () => Harness | Promise<Harness>,

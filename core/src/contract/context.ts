@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What ties the log lines, spans and errors of one request or job together. Ids only, never a value of a user. */
+/** The ids that connect the log lines, spans and errors of one request or job. Never a user's value. */
 export interface CorrelationContext {
   readonly requestId?: string;
   readonly traceId?: string;
@@ -10,12 +10,12 @@ export interface CorrelationContext {
 const storage = new AsyncLocalStorage<CorrelationContext>();
 const empty: CorrelationContext = Object.freeze({});
 
-/** The context of the code that calls; empty outside of any. */
+/** Returns the context of the calling code; empty outside of `runWithContext`. */
 export function currentContext(): CorrelationContext {
   return storage.getStore() ?? empty;
 }
 
-/** Runs `work` with `context` laid over the one that is current. */
+/** Runs `work` with `context` merged over the current context. */
 export function runWithContext<T>(context: CorrelationContext, work: () => T): T {
   return storage.run({ ...storage.getStore(), ...context }, work);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 
-/** A point in time by which something must have ended. Carried through every layer, so that waits add up to it. */
+/** The time by which a call must end. Every layer passes it on, so that all waits together stay within it. */
 export class Deadline {
   /** On `clock.now()`. */
   readonly at: number;

@@ -1,11 +1,11 @@
 import type { Facts } from './keelson-error.js';
 
-/** What `keelson doctor` found out about one thing. */
+/** The result of one check of `keelson doctor`. */
 export interface Diagnosis {
-  /** What was looked at, in a few words: `clock skew`. */
+  /** The subject of the check, in a few words: `clock skew`. */
   readonly name: string;
   readonly status: 'pass' | 'warn' | 'fail';
-  /** One sentence with what was measured; no secret. */
+  /** One sentence with the measured values; no secret. */
   readonly output: string;
   /** What to do; left out for `pass`. */
   readonly hint?: string;

@@ -20,7 +20,7 @@ export interface FieldProblem {
   readonly message: string;
 }
 
-/** Numbers, names and places that explain an error. Never a secret, SQL text or a value of a user. */
+/** Numbers, names and places that explain an error. Never a secret, SQL text or a user's value. */
 export type Facts = Readonly<Record<string, unknown>>;
 
 export interface KeelsonErrorOptions {
@@ -32,7 +32,7 @@ export interface KeelsonErrorOptions {
   readonly hint?: string;
   readonly facts?: Facts;
   readonly cause?: unknown;
-  /** Present when the error is also an answer; absent means 500 with nothing said. */
+  /** The answer to an HTTP caller; when absent, the answer is 500 without details. */
   readonly http?: ProblemDocument;
 }
 
@@ -64,7 +64,7 @@ export class KeelsonError extends Error {
   }
 }
 
-/** True for an error of any copy of this package; with `code`, only for that code. */
+/** Returns true for an error of any copy of this package; with `code`, only for that code. */
 export function isKeelsonError(error: unknown, code?: string): error is KeelsonError {
   return (
     typeof error === 'object' &&

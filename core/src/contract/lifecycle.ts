@@ -2,7 +2,7 @@ import { type ServiceToken, serviceToken } from './token.js';
 
 export type LifecyclePhase = 'starting' | 'ready' | 'stopping' | 'stopped';
 
-/** Where the service is in its life. The kernel moves it; everyone else looks. */
+/** The phase of the service. Only the kernel changes it; plugins read it. */
 export interface Lifecycle {
   readonly phase: LifecyclePhase;
   /** Aborts when the stop begins, also during a start. */
@@ -20,7 +20,7 @@ const next: Readonly<Record<LifecyclePhase, readonly LifecyclePhase[]>> = {
   stopped: [],
 };
 
-/** The lifecycle in the hands of the kernel. */
+/** The lifecycle with the methods that only the kernel calls. */
 export class LifecycleControl implements Lifecycle {
   readonly #controller = new AbortController();
   readonly #listeners = new Set<(phase: LifecyclePhase) => void>();

@@ -1,30 +1,30 @@
 import type { z } from 'zod';
 import type { RunContext } from './plugin-context.js';
 
-/** What came of an operation. */
+/** The result of an operation. */
 export interface OperationOutcome {
   /** One sentence. */
   readonly done: string;
-  /** False when everything was as asked already. */
+  /** False when the operation had nothing to change. */
   readonly changed: boolean;
 }
 
-/** Something an operator may do to a running plugin: `keelson do <plugin> <operation> <arguments>`. */
+/** An operation on a running plugin: `keelson do <plugin> <operation> <arguments>`. */
 export interface Operation<Arguments = unknown, Config = unknown> {
   /** One line for the list of operations. */
   readonly description: string;
-  /** An object. Its keys, in their order, are the words after the operation; texts become what it says they mean. */
+  /** An object schema. Its keys, in their order, are the words after the operation; it converts their texts. */
   readonly arguments: z.ZodType<Arguments>;
   /**
-   * Does it, and says in one sentence what has been done: as text when something has changed, which is logged with the
-   * arguments, or as an outcome that says whether.
+   * Runs the operation and returns its result in one sentence: as text when it changed something, which the kernel logs
+   * with the arguments, or as an outcome with `changed`.
    *
    * @throws KeelsonError when the operation fails; the operator sees its code, message and hint.
    */
   run(given: Arguments, context: RunContext<Config>): string | OperationOutcome | Promise<string | OperationOutcome>;
 }
 
-/** The operation as given; gives `run` the type of its arguments. */
+/** Returns the operation unchanged; types the arguments of `run`. */
 export function defineOperation<Arguments, Config = unknown>(
   operation: Operation<Arguments, Config>,
 ): Operation<Arguments, Config> {

@@ -22,34 +22,34 @@ export interface PluginManifest<Config = unknown> {
    * out of every output.
    */
   readonly config?: z.ZodType<Config>;
-  /** What it binds. A slot's plugin binds at least the slot's own token. */
+  /** The services that it binds. A slot's plugin binds at least the token of the slot. */
   readonly provides?: readonly ServiceToken[];
   /**
-   * Services of others that it may wrap, for `decorate`. The plan names them; whether they are there makes no difference
-   * to it.
+   * Services of other plugins that it may wrap with `decorate`. The plan lists them; the plugin starts also without
+   * them.
    */
   readonly decorates?: readonly ServiceToken[];
-  /** Must be there, and is started before it. */
+  /** Services that the plugin needs; their plugins start before it. */
   readonly requires?: readonly Requirement[];
-  /** Started before it when there. */
+  /** Services that the plugin uses when present; their plugins start before it. */
   readonly optional?: readonly Requirement[];
   /**
    * Services that live for one session or request only. A singleton that would keep one is refused before anything
    * starts.
    */
   readonly perSession?: readonly ServiceToken[];
-  /** What this implementation can do beyond the contract of its slot. */
+  /** Capabilities of this implementation beyond the contract of its slot. */
   readonly capabilities?: readonly string[];
-  /** What it needs of others, by slot: `{ database: ['cancel-query'] }`. */
+  /** Capabilities that it needs of other plugins, by slot: `{ database: ['cancel-query'] }`. */
   readonly needsCapabilities?: Readonly<Record<string, readonly string[]>>;
   /**
-   * What is wrong with its configuration beyond what the schema can say: a value that does not go with another, or with
-   * the environment. Part of the plan, so it must be pure: no connection, no file, no lookup. Called only when the schema
-   * holds. Each finding is a problem of the plan, and nothing starts.
+   * Returns the faults of its configuration that the schema cannot express: a value that conflicts with another, or with
+   * the environment. Part of the plan, so it must be pure: no connection, no file, no lookup. Called only for values that
+   * pass the schema. Each finding is a problem of the plan, and nothing starts.
    */
   check?(given: ConfigToCheck<Config>): readonly ConfigFinding[];
   /**
-   * Whether what its `start` returns has `diagnose`: then `keelson doctor` starts the plugin to ask it. Default false.
+   * Whether the running plugin has `diagnose`. If so, `keelson doctor` starts the plugin and calls it. Default false.
    */
   readonly diagnoses?: boolean;
   /** Longest start, in milliseconds. Default 30,000. */
@@ -58,7 +58,7 @@ export interface PluginManifest<Config = unknown> {
   readonly stopTimeoutMs?: number;
 }
 
-/** A manifest as given, for the `manifest` module of a package. */
+/** Returns the manifest unchanged; for the `manifest` module of a package. */
 export function defineManifest<Config = Record<never, never>>(
   manifest: PluginManifest<Config>,
 ): PluginManifest<Config> {

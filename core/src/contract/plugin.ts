@@ -6,15 +6,15 @@ import type { PluginContext, RegisterContext, RunContext, StartContext } from '.
 import type { PluginManifest } from './plugin-manifest.js';
 
 /**
- * A plugin that runs: what its `start` returns, an object or an instance of a class. What its hooks share is in the closure
+ * A running plugin: the result of its `start`, an object or an instance of a class. Its hooks share state in the closure
  * or in the instance, so that each kernel of a process has its own.
  */
 export interface StartedPlugin<Config = unknown> {
-  /** Everything has started: let work in. */
+  /** Accepts work. Called when every plugin has started. */
   ready?(context: RunContext<Config>): void | Promise<void>;
   /**
-   * The values marked `meta({ reloadable: true })` have changed; `config` holds the new ones, and everything else as
-   * before. Must either take them or throw and keep the old ones.
+   * Applies changed values marked `meta({ reloadable: true })`; `config` holds the new ones, and all others unchanged.
+   * Must either apply them or throw and keep the old ones.
    */
   reconfigure?(context: RunContext<Config>): void | Promise<void>;
   /**
@@ -37,7 +37,7 @@ export interface StartedPlugin<Config = unknown> {
 
 /** A plugin that has bound its services. */
 export interface RegisteredPlugin<Config = unknown> {
-  /** Starts the work of the plugin. Called once, after all plugins that it requires. Releases its resources with `defer`. */
+  /** Starts the plugin. Called once, after all plugins that it requires. Passes the release of its resources to `defer`. */
   start?(context: StartContext<Config>): Next<StartedPlugin<Config>>;
 }
 
@@ -51,7 +51,7 @@ export type InstrumentedPlugin<Config = unknown> =
       register?(context: RegisterContext<Config>): void | Promise<void>;
     })
   | {
-      /** The same; what it returns has the `start` that follows. */
+      /** The same; the returned object has the `start` that follows. */
       register(context: RegisterContext<Config>): Next<RegisteredPlugin<Config>>;
       readonly start?: undefined;
     };
@@ -66,7 +66,7 @@ export type PluginSteps<Config = unknown> =
       instrument?(context: PluginContext<Config>): void | Promise<void>;
     })
   | {
-      /** The same; what it returns has the steps that follow. */
+      /** The same; the returned object has the steps that follow. */
       instrument(context: PluginContext<Config>): Next<InstrumentedPlugin<Config>>;
       readonly register?: undefined;
       readonly start?: undefined;
@@ -80,8 +80,8 @@ export type Next<Further> = Further | void | Promise<Further | void>;
 export type Plugin<Config = unknown> = PluginManifest<Config> &
   PluginSteps<Config> & {
     /**
-     * The suite of its slot, for `keelson verify`; called by nobody else, so that it may import what only tests need. The
-     * slots of `@keelson/core` have theirs already.
+     * Returns the suite of its slot. Only `keelson verify` calls it, so it may import test dependencies. The slots of
+     * `@keelson/core` have suites already.
      */
     conformance?(): Promise<SlotConformance>;
   };
@@ -96,7 +96,7 @@ export type StartUnderTest = (options?: {
 /** The cases that prove an implementation of a slot. */
 export type SlotConformance = (start: StartUnderTest) => readonly ConformanceCase[];
 
-/** Returns the plugin unchanged; types `config` in its hooks by its schema. Throws nothing: the plan validates the plugin. */
+/** Returns the plugin unchanged; types `config` in its hooks by its schema. Throws nothing: the plan validates it. */
 export function definePlugin<Config = Record<never, never>>(plugin: Plugin<Config>): Plugin<Config> {
   return plugin;
 }

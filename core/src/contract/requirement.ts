@@ -6,7 +6,7 @@ export interface NamedService {
   readonly name: string;
 }
 
-/** What a plugin may require: a service, or that of a further instance. */
+/** A requirement of a plugin: a service, or the service of a further instance. */
 export type Requirement = ServiceToken | NamedService;
 
 /** For `requires` and `optional`: the service of `database/reporting` is `namedService(DatabaseService, 'reporting')`. */

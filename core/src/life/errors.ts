@@ -3,24 +3,24 @@ import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { behindOthers, codeAndLine, firstLine, type PluginStartReport, type StartReport } from './report.js';
 
-/** The configuration cannot be run; `facts.problems` says all that is wrong with it. */
+/** Thrown for an invalid configuration; `facts.problems` lists all its problems. */
 export class PlanError extends KeelsonError {
   readonly problems: readonly Problem[];
 
-  /** `outcome` is what came of it, as a sentence. */
+  /** `outcome` is the consequence, as a sentence. */
   constructor({ problems }: Pick<Plan, 'problems'>, outcome = 'Nothing was started.') {
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     super({
       code: 'KERNEL_PLAN_INVALID',
       message: `The configuration has ${count}:\n${problems.map(formatProblem).join('\n')}`,
-      hint: `${outcome} \`keelson check\` looks again without starting anything.`,
+      hint: `${outcome} Fix the configuration and run \`keelson check\`, which starts nothing.`,
       facts: { problems },
     });
     this.problems = problems;
   }
 }
 
-/** The service did not start; what had started was stopped again. `report` is the start report. */
+/** Thrown when the service does not start; the started plugins were stopped. `report` is the start report. */
 export class StartError extends KeelsonError {
   readonly report: StartReport;
 

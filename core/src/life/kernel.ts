@@ -33,7 +33,7 @@ export class Kernel {
     this.#start = start;
     this.#plan = start.plan;
     if (start.options.only === undefined) {
-      start.logger.info(`${report.service} is ready`, { durationMs: Math.round(report.durationMs) });
+      start.logger.info('service started', { service: report.service, durationMs: Math.round(report.durationMs) });
     }
     this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
   }
@@ -115,7 +115,7 @@ export class Kernel {
   async operate(plugin: string, operation: string, words: readonly string[]): Promise<string> {
     const { operate } = await import('./operate.js');
     const { done, changed, given } = await operate(this.#start.running, { plugin, operation, words });
-    if (changed) this.#start.logger.info('An operator has changed something', { plugin, operation, given });
+    if (changed) this.#start.logger.info('operation applied', { plugin, operation, given });
     return done;
   }
 
@@ -134,7 +134,7 @@ export class Kernel {
 
   async #stop(reason: string): Promise<StopReport> {
     const { container, clock, lifecycle, logger, running } = this.#start;
-    logger.info(`${this.#plan.service} is stopping`, { reason });
+    logger.info('service stop started', { service: this.#plan.service, reason });
     lifecycle.move('stopping', reason);
     await this.#revival;
     container.unseal();
@@ -160,7 +160,7 @@ export class Kernel {
       firstDelayMs: plan.settings.startup.retryAfterMs,
       random: options.random ?? Math.random,
     });
-    return revival.catch((error: unknown) => logger.error('Optional plugins are not started again.', { error }));
+    return revival.catch((error: unknown) => logger.error('retries of optional plugins failed', { error }));
   }
 }
 

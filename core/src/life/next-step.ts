@@ -72,7 +72,7 @@ function refuse({ key, use }: PlannedPlugin, faults: readonly string[]): void {
   throw new KeelsonError({
     code: 'PLUGIN_INVALID',
     message: `${use} is not a usable plugin: ${faults.join('; ')}.`,
-    hint: 'Correct what its steps return.',
+    hint: 'Fix the return values of its steps.',
     facts: { plugin: key },
   });
 }

@@ -74,7 +74,7 @@ test('a configuration that does not hold changes nothing', async () => {
   write({ rate: 99 });
   await expect(kernel.reload()).rejects.toMatchObject({
     code: 'KERNEL_PLAN_INVALID',
-    hint: 'Nothing has changed. `keelson check` looks again without starting anything.',
+    hint: 'Nothing has changed. Fix the configuration and run `keelson check`, which starts nothing.',
   });
   write({ rate: 2 });
   expect((await kernel.reload()).changes).toEqual([]);

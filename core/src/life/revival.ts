@@ -39,7 +39,7 @@ async function revivePlugin(
   });
   const logger = container.get(Logger).child({ plugin: plugin.key });
   for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
-    logger.warn('An optional plugin does not run; it will be started again.', { retryInMs: delayMs, error: cause });
+    logger.warn('optional plugin failed', { retryInMs: delayMs, error: cause });
     const stopped = await clock.sleep(delayMs * (0.5 + random() / 2), stopping).then(
       () => false,
       () => true,
@@ -48,7 +48,7 @@ async function revivePlugin(
     if (!canStart(plugin, running)) continue;
     await attempt(plugin, stopping);
     if (plugin.outcome === 'started') {
-      logger.info('The optional plugin runs now.');
+      logger.info('optional plugin started');
       return;
     }
     cause = plugin.error;

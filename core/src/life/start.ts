@@ -37,7 +37,7 @@ export class Start {
     this.clock = options.clock ?? systemClock;
     this.#startedAt = this.clock.now();
     this.#blocking = new Blocking(this.clock);
-    this.lifecycle = new LifecycleControl(error => this.logger.error('A lifecycle listener failed.', { error }));
+    this.lifecycle = new LifecycleControl(error => this.logger.error('lifecycle listener failed', { error }));
   }
 
   /** @throws PlanError when the plan does not hold. */
@@ -123,7 +123,7 @@ export class Start {
   tell(failure: KeelsonError): void {
     if (failure.code === 'KERNEL_START_CANCELLED') return;
     // Without stacks: they are in what is thrown, and in what telemetry gets.
-    this.logger.fatal('The service did not start.', {
+    this.logger.fatal('service start failed', {
       code: failure.code,
       hint: failure.hint,
       failed: failedOf(this.running),

@@ -46,6 +46,6 @@ function brokenCheck(plugin: PlannedPlugin, what: string): Problem {
     message: `${plugin.use} is not a usable plugin: its check ${what}.`,
     path: `plugins.${plugin.key}.use`,
     origin: plugin.origin,
-    action: 'Let check return a list of { path, message, action }, empty when nothing is wrong.',
+    action: 'Return a list of { path, message, action } from check, or an empty list for a valid configuration.',
   };
 }

@@ -204,7 +204,7 @@ function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
       message: `Plugins need each other: ${cycle.join(' -> ')}; ${steps.join('; ')}.`,
       ...(first && at(first)),
       allowed: 'needs that lead back to no plugin, so that each can start after what it needs',
-      action: 'Take one of these needs away, or move what both need into a plugin of its own.',
+      action: 'Remove one of these requirements, or move the shared part into a plugin of its own.',
     };
   });
 }

@@ -52,7 +52,7 @@ export function installAdvice(name: string, directory: string): { readonly neare
   if (ownPlugins.includes(name)) return { action: `Run: npm install ${name}` };
   const meant = meantPackage(name, directory);
   if (meant !== undefined) return { nearest: meant, action: `Write ${meant}.` };
-  return { action: 'Look whether that is its name, then add it to the dependencies in package.json and install it.' };
+  return { action: 'Check the name, then add the package to the dependencies in package.json and install it.' };
 }
 
 /** Names of packages are long: a third of their letters would be another package. */

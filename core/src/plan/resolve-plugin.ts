@@ -109,7 +109,7 @@ function notInstalled(entry: ConfigEntry, name: string, directory: string): Prob
     message: `${JSON.stringify(name)} is neither the name of a package nor a path.`,
     ...place,
     allowed: 'a package, a path that begins with ./, or none',
-    action: 'Correct it.',
+    action: 'Set `use` to one of the allowed forms.',
   };
 }
 
@@ -129,12 +129,12 @@ function missingFile(entry: ConfigEntry, file: string): Problem {
   const meant = nearest(basename(file), siblings(file));
   return {
     code: 'PLUGIN_FILE_MISSING',
-    message: `There is no file ${displayPath(file)}.`,
+    message: `File ${displayPath(file)} was not found.`,
     path: `plugins.${entry.key}.use`,
     origin: entry.origin,
     ...(entry.use !== undefined && { value: entry.use }),
     ...(meant !== undefined && { nearest: meant }),
-    action: 'Correct the path, or build the service first when the file is a result of the build.',
+    action: 'Fix the path, or build the service first when the file is a result of the build.',
   };
 }
 
@@ -143,7 +143,7 @@ function noModule(entry: ConfigEntry, file: string): Problem {
   const isFolder = statSync(file).isDirectory();
   return {
     code: 'PLUGIN_INVALID',
-    message: `${displayPath(file)} is ${isFolder ? 'a folder' : 'no module'}, so that it cannot be a plugin.`,
+    message: `${displayPath(file)} is ${isFolder ? 'a folder' : 'not a module'}, so it cannot be a plugin.`,
     path: `plugins.${entry.key}.use`,
     origin: entry.origin,
     ...(entry.use !== undefined && { value: entry.use }),
@@ -201,5 +201,5 @@ function importAdvice(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (error instanceof ImportTimeout) return 'Move the code that the module awaits at its top level into `start`.';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
-  return 'Correct the module; importing a plugin must not connect to anything nor throw.';
+  return 'Fix the module; the import of a plugin must not connect or throw.';
 }

@@ -76,7 +76,7 @@ export function attemptTimeout(progress: Progress, timeoutMs: number): RetryErro
   return tell(progress, {
     code: 'RETRY_ATTEMPT_TIMEOUT',
     why: `attempt ${progress.attempts} had not ended after ${timeoutMs} ms`,
-    hint: 'See whether the target is slow or the work ignores the signal of its attempt.',
+    hint: 'Find out whether the target is slow or the work ignores the signal of its attempt.',
     retryAfterMs: usualRetryAfterMs,
     facts: { timeoutMs },
   });
@@ -121,7 +121,7 @@ export function policyStopped(progress: Progress, cause: unknown): RetryError {
   return tell(progress, {
     code: 'RETRY_STOPPED',
     why: 'the service is stopping',
-    hint: 'Nothing to do; let work finish before the retry policy is stopped.',
+    hint: 'Repeat the call on another instance; in a plugin, end work in `drain`, before the retry policy stops.',
     retryAfterMs: usualRetryAfterMs,
     cause,
   });

@@ -70,7 +70,7 @@ test('nothing hostile makes it throw, and nothing endless keeps it', () => {
   expect(Reflect.get(maskSecretsIn(getter), 'secret')).toBe('[masked]');
 });
 
-test('what is too much to look at is counted, and nothing of it is shown', () => {
+test('entries beyond the limit are counted, and not shown', () => {
   const list = Array.from({ length: 100_002 }, () => secret);
   expect(maskSecretsIn(list).slice(-2)).toEqual(['[masked]', '… 2 more']);
   const shown = maskSecretsIn({ list, after: secret, and: { secret } });

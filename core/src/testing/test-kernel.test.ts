@@ -55,5 +55,5 @@ test('starts a whole service from its configuration, with some slots replaced', 
 });
 
 test('refuses a double for a slot that does not exist', async () => {
-  await expect(createTestKernel({ slots: { databse: {} } })).rejects.toThrow('no slot databse');
+  await expect(createTestKernel({ slots: { databse: {} } })).rejects.toThrow('Slot databse does not exist');
 });

@@ -109,7 +109,7 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
 
 function filling(slot: string, value: object): Plugin {
   const token = slotNamed(slot)?.token;
-  if (token === undefined) throw new TypeError(`There is no slot ${slot}; bind the double with \`services\`.`);
+  if (token === undefined) throw new TypeError(`Slot ${slot} does not exist; bind the double with \`services\`.`);
   return { ...binding(`test-${slot}`, [[token, value]]), slot };
 }
 

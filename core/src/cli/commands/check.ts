@@ -10,15 +10,15 @@ import { formatPlan, planToJson } from '../output/format-plan.js';
 
 export const check = defineCommand({
   description: `Computes the plan of a start without starting or connecting to anything: which plugin fills each slot and where
-that was decided, in which order they start, and every problem with its place and what to do.
+that was decided, in which order they start, and every problem with its place and a fix.
 
---bindings also finds a singleton that would keep what lives for one session, with the path to it, and services that nothing
+--bindings also finds a singleton that would keep a service of one session, with the path to it, and services that no plugin
 binds.`,
   options: {
     bindings: { description: 'also import the plugins and let them bind their services, and start none' },
     ...configOptions,
   },
-  exitCodes: { 0: 'the plan holds', 1: 'it does not' },
+  exitCodes: { 0: 'the plan is valid', 1: 'it is not' },
   examples: ['keelson check', 'keelson check --bindings', 'KEELSON_ENV=production keelson check --json'],
   async run({ options, terminal }) {
     const given = kernelOptions(options, terminal);

@@ -6,16 +6,15 @@ import { type Answered, askEach, printAnswers } from '../instances/ask-each.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const doOperation = defineCommand({
-  description: `Without an operation it lists what can be done now, and with which arguments. Otherwise every instance of this
-service that this user runs on this machine does it, or the one with --pid. What was done lasts until it is undone or the process
-ends.`,
+  description: `Lists the operations and their arguments, or runs one on every instance of this service that this user runs on
+this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends.`,
   words: {
     plugin: { optional: true, description: 'the key of a plugin, as keelson status lists it' },
-    operation: { optional: true, description: 'what the plugin is to do' },
-    argument: { optional: true, multiple: true, description: 'what the operation needs' },
+    operation: { optional: true, description: 'the operation to run' },
+    argument: { optional: true, multiple: true, description: 'the arguments of the operation' },
   },
   options: instanceOptions,
-  exitCodes: { 0: 'done by all', 1: 'none runs, or one could not do it' },
+  exitCodes: { 0: 'done by all', 1: 'no instance runs, or one failed' },
   examples: [
     'keelson do                                 what can be done',
     'keelson do retry hold database open        refuse every call to the target "database"',
@@ -81,7 +80,7 @@ function format({ plugin, name, description, arguments: expected }: CanBeDone['o
   return `keelson do ${[plugin, name, ...words].join(' ')}\n    ${description}`;
 }
 
-/** What an instance could not make sense of is the fault of who asked. */
+/** Codes of an instance for a mistake of the caller. */
 const misunderstood = ['KERNEL_OPERATION_INVALID', 'KERNEL_OPERATION_UNKNOWN'];
 
 function exitCodeOf(answers: readonly Answered<object>[]): number {

@@ -6,12 +6,12 @@ import { examine } from '../doctor/examine.js';
 import { type Finding, liveFindings } from '../doctor/live-findings.js';
 
 export const doctor = defineCommand({
-  description: `Starts every plugin that can examine its surroundings, and what it needs, but lets no work in; prints what each
-finds, and stops them again. Nothing is changed. check looks at the configuration alone; doctor looks at the world.
+  description: `Starts every plugin that can examine its surroundings, and the plugins that it requires, without accepting work;
+prints their findings, and stops them. It changes nothing. check reads the configuration only; doctor also tests connections.
 
-When instances of the service run here, what they know comes first: breakers that are not closed and why, pools, health checks
-that fail. That needs nothing but the instances, and is printed while the database is down. What does not start hides nothing of
-the rest; what needs it is named as not examined.`,
+The findings of running instances come first: breakers that are not closed and why, pools, failing health checks. They are
+printed also while the database is down. A plugin that does not start does not hide the others; the plugins that require it are
+listed as not examined.`,
   options: {
     'connect-timeout-ms': {
       value: 'ms',

@@ -15,15 +15,15 @@ import { formatService, serviceName } from '../output/format-plan.js';
 import { pluginFacts } from '../output/plugin-facts.js';
 
 export const explain = defineCommand({
-  description: `Prints every value in force with the file and line, the variable or the default it comes from, and what it took
-the place of. With a key it prints all about that one: what it means, what is allowed, and the variable that sets it; with the
-key of a plugin also when it starts, what it may take, what it provides, can do and needs. Names the installed packages that
-would fill a slot as well, and the plugins that may wrap (decorate) what others provide. Secrets are masked.
+  description: `Prints every value in force with its file and line, variable or default, and the values that it overrides. With a
+key it prints the details of that key: meaning, allowed values, and the variable that sets it; for a plugin also its start order,
+its times, the services it provides and requires, and its capabilities. Lists the other installed packages that fill a slot, and
+the plugins that may wrap (decorate) services of other plugins. Secrets are masked.
 
-With --json the problems and warnings are in the answer, and values are JSON as they are.`,
+With --json the output includes problems and warnings, and values are JSON.`,
   words: { key: { optional: true, description: 'a slot, a plugin or a value: database, database.pool.max' } },
   options: configOptions,
-  exitCodes: { 0: 'the plan holds', 1: 'it does not', 2: 'there is no such key, or wrong usage' },
+  exitCodes: { 0: 'the plan is valid', 1: 'it is not', 2: 'unknown key, or wrong usage' },
   examples: ['keelson explain', 'keelson explain database', 'keelson explain database.pool.max'],
   async run({ options, words: { key: wanted }, terminal }) {
     const plan = await Kernel.plan(kernelOptions(options, terminal));
@@ -103,7 +103,7 @@ function matches(value: ExplainedValue, group: string, key: string | undefined):
 function refuseKey(wanted: string, groups: readonly Group[]): never {
   const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
-  const hint = 'keelson explain without a key names all there are.';
+  const hint = 'Run keelson explain without a key to list all keys.';
   refuse(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
 }
 

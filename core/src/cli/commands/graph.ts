@@ -8,9 +8,9 @@ import { refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 
 export const graph = defineCommand({
-  description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to what
-it needs, a dotted one to the logger and the telemetry that watch it, a dashed one from a plugin that may decorate a service to
-the one that provides it; a dashed frame is an optional plugin. Comments in the chart say the same.`,
+  description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to
+the plugins it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of the
+service. A dashed frame is an optional plugin. Comments in the chart say the same.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
   exitCodes: {
     0: 'the plan holds',

@@ -4,10 +4,10 @@ import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions, withoutLogger } from '../config-options.js';
 
 export const migrate = defineCommand({
-  description: `Starts the databases of the configuration and nothing else, runs the command and stops. Safe when several
-instances do it at once. up and status run on all databases; for the others, --database chooses when there is more than one.`,
+  description: `Starts only the databases of the configuration, runs the command and stops. Safe when several instances run it at
+once. up and status run on all databases; other commands need --database when more than one is configured.`,
   words: {
-    command: { optional: true, description: 'up (when it is left out), down, status, create, or what a database adds' },
+    command: { optional: true, description: 'up (default), down, status, create, or a command of the database plugin' },
     argument: { optional: true, multiple: true, description: 'the migration to go up to, or the name of a new one' },
   },
   options: {
@@ -57,7 +57,7 @@ function chosen(key: string, database: string | undefined): boolean {
 function commandOf(known: readonly MigrateCommand[], word: string): MigrateCommand {
   const command = known.find(({ name }) => name === word);
   if (command !== undefined) return command;
-  const hint = `It knows: ${known.map(({ name }) => name).join(', ')}.`;
+  const hint = `Use one of: ${known.map(({ name }) => name).join(', ')}.`;
   refuse(`keelson migrate does not know "${word}".`, hint, 'CLI_COMMAND_UNKNOWN', { word });
 }
 
@@ -65,7 +65,7 @@ function commandOf(known: readonly MigrateCommand[], word: string): MigrateComma
 function refuseUnlessChosen(databases: readonly { readonly key: string }[], word: string, wanted?: string): void {
   const code = 'CLI_DATABASE_UNKNOWN';
   if (databases.length === 0) {
-    const message = wanted === undefined ? 'No database is configured.' : `There is no database "${wanted}".`;
+    const message = wanted === undefined ? 'No database is configured.' : `Database "${wanted}" is not configured.`;
     refuse(message, 'keelson explain shows the plugins of the service.', code);
   }
   if (databases.length === 1 || severally.has(word)) return;

@@ -20,7 +20,7 @@ already keeps every promise of its slot; without, a plugin of its own.`,
   options: {
     slot: { value: 'slot', description: `start from the template for a slot: ${slotsWithTemplate().join(', ')}` },
   },
-  exitCodes: { 0: 'written', 1: 'something is in the way' },
+  exitCodes: { 0: 'written', 1: 'the folder exists' },
   examples: [
     'keelson new plugin audit-log',
     'keelson new plugin console-logger --slot logger && keelson verify ./console-logger',
@@ -33,11 +33,11 @@ already keeps every promise of its slot; without, a plugin of its own.`,
     }
     const slots = slotsWithTemplate();
     if (slot !== undefined && !slots.includes(slot)) {
-      const hint = `Take --slot ${slots.join(' or ')}, or leave it out and add \`slot\` and \`provides\` to the manifest.`;
-      refuse(`There is no template for the slot ${slot}.`, hint, code);
+      const hint = `Use --slot ${slots.join(' or ')}, or leave it out and add \`slot\` and \`provides\` to the manifest.`;
+      refuse(`The slot ${slot} has no template.`, hint, code);
     }
     if (existsSync(folder)) {
-      refuse(`There is something at ${folder} already.`, 'Choose another name, or move it away.', 'CLI_FOLDER_TAKEN');
+      refuse(`${folder} exists already.`, 'Choose another name, or move that folder away.', 'CLI_FOLDER_TAKEN');
     }
     const sources = templateFiles(slot);
     for (const [file, source] of sources) {

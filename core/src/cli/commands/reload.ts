@@ -4,10 +4,9 @@ import { askEach, printAnswers } from '../instances/ask-each.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const reload = defineCommand({
-  description: `The same as SIGHUP, with the answer: values that may change while the service runs are applied, others are named as
-needing a restart. A configuration that does not hold changes nothing, and everything wrong with it is printed. Variables are
-those of the running process; files are read again. Every instance of this service on this machine reloads, or the one with
---pid.`,
+  description: `Reads the configuration files again, as SIGHUP does, and prints the result: applies reloadable values, and lists
+the values that need a restart. An invalid configuration changes nothing, and all its problems are printed. Variables stay those
+of the running process. Every instance of this service on this machine reloads, or the instance with --pid.`,
   options: instanceOptions,
   exitCodes: {
     0: 'read again by all',

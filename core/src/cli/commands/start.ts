@@ -13,15 +13,15 @@ type Options = OptionValues<typeof configOptions> & CommonValues;
 
 export const start = defineCommand({
   description: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once. SIGHUP
-reads the configuration again. With --json the report of the start and that of the stop, or why it did not start, are a line of
-the standard output each.`,
+reads the configuration again. With --json it prints the start report and the stop report, or the error of a failed start, as
+one line each.`,
   options: configOptions,
   exitCodes: {
     0: 'stopped cleanly',
     1: 'did not start, failed or ended by an uncaught error',
     2: 'wrong usage',
     3: 'forced by a second signal',
-    4: 'the stop gave up on what took longer than shutdown.budgetMs or its own stopTimeoutMs',
+    4: 'the stop exceeded shutdown.budgetMs, or a plugin exceeded its stopTimeoutMs',
   },
   examples: ['keelson start', 'KEELSON_ENV=production keelson start'],
   async run({ options, terminal }) {

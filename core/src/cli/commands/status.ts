@@ -5,11 +5,11 @@ import { formatInstance } from '../instances/format-status.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const status = defineCommand({
-  description: `Asks each instance of this service that this user runs on this machine: since when it runs, its readiness with
-what does not pass, and what its plugins report of themselves. Nothing outside of the processes is asked, so that it answers while
-the database does not. Instances are found by their configuration file and environment.`,
+  description: `Prints for each instance of this service that this user runs on this machine its uptime, its readiness with failing
+checks, and the reports of its plugins. It calls only these processes, so it works while the database is down. It finds instances
+by their configuration file and environment.`,
   options: instanceOptions,
-  exitCodes: { 0: 'every instance is ready', 1: 'none runs, one does not answer, or one is not ready' },
+  exitCodes: { 0: 'every instance is ready', 1: 'no instance runs, or one is not ready or does not answer' },
   examples: ['keelson status', 'keelson status --environment production --json'],
   async run({ options, terminal }) {
     const answers = await askEach(await chosenInstances(options, terminal), instance => instance.status());

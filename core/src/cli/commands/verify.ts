@@ -17,14 +17,14 @@ import { runWithin } from '../../time/run-within.js';
 import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
 
 export const verify = defineCommand({
-  description: `Starts and stops the plugin in a kernel of its own, and runs the suite of its slot. The suite of a database needs
-one of its own, with no tables in it.`,
+  description: `Starts and stops the plugin in a kernel of its own, and runs the suite of its slot. The suite of a database slot
+needs an empty database of its own.`,
   words: { plugin: { description: 'an installed package, a file or a folder' } },
   options: {
     set: { value: 'key=value', multiple: true, short: 's', description: 'set a value of its configuration' },
     values: { value: 'json', description: 'set several values: {"key": "value"}' },
   },
-  exitCodes: { 0: 'every promise is kept', 1: 'one is broken, or there is no such plugin' },
+  exitCodes: { 0: 'every promise is kept', 1: 'one is broken, or the plugin was not found' },
   examples: [
     'keelson verify ./my-logger',
     'keelson verify ./my-driver.js --set url=postgresql://127.0.0.1/empty --set pool.max=4',
@@ -140,7 +140,7 @@ async function load<T>(name: string, url: URL): Promise<T> {
     throw new KeelsonError({
       code: 'PLUGIN_IMPORT_FAILED',
       message: `${name} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'Correct the module; importing a plugin must not connect to anything, wait for anything nor throw.',
+      hint: 'Fix the module; the import of a plugin must not connect, wait or throw.',
       cause: error,
     });
   }
@@ -167,6 +167,6 @@ function parseValues(text = '{}'): Record<string, unknown> {
 
 function refuseMissing(name: string): never {
   const advice = isPackageName(name) ? ` ${installAdvice(name, process.cwd()).action}` : '';
-  const message = `There is no file, folder or installed package ${name}.`;
+  const message = `No file, folder or installed package ${name} was found.`;
   refuse(message, `Correct the path.${advice}`, 'PLUGIN_NOT_INSTALLED');
 }

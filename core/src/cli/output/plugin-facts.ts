@@ -2,7 +2,7 @@ import { requirementName } from '../../plan/dependencies.js';
 import type { PlannedPlugin } from '../../plan/plan.js';
 import { tokenName } from '../../plan/slots.js';
 
-/** Lists the facts of a planned plugin without its values, a line each: start order, times, provided and required tokens. */
+/** Lists the facts of a planned plugin without its values: start order, times, provided and required tokens. */
 export function pluginFacts({ manifest, level, needs, startTimeoutMs, stopTimeoutMs }: PlannedPlugin): string[] {
   const after = [...needs].map(([key, reason]) => `${key} (${reason})`).join(', ');
   const needed = Object.entries(manifest.needsCapabilities ?? {});

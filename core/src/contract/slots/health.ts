@@ -24,14 +24,14 @@ export interface HealthCheck {
   readonly failureThreshold?: number;
   /** Successes in a row before a failing check is reported as passing. Default 1. */
   readonly successThreshold?: number;
-  /** Looks once. A rejection counts as `fail`. Must give up when `signal` aborts. */
+  /** Runs the check once. A rejection counts as `fail`. Must end when `signal` aborts. */
   check(signal: AbortSignal): Promise<HealthResult>;
 }
 
 export interface CheckReport extends HealthResult {
   readonly name: string;
   readonly critical: boolean;
-  /** When it was last looked at; absent before the first time. */
+  /** Time of the last sample; absent before the first one. */
   readonly observedAt?: Date;
   readonly durationMs?: number;
 }
@@ -41,7 +41,7 @@ export interface HealthReport {
   readonly checks: readonly CheckReport[];
 }
 
-/** Knows how the service is. Liveness depends on nothing outside of the process. */
+/** Reports the health of the service. Liveness depends on nothing outside the process. */
 export interface HealthService {
   /** Adds a readiness check and starts sampling it. Disposing of the result removes it. */
   register(check: HealthCheck): Disposable;
@@ -51,7 +51,7 @@ export interface HealthService {
 
 export const HealthService: ServiceToken<HealthService> = serviceToken('@keelson/core/HealthService');
 
-/** Bound when no health plugin is configured: looks at nothing and passes. */
+/** Bound when no health plugin is configured: runs no check and passes. */
 export const silentHealthService: HealthService = {
   register: () => ({ [Symbol.dispose]() {} }),
   report: () => ({ status: 'pass', checks: [] }),

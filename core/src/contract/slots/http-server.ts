@@ -18,11 +18,11 @@ export interface RouteOptions {
 }
 
 export interface HttpServer {
-  /** Where it listens, without a path: `http://127.0.0.1:3000`. Undefined before it does. */
+  /** Its address without a path: `http://127.0.0.1:3000`. Undefined until the server listens. */
   readonly url: string | undefined;
   /**
    * Mounts `handler` at `path` and below; inside, `request.url` is what follows `path`. Routes are tried in the order in
-   * which they were mounted, those with `session: 'none'` first, so that no other can stand before a probe.
+   * which they were mounted, those with `session: 'none'` first, so that no other route can hide a probe.
    */
   router(path: string, handler: HttpHandler, options?: RouteOptions): void;
 }

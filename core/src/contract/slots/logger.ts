@@ -15,7 +15,7 @@ export interface Logger {
   warn(message: string, facts?: Facts): void;
   error(message: string, facts?: Facts): void;
   fatal(message: string, facts?: Facts): void;
-  /** True when a line of `level` would be written; ask before computing expensive facts. */
+  /** Returns true when a line of `level` would be written; call it before computing expensive facts. */
   isEnabled(level: LogLevel): boolean;
   /** A logger whose lines carry `facts` as well. The kernel gives each plugin one with `{ plugin }`. */
   child(facts: Facts): Logger;

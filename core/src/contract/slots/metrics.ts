@@ -1,6 +1,6 @@
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** Low in cardinality: never an id, a path with an id in it, or a value of a user. */
+/** Low in cardinality: never an id, a path with an id in it, or a user's value. */
 export type Labels = Readonly<Record<string, string>>;
 
 export interface InstrumentOptions {
@@ -27,10 +27,10 @@ export interface Observation {
 }
 
 export interface Metrics {
-  /** The counter of that name; asked for again, the same one. */
+  /** Returns the counter of that name, the same one on every call. */
   counter(options: InstrumentOptions): Counter;
   histogram(options: InstrumentOptions & { readonly buckets?: readonly number[] }): Histogram;
-  /** A value that is read when someone looks. Disposing of it stops the reading. */
+  /** Registers a gauge, whose value is read at each collection. Disposing of the result removes it. */
   gauge(options: InstrumentOptions, observe: () => readonly Observation[]): Disposable;
 }
 

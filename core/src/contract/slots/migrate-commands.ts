@@ -18,5 +18,5 @@ export interface MigrateCommand {
   readonly run: (context: MigrateCommandContext) => Promise<unknown>;
 }
 
-/** What can be done about the migrations of a database; bound by its plugin beside the database itself. */
+/** The migration commands of a database; its plugin binds them beside the database itself. */
 export const MigrateCommands: ServiceToken<readonly MigrateCommand[]> = serviceToken('@keelson/core/MigrateCommands');

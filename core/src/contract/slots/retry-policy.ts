@@ -46,7 +46,7 @@ export interface ExecuteOptions {
    */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Judges what the work threw. Default: retry when idempotent, availability `down`. */
+  /** Judges the error of the work. Default: retry when idempotent, availability `down`. */
   readonly classify?: (error: unknown) => FailureVerdict;
   /** Called before each further attempt, after the wait has been chosen. */
   readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;
@@ -61,9 +61,8 @@ export interface ExecuteOptions {
 export interface RetryPolicy {
   execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T>;
   /**
-   * Rejects every call to `target` that waits now, for a next attempt or a first one, with `reason`. Attempts that run
-   * are left alone, and calls that come later are taken. Left out by a policy that cannot: its waits end by their
-   * deadlines.
+   * Rejects with `reason` every call to `target` that waits for a first or a next attempt. Running attempts go on, and
+   * later calls are accepted. Left out by a policy that cannot do it: its waits end by their deadlines.
    */
   endWaits?(target: string, reason: unknown): void;
   /**

@@ -5,7 +5,7 @@ import type { ExecuteOptions, RetryPolicy } from './retry-policy.js';
 
 /**
  * The policy of a service without a retry plugin: runs the work once, inside the deadline and the signal of the call.
- * Nothing is run again and no breaker opens. What the work throws is thrown as it is.
+ * Repeats nothing and opens no breaker. Throws the errors of the work unchanged.
  *
  * @throws KeelsonError `RETRY_DEADLINE_EXCEEDED` when the work has not settled by the deadline. The work goes on in the
  * background unless it respects the signal of the attempt. The reason of `signal` when the caller gave up.

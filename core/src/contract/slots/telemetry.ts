@@ -18,20 +18,20 @@ export interface Span {
 }
 
 export interface ErrorContext {
-  /** What was being done: `database.session`. */
+  /** Name of the failed work: `database.session`. */
   readonly operation?: string;
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-/** Spans and error tracking. No method throws on its own account, and none waits for the network except `flush`. */
+/** Spans and error tracking. No method throws errors of its own, and only `flush` waits for the network. */
 export interface Telemetry {
   /** Runs `work` inside a span that ends when its promise settles; the result and the error pass through unchanged. */
   span<T>(options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T>;
   /** Reports a final failure. The same error object is reported once, however often it is captured. */
   captureError(error: unknown, context?: ErrorContext): void;
-  /** Runs `work` with no span made by anyone: pings and probes. */
+  /** Runs `work` without any span; for pings and probes. */
   suppress<T>(work: () => T): T;
-  /** The id of the trace that is current, when there is one. */
+  /** Returns the id of the current trace, if any. */
   currentTraceId(): string | undefined;
   /** Resolves when everything has been sent, or after `timeoutMs`; true when all was sent. */
   flush(timeoutMs: number): Promise<boolean>;
