@@ -1,6 +1,14 @@
 export { backoffMs } from './backoff.js';
+export { ConflictLane } from './conflict-lane.js';
 export { defaultVerdict, saysNothing } from './default-verdict.js';
-export { type CallPermit, type CallPolicy, type CallTarget, type JudgedFailure, RetriedCall } from './retried-call.js';
+export {
+  type CallPermit,
+  type CallPolicy,
+  type CallTarget,
+  type ConflictPolicy,
+  type JudgedFailure,
+  RetriedCall,
+} from './retried-call.js';
 export {
   attemptsExhausted,
   attemptTimeout,

@@ -1,9 +1,26 @@
 import type { Clock } from '../contract/clock.js';
 import { Deadline } from '../contract/deadline.js';
 import type { Attempt, ExecuteOptions, FailureVerdict } from '../contract/slots/retry-policy.js';
+import { backoffMs } from './backoff.js';
+import type { ConflictLane, Turn } from './conflict-lane.js';
 import { defaultVerdict, saysNothing } from './default-verdict.js';
-import { attemptTimeout, circuitOpen, deadlineExceeded, type Progress, type RetryError } from './retry-errors.js';
+import {
+  attemptsExhausted,
+  attemptTimeout,
+  circuitOpen,
+  deadlineExceeded,
+  type Progress,
+  type RetryError,
+} from './retry-errors.js';
 import { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';
+
+/** How conflicts are met, apart from all other failures. */
+export interface ConflictPolicy {
+  /** Attempts of one call that may end in a conflict. */
+  readonly maxAttempts: number;
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+}
 
 /** What calls go by; in milliseconds, 0 stands for no limit. */
 export interface CallPolicy {
@@ -12,6 +29,7 @@ export interface CallPolicy {
   readonly cancelGraceMs: number;
   /** The first included; 1 for no retry. */
   readonly maxAttempts: number;
+  readonly conflicts: ConflictPolicy;
 }
 
 /** Leave to make one attempt. */
@@ -23,8 +41,9 @@ export interface CallPermit {
 /** What all calls to one target share. */
 export interface CallTarget {
   readonly name: string;
-  readonly environment: { readonly clock: Clock };
+  readonly environment: { readonly clock: Clock; readonly random: () => number };
   readonly policy: CallPolicy;
+  readonly conflictLane: ConflictLane;
   readonly breaker: {
     readonly state: string;
     /** What counted last against the target. */
@@ -55,10 +74,14 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   protected readonly deadline: Deadline;
   /** Sent to the target. */
   protected attempts = 0;
+  /** Attempts that ended in a conflict. */
+  protected conflicts = 0;
   protected lastFailure: unknown;
   readonly #work: (attempt: Attempt) => Promise<T>;
   /** Of the attempt that runs. */
   #permit: CallPermit | undefined;
+  /** Held from a conflict until the call ends, or fails for another reason. */
+  #turn: Turn | undefined;
 
   constructor(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions, target: Target) {
     const { clock } = target.environment;
@@ -104,28 +127,61 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
 
   /** Waits here and not in a step of its own: thousands may, and each step would keep its state. */
   protected async tryUntilDone(): Promise<T> {
-    for (;;) {
-      let permit = this.target.breaker.admit();
-      if (permit === undefined) {
+    try {
+      for (;;) {
+        let permit = this.target.breaker.admit();
+        if (permit === undefined) {
+          try {
+            permit = await this.waitForPermit();
+          } catch (reason) {
+            throw this.explain(reason, `"${this.target.name}" to come back`);
+          }
+        }
+        if (this.options.signal?.aborted) throw this.#leave(permit);
+        const attempt = this.#nextAttempt(permit);
         try {
-          permit = await this.waitForPermit();
-        } catch (reason) {
-          throw this.explain(reason, `"${this.target.name}" to come back`);
+          const value = await attempt.run(this.#work);
+          this.settleSuccess(permit, attempt);
+          return value;
+        } catch (error) {
+          const failure = this.#judge(error, attempt);
+          this.settleFailure(permit, attempt, failure);
+          this.#endUnlessRepeatable(failure, error);
+          if (failure.conflict === true) {
+            await this.#takeTurn();
+          } else {
+            this.#endTurn();
+            await this.makeReadyForNext(failure, permit);
+          }
         }
       }
-      if (this.options.signal?.aborted) throw this.#leave(permit);
-      const attempt = this.#nextAttempt(permit);
-      try {
-        const value = await attempt.run(this.#work);
-        this.settleSuccess(permit, attempt);
-        return value;
-      } catch (error) {
-        const failure = this.#judge(error, attempt);
-        this.settleFailure(permit, attempt, failure);
-        this.#endUnlessRepeatable(failure, error);
-        await this.makeReadyForNext(failure, permit);
-      }
+    } finally {
+      this.#endTurn();
     }
+  }
+
+  /** Pauses within the turn: calls of other processes, and new ones of this, get through meanwhile. */
+  async #takeTurn(): Promise<void> {
+    const { conflictLane, environment } = this.target;
+    const { conflicts } = this.policy;
+    if (++this.conflicts >= conflicts.maxAttempts) {
+      throw this.giveUp(attemptsExhausted(this.progress(), this.lastFailure));
+    }
+    const awaited = 'its turn after a conflict';
+    try {
+      this.#turn ??= await conflictLane.enter(this.deadline, this.options.signal);
+      const delayMs = backoffMs(this.conflicts, conflicts, environment.random);
+      if (delayMs >= this.deadline.remainingMs()) throw deadlinePassed;
+      this.#tell(delayMs);
+      await conflictLane.pause(delayMs, this.options.signal);
+    } catch (reason) {
+      throw reason === deadlinePassed ? this.late(awaited) : this.explain(reason, awaited);
+    }
+  }
+
+  #endTurn(): void {
+    this.#turn?.();
+    this.#turn = undefined;
   }
 
   /** The caller gave up between being let go and going on. */
@@ -147,7 +203,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   #judge(error: unknown, attempt: RunningAttempt): JudgedFailure {
     if (error === deadlinePassed || this.options.signal?.aborted) return this.judgeSilence(attempt);
     const verdict = this.classify(error);
-    return { ...verdict, cause: error, ...(attempt.timedOut && { availability: 'down' }) };
+    return { ...verdict, cause: error, ...(attempt.timedOut && verdict.conflict !== true && { availability: 'down' }) };
   }
 
   /** Nobody waited for the end of the attempt. By default that says nothing of the target. */
@@ -174,6 +230,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   }
 
   protected announce(delayMs: number): void {
+    this.#tell(delayMs);
+  }
+
+  #tell(delayMs: number): void {
     try {
       this.options.onRetry?.({ attempt: this.attempts + 1, delayMs, error: this.lastFailure });
     } catch {

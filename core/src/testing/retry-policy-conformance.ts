@@ -81,6 +81,39 @@ export function retryPolicyConformance(
       );
       strictEqual(thrown, boom);
     }),
+    repeating('repeats conflicts beyond the attempts of other failures, and they open no breaker', async harness => {
+      const work = failing(harness.maxAttempts + (harness.opensAfter ?? 0) + 20);
+      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', conflict: true });
+      await within(
+        harness,
+        harness.policy.execute(work.run, { ...call, classify, deadline: Deadline.after(longMs, harness.clock) }),
+      );
+      equal(
+        await within(
+          harness,
+          harness.policy.execute(async () => 'next', call),
+        ),
+        'next',
+      );
+    }),
+    repeating('lets calls that met a conflict take turns', async harness => {
+      let running = 0;
+      let most = 0;
+      const conflicting = () => {
+        let attempts = 0;
+        const run = async (): Promise<string> => {
+          if (++attempts === 1) throw boom;
+          most = Math.max(most, ++running);
+          await harness.clock.sleep(50);
+          running--;
+          return 'done';
+        };
+        const classify = (): FailureVerdict => ({ retry: true, availability: 'up', conflict: true });
+        return harness.policy.execute(run, { ...call, classify });
+      };
+      await within(harness, Promise.all([conflicting(), conflicting(), conflicting()]));
+      equal(most, 1, 'one conflicted call runs at a time');
+    }),
     always('runs work that may not run more than once only once, whatever the verdict', async harness => {
       const work = failing(longMs);
       const options: ExecuteOptions = { ...call, idempotent: false, classify: verdict(true) };

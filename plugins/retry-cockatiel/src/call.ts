@@ -45,13 +45,18 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override async makeReadyForNext({ retryAfterMs = 0 }: JudgedFailure): Promise<void> {
-    if (this.attempts >= this.policy.maxAttempts) throw attemptsExhausted(this.progress(), this.lastFailure);
-    const delayMs = Math.max(backoffMs(this.attempts, this.policy, this.target.environment.random), retryAfterMs);
+    if (this.#counted >= this.policy.maxAttempts) throw attemptsExhausted(this.progress(), this.lastFailure);
+    const delayMs = Math.max(backoffMs(this.#counted, this.policy, this.target.environment.random), retryAfterMs);
     if (delayMs >= this.deadline.remainingMs()) throw this.late('the pause before the next attempt', delayMs);
     this.announce(delayMs);
     await this.#sleep(delayMs).catch(reason => {
       throw this.explain(reason);
     });
+  }
+
+  /** Conflicts have limits of their own. */
+  get #counted(): number {
+    return this.attempts - this.conflicts;
   }
 
   #sleep(ms: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Attempt, type Clock, type ExecuteOptions, type RetryPolicy, systemClock } from '@keelson/core';
-import { policyStopped } from '@keelson/core/retry';
+import { ConflictLane, policyStopped } from '@keelson/core/retry';
 import { Call, type Environment, type Target } from './call.js';
 import { type BreakerState, CockatielBreaker } from './cockatiel-breaker.js';
 import { parseOptions, policyOf, type RetryOptions, type RetryOptionsInput } from './options.js';
@@ -55,6 +55,7 @@ export class CockatielRetryPolicy implements RetryPolicy {
     const known = this.#targets.get(target);
     if (known === undefined) return;
     const { waits } = known;
+    known.conflictLane.endWaits(reason);
     known.waits = new AbortController();
     waits.abort(reason);
   }
@@ -77,6 +78,7 @@ export class CockatielRetryPolicy implements RetryPolicy {
   /** Ends every wait with RETRY_STOPPED and takes no further call. Attempts that run are left alone. */
   stop(): void {
     this.#stopping.abort();
+    for (const { conflictLane } of this.#targets.values()) conflictLane.close(this.#stopping.signal.reason);
   }
 
   #target(name: string): Target {
@@ -89,7 +91,15 @@ export class CockatielRetryPolicy implements RetryPolicy {
       random: this.#environment.random,
       onMove: (to, cause) => this.onMove(name, to, cause),
     });
-    const target = { name, policy, breaker, environment: this.#environment, waits: new AbortController() };
+    const conflictLane = new ConflictLane(this.#environment.clock);
+    const target = {
+      name,
+      conflictLane,
+      policy,
+      breaker,
+      environment: this.#environment,
+      waits: new AbortController(),
+    };
     this.#targets.set(name, target);
     return target;
   }

@@ -41,6 +41,21 @@ const breakerSchema = z
     error: 'must not be above maxBreakMs',
   });
 
+const conflictsSchema = z
+  .strictObject({
+    maxAttempts: count(100, 1, 'Attempts of one call that may end in a conflict; the deadline bounds them too.'),
+    initialDelayMs: duration(
+      20,
+      0,
+      'Upper bound of the random wait after the first conflict; doubles with each further one.',
+    ),
+    maxDelayMs: duration(500, 0, 'The longest of these waits.'),
+  })
+  .refine(options => options.initialDelayMs <= options.maxDelayMs, {
+    path: ['initialDelayMs'],
+    error: 'must not be above maxDelayMs',
+  });
+
 export const policySchema = z
   .strictObject({
     deadlineMs: duration(30_000, 0, 'The whole call, waits included, when the caller sets no deadline. 0: never.'),
@@ -59,6 +74,7 @@ export const policySchema = z
       .describe(
         'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
       ),
+    conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
     breaker: breakerSchema.prefault({}).describe('When a target counts as down, and how it is probed.'),
   })
   .refine(options => options.initialDelayMs <= options.maxDelayMs, {

@@ -90,7 +90,7 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override settleFailure(permit: Permit, attempt: RunningAttempt, failure: JudgedFailure): void {
-    this.target.settle(permit, { ...failure, durationMs: this.#tellingMs(attempt) });
+    this.target.settle(permit, { ...failure, durationMs: failure.conflict ? 0 : this.#tellingMs(attempt) });
   }
 
   /** How long it took, as far as that says anything of the target. */

@@ -79,6 +79,21 @@ const bulkheadSchema = z.strictObject({
   maxQueuedCalls: count(100, 0, 'Calls that may queue for a place; further ones are refused.'),
 });
 
+const conflictsSchema = z
+  .strictObject({
+    maxAttempts: count(100, 1, 'Attempts of one call that may end in a conflict; the deadline bounds them too.'),
+    initialDelayMs: numeric(
+      20,
+      [0, dayMs],
+      'Upper bound of the random wait after the first conflict; doubles with each further one.',
+    ),
+    maxDelayMs: numeric(500, [0, dayMs], 'The longest of these waits.'),
+  })
+  .refine(options => options.initialDelayMs <= options.maxDelayMs, {
+    path: ['initialDelayMs'],
+    error: 'must not be above maxDelayMs',
+  });
+
 export const policySchema = z
   .strictObject({
     deadlineMs: duration(
@@ -105,6 +120,7 @@ export const policySchema = z
       'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
     ),
     budget: budgetSchema.prefault({}).describe('Keeps retries from multiplying an outage; one for each target.'),
+    conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
     breaker: breakerSchema.prefault({}).describe('When a target counts as down, and how it is probed.'),
     waiting: waitingSchema.prefault({}).describe('Calls that wait while the breaker is open.'),
     bulkhead: bulkheadSchema.prefault({}).describe('How many calls to a target may run at once.'),

@@ -1,5 +1,5 @@
 import type { Clock } from '@keelson/core';
-import type { RetryErrorCode } from '@keelson/core/retry';
+import { ConflictLane, type RetryErrorCode } from '@keelson/core/retry';
 import { Bulkhead } from './bulkhead.js';
 import type { Change } from './changes.js';
 import type { BreakerMove, BreakerReport, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
@@ -58,6 +58,8 @@ export class Target {
   readonly bulkhead: Bulkhead;
   /** Callers between two attempts; all of their waits share one timer. */
   readonly pauses: WaitingRoom<never>;
+  /** Callers that met a conflict. */
+  readonly conflictLane: ConflictLane;
   readonly observer: RetryObserver;
   readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, waits: 0, giveUps: 0 };
   #policy: PolicyOptions;
@@ -75,6 +77,7 @@ export class Target {
     this.budget = new RetryBudget(policy.budget, clock.now());
     this.gate = new Gate(this.breaker, policy.waiting, clock);
     this.bulkhead = new Bulkhead(policy.bulkhead, clock);
+    this.conflictLane = new ConflictLane(clock);
     this.pauses = new WaitingRoom(clock);
   }
 
@@ -123,11 +126,13 @@ export class Target {
   /** Everybody who waits for it hears `reason`. */
   endWaits(reason: unknown): void {
     for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => reason);
+    this.conflictLane.endWaits(reason);
   }
 
   stop(): void {
     this.#stopped = true;
     this.endWaits(stopped);
+    this.conflictLane.close(stopped);
     this.breaker.shutdown();
   }
 

@@ -10,6 +10,11 @@ export interface FailureVerdict {
    * comes from a database that is well), `unknown` counts neither way (a cancelled call, a refusal of our own).
    */
   readonly availability: 'down' | 'up' | 'unknown';
+  /**
+   * It lost against another call and was undone (a serialization failure, a deadlock): the target is well, so a further
+   * attempt neither takes from nor needs what protects against outages. Such calls take turns.
+   */
+  readonly conflict?: boolean;
   /** The target asked for at least this pause. */
   readonly retryAfterMs?: number;
 }

@@ -50,8 +50,12 @@ const phases: readonly FailurePhase[] = ['acquire', 'work', 'commit'];
 const failure = (facts: object) => Object.assign(new Error('any message'), facts);
 
 const verdicts = (error: unknown) => phases.map(phase => judge(error, phase));
-const expected = ([, acquire, work, commit, availability]: Row) =>
-  [acquire, work, commit].map(decision => ({ retry: decision === 'retry', availability }));
+const expected = ([state, acquire, work, commit, availability]: Row) =>
+  [acquire, work, commit].map(decision => ({
+    retry: decision === 'retry',
+    availability,
+    ...(['40001', '40P01'].includes(state) && { conflict: true }),
+  }));
 
 describe('an answer of the server', () => {
   for (const row of answers) {
@@ -83,6 +87,7 @@ describe('an answer of the server', () => {
     expect(judge(failure({ code: '40001', severity: 'ERROR' }), 'work', true)).toEqual({
       retry: true,
       availability: 'up',
+      conflict: true,
     });
   });
 });

@@ -38,6 +38,9 @@ export const answerRules: ReadonlyMap<string, Rule> = new Map([
   ['55006', rule('retry', 'final', 'final', 'up', 'object in use')],
 ]);
 
+/** The server undid one transaction for the sake of another. */
+const conflictStates: ReadonlySet<string> = new Set(['40001', '40P01']);
+
 /**
  * SQLSTATE of an end -> what may be done: severity FATAL or PANIC, the server ended the connection, or gave none. A
  * connection lost after COMMIT was sent is never judged here: its outcome is looked up first.
@@ -107,7 +110,8 @@ export function judgeWork(error: unknown, { phase, readOnly, driver }: FailureSi
 export function judge(error: unknown, phase: FailurePhase, readOnly = false): FailureVerdict {
   // A write that a read-only session itself refuses (25006) is a mistake in the work, not a failover.
   const { availability, [phase]: decision } = readOnly && sqlStateOf(error) === '25006' ? definite : ruleOf(error);
-  return { retry: decision === 'retry', availability };
+  const conflict = decision === 'retry' && conflictStates.has(sqlStateOf(error) ?? '');
+  return { retry: decision === 'retry', availability, ...(conflict && { conflict }) };
 }
 
 /**
