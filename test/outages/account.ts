@@ -65,6 +65,8 @@ export interface Account {
   readonly attemptsPerRequest: number;
   /** Paid for from the budget. */
   readonly retries: number;
+  /** Attempts that ended in a conflict; repeating them costs no budget. */
+  readonly conflicts: number;
   /** The most that the budget allows. */
   readonly retriesAllowed: number;
   /** What the retry policy says it let through. */
@@ -95,6 +97,7 @@ export function drawAccount(seen: Observations): Account {
     ),
     attemptsPerRequest: seen.begun / endings.length,
     retries: after.retries - before.retries,
+    conflicts: after.conflicts - before.conflicts,
     retriesAllowed: retriesPerRequest * endings.length + seen.retriesPerSecond * seconds,
     attemptsPermitted: after.attempts - before.attempts,
     begun: seen.begun,

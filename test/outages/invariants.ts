@@ -41,8 +41,8 @@ export const invariants = {
     only(retries > retriesAllowed, `${retries} retries of ${retriesAllowed}`),
 
   'the server is asked no more often than requests and budget allow': (_seen, account) => {
-    const { begun, attemptsPermitted, requests, retriesAllowed } = account;
-    const most = Math.min(attemptsPermitted, requests + retriesAllowed);
+    const { begun, attemptsPermitted, requests, retriesAllowed, conflicts } = account;
+    const most = Math.min(attemptsPermitted, requests + retriesAllowed + conflicts);
     return only(begun > most, `${begun} transactions begun, where ${most} may be`);
   },
 

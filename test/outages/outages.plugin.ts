@@ -105,6 +105,7 @@ function vitals(database: DatabaseService, control: RetryControl, collect: boole
     calls: report?.counters.calls ?? 0,
     attempts: report?.counters.attempts ?? 0,
     retries: report?.counters.retries ?? 0,
+    conflicts: report?.counters.conflicts ?? 0,
     budgetLeft: report?.budgetLeft ?? Number.POSITIVE_INFINITY,
   };
 }

@@ -11,6 +11,7 @@ const vitals: Vitals = {
   calls: 0,
   attempts: 0,
   retries: 0,
+  conflicts: 0,
   budgetLeft: 30,
 };
 

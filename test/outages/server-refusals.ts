@@ -78,7 +78,7 @@ export const serverRefusals: readonly Outage[] = [
     together: 2,
     requestsPerSecond: 10,
     strike: async () => [],
-    expect: account => expect(account.retries, 'deadlocks').toBeGreaterThan(0),
+    expect: account => expect(account.conflicts, 'deadlocks').toBeGreaterThan(0),
   },
   {
     name: 'serialization storm: three at a time change the same row',
@@ -87,6 +87,6 @@ export const serverRefusals: readonly Outage[] = [
     together: 3,
     requestsPerSecond: 12,
     strike: async () => [],
-    expect: account => expect(account.retries, 'serialization failures').toBeGreaterThan(0),
+    expect: account => expect(account.conflicts, 'serialization failures').toBeGreaterThan(0),
   },
 ];

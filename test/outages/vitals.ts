@@ -16,6 +16,8 @@ export interface Vitals {
   readonly calls: number;
   readonly attempts: number;
   readonly retries: number;
+  /** Attempts that ended in a serialization failure or a deadlock. */
+  readonly conflicts: number;
   /** Retries that may be made now. */
   readonly budgetLeft: number;
 }

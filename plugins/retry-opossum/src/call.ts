@@ -90,6 +90,7 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override settleFailure(permit: Permit, attempt: RunningAttempt, failure: JudgedFailure): void {
+    if (failure.conflict === true) this.target.counters.conflicts++;
     this.target.settle(permit, { ...failure, durationMs: failure.conflict ? 0 : this.#tellingMs(attempt) });
   }
 

@@ -25,6 +25,8 @@ export interface TargetCounters {
   attempts: number;
   /** Attempts paid for from the budget. */
   retries: number;
+  /** Attempts that ended in a conflict; their repetitions cost no budget. */
+  conflicts: number;
   /** Calls that waited for the target to come back. */
   waits: number;
   /** Calls that ended in an error of the policy's own. */
@@ -61,7 +63,7 @@ export class Target {
   /** Callers that met a conflict. */
   readonly conflictLane: ConflictLane;
   readonly observer: RetryObserver;
-  readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, waits: 0, giveUps: 0 };
+  readonly counters: TargetCounters = { calls: 0, attempts: 0, retries: 0, conflicts: 0, waits: 0, giveUps: 0 };
   #policy: PolicyOptions;
   #stopped = false;
   #answers = 0;
