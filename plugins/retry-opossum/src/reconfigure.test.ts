@@ -55,7 +55,14 @@ describe('policies and targets', () => {
   test('describe counts what each target has seen', async () => {
     const policy = build({ policies: { default: { maxAttempts: 3 } } });
     await attemptsOf(policy, 'database.session');
-    expect(policy.describe()[0]?.counters).toEqual({ calls: 1, attempts: 3, retries: 2, conflicts: 0, waits: 0, giveUps: 1 });
+    expect(policy.describe()[0]?.counters).toEqual({
+      calls: 1,
+      attempts: 3,
+      retries: 2,
+      conflicts: 0,
+      waits: 0,
+      giveUps: 1,
+    });
   });
 });
 
