@@ -25,10 +25,13 @@ test.each([
   ['./gone.js', 'Correct the path.'],
   ['@keelson/retry-opposum', 'Correct the path. Write @keelson/retry-opossum.'],
   ['@keelson/health', 'Correct the path. Run: npm install @keelson/health'],
-])('keelson verify %s, which does not exist, never proposes to install a name that may be misspelled', async (plugin, hint) => {
-  const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
-  expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
-});
+])(
+  'keelson verify %s, which does not exist, never proposes to install a name that may be misspelled',
+  async (plugin, hint) => {
+    const { out } = await keelson(files, ['verify', plugin, '--json']).ended;
+    expect(JSON.parse(out).error).toMatchObject({ code: 'PLUGIN_NOT_INSTALLED', hint });
+  },
+);
 
 test('keelson verify prints a reason shared by many broken promises once', async () => {
   const deaf = `import { Logger } from '@keelson/core';
