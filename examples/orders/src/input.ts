@@ -2,7 +2,7 @@ import type { FieldProblem } from '@keelson/core';
 import { ValidationError } from '@keelson/database';
 import { z } from 'zod';
 
-/** A whole number in a range, with one sentence for whatever else it is. */
+/** A whole number in a range, with one sentence for any other value. */
 export function wholeNumber(lowest: number, highest: number) {
   const message = `must be a whole number from ${lowest} to ${highest}`;
   return z.int(message).min(lowest, message).max(highest, message);

@@ -8,7 +8,7 @@ const options = z.strictObject({
 
 export type OrdersOptions = z.output<typeof options>;
 
-/** What a plan needs to know of the service: so that `keelson check` imports neither MikroORM nor express. */
+/** The manifest of the service, apart from the plugin, so that `keelson check` imports neither MikroORM nor express. */
 export default defineManifest<OrdersOptions>({
   name: 'orders',
   config: options,

@@ -31,7 +31,7 @@ export default definePlugin<OrdersOptions>({
         const { url } = http;
         if (!config.welcome || url === undefined) return;
         lifecycle.onPhase(phase => {
-          // In a turn of its own: last on the screen, after the report of the start.
+          // In a turn of its own: last on the screen, after the start report.
           if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(url)));
         });
       },

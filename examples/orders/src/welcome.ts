@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Where the service is, and three commands to paste. The sku is a new one each time: a taken one would be refused. */
+/** Prints the address of the service and three commands to paste. The sku is new each time, as a taken one is refused. */
 export function welcome(url: string): string {
   const sku = `mug-${randomBytes(4).toString('hex')}`;
   const post = (path: string, body: object) =>

@@ -21,7 +21,7 @@ describe('the lock of a data folder', () => {
     return JSON.parse(readFileSync(path(), 'utf8')).pid;
   };
 
-  test('names this process, and is gone when it is given back', () => {
+  test('names this process, and is gone after its release', () => {
     expect(taken()).toBe(process.pid);
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -50,7 +50,7 @@ describe('the lock of a data folder', () => {
     expect(taken()).toBe(process.pid);
   });
 
-  test('is taken over when nobody can tell whose it is', () => {
+  test('is taken over when its owner is unknown', () => {
     for (const text of ['', 'no json', '{}', 'null']) {
       writeFileSync(path(), text);
       expect(taken()).toBe(process.pid);
@@ -64,7 +64,7 @@ describe('the lock of a data folder', () => {
     expect(JSON.parse(readFileSync(path(), 'utf8'))).toEqual({ pid: 1, start: '' });
   });
 
-  test('is not to be had in a folder that cannot be made', () => {
+  test('cannot be taken in a folder that cannot be made', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(() => DataDirLock.take(join(folder, 'file', 'data'))).toThrow('cannot be written to (ENOTDIR)');
   });

@@ -4,15 +4,15 @@ import { folderInUse, folderUnwritable, PgliteError } from './errors.js';
 
 const fileName = 'keelson.lock';
 
-/** Who uses a folder. The start tells a process from a later one that was given the same id. */
+/** The process that uses a folder. The start distinguishes it from a later process with the same id. */
 interface Owner {
   readonly pid: number;
   readonly start: string;
 }
 
 /**
- * The right of one process to use a data folder: PGlite itself would let two write to the same files, and ruin them.
- * A file with the process in it; that of a process which has ended is taken over.
+ * The lock of one process on a data folder: PGlite itself would let two processes corrupt the same files.
+ * It is a file that names the process. A new process takes over the lock of a process that has ended.
  */
 export class DataDirLock implements Disposable {
   readonly #path: string;
@@ -24,7 +24,7 @@ export class DataDirLock implements Disposable {
   }
 
   /**
-   * The folder must be there.
+   * The folder must exist.
    *
    * @throws PgliteError PGLITE_FOLDER_IN_USE by another process; PGLITE_FOLDER_UNUSABLE when it cannot be written to.
    */
@@ -37,7 +37,7 @@ export class DataDirLock implements Disposable {
     }
   }
 
-  /** Gives it back. Does nothing when somebody else has it by now. */
+  /** Releases the lock. Does nothing when another process has it by now. */
   [Symbol.dispose](): void {
     if (read(this.#path) === this.#text) rmSync(this.#path, { force: true });
   }
@@ -48,7 +48,7 @@ let taken = 0;
 function takeOver(path: string, dataDir: string): string {
   const text = JSON.stringify({ pid: process.pid, start: startOf(process.pid) ?? '', turn: ++taken });
   const own = `${path}.${process.pid}.${taken}`;
-  // Linked in place when it is whole: nobody may find a lock that does not say whose it is.
+  // Linked in place when it is complete: no process may read a lock without an owner.
   writeFileSync(own, text);
   try {
     while (!linked(own, path)) {
@@ -74,7 +74,7 @@ function linked(own: string, path: string): boolean {
   }
 }
 
-/** Of several who find the same stale lock, one moves it away; whoever moved the next owner's by mistake puts it back. */
+/** Of several processes that find the same stale lock, one moves it away; a process that moved a newer lock by mistake restores it. */
 function remove(path: string, stale: string): void {
   const aside = `${path}.${process.pid}.stale`;
   try {
@@ -87,7 +87,7 @@ function remove(path: string, stale: string): void {
   rmSync(aside, { force: true });
 }
 
-/** One that is there and cannot be read would be met again and again. */
+/** A lock that exists and cannot be read would fail every retry. */
 function readUnlessGone(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -126,7 +126,7 @@ function isAlive({ pid, start }: Owner): boolean {
   return start === '' || now === undefined || now === start;
 }
 
-/** Boot and clock tick at which a process started, where /proc tells it (proc(5), field 22 of stat). */
+/** Boot and clock tick at which a process started, where /proc has it (proc(5), field 22 of stat). */
 function startOf(pid: number): string | undefined {
   const boot = read('/proc/sys/kernel/random/boot_id')?.trim();
   const ticks = read(`/proc/${pid}/stat`)?.split(') ').at(-1)?.split(' ')[19];

@@ -19,11 +19,11 @@ describe('the folder of a PGlite database', () => {
     expect(readdirSync(folder)).toEqual(['data']);
   });
 
-  test('is not made together with what is above it', async () => {
+  test('is not made together with its parent', async () => {
     const dataDir = join(folder, 'mistyped', 'data');
     await expect(prepareDataDir(dataDir)).rejects.toMatchObject({
       code: 'PGLITE_FOLDER_UNUSABLE',
-      message: `The data folder ${dataDir} cannot be made: ${join(folder, 'mistyped')} is not there.`,
+      message: `The data folder ${dataDir} cannot be made: ${join(folder, 'mistyped')} does not exist.`,
     });
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -48,7 +48,7 @@ describe('the folder of a PGlite database', () => {
       await expect(service.database.connect()).rejects.toMatchObject({
         code: 'DATABASE_CONNECT_FAILED',
         message: `The data folder ${folder} holds other files (1), and no database.`,
-        hint: expect.stringContaining('a folder of its own'),
+        hint: expect.stringContaining('Set dataDir to a folder'),
       });
       expect(readdirSync(folder)).toEqual([name]);
     },

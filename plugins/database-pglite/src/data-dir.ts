@@ -2,13 +2,13 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { folderOfOthers, folderUnwritable, parentMissing } from './errors.js';
 
-/** What PostgreSQL keeps in the folder of a database, also when it was interrupted while it made it. */
+/** Files of PostgreSQL in the folder of a database, also when its creation was interrupted. */
 const ofDatabase = /^(PG_VERSION|base|global|pg_[a-z]+(\.conf)?|postgresql(\.auto)?\.conf|postmaster\.(pid|opts))$/;
-/** What file systems and version control put into a folder that is empty otherwise, and our lock. */
+/** Files of file systems and version control in an otherwise empty folder, and our lock. */
 const ofNobody = /^(lost\+found|\.gitkeep|\.gitignore|\.DS_Store|keelson\.lock.*)$/;
 
 /**
- * Makes the folder when it is missing, and nothing above it: a mistyped path is to be found, not made.
+ * Makes the folder when it is missing, but not its parent: a mistyped path must fail.
  *
  * @throws PgliteError PGLITE_FOLDER_UNUSABLE when it cannot be made or read, or holds anything but a database.
  */

@@ -1,7 +1,7 @@
 import { type Facts, KeelsonError } from '@keelson/core';
 import type { PgliteErrorCode } from './error-codes.js';
 
-/** PGlite cannot run here, and trying again does not change it. When starting, it is the cause of DATABASE_CONNECT_FAILED. */
+/** PGlite cannot run here, and a retry does not help. At the start, it is the cause of DATABASE_CONNECT_FAILED. */
 export class PgliteError extends KeelsonError {
   constructor(options: {
     readonly code: PgliteErrorCode;
@@ -40,8 +40,8 @@ export function folderUnwritable(dataDir: string, cause: unknown): PgliteError {
 export function parentMissing(dataDir: string, parent: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
-    message: `The data folder ${dataDir} cannot be made: ${parent} is not there.`,
-    hint: 'Make that folder first, or correct dataDir; only the last folder of it is made.',
+    message: `The data folder ${dataDir} cannot be made: ${parent} does not exist.`,
+    hint: 'Make that folder first, or correct dataDir: only its last folder is made.',
     facts: { dataDir, parent },
     cause,
   });
@@ -51,7 +51,7 @@ export function folderOfOthers(dataDir: string, others: number): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
     message: `The data folder ${dataDir} holds other files (${others}), and no database.`,
-    hint: 'Give dataDir a folder of its own: one that is empty, or not there yet.',
+    hint: 'Set dataDir to a folder that is empty or does not exist yet.',
     facts: { dataDir, others },
   });
 }
@@ -60,7 +60,7 @@ export function folderNotOpened(dataDir: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
     message: `PGlite could not open ${dataDir}.`,
-    hint: 'Look whether it holds a database of this version of PGlite, and move it away when it does not.',
+    hint: 'Check that it holds a database of this version of PGlite, and move the folder away if it does not.',
     facts: { dataDir },
     cause,
   });
@@ -69,7 +69,7 @@ export function folderNotOpened(dataDir: string, cause: unknown): PgliteError {
 export function memoryLost(): PgliteError {
   return new PgliteError({
     code: 'PGLITE_MEMORY_LOST',
-    message: 'PGlite has ended, and what it kept in memory is lost.',
-    hint: 'Start the service again; with a dataDir its data outlives this.',
+    message: 'PGlite has crashed, and its data in memory is lost.',
+    hint: 'Start the service again. Set dataDir to keep the data on disk.',
   });
 }

@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
 
-/** A service has one database in memory, or two; a process that makes more of them is a test. */
+/** A service has one or two databases in memory; a process that makes more of them is a test. */
 const mostOfService = 2;
 
 let made = 0;
@@ -8,7 +8,7 @@ let empty: Blob | undefined;
 
 /**
  * Makes a new, empty database in memory. Where many are made, one after the other, they are copies of an empty one: that
- * takes less than half of the time. The copy is kept for as long as the process lives, some 40 MB; a service pays for none.
+ * takes less than half of the time. The process keeps the copy, some 40 MB; a service makes none.
  */
 export async function createInMemory(): Promise<PGlite> {
   if (empty !== undefined) return PGlite.create({ loadDataDir: empty });

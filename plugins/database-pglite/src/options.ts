@@ -1,7 +1,7 @@
 import { commonOptions } from '@keelson/database/contract';
 import { z } from 'zod';
 
-/** A database that lives and dies with the process. */
+/** A database in the memory of the process. */
 export const inMemory = 'memory://';
 
 /** The configuration of the plugin. */
@@ -14,12 +14,7 @@ export const optionsSchema = z.strictObject({
       `The folder that keeps the data, from where relative paths of the configuration start; made when it is missing, nothing above it. ${inMemory} keeps nothing after a stop.`,
     ),
   ...commonOptions,
-  acquireTimeoutMs: z
-    .number()
-    .int()
-    .positive()
-    .default(5_000)
-    .describe('Longest wait for the one connection there is, in ms.'),
+  acquireTimeoutMs: z.number().int().positive().default(5_000).describe('Longest wait for the one connection, in ms.'),
   maxWaiting: z
     .number()
     .int()

@@ -1,5 +1,5 @@
 /**
- * A JavaScript value as PostgreSQL reads it: text, bytes, or null. The same texts that pg sends, so that a service does
+ * Returns a JavaScript value as PostgreSQL reads it: text, bytes, or null. Sends the same texts as pg, so that a service does
  * not notice which of the two drivers it runs on.
  */
 export function parameterText(value: unknown): string | Uint8Array | null {
@@ -27,7 +27,7 @@ function element(value: unknown): string {
   return typeof text === 'string' ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `\\\\x${Buffer.from(text).toString('hex')}`;
 }
 
-/** Wall clock and offset: a `timestamp` keeps the first, a `timestamptz` heeds both. */
+/** Wall clock and offset: a `timestamp` keeps the first, a `timestamptz` uses both. */
 function localTimestamp(date: Date): string {
   const offset = -date.getTimezoneOffset();
   const year = date.getFullYear();

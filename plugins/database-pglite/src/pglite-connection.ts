@@ -11,7 +11,7 @@ import {
 import { batchOf, type PgliteEngine } from './pglite-engine.js';
 
 export interface PgliteConnectionParts {
-  /** PGlite has ended under a statement. */
+  /** PGlite has crashed during a statement. */
   readonly onLost: (cause: unknown) => void;
   /** The connection is free again. */
   readonly onReturned: () => void;
@@ -41,7 +41,7 @@ export class PgliteConnection implements DriverConnection {
     try {
       const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
       this.#status = status;
-      // A statement holds up everything else in the process; between two of them timers and sockets get their turn.
+      // A statement blocks the process; timers and sockets run between two of them.
       await setImmediate();
       return outcome;
     } catch (error) {
@@ -86,7 +86,7 @@ export class PgliteConnection implements DriverConnection {
     this.destroy();
   }
 
-  /** There is no socket to close: what was left open or altered is put in order, and the connection lent again. */
+  /** Without a socket to close, this resets open transactions and altered state, and the connection is lent again. */
   destroy(): void {
     if (!this.#lent) return;
     this.#lent = false;
@@ -103,7 +103,7 @@ export class PgliteConnection implements DriverConnection {
     }
   }
 
-  /** A portal lives as long as its transaction, and here there is none. */
+  /** A portal lives as long as its transaction, and here no transaction is open. */
   async *#chunks(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
     const { results, failure } = await this.run([statement]);
     if (failure !== undefined) throw failure.error;
@@ -118,7 +118,7 @@ export class PgliteConnection implements DriverConnection {
   }
 }
 
-/** In the words of pg, by which everyone knows a lost connection. */
+/** The message of pg for a lost connection, which callers recognize. */
 function gone(cause?: unknown): BatchOutcome & { failure: { error: Error } } {
   return { results: [], failure: { error: new Error('Connection terminated: PGlite has ended', { cause }) } };
 }

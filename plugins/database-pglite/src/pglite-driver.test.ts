@@ -104,7 +104,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     expect(await emails(service.database)).toEqual(['first@example.org', 'killed@example.org']);
   });
 
-  test('keeps what was committed when PGlite ends by itself, and goes on with it', async () => {
+  test('keeps committed data when PGlite crashes, and continues with it', async () => {
     await using service = await started();
     const { database } = service;
     await database.session(em => em.insert(Author, { email: 'second@example.org' }));
@@ -114,12 +114,12 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
       if (runs === 1) await overflow(em);
     });
     expect(await emails(database)).toEqual(['first@example.org', 'killed@example.org', 'second@example.org', 'run 2']);
-    expect(service.logger.find('PGlite has ended by itself')).toBeDefined();
+    expect(service.logger.find('pglite crashed')).toBeDefined();
     const rested = { total: 1, idle: 1, busy: 0, counters: { opened: 2, discarded: { lost: 1 } } };
     await eventually(() => expect(database.stats()).toMatchObject(rested));
   });
 
-  test('lends a connection that was given back inside a transaction as if nothing had been done on it', async () => {
+  test('lends a connection that was returned inside a transaction in a clean state', async () => {
     const options = optionsSchema.parse({ dataDir });
     const driver = new PgliteDriver(options, { clock: systemClock, logger: silentLogger, directory: '.' });
     const soon = () => Deadline.after(10_000, systemClock);
@@ -165,7 +165,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
 });
 
 describe('PGlite in memory', { timeout: 120_000 }, () => {
-  test('does not go on with an empty database after it ended by itself, and says that its data is lost', async () => {
+  test('does not continue with an empty database after a crash, and reports that its data is lost', async () => {
     await using service = createPgliteService();
     const { database } = service;
     await database.connect();

@@ -69,7 +69,7 @@ export class PgliteDriver implements DatabaseDriver {
     }
   }
 
-  /** While the connection is lent, whoever has it is the proof that PGlite runs: a question of ours would be theirs. */
+  /** While the connection is lent, its session proves that PGlite runs: a ping would run in that session. */
   async ping(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const engine = await untilAborted(this.#open(), signal);
@@ -97,7 +97,7 @@ export class PgliteDriver implements DatabaseDriver {
     this.#permits.resume();
   }
 
-  /** There is no server behind the connection that could have changed. */
+  /** Does nothing: no server behind the connection can change. */
   renew(): void {}
 
   async close(deadline: Deadline): Promise<void> {
@@ -115,7 +115,7 @@ export class PgliteDriver implements DatabaseDriver {
     this.#lostListeners.push(listener);
   }
 
-  /** The engine that runs, or a new one on the same files. */
+  /** Returns the running engine, or a new one on the same files. */
   #open(): Promise<PgliteEngine> {
     if (this.#closed) return Promise.reject(new DatabaseClosedError());
     if (this.#engine !== undefined) return Promise.resolve(this.#engine);
@@ -153,12 +153,12 @@ export class PgliteDriver implements DatabaseDriver {
     return connection;
   }
 
-  /** PGlite has ended by itself; what was committed is in its files, so a new one can go on from there. */
+  /** Handles a crash of PGlite: committed data is in its files, so a new engine can continue. */
   #ended(engine: PgliteEngine, cause: unknown): { failure: { error: unknown } } {
     if (this.#engine === engine) {
       this.#engine = undefined;
       this.#lost += 1;
-      this.#logger.warn('PGlite has ended by itself', { error: cause });
+      this.#logger.warn('pglite crashed', { error: cause });
       for (const listener of this.#lostListeners) listener(cause);
     }
     return { failure: { error: new Error('Connection terminated: PGlite has ended', { cause }) } };

@@ -9,10 +9,10 @@ const { serialize } = protocol;
 const portal = 'keelson_stream';
 
 /**
- * One PostgreSQL in this process, spoken to in PostgreSQL's own protocol, so that a batch means here what it means on a
- * server: it stops at its first failure, and each answer tells how the transaction stands.
+ * One PostgreSQL in this process, used through PostgreSQL's own protocol, so that a batch works as on a
+ * server: it stops at its first failure, and each answer has the status of the transaction.
  *
- * A statement runs on the thread that asks: nothing else runs meanwhile, neither timers nor cancellation.
+ * A statement runs on the calling thread: no timer and no cancellation runs meanwhile.
  */
 export class PgliteEngine {
   readonly #pglite: PGlite;
@@ -21,7 +21,7 @@ export class PgliteEngine {
     this.#pglite = pglite;
   }
 
-  /** @throws what PGlite throws when the folder cannot be used, or holds something else. */
+  /** @throws the error of PGlite when the folder is unusable or holds other files. */
   static async open(dataDir: string): Promise<PgliteEngine> {
     try {
       const pglite = dataDir === inMemory ? createInMemory() : PGlite.create({ dataDir: `file://${dataDir}` });
@@ -31,7 +31,7 @@ export class PgliteEngine {
     }
   }
 
-  /** @throws Error when PGlite itself has ended; nothing more can be asked of it. */
+  /** @throws Error when PGlite itself has crashed; it cannot be used any more. */
   async run(batch: Batch): Promise<Answer> {
     return readAnswer(await this.#exchange(batch));
   }
@@ -69,7 +69,7 @@ export class PgliteEngine {
     const options = { throwOnError: false, syncToFs: false };
     const answer = await this.#pglite.execProtocol(Buffer.concat(messages), options);
     const received = answer.messages as unknown as readonly WireMessage[];
-    // A stack that overflows inside PGlite ends it without an error; every exchange of ours asks for this last word.
+    // A stack overflow inside PGlite ends it without an error; every exchange must end with this message.
     if (!received.some(({ name }) => name === 'readyForQuery')) throw new Error('PGlite does not answer any more');
     return received;
   }
@@ -78,12 +78,12 @@ export class PgliteEngine {
 /** Statements as they are sent. */
 export type Batch = readonly Uint8Array[];
 
-/** @throws what a value throws that cannot be written. */
+/** @throws the error of a value that cannot be serialized. */
 export function batchOf(statements: readonly Statement[]): Batch {
   return needsExtendedProtocol(statements) ? extended(statements) : simple(statements);
 }
 
-/** Ends a COPY ... FROM STDIN, which nobody here would feed; the server ignores it at any other time. */
+/** Ends a COPY ... FROM STDIN, for which no data is sent here; the server ignores it at any other time. */
 const noCopy = serialize.copyFail('COPY is not part of a batch');
 
 function simple(statements: readonly Statement[]): Uint8Array[] {

@@ -63,7 +63,7 @@ const parsers = new Map<number, Parser>(
   Object.entries({ ...likePg, ...createPostgreSqlTypeParsers(texts) }).map(([oid, parser]) => [Number(oid), parser]),
 );
 
-/** A value as it came over the wire, in the JavaScript type that the PostgreSQL driver gives it. */
+/** Returns a value of the wire in the JavaScript type of the PostgreSQL driver. */
 export function parseValue(oid: number, text: string | null): unknown {
   if (text === null) return null;
   const parser = parsers.get(oid);

@@ -45,7 +45,7 @@ describe('an answer', () => {
     expect(answer.results.map(({ command }) => command)).toEqual(['BEGIN']);
   });
 
-  test('without a word about the transaction is no answer', () => {
+  test('without the status of the transaction is an error', () => {
     expect(readAnswer([]).status).toBe('lost');
   });
 

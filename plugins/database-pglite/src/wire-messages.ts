@@ -1,7 +1,7 @@
 import type { BatchOutcome, ConnectionStatus, Row, StatementResult } from '@keelson/database';
 import { parseValue } from './type-parsers.js';
 
-/** What of the messages of PostgreSQL's protocol is read here (PostgreSQL manual, 54.7). */
+/** The messages of PostgreSQL's protocol that are read here (PostgreSQL manual, 54.7). */
 export type WireMessage =
   | { readonly name: 'rowDescription'; readonly fields: readonly Field[] }
   | { readonly name: 'dataRow'; readonly fields: readonly (string | null)[] }
@@ -17,7 +17,7 @@ interface Field {
 
 export interface Answer extends BatchOutcome {
   readonly status: ConnectionStatus;
-  /** Rows of a statement that has more to give. */
+  /** Rows of a statement with further rows. */
   readonly unfinished: Row[];
 }
 
@@ -27,7 +27,7 @@ const statuses: Readonly<Record<string, ConnectionStatus>> = {
   E: 'failed transaction',
 };
 
-/** Puts the messages of one batch together. `fields` are those of a statement described earlier. */
+/** Combines the messages of one batch. `fields` are those of a statement described earlier. */
 export function readAnswer(messages: readonly WireMessage[], fields: readonly Field[] = []): Answer {
   const results: StatementResult[] = [];
   let rows: Row[] = [];

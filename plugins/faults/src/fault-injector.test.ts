@@ -9,17 +9,17 @@ import { type FaultRule, faultsOptionsSchema } from './options.js';
 const call: ExecuteOptions = { name: 'database.session', idempotent: true };
 const always = { target: 'database', kind: 'refusal', probability: 1 };
 let clock: FakeClock;
-let told: string[];
+let injected: string[];
 
 beforeEach(() => {
   clock = new FakeClock();
-  told = [];
+  injected = [];
 });
 
 function inject(...rules: object[]): RetryPolicy {
   const parsed = faultsOptionsSchema.parse({ rules }).rules;
   const injector = new FaultInjector(parsed, clock);
-  injector.arm(rule => told.push(rule.kind));
+  injector.arm(rule => injected.push(rule.kind));
   return injector.decorate(singleAttempt(clock));
 }
 
@@ -59,7 +59,7 @@ test.each([
   ['its target', { ...call, target: 'database/reports' }, 'database/reports'],
   ['the beginning of its name', { ...call, target: 'api.example.com' }, 'database'],
   ['its name', call, 'database.session'],
-])('a rule concerns a call by %s', async (_what, options, target) => {
+])('a rule matches a call by %s', async (_what, options, target) => {
   expect(await strikes(inject({ ...always, target }), 1, options)).toEqual(['refusal']);
   expect(await strikes(inject({ ...always, target: 'data' }), 1, options)).toEqual([undefined]);
 });
@@ -69,20 +69,23 @@ test.each([
   ['error', {}, 'ECONNRESET', 'down'],
   ['refusal', {}, 'ECONNREFUSED', 'down'],
   ['pool-exhaustion', {}, 'ETIMEDOUT', 'unknown'],
-])('%s %o: the work is not run, and the error says what it stands for', async (kind, more, code, availability) => {
-  const ended = inject({ ...always, kind, ...more }).execute(() => expect.unreachable(), call);
-  await expect(ended).rejects.toMatchObject({
-    name: 'InjectedFault',
-    code: 'FAULT_INJECTED',
-    facts: { target: 'database', kind, code },
-    cause: { code },
-    http: { status: 503 },
-    verdict: { retry: true, availability },
-  });
-  expect(told).toEqual([kind]);
-});
+])(
+  '%s %o: the work does not run, and the error names the simulated failure',
+  async (kind, more, code, availability) => {
+    const ended = inject({ ...always, kind, ...more }).execute(() => expect.unreachable(), call);
+    await expect(ended).rejects.toMatchObject({
+      name: 'InjectedFault',
+      code: 'FAULT_INJECTED',
+      facts: { target: 'database', kind, code },
+      cause: { code },
+      http: { status: 503 },
+      verdict: { retry: true, availability },
+    });
+    expect(injected).toEqual([kind]);
+  },
+);
 
-test('latency: the work begins later, and ends as it does', async () => {
+test('latency: the work starts later, and its result is unchanged', async () => {
   const policy = inject({ ...always, kind: 'latency', latencyMs: 300 });
   const running = policy.execute(async () => clock.now(), call);
   await clock.advance(300);
@@ -95,10 +98,10 @@ test('several rules strike one attempt in their order, up to the first that ends
   const ended = strikes(inject(latency, never, latency, always, latency), 1);
   await clock.advance(600);
   expect(await ended).toEqual(['refusal']);
-  expect([told, clock.now()]).toEqual([['latency', 'latency', 'refusal'], 600]);
+  expect([injected, clock.now()]).toEqual([['latency', 'latency', 'refusal'], 600]);
 });
 
-test('a held up attempt ends when its caller gives up or its time is over', async () => {
+test('a delayed attempt ends when its caller aborts or its time is over', async () => {
   const policy = inject({ ...always, kind: 'pool-exhaustion', latencyMs: 60_000 });
   const controller = new AbortController();
   const given = policy.execute(async () => {}, { ...call, signal: controller.signal });
@@ -131,7 +134,7 @@ describe('the verdict', () => {
 
   beforeEach(() => void seen.splice(0));
 
-  test('on a fault is its own, whatever the caller thinks of errors', async () => {
+  test('on a fault is its own, not that of the caller', async () => {
     await decorated(always)
       .execute(async () => {}, strict)
       .catch(() => {});
@@ -188,7 +191,7 @@ describe('which attempts are struck', () => {
   });
 });
 
-test('what is not armed, or is disarmed, injects nothing and passes the very call on', async () => {
+test('a disarmed injector injects nothing and passes the same call on', async () => {
   const passed: unknown[] = [];
   const inner: RetryPolicy = {
     execute: (work, options) => {

@@ -4,7 +4,7 @@ import { InjectedFault } from './injected-fault.js';
 import type { FaultRule } from './options.js';
 import { seededRandom } from './seeded-random.js';
 
-/** Told of each fault, before it does its harm; must not throw. */
+/** Called for each fault, before it takes effect; must not throw. */
 export type InjectionListener = (rule: FaultRule, options: ExecuteOptions) => void;
 
 interface Dice {
@@ -12,7 +12,7 @@ interface Dice {
   readonly random: () => number;
 }
 
-/** Injects faults into the attempts of a retry policy, as its rules say, while it is armed. */
+/** Injects faults into the attempts of a retry policy by its rules, while it is armed. */
 export class FaultInjector {
   readonly #clock: Clock;
   readonly #dice: readonly Dice[];
@@ -31,7 +31,7 @@ export class FaultInjector {
     this.#listener = undefined;
   }
 
-  /** `policy`, with faults in the attempts it makes: it retries, waits and gives up as it would if they were real. */
+  /** `policy`, with faults in the attempts it makes: it retries, waits and gives up as with real faults. */
   decorate(policy: RetryPolicy): RetryPolicy {
     return {
       execute: (work, options) => {
@@ -56,7 +56,7 @@ export class FaultInjector {
     return this.#listener === undefined ? [] : this.#dice.filter(({ rule }) => concerns(rule, options));
   }
 
-  /** Every rule draws for every attempt, whatever the others do, so that what it strikes depends on its seed alone. */
+  /** Every rule draws for every attempt, so that the struck attempts depend on its seed alone. */
   async #strike(
     dice: readonly Dice[],
     { signal }: Attempt,

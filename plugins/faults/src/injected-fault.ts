@@ -9,14 +9,14 @@ const codes: Readonly<Record<FailingKind, string>> = {
   'pool-exhaustion': 'ETIMEDOUT',
 };
 
-/** The work has not run, so a repeat does no harm; a pool that is used up says nothing of the target behind it. */
+/** The work has not run, so a repeat is safe; an exhausted pool does not count against the target. */
 const verdicts: Readonly<Record<FailingKind, FailureVerdict>> = {
   error: { retry: true, availability: 'down' },
   refusal: { retry: true, availability: 'down' },
   'pool-exhaustion': { retry: true, availability: 'unknown' },
 };
 
-/** A failure that was asked for. Its cause carries the code of the failure that it stands for. */
+/** Makes the error of an injected fault. Its cause has the code of the simulated failure. */
 export class InjectedFault extends KeelsonError {
   readonly verdict: FailureVerdict;
 

@@ -1,7 +1,7 @@
 import { defineManifest, HealthService, RetryPolicy } from '@keelson/core';
 import { type FaultsOptions, faultsOptionsSchema } from './options.js';
 
-/** Whether the environment is one in which faults are not injected unless that is allowed. */
+/** Whether the environment needs `allowInProduction` for faults. */
 const production = /^prod(uction)?$/i;
 
 export default defineManifest<FaultsOptions>({

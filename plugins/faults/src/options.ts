@@ -12,7 +12,7 @@ const ruleSchema = z
     kind: z
       .enum(['latency', 'error', 'refusal', 'pool-exhaustion'])
       .describe(
-        'latency: the attempt begins later. error: it fails with `code`. refusal: as if nobody listened. ' +
+        'latency: the attempt begins later. error: it fails with `code`. refusal: as if the port were closed. ' +
           'pool-exhaustion: as if no connection had come free. But for latency, the work is not run.',
       ),
     probability: z.number().min(0).max(1).describe('The share of attempts it strikes, 0 to 1.'),
@@ -49,5 +49,5 @@ export const faultsOptionsSchema = z.strictObject({
 });
 
 export type FaultRule = z.infer<typeof ruleSchema>;
-/** What stands under `faults` in the configuration, defaults filled in. */
+/** The configuration under `faults`, with defaults. */
 export type FaultsOptions = z.infer<typeof faultsOptionsSchema>;

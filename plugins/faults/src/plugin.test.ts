@@ -13,7 +13,7 @@ describe.each([{ rules: [] }, { rules: [rule] }])('as a plugin with %o', config 
   test.each(verifyPlugin(plugin, { manifest, values: config }))('$name', async ({ run }) => void (await run()));
 });
 
-test('injects what the rules say, warns at its start and in health, and ends with the service', async () => {
+test('injects faults by its rules, warns at its start and in health, and ends with the service', async () => {
   const checks = new Map<string, HealthCheck>();
   const health: HealthService = {
     ...silentHealthService,
@@ -28,10 +28,10 @@ test('injects what the rules say, warns at its start and in health, and ends wit
   expect(await policy.execute(async () => 'read', { ...call, name: 'stock.read' })).toBe('read');
 
   expect(service.logger.lines('warn')).toMatchObject([
-    { message: 'Faults are injected into the calls of this service', facts: { rules: [rule] } },
+    { message: 'fault injection configured', facts: { rules: [rule] } },
   ]);
   expect(service.logger.lines('debug')).toMatchObject([
-    { message: 'A fault is injected', facts: { operation: 'mail.send', target: 'mail', kind: 'refusal', seed: 1 } },
+    { message: 'fault injected', facts: { operation: 'mail.send', target: 'mail', kind: 'refusal', seed: 1 } },
   ]);
   const check = checks.get('faults');
   expect(check?.critical).toBe(false);
@@ -45,7 +45,7 @@ test('injects what the rules say, warns at its start and in health, and ends wit
   expect(await policy.execute(async () => 'sent', call)).toBe('sent');
 });
 
-test('what others do to start is left alone', async () => {
+test('calls during the start are not struck', async () => {
   const sender = definePlugin({
     name: 'sender',
     requires: [RetryPolicy],
@@ -55,7 +55,7 @@ test('what others do to start is left alone', async () => {
   expect(service.report.outcome).toBe('ready');
 });
 
-test('without rules nothing is wrapped, logged or reported', async () => {
+test('without rules the plugin wraps, logs and reports nothing', async () => {
   const retry: RetryPolicy = { execute: () => Promise.reject(new Error('the very one')) };
   await using service = await createTestKernel({ plugins: [plugin], slots: { retry }, values: values([]) });
   expect(service.container.get(RetryPolicy)).toBe(retry);
@@ -63,7 +63,7 @@ test('without rules nothing is wrapped, logged or reported', async () => {
 });
 
 describe('in production', () => {
-  test.each(['production', 'prod', 'Production'])('a plan for %s with rules does not hold', async environment => {
+  test.each(['production', 'prod', 'Production'])('a plan for %s with rules is invalid', async environment => {
     const start = createTestKernel({ plugins: [plugin], environment, values: values([rule]) });
     await expect(start).rejects.toMatchObject({
       code: 'KERNEL_PLAN_INVALID',

@@ -11,11 +11,11 @@ export const faults = definePlugin<FaultsOptions>({
     decorate(RetryPolicy, policy => injector.decorate(policy));
     return {
       start({ container, logger, defer }) {
-        logger.warn('Faults are injected into the calls of this service', { rules: config.rules });
+        logger.warn('fault injection configured', { rules: config.rules });
         const check = container.get(HealthService).register(warning(config.rules));
         defer(() => check[Symbol.dispose]());
         return {
-          // Not sooner: a service that cannot start has nothing to rehearse.
+          // Not sooner: faults must not keep the service from starting.
           ready: () => injector.arm(logTo(logger)),
           stop: () => injector.disarm(),
         };
@@ -32,6 +32,6 @@ function warning(rules: readonly FaultRule[]): HealthCheck {
 function logTo(logger: Logger): InjectionListener {
   return ({ kind, latencyMs, code, seed }, options) => {
     const { name } = options;
-    logger.debug('A fault is injected', { operation: name, target: targetOf(options), kind, latencyMs, code, seed });
+    logger.debug('fault injected', { operation: name, target: targetOf(options), kind, latencyMs, code, seed });
   };
 }

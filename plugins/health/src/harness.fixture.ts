@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { HttpHandler, HttpServer, Lifecycle, LifecyclePhase } from '@keelson/core';
 
-/** A lifecycle that the test moves. */
+/** A lifecycle that the test controls. */
 export class MovableLifecycle implements Lifecycle {
   phase: LifecyclePhase = 'starting';
   readonly #controller = new AbortController();

@@ -33,7 +33,7 @@ function engineWith(options: Partial<HealthOptions> = {}, telemetry = silentTele
   return engine;
 }
 
-/** A check that gives what it is told, and counts. */
+/** A check that returns the given result, and counts calls. */
 function scripted(name: string, more: Partial<HealthCheck> = {}) {
   const script = {
     name,
@@ -129,7 +129,7 @@ describe('sampling', () => {
     engine.register({ name: 'database', check: () => promise });
     expect(readiness(engine, 'database')).toEqual({
       overall: 'fail',
-      check: { name: 'database', critical: true, status: 'fail', output: 'Not looked at yet.' },
+      check: { name: 'database', critical: true, status: 'fail', output: 'Not sampled yet.' },
     });
     resolve(pass);
     await clock.advance(0);
@@ -199,13 +199,13 @@ describe('sampling', () => {
     expect(readiness(engine, 'database').check?.status).toBe('fail');
     gate.resolve(pass);
     await clock.advance(0);
-    expect(readiness(engine, 'database').check?.status, 'an answer after the timeout is no answer').toBe('fail');
+    expect(readiness(engine, 'database').check?.status, 'an answer after the timeout does not count').toBe('fail');
     await clock.advance(1_000);
     expect(looks).toBe(2);
     expect(readiness(engine, 'database').check?.status).toBe('pass');
   });
 
-  test('a sample older than three intervals is no longer believed, which is logged once', async () => {
+  test('a sample older than three intervals is stale, which is logged once', async () => {
     const engine = engineWith();
     engine.register(scripted('database', { intervalMs: 2_000, timeoutMs: 1_000 }));
     await clock.advance(0);
@@ -214,14 +214,14 @@ describe('sampling', () => {
     clock.now = () => 6_000;
     expect(readiness(engine, 'database').check?.status).toBe('pass');
     clock.now = () => 6_001;
-    expect(readiness(engine, 'database').check).toMatchObject({ status: 'fail', output: 'Not looked at for 6 s.' });
+    expect(readiness(engine, 'database').check).toMatchObject({ status: 'fail', output: 'Not sampled for 6 s.' });
     readiness(engine, 'database');
     clock.now = now;
     await clock.advance(2_000);
     expect(readiness(engine, 'database').check?.status).toBe('pass');
     expect(logger.lines().map(line => line.message)).toEqual([
-      'Health check database fails',
-      'Health check database passes again',
+      'health check database fails',
+      'health check database passes again',
     ]);
   });
 
@@ -267,7 +267,7 @@ describe('sampling', () => {
     await clock.advance(0);
     expect(aborted).toBe(true);
     expect(clock.pending).toBe(0);
-    expect(logger.lines(), 'what a removed check says is not told').toEqual([]);
+    expect(logger.lines(), 'the result of a removed check is not logged').toEqual([]);
     expect(engine.report('ready').checks.map(check => check.name)).toEqual(['lifecycle']);
     engine.register(scripted('database'));
     registration[Symbol.dispose]();
@@ -327,12 +327,12 @@ describe('failures', () => {
     expect(logger.lines()).toMatchObject([
       {
         level: 'warn',
-        message: 'Health check database fails',
+        message: 'health check database fails',
         facts: { check: 'database', critical: true, from: 'pass', to: 'fail', output: 'gone' },
       },
       {
         level: 'info',
-        message: 'Health check database passes again',
+        message: 'health check database passes again',
         facts: { check: 'database', critical: true, from: 'fail', to: 'pass' },
       },
     ]);

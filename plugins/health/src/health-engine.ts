@@ -29,11 +29,11 @@ interface Watched {
   readonly sampler: Sampler;
   /** Absent before the first sample. */
   seen: { readonly sample: Sample; readonly verdict: Verdict } | undefined;
-  /** What the log was told last; a check that has only ever passed is not mentioned. */
+  /** The last logged state; a check that always passes is not logged. */
   announced: HealthStatus;
 }
 
-/** Samples checks in the background and answers from what it last saw: no probe ever runs or waits for a check. */
+/** Samples checks in the background and answers from the last sample: no probe runs a check or waits for one. */
 export class HealthEngine implements HealthService, Disposable {
   readonly #options: HealthOptions;
   readonly #tools: HealthEngineTools;
@@ -66,12 +66,12 @@ export class HealthEngine implements HealthService, Disposable {
     return { status: overallStatus(checks), checks };
   }
 
-  /** Names in the configuration that no check has answered to. */
+  /** Names in the configuration without a registered check. */
   unusedOverrides(): string[] {
     return Object.keys(this.#options.checks).filter(name => !this.#watched.has(name) && !this.#disabled.has(name));
   }
 
-  /** Ends all sampling. Reports stay possible and say what was seen last, until that is stale. */
+  /** Ends all sampling. Reports still return the last samples, until those are stale. */
   [Symbol.dispose](): void {
     this.#phases[Symbol.dispose]();
     this.#stopSampling();
@@ -133,7 +133,7 @@ export class HealthEngine implements HealthService, Disposable {
 
   #describe({ check, seen }: Watched): CheckReport {
     const { name, critical } = check;
-    if (seen === undefined) return { name, critical, status: 'fail', output: 'Not looked at yet.' };
+    if (seen === undefined) return { name, critical, status: 'fail', output: 'Not sampled yet.' };
     const { observedAt, durationMs, at } = seen.sample;
     const ageMs = this.#tools.clock.now() - at;
     const result = ageMs > check.staleAfterMs ? stale(ageMs) : seen.verdict.result;
@@ -152,8 +152,8 @@ export class HealthEngine implements HealthService, Disposable {
       ...(report.output === undefined ? {} : { output: report.output }),
       ...(error === undefined ? {} : { error }),
     };
-    if (report.status === 'pass') this.#tools.logger.info(`Health check ${report.name} passes again`, facts);
-    else this.#tools.logger.warn(`Health check ${report.name} ${verbs[report.status]}`, facts);
+    if (report.status === 'pass') this.#tools.logger.info(`health check ${report.name} passes again`, facts);
+    else this.#tools.logger.warn(`health check ${report.name} ${verbs[report.status]}`, facts);
   }
 
   get #stopping(): boolean {
@@ -173,7 +173,7 @@ function lifecycleCheck(problem: string | undefined): CheckReport {
 }
 
 function stale(ageMs: number): { status: HealthStatus; output: string } {
-  return { status: 'fail', output: `Not looked at for ${Math.round(ageMs / 1_000)} s.` };
+  return { status: 'fail', output: `Not sampled for ${Math.round(ageMs / 1_000)} s.` };
 }
 
 function duplicate(name: string): KeelsonError {

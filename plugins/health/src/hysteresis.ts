@@ -8,13 +8,13 @@ export interface Thresholds {
 }
 
 export interface Verdict {
-  /** What is reported. */
+  /** The reported result. */
   readonly result: HealthResult;
-  /** Samples in a row that said the opposite of `result`. */
+  /** Samples in a row with the opposite of `result`. */
   readonly against: number;
 }
 
-/** The verdict after one more sample. The first sample decides alone; `warn` is a success. */
+/** Returns the verdict after one more sample. The first sample decides alone; `warn` is a success. */
 export function judge(previous: Verdict | undefined, sample: HealthResult, thresholds: Thresholds): Verdict {
   if (previous === undefined || succeeded(sample) === succeeded(previous.result)) return { result: sample, against: 0 };
   const against = previous.against + 1;

@@ -4,7 +4,7 @@ const intervalMs = z.number().int().min(100).max(3_600_000);
 const timeoutMs = z.number().int().min(10).max(600_000);
 const threshold = z.number().int().min(1).max(100);
 
-/** What a deployment may say about one check; what it leaves out stays as the check was registered. */
+/** Overrides of a deployment for one check; omitted values stay as registered. */
 export const checkOverrides = z.strictObject({
   enabled: z.boolean().optional().describe('False: the check is not run and not reported. Default: true.'),
   critical: z

@@ -18,7 +18,7 @@ export default definePlugin<HealthOptions>({
       start({ container, instance, logger, defer }) {
         const engine = engineWith(container.get(Logger), container.get(Telemetry));
         defer(() => engine[Symbol.dispose]());
-        // The probes tell of the service, whose engine is the slot's own.
+        // The probes report the engine of the slot itself.
         if (instance === undefined && container.isBound(HttpServer)) {
           mountProbes(container.get(HttpServer), container.get(HealthService), config);
         }
@@ -26,7 +26,7 @@ export default definePlugin<HealthOptions>({
           ready() {
             const unused = engine.unusedOverrides();
             if (unused.length === 0) return;
-            logger.warn('The configuration of health names checks that nothing has registered', { checks: unused });
+            logger.warn('health configuration names unregistered checks', { checks: unused });
           },
         };
       },

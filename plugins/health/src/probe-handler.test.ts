@@ -64,7 +64,7 @@ describe('the probes', () => {
     expect(http.sessions).toEqual(['none', 'none', 'none']);
   });
 
-  test('answer 200 when all is well, as application/health+json that nobody may keep', async () => {
+  test('answer 200 when all is well, as application/health+json with no-store', async () => {
     await started({ releaseId: '4f1c2ab' }, database);
     const response = await fetch(`${url}/readyz`);
     expect(response.status).toBe(200);
@@ -171,7 +171,7 @@ describe('?exclude', () => {
     expect([json.status, Object.keys(json.checks)]).toEqual(['pass', ['lifecycle', 'database:responseTime']]);
   });
 
-  test('of a name that is not there, or of the lifecycle, changes nothing and is told, without repeating it', async () => {
+  test('of an unknown name, or of the lifecycle, changes nothing and is reported, without repeating it', async () => {
     await started({}, queue);
     lifecycle.phase = 'stopping';
     const response = await fetch(`${url}/readyz?exclude=lifecycle&exclude=${encodeURIComponent('<script>')}`);
@@ -212,7 +212,7 @@ describe('the plugin', () => {
     await using service = await createTestKernel({ plugins: [health, registering], values });
     expect(service.logger.lines('warn')).toMatchObject([
       {
-        message: 'The configuration of health names checks that nothing has registered',
+        message: 'health configuration names unregistered checks',
         facts: { checks: ['databse'] },
       },
     ]);

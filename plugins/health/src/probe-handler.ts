@@ -17,7 +17,7 @@ export function mountProbes(http: HttpServer, health: HealthService, options: He
 
 /**
  * Answers GET and HEAD of one probe: 200 for `pass` and `warn`, 503 for `fail`. `?verbose` gives a text list,
- * `?exclude=name` (repeatable) leaves checks out of the verdict. Anything else is passed on.
+ * `?exclude=name` (repeatable) ignores checks for the verdict. Any other request is passed on.
  */
 function probeHandler(kind: ProbeKind, health: HealthService, options: HealthOptions): HttpHandler {
   return (request: IncomingMessage, response: ServerResponse, next: () => void) => {
@@ -45,14 +45,14 @@ interface View {
   readonly notes: readonly string[];
 }
 
-/** The lifecycle stays: whatever a caller leaves out, a service that is stopping is not ready. */
+/** The lifecycle always counts: a stopping service is not ready, whatever a caller excludes. */
 function exclude(report: HealthReport, names: ReadonlySet<string>): View {
   if (names.size === 0) return { report, excluded: [], notes: [] };
   const isExcluded = (check: CheckReport) => check.name !== 'lifecycle' && names.has(check.name);
   const excluded = report.checks.filter(isExcluded);
   const checks = report.checks.filter(check => !isExcluded(check));
   const unmatched = names.size - excluded.length;
-  // The names themselves are the caller's words and are not repeated to them.
+  // The names come from the caller and are not repeated.
   const notes = unmatched === 0 ? [] : [`${unmatched} of the names in ?exclude= could not be excluded`];
   return { report: { status: overallStatus(checks), checks }, excluded, notes };
 }

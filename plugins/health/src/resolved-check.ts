@@ -3,14 +3,14 @@ import { z } from 'zod';
 import type { Thresholds } from './hysteresis.js';
 import type { CheckOverrides } from './options.js';
 
-/** A check as it will be run: what it was registered with, then what the configuration says. */
+/** A check with its registered values and the overrides of the configuration. */
 export interface ResolvedCheck extends Thresholds {
   readonly name: string;
   readonly enabled: boolean;
   readonly critical: boolean;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** A sample older than this is no longer believed. */
+  /** A sample older than this is stale. */
   readonly staleAfterMs: number;
   readonly check: HealthCheck['check'];
 }

@@ -1,10 +1,10 @@
 import { type Clock, type HealthResult, isKeelsonError, type Timer } from '@keelson/core';
 import type { ResolvedCheck } from './resolved-check.js';
 
-/** One look at a check, however it ended. */
+/** One sample of a check. */
 export interface Sample {
   readonly result: HealthResult;
-  /** What the check threw, for the log; never shown to a caller. */
+  /** The error of the check, for the log; never shown to a caller. */
   readonly error?: unknown;
   readonly observedAt: Date;
   /** `observedAt` on `clock.now()`. */
@@ -23,7 +23,7 @@ export interface SamplerTools {
  * Runs one check again and again, with its interval between the end of one sample and the start of the next.
  *
  * One sample at a time: a check that ignores its aborted signal is reported as failed when its time is over, and is
- * not asked again before it has returned.
+ * not called again before it has returned.
  */
 export class Sampler {
   readonly #check: ResolvedCheck;
@@ -40,7 +40,7 @@ export class Sampler {
     void this.#sample();
   }
 
-  /** Sets no further timer and aborts the sample that runs; its outcome is not told. */
+  /** Sets no further timer and aborts the running sample, whose outcome is discarded. */
   stop(): void {
     this.#next?.cancel();
     this.#stopped.abort(new DOMException('The health engine has stopped.', 'AbortError'));
@@ -53,17 +53,17 @@ export class Sampler {
     const startedAt = clock.now();
     const timeout = clock.schedule(this.#check.timeoutMs, () => {
       attempt.abort(new DOMException(`No answer within ${this.#check.timeoutMs} ms.`, 'TimeoutError'));
-      this.#tell(startedAt, { status: 'fail', output: `No answer within ${this.#check.timeoutMs} ms.` });
+      this.#report(startedAt, { status: 'fail', output: `No answer within ${this.#check.timeoutMs} ms.` });
     });
     const outcome = await settled(() => suppress(() => this.#check.check(signal)));
     timeout.cancel();
-    if (!attempt.signal.aborted) this.#tell(startedAt, outcome.result, outcome.error);
+    if (!attempt.signal.aborted) this.#report(startedAt, outcome.result, outcome.error);
     if (!this.#stopped.signal.aborted) {
       this.#next = clock.schedule(this.#check.intervalMs, () => void this.#sample());
     }
   }
 
-  #tell(startedAt: number, result: HealthResult, error?: unknown): void {
+  #report(startedAt: number, result: HealthResult, error?: unknown): void {
     if (this.#stopped.signal.aborted) return;
     const { clock, onSample } = this.#tools;
     const at = clock.now();
@@ -81,7 +81,7 @@ async function settled(check: () => Promise<HealthResult>): Promise<{ result: He
   }
 }
 
-/** A sentence of ours is fit to be shown; the message of anyone else may hold an address or a credential. */
+/** Shows the message of a KeelsonError; any other message may have an address or a credential. */
 function reason(error: unknown): string {
   if (isKeelsonError(error)) return error.message;
   if (!(error instanceof Error)) return 'The check failed.';

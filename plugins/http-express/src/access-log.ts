@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Logger, LogLevel } from '@keelson/core';
 import type { Exchange } from './exchange.js';
 
-/** The status written for a client that went away before it was answered; the number nginx made usual. */
+/** The status logged for a client that disconnected before its answer, as in nginx. */
 const clientClosedRequest = 499;
 
-/** Writes one line when the answer has left or the client has gone: no value of a user, no query, no body. */
+/** Logs one line when the answer is sent or the client has disconnected, without values of users, query and body. */
 export function logAccess(exchange: Exchange, request: IncomingMessage, response: ServerResponse, tools: AccessTools) {
   const { clock, logger } = tools;
   const status = response.writableFinished || response.headersSent ? response.statusCode : clientClosedRequest;

@@ -59,7 +59,7 @@ describe('a request is refused, and its handler not called', () => {
     ['two Host headers', 'GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', malformed],
     ['two Host headers that are the same', 'GET /echo HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n', malformed],
     ['no Host', 'GET /echo HTTP/1.1\r\n\r\n', malformed],
-    ['a Host that is none', 'GET /echo HTTP/1.1\r\nHost: a/b\r\n\r\n', malformed],
+    ['an invalid Host', 'GET /echo HTTP/1.1\r\nHost: a/b\r\n\r\n', malformed],
     ['a Host with a user in front', 'GET /echo HTTP/1.1\r\nHost: user@a\r\n\r\n', malformed],
     ['HTTP/0.9', 'GET /echo\r\n\r\n', malformed],
     ['HTTP/1.7', 'GET /echo HTTP/1.7\r\nHost: a\r\n\r\n', malformed],
@@ -78,7 +78,7 @@ describe('a request is refused, and its handler not called', () => {
     ],
     ['two lengths', post('Content-Length: 2\r\nContent-Length: 3', '{}'), malformed],
     ['the same length twice', post('Content-Length: 2\r\nContent-Length: 2', '{}'), malformed],
-    ['a length that is no number', post('Content-Length: two', '{}'), malformed],
+    ['a length that is not a number', post('Content-Length: two', '{}'), malformed],
     ['a negative length', post('Content-Length: -2', '{}'), malformed],
     [
       'a length, and chunks',
@@ -97,11 +97,11 @@ describe('a request is refused, and its handler not called', () => {
     ['NUL in the path', 'GET /ec\0ho HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
     ['NUL in a header', 'GET /echo HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n', malformed],
     ['bytes beyond ASCII in the path', 'GET /ech\u00f6 HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
-    ['a target that is no path', 'GET echo HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
+    ['a target that is not a path', 'GET echo HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
     ['a header that goes on in the next line', 'GET /echo HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n', malformed],
     ['a space before the colon', 'GET /echo HTTP/1.1\r\nHost : a\r\n\r\n', malformed],
     ['lines that end with LF alone', 'GET /echo HTTP/1.1\nHost: a\n\n', malformed],
-    ['a method that is none', 'FOO /echo HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
+    ['an unknown method', 'FOO /echo HTTP/1.1\r\nHost: a\r\n\r\n', malformed],
     [
       'a very long URL',
       `GET /echo?${'x'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
@@ -203,14 +203,14 @@ test('characters of two halves, in any depth, are let through', async () => {
   expect(await (await fetch(`${harness.url}/echo`, init)).text()).toContain('😀 😀');
 });
 
-test('a parser of a route, of raw bytes, speaks our words as well', async () => {
+test('a raw body parser of a route fails with our problem documents as well', async () => {
   harness.http.router('/raw', Router().post('/', express.raw({ type: '*/*' })));
   const init = { method: 'POST', body: 'not gzip', headers: { 'Content-Encoding': 'gzip' } };
   const problem = await problemFrom(await fetch(`${harness.url}/raw`, init));
   expect([problem.status, problem.body.type]).toEqual([400, 'urn:keelson:problem:HTTP_BODY_MALFORMED']);
 });
 
-test('bytes that are no request are answered after the request in front of them', async () => {
+test('bytes that are not a request are answered after the request in front of them', async () => {
   const slow = gate();
   harness.http.router('/slow', async (_request, response) => {
     await slow.pass();
@@ -231,7 +231,7 @@ describe('a client that hangs up in the middle of an upload', () => {
     await expect.poll(() => harness.server.active).toBe(1);
     connection.socket.destroy();
     await expect.poll(() => harness.logger.find('POST')).toBeDefined();
-    await expect.poll(() => harness.logger.find('client had gone')).toBeDefined();
+    await expect.poll(() => harness.logger.find('client disconnected')).toBeDefined();
   }
 
   afterEach(() => {
@@ -242,7 +242,7 @@ describe('a client that hangs up in the middle of an upload', () => {
   test('of JSON is a 499 for which no session is opened', async () => {
     await hangUp(json);
     expect(sessions.events).toEqual([]);
-    const { error } = harness.logger.find('client had gone')?.facts ?? {};
+    const { error } = harness.logger.find('client disconnected')?.facts ?? {};
     expect(error).toMatchObject({ code: 'HTTP_CLIENT_GONE' });
   });
 
@@ -276,7 +276,7 @@ describe('a stream that this process has ended because of an error', () => {
     harness.logger.clear();
   });
 
-  test('is no client that has gone: an upload that cannot be stored is reported', async () => {
+  test('is not a disconnected client: an upload that cannot be stored is reported', async () => {
     const full = () => new Writable({ write: (_chunk, _encoding, callback) => callback(failure) });
     harness.http.router('/upload', request => pipeline(request, full()));
     const body = 'x'.repeat(200_000);
@@ -286,7 +286,7 @@ describe('a stream that this process has ended because of an error', () => {
     await expect.poll(() => harness.telemetry.errors()).toHaveLength(1);
   });
 
-  test('is no client that has gone: an answer whose source fails is cut and reported', async () => {
+  test('is not a disconnected client: an answer whose source fails is cut and reported', async () => {
     async function* source() {
       yield 'first';
       await new Promise(setImmediate);

@@ -7,8 +7,8 @@ import { problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
 
 /**
- * Answers bytes that never became a request. Node has parsed nothing to answer through, so the document is written to
- * the socket by hand: after the answers to requests in front of it, and not when one has left in part, which it would
+ * Answers bytes that are not a request. Node provides no response for them, so this writes the document to
+ * the socket: after the answers to earlier requests, and never into the middle of a partial answer, which it would
  * corrupt.
  */
 export async function answerClientError(
@@ -16,7 +16,7 @@ export async function answerClientError(
   socket: Socket,
   connections: Connections,
 ): Promise<void> {
-  // What comes after the last answer is read and not looked at.
+  // Bytes after the last answer are read and discarded.
   if (connections.isLeaving(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable || connections.isAnswering(socket)) {
     socket.destroy();
@@ -28,7 +28,7 @@ export async function answerClientError(
   connections.leave(socket);
 }
 
-/** Writes an answer by hand, where there is no response to write it through. */
+/** Writes an answer to the socket, where Node provides no response. */
 export function writeProblem(socket: Duplex, failure: KeelsonError): void {
   const { status, headers, body } = problemOf(failure, requestIdFrom(undefined));
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
@@ -55,7 +55,7 @@ function malformed(cause: Error & { code?: string }): KeelsonError {
     default:
       return new KeelsonError({
         code: 'HTTP_REQUEST_MALFORMED',
-        message: 'Bytes arrived that are no HTTP request.',
+        message: 'The client sent bytes that are not a valid HTTP request.',
         cause,
         http: { status: 400, title: 'Malformed request', detail: 'This is not a request of HTTP/1.1.' },
       });

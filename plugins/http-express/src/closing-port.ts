@@ -4,16 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '@keelson/core';
 import type { Connections } from './connections.js';
 
-/** No client has connected or was answered for this long: none is about to connect. */
+/** Pause without a connection or an answer, in ms, after which no client is about to connect. */
 const quietMs = 150;
-/** Longest wait for that: some clients connect all the time. */
+/** Longest wait for such a pause, in ms: some clients connect all the time. */
 const waitMs = 2_000;
-/** A turn of the event loop that took longer says nothing of who has connected meanwhile. */
+/** After a longer turn of the event loop, in ms, clients may have connected without notice. */
 const turnMs = 0.25;
 
 /**
- * Stops listening at a moment at which no client is connecting: what the system has accepted and the process has not yet is
- * reset when the port closes. Leaves open connections alone, other than `server.close()`, which destroys idle ones.
+ * Stops listening while no client is connecting: connections that the system has accepted and the process has not are
+ * reset when the port closes. Keeps open connections, unlike `server.close()`, which destroys idle ones.
  */
 export async function closePort(server: Server, connections: Connections, clock: Clock, signal: AbortSignal) {
   const until = clock.now() + waitMs;
@@ -22,7 +22,7 @@ export async function closePort(server: Server, connections: Connections, clock:
     if (remainingMs > 0) await clock.sleep(remainingMs, signal).catch(() => {});
     await nextTurn();
     const turnedAt = clock.now();
-    // In the turn between these two, who waited to be accepted has been.
+    // The turn between these two accepts waiting clients.
     await nextTurn();
     if (clock.now() - turnedAt < turnMs && connections.quietForMs >= quietMs) break;
   }

@@ -4,15 +4,15 @@ import type { Clock, Timer } from '@keelson/core';
 import { hasLeft } from './held-response.js';
 
 const lookMs = 25;
-/** An idle connection is closed after so many looks that found nothing: a client that works on is heard before. */
+/** An idle connection is closed after this many checks without data: an active client sends earlier. */
 const looksAtRest = 20;
-/** How long the other side may still send when our side has ended; closing at once would take back what it has not read. */
+/** How long the client may still send after our side has ended, in ms; closing at once would discard unread answers. */
 const lingerMs = 1_000;
 
 interface Connection {
   readonly socket: Socket;
   readonly responses: Set<ServerResponse>;
-  /** `socket.bytesRead` when it was last looked at, and how often it had not moved. */
+  /** `socket.bytesRead` at the last check, and the number of checks without change. */
   bytes: number;
   looks: number;
   /** Set once our side has ended. */
@@ -23,11 +23,11 @@ interface Connection {
  * - `open`: connections stay.
  * - `announcing`: every answer is the last of its connection.
  * - `closing`: and connections without a request are closed.
- * - `closed`: all are.
+ * - `closed`: all connections are closed.
  */
 type State = 'open' | 'announcing' | 'closing' | 'closed';
 
-/** Every open connection of a server and the answers that are under way on them. */
+/** Tracks every open connection of a server and the running answers on it. */
 export class Connections {
   readonly #clock: Clock;
   readonly #connections = new Map<Socket, Connection>();
@@ -42,23 +42,23 @@ export class Connections {
     server.on('connection', socket => this.#add(socket));
   }
 
-  /** How many requests are being answered. */
+  /** Number of requests without a complete answer. */
   get active(): number {
     return this.#responses.size;
   }
 
-  /** For how long no client has connected, and none was answered that may connect again. */
+  /** Time since a client has connected, or got an answer after which it may connect again. */
   get quietForMs(): number {
     return this.#clock.now() - this.#movedAt;
   }
 
-  /** True when a part of an answer has left on `socket` and the rest has not been written. */
+  /** True when `socket` has sent a part of an answer and not the rest. */
   isAnswering(socket: Socket): boolean {
     return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
   }
 
   /**
-   * Resolves when what can be answered on `socket` has been: the requests that have arrived as a whole, and those that
+   * Resolves when all complete requests on `socket` are answered: the requests that have arrived as a whole, and those that
    * were refused before. False when the one that is still arriving is among them.
    */
   async answered(socket: Socket): Promise<boolean> {
@@ -67,7 +67,7 @@ export class Connections {
     return due.every(({ req }) => req.complete);
   }
 
-  /** Takes note of a request. False when its connection has had its last answer: it must not be handled. */
+  /** Records a request. Returns false when its connection has sent its last answer: the request must not be handled. */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined || connection.linger !== undefined) return false;
@@ -78,7 +78,7 @@ export class Connections {
     return true;
   }
 
-  /** From now on every answer is the last of its connection, also of those that are under way. */
+  /** Makes every answer the last of its connection from now on, also running ones. */
   announceClose(): void {
     if (this.#state === 'open') this.#state = 'announcing';
     for (const { responses } of this.#connections.values()) {
@@ -87,7 +87,7 @@ export class Connections {
     }
   }
 
-  /** Closes connections as they come to rest. Resolves when none is left. */
+  /** Closes each connection when it is idle. Resolves when all are closed. */
   closeAtRest(): Promise<void> {
     this.announceClose();
     this.#state = 'closing';
@@ -95,7 +95,7 @@ export class Connections {
     return this.#gone.promise;
   }
 
-  /** Ends our side, and reads on for a while: a client that is still sending must be able to read its answer. */
+  /** Ends our side, and continues to read for a while: a client that still sends must be able to read its answer. */
   leave(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined || connection.linger !== undefined) return;
@@ -141,7 +141,7 @@ export class Connections {
     this.#movedAt = this.#clock.now();
   }
 
-  /** Counts looks and no time: a process that stood still for a second has not listened for a second. */
+  /** Counts checks, not time: a process that was blocked for a second did not listen during that second. */
   #closeResting(): void {
     for (const connection of this.#connections.values()) {
       const { socket, responses, bytes } = connection;
@@ -154,7 +154,7 @@ export class Connections {
     else this.#look = this.#clock.schedule(lookMs, () => this.#lookAgain(), { keepAlive: true });
   }
 
-  /** After a turn of the event loop, what has arrived has been read. */
+  /** Resolves after a turn of the event loop, which has read all arrived data. */
   #lookAgain(): void {
     setImmediate(() => {
       if (this.#state === 'closing') this.#closeResting();
@@ -170,7 +170,7 @@ export class Connections {
 
 /**
  * Makes `response` the last of its connection, after `earlier` ones whose requests came in front of it. False when one of
- * those has said already that it is the last.
+ * those is already marked as the last.
  */
 function giveLastTo(response: ServerResponse, earlier: ReadonlySet<ServerResponse>): boolean {
   for (const one of earlier) {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { diagnosePort } from './diagnose-port.js';
 import plugin from './index.js';
 
-test('a port that is free is found free, and given back', async () => {
+test('a free port passes, and is released', async () => {
   const place = { port: await freePort(), host: '127.0.0.1' };
   const found = [{ name: 'port', status: 'pass', output: `Port ${place.port} is free.` }];
   expect(await diagnosePort(place)).toEqual(found);
@@ -29,7 +29,7 @@ test('an address of another machine is a failure', async () => {
   expect(found).toMatchObject({ status: 'fail', hint: expect.stringContaining('an address of this machine') });
 });
 
-test('a start that serves nobody listens nowhere, and stops cleanly', async () => {
+test('a start with serving: false does not listen, and stops cleanly', async () => {
   const kernel = await Kernel.start({
     config: { service: 'shop' },
     overrides: { plugins: { http: { port: 0, host: '127.0.0.1' } } },

@@ -3,7 +3,7 @@ import { type Diagnosis, isKeelsonError } from '@keelson/core';
 import { listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 
-/** Whether a start could listen: takes the port for a moment, and gives it back. */
+/** Checks whether a start could listen: binds the port for a moment, and releases it. */
 export async function diagnosePort(place: Pick<HttpOptions, 'port' | 'host'>): Promise<readonly Diagnosis[]> {
   const server = createServer();
   try {
@@ -12,7 +12,7 @@ export async function diagnosePort(place: Pick<HttpOptions, 'port' | 'host'>): P
     return [{ name: 'port', status: 'pass', output }];
   } catch (error) {
     if (!isKeelsonError(error)) throw error;
-    // The service itself may be what listens: then a start beside it is not what is wanted.
+    // The running service itself may hold the port.
     const status = error.code === 'HTTP_PORT_TAKEN' ? 'warn' : 'fail';
     const running = status === 'warn' ? 'Nothing to do when it is this service that runs already. Otherwise: ' : '';
     return [{ name: 'port', status, output: error.message, hint: `${running}${error.hint ?? ''}` }];

@@ -139,7 +139,7 @@ describe('draining', () => {
     expect(handled).toBe(1);
   });
 
-  test('answers all of several requests that are under way on one connection, the last with Connection: close', async () => {
+  test('answers all of several running requests on one connection, the last with Connection: close', async () => {
     const alive = (_request: unknown, response: { end(text: string): void }) =>
       setImmediate(() => response.end('alive'));
     harness.http.router('/livez', alive, { session: 'none' });
@@ -201,7 +201,7 @@ describe('draining', () => {
     await drain;
     await connection.until(({ closed }) => closed);
     expect(connection.received).toBe('');
-    expect(harness.logger.find('Requests are cut')).toMatchObject({ level: 'warn', facts: { requests: 1 } });
+    expect(harness.logger.find('requests cut')).toMatchObject({ level: 'warn', facts: { requests: 1 } });
   });
 
   test('cuts at once when the stop has no time left', async () => {
@@ -237,7 +237,7 @@ describe('draining', () => {
 });
 
 describe('from the notice on', () => {
-  test('every answer closes its connection, also those under way, and requests are served', async () => {
+  test('every answer closes its connection, also running ones, and requests are served', async () => {
     const slow = gate();
     harness.http.router('/slow', async (_request, response) => {
       await slow.pass();

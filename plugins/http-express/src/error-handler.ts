@@ -13,11 +13,11 @@ export interface ErrorTools {
 
 export type HandleError = (error: unknown, request: IncomingMessage, response: ServerResponse) => void;
 
-/** Turns whatever a handler failed with into an answer, and reports it once when it is a fault of the service. */
+/** Turns the error of a handler into an answer, and reports it once when it is a fault of the service. */
 export function createErrorHandler(tools: ErrorTools): HandleError {
   return (thrown, request, response) => {
     if (isGone(request, response)) return noteUnheard(thrown, request, tools);
-    // What MikroORM throws in a handler holds SQL and values, and says nothing about the answer that is due.
+    // An error of MikroORM has SQL and values, and no status for the answer.
     const error = translate(thrown);
     const exchange = exchangeOf(request);
     if (response.destroyed) return breakOff(error, request, response, tools);
@@ -31,8 +31,8 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
 }
 
 /**
- * The client hung up in the middle of its request, or before its answer was whole. A stream that this process has
- * destroyed because of an error says so.
+ * Whether the client hung up in the middle of its request or of its answer. A stream that this process has
+ * destroyed because of an error has that error.
  */
 function isGone(request: IncomingMessage, response: ServerResponse): boolean {
   const { errored } = request as { errored?: NodeJS.ErrnoException | null };
@@ -40,17 +40,17 @@ function isGone(request: IncomingMessage, response: ServerResponse): boolean {
   return (request.destroyed && !request.complete) || (response.destroyed && !response.writableFinished);
 }
 
-/** The client has gone, and most often this is why the handler failed: no fault of the service, nor of its database. */
+/** Logs the error of a handler whose client has disconnected: usually not a fault of the service or its database. */
 function noteUnheard(thrown: unknown, request: IncomingMessage, { logger }: ErrorTools): void {
   const { route } = exchangeOf(request);
   const gone = isKeelsonError(thrown, 'HTTP_CLIENT_GONE') || thrown === request.errored;
-  logger.debug('A handler failed after its client had gone', { route, error: gone ? thrown : translate(thrown) });
+  logger.debug('handler failed after its client disconnected', { route, error: gone ? thrown : translate(thrown) });
 }
 
-/** A part of the answer has left: the client must see it cut rather than take it for the whole. */
+/** Cuts an answer that is partly sent: the client must not take the part for the whole. */
 function breakOff(error: unknown, request: IncomingMessage, response: ServerResponse, tools: ErrorTools): void {
   const { route } = exchangeOf(request);
-  tools.logger.error('A handler failed after its answer had begun', { method: request.method, route, error });
+  tools.logger.error('handler failed after its answer started', { method: request.method, route, error });
   capture(error, request, tools);
   if (!response.writableEnded) response.destroy();
 }

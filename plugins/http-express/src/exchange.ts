@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 
-/** What is known of one request while it is being answered. */
+/** The state of one request while it is answered. */
 export interface Exchange {
   readonly requestId: string;
   /** On `clock.now()`. */
   readonly startedAt: number;
-  /** The route in the words of the service, `/orders/:id`: never what the client wrote. */
+  /** The route as mounted, `/orders/:id`: never the path of the client. */
   route: string | undefined;
-  /** True for a route that answers at any time: its line in the log is for debugging only. */
+  /** True for a route that always answers: its log line has level `debug`. */
   probe: boolean;
-  /** True when the service has turned the request away unseen. */
+  /** True when the service has refused the request before a handler. */
   refused: boolean;
-  /** What the handler failed with, and the code the client was told. */
+  /** The error of the handler, and the code in the answer. */
   error: unknown;
   code: string | undefined;
 }

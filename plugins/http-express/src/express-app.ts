@@ -17,7 +17,7 @@ export type Middleware = (
 export interface AppParts {
   /** Runs before everything else. */
   readonly open: Middleware;
-  /** Lets a request in, or passes on why not. */
+  /** Admits a request, or passes on the error that refuses it. */
   readonly admit: Middleware;
   /** Gives the request its session. */
   readonly session: Middleware;
@@ -29,14 +29,14 @@ export interface ExpressApp {
   mount(path: string, handler: HttpHandler, session: 'request' | 'none'): void;
 }
 
-/** The way of a request through Express; the only file that imports it. */
+/** Builds the Express application; the only file that imports Express. */
 export function createExpressApp(options: HttpOptions, parts: AppParts): ExpressApp {
   const probes = Router();
   const routes = Router();
   const app = express();
   app.disable('x-powered-by');
   app.set('trust proxy', options.trustProxy);
-  // Express would show stacks to clients, were anything to get past our own error handler.
+  // Without this, Express would show stacks of errors that pass our error handler.
   app.set('env', 'production');
   app.use(parts.open);
   app.use(probes);

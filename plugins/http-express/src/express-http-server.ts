@@ -35,10 +35,10 @@ export interface HttpServerTools {
   readonly telemetry: Telemetry;
 }
 
-/** Which requests are let in: none yet, all, none any more; while the port is being closed, they wait to be refused. */
+/** Which requests are admitted: none yet, all, or none any more; while the port closes, they wait for their refusal. */
 type Admission = 'starting' | 'open' | 'closing the port' | 'draining';
 
-/** How often Node looks for requests that take too long to arrive. */
+/** How often Node checks for requests that arrive too slowly, in ms. */
 const timeoutCheckIntervalMs = 1_000;
 
 export class ExpressHttpServer implements HttpServer {
@@ -91,7 +91,7 @@ export class ExpressHttpServer implements HttpServer {
     return this.#url;
   }
 
-  /** How many requests are being answered. */
+  /** Number of requests without a complete answer. */
   get active(): number {
     return this.#connections.active;
   }
@@ -104,11 +104,11 @@ export class ExpressHttpServer implements HttpServer {
   async listen(): Promise<void> {
     const listening = await listen(this.#server, this.#options);
     this.#url = listening.url;
-    this.#server.on('error', error => this.#tools.logger.error('The HTTP server failed', { error }));
-    this.#tools.logger.info(`Listening on ${describeListening(listening)}`, { ...listening });
+    this.#server.on('error', error => this.#tools.logger.error('http server failed', { error }));
+    this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
   }
 
-  /** Lets everybody in as soon as the whole service is ready; each request gets one of `sessions`, when there are any. */
+  /** Admits all requests when the whole service is ready; each gets one of `sessions`, when the service has them. */
   letIn(sessions: RequestSessions | undefined): void {
     const { lifecycle } = this.#tools;
     this.#sessions = sessions;
@@ -117,7 +117,7 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   /**
-   * Takes nothing new in and resolves when every request has been answered and its connection is closed; those that are
+   * Takes no new request and resolves when every request is answered and its connection closed; requests that are
    * not after `drainTimeoutMs`, or when `signal` aborts, are cut. Probes on connections that are open already are answered
    * meanwhile.
    */
@@ -129,15 +129,15 @@ export class ExpressHttpServer implements HttpServer {
     await Promise.race([this.#drain(over), timeout]);
     done.abort();
     const { active } = this.#connections;
-    if (active > 0) logger.warn('Requests are cut: the time to drain is over', { requests: active });
+    if (active > 0) logger.warn('requests cut: the time to drain is over', { requests: active });
     await this.close();
   }
 
-  /** Closes the port and every connection, whatever is under way on it. Twice is once. */
+  /** Closes the port and every connection, also with running requests. A second call has no effect. */
   async close(): Promise<void> {
     this.#phases?.[Symbol.dispose]();
     this.#refuseAll();
-    // Also when it does not listen any more: it stops looking for requests that take too long.
+    // Also when it no longer listens: it stops the check for slow requests.
     this.#server.close();
     this.#connections.destroyAll();
     this.#url = undefined;
@@ -155,7 +155,7 @@ export class ExpressHttpServer implements HttpServer {
 
   #follow(phase: LifecyclePhase): void {
     if (phase === 'ready' && this.#admission === 'starting') this.#admission = 'open';
-    // Long before the port closes: a client that reads this in an answer closes the connection itself, and loses nothing.
+    // Before the port closes: a client that reads this header closes the connection itself, and loses no request.
     if (phase === 'stopping') this.#connections.announceClose();
   }
 

@@ -5,7 +5,7 @@ import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import { ExpressHttpServer } from './express-http-server.js';
 import { type HttpOptions, httpOptions } from './index.js';
 
-/** A lifecycle that the test moves. */
+/** A lifecycle that the test controls. */
 export class MovableLifecycle implements Lifecycle {
   phase: LifecyclePhase = 'starting';
   readonly #controller = new AbortController();
@@ -27,7 +27,7 @@ export class MovableLifecycle implements Lifecycle {
   }
 }
 
-/** The server, moved as the plugin moves it, on a free port of the loopback. */
+/** The server, started and stopped as the plugin does it, on a free port of the loopback. */
 export class Harness implements AsyncDisposable {
   readonly lifecycle = new MovableLifecycle();
   readonly logger = new RecordingLogger();
@@ -53,7 +53,7 @@ export class Harness implements AsyncDisposable {
     return Number(new URL(this.url).port);
   }
 
-  /** Up to and with the start of the plugin: it listens, but the service is not ready. */
+  /** Runs the start of the plugin: it listens, but the service is not ready. */
   async start(): Promise<this> {
     await this.server.listen();
     return this;
@@ -65,7 +65,7 @@ export class Harness implements AsyncDisposable {
     return this;
   }
 
-  /** What remains of a start, when all others have started. */
+  /** Runs the rest of a start, when all other plugins have started. */
   letIn(): void {
     this.server.letIn(undefined);
     this.lifecycle.move('ready');
@@ -83,7 +83,7 @@ export class Harness implements AsyncDisposable {
     return this.stop();
   }
 
-  /** An open connection, for what no client would send. */
+  /** An open connection, for bytes that no client would send. */
   connect(): Promise<RawConnection> {
     return connectTo(this.port);
   }
@@ -95,7 +95,7 @@ export async function connectTo(port: number): Promise<RawConnection> {
   return new RawConnection(socket);
 }
 
-/** Bytes in and out, and the wish to read until something is there. */
+/** Sends and receives bytes, and waits for expected ones. */
 export class RawConnection {
   readonly socket: Socket;
   received = '';
@@ -135,7 +135,7 @@ export class RawConnection {
   }
 }
 
-/** A promise to be settled from outside, and a handler that reports its arrival and waits for it. */
+/** A promise for the test to settle, and a handler that reports its arrival and waits for it. */
 export function gate() {
   const arrived = Promise.withResolvers<void>();
   const opened = Promise.withResolvers<void>();
@@ -149,7 +149,7 @@ export function gate() {
   };
 }
 
-/** A problem document, with the statuses and headers that came with it. */
+/** A problem document with its status and headers. */
 export async function problemFrom(response: Response) {
   const { status, headers } = response;
   const body = (await response.json()) as Record<string, unknown>;

@@ -2,17 +2,17 @@ import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 
 export interface ResponseKeeper {
   /**
-   * Asked once, when the first byte of an answer with `status` wants to leave. Rejects when it must not. With `finish
+   * Called once, before the first byte of an answer with `status` is sent. Rejects when it must not be sent. With `finish
    * with it` the answer leaves as it is written, but for its end.
    */
   begin(status: number): Promise<'let go' | 'finish with it'>;
-  /** Asked once, when the end of such an answer wants to leave. Rejects when the answer must be cut. */
+  /** Called once, before the end of such an answer is sent. Rejects when the answer must be cut. */
   finish(): Promise<void>;
-  /** Told why the answer cannot leave, to give another one: on the response itself. */
+  /** Called with the reason when the answer cannot be sent, to write another one to the response itself. */
   replace(error: unknown): void;
 }
 
-/** The first byte waits, and everything after it. */
+/** The first byte and all later ones wait. */
 interface Settling {
   readonly is: 'settling';
   readonly held: (() => void)[];
@@ -21,14 +21,14 @@ interface Settling {
 }
 
 type State =
-  /** Nothing wants to leave yet. */
+  /** The handler has written nothing yet. */
   | { readonly is: 'open' }
   | Settling
-  /** What is written leaves; its end waits for the keeper. */
+  /** Written bytes are sent; the end waits for the keeper. */
   | { readonly is: 'streaming' }
-  /** What is written leaves. */
+  /** Written bytes are sent. */
   | { readonly is: 'passing' }
-  /** Another answer was given, or nobody is there to read one: what is still written goes nowhere. */
+  /** Another answer was sent, or the client has disconnected: further writes are discarded. */
   | { readonly is: 'discarding' };
 
 function settling(): Settling {
@@ -45,11 +45,11 @@ const key = Symbol('held response');
 type Held = ServerResponse & { readonly [key]: HeldResponse };
 
 /**
- * Holds back everything `response` would send until `keeper` has settled.
+ * Holds back the answer of `response` until `keeper` has settled.
  *
- * Meanwhile the response looks like one that has begun to leave: `headersSent` is true, changing a header throws, and
- * `write` asks its caller to wait for `drain`. What Node would refuse (a chunk that is no bytes, a status that is none)
- * it refuses at once, before anything is settled.
+ * Meanwhile the response looks as if it were being sent: `headersSent` is true, changing a header throws, and
+ * `write` makes its caller wait for `drain`. What Node would refuse (a chunk that is not bytes, an invalid status)
+ * it refuses at once, before the keeper settles.
  */
 export function holdResponse(response: ServerResponse, keeper: ResponseKeeper): void {
   Object.assign(response, { [key]: new HeldResponse(response, keeper) }, overrides);
@@ -177,7 +177,7 @@ class HeldResponse {
     return original();
   }
 
-  /** Decides about something that wants to leave with `status`; keeps `call` for later when it has to wait. */
+  /** Decides whether an answer with `status` may be sent; keeps `call` for later when it has to wait. */
   #send(status: number, call: () => unknown): Fate {
     if (this.#state.is === 'open' && isStatus(status)) this.#begin(status);
     const state = this.#state;
@@ -198,7 +198,7 @@ class HeldResponse {
     this.#keeper.begin(status).then(
       how => {
         if (this.#state !== state) return;
-        // A handler that went on may have changed it since.
+        // A handler that continued may have changed it.
         this.#response.statusCode = status;
         this.#response.statusMessage = statusMessage;
         if (how === 'let go') this.#release(state, { is: 'passing' });
@@ -217,7 +217,7 @@ class HeldResponse {
     );
   }
 
-  /** Lets go what was held. */
+  /** Sends the held writes. */
   #release(state: Settling, next: State): void {
     if (this.#state !== state) return;
     this.#state = next;
@@ -225,11 +225,11 @@ class HeldResponse {
     try {
       for (const call of state.held) call();
     } catch (error) {
-      // A middleware that changes headers as they leave has failed.
+      // A middleware that changes headers on sending has failed.
       this.#replace(next, error);
       return;
     }
-    // When what was let go has filled the socket, Node itself will tell of the drain.
+    // When the held writes have filled the socket, Node itself emits `drain`.
     if (state.owesDrain && !state.ended && !this.#response.writableNeedDrain) this.#response.emit('drain');
   }
 

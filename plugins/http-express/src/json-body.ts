@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 import type { RequestHandler } from 'express';
 
-/** The charsets of JSON; the parser knows more by the name of UTF. */
+/** The charsets of JSON; the parser accepts more names that start with UTF. */
 const charset = /^utf-?(8|16|16le|16be|32|32le|32be)$/;
-/** Of the zlib of Node, for each of its formats. */
+/** Error codes of Node's zlib, for each of its formats. */
 const codeOfUnpacking = /^(Z_|ZSTD_|ERR_+(PADDING|BROTLI|ZSTD|ZLIB))|BROTLI/;
 
 /** Given to the parser as `verify`: it would read any bytes as text, and put a replacement in the place of what is none. */
@@ -29,16 +29,16 @@ export function jsonBody(parse: RequestHandler): RequestHandler {
     });
 }
 
-/** The client has gone away: there is no reader for an answer. */
+/** The client has disconnected, so no answer can be read. */
 export function clientGone(cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_CLIENT_GONE',
-    message: 'The client went away before it was answered.',
+    message: 'The client disconnected before its answer.',
     cause,
   });
 }
 
-/** In the way in which the parser says why it has stopped. */
+/** An error in the form of the parser's own. */
 class Unreadable extends Error {
   readonly type: string;
 
@@ -48,7 +48,7 @@ class Unreadable extends Error {
   }
 }
 
-/** What a body parser of Express says, by its `type`, never by its message. */
+/** Translates an error of an Express body parser by its `type`, never by its message. */
 export function bodyFailure(error: unknown): KeelsonError | undefined {
   if (!(error instanceof Error)) return undefined;
   const { type, limit, code } = error as { type?: unknown; limit?: unknown; code?: unknown };
@@ -103,7 +103,7 @@ function tooLarge(cause: unknown, limit: unknown): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_BODY_TOO_LARGE',
     message: `The body of a request is larger than ${limit} bytes.`,
-    hint: 'Raise bodyLimitBytes of the http plugin if such bodies are wanted.',
+    hint: 'Raise bodyLimitBytes of the http plugin to accept such bodies.',
     facts: { limitBytes: limit },
     cause,
     http: { status: 413, title: 'Body too large', detail: `The body is larger than ${limit} bytes.` },
@@ -113,7 +113,7 @@ function tooLarge(cause: unknown, limit: unknown): KeelsonError {
 function unsupported(cause?: unknown): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_BODY_UNSUPPORTED',
-    message: 'The body of a request has a charset or an encoding that is not read.',
+    message: 'The body of a request has an unsupported charset or encoding.',
     cause,
     http: {
       status: 415,

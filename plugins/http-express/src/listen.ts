@@ -7,15 +7,15 @@ import type { HttpOptions } from './options.js';
 type Place = Pick<HttpOptions, 'port' | 'host'>;
 
 export interface Listening {
-  /** Without a path. Where it listens on every address, the one of this machine for itself. */
+  /** The URL without a path. For a wildcard address, it has the loopback address. */
   readonly url: string;
-  /** What it is bound to: `::` or `0.0.0.0` for every address. */
+  /** The bound address: `::` or `0.0.0.0` for every address. */
   readonly address: string;
   readonly port: number;
 }
 
 /**
- * Binds the port and says where.
+ * Binds the port and returns its address.
  *
  * @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED.
  */
@@ -30,7 +30,7 @@ export async function listen(server: Server, place: Place): Promise<Listening> {
   return { url: urlOf(bound), address: bound.address, port: bound.port };
 }
 
-/** For people. */
+/** The address for a log line. */
 export function describeListening({ url, address, port }: Listening): string {
   return isWildcard(address) ? `every address of this machine, port ${port}: here ${url}` : url;
 }

@@ -3,7 +3,7 @@ import { type HttpOptions, httpOptions } from './options.js';
 
 /**
  * The database is not named here, though requests have sessions: it is started after this server, whose probes answer
- * while the database is still being waited for. The sessions look it up when the service is ready.
+ * while the service waits for the database. The sessions get it when the service is ready.
  */
 export default defineManifest<HttpOptions>({
   name: 'http-express',

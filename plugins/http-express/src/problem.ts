@@ -10,13 +10,13 @@ export interface Problem {
   readonly body: string;
 }
 
-/** Everything that is not an answer on purpose: 500, and not a word more. */
+/** Every error that is not an intended answer: 500, without details. */
 const unexpected: { code: string; http: ProblemDocument } = {
   code: 'HTTP_UNEXPECTED',
   http: { status: 500, title: 'Internal Server Error' },
 };
 
-/** What `failure` tells a client; of one that was not made to be told, only that it happened. */
+/** The problem document of `failure`; an error that is not for clients becomes a 500 without details. */
 export function problemOf(failure: KeelsonError, requestId: string): Problem {
   const { code, http } = isAnswer(failure) ? failure : unexpected;
   const document = {
@@ -44,19 +44,19 @@ function isAnswer(failure: KeelsonError): failure is KeelsonError & { readonly h
   return status !== undefined && Number.isInteger(status) && status >= 400 && status <= 599;
 }
 
-/** `error` as one of ours: as it is, as what the parts under this server mean by it, or as unexpected. */
+/** Returns `error` as a KeelsonError: itself, the translation of an error of Express, or an unexpected error. */
 export function failureOf(error: unknown): KeelsonError {
   if (isKeelsonError(error)) return error;
   return requestFailure(error) ?? new KeelsonError({ ...unexpected, message: 'A handler failed.', cause: error });
 }
 
-/** What body parsers and the router of Express say, told by their `type` and `status`, never by their messages. */
+/** Translates errors of body parsers and the router of Express by `type` and `status`, never by their messages. */
 function requestFailure(error: unknown): KeelsonError | undefined {
   if (error instanceof URIError) return malformedPath(error);
   const failure = bodyFailure(error);
   if (failure !== undefined || !(error instanceof Error)) return failure;
   const { status, expose } = error as { status?: unknown; expose?: unknown };
-  // An error of http-errors that was made to be shown: the habit of Express middleware.
+  // An exposed error of http-errors, as Express middleware throws it.
   if (expose !== true || typeof status !== 'number' || status < 400 || status > 499) return undefined;
   return refusedRequest(error, status);
 }

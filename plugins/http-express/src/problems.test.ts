@@ -81,7 +81,7 @@ describe('any other error', () => {
 
   const others: readonly (readonly [string, unknown])[] = [
     ['an Error', secret],
-    ['a KeelsonError that is no answer', new KeelsonError({ code: 'INTERNAL_THING', message: 'secret' })],
+    ['a KeelsonError that is not an answer', new KeelsonError({ code: 'INTERNAL_THING', message: 'secret' })],
     [
       'a KeelsonError with a status no error has',
       new KeelsonError({ code: 'ODD', message: 'secret', http: { status: 200, title: 'secret' } }),
@@ -94,7 +94,7 @@ describe('any other error', () => {
       'an error with the code of a lost database',
       Object.assign(new Error('secret'), { code: '57P01', severity: 'FATAL' }),
     ],
-    ['an exposed error that is no refusal', Object.assign(new Error('secret'), { status: 502, expose: true })],
+    ['an exposed error that is not a refusal', Object.assign(new Error('secret'), { status: 502, expose: true })],
     ['a string', 'secret'],
     ['undefined', undefined],
   ];
@@ -246,7 +246,7 @@ describe('a request that cannot be handled', () => {
   });
 });
 
-describe('bytes that are no request', () => {
+describe('bytes that are not a request', () => {
   const documentIn = (received: string) => JSON.parse(received.slice(received.indexOf('\r\n\r\n')));
 
   test('are a 400: HTTP_REQUEST_MALFORMED', async () => {

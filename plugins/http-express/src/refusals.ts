@@ -3,7 +3,7 @@ import { KeelsonError } from '@keelson/core';
 export function notReady(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_NOT_READY',
-    message: 'A request came before the service was ready.',
+    message: 'A request arrived before the service was ready.',
     http: unavailable('The service is starting.'),
   });
 }
@@ -11,7 +11,7 @@ export function notReady(): KeelsonError {
 export function stopping(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_STOPPING',
-    message: 'A request came while the service was draining.',
+    message: 'A request arrived while the service was draining.',
     http: unavailable('The service is stopping; another instance may answer.'),
   });
 }

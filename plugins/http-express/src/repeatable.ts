@@ -2,7 +2,7 @@ import type { EntityManager } from '@keelson/database/contract';
 import type { Request, RequestHandler } from 'express';
 import { attachedUnits } from './request-sessions.js';
 
-/** What a repeatable handler answers. */
+/** The answer of a repeatable handler. */
 export interface Answer {
   /** Default 200. From 400 on, nothing of the unit is stored. */
   readonly status?: number;
@@ -12,8 +12,8 @@ export interface Answer {
 }
 
 /**
- * A handler that returns its answer instead of writing it, so that its whole work is one unit that may be run again: on a
- * fresh EntityManager and connection, when a failure is known to have left nothing behind. A restart of the database is
+ * Makes a handler that returns its answer instead of writing it, so that its whole work is one unit that may run again: on a
+ * fresh EntityManager and connection, when a failure has certainly stored nothing. A restart of the database is
  * then a slower answer, not a 503.
  *
  * `work` must do nothing outside of the database: a repetition would do it twice. The answer is written once, after the

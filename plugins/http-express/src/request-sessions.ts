@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
 
-/** What a request needs of a database; all of it is in `DatabaseService`. */
+/** The part of `DatabaseService` that a request needs. */
 export interface RequestSessions {
   /** Takes no connection before the first statement of the session. */
   open(options: RequestSessionOptions): Promise<RequestSession>;
-  /** Runs `work` in a session of its own until it is committed, may not be repeated, or its time is over. */
+  /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: RequestSessionOptions): Promise<T>;
 }
 
@@ -19,13 +19,13 @@ export interface RequestSessionOptions {
   /** Low in cardinality: `http.post`. */
   readonly name: string;
   readonly readOnly: boolean;
-  /** Aborts when the client goes away: the running statement is cancelled on the server. */
+  /** Aborts when the client disconnects: the running statement is cancelled on the server. */
   readonly signal: AbortSignal;
 }
 
 export interface RequestSession {
   readonly em: EntityManager;
-  /** Whether rows are being read in it now; `alone` when its end may wait for them, as it has nothing to store. */
+  /** Whether the session reads rows now; `alone` when its end may wait for them, as it has nothing to store. */
   readonly reading: 'no' | 'alone' | 'with writes';
   commit(): Promise<void>;
   /** Never rejects. */
@@ -54,8 +54,8 @@ export function attachedUnits(request: IncomingMessage): RequestUnits {
 }
 
 /**
- * The EntityManager of `request`: one transaction, committed before the first byte of the answer leaves, and rolled back
- * on an error, on a status of 400 and above, or when the client goes away. Do not use it after the answer has begun.
+ * The EntityManager of `request`: one transaction, committed before the first byte of the answer is sent, and rolled back
+ * on an error, on a status of 400 and above, or when the client disconnects. Do not use it after the answer has started.
  *
  * @throws KeelsonError HTTP_SESSION_MISSING for a route with `session: 'none'` or a service without a database.
  */

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 
-/** Headers that say one thing; Node keeps the first of several, and a proxy in front may keep the last. */
+/** Headers that must be single; Node keeps the first of several, and a proxy in front may keep the last. */
 const saidOnce = new Set(['host', 'content-type']);
 /** A host and a port, as of RFC 3986: what is in none of them is a part of something else. */
 const hostForm = /^[^\s/?#@\\,"<>]*$/;
 
-/** Why `request` is refused unseen: what Node reads, and other readers of HTTP read otherwise or not at all. */
+/** Returns why `request` is refused: Node accepts it, and other HTTP parsers read it differently or refuse it. */
 export function syntaxFailure(request: IncomingMessage): KeelsonError | undefined {
   const { httpVersionMajor, httpVersionMinor, headers, url = '' } = request;
   if (httpVersionMajor !== 1) return malformed('This server speaks HTTP/1.1 and HTTP/1.0.');
@@ -26,12 +26,12 @@ export function syntaxFailure(request: IncomingMessage): KeelsonError | undefine
 export function upgrade(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_UPGRADE_REFUSED',
-    message: 'A request wanted to change to a protocol that nothing here speaks.',
+    message: 'A request asked for a protocol that this server does not support.',
     http: { status: 400, title: 'Upgrade refused', detail: 'This server speaks HTTP/1.1 alone, and opens no tunnel.' },
   });
 }
 
-/** What a client says that can do with HTTP/1.1 as well is no reason to refuse it: `Upgrade: h2c`. */
+/** Whether the client also accepts HTTP/1.1 and need not be refused: `Upgrade: h2c`. */
 function isUpgrade({ upgrade, connection = '' }: IncomingMessage['headers']): boolean {
   if (upgrade === undefined || !/\bupgrade\b/i.test(connection)) return false;
   return upgrade.split(',').every(protocol => protocol.trim().toLowerCase() !== 'h2c');
@@ -75,7 +75,7 @@ function malformed(detail: string): KeelsonError {
 function expectation(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_EXPECTATION_FAILED',
-    message: 'A request expects something that this server does not know.',
+    message: 'A request has an Expect header that this server does not support.',
     http: { status: 417, title: 'Expectation failed', detail: 'Only Expect: 100-continue is known.' },
   });
 }

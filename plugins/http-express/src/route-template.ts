@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { exchangeOf } from './exchange.js';
 
-/** What Express adds to a request on the way through its routers. */
+/** Properties that Express sets on a request in its routers. */
 export interface RoutedRequest extends IncomingMessage {
   baseUrl?: string;
 }
 
 /**
- * Notes the route that answers: `path` as it was mounted, then each route a router inside of it picks.
+ * Records the route that answers: `path` as it was mounted, then each route that a router inside of it picks.
  *
- * Express tells the picked route only by assigning `request.route`, and by then `baseUrl` is right; after an error it
+ * Express exposes the picked route only by assigning `request.route`. At that time `baseUrl` is right; after an error it
  * is not any more. So the assignment is watched.
  */
 export function noteRoute(request: RoutedRequest, path: string): void {
@@ -30,7 +30,7 @@ export function noteRoute(request: RoutedRequest, path: string): void {
   });
 }
 
-/** A router inside of a router says only what its mount matched; a segment that may hold a value is hidden. */
+/** Returns the mount path of a nested router, with segments that may be values of users hidden. */
 function withoutValues(matched: string): string {
   return matched.replaceAll(/[^/]+/g, segment => (/^[a-z]+(-[a-z]+)*$/i.test(segment) ? segment : '*'));
 }

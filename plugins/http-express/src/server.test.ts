@@ -21,13 +21,13 @@ async function ready(options: object = {}): Promise<Harness> {
 }
 
 describe('listening', () => {
-  test('tells where, once it does and no longer', async () => {
+  test('exposes its url while it listens', async () => {
     harness = new Harness();
     await harness.start();
     expect(harness.http.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(harness.logger.find('Listening on')).toMatchObject({
+    expect(harness.logger.find('listening on')).toMatchObject({
       level: 'info',
-      message: `Listening on ${harness.url}`,
+      message: `listening on ${harness.url}`,
       facts: { url: harness.url, address: '127.0.0.1' },
     });
     const { http } = harness;
@@ -41,9 +41,9 @@ describe('listening', () => {
       harness = new Harness({ host });
       await harness.start();
       const { port } = new URL(harness.url);
-      const line = harness.logger.find('Listening on every address');
+      const line = harness.logger.find('listening on every address');
       expect(line?.message).toBe(
-        `Listening on every address of this machine, port ${port}: here http://127.0.0.1:${port}`,
+        `listening on every address of this machine, port ${port}: here http://127.0.0.1:${port}`,
       );
       expect(line?.facts).toMatchObject({ url: harness.url, address: expect.stringMatching(/^(::|0\.0\.0\.0)$/) });
       expect(harness.url).toBe(`http://127.0.0.1:${port}`);
@@ -96,7 +96,7 @@ describe('listening', () => {
     });
   });
 
-  test('tells clients how long an idle connection stays open', async () => {
+  test('sends clients the idle timeout of connections', async () => {
     const { url } = await ready({ keepAliveTimeoutMs: 7_000 });
     expect((await fetch(url)).headers.get('keep-alive')).toBe('timeout=7');
   });
@@ -119,7 +119,7 @@ describe('admission', () => {
     expect(await (await fetch(`${harness.url}/orders`)).text()).toBe('served');
   });
 
-  test('a refusal is no fault: not captured, not an error in the log', async () => {
+  test('a refusal is not a fault: it is neither captured nor logged as an error', async () => {
     harness = await new Harness().start();
     await fetch(`${harness.url}/orders`);
     expect(harness.telemetry.errors()).toEqual([]);
@@ -142,7 +142,7 @@ describe('admission', () => {
     expect((await fetch(`${url}/orders`)).status).toBe(200);
   });
 
-  test('a server that is started again in a service that is ready lets nobody in before it is told to', async () => {
+  test('a server that is started again in a ready service admits requests only after ready()', async () => {
     harness = new Harness();
     harness.lifecycle.move('ready');
     await harness.start();
@@ -151,7 +151,7 @@ describe('admission', () => {
     expect((await fetch(harness.url)).status).toBe(404);
   });
 
-  test('a service whose stop begins before it was ready lets nobody in', async () => {
+  test('a service whose stop starts before it was ready admits no request', async () => {
     harness = await new Harness().start();
     harness.lifecycle.move('stopping');
     expect((await fetch(harness.url)).status).toBe(503);
@@ -215,7 +215,7 @@ describe('routes', () => {
     }
   });
 
-  test('say nothing of what serves them', async () => {
+  test('have no header that names the server software', async () => {
     const { url } = await ready();
     const { headers } = await fetch(url);
     expect([headers.has('x-powered-by'), headers.has('server')]).toEqual([false, false]);
@@ -294,7 +294,7 @@ describe('the access log', () => {
     ]);
   });
 
-  test('never has what the client wrote: not in nested routers, not of unknown routes, not after errors', async () => {
+  test('never has text of the client: not in nested routers, not of unknown routes, not after errors', async () => {
     const server = await ready();
     const inner = Router().get('/{*rest}', () => {
       throw new Error('broken');
@@ -318,14 +318,14 @@ describe('the access log', () => {
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
 
-  test('tells probes for debugging only', async () => {
+  test('logs probes at debug only', async () => {
     const server = await ready();
     server.http.router('/livez', (_request, response) => response.end(), { session: 'none' });
     await fetch(`${server.url}/livez`);
     expect((await linesOf(server, 1)).map(line => [line.level, line.message])).toEqual([['debug', 'GET /livez 200']]);
   });
 
-  test('says of a client that went away before its answer: 499', async () => {
+  test('has status 499 for a client that disconnected before its answer', async () => {
     const server = await ready();
     const arrived = Promise.withResolvers<void>();
     server.http.router('/slow', () => arrived.resolve());
@@ -346,7 +346,7 @@ describe('the access log', () => {
     ]);
   });
 
-  test('says the same of one that went away in the middle of its upload, and captures nothing', async () => {
+  test('has the same status for a client that disconnected in the middle of its upload, and nothing is captured', async () => {
     const server = await ready();
     server.http.router('/upload', (_request, response) => void response.end());
     const connection = await server.connect();
@@ -372,14 +372,14 @@ describe('an error after the answer', () => {
     const response = await fetch(`${url}/late`);
     expect([response.status, await response.text()]).toEqual([200, 'complete']);
     await eventually(() => telemetry.errors().length > 0);
-    expect(logger.find('after its answer had begun')).toMatchObject({
+    expect(logger.find('after its answer started')).toMatchObject({
       level: 'error',
       facts: { route: '/late', method: 'GET', error },
     });
     expect(telemetry.errors()).toHaveLength(1);
   });
 
-  test('had begun cuts the connection, so that nobody takes the part for the whole', async () => {
+  test('had started cuts the connection, so that no client takes the part for the whole', async () => {
     const { http, url, telemetry } = await ready();
     http.router('/part', async (_request, response) => {
       response.write('part');
@@ -391,7 +391,7 @@ describe('an error after the answer', () => {
     expect(telemetry.errors()).toHaveLength(1);
   });
 
-  test('could not be heard because the client had gone is no fault', async () => {
+  test('for a client that has disconnected is not a fault', async () => {
     const server = await ready();
     const arrived = Promise.withResolvers<void>();
     server.http.router('/gone', async (request, response) => {
@@ -404,7 +404,7 @@ describe('an error after the answer', () => {
     await arrived.promise;
     controller.abort();
     await expect(answer).rejects.toThrow();
-    await eventually(() => server.logger.find('after its client had gone') !== undefined);
+    await eventually(() => server.logger.find('after its client disconnected') !== undefined);
     expect(server.telemetry.errors()).toEqual([]);
     expect(server.logger.lines('error')).toEqual([]);
   });

@@ -77,7 +77,7 @@ const creating = Router().post('/', (request, response) => {
 });
 
 describe('a service on PostgreSQL', () => {
-  test('has stored what it says it has, by the time it says so', async () => {
+  test('has stored the data when it answers 201', async () => {
     const url = await serviceWith(creating);
     expect((await post(`${url}/authors`, { id: 1, email: 'a@example.org' })).status).toBe(201);
     expect(await stored()).toEqual(['a@example.org']);
@@ -107,7 +107,7 @@ describe('a service on PostgreSQL', () => {
     expect(await stored()).toEqual(['a@example.org']);
   });
 
-  test('does not write in a GET, and does not say that it has', async () => {
+  test('does not write in a GET, and does not answer as if it had', async () => {
     const url = await serviceWith(
       Router().get('/', (request, response) => {
         currentSession(request).create(Author, { id: 1, email: 'a@example.org' });

@@ -12,7 +12,7 @@ export interface SessionParts {
   readonly handleError: HandleError;
 }
 
-/** Gives each request one session, and makes its outcome certain before its answer leaves. */
+/** Opens one session for each request, and ends it before the answer is sent. */
 export function createSessionMiddleware(parts: SessionParts): Middleware {
   const readOnlyMethods = new Set(parts.readOnlyMethods);
   return async (request, response, next) => {
@@ -61,7 +61,7 @@ function bindOutcome(
     replace: error => handleError(error, request, response),
   });
   response.once('close', () => {
-    // A commit that is under way is not disturbed: nobody could say what became of it.
+    // A running commit is not interrupted: its outcome would be unknown.
     if (ended) return;
     client.abort(new DOMException('The client has gone away.', 'AbortError'));
     void session.rollback();
@@ -71,7 +71,7 @@ function bindOutcome(
 function answerWithinWrites(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_ANSWER_WITHIN_SESSION',
-    message: 'An answer began while rows were being read in the session of its request, which has more to store.',
+    message: 'An answer started while the session of its request, which has changes to store, was reading rows.',
     hint: "Stream from a session of its own: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
   });
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityManager } from '@keelson/database/contract';
 import type { RequestSession, RequestSessionOptions, RequestSessions } from './request-sessions.js';
 
-/** Sessions without a database: they keep a record of what was asked of them, and end as the test wants. */
+/** Sessions without a database: they record calls, and end as the test wants. */
 export class RecordedSessions implements RequestSessions {
   readonly events: string[] = [];
   readonly opened: RequestSessionOptions[] = [];

@@ -236,7 +236,7 @@ describe('the commit comes before the first byte', () => {
     const answer = fetch(route((_request, response) => source.pipe(response)));
     await commit.arrived;
     await aFewTurns();
-    expect(produced, 'a stream is told to wait while the commit runs').toBeLessThan(50);
+    expect(produced, 'a stream waits while the commit runs').toBeLessThan(50);
     commit.open();
     expect(await (await answer).text()).toBe(chunks.join(''));
   });
@@ -425,19 +425,19 @@ describe('a commit that fails', () => {
     expect(sessions.events).toEqual(['open', 'commit']);
   });
 
-  test('leaves a handler that goes on writing unharmed, and unheard', async () => {
+  test('discards further writes of the handler without an error', async () => {
     sessions.commit = () => Promise.reject(unavailable);
-    const told = Promise.withResolvers<unknown>();
+    const written = Promise.withResolvers<unknown>();
     const url = route(async (_request, response) => {
       response.write('first');
       await once(response, 'finish');
-      response.write('second', error => told.resolve(error));
+      response.write('second', error => written.resolve(error));
       response.writeHead(200);
       response.end('last');
     });
     const problem = await problemFrom(await fetch(url, { method: 'POST' }));
     expect(problem.status).toBe(503);
-    expect(await told.promise).toMatchObject({ message: 'Another answer was given.' });
+    expect(await written.promise).toMatchObject({ message: 'Another answer was given.' });
   });
 
   test('is captured once and logged once, by the line of its request', async () => {
@@ -467,7 +467,7 @@ describe('a commit that fails', () => {
     expect(harness.telemetry.errors()).toEqual([]);
   });
 
-  test('for a reason nobody knows is a 500', async () => {
+  test('for an unknown reason is a 500', async () => {
     sessions.commit = () => Promise.reject(new Error('secret'));
     const problem = await problemFrom(await fetch(route((_request, response) => response.json({}))));
     expect([problem.status, problem.body.type]).toEqual([500, 'urn:keelson:problem:HTTP_UNEXPECTED']);
@@ -571,7 +571,7 @@ describe('while the commit runs', () => {
     const response = await answer;
     expect([response.status, await response.json()]).toEqual([200, { id: 1 }]);
     expect(sessions.events).toEqual(committed);
-    expect(harness.logger.find('after its answer had begun')).toMatchObject({ facts: { error } });
+    expect(harness.logger.find('after its answer started')).toMatchObject({ facts: { error } });
   });
 
   test('a handler that fails in the middle of its answer cuts the connection', async () => {

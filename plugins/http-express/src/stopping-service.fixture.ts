@@ -1,4 +1,4 @@
-// A service in a process of its own, run by Node from the built package: tells its port, stops when it is told to.
+// A service in its own process, run by Node from the built package: sends its port to the test and stops on its message.
 import { HttpServer, Kernel, type Plugin } from '@keelson/core';
 import plugin from '@keelson/http-express';
 

@@ -98,7 +98,7 @@ describe.each(['postgresql', 'pglite'] as const)('rows streamed in a request, on
     await untilFree();
   });
 
-  test('by writes that heed no back-pressure all arrive', async () => {
+  test('by writes that ignore back-pressure all arrive', async () => {
     handler = (_request, response, given) =>
       given.read(async em => {
         for await (const line of linesOf(em)) response.write(line);

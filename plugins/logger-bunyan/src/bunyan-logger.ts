@@ -23,7 +23,7 @@ export interface BunyanLoggerSettings {
   readonly level: LogLevel;
   /** Beyond the usual ones. */
   readonly secretKeys: readonly string[];
-  /** Takes a finished record, with its secrets masked. */
+  /** Receives a finished record, with its secrets masked. */
   write(record: LogRecord): void;
   flush(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger
     flush: () => settings.flush(),
   };
   const stream = { write: (record: object) => settings.write({ ...record }) };
-  // bunyan writes everything it is given: a child of bunyan's keeps the level its parent had when it was made.
+  // bunyan itself writes every record, as a bunyan child would keep the level its parent had when it was made.
   const root = bunyan.createLogger({
     name: settings.name,
     streams: [{ type: 'raw', level: 'trace', stream }],
@@ -49,7 +49,7 @@ interface Shared {
   readonly flush: () => Promise<void>;
 }
 
-/** Gives bunyan only what JSON can write, and keeps it from throwing into the code that logs. */
+/** Passes only JSON values to bunyan, and catches its errors, so that logging never throws. */
 class HardenedLogger implements BunyanLogger {
   readonly #bunyan: bunyan;
   readonly #shared: Shared;
@@ -109,12 +109,12 @@ class HardenedLogger implements BunyanLogger {
       const fields = { ...currentContext(), ...fieldsOf(facts, this.#shared.copy) };
       this.#bunyan[level](fields, String(this.#shared.copy(message)));
     } catch {
-      // A line lost is a smaller harm than a request failed by its own log call.
+      // A lost line does less harm than a request that fails in a log call.
     }
   }
 }
 
-/** Fields of the record itself: a fact of that name would overwrite what the line says of itself. */
+/** Fields of the record itself: a fact of that name would overwrite the field. */
 const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src']);
 
 /** `error` becomes bunyan's `err`; facts named like a field of the record move under `facts`. */

@@ -1,2 +1,2 @@
-/** This plugin throws nothing of its own. */
+/** This plugin throws no errors of its own. */
 export const errorCodes = [] as const;

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { LineWriter } from './line-writer.js';
 
-/** A stream whose reader takes nothing until it is told to. */
+/** A stream whose reader takes nothing until the test releases it. */
 function stalled() {
   const taken: string[] = [];
   const waiting: (() => void)[] = [];
@@ -39,7 +39,7 @@ test('flush waits for the lines written before it, and for no other', async () =
   expect(taken).toEqual(['one']);
 });
 
-test('a reader that stalls costs no more memory than allowed, and is told how many lines it lost', async () => {
+test('a stalled reader costs no more memory than allowed, and later gets the number of lost lines', async () => {
   const { stream, taken, resume } = stalled();
   const writer = new LineWriter(stream, 30, dropped => `dropped ${dropped}`);
   for (let line = 0; line < 10; line++) writer.write(`line ${line} xx`);
@@ -50,7 +50,7 @@ test('a reader that stalls costs no more memory than allowed, and is told how ma
   expect(taken).toEqual(['line 0 xx', 'line 1 xx', 'line 2 xx', 'dropped 7', 'after']);
 });
 
-test('lines dropped at the end are told of by flush', async () => {
+test('flush reports lines dropped at the end', async () => {
   const { stream, taken, resume } = stalled();
   const writer = new LineWriter(stream, 10, dropped => `dropped ${dropped}`);
   writer.write('12345678');

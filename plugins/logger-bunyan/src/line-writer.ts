@@ -9,7 +9,7 @@ interface Waiter {
 const listenedTo = new WeakSet<Writable>();
 
 /**
- * Writes lines to a stream that somebody else owns, counting those on their way.
+ * Writes lines to a stream that it does not own, and counts the lines in flight.
  *
  * A pipe takes 64 KB at once and hands on the rest when its reader does; `process.exit` drops that rest, so ask `flush`
  * first. Lines beyond `maxBufferedBytes` are dropped, and the next one that fits is preceded by `notice(dropped)`. A
@@ -45,7 +45,7 @@ export class LineWriter {
     this.#send(line, bytes);
   }
 
-  /** Resolves when the lines written so far have been taken by the stream's reader, or by nobody when it is broken. */
+  /** Resolves when the reader of the stream has taken all lines so far, or when the stream is broken. */
   flush(): Promise<void> {
     if (this.#dropped > 0) this.#tellOfDropped();
     if (this.#gone >= this.#given) return Promise.resolve();
@@ -64,10 +64,10 @@ export class LineWriter {
   #send(line: string, bytes: number): void {
     this.#given++;
     this.#bufferedBytes += bytes;
-    let told = false;
+    let counted = false;
     const done = () => {
-      if (told) return;
-      told = true;
+      if (counted) return;
+      counted = true;
       this.#taken(bytes);
     };
     try {

@@ -49,7 +49,7 @@ test('flush on exit: every line has left before process.exit, though the pipe is
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ msg: 'line 4999', name: 'orders' });
 });
 
-test('a stop of the kernel flushes, the last words of the kernel included', async () => {
+test('a stop of the kernel flushes, its last lines included', async () => {
   const script = `
     const { definePlugin, Kernel, Logger } = await import('@keelson/core');
     const { closeSync } = await import('node:fs');
@@ -100,7 +100,7 @@ test('a reader that goes away: the process neither dies of EPIPE nor hangs in fl
   expect(code).toBe(7);
 });
 
-test('a stream that is not a terminal gets json, unless told otherwise', async () => {
+test('a stream that is not a terminal gets json, unless configured otherwise', async () => {
   const { output } = await run(`open({}).info('a'); open({ format: 'pretty' }).info('b');`, all);
   const [json, pretty] = output.split('\n');
   expect(JSON.parse(json ?? '')).toMatchObject({ msg: 'a' });
@@ -116,7 +116,7 @@ test('options refuse unknown keys and levels, all at once', () => {
   ]);
 });
 
-test('a secret of the configuration is in no line, in whatever it is given', async () => {
+test('no line has a secret of the configuration', async () => {
   const script = `
     const { definePlugin, Kernel } = await import('@keelson/core');
     const { default: logger } = await import('@keelson/logger-bunyan');

@@ -13,7 +13,7 @@ export default definePlugin<LoggerBunyanOptions>({
         reconfigure({ config: { level } }) {
           logger.level = level;
         },
-        // The stream stays open: what stops after the logger still has something to say.
+        // The stream stays open: plugins that stop after the logger still write lines.
         stop: () => logger.flush(),
       }),
     };

@@ -15,7 +15,7 @@ const styles: Record<LogLevel, Style> = {
   fatal: 'inverse',
 };
 
-/** Told elsewhere in the line, or the same in every one. */
+/** Fields that are elsewhere in the line, or the same in every line. */
 const unlisted = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'plugin', 'err']);
 
 /**
@@ -41,7 +41,7 @@ function factsOf(record: LogRecord): [string, unknown][] {
   return summary === undefined ? facts : [...facts, ['err', summary]];
 }
 
-/** `CODE message {facts} [those it stands for] <- its cause, told the same way`. */
+/** `CODE message {facts} [those it stands for] <- its cause, in the same form`. */
 function errorSummary(error: unknown): string | undefined {
   if (!isRecord(error)) return error === undefined ? undefined : String(error);
   const several = Array.isArray(error.errors) ? `[${error.errors.map(errorSummary).join('; ')}]` : undefined;

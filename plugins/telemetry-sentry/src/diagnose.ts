@@ -2,7 +2,7 @@ import type { Diagnosis } from '@keelson/core';
 import { loadedWithoutHooks } from './loaded-modules.js';
 import type { TelemetrySentryOptions } from './options.js';
 
-/** What `keelson doctor` tells of Sentry. Asks nobody over the network: the DSN is not tried out. */
+/** Returns the findings of `keelson doctor` on Sentry. Makes no connection: it does not test the DSN. */
 export function diagnoseTelemetry(options: TelemetrySentryOptions, tooEarly: readonly string[]): readonly Diagnosis[] {
   if (!options.enabled) return [pass('sending', 'Switched off: nothing is sent to Sentry.')];
   const sending = pass('sending', 'There is a DSN; it was not tried out.');

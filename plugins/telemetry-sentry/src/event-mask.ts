@@ -1,9 +1,9 @@
 import { createMask, describeError, type Mask } from '@keelson/core';
 
-/** Statements and what was bound to them, beyond the secrets: an event leaves the company. */
+/** Keys of statements and parameters, masked in addition to secrets: an event goes to another company. */
 const databaseKeys = ['sql', 'query', 'statement', 'parameters', 'params', 'bindings'];
 
-/** What of an event is masked. */
+/** The masked parts of an event. */
 export interface MaskedEvent {
   message?: string;
   exception?: { values?: { value?: string }[] };
@@ -19,11 +19,11 @@ export interface MaskedSpan {
 }
 
 export interface EventMask {
-  /** A name fit to be sent: without credentials and query parameters. */
+  /** Returns a name without credentials and query parameters. */
   name(name: string): string;
-  /** Facts fit to be sent. */
+  /** Returns facts without secrets, statements and parameters. */
   facts(facts: unknown): Record<string, unknown>;
-  /** The event without secrets, statements and query parameters; `error` is what it tells of. */
+  /** The event without secrets, statements and query parameters; `error` is its cause. */
   event<Event extends MaskedEvent>(event: Event, error: unknown): Event;
   span<Span extends MaskedSpan>(span: Span): Span;
 }
@@ -58,7 +58,7 @@ function maskEvent<Event extends MaskedEvent>(
   return event;
 }
 
-/** Method and path alone, whatever an integration has put there. */
+/** Reduces the request to method and path. */
 function requestOf(request: { url?: string; method?: string }): { url?: string; method?: string } {
   const { url, method } = request;
   return { ...(url === undefined ? {} : { url: withoutQuery(url) }), ...(method === undefined ? {} : { method }) };
@@ -84,7 +84,7 @@ function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, '');
 }
 
-/** The messages of an error and of those behind it, each with what may be said instead. */
+/** The messages of an error and its causes, each with its masked replacement. */
 function maskedMessages(error: unknown, mask: Mask): ReadonlyMap<string, string> {
   const messages = new Map<string, string>();
   const seen = new Set<unknown>();
@@ -99,7 +99,7 @@ function maskedMessages(error: unknown, mask: Mask): ReadonlyMap<string, string>
   try {
     visit(error);
   } catch {
-    // An error that cannot be looked at has no message to replace.
+    // An error that cannot be read has no message to replace.
   }
   return messages;
 }

@@ -2,12 +2,12 @@ import { createRequire } from 'node:module';
 
 const instrumented = ['pg', 'pg-pool', 'express', 'router'];
 
-/** Modules that Sentry hooks as they load and that have been loaded already: their spans will be missing. */
+/** Returns modules that loaded before Sentry could hook them: their spans will be missing. */
 export function loadedTooEarly(): readonly string[] {
   return loadedModules();
 }
 
-/** Modules that Sentry should have hooked, are loaded, and were not: no hook, or too late. A guess from its internals. */
+/** Returns loaded modules that Sentry should have hooked and did not. A guess from its internals. */
 export function loadedWithoutHooks(): readonly string[] {
   const { __SENTRY_ORCHESTRION__: orchestrion } = globalThis as { __SENTRY_ORCHESTRION__?: { runtime?: unknown } };
   const hooked = Array.isArray(orchestrion?.runtime) ? orchestrion.runtime : [];

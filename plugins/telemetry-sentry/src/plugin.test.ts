@@ -193,7 +193,7 @@ test('enabled: false hooks nothing, keeps nothing and sends nothing', async () =
   expect(ingest.items).toEqual([]);
 });
 
-describe('what keelson doctor tells', () => {
+describe('keelson doctor', () => {
   const diagnosed = `
     const [found] = (await kernel.diagnose()).values();
     process.send(found);

@@ -2,16 +2,16 @@ import * as Sentry from '@sentry/node';
 import { createEventMask, type EventMask } from './event-mask.js';
 import type { TelemetrySentryOptions } from './options.js';
 
-/** Sentry, set up as configured, and what the telemetry needs of it. */
+/** The configured Sentry client, as far as the telemetry needs it. */
 export interface SentryClient {
   readonly mask: EventMask;
-  /** Envelopes that were refused, or could not be sent, so far. */
+  /** Number of envelopes so far that were refused or could not be sent. */
   lostEnvelopes(): number;
 }
 
 /**
  * Sets Sentry up in this process and, with `instrumentModules`, hooks the modules that load from now on. Connects to
- * nothing. Every integration is named: what Sentry would add by itself reports errors a second time or reads what users
+ * nothing. Every integration is named: the defaults of Sentry would report errors a second time or reads what users
  * send.
  */
 export function initSentry(options: TelemetrySentryOptions): SentryClient {
@@ -61,7 +61,7 @@ const nothingPrivate = {
 function integrationsFor(options: TelemetrySentryOptions) {
   const modules = [
     Sentry.postgresIntegration({ ignoreConnectSpans: true }),
-    // The error handler of the service reports errors; express is only asked for its route names.
+    // The error handler of the service reports errors; the express integration only adds route names.
     Sentry.expressIntegration({ shouldHandleError: false }),
   ];
   return [

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 
-/** What the tests look at of an event or a batch of spans. */
+/** The parts of an event or a batch of spans that the tests check. */
 export interface WirePayload {
   readonly exception?: { readonly values: readonly { readonly value: string }[] };
   readonly environment?: string;
@@ -33,7 +33,7 @@ export class SentryIngest implements AsyncDisposable {
   /** Everything received, decompressed, as it was on the wire. */
   wire = '';
   encodings = new Set<string>();
-  /** What is answered; `hang` never answers. */
+  /** The answer to each envelope; `hang` never answers. */
   answer: number | 'hang' = 200;
   readonly #server = createServer((request, response) => {
     void this.#take(request).then(() => {

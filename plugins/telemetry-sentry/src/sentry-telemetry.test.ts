@@ -156,7 +156,7 @@ describe('on the wire', () => {
 });
 
 describe('an ingest in trouble', () => {
-  test('one that is down neither blocks nor throws, and flush says that not all was sent', async () => {
+  test('an ingest that is down neither blocks nor throws, and flush reports that not all was sent', async () => {
     const gone = await SentryIngest.start();
     const { dsn } = gone;
     await gone[Symbol.asyncDispose]();
@@ -168,7 +168,7 @@ describe('an ingest in trouble', () => {
     await telemetry.close(1_000);
   });
 
-  test('one that never answers costs flush its timeout and no more', async () => {
+  test('an ingest that never answers costs flush its timeout and no more', async () => {
     await using ingest = await SentryIngest.start();
     ingest.answer = 'hang';
     const telemetry = open(ingest.dsn);
@@ -180,7 +180,7 @@ describe('an ingest in trouble', () => {
     expect(await telemetry.close(100)).toBe(false);
   });
 
-  test('one that refuses is not counted as told', async () => {
+  test('an ingest that refuses does not count as reached', async () => {
     await using ingest = await SentryIngest.start();
     ingest.answer = 503;
     const telemetry = open(ingest.dsn);

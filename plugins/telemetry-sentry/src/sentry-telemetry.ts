@@ -30,7 +30,7 @@ export class SentryTelemetry implements Telemetry {
     // The name of the first span goes into the header of the envelope, which no hook of Sentry's can change.
     const name = this.#client.mask.name(options.name);
     const settings = { name, op: operation, ...(attributes === undefined ? {} : { attributes: { ...attributes } }) };
-    // Sentry would call a span whose callback rejects an error, whatever the work has said of it.
+    // Sentry would mark a span whose callback rejects as an error, even if the work has set another status.
     const outcome = await inTrace(() => Sentry.startSpan(settings, active => settle(active, work)));
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
@@ -63,7 +63,7 @@ export class SentryTelemetry implements Telemetry {
     return this.#within(timeoutMs, limit => Sentry.flush(limit));
   }
 
-  /** Sends what is left, as `flush` does, and ends it: whatever is reported later goes nowhere. */
+  /** Sends all buffered events, as `flush` does, and closes the client: later reports are discarded. */
   async close(timeoutMs: number): Promise<boolean> {
     return this.#within(timeoutMs, limit => Sentry.close(limit));
   }
@@ -96,7 +96,7 @@ export class SentryTelemetry implements Telemetry {
   }
 }
 
-/** Work that no request has begun is a trace of its own; Sentry would put all of the process's into one. */
+/** Starts a trace of its own for work outside of a request; Sentry would put all work of the process into one. */
 function inTrace<T>(work: () => T): T {
   if (Sentry.getActiveSpan() !== undefined) return work();
   return Sentry.withIsolationScope(() => Sentry.startNewTrace(work));

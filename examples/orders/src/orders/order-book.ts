@@ -13,7 +13,7 @@ export interface OrderPage {
   readonly next: string | null;
 }
 
-/** What can be done with orders. Each method is a part of the transaction that `em` belongs to. */
+/** The operations on orders. Each method is a part of the transaction of `em`. */
 export class OrderBook {
   readonly #clock: Clock;
 

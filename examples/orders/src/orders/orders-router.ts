@@ -4,7 +4,7 @@ import { parseInput } from '../input.js';
 import type { OrderBook } from './order-book.js';
 import { newOrder, newOrders, pageRequest } from './order-input.js';
 
-/** What writes is repeatable: it returns its answer, and a restart of the database is a slower answer. */
+/** Handlers that write are repeatable: they return their answer, and a restart of the database only delays it. */
 export function ordersRouter(book: OrderBook): Router {
   const router = Router();
 

@@ -9,7 +9,7 @@ export type Price = z.infer<typeof price>;
 const answerMs = 1_000;
 const bodyMs = 2_000;
 
-/** What products cost, as another service says. */
+/** Prices of products, from another service. */
 export class PriceList {
   readonly #service: HttpTarget | undefined;
   readonly #clock: Clock;
@@ -22,7 +22,7 @@ export class PriceList {
     this.#logger = logger;
   }
 
-  /** Undefined when there is nobody to ask, null when the price is not to be had now. Never rejects. */
+  /** Returns undefined without a price service, null when it does not answer now. Never rejects. */
   async priceOf(sku: string): Promise<Price | null | undefined> {
     if (this.#service === undefined) return undefined;
     try {

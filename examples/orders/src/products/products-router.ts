@@ -6,7 +6,7 @@ import { Product } from './product.js';
 import { productUnknown } from './product-errors.js';
 import { newProduct } from './product-input.js';
 
-/** A sku that is taken is answered with 409 by the primary key: the insert fails before the answer leaves. */
+/** The primary key makes a taken sku a 409: the insert fails before the answer is sent. */
 export function productsRouter(prices: PriceList): Router {
   const router = Router();
 
@@ -18,7 +18,7 @@ export function productsRouter(prices: PriceList): Router {
     }),
   );
 
-  // The price first: no transaction is open while another service is asked.
+  // The price first: no transaction is open during the request to another service.
   router.get('/:sku', async (request, response) => {
     const { sku } = request.params;
     const price = await prices.priceOf(sku);

@@ -49,7 +49,7 @@ export async function returnStock(em: EntityManager, { sku, quantity }: StockLin
   await em.nativeUpdate(Product, { sku }, { stock: sql<number>`stock + ${quantity}` });
 }
 
-/** Everybody locks in the order of the skus, so that no two wait for each other. */
+/** All batches lock in the order of the skus, so that no two wait for each other. */
 async function lockProducts(em: EntityManager, skus: ReadonlySet<string>): Promise<ReadonlyMap<string, Product>> {
   const products = await em.find(
     Product,
