@@ -58,15 +58,15 @@ describe('a batch', () => {
       expect({ waiting, busy, out: total - idle }).toEqual({ waiting: 0, busy: 0, out: 0 });
     });
 
-  test('stores all items in chunks and tells how far it is', async () => {
-    const told: BatchProgress[] = [];
+  test('stores all items in chunks and reports its progress', async () => {
+    const reported: BatchProgress[] = [];
     const done = await database.batch(readings(25), store, {
       chunkSize: 10,
       onProgress: progress => {
-        told.push(progress);
+        reported.push(progress);
       },
     });
-    expect(told.map(({ done, chunks }) => [done, chunks])).toEqual([
+    expect(reported.map(({ done, chunks }) => [done, chunks])).toEqual([
       [10, 1],
       [20, 2],
       [25, 3],

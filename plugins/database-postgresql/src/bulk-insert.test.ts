@@ -272,7 +272,7 @@ describe('a bulk insert', () => {
     });
 
     test('without its values', async () => {
-      const secret = 'a secret that must not be told';
+      const secret = 'a secret that must not leak';
       const inserted = database.bulkInsert(Sample, [{ code: secret }, { code: secret }]);
       const error = await inserted.catch((caught: unknown) => caught);
       expect(error).toMatchObject({ facts: { itemIndex: 1 } });

@@ -1,7 +1,7 @@
 import { type BatchOutcome, type Statement, sqlStateOf, type TransactionOutcome } from '@keelson/database';
 
 /**
- * A run of a server: an id given in it is not given to another transaction. The statistics start anew after a crash,
+ * A run of a server: an id given in it is not given to another transaction. The statistics restart after a crash,
  * and only then or by hand; copies of a server may share them, but not its address.
  */
 const run = `concat_ws('/', extract(epoch from pg_stat_get_bgwriter_stat_reset_time()), host(inet_server_addr()), inet_server_port())`;

@@ -41,7 +41,7 @@ async function expectFailure(url: string, kind: string, says: RegExp, timeoutMs?
   expect(page, 'has a row in the table of the page').toContain(`\`${kind}\``);
 }
 
-describe('a failure to connect is told as what it is:', () => {
+describe('a failure to connect is reported with its cause:', () => {
   let server: PostgresServer;
   let good: URL;
 

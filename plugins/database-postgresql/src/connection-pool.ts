@@ -164,7 +164,7 @@ export class ConnectionPool {
 
   /**
    * There is room for one more, so it is the server that is waited for, and not another caller.
-   * pg.Pool cannot be told to stop waiting: a client that comes too late goes to the idle ones.
+   * pg.Pool cannot stop a wait: a client that comes too late goes to the idle ones.
    */
   #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
     return new Promise((resolve, reject) => {

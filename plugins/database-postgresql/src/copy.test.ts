@@ -49,7 +49,7 @@ describe('COPY on a connection', () => {
     expect(await count()).toBe(1_000);
   });
 
-  test('lines that throw: their error comes out, the server is told nothing of it, nothing is stored', async () => {
+  test('lines that throw: their error comes out, the server does not receive it, nothing is stored', async () => {
     await connection.run([{ sql: 'truncate item' }]);
     relay.said.length = 0;
     const failing = connection.copy(

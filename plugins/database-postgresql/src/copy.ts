@@ -5,7 +5,7 @@ import type { PgClient } from './pg-internals.js';
 
 /**
  * COPY ... FROM STDIN; resolves to the number of rows stored. Reads `lines` only as fast as the server takes them. When
- * `lines` throws, the server is told to store nothing (CopyFail) and the error comes out as it is. Settles when the
+ * `lines` throws, CopyFail makes the server store nothing and the error comes out as it is. Settles when the
  * connection is ready for the next statement, or lost.
  */
 export async function copyRows(client: PgClient, sql: string, lines: AsyncIterable<string>): Promise<number> {

@@ -165,7 +165,7 @@ describe('a session at its deadline', () => {
     expect(performance.now() - abortedAt).toBeLessThan(atOnceMs);
   });
 
-  test('does not wait for the answer to ROLLBACK, and lends the connection to nobody before it', async () => {
+  test('does not wait for the answer to ROLLBACK, and does not lend the connection before it', async () => {
     const session = await begun(300);
     await session.em.insert(Author, { email: 'taken-back@example.org' });
     await proxy.setMode('blackhole');
@@ -179,10 +179,10 @@ describe('a session at its deadline', () => {
   });
 
   test('does not wait for the answer to COMMIT: its outcome is unknown, and stays so when the answer comes late', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const session = await begun(300);
-    session.onCommit(() => void told.push('committed'));
-    session.onRollback(() => void told.push('rolled back'));
+    session.onCommit(() => void reported.push('committed'));
+    session.onRollback(() => void reported.push('rolled back'));
     await session.em.insert(Author, { email: 'ambiguous@example.org' });
     await proxy.setMode('blackhole');
     const outcome = await lateness(session.commit(), session);
@@ -193,7 +193,7 @@ describe('a session at its deadline', () => {
     await atRest();
     expect(database.stats().counters.discarded).toEqual({});
     expect(await stored()).toEqual([{ email: 'ambiguous@example.org' }]);
-    expect({ told, state: session.state }).toEqual({ told: [], state: 'unknown' });
+    expect({ reported, state: session.state }).toEqual({ reported: [], state: 'unknown' });
   });
 
   test('that had written no row is told the same: what it did may be there without one', async () => {
@@ -205,7 +205,7 @@ describe('a session at its deadline', () => {
     expect(session.state).toBe('unknown');
   });
 
-  test('as a unit whose COMMIT is not answered is never told that nothing is stored, whichever timer fires first', async () => {
+  test('as a unit whose COMMIT is not answered never reports that nothing is stored, whichever timer fires first', async () => {
     const size = 10;
     await reopen({ pool: { max: size } });
     for (let round = 0; round < 5; round++) {
@@ -221,8 +221,8 @@ describe('a session at its deadline', () => {
           { timeoutMs: 400 },
         );
       const outcomes = await Promise.allSettled(Array.from({ length: size }, unit));
-      const told = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code);
-      expect(new Set(told)).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
+      const reported = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code);
+      expect(new Set(reported)).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
       await proxy.setMode('pass');
       await atRest();
       expect(await stored()).toHaveLength(size * (round + 1));
@@ -230,12 +230,12 @@ describe('a session at its deadline', () => {
   });
 
   test('is committed all the same when it was not used: there is nothing that could be lost', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const session = await database.openSession({ timeoutMs: 1 });
-    session.onCommit(() => void told.push('committed'));
+    session.onCommit(() => void reported.push('committed'));
     await eventually(() => expect(session.signal.aborted).toBe(true));
     await session.commit();
-    expect({ told, state: session.state }).toEqual({ told: ['committed'], state: 'committed' });
+    expect({ reported, state: session.state }).toEqual({ reported: ['committed'], state: 'committed' });
   });
 
   test('is not committed while its first statement waits for the server to come back', async () => {
@@ -357,7 +357,7 @@ describe('a session at its deadline', () => {
     expect(await stored()).toEqual([]);
   });
 
-  test('ends nested work at once, whose savepoint nobody can take back any more', async () => {
+  test('ends nested work at once, whose savepoint can no longer be rolled back', async () => {
     const session = await begun(300);
     const nested = session.run(() =>
       database.transaction(async em => {
@@ -401,7 +401,7 @@ describe('a session at its deadline', () => {
     expect(performance.now() - startedAt).toBeLessThan(100 + atOnceMs);
   });
 
-  test('that waits to hear what became of its COMMIT waits no longer than the service lives', async () => {
+  test('that waits for the outcome of its COMMIT stops waiting when the service closes', async () => {
     await reopen({ closeTimeoutMs: 100 });
     const session = await begun(60_000);
     await session.em.insert(Author, { email: 'closed@example.org' });

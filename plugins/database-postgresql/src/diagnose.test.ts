@@ -31,7 +31,7 @@ interface Given {
   readonly migrate?: boolean;
 }
 
-describe('what keelson doctor tells of PostgreSQL', () => {
+describe('what keelson doctor reports on PostgreSQL', () => {
   let database: TestDatabase;
 
   beforeAll(async () => {
@@ -108,13 +108,13 @@ describe('what keelson doctor tells of PostgreSQL', () => {
     expect(found('schema')).toMatchObject({ status: 'fail', output: expect.stringContaining('name') });
   });
 
-  test('tells a migration that this version does not have', async () => {
+  test('reports a migration that this version does not have', async () => {
     await findings({ migrate: true });
     const found = await findings({ models: [] });
     expect(found('migrations')).toMatchObject({ status: 'warn', output: expect.stringContaining('CreateAuthors') });
   });
 
-  test('tells a role that may not create tables, when there are migrations', async () => {
+  test('reports a role that may not create tables, when there are migrations', async () => {
     await asAdmin(`create role reader_${database.name} login password 'secret'`);
     await findings({ migrate: true });
     await asAdmin(`grant select on all tables in schema public to reader_${database.name}`);
@@ -131,7 +131,7 @@ describe('what keelson doctor tells of PostgreSQL', () => {
     });
   });
 
-  test('tells what it was not allowed to ask', async () => {
+  test('reports the checks that it was not allowed to run', async () => {
     await findings({ migrate: true });
     await asAdmin(`create role stranger_${database.name} login password 'secret'`);
     const url = new URL(database.url);
@@ -166,13 +166,13 @@ describe('what keelson doctor tells of PostgreSQL', () => {
   test.each([
     ['ahead of', -5_000, 'warn'],
     ['behind', 300_000, 'fail'],
-  ])('tells a server that is %s the service', async (where, offsetMs, status) => {
+  ])('reports a server that is %s the service', async (where, offsetMs, status) => {
     const clock = { ...systemClock, date: () => new Date(Date.now() + offsetMs) };
     const found = await findings({ clock });
     expect(found('clock skew')).toMatchObject({ status, output: expect.stringContaining(`${where} the service`) });
   });
 
-  test('tells a standby from a server that takes writes', async () => {
+  test('distinguishes a standby from a server that takes writes', async () => {
     await using pair = await startReplicatedPostgres();
     const url = new URL(pair.standby.url);
     url.searchParams.set('target_session_attrs', 'any');

@@ -91,15 +91,15 @@ describe('a connection lost during COMMIT', () => {
   });
 
   test('onCommit runs once when the outcome was looked up, and onRollback for the attempt that was lost', async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const cut = proxy.onceAtCommit('before');
     await database.session(async (em, session) => {
-      session.onCommit(() => void told.push(`committed ${session.attempt}`));
-      session.onRollback(() => void told.push(`rolled back ${session.attempt}`));
-      await em.insert(Author, { email: 'told@example.org' });
+      session.onCommit(() => void reported.push(`committed ${session.attempt}`));
+      session.onRollback(() => void reported.push(`rolled back ${session.attempt}`));
+      await em.insert(Author, { email: 'reported@example.org' });
     });
     await cut;
-    expect(told).toEqual(['rolled back 1', 'committed 2']);
+    expect(reported).toEqual(['rolled back 1', 'committed 2']);
   });
 
   test('nothing had been written: it is looked up all the same, and not run again', async () => {

@@ -59,7 +59,7 @@ describe('a failover', () => {
     const [row] = await database.session(em => em.execute('select inet_server_port() as port'));
     return row?.port;
   };
-  const told = (what: string) => service.logger.findAll(what).map(({ facts }) => facts);
+  const reported = (what: string) => service.logger.findAll(what).map(({ facts }) => facts);
   const names = () => ({ primary: `127.0.0.1:${proxy.port}`, standby: `127.0.0.1:${pair.standby.port}` });
   /** Nor to the question what became of it. */
   const noAnswerAfterCommit = async () => {
@@ -100,19 +100,19 @@ describe('a failover', () => {
     expect(report.acknowledged).toBeGreaterThan(60);
     expect(report).toMatchObject({ lost: [], duplicated: [], refusedButStored: [], unknown: [] });
     rmSync(directory, { recursive: true });
-    expect(told('host lost').length).toBeLessThanOrEqual(1);
-    expect(told('failover')).toEqual([{ from: names().primary, to: names().standby }]);
+    expect(reported('host lost').length).toBeLessThanOrEqual(1);
+    expect(reported('failover')).toEqual([{ from: names().primary, to: names().standby }]);
   });
 
-  test('is told once, with both hosts', async () => {
+  test('is logged once, with both hosts', async () => {
     await pair.primary.kill('SIGKILL');
     await expect(insert('nowhere', { timeoutMs: 700 })).rejects.toThrow();
     await expect(insert('nowhere', { timeoutMs: 700 })).rejects.toThrow();
     await pair.promote();
     await eventually(() => database.state.is === 'connected');
     await insert('there');
-    expect(told('host lost')).toEqual([{ host: names().primary }]);
-    expect(told('failover')).toEqual([{ from: names().primary, to: names().standby }]);
+    expect(reported('host lost')).toEqual([{ host: names().primary }]);
+    expect(reported('failover')).toEqual([{ from: names().primary, to: names().standby }]);
   });
 
   test.each([
@@ -128,7 +128,7 @@ describe('a failover', () => {
     await insert('after');
     expect(await portOf()).toBe(pair.standby.port);
     expect(await stored()).toContain('after');
-    expect(told('failover')).toHaveLength(1);
+    expect(reported('failover')).toHaveLength(1);
   });
 
   test('a primary that became read-only is left, and its connections are thrown away', async () => {
@@ -152,7 +152,7 @@ describe('a failover', () => {
     await pair.primary.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'keelson control'`,
     );
-    await eventually(async () => (await database.health()).status === 'pass' && told('failover').length === 1);
+    await eventually(async () => (await database.health()).status === 'pass' && reported('failover').length === 1);
     expect(await portOf()).toBe(pair.standby.port);
   });
 

@@ -75,7 +75,7 @@ describe('the first statement of an opened session', () => {
     expect(recording.statements.flat().filter(sql => sql.includes('delete from author'))).toHaveLength(1);
   });
 
-  test('whose answer does not come in time takes its connection along: whoever is next has no part in it', async () => {
+  test('whose answer does not come in time takes its connection along: the next caller gets another', async () => {
     await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
     await single.database.connect();
     await single.database.session(em => em.execute('select 1'));

@@ -108,7 +108,7 @@ describe("an error of the work's own", () => {
     }
     await expect(
       database.read(em => em.count(Author)),
-      'nobody else is refused',
+      'other calls succeed',
     ).resolves.toBe(0);
     expect(database.state.is).toBe('connected');
     expect(
@@ -163,7 +163,7 @@ describe('another database of the service', () => {
     await expect(database.read(em => em.count(Author))).resolves.toBe(0);
   });
 
-  test('is told apart even by the raw error that its EntityManager throws', async () => {
+  test('is distinguished even in the raw error that its EntityManager throws', async () => {
     let raw: unknown;
     const keeping = other.database.session(async em => {
       raw = await em.execute("do $$ begin raise sqlstate '40001'; end $$").catch((thrown: unknown) => thrown);

@@ -38,7 +38,7 @@ async function connectTo(
   }
 }
 
-/** What pg 8.23 says in a sentence only, with a code that it can be told by. */
+/** What pg 8.23 says in a sentence only, with a code that identifies it. */
 const sentences: readonly (readonly [beginsWith: string, code: string])[] = [
   ['timeout expired', 'ETIMEDOUT'],
   ['The server does not support SSL connections', 'TLS_NOT_SPOKEN'],
@@ -76,7 +76,7 @@ export function hostClientClass(
     override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
       const connected = this.#connect();
       if (callback === undefined) return connected;
-      // pg.Pool tells a connection from a failure by whether there is an error.
+      // pg.Pool takes a call with an error for a failure.
       const settled = callback as (error?: unknown) => void;
       connected.then(() => settled(), settled);
       return undefined;

@@ -11,7 +11,7 @@ export interface HostList {
 export interface UrlProblem {
   /** Which of several urls it is about. */
   readonly index?: number;
-  /** Holds nothing of the url: where it is malformed, nobody can tell what of it is the password. */
+  /** Holds nothing of the url: where it is malformed, the password in it cannot be located. */
   readonly message: string;
 }
 

@@ -64,7 +64,7 @@ describe('Hosts', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('none suits: each is named with its reason, and for a moment nobody asks again', async () => {
+  test('none suits: each is named with its reason, and for a moment no host is asked again', async () => {
     servers = { a: refused, b: standby, c: { standby: false, readOnly: true } };
     const hosts = create();
     const message =
@@ -92,7 +92,7 @@ describe('Hosts', () => {
     expect({ moved, lines: logger.lines() }).toEqual({ moved: 0, lines: [] });
   });
 
-  test('a loss and a failover are told once each', async () => {
+  test('a loss and a failover are reported once each', async () => {
     const hosts = create();
     await hosts.wanted();
     servers.a = refused;

@@ -28,7 +28,7 @@ type State =
 
 /** A host that does not answer is not waited for longer before the next is asked too. */
 const headStartMs = 500;
-/** After a look that found nothing, the next one is not begun for so long. */
+/** Pause after a search that found no host, before the next one starts. */
 const pauseMs = 200;
 
 /** Knows which of several hosts is the wanted one, from the last look until something speaks against it. */
@@ -145,7 +145,7 @@ export class Hosts {
     });
   }
 
-  /** What no attempt mends at any of them is told as what it is. */
+  /** Reports a permanent failure of all hosts as that failure. */
   #allSame(findings: readonly (readonly [Host, unknown])[]): unknown {
     const isFinal = ([, why]: readonly [Host, unknown]) => connectFailureOf(why)?.final === true;
     return findings.every(isFinal) ? findings[0]?.[1] : undefined;

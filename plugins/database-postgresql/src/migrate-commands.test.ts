@@ -120,12 +120,12 @@ describe('the commands of keelson migrate', () => {
   });
 
   test('tell a program what they did as values, not as lines', async () => {
-    const told = (name: string, ...words: string[]) => find(name)?.run({ words, out: () => {} });
-    expect(await told('status')).toEqual({ applied: [], pending: ['First'], unknown: [] });
-    expect(await told('up')).toEqual({ applied: ['First'] });
-    expect(await told('status')).toMatchObject({ applied: [{ name: 'First', at: expect.any(Date) }], pending: [] });
-    expect(await told('down')).toEqual({ reverted: 'First' });
-    expect(await told('down')).toEqual({ reverted: null });
-    expect(await told('create', 'AddOrders')).toEqual({ wrote: 'add-orders.ts' });
+    const resultOf = (name: string, ...words: string[]) => find(name)?.run({ words, out: () => {} });
+    expect(await resultOf('status')).toEqual({ applied: [], pending: ['First'], unknown: [] });
+    expect(await resultOf('up')).toEqual({ applied: ['First'] });
+    expect(await resultOf('status')).toMatchObject({ applied: [{ name: 'First', at: expect.any(Date) }], pending: [] });
+    expect(await resultOf('down')).toEqual({ reverted: 'First' });
+    expect(await resultOf('down')).toEqual({ reverted: null });
+    expect(await resultOf('create', 'AddOrders')).toEqual({ wrote: 'add-orders.ts' });
   });
 });

@@ -21,7 +21,7 @@ class Before extends Migration {
   }
 }
 
-/** Waits until whoever has locked the table `gate` lets go of it. */
+/** Waits until the holder of the lock on table `gate` releases it. */
 class Gated extends Migration {
   override up(): void {
     this.addSql(`insert into log values ('Gated')`);
@@ -124,7 +124,7 @@ describe('the lock of those who migrate', () => {
     expect(await names('mikro_orm_migrations')).toEqual(['Before', 'Gated', 'After']);
   });
 
-  test('one outside of a transaction goes on when its lock is lost, and nobody else begins', async () => {
+  test('one outside of a transaction goes on when its lock is lost, and no other run starts', async () => {
     const migrations = [Before, GatedApart, After];
     await using one = await instance(migrations);
     await using other = await instance(migrations);

@@ -81,7 +81,7 @@ describe('the migrations of a database', () => {
     expect(pending).toEqual(['Second']);
   });
 
-  test('up goes no further than it is told', async () => {
+  test('up stops at the given migration', async () => {
     await using service = await connected([First, Second, Third]);
     const { database } = service;
     expect(await database.migrate({ to: 'Second' })).toEqual(['First', 'Second']);
@@ -112,7 +112,7 @@ describe('the migrations of a database', () => {
     expect((await service.database.migrations()).applied).toHaveLength(1);
   });
 
-  test('one of a newer version is told, and not taken back', async () => {
+  test('one of a newer version is reported, and not reverted', async () => {
     {
       await using newer = await connected([First, Second]);
       await newer.database.migrate();
@@ -138,13 +138,13 @@ describe('the migrations of a database', () => {
   test('up and down asked for at the same time take turns', async () => {
     await using service = await connected([First, Second]);
     const { database } = service;
-    const told = await Promise.all([
+    const reported = await Promise.all([
       database.migrate(),
       database.revert(),
       database.migrate({ to: 'Second' }),
       database.revert(),
     ]);
-    expect(told).toEqual([['First', 'Second'], 'Second', ['Second'], 'Second']);
+    expect(reported).toEqual([['First', 'Second'], 'Second', ['Second'], 'Second']);
   });
 
   describe('while another instance migrates', () => {

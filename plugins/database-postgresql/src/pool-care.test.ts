@@ -37,7 +37,7 @@ describe('the care of a pool for its connections', () => {
     await eventually(() => database.stats().idle === 2);
   });
 
-  test('maxLifetimeMs: one that is too old is replaced when it is asked for, and nobody notices', async () => {
+  test('maxLifetimeMs: one that is too old is replaced when it is asked for, without an error', async () => {
     const database = await open({ maxLifetimeMs: 100 });
     const first = await database.session(backend);
     const openedAt = performance.now();
@@ -56,20 +56,20 @@ describe('the care of a pool for its connections', () => {
     expect(database.stats()).toMatchObject({ total: 0, counters: { discarded: { expired: 1 } } });
   });
 
-  test('idleTimeoutMs: one that nobody needs is closed', async () => {
+  test('idleTimeoutMs: an unused connection is closed', async () => {
     const database = await open({ idleTimeoutMs: 50 });
     await database.session(backend);
     await eventually(() => database.stats().total === 0);
   });
 
-  test('leakAfterMs: one lent for too long is told of, with the place that borrowed it, and again when it is back', async () => {
+  test('leakAfterMs: one lent for too long is logged, with the place that borrowed it, and again when it is back', async () => {
     const database = await open({ leakAfterMs: 20 });
     await database.session(async em => {
       await backend(em);
       await eventually(() => service.logger.find('a connection is lent for very long') !== undefined);
     });
-    const told = service.logger.find('a connection is lent for very long');
-    expect(told).toMatchObject({ level: 'warn', facts: { borrowedAt: expect.stringContaining('pool-care.test') } });
+    const reported = service.logger.find('a connection is lent for very long');
+    expect(reported).toMatchObject({ level: 'warn', facts: { borrowedAt: expect.stringContaining('pool-care.test') } });
     expect(service.logger.find('a connection that was lent for very long is back')).toMatchObject({ level: 'info' });
   });
 });

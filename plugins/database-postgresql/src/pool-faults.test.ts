@@ -136,7 +136,7 @@ describe('the pool after a fault', () => {
     });
   });
 
-  test('an acquire timeout tells the numbers of the pool and the longest holder', async () => {
+  test('an acquire timeout reports the numbers of the pool and the longest holder', async () => {
     const database = await open({ pool: { max: 1, acquireTimeoutMs: 1_000 } });
     await database.session(async em => {
       await count(em);
@@ -185,7 +185,7 @@ describe('the pool after a fault', () => {
     await expect(hanging).rejects.toMatchObject({ code: 'DATABASE_CONNECTION_LOST' });
   });
 
-  test('who waits for the server to come back hears at once that the service is closed', async () => {
+  test('a caller that waits for the server is refused at once when the service closes', async () => {
     const retry = new OpossumRetryPolicy();
     const database = await open({}, retry);
     await database.session(count);

@@ -34,7 +34,7 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #onRefusal: (error: unknown) => void;
   #returned: Returned | undefined;
   #lost = false;
-  /** Batches that the server has not answered: until it has, nobody knows what the connection is in the middle of. */
+  /** Batches that the server has not answered: until it has, the state of the connection is unknown. */
   #unanswered = 0;
   #lossCause: unknown;
   #isAltered = false;
@@ -44,7 +44,7 @@ export class PostgresqlConnection implements DriverConnection {
     parts: {
       types: unknown;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
-      /** Told of each error with which the server refused a statement. */
+      /** Called with each error with which the server refused a statement. */
       onRefusal: (error: unknown) => void;
       returned: Returned;
     },

@@ -8,7 +8,7 @@ import {
 } from '@keelson/database';
 import { Endpoint, type EndpointParts } from './endpoint.js';
 
-/** `unknown` until it was asked; `lagging` more than allowed, or by nobody knows how much; `away` when it does not answer. */
+/** `unknown` until it was asked; `lagging` more than allowed, or by an unknown time; `away` when it does not answer. */
 export type ReplicaState =
   | { readonly is: 'unknown' }
   | { readonly is: 'fit'; readonly lagMs: number | undefined }
@@ -26,7 +26,7 @@ const checkTimeoutMs = 2_000;
 
 /**
  * In milliseconds, or more than it is; 0 when nothing waits to be replayed. Without a receiver the end of what was
- * received says nothing, and without anything ever replayed nobody knows.
+ * received says nothing, and before the first replay the lag is unknown.
  */
 const lagSql = `select case
   when not pg_is_in_recovery() then 0
@@ -66,7 +66,7 @@ export class Replica {
     return busy + waiting;
   }
 
-  /** Told when a connection to it was lost: the time to ask how it is. */
+  /** Called when a connection to it was lost; then its state is checked again. */
   onLost(listener: () => void): void {
     this.#onLost = listener;
   }
@@ -126,7 +126,7 @@ export class Replica {
   #move(to: ReplicaState): void {
     const before = this.#state;
     this.#state = to;
-    // It may come back as a copy made anew, of an earlier state.
+    // It may come back as a new copy of an earlier state.
     if (to.is === 'away') this.#currentAt = Number.NEGATIVE_INFINITY;
     if (to.is !== before.is) this.#onChange(this, before);
   }

@@ -95,7 +95,7 @@ describe('reads with replicas', () => {
     });
   });
 
-  test('cost one round trip on the replica: nobody waits for its lag to be measured', async () => {
+  test('cost one round trip on the replica, without a wait for its lag', async () => {
     await open({ checkIntervalMs: 60_000 });
     await becomes('fit');
     await portOf();
@@ -156,7 +156,7 @@ describe('reads with replicas', () => {
     expect(await portOf()).toBe(pair.standby.port);
   });
 
-  test('go on while the primary is down and its breaker open; nobody takes their answers for its recovery', async () => {
+  test('go on while the primary is down and its breaker open; their answers do not count as its recovery', async () => {
     const retry = new OpossumRetryPolicy({
       options: { policies: { default: { breaker: { breakMs: 60_000, maxBreakMs: 60_000 } } } },
     });
@@ -253,7 +253,7 @@ describe('reads with replicas', () => {
     await service[Symbol.asyncDispose]();
   });
 
-  test('are told apart in health, and summed in the numbers of the pool', async () => {
+  test('are listed separately in health, and summed in the numbers of the pool', async () => {
     await open({ pool: { max: 3 } });
     await becomes('fit');
     await portOf();

@@ -52,7 +52,7 @@ export class Replicas {
   async acquire(options: AcquireOptions): Promise<DriverConnection | undefined> {
     for (const replica of this.#inOrder()) {
       try {
-        // The other half is for whoever is asked when this one does not answer.
+        // The other half is for the next replica when this one does not answer.
         const deadline = options.deadline.within(options.deadline.remainingMs() / 2);
         return await replica.acquire({ ...options, deadline });
       } catch (error) {

@@ -101,7 +101,7 @@ describe('a session on PostgreSQL', () => {
     await admin.end();
   });
 
-  test('rolled back by the reader of its stream ends the stream, and waits for nobody', async () => {
+  test('rolled back by the reader of its stream ends the stream without waiting', async () => {
     const session = await database.openSession({ timeoutMs: 10_000 });
     const startedAt = performance.now();
     const numbers = session.em
@@ -116,7 +116,7 @@ describe('a session on PostgreSQL', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  test('has timeouts, isolation and read-only of its own, told with its first statement', async () => {
+  test('has timeouts, isolation and read-only of its own, sent with its first statement', async () => {
     const recording = proxy.recording();
     const shown = await database.session(
       em =>
@@ -145,7 +145,7 @@ describe('a session on PostgreSQL', () => {
     expect(database.state.is).toBe('connected');
   });
 
-  test('a statement that somebody cancels on the server is told from one over its time', async () => {
+  test('a statement cancelled on the server is distinguished from a timeout', async () => {
     const admin = new pg.Client(testDatabase.adminUrl);
     await admin.connect();
     const sleeping = `select pid from pg_stat_activity where query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`;
@@ -209,16 +209,16 @@ describe('a session on PostgreSQL', () => {
   test('is committed for its caller although a subscriber of MikroORM fails after the COMMIT', async () => {
     await using own = createPostgresqlService({ url: testDatabase.url });
     await own.database.connect();
-    const told: string[] = [];
+    const reported: string[] = [];
     await own.database.session(async (em, session) => {
       em.getEventManager().registerSubscriber({
         afterTransactionCommit: () => Promise.reject(new Error('of the subscriber')),
       });
-      session.onCommit(() => void told.push('committed'));
-      session.onRollback(() => void told.push('rolled back'));
+      session.onCommit(() => void reported.push('committed'));
+      session.onRollback(() => void reported.push('rolled back'));
       await em.insert(Author, { email: 'subscribed@example.org' });
     });
-    expect(told).toEqual(['committed']);
+    expect(reported).toEqual(['committed']);
     expect(own.logger.find('a subscriber failed after the commit')?.level).toBe('error');
     expect(await database.read(em => em.count(Author, { email: 'subscribed@example.org' }))).toBe(1);
   });
@@ -320,7 +320,7 @@ describe('a session on PostgreSQL', () => {
     expect(await Promise.all(forgotten)).toEqual(['DATABASE_SESSION_CLOSED', 'DATABASE_SESSION_CLOSED']);
   });
 
-  test('that commits with a stream that nobody reads on ends by its deadline', async () => {
+  test('that commits with an abandoned stream ends by its deadline', async () => {
     const session = await database.openSession({ timeoutMs: 300 });
     session.em.create(Author, { email: 'behind-a-stream@example.org' });
     const numbers = session.em

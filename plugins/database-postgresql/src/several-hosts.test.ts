@@ -122,7 +122,7 @@ describe('a url with several hosts', () => {
   test.each([
     ['one host', 1],
     ['several hosts', 2],
-  ])('closes in time while it is connecting to %s and hears nothing', async (_, count) => {
+  ])('closes in time while it is connecting to %s and gets no answer', async (_, count) => {
     const database = open(urlOf([proxy, proxy].slice(0, count)), {
       closeTimeoutMs: 100,
       pool: { acquireTimeoutMs: 60_000, pingTimeoutMs: 100 },
@@ -138,10 +138,10 @@ describe('a url with several hosts', () => {
     expect(database.stats()).toMatchObject({ total: 0, busy: 0 });
   });
 
-  test('no password is in what is told', async () => {
+  test('no report contains a password', async () => {
     const database = open(urlOf([nowhere, pair.primary], { password: 'hunter2' }));
     const error = await database.connect().catch((thrown: unknown) => thrown);
-    const told = [error, service?.logger.lines(), await database.health(), database.stats()];
-    expect(inspect(told, { depth: 10 })).not.toContain('hunter2');
+    const reported = [error, service?.logger.lines(), await database.health(), database.stats()];
+    expect(inspect(reported, { depth: 10 })).not.toContain('hunter2');
   });
 });

@@ -10,7 +10,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const poolMax = 4;
-/** Above `silenceMs`, so that it tells. */
+/** Above `silenceMs`, so that silence counts. */
 const policies = { default: { breaker: { consecutiveFailures: poolMax - 1, silenceMs: 300 } } };
 
 describe('a server that says nothing', () => {

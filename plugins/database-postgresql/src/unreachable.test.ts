@@ -2,7 +2,7 @@ import { Kernel } from '@keelson/core';
 import plugin from '@keelson/database-postgresql';
 import { expect, test } from 'vitest';
 
-/** Nobody listens there: the ports are nobody's, and for the privileged alone. */
+/** No process listens there: the ports are unassigned and privileged. */
 const hosts = '127.0.0.1:1,localhost:2';
 
 async function start(url: string): Promise<{ error: unknown; slow: string[] }> {

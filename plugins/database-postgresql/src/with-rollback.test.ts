@@ -27,7 +27,7 @@ describe('the body of a test inside withRollback', () => {
   const add = (email: string, options = {}) => database.session(em => em.insert(Author, { email }), options);
   const stored = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email).toSorted());
 
-  test('sees what it and the code it calls has stored, and nobody does after it', async () => {
+  test('sees what it and the code it calls has stored, and no later reader does', async () => {
     const seen = await withRollback(database, async em => {
       em.create(Author, { email: 'own' });
       await em.flush();
@@ -73,12 +73,12 @@ describe('the body of a test inside withRollback', () => {
     await eventually(() => expect(database.stats()).toMatchObject({ busy: 0, waiting: 0 }));
   });
 
-  test('never has its commits told', async () => {
-    const told: string[] = [];
+  test('never reports a commit', async () => {
+    const reported: string[] = [];
     await withRollback(database, async (_em, session) => {
-      session.onCommit(() => void told.push('committed'));
-      session.onRollback(() => void told.push('rolled back'));
+      session.onCommit(() => void reported.push('committed'));
+      session.onRollback(() => void reported.push('rolled back'));
     });
-    expect(told).toEqual(['rolled back']);
+    expect(reported).toEqual(['rolled back']);
   });
 });

@@ -13,7 +13,7 @@ export interface DatabaseService {
   readonly address?: string | undefined;
   readonly state: DatabaseState;
   readonly capabilities: ReadonlySet<DatabaseCapability>;
-  /** Told of each change of state, once. Disposing of the result ends it. */
+  /** Calls the listener once for each change of state. Disposing of the result removes it. */
   onStateChange(listener: StateListener): Disposable;
   /**
    * Connects, trying again with growing pauses while the server starts, for at most `connect.timeoutMs`. Calls made
@@ -108,7 +108,7 @@ export interface DatabaseService {
    */
   draftMigration(): Promise<readonly string[]>;
   /**
-   * Compares the entities with the tables of the database. What no entity knows is told as `info`; nothing is changed,
+   * Compares the entities with the tables of the database. Unmapped parts are reported as `info`. Nothing is changed,
    * and nothing is proposed that would lose data.
    *
    * @throws QueryError, ConnectionError when the database could not be asked.

@@ -46,7 +46,7 @@ export interface DatabaseServiceParts {
   readonly options: CommonDatabaseOptions;
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
-  /** Default: measured by nobody. */
+  /** Default: no measurements. */
   readonly metrics?: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;

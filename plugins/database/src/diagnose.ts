@@ -13,7 +13,7 @@ export interface DiagnoseRequest {
   readonly signal: AbortSignal;
 }
 
-/** What `keelson doctor` tells of a database. Reads, and changes nothing; what cannot be asked is a finding as well. */
+/** Findings of `keelson doctor` on a database. Reads only; a check that cannot run is a finding as well. */
 export async function diagnoseDatabase({
   database,
   options,
@@ -50,7 +50,7 @@ function aboutServer(facts: ServerFacts, { database, hasMigrations, poolMax }: S
     aboutLatency(facts),
     aboutPrivileges(facts, hasMigrations),
   ];
-  // An embedded database shares its clock with the service, and its one connection with nobody.
+  // An embedded database shares its clock with the service, and has a single connection.
   if (!database.capabilities.has('multi-connection')) return everywhere;
   return [
     ...everywhere,

@@ -23,7 +23,7 @@ const setUp = (database: { back: boolean; silent?: boolean }) => {
 };
 
 describe('healing', () => {
-  test('asks in growing pauses until the database is back, tells it once, and asks no more', async () => {
+  test('asks in growing pauses until the database is back, reports it once, and stops asking', async () => {
     const database = { back: false };
     const { clock, healing, askedAt, healed } = setUp(database);
     healing.start();
@@ -60,7 +60,7 @@ describe('healing', () => {
     expect(askedAt.length).toBe(1);
   });
 
-  test('stopped tells nothing any more, not even of the question that is out', async () => {
+  test('reports nothing after it was stopped, not even the result of a pending check', async () => {
     const database = { back: false, silent: true };
     const { clock, healing, askedAt, healed } = setUp(database);
     healing.start();

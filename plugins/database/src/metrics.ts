@@ -4,7 +4,7 @@ import type { PoolStats } from './driver/driver.js';
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /**
- * What a database tells its operator, under the names of the OpenTelemetry conventions for database clients.
+ * Metrics of a database, under the names of the OpenTelemetry conventions for database clients.
  * `db.client.connection.pool.name` is the key of the plugin: `database`, `database/reporting`.
  */
 export class DatabaseMetrics {

@@ -76,7 +76,7 @@ describe('by the failure rate', () => {
   });
 });
 
-test('by failures in a row: a success in between begins anew, however long they take', async () => {
+test('by failures in a row: a success in between resets the count, however long they take', async () => {
   const breaker = build({ consecutiveFailures: 3 });
   finish(breaker, 'down', 'down', 'up', 'down', 'down');
   expect(breaker.state).toBe('closed');

@@ -2,7 +2,7 @@ import type { Clock, FailureVerdict } from '@keelson/core';
 import { CircuitState, ConsecutiveBreaker, type IBreaker, SamplingBreaker } from 'cockatiel';
 import type { BreakerOptions } from './options.js';
 
-/** Leave to make one attempt. To be given back with `settle`, whatever became of the attempt. */
+/** Permission for one attempt. Must be settled with `settle`, whatever the outcome of the attempt. */
 export interface Permit {
   /** True for an attempt that finds out whether the target is back. */
   readonly probe: boolean;

@@ -11,7 +11,7 @@ export interface CockatielRetryPolicyOptions {
   readonly random?: () => number;
 }
 
-/** Told when the breaker of `target` changes; `cause` is what counted last against it. */
+/** Called when the breaker of `target` changes; `cause` is what counted last against it. */
 export type MoveListener = (target: string, to: BreakerState, cause: unknown) => void;
 
 /** Safe to show but for `lastCause`, which is an error as it was thrown. */
@@ -30,7 +30,7 @@ export interface TargetReport {
  * Layers, outside in: deadline, retry, breaker, attempt timeout, work.
  */
 export class CockatielRetryPolicy implements RetryPolicy {
-  /** Told of every breaker; must not throw. */
+  /** Receives every breaker; must not throw. */
   onMove: MoveListener = () => {};
   readonly #options: RetryOptions;
   readonly #targets = new Map<string, Target>();

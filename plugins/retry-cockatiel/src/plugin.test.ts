@@ -12,7 +12,7 @@ describe('as a plugin', () => {
   test.each(verifyPlugin(plugin, { manifest }))('$name', async ({ run }) => void (await run()));
 });
 
-test('fills the slot, tells of its breakers, and takes everything back when it stops', async () => {
+test('fills the slot, reports its breakers, and takes everything back when it stops', async () => {
   const checks = new Map<string, Parameters<HealthService['register']>[0]>();
   const health: HealthService = {
     ...silentHealthService,

@@ -8,7 +8,7 @@ import { waitedTooLong } from './waiting-room.js';
 export class Call<T> extends RetriedCall<T, Target> {
   /** All attempts but failed probes: the breaker set their pace, and they were not more than it allows. */
   #countedAttempts = 0;
-  /** Counted attempts when the next one was last told of: failed probes are not worth a word each. */
+  /** Counted attempts at the last `onRetry`: failed probes do not trigger one each. */
   #announcedAfter = 0;
   /** What the target had answered, to anybody, when the attempt that runs began. */
   #answersBefore = 0;
@@ -39,16 +39,16 @@ export class Call<T> extends RetriedCall<T, Target> {
 
   protected override waitForPermit(): Promise<Permit> {
     this.#releaseToken();
-    const { breaker, gate, counters } = this.target;
+    const { breaker, queue, counters } = this.target;
     const inMs = breaker.breakLeftMs();
     if (this.policy.whenOpen === 'refuse' || inMs >= this.deadline.remainingMs()) throw this.circuitOpen();
-    if (gate.full) {
+    if (queue.full) {
       const { maxWaiters } = this.policy.waiting;
       throw this.giveUp(errors.waitersFull(this.progress(), maxWaiters, inMs, this.cause()));
     }
     counters.waits++;
     this.announce(inMs);
-    return gate.wait(this.deadline, this.options.signal);
+    return queue.wait(this.deadline, this.options.signal);
   }
 
   protected override giveBack(permit: Permit): void {
@@ -100,7 +100,7 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   /**
-   * That nobody waited for its end says nothing of the target, unless the target answered nobody meanwhile: so looks a
+   * An abandoned attempt proves nothing about the target, unless the target answered no caller meanwhile: so looks a
    * server that is frozen, or behind a network that swallows packets.
    */
   protected override judgeSilence(attempt: RunningAttempt): JudgedFailure {

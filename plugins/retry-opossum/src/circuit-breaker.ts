@@ -5,7 +5,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open' | 'held-open' | 'held
 
 export const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half-open', 'held-open', 'held-closed'];
 
-/** Leave to make one attempt. To be given back with `settle`, whatever became of the attempt. */
+/** Permission for one attempt. Must be settled with `settle`, whatever the outcome of the attempt. */
 export interface Permit {
   /** True for an attempt that finds out whether the target is back. */
   readonly probe: boolean;
@@ -47,7 +47,7 @@ export interface BreakerReport {
 /**
  * Judges the health of one target by the attempts that finished, and says who may try.
  *
- * Holds no timer and calls nobody's work: whoever runs an attempt asks with `admit` and reports with `settle`.
+ * Holds no timer and calls no work: the caller of an attempt asks with `admit` and reports with `settle`.
  */
 export interface CircuitBreaker {
   readonly state: BreakerState;

@@ -51,7 +51,7 @@ test('an operator sees each target, its breaker, since when it is not closed, an
   expect(JSON.stringify(targets)).not.toContain('second line');
 });
 
-test('an operator holds a breaker open, is told how to let go, and lets go', async () => {
+test('an operator holds a breaker open, reads how to release it, and releases it', async () => {
   const { kernel, policy, retry } = await service();
   const changes = () => kernel.logger.lines('info').filter(({ message }) => message === 'operation applied');
   await policy.execute(async () => 'done', call);

@@ -311,7 +311,7 @@ describe('moves', () => {
     ]);
   });
 
-  test('describe tells the state, its age, what is left of the break, and the last cause', async () => {
+  test('describe returns the state, its age, what is left of the break, and the last cause', async () => {
     const breaker = await opened();
     await clock.advance(50);
     const times = { sinceMs: 50, notClosedMs: 50, breakLeftMs: 150 };

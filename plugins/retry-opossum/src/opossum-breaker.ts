@@ -29,7 +29,7 @@ const bucketCount = 10;
 /**
  * A breaker on opossum, which is given verdicts and not calls.
  *
- * opossum counts what it is told and decides when the failure rate opens the circuit. It is told only of attempts that
+ * opossum counts the reported attempts and decides when the failure rate opens the circuit. It receives only attempts that
  * finished and said something of the target, so calls in flight, refusals and mistakes of callers never reach its
  * statistics. Breaks and probes are ours: opossum closes on the first call it sees succeed, after a fixed pause. So is
  * opening after failures in a row, which a rate cannot see while the successes of a moment ago still count.

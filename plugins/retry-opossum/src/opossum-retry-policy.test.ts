@@ -114,16 +114,16 @@ describe('retry', () => {
     });
   });
 
-  test('tells of each further attempt before it is made, and survives a listener that throws', async () => {
-    const told: unknown[] = [];
+  test('reports each further attempt before it starts, and survives a listener that throws', async () => {
+    const reported: unknown[] = [];
     const { work } = failing(2);
     const onRetry = (event: object) => {
-      told.push(event);
+      reported.push(event);
       throw new Error('bad listener');
     };
     const { value } = await outcomeOf(build({ initialDelayMs: 100 }, () => 0.5).execute(work, { ...call, onRetry }));
     expect(value).toBe('done');
-    expect(told).toEqual([
+    expect(reported).toEqual([
       { attempt: 2, delayMs: 50, error: boom },
       { attempt: 3, delayMs: 100, error: boom },
     ]);

@@ -127,7 +127,7 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
       try {
         event(observer);
       } catch {
-        // Whoever only looks on must not decide how a call ends.
+        // An observer must not decide how a call ends.
       }
     }
   }

@@ -46,7 +46,7 @@ const breakerSchema = z
     ),
     silenceMs: duration(
       1_000,
-      'An attempt that was ended before its answer counts as failed when it had this long and nobody got an answer. 0: never.',
+      'An attempt that was ended before its answer counts as failed when it had this long and no caller got an answer. 0: never.',
     ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
     breakMs: numeric(100, [1, dayMs], 'The shortest break before the target is probed.'),

@@ -15,7 +15,7 @@ import manifest from './manifest.js';
 
 const call = { name: 'mail.send', idempotent: true };
 
-/** A service with this plugin and others that keep what they are told. */
+/** A service with this plugin and others that record reports. */
 async function startWith(policy: { maxAttempts: number }) {
   const logger = new RecordingLogger();
   const metrics = new RecordingMetrics();

@@ -19,7 +19,7 @@ export interface RetryControl {
   hold(target: string, as: 'open' | 'closed'): void;
   /** Lets go of a breaker that is held: it is closed and judges again. Does nothing when none is held. */
   release(target: string): void;
-  /** Tells `observer` what happens from now on. Disposing of the result ends it. */
+  /** Reports later events to `observer`. Disposing of the result removes it. */
   observe(observer: RetryObserver): Disposable;
 }
 

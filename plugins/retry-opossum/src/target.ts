@@ -1,15 +1,15 @@
 import type { Clock } from '@keelson/core';
 import { ConflictLane, type RetryErrorCode } from '@keelson/core/retry';
+import { BreakerQueue } from './breaker-queue.js';
 import { Bulkhead } from './bulkhead.js';
 import type { Change } from './changes.js';
 import type { BreakerMove, BreakerReport, CircuitBreaker, Outcome, Permit } from './circuit-breaker.js';
-import { Gate } from './gate.js';
 import { OpossumBreaker } from './opossum-breaker.js';
 import type { PolicyOptions } from './options.js';
 import { RetryBudget } from './retry-budget.js';
 import { WaitingRoom } from './waiting-room.js';
 
-/** Told what happens; for logs and metrics. What it throws is ignored. */
+/** Receives the events of a target, for logs and metrics. Its errors are ignored. */
 export interface RetryObserver {
   breakerMoved?(target: string, move: BreakerMove): void;
   /** A further attempt has been paid for from the budget. */
@@ -56,7 +56,7 @@ export class Target {
   readonly environment: Environment;
   readonly breaker: CircuitBreaker & { configure(options: PolicyOptions['breaker']): void };
   readonly budget: RetryBudget;
-  readonly gate: Gate;
+  readonly queue: BreakerQueue;
   readonly bulkhead: Bulkhead;
   /** Callers between two attempts; all of their waits share one timer. */
   readonly pauses: WaitingRoom<never>;
@@ -77,7 +77,7 @@ export class Target {
     const onMove = (move: BreakerMove) => observer.breakerMoved?.(name, move);
     this.breaker = new OpossumBreaker({ options: policy.breaker, clock, random, onMove });
     this.budget = new RetryBudget(policy.budget, clock.now());
-    this.gate = new Gate(this.breaker, policy.waiting, clock);
+    this.queue = new BreakerQueue(this.breaker, policy.waiting, clock);
     this.bulkhead = new Bulkhead(policy.bulkhead, clock);
     this.conflictLane = new ConflictLane(clock);
     this.pauses = new WaitingRoom(clock);
@@ -93,7 +93,7 @@ export class Target {
     this.#policy = policy;
     this.breaker.configure(policy.breaker);
     this.budget.configure(policy.budget);
-    this.gate.configure(policy.waiting);
+    this.queue.configure(policy.waiting);
     this.bulkhead.configure(policy.bulkhead);
   }
 
@@ -105,7 +105,7 @@ export class Target {
   settle(permit: Permit, outcome: Outcome): void {
     if (outcome.availability === 'up') this.#answers++;
     this.breaker.settle(permit, outcome);
-    if (this.gate.waiting > 0) this.gate.letGo();
+    if (this.queue.waiting > 0) this.queue.letGo();
   }
 
   /** It has answered an attempt that still runs. */
@@ -116,8 +116,8 @@ export class Target {
 
   hold(as: 'open' | 'closed' | undefined): void {
     this.breaker.hold(as);
-    if (as === 'open') this.gate.rejectAll(() => heldOpen);
-    else this.gate.letGo();
+    if (as === 'open') this.queue.rejectAll(() => heldOpen);
+    else this.queue.letGo();
   }
 
   /** No further attempt is made. */
@@ -125,9 +125,9 @@ export class Target {
     return this.#stopped;
   }
 
-  /** Everybody who waits for it hears `reason`. */
+  /** Rejects every waiting call with `reason`. */
   endWaits(reason: unknown): void {
-    for (const room of [this.gate, this.bulkhead, this.pauses]) room.rejectAll(() => reason);
+    for (const room of [this.queue, this.bulkhead, this.pauses]) room.rejectAll(() => reason);
     this.conflictLane.endWaits(reason);
   }
 
@@ -146,7 +146,7 @@ export class Target {
       breaker: this.breaker.describe(),
       counters: { ...this.counters },
       budgetLeft: this.budget.left(this.environment.clock.now()),
-      waiting: this.gate.waiting,
+      waiting: this.queue.waiting,
       running: limited ? this.bulkhead.running : undefined,
       queued: this.bulkhead.queued,
     };

@@ -23,7 +23,7 @@ test('grants to the one who has waited longest', async () => {
   expect(room.size).toBe(1);
 });
 
-test('grants nothing when nobody waits', () => {
+test('grants nothing when no caller waits', () => {
   expect(room.grant('!')).toBe(false);
 });
 

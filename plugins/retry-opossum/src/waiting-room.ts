@@ -38,7 +38,7 @@ export class WaitingRoom<T> {
     });
   }
 
-  /** Gives `value` to the one who has waited longest; false when nobody waits. */
+  /** Gives `value` to the one who has waited longest; false when no caller waits. */
   grant(value: T): boolean {
     const [waiter] = this.#queue;
     if (waiter === undefined) return false;
@@ -78,7 +78,7 @@ export class WaitingRoom<T> {
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Comes too early when the caller it was set for has left; then it is only set anew. */
+  /** Comes too early when the caller it was set for has left; then it is only set again. */
   #expire(): void {
     this.#clearTimer();
     const now = this.#clock.now();

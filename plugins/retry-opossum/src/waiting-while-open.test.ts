@@ -96,45 +96,45 @@ describe('waiting is not retrying', () => {
     await Promise.all(waiting);
   });
 
-  test('a call that waits while retrying is told of it as of any other pause', async () => {
-    const told: unknown[] = [];
+  test('a call that waits while retrying reports it like any other pause', async () => {
+    const reported: unknown[] = [];
     const policy = build();
     target.up = false;
     clock.schedule(100, () => {
       target.up = true;
     });
-    await outcomeOf(policy.execute(work, { ...call, onRetry: event => told.push(event) }));
-    expect(told.at(-1)).toEqual({ attempt: 6, delayMs: 200, error: refused });
-    expect(told).toHaveLength(5);
+    await outcomeOf(policy.execute(work, { ...call, onRetry: event => reported.push(event) }));
+    expect(reported.at(-1)).toEqual({ attempt: 6, delayMs: 200, error: refused });
+    expect(reported).toHaveLength(5);
   });
 
-  test('a call that waits is not told of each probe that it made in vain', async () => {
-    const told: number[] = [];
+  test('a waiting call does not report each failed probe', async () => {
+    const reported: number[] = [];
     const policy = await opened();
-    const onRetry = ({ attempt }: { attempt: number }) => told.push(attempt);
+    const onRetry = ({ attempt }: { attempt: number }) => reported.push(attempt);
     const waiting = policy.execute(work, { ...call, onRetry });
     await clock.advance(5_000);
     expect(target.seenAt.length).toBeGreaterThan(5);
     target.up = true;
     await outcomeOf(waiting);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
-  test('a call whose pause ends in a wait is told once of its next attempt', async () => {
-    const told: number[] = [];
+  test('a call whose pause ends in a wait reports its next attempt once', async () => {
+    const reported: number[] = [];
     const policy = new OpossumRetryPolicy({ clock, random: () => 0.999 });
     target.up = false;
-    const running = policy.execute(work, { ...call, onRetry: ({ attempt }) => told.push(attempt) });
+    const running = policy.execute(work, { ...call, onRetry: ({ attempt }) => reported.push(attempt) });
     await clock.advance(0);
     for (let failure = 0; failure < 4; failure++)
       await policy.execute(work, { ...call, idempotent: false }).catch(() => {});
     expect(stateOf(policy)).toBe('open');
     target.up = true;
     expect(await outcomeOf(running)).toMatchObject({ value: 'done' });
-    expect(told).toEqual([2]);
+    expect(reported).toEqual([2]);
   });
 
-  test('a pause that ends in a wait gives back what it was to pay', async () => {
+  test('a pause that ends in a wait refunds its retry budget', async () => {
     const policy = new OpossumRetryPolicy({ clock, random: () => 0.999 });
     target.up = false;
     const running = policy.execute(work, call);
@@ -243,7 +243,7 @@ describe('the target is back', () => {
     expect(target.seenAt).toEqual([200]);
   });
 
-  test('a probe for which nobody waits any more is there for the next call', async () => {
+  test('an unused probe is there for the next call', async () => {
     const policy = await opened({ breaker: { probes: 1 } });
     const controller = new AbortController();
     const only = policy.execute(work, { ...call, signal: controller.signal }).catch(error => error);

@@ -57,7 +57,7 @@ test('an attempt that the deadline of its call ended counts neither way', async 
   expect(await stateAfterFive(obedient, () => ({ ...call, deadline: Deadline.after(50, clock) }))).toBe('closed');
 });
 
-describe('an attempt that was ended while the target answered nobody', () => {
+describe('an attempt that was ended while the target answered no caller', () => {
   const patient = (): ExecuteOptions => ({
     ...call,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,

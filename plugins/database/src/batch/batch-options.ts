@@ -19,7 +19,7 @@ export interface BatchProgress {
 export interface BatchOptions extends Omit<SessionOptions, 'readOnly' | 'deferrable'> {
   /** Items stored together. Default 500; of `bulkInsert` on a driver with COPY 5,000. */
   readonly chunkSize?: number;
-  /** Told after each chunk, and waited for. An error in it is logged, and changes nothing. */
+  /** Runs after each chunk; the batch waits for it. An error in it is logged and changes nothing. */
   readonly onProgress?: (progress: BatchProgress) => unknown;
 }
 

@@ -3,7 +3,7 @@ import { EventLoopSlice } from './event-loop-slice.js';
 
 interface Reader<Item> {
   next(): Promise<IteratorResult<Item>> | IteratorResult<Item>;
-  /** Tells the source that no more is wanted. */
+  /** Closes the source before its end. */
   close(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export class ItemSource<Item> implements AsyncDisposable {
   }
 }
 
-/** Arrays, Sets and Maps give a new iterator each time, iterators give themselves; of an async source nobody knows. */
+/** Arrays, Sets and Maps give a new iterator each time, iterators give themselves; an async source may do either. */
 function canBeReadAgain(source: BatchSource<unknown>): boolean {
   if (typeof source === 'function') return true;
   return isIterable(source) && Object(source[Symbol.iterator]()) !== source;

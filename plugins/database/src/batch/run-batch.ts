@@ -10,7 +10,7 @@ export interface BatchRun<Item> {
   readonly session: BatchSession;
   /** Of the session, or of the savepoint that the batch runs in. */
   readonly em: EntityManager;
-  /** `em` was made for this batch: nobody else has anything in it. */
+  /** `em` was made for this batch: no other code has entities in it. */
   readonly ownsEntityManager: boolean;
   readonly source: ItemSource<Item>;
   readonly work: BatchWork<Item>;

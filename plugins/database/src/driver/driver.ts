@@ -31,7 +31,7 @@ export interface BatchOutcome {
 /** As the server last said; `lost` when it can no longer say anything. */
 export type ConnectionStatus = 'idle' | 'in transaction' | 'failed transaction' | 'lost';
 
-/** One connection, lent. Whoever borrowed it ends with exactly one `release` or `destroy`; later ones do nothing. */
+/** One connection, lent. The borrower ends with exactly one `release` or `destroy`; later ones do nothing. */
 export interface DriverConnection {
   readonly status: ConnectionStatus;
   /**
@@ -156,10 +156,10 @@ export interface DatabaseDriver {
   /** Lends nothing until `resume`; callers wait as long as their time allows. */
   suspend(): void;
   resume(): void;
-  /** Replaces every connection: idle ones at once, lent ones when they come back. Nobody is interrupted. */
+  /** Replaces every connection: idle ones at once, lent ones when they come back. No statement is interrupted. */
   renew(): void;
   /** Lends no more, waits for what is out until `deadline`, then destroys it. Always resolves. */
   close(deadline: Deadline): Promise<void>;
-  /** Told when a connection was lost that nobody had asked for an answer. */
+  /** Called when a connection without a pending request was lost. */
   onLost(listener: (cause: unknown) => void): void;
 }

@@ -26,7 +26,7 @@ describe('permits', () => {
     expect([permits.taken, permits.waiting]).toEqual([2, 0]);
   });
 
-  test('given back twice are given back once', async () => {
+  test('released twice are released once', async () => {
     const { permits, acquire } = setUp({ max: 2 });
     const [permit] = await Promise.all([acquire(), acquire()]);
     permit.release();
@@ -86,7 +86,7 @@ describe('permits', () => {
     expect(permits.counters.waitMs.filter(({ count }) => count > 0)).toEqual([{ upTo: 100, count: 1 }]);
   });
 
-  test('suspended let nobody in, and resumed as many as there is room for', async () => {
+  test('admit no caller while suspended, and as many as there is room for when resumed', async () => {
     const { permits, acquire } = setUp({ max: 2 });
     permits.suspend();
     const waiting = [acquire(), acquire(), acquire()];
@@ -97,7 +97,7 @@ describe('permits', () => {
     await Promise.all(waiting);
   });
 
-  test('given back while suspended go to nobody', async () => {
+  test('returned while suspended go to no caller', async () => {
     const { permits, acquire } = setUp();
     const held = await acquire();
     const waiting = acquire();
@@ -132,18 +132,18 @@ describe('permits', () => {
 
 type Step =
   | { readonly do: 'ask' }
-  | { readonly do: 'give back'; readonly which: number }
+  | { readonly do: 'release'; readonly which: number }
   | { readonly do: 'give up'; readonly which: number }
   | { readonly do: 'suspend' | 'resume' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.constant({ do: 'ask' as const }) },
-  { weight: 3, arbitrary: fc.nat(20).map(which => ({ do: 'give back' as const, which })) },
+  { weight: 3, arbitrary: fc.nat(20).map(which => ({ do: 'release' as const, which })) },
   { weight: 1, arbitrary: fc.nat(20).map(which => ({ do: 'give up' as const, which })) },
   { weight: 1, arbitrary: fc.constantFrom({ do: 'suspend' as const }, { do: 'resume' as const }) },
 );
 
-test('whatever callers do, never more than max are in, they come in in turn, and nobody is forgotten', async () => {
+test('whatever callers do, never more than max are in, they enter in turn, and each caller gets its turn', async () => {
   const run = async (max: number, steps: readonly Step[]) => {
     const { permits, acquire } = setUp({ max, maxWaiting: 1_000 });
     const queue: { number: number; caller: AbortController }[] = [];
@@ -168,7 +168,7 @@ test('whatever callers do, never more than max are in, they come in in turn, and
       if (next.do === 'ask') ask();
       if (next.do === 'suspend') permits.suspend();
       if (next.do === 'resume') permits.resume();
-      if (next.do === 'give back') inside.splice(next.which % Math.max(1, inside.length), 1)[0]?.release();
+      if (next.do === 'release') inside.splice(next.which % Math.max(1, inside.length), 1)[0]?.release();
       if (next.do === 'give up') queue.splice(next.which % Math.max(1, queue.length), 1)[0]?.caller.abort();
       await settle();
       expect(permits.taken).toBe(inside.length);

@@ -1,6 +1,6 @@
 import type { Clock, Deadline } from '@keelson/core';
 
-/** The right to use one connection. Given back once; later calls do nothing. */
+/** The right to use one connection. Released once; later calls do nothing. */
 export interface Permit {
   release(): void;
 }
@@ -66,7 +66,7 @@ export class Permits {
     return this.#taken < this.#options.max && !this.#suspended;
   }
 
-  /** Nobody is let in until `resume`; callers wait, as long as their time allows. */
+  /** Lets no caller in until `resume`; callers wait until their deadlines. */
   suspend(): void {
     this.#suspended = true;
   }

@@ -2,7 +2,7 @@ import type { Statement } from './driver.js';
 
 /**
  * Something that PostgreSQL cannot hold, seen before it was sent. It bears the SQLSTATE with which a server would refuse
- * it, so that it is told as a refusal; nothing in it is of the value.
+ * it, so that it is reported as a refusal; nothing in it is of the value.
  */
 export class UnstorableValue extends Error {
   readonly code: string;

@@ -2,7 +2,7 @@ import { KeelsonError } from '@keelson/core';
 import { causeOf } from './connection-error.js';
 
 /**
- * COMMIT was sent, the connection was lost before the answer, and nobody can say whether it was done. It is never
+ * COMMIT was sent, the connection was lost before the answer, and its outcome is unknown. It is never
  * retried: the writes may be stored.
  */
 export class AmbiguousCommitError extends KeelsonError {

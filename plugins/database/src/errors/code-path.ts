@@ -15,7 +15,7 @@ export function codePath(stack: string | undefined): string | undefined {
     .find(line => !notTheirs.test(line) && !withoutPlace.test(line));
 }
 
-/** The code path of whoever calls the function that calls this. */
+/** Returns the code path of the caller's caller. */
 export function callerPath(): string | undefined {
   return markCaller()();
 }

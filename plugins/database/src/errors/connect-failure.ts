@@ -198,7 +198,7 @@ const starting: Kind = {
   hint: 'Give it time: connect.timeoutMs is how long the service waits; its log says how far it is.',
 };
 
-/** The failure to connect that `error`, of a driver, tells of; undefined when it tells of something else. */
+/** Returns the failure to connect behind the driver's `error`; undefined for any other error. */
 export function connectFailureOf(error: unknown): ConnectFailure | undefined {
   const state = sqlStateOf(error);
   if (state !== undefined) return isEnd(error) ? failure(state, kindOfEnd(state, error)) : undefined;
@@ -241,7 +241,7 @@ function startupParameter(words: string): Kind {
   };
 }
 
-/** What a server that is no longer to be asked said, in a sentence of its own; never SQL: it speaks of the connection. */
+/** What a server that is no longer to be asked said, in its own words; never SQL, because it is about the connection. */
 export function refusalInItsWords(error: unknown): ConnectFailure | undefined {
   const words = severityOf(error) === 'FATAL' ? wordsOf(error) : undefined;
   if (words === undefined) return undefined;

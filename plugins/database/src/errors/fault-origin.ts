@@ -1,5 +1,5 @@
 /**
- * Which driver an error came out of. Remembered where it leaves the driver, because nothing about the error itself tells:
+ * Which driver an error came out of. Remembered where it leaves the driver, because the error itself does not show it:
  * a Redis that refuses connections and a PostgreSQL that does so look the same.
  */
 const origins = new WeakMap<object, object>();

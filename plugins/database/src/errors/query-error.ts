@@ -284,7 +284,7 @@ const cancelled: KindRule = {
   http: busy('The request was cancelled. Please try again.'),
 };
 
-/** 57014 stands for both; only the message tells them apart, and only in English. */
+/** 57014 stands for both; only the message distinguishes them, and only in English. */
 function wasTimeout(error: unknown): boolean {
   const message = error instanceof Error ? error.message : '';
   return message.includes('timeout') || !message.includes('user request');

@@ -43,7 +43,7 @@ describe('the system code of an error', () => {
   });
 });
 
-test('severity and names of the server are told when they are there', () => {
+test('includes severity and names when the server sends them', () => {
   expect(severityOf({ severity: 'FATAL' })).toBe('FATAL');
   expect(severityOf(new Error('none'))).toBeUndefined();
   expect(serverDetailsOf({ schema: 's', table: 't', column: 'c', constraint: 'k', detail: 'a value' })).toEqual({

@@ -6,7 +6,7 @@ import { beginStatements } from '../transaction/transaction-settings.js';
 /**
  * The lock of those who migrate one database with one table: it belongs to a transaction, and is gone with it however it
  * ends. It is asked for again and again instead of waited for: a statement that waits holds a snapshot, and CREATE INDEX
- * CONCURRENTLY of whoever has the lock would wait for that. What is read after it is what the last holder has left.
+ * CONCURRENTLY of the lock's holder would wait for that. What is read after it is what the last holder has left.
  */
 export function lockStatement(databaseName: string, table: string): string {
   return `select pg_try_advisory_xact_lock(${lockKey(databaseName, table)}) as locked`;
@@ -20,7 +20,7 @@ export function lockKey(databaseName: string, table: string, what = 'migrations'
 
 /**
  * The lock of a migration that cannot run in a transaction: held by a transaction on a connection of its own, which reads
- * nothing, so that it has no snapshot and nobody waits for it. It ends by noting what was done.
+ * nothing, so that it has no snapshot and no statement waits for it. It ends by noting what was done.
  */
 export class HeldLock {
   readonly #connection: DriverConnection;

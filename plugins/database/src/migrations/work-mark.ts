@@ -4,8 +4,8 @@ import { type Ask, askOver } from './migration-table.js';
 
 /**
  * The sign that a connection is at a migration outside of a transaction, kept by that connection itself: a server goes on
- * with a statement whose client has died, and nobody may begin before it has ended. Put only under the lock, so whoever
- * has the lock and sees none is alone.
+ * with a statement whose client has died, and no run may start before it has ended. Put only under the lock: a run that has
+ * the lock and sees none is alone.
  */
 export class WorkMark {
   readonly #key: bigint;

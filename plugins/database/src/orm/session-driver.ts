@@ -57,7 +57,7 @@ class SessionDriver implements Driver {
     return new TransactionConnection(transaction);
   }
 
-  /** BEGIN is the transaction's own affair; a direct connection is told at once. */
+  /** The transaction sends BEGIN itself; a direct connection sends it at once. */
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
     if (!(connection instanceof TransactionConnection)) await connection.executeQuery(raw('begin'));
   }

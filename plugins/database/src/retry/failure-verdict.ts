@@ -115,7 +115,7 @@ export function judge(error: unknown, phase: FailurePhase, readOnly = false): Fa
 }
 
 /**
- * The verdict on an attempt that was ended while nobody got an answer: only a server that had been asked kept silent,
+ * The verdict on an attempt that was ended while no caller got an answer: only a server that had been asked kept silent,
  * not one that was still waited for behind others.
  */
 export function judgeSilence({ reached, answered }: { reached: boolean; answered: boolean }): FailureVerdict {

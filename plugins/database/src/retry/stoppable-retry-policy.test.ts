@@ -22,7 +22,7 @@ const setUp = () => {
 };
 
 describe('a policy that can be stopped', () => {
-  test('passes on what the policy in it gives, throws, and is told', async () => {
+  test('passes on results, errors and options of the wrapped policy', async () => {
     const { clock, policy, options } = setUp();
     let attempts = 0;
     const call = policy.execute(async ({ number }) => {

@@ -28,7 +28,7 @@ export class StoppableRetryPolicy implements RetryPolicy {
     });
   }
 
-  /** Whoever waits, and whoever comes from now on, hears `reason`. */
+  /** Rejects every waiting and every later call with `reason`. */
   stop(reason: unknown): void {
     this.#stopped = { reason };
     for (const target of this.#targets) this.#policy.endWaits?.(target, reason);

@@ -5,7 +5,7 @@ import type { IsolationLevel } from '../transaction/transaction-settings.js';
 export interface OpenSessionOptions {
   /** What the session is for, low in cardinality; in spans, logs and errors. Default `session`. */
   readonly name?: string;
-  /** The server refuses writes, nobody waits for COMMIT, and a replica may answer. Default false. */
+  /** The server refuses writes, the session does not wait for COMMIT, and a replica may answer. Default false. */
   readonly readOnly?: boolean;
   /** Of a read-only session: no replica answers, so that it sees all that was committed before. Default false. */
   readonly fresh?: boolean;
@@ -19,7 +19,7 @@ export interface OpenSessionOptions {
   /** Longest pause between two statements, in ms; the server ends the connection. Default: the connection's own. */
   readonly idleTimeoutMs?: number;
   /**
-   * The session ends by then: whoever waits for a statement of it hears so at once, also of a server that does not answer.
+   * The session ends by then: a pending statement rejects at once, also when the server does not answer.
    * Cancelling the statement on the server and rolling back go on in the background.
    */
   readonly deadline?: Deadline;
@@ -28,7 +28,7 @@ export interface OpenSessionOptions {
   /** Aborting it ends the session as its deadline does; not once COMMIT was sent. */
   readonly signal?: AbortSignal;
   /**
-   * Your own proof of what became of a COMMIT that nobody answered, when the server cannot tell: true when the writes
+   * Your own proof of what became of an unanswered COMMIT, when the server does not know: true when the writes
    * are stored, false when they are not. Asked once.
    */
   readonly verifyCommitted?: () => Promise<boolean>;
@@ -65,7 +65,7 @@ export interface DatabaseSession extends AsyncDisposable {
    * @throws SessionAbortedError when its time was over before; nothing is stored.
    * @throws QueryError when the server refused; nothing is stored.
    * @throws ConnectionError when the connection was lost and nothing is stored.
-   * @throws AmbiguousCommitError when nobody can say by the deadline whether it is stored.
+   * @throws AmbiguousCommitError when the outcome is still unknown at the deadline.
    */
   commit(): Promise<void>;
   /**

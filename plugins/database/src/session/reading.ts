@@ -4,7 +4,7 @@ import { SessionAbortedError } from '../errors/session-errors.js';
 import type { Outcome } from '../transaction/outcome.js';
 import type { DatabaseSession } from './database-session.js';
 
-/** The state of a session, as its owner sees it: open until the owner hears of the end. */
+/** The state of a session, as its owner sees it: open until the owner is notified of the end. */
 export function stateOf({ is }: Outcome): DatabaseSession['state'] {
   if (is === 'committed' || is === 'unknown') return is;
   return is === 'rolling back' || is === 'rolled back' ? 'rolled back' : 'open';

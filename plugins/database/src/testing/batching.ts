@@ -29,12 +29,12 @@ export const batching: readonly Requirement[] = [
   {
     name: 'stores a batch in chunks, in one transaction',
     async check({ database }) {
-      const told: number[] = [];
+      const reported: number[] = [];
       const done = await database.batch(slowly(accounts(25)), store, {
         chunkSize: 10,
-        onProgress: progress => told.push(progress.done),
+        onProgress: progress => reported.push(progress.done),
       });
-      deepEqual([done.done, done.chunks, told], [25, 3, [10, 20, 25]]);
+      deepEqual([done.done, done.chunks, reported], [25, 3, [10, 20, 25]]);
       deepEqual(await storedEmails(database), emails(25));
     },
   },

@@ -13,7 +13,7 @@ export function rejection(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** Rejects with a KeelsonError of this code. May be awaited later: until then its failure is nobody's business. */
+/** Rejects with a KeelsonError of this code. May be awaited later: until then its rejection counts as handled. */
 export function rejectsWith(promise: Promise<unknown>, code: string): Promise<KeelsonError> {
   const checked = checkRejection(promise, code);
   checked.catch(() => {});
@@ -39,7 +39,7 @@ export async function eventually(check: () => void | Promise<void>): Promise<voi
   }
 }
 
-/** Every connection that is open lies idle, and nobody waits. */
+/** Every open connection is idle, and no caller waits. */
 export async function isAtRest(database: DatabaseService): Promise<void> {
   await eventually(() => {
     const { total, idle, busy, waiting } = database.stats();

@@ -105,10 +105,10 @@ export const committing: readonly Requirement[] = [
     name: 'commits once when it is asked to commit and to roll back at the same moment',
     async check({ database }) {
       for (const other of ['commit', 'rollback', Symbol.asyncDispose] as const) {
-        const told: string[] = [];
+        const reported: string[] = [];
         const session = await database.openSession();
-        session.onCommit(() => void told.push('committed'));
-        session.onRollback(() => void told.push('rolled back'));
+        session.onCommit(() => void reported.push('committed'));
+        session.onRollback(() => void reported.push('rolled back'));
         await addAccount(session.em, String(other));
         const first = session.commit();
         // Let COMMIT be sent.
@@ -116,7 +116,7 @@ export const committing: readonly Requirement[] = [
         const second = Promise.resolve(session[other]()).catch(() => {});
         await first;
         await second;
-        deepEqual({ told, state: session.state }, { told: ['committed'], state: 'committed' });
+        deepEqual({ reported, state: session.state }, { reported: ['committed'], state: 'committed' });
       }
       equal((await storedEmails(database)).length, 3);
     },
@@ -149,30 +149,30 @@ export const committing: readonly Requirement[] = [
   {
     name: 'calls back once, after the commit',
     async check({ database }) {
-      const told: string[] = [];
+      const reported: string[] = [];
       await database.session(async (em, session) => {
-        await addAccount(em, 'told');
-        session.onCommit(async () => void told.push(`${session.state}: ${await storedEmails(database)}`));
+        await addAccount(em, 'reported');
+        session.onCommit(async () => void reported.push(`${session.state}: ${await storedEmails(database)}`));
         session.onCommit(fail);
-        session.onCommit(() => void told.push('and again'));
-        session.onRollback(() => void told.push('rolled back'));
+        session.onCommit(() => void reported.push('and again'));
+        session.onRollback(() => void reported.push('rolled back'));
       });
-      deepEqual(told, ['committed: told', 'and again']);
+      deepEqual(reported, ['committed: reported', 'and again']);
     },
   },
   {
     name: 'calls back once, after the rollback',
     async check({ database }) {
-      const told: string[] = [];
+      const reported: string[] = [];
       const work = database.session(async (em, session) => {
         await addAccount(em, 'never');
-        session.onCommit(() => void told.push('committed'));
-        session.onRollback(async () => void told.push(`${session.state}: ${await storedEmails(database)}`));
+        session.onCommit(() => void reported.push('committed'));
+        session.onRollback(async () => void reported.push(`${session.state}: ${await storedEmails(database)}`));
         session.onRollback(fail);
         return fail();
       });
       equal(await rejection(work), refused);
-      deepEqual(told, ['rolled back: ']);
+      deepEqual(reported, ['rolled back: ']);
     },
   },
   {

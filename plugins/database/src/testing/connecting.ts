@@ -23,7 +23,7 @@ export const connecting: readonly Requirement[] = [
     },
   },
   {
-    name: 'tells a listener nothing after it was disposed of',
+    name: 'does not call a listener after it was disposed of',
     async check({ open }) {
       const [database] = await open();
       const states: string[] = [];
@@ -53,7 +53,7 @@ export const connecting: readonly Requirement[] = [
     },
   },
   {
-    name: 'waits for open sessions when it is disconnected, and lends to nobody else',
+    name: 'waits for open sessions when it is disconnected, and lends no further connection',
     async check({ open }) {
       const [database] = await open();
       await ready(database);
@@ -118,7 +118,7 @@ export const connecting: readonly Requirement[] = [
     },
   },
   {
-    name: 'tells that it is not healthy instead of rejecting',
+    name: 'reports that it is not healthy instead of rejecting',
     async check({ open }) {
       const [database] = await open();
       await database.connect();

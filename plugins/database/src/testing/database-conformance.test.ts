@@ -6,7 +6,7 @@ import { databaseConformance } from './database-conformance.js';
 /** Says yes to everything and does nothing. */
 function deafDatabase(capabilities: readonly DatabaseCapability[]): DatabaseService {
   const answers: Readonly<Record<string | symbol, unknown>> = {
-    // biome-ignore lint/suspicious/noThenProperty: whoever awaits it must not take it for a promise
+    // biome-ignore lint/suspicious/noThenProperty: an `await` must not take it for a promise
     then: undefined,
     state: { is: 'connected' },
     capabilities: new Set(capabilities),
@@ -22,7 +22,7 @@ function deafDatabase(capabilities: readonly DatabaseCapability[]): DatabaseServ
 const harmless = [
   'takes no connection for a session that runs nothing',
   'is disconnected without ever having been connected',
-  'tells a listener nothing after it was disposed of',
+  'does not call a listener after it was disposed of',
   'does not begin the work of a caller who has given up',
 ];
 

@@ -45,7 +45,7 @@ const requirements: readonly Requirement[] = [
 ];
 
 /**
- * What every database driver must do, ours or another's. After each case nothing is lent and nobody waits.
+ * What every database driver must do, ours or another's. After each case no connection is lent and no caller waits.
  *
  * ```ts
  * for (const { name, run } of databaseConformance(harness)) test(name, async () => void (await run()));

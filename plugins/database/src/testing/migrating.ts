@@ -89,7 +89,7 @@ const shelvesIn = (database: DatabaseService) =>
 
 export const migrating: readonly Requirement[] = [
   {
-    name: 'applies a migration once, and tells which',
+    name: 'applies a migration once, and returns its name',
     async check({ open }) {
       const [database] = await open();
       await database.connect();

@@ -84,7 +84,7 @@ function raw(em: EntityManager, [text, parameter]: Refusal['statement']): Promis
 
 export const refusing: readonly Requirement[] = [
   ...refusals.map(refusal => ({
-    name: `tells a refusal by its kind and its names, raw or wrapped, without values or SQL: ${refusal.kind}`,
+    name: `reports a refusal by its kind and its names, raw or wrapped, without values or SQL: ${refusal.kind}`,
     async check({ database }: Parameters<Requirement['check']>[0]) {
       await database.session(em => addAccount(em, secret));
       for (const run of [wrapped, raw]) {
@@ -100,7 +100,7 @@ export const refusing: readonly Requirement[] = [
     },
   })),
   {
-    name: 'tells a refusal while flushing as any other',
+    name: 'reports a refusal while flushing like any other',
     async check({ database }) {
       await database.session(em => addAccount(em, secret));
       const work = database.session(async em => {
@@ -113,12 +113,12 @@ export const refusing: readonly Requirement[] = [
     },
   },
   {
-    name: 'tells a refusal that comes with COMMIT, and has rolled back by then',
+    name: 'reports a refusal that comes with COMMIT, and has rolled back by then',
     async check({ database }) {
-      const told: string[] = [];
+      const reported: string[] = [];
       const work = database.session(async (em, session) => {
-        session.onRollback(() => void told.push(session.state));
-        session.onCommit(() => void told.push('committed'));
+        session.onRollback(() => void reported.push(session.state));
+        session.onCommit(() => void reported.push('committed'));
         const account = em.create(Account, { email: 'owner' });
         await em.persist(account).flush();
         for (const _ of [1, 2]) await em.insert(Booking, { accountId: account.id, reference: secret });
@@ -126,7 +126,7 @@ export const refusing: readonly Requirement[] = [
       const error = await rejectsWith(work, 'DATABASE_QUERY_FAILED');
       deepEqual([error.facts.kind, error.facts.constraint], ['unique', 'conformance_booking_reference']);
       saysNothingPrivate(error);
-      deepEqual(told, ['rolled back']);
+      deepEqual(reported, ['rolled back']);
       deepEqual(await storedEmails(database), []);
     },
   },

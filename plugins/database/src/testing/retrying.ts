@@ -11,18 +11,18 @@ export const retrying: readonly Requirement[] = [
     name: 'runs the whole work again, on a fresh EntityManager, when the server has undone it',
     async check({ database }) {
       const ems: EntityManager[] = [];
-      const told: string[] = [];
+      const reported: string[] = [];
       await database.session(async (em, session) => {
         ems.push(em);
         equal(session.attempt, ems.length);
-        session.onCommit(() => void told.push(`committed ${session.attempt}`));
-        session.onRollback(() => void told.push(`rolled back ${session.attempt}`));
+        session.onCommit(() => void reported.push(`committed ${session.attempt}`));
+        session.onRollback(() => void reported.push(`rolled back ${session.attempt}`));
         em.persist(em.create(Account, { email: `attempt ${session.attempt}` }));
         await em.flush();
         if (session.attempt === 1) await em.execute(undone);
       });
       equal(new Set(ems).size, 2);
-      deepEqual(told, ['rolled back 1', 'committed 2']);
+      deepEqual(reported, ['rolled back 1', 'committed 2']);
       deepEqual(await storedEmails(database), ['attempt 2']);
     },
   },

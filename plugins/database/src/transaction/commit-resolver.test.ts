@@ -27,7 +27,7 @@ const setUp = (...answers: readonly Answer[]) => {
   return { clock, closing, asked, resolve };
 };
 
-describe('what became of a COMMIT that nobody answered', () => {
+describe('the outcome of an unanswered COMMIT', () => {
   test('is what the server says', async () => {
     const { asked, resolve } = setUp('committed');
     expect(await resolve('42')).toEqual({ is: 'committed' });
@@ -76,7 +76,7 @@ describe('what became of a COMMIT that nobody answered', () => {
     expect(await resolution).toMatchObject({ is: 'unknown' });
   });
 
-  test('stays unknown when the service closes first, and nobody is asked any more', async () => {
+  test('stays unknown when the service closes first, and no further query is sent', async () => {
     for (const answer of ['silence', 'no answer', 'in progress'] as const) {
       const { clock, closing, asked, resolve } = setUp(answer);
       const resolution = resolve('42');
@@ -121,13 +121,13 @@ describe('the proof of the service itself', () => {
     const { clock, resolve } = setUp('unknown');
     const resolution = resolve('42', () => new Promise(() => {}));
     await clock.advance(1_000);
-    expect(await resolution).toEqual({ is: 'unknown', why: 'verifyCommitted had not told by the deadline' });
+    expect(await resolution).toEqual({ is: 'unknown', why: 'verifyCommitted had not returned by the deadline' });
     const late = setUp('unknown').resolve('42', () => Promise.reject(new Error('asked all the same')), 0);
     expect(await late).toMatchObject({ is: 'unknown', why: 'the database did not answer within the deadline' });
     expect(clock.pending).toBe(0);
   });
 
-  test('is not asked for when the server has told', async () => {
+  test('is not asked for when the server has answered', async () => {
     const verify = () => Promise.reject(new Error('asked all the same'));
     expect(await setUp('aborted').resolve('42', verify)).toEqual({ is: 'aborted' });
   });

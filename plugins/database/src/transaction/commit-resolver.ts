@@ -12,7 +12,7 @@ const longestMs = 30_000;
 const pauseMs = 50;
 
 /**
- * Finds out what became of a COMMIT that nobody answered, by asking the server over another connection
+ * Finds the outcome of an unanswered COMMIT by asking the server over another connection
  * (`pg_xact_status`, PostgreSQL 10 and later). Asks again while the server starts or the old connection still ends.
  */
 export class CommitResolver {
@@ -20,7 +20,7 @@ export class CommitResolver {
   readonly #clock: Clock;
   readonly #closed: AbortSignal;
 
-  /** Nobody is asked once `closed` has aborted. */
+  /** Sends no query once `closed` has aborted. */
   constructor(driver: DatabaseDriver, clock: Clock, closed: AbortSignal) {
     this.#driver = driver;
     this.#clock = clock;
@@ -68,7 +68,7 @@ export class CommitResolver {
   async #verify(verifyCommitted: () => Promise<boolean>, deadline: Deadline): Promise<CommitResolution> {
     try {
       const committed = await byDeadline(verifyCommitted(), deadline, this.#clock);
-      if (committed === undefined) return { is: 'unknown', why: 'verifyCommitted had not told by the deadline' };
+      if (committed === undefined) return { is: 'unknown', why: 'verifyCommitted had not returned by the deadline' };
       return { is: committed ? 'committed' : 'aborted' };
     } catch {
       return { is: 'unknown', why: 'verifyCommitted could not tell either' };

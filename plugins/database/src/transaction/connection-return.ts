@@ -12,7 +12,7 @@ export interface ConnectionReturnOptions {
 }
 
 /**
- * Gives connections back, while whoever had them has gone on: it stays lent until the server has said that it is clean,
+ * Returns connections in the background: each stays lent until the server has said that it is clean,
  * and is destroyed when the server says nothing. Nothing here rejects.
  */
 export class ConnectionReturn {
@@ -22,7 +22,7 @@ export class ConnectionReturn {
     this.#options = options;
   }
 
-  /** Cancels what runs, rolls back, and gives back. `ended` begins to close what runs, and resolves when it is closed. */
+  /** Cancels what runs, rolls back and returns the connection. `ended` closes what runs and resolves afterwards. */
   async takeBack(connection: DriverConnection, ended?: () => Promise<unknown>): Promise<void> {
     if (ended !== undefined && !(await this.#end(connection, ended))) return;
     const { status } = connection;
@@ -30,13 +30,13 @@ export class ConnectionReturn {
     else await this.releaseAfter(connection, connection.run([{ sql: 'rollback' }]));
   }
 
-  /** Gives back once `last` is done. */
+  /** Returns the connection once `last` is done. */
   async releaseAfter(connection: DriverConnection, last: Promise<unknown>): Promise<void> {
     if (await this.#patiently(connection, last)) connection.release();
   }
 
   /**
-   * A cancel request still under way would end a statement of whoever has the connection next, so it is waited for too.
+   * A cancel request still under way would end a statement of the next borrower, so it is waited for too.
    * What cannot be cancelled is waited for until it ends.
    */
   async #end(connection: DriverConnection, ended: () => Promise<unknown>): Promise<boolean> {

@@ -2,8 +2,8 @@ import type { Clock, Deadline } from '@keelson/core';
 import type { DatabaseDriver, DriverConnection } from '../driver/driver.js';
 import { SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
-import { Attention } from './attention.js';
 import { orAborted } from './bounded.js';
+import { BreakableWait } from './breakable-wait.js';
 import { ConnectionReturn } from './connection-return.js';
 import { mayUseReplica, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
@@ -20,12 +20,12 @@ export interface HeldConnectionOptions {
 }
 
 /**
- * The connection of one transaction, and what waits for it. It is taken at the first statement, and given back or
+ * The connection of one transaction, and what waits for it. It is taken at the first statement, and returned or
  * destroyed on every way out.
  */
 export class HeldConnection {
   /** The wait for the connection, or for an answer over it. */
-  readonly attention = new Attention();
+  readonly wait = new BreakableWait();
   readonly #options: HeldConnectionOptions;
   readonly #return: ConnectionReturn;
   #connection: DriverConnection | undefined;
@@ -51,7 +51,7 @@ export class HeldConnection {
       fresh: !mayUseReplica(settings),
       ...(signal && { signal }),
     });
-    return this.attention.attend(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {
+    return this.wait.until(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {
       outcome.move({ it: 'failed' });
       throw error;
     });
@@ -78,7 +78,7 @@ export class HeldConnection {
    */
   async takeBack(): Promise<void> {
     const connection = this.#letGo();
-    const ended = this.attention.abandon(() => this.reason());
+    const ended = this.wait.abandon(() => this.reason());
     if (connection !== undefined) await orAborted(this.#return.takeBack(connection, ended), this.#options.signal);
   }
 

@@ -22,7 +22,7 @@ import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 /**
- * Aborting `signal` ends the transaction: a caller that waits for a statement of it hears so at once, the rollback and the
+ * Aborting `signal` ends the transaction: a pending statement of it rejects at once, the rollback and the
  * return of the connection go on in the background, and further statements are refused.
  */
 export interface LazyTransactionOptions {
@@ -96,7 +96,7 @@ export class LazyTransaction {
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
     try {
-      for await (const rows of this.#held.attention.read(chunks)) yield { rows: rows as R[] };
+      for await (const rows of this.#held.wait.read(chunks)) yield { rows: rows as R[] };
       this.#statements.assertInTransaction(connection);
     } catch (error) {
       this.#outcome.move({ it: 'failed' });
@@ -229,7 +229,7 @@ export class LazyTransaction {
 
   async #withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
     const connection = await this.#begun();
-    const result = await this.#held.attention.attend(work(connection)).catch((error: unknown) => {
+    const result = await this.#held.wait.until(work(connection)).catch((error: unknown) => {
       this.#outcome.move({ it: 'failed' });
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
@@ -279,7 +279,7 @@ export class LazyTransaction {
 
   /** A statement runs, or waits to be run. */
   get #isBusy(): boolean {
-    return this.#held.attention.busy || this.#turns.busy;
+    return this.#held.wait.busy || this.#turns.busy;
   }
 
   /** The connection, with BEGIN and all that waits done on it. */
@@ -317,7 +317,7 @@ export class LazyTransaction {
     const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
     if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
       throw new SessionClosedError();
-    if (this.#held.attention.busy) throw new ConcurrentUseError();
+    if (this.#held.wait.busy) throw new ConcurrentUseError();
     if (options?.failedToo === true) return;
     if (isFailed) throw new TransactionFailedError();
     this.#savepoints.assertUsable();

@@ -12,7 +12,7 @@ const failure: Failure = {
   verdict: { retry: true, availability: 'up' },
   endedBy: undefined,
 };
-const error = new Error('nobody answered');
+const error = new Error('no answer');
 
 /** What an event carries, where a test does not say. */
 const events: { readonly [It in OutcomeEvent['it']]: Extract<OutcomeEvent, { it: It }> } = {
@@ -149,7 +149,7 @@ describe('what an outcome keeps', () => {
     expect(after('lost a part', part).partFailed).toEqual({ cause: error });
   });
 
-  test('that it must not run again also when it hears so after it has failed', () => {
+  test('that it must not run again, also when that is reported after it has failed', () => {
     expect(after(...ways['rolled back'], 'must not repeat').notRepeated).toBe('it pays');
   });
 

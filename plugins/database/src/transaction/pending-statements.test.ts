@@ -13,7 +13,7 @@ const waiting = (...sqls: string[]): PendingStatements => {
 const texts = (pending: PendingStatements) => pending.statements.map(({ sql }) => sql);
 
 describe('statements that wait', () => {
-  test('are told in the order in which they were added', () => {
+  test('are sent in the order in which they were added', () => {
     const pending = waiting('begin', 'set local x = 1', 'savepoint a');
     expect(texts(pending)).toEqual(['begin', 'set local x = 1', 'savepoint a']);
     expect(pending.length).toBe(3);

@@ -7,7 +7,7 @@ interface Pending {
 }
 
 /**
- * What the server has not been told yet: BEGIN, settings and savepoints wait here and ride with the next statement.
+ * Commands not sent yet: BEGIN, settings and savepoints wait here and ride with the next statement.
  * A savepoint that is taken back before then is never sent.
  */
 export class PendingStatements {

@@ -1,4 +1,4 @@
-/** Hears of each statement; never its text or its values. */
+/** Observes each statement, without its text and its values. */
 export interface StatementObserver {
   statement(event: StatementEvent): void;
 }

@@ -20,7 +20,7 @@ export interface StatementsOptions {
 
 /** Runs the statements of one transaction: what waits, then what was asked for, then the probe for its id, in one round trip. */
 export class Statements {
-  /** BEGIN, settings and savepoints that the server does not know of yet. */
+  /** BEGIN, settings and savepoints that were not sent yet. */
   readonly pending = new PendingStatements();
   readonly #options: StatementsOptions;
   readonly #held: HeldConnection;
@@ -50,8 +50,8 @@ export class Statements {
     if (all.length === 0) return [];
     this.assertHeld(connection);
     const startedAt = clock.now();
-    const outcome = await this.#held.attention
-      .attend(connection.run(all))
+    const outcome = await this.#held.wait
+      .until(connection.run(all))
       .catch((error: unknown): BatchOutcome => ({ results: [], failure: { error } }));
     const { results, failure } = outcome;
     observer.statement({

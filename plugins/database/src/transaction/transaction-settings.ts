@@ -24,7 +24,7 @@ export function mayUseReplica({ readOnly, fresh, isolation }: ReplicaWish): bool
 
 export type ReplicaWish = { readonly readOnly?: boolean } & Pick<TransactionSettings, 'fresh' | 'isolation'>;
 
-/** BEGIN and what belongs to it, in the order in which the server must hear it. */
+/** BEGIN and what belongs to it, in the order in which the server must receive it. */
 export function beginStatements(settings: TransactionSettings): string[] {
   const begin = ['begin'];
   if (settings.isolation !== undefined) begin.push(`isolation level ${settings.isolation}`);

@@ -1,23 +1,23 @@
-/** What somebody waits for. */
+/** Work that a caller waits for. */
 interface Running {
-  /** Whoever waits for it hears `reason`. */
+  /** Rejects the wait with `reason`. */
   readonly abandon: (reason: unknown) => void;
   /** Begins to close it, and resolves when nothing of it is left. */
   readonly ended: () => Promise<unknown>;
 }
 
-/** One wait at a time that can be broken off: its caller hears why at once, and nothing that comes later. */
-export class Attention {
+/** One wait at a time that can be broken off: it rejects at once and ignores later results of its work. */
+export class BreakableWait {
   #running: Running | undefined;
 
-  /** Somebody waits, or reads. */
+  /** A caller waits or reads. */
   get busy(): boolean {
     return this.#running !== undefined;
   }
 
   /** Settles as `work` does, unless it is abandoned before. */
-  attend<T>(work: Promise<T>): Promise<T> {
-    return this.#attend(work, () => work, undefined);
+  until<T>(work: Promise<T>): Promise<T> {
+    return this.#until(work, () => work, undefined);
   }
 
   /** Reads `chunks`; busy from the first to the last, also while its reader does something else. */
@@ -33,17 +33,17 @@ export class Attention {
     };
     try {
       for (;;) {
-        const { done, value } = await this.#attend(iterator.next(), ended, reading);
+        const { done, value } = await this.#until(iterator.next(), ended, reading);
         if (done === true) return;
         yield value;
         if (left !== undefined) throw left.reason;
       }
     } finally {
-      if (this.#running === reading) await this.attend(ended());
+      if (this.#running === reading) await this.until(ended());
     }
   }
 
-  /** Whoever waits hears the reason. What is given back closes what still runs; undefined when nothing does. */
+  /** Rejects the wait with the reason. Returns a function that closes the work; undefined when no work runs. */
   abandon(reason: () => unknown): (() => Promise<unknown>) | undefined {
     const running = this.#running;
     if (running === undefined) return undefined;
@@ -53,7 +53,7 @@ export class Attention {
   }
 
   /** `then` runs when `work` has succeeded. */
-  #attend<T>(work: Promise<T>, ended: () => Promise<unknown>, then: Running | undefined): Promise<T> {
+  #until<T>(work: Promise<T>, ended: () => Promise<unknown>, then: Running | undefined): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const running: Running = { abandon: reject, ended };
     const leave = (next: Running | undefined) => {

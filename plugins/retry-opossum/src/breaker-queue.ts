@@ -4,12 +4,12 @@ import type { WaitingOptions } from './options.js';
 import { WaitingRoom } from './waiting-room.js';
 
 /**
- * Where calls wait while the breaker lets nothing through.
+ * Queue of the calls that wait while the breaker is open.
  *
  * Waiting sends nothing and sets no timer of its own: one wake-up, for the end of the break, lets the first of them try
  * as probes. Once the target is back the others follow in batches that double, so that it is not overrun.
  */
-export class Gate {
+export class BreakerQueue {
   readonly #breaker: CircuitBreaker;
   #options: WaitingOptions;
   readonly #clock: Clock;
@@ -46,7 +46,7 @@ export class Gate {
     return granted;
   }
 
-  /** To be called when the breaker may have changed its mind. */
+  /** Releases waiting calls. Must be called when the breaker may have changed its state. */
   letGo(): void {
     if (this.#breaker.state === 'closed') this.#letGoBatch();
     else this.#letGoAdmitted(Number.POSITIVE_INFINITY);
@@ -70,7 +70,7 @@ export class Gate {
     for (let count = 0; count < most && this.#room.size > 0; count++) {
       const permit = this.#breaker.admit();
       if (permit === undefined) return;
-      // Whoever was told that the breaker moves may have sent the last waiter away.
+      // A listener of the breaker's change may have sent the last waiter away.
       if (!this.#room.grant(permit)) this.#breaker.settle(permit, { availability: 'unknown', durationMs: 0 });
     }
   }
