@@ -91,8 +91,8 @@ function simple(statements: readonly Statement[]): Uint8Array[] {
 }
 
 function extended(statements: readonly Statement[]): Uint8Array[] {
-  const parts = statements.flatMap(({ sql, parameters = [] }) => [
-    serialize.parse({ text: sql }),
+  const parts = statements.flatMap(({ sql, parameters = [], types = [] }) => [
+    serialize.parse({ text: sql, types: [...types] }),
     serialize.bind({ values: parameters.map(bindable) }),
     serialize.describe({ type: 'P' }),
     serialize.execute(),

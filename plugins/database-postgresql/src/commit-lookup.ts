@@ -12,6 +12,7 @@ const noId = 'none';
 
 /** The id, which exists from now on, with all that tells the server and its run from others. */
 export const transactionIdProbe: Statement = {
+  recurs: true,
   sql: `select case when pg_is_in_recovery() then '${noId}' else pg_current_xact_id()::text end || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
 };
 

@@ -13,17 +13,18 @@ import {
   severityOf,
   sqlStateOf,
 } from '@keelson/database';
-import pg from 'pg';
+import pg, { type CustomTypesConfig } from 'pg';
 import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
+import { PreparedStatements, type Staleness } from './prepared-statements.js';
 import { StatementBatch } from './statement-batch.js';
 
 export interface ConnectionPoolParts {
   /** How connections are made: `Client` makes them, and knows where to. */
   readonly client: Pick<pg.PoolConfig, 'Client'>;
   readonly options: PostgresqlOptions['pool'];
-  readonly types: unknown;
+  readonly types: CustomTypesConfig;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
@@ -36,6 +37,7 @@ export interface ConnectionPoolParts {
 interface History {
   readonly generation: number;
   readonly expiresAt: number;
+  readonly prepared: PreparedStatements;
   usedAt: number;
 }
 
@@ -58,6 +60,7 @@ export class ConnectionPool {
   /** The time to close is over. */
   #cut = false;
   readonly #pinged = new Set<PgClient>();
+  readonly #staleness: Staleness = { count: 0 };
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
@@ -219,10 +222,13 @@ export class ConnectionPool {
     return new Promise<boolean>(resolve => {
       const timer = clock.schedule(options.pingTimeoutMs, () => this.#pingFailed(new Error('ping timed out'), resolve));
       client.query(
-        new StatementBatch([{ sql: 'select 1' }], types, ({ failure }) => {
-          timer.cancel();
-          if (failure === undefined) resolve(true);
-          else this.#pingFailed(failure.error, resolve);
+        new StatementBatch([{ sql: 'select 1' }], {
+          types,
+          settle: ({ failure }) => {
+            timer.cancel();
+            if (failure === undefined) resolve(true);
+            else this.#pingFailed(failure.error, resolve);
+          },
         }),
       );
     }).finally(() => this.#pinged.delete(client));
@@ -254,8 +260,10 @@ export class ConnectionPool {
       this.#lent.delete(client);
       if (leaking) logger.info('a connection that was lent for very long is back', { heldMs: heldMs() });
     };
+    const prepared = this.#histories.get(client)?.prepared;
     const connection = new PostgresqlConnection(client, {
       types,
+      ...(prepared && { prepared }),
       cancel,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
@@ -303,7 +311,12 @@ export class ConnectionPool {
     const now = clock.now();
     this.#opened += 1;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
-    this.#histories.set(client, { generation: this.#generation, expiresAt: now + lifetimeMs, usedAt: now });
+    this.#histories.set(client, {
+      generation: this.#generation,
+      expiresAt: now + lifetimeMs,
+      prepared: new PreparedStatements(options.preparedStatements, this.#staleness),
+      usedAt: now,
+    });
     // pg takes its own listener off while a client is lent; an 'error' without one would end the process.
     client.on('error', error => this.#noteFailure(error));
   }

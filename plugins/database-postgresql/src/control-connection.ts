@@ -1,5 +1,6 @@
 import type { BatchOutcome, Statement } from '@keelson/database';
 import type pg from 'pg';
+import type { CustomTypesConfig } from 'pg';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -9,11 +10,11 @@ import { StatementBatch } from './statement-batch.js';
  */
 export class ControlConnection {
   readonly #newClient: () => pg.Client;
-  readonly #types: unknown;
+  readonly #types: CustomTypesConfig;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
 
-  constructor(newClient: () => pg.Client, types: unknown) {
+  constructor(newClient: () => pg.Client, types: CustomTypesConfig) {
     this.#newClient = newClient;
     this.#types = types;
   }
@@ -45,9 +46,12 @@ export class ControlConnection {
     const client = await this.#client;
     return new Promise((resolve, reject) => {
       client.query(
-        new StatementBatch(statements, this.#types, ({ results, failure }) => {
-          if (failure === undefined) resolve(results);
-          else reject(failure.error);
+        new StatementBatch(statements, {
+          types: this.#types,
+          settle: ({ results, failure }) => {
+            if (failure === undefined) resolve(results);
+            else reject(failure.error);
+          },
         }),
       );
     });

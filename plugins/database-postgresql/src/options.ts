@@ -43,6 +43,15 @@ const poolShape = z.strictObject({
   pingTimeoutMs: milliseconds
     .default(1_000)
     .describe('A ping without an answer for this long means that the connection is dead, in ms.'),
+  preparedStatements: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(100)
+    .describe(
+      'Statements that each connection keeps prepared, the least recently used replaced first; 0 prepares none.',
+    ),
   leakAfterMs: milliseconds
     .default(60_000)
     .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),

@@ -1,31 +1,17 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import type { Connection, FieldDef } from 'pg';
+import type { Connection } from 'pg';
 
 /**
- * The parts of pg 8.23 that its type definitions leave out: its parser of rows, its conversion of parameters, and what
+ * The parts of pg 8.23 that its type definitions leave out: its conversion of parameters, and what
  * a client knows of its backend. Everything else uses pg as it is documented.
  */
-export interface ResultParser {
-  rows: Record<string, unknown>[];
-  command: string | null;
-  rowCount: number | null;
-  addFields(fields: readonly FieldDef[]): void;
-  parseRow(fields: readonly (string | null)[]): Record<string, unknown>;
-  addCommandComplete(message: { readonly text: string }): void;
-}
-
 interface PgInternals {
-  readonly Result: new (rowMode: string | undefined, types: unknown) => ResultParser;
   readonly utils: { prepareValue(value: unknown): Buffer | string | null };
 }
 
 const internals: PgInternals = createRequire(import.meta.url)('pg');
-
-export function newResultParser(types: unknown): ResultParser {
-  return new internals.Result(undefined, types);
-}
 
 /** A JavaScript value as PostgreSQL reads it in text. */
 export function parameterText(value: unknown): Buffer | string | null {

@@ -2,14 +2,17 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  isStalePlan,
   leavesState,
   type Row,
   type Statement,
   severityOf,
 } from '@keelson/database';
+import type { CustomTypesConfig } from 'pg';
 import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import { hasOtherParameters } from './reported-parameters.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -29,7 +32,8 @@ const statuses: Readonly<Record<string, ConnectionStatus>> = {
 /** A client of pg on loan. */
 export class PostgresqlConnection implements DriverConnection {
   readonly #client: PgClient;
-  readonly #types: unknown;
+  readonly #types: CustomTypesConfig;
+  readonly #prepared: PreparedStatements | undefined;
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
   #returned: Returned | undefined;
@@ -42,7 +46,9 @@ export class PostgresqlConnection implements DriverConnection {
   constructor(
     client: PgClient,
     parts: {
-      types: unknown;
+      types: CustomTypesConfig;
+      /** What the server keeps parsed on this connection. Left out: none is prepared. */
+      prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
       /** Called with each error with which the server refused a statement. */
       onRefusal: (error: unknown) => void;
@@ -51,6 +57,7 @@ export class PostgresqlConnection implements DriverConnection {
   ) {
     this.#client = client;
     this.#types = parts.types;
+    this.#prepared = parts.prepared;
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
     this.#returned = parts.returned;
@@ -67,14 +74,28 @@ export class PostgresqlConnection implements DriverConnection {
     return this.#client.processID ?? undefined;
   }
 
+  /** A batch that begins a transaction and meets a stale plan is sent again: nothing of it is there. */
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
+    const begins = this.#unanswered === 0 && this.status === 'idle';
+    const outcome = await this.#send(statements);
+    return begins && isStalePlan(outcome.failure?.error) ? this.#sendAgain(statements, outcome) : outcome;
+  }
+
+  async #sendAgain(statements: readonly Statement[], stale: BatchOutcome): Promise<BatchOutcome> {
+    if (this.status === 'failed transaction') await this.#send([{ sql: 'rollback' }]);
+    return this.status === 'idle' ? this.#send(statements) : stale;
+  }
+
+  async #send(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (this.#returned === undefined) return gone;
     const { promise, resolve } = Promise.withResolvers<BatchOutcome>();
-    const batch = new StatementBatch(statements, this.#types, outcome => {
+    const prepared = this.#prepared;
+    const settle = (outcome: BatchOutcome) => {
       this.#unanswered -= 1;
       if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
-    });
+    };
+    const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
     this.#unanswered += 1;
     this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
     this.#client.query(batch);

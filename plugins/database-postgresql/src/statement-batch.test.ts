@@ -10,7 +10,7 @@ async function outcomeOf(severity: string, next: 'readyForQuery' | 'end'): Promi
   const error = new pg.DatabaseError('in the language of the server', 1, 'error');
   Object.assign(error, { severity, code: '23505' });
   return new Promise(resolve => {
-    new StatementBatch([{ sql: 'select 1' }], undefined, resolve).handleError(error, connection);
+    new StatementBatch([{ sql: 'select 1' }], { types: pg.types, settle: resolve }).handleError(error, connection);
     connection.emit(next);
   });
 }

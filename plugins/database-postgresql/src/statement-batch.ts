@@ -1,6 +1,16 @@
-import { type BatchOutcome, needsExtendedProtocol, type Statement, type StatementResult } from '@keelson/database';
-import pg, { type Connection, type FieldDef, type Submittable } from 'pg';
-import { newResultParser, parameterText, type ResultParser } from './pg-internals.js';
+import {
+  type BatchOutcome,
+  isStalePlan,
+  needsExtendedProtocol,
+  type Row,
+  type Statement,
+  type StatementResult,
+} from '@keelson/database';
+import pg, { type Connection, type CustomTypesConfig, type FieldDef, type Submittable } from 'pg';
+import { FrontendMessages } from './frontend-messages.js';
+import { parameterText } from './pg-internals.js';
+import type { Prepared, PreparedStatements } from './prepared-statements.js';
+import { RowShape } from './row-shape.js';
 
 /** What of the protocol's messages is read here. */
 interface RowDescription {
@@ -13,6 +23,13 @@ interface CommandComplete {
   readonly text: string;
 }
 
+export interface BatchParts {
+  readonly types: CustomTypesConfig;
+  /** Those of the connection. Left out: none is prepared. */
+  readonly prepared?: PreparedStatements;
+  readonly settle: (outcome: BatchOutcome) => void;
+}
+
 /**
  * Several statements in one round trip, as one query to pg: as one simple query where that will do, or as one extended
  * batch that ends in a single Sync. Either way the server runs none after the first that fails, so a
@@ -21,44 +38,52 @@ interface CommandComplete {
 export class StatementBatch implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #values: readonly (Buffer | string | null)[][];
-  readonly #types: unknown;
+  readonly #parts: BatchParts;
   readonly #results: StatementResult[] = [];
-  readonly #settle: (outcome: BatchOutcome) => void;
-  #parser: ResultParser;
+  /** Each statement that has a name, or is getting one. */
+  #prepared: readonly (Prepared | undefined)[] = [];
+  /** Those that the server parses in this batch. */
+  readonly #parsing = new Set<Prepared>();
+  #shape: RowShape | undefined;
+  #rows: Row[] = [];
   #parseFailure: { readonly error: unknown } | undefined;
 
   /** @throws what a value throws that cannot be written: nothing of the batch has been sent by then. */
-  constructor(statements: readonly Statement[], types: unknown, settle: (outcome: BatchOutcome) => void) {
+  constructor(statements: readonly Statement[], parts: BatchParts) {
     this.#statements = statements;
-    this.#values = statements.map(({ parameters = [] }) => parameters.map(parameterText));
-    this.#types = types;
-    this.#settle = settle;
-    this.#parser = newResultParser(this.#types);
+    this.#values = statements.map(({ parameters }) => parameters?.map(parameterText) ?? none);
+    this.#parts = parts;
   }
 
   submit(connection: Connection): void {
-    if (needsExtendedProtocol(this.#statements)) this.#submitExtended(connection);
+    const recur = this.#parts.prepared !== undefined && this.#statements.every(({ recurs }) => recurs === true);
+    if (recur || needsExtendedProtocol(this.#statements)) connection.stream.write(this.#extended());
     else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
   }
 
-  handleRowDescription(message: RowDescription): void {
-    this.#parser.addFields(message.fields);
+  handleRowDescription({ fields }: RowDescription): void {
+    this.#shape = new RowShape(fields, this.#parts.types);
+    const prepared = this.#prepared[this.#results.length];
+    if (prepared !== undefined) prepared.shape = this.#shape;
   }
 
-  handleDataRow(message: DataRow): void {
+  handleDataRow({ fields }: DataRow): void {
     if (this.#parseFailure !== undefined) return;
+    const shape = this.#prepared[this.#results.length]?.shape ?? this.#shape;
     try {
-      this.#parser.rows.push(this.#parser.parseRow(message.fields));
+      if (shape !== undefined) this.#rows.push(shape.rowOf(fields));
     } catch (error) {
       this.#parseFailure = { error };
     }
   }
 
-  handleCommandComplete(message: CommandComplete): void {
-    this.#parser.addCommandComplete(message);
-    const { rows, command, rowCount } = this.#parser;
-    this.#results.push({ rows, command: command ?? '', rowCount: rowCount ?? undefined });
-    this.#parser = newResultParser(this.#types);
+  handleCommandComplete({ text }: CommandComplete): void {
+    const prepared = this.#prepared[this.#results.length];
+    // Without a row in sight it has been described all the same: as one that returns none.
+    if (prepared !== undefined) prepared.shape ??= noRows;
+    this.#results.push(resultOf(text, this.#rows));
+    this.#rows = [];
+    this.#shape = undefined;
   }
 
   handleEmptyQuery(): void {
@@ -68,7 +93,7 @@ export class StatementBatch implements Submittable {
   handlePortalSuspended(): void {}
 
   handleReadyForQuery(): void {
-    this.#settle(
+    this.#parts.settle(
       this.#parseFailure === undefined
         ? { results: this.#results }
         : { results: this.#results, failure: this.#parseFailure },
@@ -77,8 +102,9 @@ export class StatementBatch implements Submittable {
 
   /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
   handleError(error: unknown, connection: Connection): void {
+    this.#forgetUnparsed(error);
     if (!(error instanceof pg.DatabaseError) || endings.has(error.severity ?? '')) {
-      this.#settle({ results: this.#results, failure: { error } });
+      this.#parts.settle({ results: this.#results, failure: { error } });
       return;
     }
     const settle = (severity: string) => {
@@ -86,7 +112,7 @@ export class StatementBatch implements Submittable {
       connection.off('end', ended);
       // In the language of the server (lc_messages); what came next says the same to everybody.
       error.severity = severity;
-      this.#settle({ results: this.#results, failure: { error } });
+      this.#parts.settle({ results: this.#results, failure: { error } });
     };
     const answered = () => settle('ERROR');
     const ended = () => settle('FATAL');
@@ -100,20 +126,52 @@ export class StatementBatch implements Submittable {
 
   handleCopyData(): void {}
 
-  #submitExtended(connection: Connection): void {
-    connection.stream.cork();
-    try {
-      for (const [index, { sql }] of this.#statements.entries()) {
-        connection.parse({ text: sql, name: '', types: [] }, true);
-        connection.bind({ values: this.#values[index] ?? [] }, true);
-        connection.describe({ type: 'P', name: '' }, true);
-        connection.execute({ portal: '' }, true);
-      }
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
-    }
+  #extended(): Buffer {
+    const messages = new FrontendMessages();
+    const { prepared } = this.#parts;
+    for (const name of prepared?.takeClosing() ?? []) messages.close(name);
+    this.#prepared = this.#statements.map((statement, index) => {
+      const used = prepared?.use(statement);
+      this.#write(messages, statement, this.#values[index] ?? none, used);
+      return used;
+    });
+    return messages.sync();
   }
+
+  #write(
+    messages: FrontendMessages,
+    { sql, types = [] }: Statement,
+    values: readonly (Buffer | string | null)[],
+    used: Prepared | undefined,
+  ): void {
+    if (used === undefined) messages.parse('', sql, types);
+    else if (used.name === '') {
+      this.#parsing.add(used);
+      messages.parse(this.#parts.prepared?.name(used) ?? '', sql, types);
+    }
+    messages.bind(used?.name ?? '', values);
+    if (used?.shape === undefined) messages.describe();
+    messages.execute();
+  }
+
+  /** Those of the batch that the server may not have parsed, and all when the server has said that they are stale. */
+  #forgetUnparsed(error: unknown): void {
+    const { prepared } = this.#parts;
+    for (const used of this.#prepared.slice(this.#results.length)) {
+      if (used !== undefined && this.#parsing.has(used)) prepared?.unname(used);
+    }
+    if (isStalePlan(error)) prepared?.becameStale();
+  }
+}
+
+const none: (Buffer | string | null)[] = [];
+const noRows = new RowShape([], pg.types);
+
+/** `INSERT 0 5`, `SELECT 5`, `CREATE TABLE`: the command by its first word, and the rows it touched. */
+function resultOf(tag: string, rows: Row[]): StatementResult {
+  const [command = '', ...numbers] = tag.split(' ');
+  const count = Number(numbers.at(-1) ?? Number.NaN);
+  return { rows, command, rowCount: Number.isNaN(count) ? undefined : count };
 }
 
 const copyFailReason = 'COPY is not part of a batch';

@@ -4,6 +4,10 @@ import type { PermitCounters } from './permits.js';
 export interface Statement {
   readonly sql: string;
   readonly parameters?: readonly unknown[];
+  /** Types of the parameters, as OIDs. 0, or left out: the server infers it. */
+  readonly types?: readonly number[];
+  /** The same text comes again and again: a prepared statement pays. */
+  readonly recurs?: boolean;
   /**
    * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
    */

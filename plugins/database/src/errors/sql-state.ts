@@ -85,6 +85,15 @@ export function isAnswer(error: unknown): boolean {
   return severityOf(error) === 'ERROR' && sqlStateOf(error) !== undefined;
 }
 
+/**
+ * A prepared statement does not fit the server any more: its table was altered (0A000 from this one routine of the
+ * server), or the server has forgotten it (26000).
+ */
+export function isStalePlan(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === '26000' || (state === '0A000' && text(error, 'routine') === 'RevalidateCachedQuery');
+}
+
 /** Answers that leave open whether a COMMIT was done. */
 const outcomeUnknown = new Set(['08007', '40003']);
 

@@ -7,6 +7,7 @@ import { withOriginOf } from '../errors/fault-origin.js';
 import type { DatabaseModel } from '../model.js';
 import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { EntityManager } from './entity-manager.js';
+import { bindParameters } from './session-connection.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
 export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
@@ -41,6 +42,7 @@ export function createOrm(options: OrmOptions): Orm {
   });
   letOwnErrorsThrough(orm);
   writeWholeArrays(orm);
+  bindParameters(orm.driver.getConnection(), orm.driver.getPlatform());
   markNestedBlocks(orm);
   return orm;
 }

@@ -27,6 +27,11 @@ export function withOpening<T>(transaction: LazyTransaction, begin: () => Promis
   return opening.run({ transaction }, begin);
 }
 
+/** The transaction that is being opened by the running code. */
+export function openingTransaction(): LazyTransaction | undefined {
+  return opening.getStore()?.transaction;
+}
+
 /**
  * The seam between MikroORM and our connections: a Kysely dialect for PostgreSQL whose driver hands out
  * lazy transactions. Everything else of the dialect is Kysely's own.

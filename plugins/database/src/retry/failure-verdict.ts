@@ -1,7 +1,7 @@
 import { type FailureVerdict, isKeelsonError } from '@keelson/core';
 import { connectFailureOf } from '../errors/connect-failure.js';
 import { originOf } from '../errors/fault-origin.js';
-import { isAnswer, isConnectionLoss, sqlStateOf } from '../errors/sql-state.js';
+import { isAnswer, isConnectionLoss, isStalePlan, sqlStateOf } from '../errors/sql-state.js';
 
 /**
  * How far the transaction had come: `acquire` until BEGIN was answered, `work` until COMMIT was sent, `commit` after.
@@ -72,6 +72,7 @@ export const endClassRules: ReadonlyMap<string, Rule> = new Map([
 const lost = rule('retry', 'retry', 'final', 'down', 'connection lost');
 const refused = rule('final', 'final', 'final', 'down', 'no connection can be had, and retrying cannot help');
 const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
+const stale = rule('retry', 'retry', 'final', 'up', 'a prepared statement is stale: it is parsed again');
 const unclear = rule('final', 'final', 'final', 'unknown', 'the server ended the connection for a reason of its own');
 const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server');
 
@@ -82,6 +83,7 @@ export function ruleOf(error: unknown): Rule {
   if (connectFailureOf(error)?.final === true) return refused;
   const state = sqlStateOf(error);
   if (state === undefined) return isConnectionLoss(error) ? lost : notOurs;
+  if (isStalePlan(error)) return stale;
   if (isAnswer(error)) return answerRules.get(state) ?? definite;
   const end = endRules.get(state) ?? endClassRules.get(state.slice(0, 2));
   if (end !== undefined) return end;

@@ -4,6 +4,7 @@ interface Pending {
   readonly sql: string;
   readonly savepoint?: string;
   readonly readAlone?: boolean;
+  readonly recurs?: boolean;
 }
 
 /**
@@ -31,7 +32,7 @@ export class PendingStatements {
   }
 
   add(sql: string): void {
-    this.#waiting = [...this.#waiting, { sql }];
+    this.#waiting = [...this.#waiting, { sql, recurs: true }];
   }
 
   addSavepoint(name: string): void {
