@@ -1,0 +1,176 @@
+import type { DatabaseService } from '@keelson/database';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+describe('a connection prepares statements', () => {
+  let testDatabase: TestDatabase;
+  let admin: pg.Client;
+  let service: PostgresqlService;
+  let database: DatabaseService;
+
+  async function open(preparedStatements: number, max = 1): Promise<void> {
+    service = createPostgresqlService({ url: testDatabase.url, options: { pool: { max, preparedStatements } } });
+    database = service.database;
+    await database.connect();
+    await database.migrate();
+  }
+
+  beforeEach(async () => {
+    testDatabase = await createTestDatabase();
+    admin = new pg.Client(testDatabase.adminUrl);
+    await admin.connect();
+  });
+  afterEach(async () => {
+    await service[Symbol.asyncDispose]();
+    await admin.end();
+    await testDatabase[Symbol.asyncDispose]();
+  });
+
+  const find = (email: string) => database.session(em => em.findOne(Author, { email }));
+  const prepared = async (): Promise<string[]> => {
+    const sql = 'select statement from pg_prepared_statements order by prepare_time';
+    const rows = await database.session(em => em.execute<{ statement: string }[]>(sql));
+    return rows.map(({ statement }) => statement).filter(statement => statement.includes('author'));
+  };
+
+  test('that come again, with values that differ', async () => {
+    await open(100);
+    await find('a@example.org');
+    expect(await prepared()).toEqual([]);
+    await find('b@example.org');
+    await find('c@example.org');
+    expect(await prepared()).toEqual([expect.stringMatching(/where "a0"."email" = \$1 limit \$2$/)]);
+  });
+
+  test('no more than `pool.preparedStatements`, the least recently used replaced first', async () => {
+    await open(8);
+    const select = (columns: number) =>
+      database.session(em => em.execute(`select ${'id, '.repeat(columns)}email from author where email = ?`, ['a']));
+    for (let columns = 0; columns < 20; columns++) {
+      await select(columns);
+      await select(columns);
+      await select(0);
+    }
+    const kept = await prepared();
+    expect(kept.length).toBeLessThanOrEqual(8);
+    expect(kept).toContain('select email from author where email = $1');
+  });
+
+  test('none with `pool.preparedStatements: 0`', async () => {
+    await open(0);
+    for (let uses = 0; uses < 3; uses++) await find('a@example.org');
+    expect(await prepared()).toEqual([]);
+  });
+
+  test('one for each type that a value has', async () => {
+    await open(100);
+    const texts: unknown[] = [];
+    for (const value of [1, 1, 2.5, 2.5, 2 ** 40, 2 ** 40]) {
+      const sql =
+        'select pg_typeof(n)::text as type from author right join (select 1) one on true cross join lateral (select 0 + ? as n) typed';
+      texts.push(...(await database.session(em => em.execute(sql, [value]))));
+    }
+    expect(texts).toEqual(['integer', 'integer', 'numeric', 'numeric', 'bigint', 'bigint'].map(type => ({ type })));
+  });
+
+  describe('and its callers notice nothing when', () => {
+    const twice = async () => {
+      await find('a@example.org');
+      await find('a@example.org');
+    };
+
+    test('a table gets a column: the first statement of a session is sent again', async () => {
+      await open(100);
+      await twice();
+      await admin.query('alter table author add column nickname text');
+      let attempts = 0;
+      await database.session((em, session) => {
+        attempts = session.attempt;
+        return em.findOne(Author, { email: 'a@example.org' });
+      });
+      expect(attempts).toBe(1);
+    });
+
+    test('a table gets a column in the middle of a session: its unit runs again', async () => {
+      await open(100);
+      await twice();
+      let attempts = 0;
+      await database.session(async (em, session) => {
+        attempts = session.attempt;
+        await em.execute('select 1 as one');
+        if (session.attempt === 1) await admin.query('alter table author add column nickname text');
+        await em.findOne(Author, { email: 'a@example.org' });
+      });
+      expect(attempts).toBe(2);
+    });
+
+    test('a table gets a column, on the other connections too: one notices for all', async () => {
+      await open(100, 3);
+      const together = () =>
+        Promise.all(
+          [1, 2, 3].map(() =>
+            database.session(async em => {
+              await em.execute('select pg_sleep(0.05)');
+              return em.findOne(Author, { email: 'a@example.org' });
+            }),
+          ),
+        );
+      await together();
+      await together();
+      await admin.query('alter table author add column nickname text');
+      await find('a@example.org');
+      await find('a@example.org');
+      let attempts = 0;
+      await Promise.all(
+        [1, 2, 3].map(() =>
+          database.session(async em => {
+            attempts += 1;
+            await em.execute('select pg_sleep(0.05)');
+            await em.findOne(Author, { email: 'a@example.org' });
+          }),
+        ),
+      );
+      expect(attempts).toBe(3);
+    });
+
+    test.each(['deallocate all', 'discard plans'])('a session has run %s', async command => {
+      await open(100);
+      await twice();
+      await database
+        .session(async em => {
+          await em.execute(command);
+          await em.findOne(Author, { email: 'a@example.org' });
+        })
+        .catch(error => expect.unreachable(String(error)));
+      await find('a@example.org');
+    });
+
+    test('a statement fails the first time it is parsed, and after it was prepared', async () => {
+      await open(100);
+      const insert = (email: string) => database.session(em => em.insert(Author, { email }));
+      await insert('a@example.org');
+      for (let uses = 0; uses < 3; uses++) await expect(insert('a@example.org')).rejects.toThrow();
+      await insert('b@example.org');
+      await expect(
+        database.session(em => em.execute('select nothing from author where email = ?', ['a'])),
+      ).rejects.toThrow();
+      await expect(
+        database.session(em => em.execute('select nothing from author where email = ?', ['a'])),
+      ).rejects.toThrow();
+      expect(await database.session(em => em.count(Author))).toBe(2);
+    });
+
+    test('one text comes twice in one session before it was ever answered', async () => {
+      await open(100);
+      const found = await database.session(em =>
+        Promise.all(
+          [1, 2, 3].map(() => em.fork({ keepTransactionContext: true }).findOne(Author, { email: 'a@example.org' })),
+        ),
+      );
+      expect(found).toEqual([null, null, null]);
+    });
+  });
+});
