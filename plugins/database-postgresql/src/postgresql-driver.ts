@@ -27,6 +27,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     'stream',
   ]);
   readonly transactionIdProbe = transactionIdProbe;
+  isReadCommitted = false;
   readonly #primary: Endpoint;
   readonly #replicas: Replicas;
   readonly #acquireTimeoutMs: number;
@@ -60,7 +61,11 @@ export class PostgresqlDriver implements DatabaseDriver {
   }
 
   async connect(signal: AbortSignal): Promise<void> {
-    await this.ping(signal);
+    const [result] = await this.#primary.ask(
+      [{ sql: `select current_setting('default_transaction_isolation') as name` }],
+      signal,
+    );
+    this.isReadCommitted = result?.rows[0]?.name === 'read committed';
     this.#primary.warm();
     this.#replicas.watch();
   }

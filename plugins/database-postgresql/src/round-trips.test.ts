@@ -1,9 +1,10 @@
-import type { DatabaseService } from '@keelson/database';
+import type { DatabaseService, EntityManager, OpenSessionOptions, SessionWork } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('the round trips of a session, counted at the wire', () => {
@@ -59,14 +60,62 @@ describe('the round trips of a session, counted at the wire', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('a read-only session of one query: its caller waits for one, and the server refuses writes in it', async () => {
-    const recording = proxy.recording();
-    await database.read(em => em.count(Author));
-    const answered = recording.trips.filter(({ answeredAtMs }) => answeredAtMs !== undefined);
-    expect(answered).toHaveLength(1);
-    expect(recording.statements[0]?.[0]).toMatch(/^begin read only/);
-    expect(recording.statements.flat().join()).not.toContain('pg_current_xact_id');
-    await expect(database.read(insert)).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
+  describe('a read-only session', () => {
+    const tripsOf = async (work: Parameters<DatabaseService['read']>[0], options = {}) => {
+      const recording = proxy.recording();
+      await database.read(work, options);
+      await eventually(() => database.stats().busy === 0);
+      return { trips: recording.roundTrips, statements: recording.statements };
+    };
+    const count = (em: EntityManager) => em.count(Author);
+
+    test('of one query: one round trip, in a transaction that the server holds to reading', async () => {
+      const { trips, statements } = await tripsOf(count);
+      expect(trips).toBe(1);
+      expect(statements[0]?.[0]).toBe('begin read only');
+      expect(statements[0]?.at(-1)).toBe('commit');
+      expect(statements.flat().join()).not.toContain('pg_current_xact_id');
+      await expect(database.read(insert)).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
+    });
+
+    test('of n queries: n', async () => {
+      expect((await tripsOf(async em => [await count(em), await count(em), await count(em)])).trips).toBe(3);
+    });
+
+    test.each<[string, OpenSessionOptions, SessionWork<unknown>]>([
+      ['of one snapshot', { isolation: 'repeatable read' }, count],
+      ['that waits for a snapshot', { isolation: 'serializable', deferrable: true }, count],
+      ['with a lock for the transaction', {}, em => em.execute('select pg_advisory_xact_lock(7)')],
+      ['with a setting for the transaction', {}, em => em.execute("select set_config('app.a', 'b', true)")],
+    ])('%s is one transaction: n + 1', async (_, options, first) => {
+      const work: SessionWork<unknown> = async (em, session) => [await first(em, session), await count(em)];
+      expect((await tripsOf(work, options)).trips).toBe(3);
+    });
+
+    test('with nested work is one transaction from there on', async () => {
+      const work: SessionWork<unknown> = async em => [await count(em), await database.transaction(count)];
+      // The count; BEGIN, savepoint and count; the end of the savepoint; COMMIT.
+      expect(await tripsOf(work)).toMatchObject({ trips: 4 });
+    });
+
+    test('reads from one snapshot where that is the default of the server', async () => {
+      const { username } = new URL(testDatabase.url);
+      const admin = new pg.Client(testDatabase.adminUrl);
+      await admin.connect();
+      await admin.query(
+        `alter role ${username} in database ${admin.database} set default_transaction_isolation = 'repeatable read'`,
+      );
+      await using own = createPostgresqlService({ url: testDatabase.url });
+      await own.database.connect();
+      const counts = await own.database.read(async em => {
+        const before = await count(em);
+        await admin.query("insert into author (email) values ('between@example.org')");
+        return [before, await count(em)];
+      });
+      await admin.query(`alter role ${username} in database ${admin.database} reset default_transaction_isolation`);
+      await admin.end();
+      expect(counts[1]).toBe(counts[0]);
+    });
   });
 
   test('state that a session leaves costs it nothing, and the next session a connection; without any, nothing', async () => {

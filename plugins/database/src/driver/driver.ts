@@ -135,6 +135,8 @@ export interface DatabaseDriver {
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
+  /** Transactions that say nothing else are READ COMMITTED. Default true; known once it is connected. */
+  readonly isReadCommitted?: boolean;
   /** One attempt to reach the server, proven by a round trip. Not retried here. */
   connect(signal: AbortSignal): Promise<void>;
   /**

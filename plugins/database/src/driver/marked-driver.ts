@@ -23,6 +23,9 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
     ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    get isReadCommitted() {
+      return driver.isReadCommitted ?? true;
+    },
     connect: signal => own(driver.connect(signal), signal),
     acquire: async options => new MarkedConnection(await own(driver.acquire(options), options.signal), marked),
     ping: signal => own(driver.ping(signal), signal),

@@ -22,7 +22,7 @@ export async function commitOn(held: HeldConnection, options: CommitOptions): Pr
   // Nothing can be lost with a read-only transaction, so its caller does not wait for COMMIT; the connection does.
   if (connection === undefined || settings.readOnly) {
     outcome.move({ it: 'was committed' });
-    if (connection === undefined) held.release();
+    if (connection === undefined || connection.status === 'idle') held.release();
     else held.releaseAfter(connection.run(commit));
     return;
   }

@@ -22,6 +22,10 @@ export class PendingStatements {
     return this.#waiting.length;
   }
 
+  get hasSavepoint(): boolean {
+    return this.#waiting.some(({ savepoint }) => savepoint !== undefined);
+  }
+
   /** The same list at another time; `restore` brings it back. */
   snapshot(): readonly Statement[] {
     return this.#waiting;

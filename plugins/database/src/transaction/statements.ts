@@ -5,12 +5,12 @@ import { sqlStateOf } from '../errors/sql-state.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
-import { endingOf } from './transaction-commands.js';
-import { beginStatements, type TransactionSettings } from './transaction-settings.js';
+import { endingOf, isPlainRead } from './transaction-commands.js';
+import { beginStatements, mayStandAlone, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface StatementsOptions {
-  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe'>;
+  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe' | 'isReadCommitted'>;
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
@@ -24,11 +24,13 @@ export class Statements {
   readonly pending = new PendingStatements();
   readonly #options: StatementsOptions;
   readonly #held: HeldConnection;
+  readonly #mayStandAlone: boolean;
   #onFirstAnswer: (() => void) | undefined;
 
   constructor(options: StatementsOptions, held: HeldConnection) {
     this.#options = options;
     this.#held = held;
+    this.#mayStandAlone = mayStandAlone(options.settings, options.driver);
     for (const sql of beginStatements(options.settings)) this.pending.add(sql);
   }
 
@@ -45,8 +47,9 @@ export class Statements {
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const { observer, clock } = this.#options;
     const first = this.pending.length;
-    const probe = this.#probe();
-    const all = [...this.pending.statements, ...statements, ...(probe === undefined ? [] : [probe])];
+    const alone = this.#standsAlone(connection, statements);
+    const last = alone ? commit : this.#probe();
+    const all = [...this.pending.statements, ...statements, ...(last === undefined ? [] : [last])];
     if (all.length === 0) return [];
     this.assertHeld(connection);
     const startedAt = clock.now();
@@ -60,9 +63,21 @@ export class Statements {
       durationMs: clock.now() - startedAt,
       failed: failure !== undefined,
     });
-    this.#assertGoesOn(connection, outcome, statements[0], results[first]);
-    this.#settle(connection, outcome, first, probe !== undefined);
-    return probe === undefined ? results.slice(first) : results.slice(first, -1);
+    if (!alone) this.#assertGoesOn(connection, outcome, statements[0], results[first]);
+    this.#settle(connection, outcome, alone ? 'all' : first, !alone && last !== undefined);
+    return last === undefined ? results.slice(first) : results.slice(first, -1);
+  }
+
+  /** COMMIT rides with the statement, and what waits will be sent again with the next: nothing of a read spans the two. */
+  #standsAlone(connection: DriverConnection, statements: readonly Statement[]): boolean {
+    const [statement] = statements;
+    return (
+      this.#mayStandAlone &&
+      connection.status === 'idle' &&
+      statement?.isOne === true &&
+      !this.pending.hasSavepoint &&
+      isPlainRead(statement.sql)
+    );
   }
 
   /** Asks for the transaction id after work on the connection itself. */
@@ -106,13 +121,20 @@ export class Statements {
   }
 
   /** What the answer means for the outcome. */
-  #settle(connection: DriverConnection, { results, failure }: BatchOutcome, first: number, probed: boolean): void {
+  #settle(
+    connection: DriverConnection,
+    { results, failure }: BatchOutcome,
+    first: number | 'all',
+    probed: boolean,
+  ): void {
     const { outcome, signal } = this.#options;
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
-    this.pending.done(failure !== undefined && connection.status === 'idle' ? 0 : Math.min(first, results.length));
+    const isUndone = first === 'all' || (failure !== undefined && connection.status === 'idle');
+    this.pending.done(isUndone ? 0 : Math.min(first, results.length));
     const transactionId = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
     const news = !outcome.now.answered || transactionId !== undefined;
-    if (news && this.pending.length === 0) outcome.move({ it: 'was answered', transactionId });
+    if (news && (first === 'all' ? failure === undefined : this.pending.length === 0))
+      outcome.move({ it: 'was answered', transactionId });
     if (failure !== undefined) {
       outcome.move({ it: 'failed' });
       throw signal?.aborted === true ? signal.reason : clearly(failure.error);
@@ -127,6 +149,8 @@ export class Statements {
     return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
   }
 }
+
+const commit: Statement = { sql: 'commit', recurs: true };
 
 /** PostgreSQL refuses several commands in one text where it prepares a statement, and gives that no SQLSTATE of its own. */
 function clearly(error: unknown): unknown {

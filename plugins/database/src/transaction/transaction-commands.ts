@@ -15,6 +15,14 @@ export function transactionCommandIn(sql: string): string | undefined {
   return command?.replace(/\s+/g, ' ').toUpperCase();
 }
 
+const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
+const spans = /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b/i;
+
+/** A read that leaves nothing for the next statement of its transaction: no lock, no setting, no snapshot. */
+export function isPlainRead(sql: string): boolean {
+  return read.test(sql) && !spans.test(sql);
+}
+
 /** How the server says that a transaction was ended past its session; undefined when it goes on. */
 export function endingOf(
   sql: string,

@@ -24,6 +24,22 @@ export function mayUseReplica({ readOnly, fresh, isolation }: ReplicaWish): bool
 
 export type ReplicaWish = { readonly readOnly?: boolean } & Pick<TransactionSettings, 'fresh' | 'isolation'>;
 
+/**
+ * Whether each read may be a transaction of its own: at READ COMMITTED a statement sees what was committed before it
+ * began, in one transaction or in several (PostgreSQL manual, 13.2.1).
+ */
+export function mayStandAlone(
+  { readOnly, isolation, deferrable }: TransactionSettings,
+  { isReadCommitted }: { readonly isReadCommitted?: boolean },
+): boolean {
+  return (
+    readOnly &&
+    deferrable !== true &&
+    (isolation ?? 'read committed') === 'read committed' &&
+    (isolation !== undefined || isReadCommitted !== false)
+  );
+}
+
 /** BEGIN and what belongs to it, in the order in which the server must receive it. */
 export function beginStatements(settings: TransactionSettings): string[] {
   const begin = ['begin'];
