@@ -357,7 +357,8 @@ export class ConnectionPool {
 /** Per connection and no sign of a restart: idle_in_transaction_session_timeout and idle_session_timeout. */
 const ownFault = new Set(['25P03', '57P05']);
 
-function meansRestart(error: unknown): boolean {
+/** Whether the end of one connection may be the end of its server. */
+export function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
 }

@@ -11,12 +11,15 @@ import { StatementBatch } from './statement-batch.js';
 export class ControlConnection {
   readonly #newClient: () => pg.Client;
   readonly #types: CustomTypesConfig;
+  readonly #onLost: (cause: unknown) => void;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
 
-  constructor(newClient: () => pg.Client, types: CustomTypesConfig) {
+  /** `onLost` hears of a connection that ended by itself. */
+  constructor(newClient: () => pg.Client, types: CustomTypesConfig, onLost: (cause: unknown) => void) {
     this.#newClient = newClient;
     this.#types = types;
+    this.#onLost = onLost;
   }
 
   /** Rejects when it cannot be asked, and with the signal's reason when that comes first; then the socket is destroyed. */
@@ -57,12 +60,18 @@ export class ControlConnection {
     });
   }
 
-  async #open(): Promise<PgClient> {
+  #open(): Promise<PgClient> {
     const client = asPgClient(this.#newClient());
-    client.on('error', () => this.#drop());
-    await client.connect();
-    client.connection.stream.unref();
-    return client;
+    const opened = client.connect().then(() => {
+      client.connection.stream.unref();
+      return client;
+    });
+    client.on('error', error => {
+      if (this.#client !== opened) return;
+      this.#drop();
+      this.#onLost(error);
+    });
+    return opened;
   }
 
   #drop(): void {

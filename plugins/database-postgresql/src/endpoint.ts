@@ -11,7 +11,7 @@ import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
 import { cancelStatement } from './cancel.js';
-import { ConnectionPool } from './connection-pool.js';
+import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
@@ -62,8 +62,18 @@ export class Endpoint {
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
+    const lost = (cause: unknown) => {
+      this.#hosts.doubt();
+      onLost(cause);
+    };
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
-    this.#control = new ControlConnection(() => new ControlClient(), types);
+    this.#control = new ControlConnection(
+      () => new ControlClient(),
+      types,
+      cause => {
+        if (meansRestart(cause)) lost(cause);
+      },
+    );
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
       options: pool,
@@ -71,10 +81,7 @@ export class Endpoint {
       clock,
       logger,
       cancel: (lent, signal) => cancelStatement(config, lent, signal),
-      onLost: cause => {
-        this.#hosts.doubt();
-        onLost(cause);
-      },
+      onLost: lost,
     });
   }
 

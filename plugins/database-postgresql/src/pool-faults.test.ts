@@ -235,24 +235,35 @@ describe('the pool after a fault', () => {
     const database = await open();
     await database.session(count);
     await server.stop('immediate');
-    await eventually(() => database.state.is === 'error');
-    await server.start();
+    try {
+      await eventually(() => database.state.is === 'error');
+    } finally {
+      await server.start();
+    }
     await eventually(() => database.state.is === 'connected');
     await database.session(count);
   });
 
+  test('notices that the server is away also when no connection of the pool is open', async () => {
+    const database = await open();
+    expect(database.stats().total).toBe(0);
+    await server.stop('immediate');
+    try {
+      await eventually(() => database.state.is === 'error');
+    } finally {
+      await server.start();
+    }
+    await eventually(() => database.state.is === 'connected');
+  });
+
   test('a server without free places is asked again until there is one', async () => {
     const database = await open();
-    const crowd = await Promise.all(
-      Array.from({ length: 26 }, async () => {
-        const client = new pg.Client(server.url);
-        await client.connect();
-        return client;
-      }),
-    ).catch(() => []);
+    const crowd = Array.from({ length: 30 }, () => new pg.Client(server.url));
+    for (const client of crowd) client.on('error', () => {});
+    await Promise.allSettled(crowd.map(client => client.connect()));
     const counted = database.session(count);
     await eventually(() => service.logger.find('retrying a session') !== undefined);
-    await Promise.all(crowd.map(client => client.end()));
+    await Promise.allSettled(crowd.map(client => client.end()));
     await counted;
   });
 });
