@@ -40,3 +40,19 @@ export function conformanceCase<Harness extends { close?(): void | Promise<void>
     },
   };
 }
+
+/** Returns a function that makes the cases of a suite; with `needs`, those of a promise that only some harnesses can show. */
+export function casesOf<Harness extends { close?(): void | Promise<void> }>(
+  createHarness: () => Harness | Promise<Harness>,
+  needs?: string,
+  applies: (harness: Harness) => boolean = () => true,
+) {
+  return (name: string, check: (harness: Harness) => Promise<void>): ConformanceCase => {
+    const checkIfApplicable = async (harness: Harness): Promise<ConformanceOutcome> => {
+      if (!applies(harness)) return 'not-applicable';
+      await check(harness);
+      return 'passed';
+    };
+    return conformanceCase(name, createHarness, checkIfApplicable, needs);
+  };
+}

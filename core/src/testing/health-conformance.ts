@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
-import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import type { CheckReport, HealthCheck, HealthReport, HealthResult, HealthService } from '../contract/slots/health.js';
 import type { FakeClock } from './fake-clock.js';
 
@@ -15,11 +15,7 @@ export interface HealthHarness {
 
 /** What every health service must do, ours or another's. */
 export function healthConformance(createHarness: () => HealthHarness | Promise<HealthHarness>): ConformanceCase[] {
-  const promise = (name: string, check: (harness: HealthHarness) => Promise<void>) =>
-    conformanceCase(name, createHarness, async harness => {
-      await check(harness);
-      return 'passed';
-    });
+  const promise = casesOf(createHarness);
 
   return [
     promise('passes without any check', async ({ health }) => {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
-import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import type { HttpHandler, HttpServer } from '../contract/slots/http-server.js';
 
 /** A server of a service that is ready, on a port of its own, for one case. */
@@ -14,11 +14,7 @@ export interface HttpServerHarness {
 export function httpServerConformance(
   createHarness: () => HttpServerHarness | Promise<HttpServerHarness>,
 ): ConformanceCase[] {
-  const promise = (name: string, check: (harness: HttpServerHarness) => Promise<void>) =>
-    conformanceCase(name, createHarness, async harness => {
-      await check(harness);
-      return 'passed';
-    });
+  const promise = casesOf(createHarness);
 
   return [
     promise('reports its address, without a path', async ({ http }) => {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import { runWithContext } from '../contract/context.js';
 import { type Facts, KeelsonError } from '../contract/keelson-error.js';
 import { type Logger, type LogLevel, logLevels } from '../contract/slots/logger.js';
@@ -22,25 +22,21 @@ type Read = () => Promise<readonly string[]>;
  * format of its own.
  */
 export function loggerConformance(createHarness: () => LoggerHarness | Promise<LoggerHarness>): ConformanceCase[] {
+  const always = casesOf(createHarness);
+  const readable = casesOf(
+    createHarness,
+    'lines that can be read: it writes none to the standard output',
+    ({ lines }) => lines !== undefined,
+  );
+  const levelled = casesOf(
+    createHarness,
+    'a way to change the level while it runs: a test of its own can give one to loggerConformance',
+    ({ setLevel, lines }) => setLevel !== undefined && lines !== undefined,
+  );
   const plain = (name: string, check: (logger: Logger) => Promise<void>) =>
-    conformanceCase(name, createHarness, async ({ logger }) => {
-      await check(audible(logger));
-      return 'passed';
-    });
+    always(name, ({ logger }) => check(audible(logger)));
   const readingAll = (name: string, check: (logger: Logger, read: Read) => Promise<void>) =>
-    conformanceCase(
-      name,
-      createHarness,
-      async (harness): Promise<ConformanceOutcome> => {
-        if (harness.lines === undefined) return 'not-applicable';
-        await check(harness.logger, async () => {
-          await harness.logger.flush();
-          return (await harness.lines?.()) ?? [];
-        });
-        return 'passed';
-      },
-      'lines that can be read: it writes none to the standard output',
-    );
+    readable(name, harness => check(harness.logger, () => linesOf(harness)));
   const reading = (name: string, check: (logger: Logger, read: Read) => Promise<void>) =>
     readingAll(name, (logger, read) => check(audible(logger), read));
 
@@ -154,26 +150,23 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       notEqual(line, undefined, 'a line was written');
       ok((line?.length ?? 0) < 100_000, `a line of ${line?.length} characters`);
     }),
-    conformanceCase(
-      'writes and answers by its level, in its children too',
-      createHarness,
-      async harness => {
-        if (harness.setLevel === undefined || harness.lines === undefined) return 'not-applicable';
-        const child = harness.logger.child({ a: 1 });
-        harness.setLevel('warn');
-        for (const logger of [harness.logger, child]) {
-          equal(logger.isEnabled('info'), false, 'info is not enabled at level warn');
-          equal(logger.isEnabled('warn'), true, 'warn is enabled at level warn');
-          logger.info('below');
-          logger.warn('at');
-        }
-        await harness.logger.flush();
-        equal((await harness.lines()).length, 2);
-        return 'passed';
-      },
-      'a way to change the level while it runs: a test of its own can give one to loggerConformance',
-    ),
+    levelled('writes and answers by its level, in its children too', async harness => {
+      const child = harness.logger.child({ a: 1 });
+      harness.setLevel?.('warn');
+      for (const logger of [harness.logger, child]) {
+        equal(logger.isEnabled('info'), false, 'info is not enabled at level warn');
+        equal(logger.isEnabled('warn'), true, 'warn is enabled at level warn');
+        logger.info('below');
+        logger.warn('at');
+      }
+      equal((await linesOf(harness)).length, 2);
+    }),
   ];
+}
+
+async function linesOf(harness: LoggerHarness): Promise<readonly string[]> {
+  await harness.logger.flush();
+  return (await harness.lines?.()) ?? [];
 }
 
 /** The same logger, writing at the next level that it has on where the one that is called is off. */

@@ -1,6 +1,6 @@
 import { AssertionError, deepEqual, equal, ok, strictEqual } from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import { currentContext, runWithContext } from '../contract/context.js';
 import { Deadline } from '../contract/deadline.js';
 import { isKeelsonError, type KeelsonError } from '../contract/keelson-error.js';
@@ -28,21 +28,11 @@ const longMs = 10 * 60_000;
 export function retryPolicyConformance(
   createHarness: () => RetryPolicyHarness | Promise<RetryPolicyHarness>,
 ): ConformanceCase[] {
-  type Check = (harness: RetryPolicyHarness) => Promise<void>;
-  const when = (needs: string, applies: (harness: RetryPolicyHarness) => boolean) => (name: string, check: Check) =>
-    conformanceCase(
-      name,
-      createHarness,
-      async (harness): Promise<ConformanceOutcome> => {
-        if (!applies(harness)) return 'not-applicable';
-        await check(harness);
-        return 'passed';
-      },
-      needs,
-    );
+  const when = (needs: string, applies: (harness: RetryPolicyHarness) => boolean) =>
+    casesOf(createHarness, needs, applies);
   const always = when('nothing', () => true);
-  const repeating = when('a policy that repeats', harness => harness.maxAttempts > 1);
-  const guarding = when('a policy with a breaker', harness => harness.opensAfter !== undefined);
+  const repeating = when('a policy that repeats', ({ maxAttempts }) => maxAttempts > 1);
+  const guarding = when('a policy with a breaker', ({ opensAfter }) => opensAfter !== undefined);
   const waiting = when(
     'a policy that repeats and can end its waits',
     ({ maxAttempts, policy }) => maxAttempts > 1 && policy.endWaits !== undefined,
@@ -70,31 +60,16 @@ export function retryPolicyConformance(
       deepEqual(new Set(contexts), new Set(['request-1']));
     }),
     always('takes work that throws as it takes work that rejects', async harness => {
-      const thrown = await failureOf(
-        harness,
-        harness.policy.execute(
-          () => {
-            throw boom;
-          },
-          { ...call, idempotent: false },
-        ),
-      );
-      strictEqual(thrown, boom);
+      const throwing = () => {
+        throw boom;
+      };
+      strictEqual(await failureOf(harness, throwing, { idempotent: false }), boom);
     }),
     repeating('repeats conflicts beyond the attempts of other failures, and they open no breaker', async harness => {
       const work = failing(harness.maxAttempts + (harness.opensAfter ?? 0) + 20);
       const classify = (): FailureVerdict => ({ retry: true, availability: 'up', conflict: true });
-      await within(
-        harness,
-        harness.policy.execute(work.run, { ...call, classify, deadline: Deadline.after(longMs, harness.clock) }),
-      );
-      equal(
-        await within(
-          harness,
-          harness.policy.execute(async () => 'next', call),
-        ),
-        'next',
-      );
+      await resultOf(harness, work.run, { classify, deadline: Deadline.after(longMs, harness.clock) });
+      equal(await resultOf(harness, async () => 'next'), 'next');
     }),
     repeating('lets calls that met a conflict take turns', async harness => {
       let running = 0;
@@ -116,26 +91,24 @@ export function retryPolicyConformance(
     }),
     always('runs work that may not run more than once only once, whatever the verdict', async harness => {
       const work = failing(longMs);
-      const options: ExecuteOptions = { ...call, idempotent: false, classify: verdict(true) };
-      strictEqual(await failureOf(harness, harness.policy.execute(work.run, options)), boom);
+      strictEqual(await failureOf(harness, work.run, { idempotent: false, classify: verdict(true) }), boom);
       equal(work.attempts.length, 1);
     }),
     always('throws the error as it is when the verdict forbids a further attempt', async harness => {
       const work = failing(longMs);
-      const options = { ...call, classify: verdict(false) };
-      strictEqual(await failureOf(harness, harness.policy.execute(work.run, options)), boom);
+      strictEqual(await failureOf(harness, work.run, { classify: verdict(false) }), boom);
       equal(work.attempts.length, 1);
     }),
     always('throws the error as it is when the judge of errors throws', async harness => {
       const classify = () => {
         throw new Error('of the judge');
       };
-      strictEqual(await failureOf(harness, harness.policy.execute(failing(longMs).run, { ...call, classify })), boom);
+      strictEqual(await failureOf(harness, failing(longMs).run, { classify }), boom);
     }),
     always('makes no attempt for a call whose deadline has passed', async harness => {
       const work = failing(0);
       const deadline = Deadline.after(0, harness.clock);
-      refusal(await failureOf(harness, harness.policy.execute(work.run, { ...call, deadline })));
+      refusal(await failureOf(harness, work.run, { deadline }));
       equal(work.attempts.length, 0);
     }),
     always(
@@ -160,7 +133,7 @@ export function retryPolicyConformance(
     always('ends a call before its first attempt when its caller has given up', async harness => {
       const work = failing(0);
       const signal = AbortSignal.abort(boom);
-      strictEqual(await failureOf(harness, harness.policy.execute(work.run, { ...call, signal })), boom);
+      strictEqual(await failureOf(harness, work.run, { signal }), boom);
       equal(work.attempts.length, 0);
     }),
     always('ends an attempt as soon as its caller gives up, and aborts its signal', async harness => {
@@ -181,36 +154,34 @@ export function retryPolicyConformance(
     always('leaves neither a timer nor a listener behind', async harness => {
       const { signal } = new AbortController();
       const deadline = Deadline.after(longMs, harness.clock);
-      const options: ExecuteOptions = { ...call, signal, deadline, classify: verdict(true) };
-      await within(harness, harness.policy.execute(failing(harness.maxAttempts - 1).run, options));
+      await resultOf(harness, failing(harness.maxAttempts - 1).run, { signal, deadline, classify: verdict(true) });
       equal(harness.clock.pending, 0, 'no timer after a success');
-      await failureOf(harness, harness.policy.execute(failing(longMs).run, { ...options, classify: verdict(false) }));
+      await failureOf(harness, failing(longMs).run, { signal, deadline, classify: verdict(false) });
       equal(harness.clock.pending, 0, 'no timer after a failure');
       equal(getEventListeners(signal, 'abort').length, 0, 'no listener');
     }),
 
     repeating('repeats the work until it succeeds, and numbers the attempts', async harness => {
       const work = failing(1);
-      equal(await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) })), 'done');
+      equal(await resultOf(harness, work.run, { classify: verdict(true) }), 'done');
       deepEqual(
         work.attempts.map(({ number }) => number),
         [1, 2],
       );
     }),
     repeating('repeats by default what may run more than once', async harness => {
-      equal(await within(harness, harness.policy.execute(failing(1).run, call)), 'done');
+      equal(await resultOf(harness, failing(1).run), 'done');
     }),
     repeating('says at the end how many attempts were made, with the last failure as cause', async harness => {
       const work = failing(longMs);
-      const error = await failureOf(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) }));
-      const given = refusal(error);
+      const given = refusal(await failureOf(harness, work.run, { classify: verdict(true) }));
       strictEqual(given.cause, boom);
       equal(given.facts.attempts, work.attempts.length);
       equal(work.attempts.length, harness.maxAttempts);
     }),
     repeating('gives each attempt a signal of its own', async harness => {
       const work = failing(1);
-      await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true) }));
+      await resultOf(harness, work.run, { classify: verdict(true) });
       const [first, second] = work.attempts;
       ok(first?.signal !== second?.signal);
       equal(second?.signal.aborted, false);
@@ -219,7 +190,7 @@ export function retryPolicyConformance(
       const times: number[] = [];
       const work = failing(1, () => times.push(harness.clock.now()));
       const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
-      await within(harness, harness.policy.execute(work.run, { ...call, classify }));
+      await resultOf(harness, work.run, { classify });
       ok((times[1] ?? 0) >= 5_000, `the second attempt came after ${times[1]} ms`);
     }),
     repeating('begins no pause that the deadline leaves no time for', async harness => {
@@ -251,7 +222,7 @@ export function retryPolicyConformance(
         strictEqual(error, boom);
         told.push(`retry ${attempt}`);
       };
-      await within(harness, harness.policy.execute(work.run, { ...call, classify: verdict(true), onRetry }));
+      await resultOf(harness, work.run, { classify: verdict(true), onRetry });
       deepEqual(told, ['attempt 1', 'retry 2', 'attempt 2']);
     }),
 
@@ -260,7 +231,7 @@ export function retryPolicyConformance(
       const failures = await fail(harness, 'down', work.run);
       const attempts = work.attempts.length;
       ok(failures.every(error => error === boom));
-      const given = refusal(await failureOf(harness, impatient(harness, work.run)));
+      const given = refusal(await failureOf(harness, work.run, impatient(harness)));
       equal(work.attempts.length, attempts, 'the target saw no further attempt');
       ok((given.http?.retryAfterMs ?? 0) > 0, 'the refusal says when to come back');
     }),
@@ -272,7 +243,7 @@ export function retryPolicyConformance(
     guarding('goes on calling a target whose failures prove it well, or prove nothing', async harness => {
       await fail(harness, 'up');
       await fail(harness, 'unknown');
-      equal(await impatient(harness, async () => 'done'), 'done');
+      equal(await harness.policy.execute(async () => 'done', { ...call, ...impatient(harness) }), 'done');
     }),
     waiting('ends the waits of one target on request, and takes its calls as before', async harness => {
       const { policy, clock } = harness;
@@ -287,18 +258,12 @@ export function retryPolicyConformance(
       equal(work.attempts.length, 1);
       equal(clock.pending, 0, 'no timer is left behind');
       const next = failing(1);
-      equal(await within(harness, policy.execute(next.run, { ...call, classify: verdict(true) })), 'done');
+      equal(await resultOf(harness, next.run, { classify: verdict(true) }), 'done');
     }),
     guarding('calls a target again that has come back', async harness => {
       await fail(harness, 'down');
       await harness.clock.advance(longMs);
-      equal(
-        await within(
-          harness,
-          harness.policy.execute(async () => 'done', call),
-        ),
-        'done',
-      );
+      equal(await resultOf(harness, async () => 'done'), 'done');
     }),
   ];
 }
@@ -324,7 +289,7 @@ function verdict(retry: boolean): () => FailureVerdict {
 async function fail(
   harness: RetryPolicyHarness,
   availability: FailureVerdict['availability'],
-  work: (attempt: Attempt) => Promise<unknown> = failing(longMs).run,
+  work: Work = failing(longMs).run,
 ): Promise<unknown[]> {
   const errors: unknown[] = [];
   const options: ExecuteOptions = { ...call, idempotent: false, classify: () => ({ retry: false, availability }) };
@@ -334,9 +299,9 @@ async function fail(
   return errors;
 }
 
-/** A call with no time to wait for a target. */
-function impatient<T>(harness: RetryPolicyHarness, work: (attempt: Attempt) => Promise<T>): Promise<T> {
-  return harness.policy.execute(work, { ...call, deadline: Deadline.after(1, harness.clock) });
+/** The options of a call with no time to wait for a target. */
+function impatient({ clock }: RetryPolicyHarness): Partial<ExecuteOptions> {
+  return { deadline: Deadline.after(1, clock) };
 }
 
 interface End {
@@ -367,8 +332,14 @@ async function within(harness: RetryPolicyHarness, running: Promise<unknown>): P
   return value;
 }
 
-async function failureOf(harness: RetryPolicyHarness, running: Promise<unknown>): Promise<unknown> {
-  const { value, error } = await endOf(harness, running);
+type Work = (attempt: Attempt) => Promise<unknown>;
+
+function resultOf(harness: RetryPolicyHarness, work: Work, options: Partial<ExecuteOptions> = {}): Promise<unknown> {
+  return within(harness, harness.policy.execute(work, { ...call, ...options }));
+}
+
+async function failureOf(harness: RetryPolicyHarness, work: Work, options: Partial<ExecuteOptions>): Promise<unknown> {
+  const { value, error } = await endOf(harness, harness.policy.execute(work, { ...call, ...options }));
   equal(value, undefined, 'the call fails');
   return error;
 }

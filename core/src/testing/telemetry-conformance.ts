@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
-import { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import { runWithContext } from '../contract/context.js';
 import { KeelsonError } from '../contract/keelson-error.js';
 import type { Attributes, Telemetry } from '../contract/slots/telemetry.js';
@@ -25,48 +25,31 @@ export interface TelemetryHarness {
   close?(): void | Promise<void>;
 }
 
-type ReadSpans = () => Promise<readonly ReportedSpan[]>;
-type ReadErrors = () => Promise<readonly string[]>;
-
 const longMs = 10_000;
 
 /** What every telemetry must do, ours or another's. */
 export function telemetryConformance(
   createHarness: () => TelemetryHarness | Promise<TelemetryHarness>,
 ): ConformanceCase[] {
+  const always = casesOf(createHarness);
   const plain = (name: string, check: (telemetry: Telemetry) => Promise<void>) =>
-    conformanceCase(name, createHarness, async ({ telemetry }) => {
-      await check(telemetry);
-      return 'passed';
-    });
-  const spanning = (name: string, check: (telemetry: Telemetry, read: ReadSpans) => Promise<void>) =>
-    conformanceCase(
-      name,
-      createHarness,
-      async (harness): Promise<ConformanceOutcome> => {
-        if (harness.spans === undefined) return 'not-applicable';
-        await check(harness.telemetry, async () => {
+    always(name, ({ telemetry }) => check(telemetry));
+  const readable = <T>(
+    kind: 'spans' | 'errors',
+    readOf: (harness: TelemetryHarness) => readonly T[] | Promise<readonly T[]>,
+  ) => {
+    const needs = `${kind} that can be read where they arrive: a test of its own can give them to telemetryConformance`;
+    const applicable = casesOf(createHarness, needs, harness => harness[kind] !== undefined);
+    return (name: string, check: (telemetry: Telemetry, read: () => Promise<readonly T[]>) => Promise<void>) =>
+      applicable(name, harness =>
+        check(harness.telemetry, async () => {
           await harness.telemetry.flush(longMs);
-          return (await harness.spans?.()) ?? [];
-        });
-        return 'passed';
-      },
-      'spans that can be read where they arrive: a test of its own can give them to telemetryConformance',
-    );
-  const reporting = (name: string, check: (telemetry: Telemetry, read: ReadErrors) => Promise<void>) =>
-    conformanceCase(
-      name,
-      createHarness,
-      async (harness): Promise<ConformanceOutcome> => {
-        if (harness.errors === undefined) return 'not-applicable';
-        await check(harness.telemetry, async () => {
-          await harness.telemetry.flush(longMs);
-          return (await harness.errors?.()) ?? [];
-        });
-        return 'passed';
-      },
-      'errors that can be read where they arrive: a test of its own can give them to telemetryConformance',
-    );
+          return readOf(harness);
+        }),
+      );
+  };
+  const spanning = readable('spans', harness => harness.spans?.() ?? []);
+  const reporting = readable('errors', harness => harness.errors?.() ?? []);
 
   return [
     plain('passes the result of the work through', async telemetry => {

@@ -1,7 +1,7 @@
 import { equal, ok } from 'node:assert/strict';
 import { formatProblem } from '../config/problem.js';
 import { variableFor } from '../config/variables.js';
-import { type ConformanceCase, conformanceCase } from '../contract/conformance.js';
+import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import type { Plugin, SlotConformance } from '../contract/plugin.js';
 import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { HealthService } from '../contract/slots/health.js';
@@ -243,13 +243,4 @@ function decisive(name: string, check: () => Promise<void>): ConformanceCase {
   return { ...plain(name, check), decisive: true };
 }
 
-function plain(name: string, check: () => Promise<void>): ConformanceCase {
-  return conformanceCase(
-    name,
-    () => ({}),
-    async () => {
-      await check();
-      return 'passed';
-    },
-  );
-}
+const plain = casesOf(() => ({}));
