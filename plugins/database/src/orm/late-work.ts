@@ -1,5 +1,6 @@
 import { helper } from '@mikro-orm/core';
 import type { EntityManager } from './entity-manager.js';
+import { keepLateChanges } from './late-changes.js';
 
 /**
  * Gives `em` back, which from now on keeps for its next flush what is created or removed while one runs; MikroORM
@@ -9,6 +10,7 @@ export function keepLateWork(em: EntityManager): EntityManager {
   const fork = em.fork.bind(em);
   em.fork = options => keepLateWork(fork(options));
   keepLateWorkOf(em.getUnitOfWork(false));
+  keepLateChanges(em, () => {});
   return em;
 }
 

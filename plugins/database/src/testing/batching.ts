@@ -138,6 +138,8 @@ export const batching: readonly Requirement[] = [
         [
           ['missing-table', 'conformance_account'],
           ['missing-table', 'conformance_booking'],
+          ['missing-table', 'conformance_note'],
+          ['missing-table', 'conformance_note_readers'],
         ],
       );
       deepEqual(await database.migrations(), { applied: [], pending: ['CreateConformanceTables'], unknown: [] });

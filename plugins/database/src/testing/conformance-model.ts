@@ -1,4 +1,4 @@
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, type EventArgs, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { DatabaseModel } from '../model.js';
 
@@ -22,6 +22,42 @@ export const Booking = defineEntity({
   },
 });
 
+const Place = defineEntity({
+  name: 'ConformancePlace',
+  embeddable: true,
+  properties: { city: p.string().nullable(), street: p.string().nullable() },
+});
+
+/** Has one of each: what a flush compares, and calls. */
+export const Note = defineEntity({
+  name: 'ConformanceNote',
+  tableName: 'conformance_note',
+  properties: {
+    id: p.integer().primary(),
+    text: p.string(),
+    details: p.json<{ tags: string[] }>().nullable(),
+    place: () => p.embedded(Place).nullable(),
+    home: () => p.embedded(Place).object().nullable(),
+    account: () => p.manyToOne(Account).nullable(),
+    readers: () =>
+      p
+        .manyToMany(Account)
+        .pivotTable('conformance_note_readers')
+        .joinColumn('note_id')
+        .inverseJoinColumn('account_id'),
+  },
+  hooks: {
+    beforeUpdate: [args => noteHooks.beforeUpdate?.(args)],
+    afterCreate: [args => noteHooks.afterCreate?.(args)],
+    afterUpdate: [args => noteHooks.afterUpdate?.(args)],
+  },
+});
+
+type NoteHook = (args: EventArgs<unknown>) => void | Promise<void>;
+
+/** What the hooks of `Note` do now. */
+export const noteHooks: { beforeUpdate?: NoteHook; afterCreate?: NoteHook; afterUpdate?: NoteHook } = {};
+
 class CreateConformanceTables extends Migration {
   override async up(): Promise<void> {
     this.addSql(`create table conformance_account (
@@ -36,15 +72,27 @@ class CreateConformanceTables extends Migration {
       reference text not null,
       constraint conformance_booking_account foreign key (account_id) references conformance_account (id),
       constraint conformance_booking_reference unique (reference) deferrable initially deferred)`);
+    this.addSql(`create table conformance_note (
+      id serial primary key,
+      text text not null,
+      details jsonb,
+      place_city text,
+      place_street text,
+      home jsonb,
+      account_id integer references conformance_account (id))`);
+    this.addSql(`create table conformance_note_readers (
+      note_id integer not null references conformance_note (id),
+      account_id integer not null references conformance_account (id),
+      primary key (note_id, account_id))`);
   }
 
   override async down(): Promise<void> {
-    this.addSql('drop table conformance_booking, conformance_account');
+    this.addSql('drop table conformance_note_readers, conformance_note, conformance_booking, conformance_account');
   }
 }
 
 /** The tables that the conformance suite works on: what every service of a harness must have been made with. */
 export const conformanceModel: DatabaseModel = {
-  entities: [Account, Booking],
+  entities: [Account, Booking, Note],
   migrations: [CreateConformanceTables],
 };

@@ -3,6 +3,7 @@ import { conformanceCase } from '@keelson/core/testing';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/driver.js';
 import { batching } from './batching.js';
+import { changing } from './changing.js';
 import { isAtRest } from './checks.js';
 import { committing } from './committing.js';
 import { conformanceModel } from './conformance-model.js';
@@ -32,6 +33,7 @@ const requirements: readonly Requirement[] = [
   ...committing,
   ...nesting,
   ...flushing,
+  ...changing,
   ...overlapping,
   ...outside,
   ...refusing,
@@ -71,12 +73,15 @@ function neededFor({ requires, lacks }: Requirement): string | undefined {
   return lacks === undefined ? undefined : `a database without the capability ${lacks}`;
 }
 
+const empty =
+  'truncate conformance_note_readers, conformance_note, conformance_booking, conformance_account restart identity';
+
 async function checked(requirement: Requirement, harness: DatabaseHarness): Promise<ConformanceOutcome> {
   const { database } = harness;
   const { requires, lacks } = requirement;
   if (requires !== undefined && !database.capabilities.has(requires)) return 'not-applicable';
   if (lacks !== undefined && database.capabilities.has(lacks)) return 'not-applicable';
-  await database.session(em => em.execute('truncate conformance_booking, conformance_account restart identity'));
+  await database.session(em => em.execute(empty));
   const opened: DatabaseService[] = [];
   try {
     await requirement.check({ database, open: opener(harness, opened) });
