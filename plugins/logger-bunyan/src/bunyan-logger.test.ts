@@ -5,11 +5,15 @@ import { describe, expect, test, vi } from 'vitest';
 import { createLogger } from './create-logger.js';
 import { loggerBunyanOptions } from './options.js';
 
-function open(options: object = {}) {
+function open(options: { readonly format?: string; readonly [option: string]: unknown } = {}) {
   const lines: string[] = [];
   const stream = new Writable({
     write(chunk, _encoding, done) {
-      lines.push(String(chunk).trimEnd());
+      lines.push(
+        ...String(chunk)
+          .trimEnd()
+          .split(options.format === 'pretty' ? /\n(?! {4})/ : '\n'),
+      );
       done();
     },
   });

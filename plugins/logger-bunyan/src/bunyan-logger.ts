@@ -9,6 +9,9 @@ import {
   type Mask,
 } from '@keelson/core';
 import bunyan from 'bunyan';
+import { DirectLines } from './direct-lines.js';
+import { levelNumber } from './level-number.js';
+import { PlainKeys } from './plain-keys.js';
 import type { LogRecord } from './pretty-line.js';
 
 /** A logger whose level can be changed while it runs, for itself and all its children. */
@@ -25,13 +28,17 @@ export interface BunyanLoggerSettings {
   readonly secretKeys: readonly string[];
   /** Receives a finished record, with its secrets masked. */
   write(record: LogRecord): void;
+  /** Receives the line of a finished record, where `JSON.stringify` makes one; left out, `write` receives every record. */
+  writeLine?(line: string, level: number): void;
   flush(): Promise<void>;
 }
 
 export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger {
   const shared: Shared = {
     copy: createMask({ secretKeys: settings.secretKeys }),
+    keys: new PlainKeys(new Set([...reserved, 'error'])),
     lowest: logLevels.indexOf(settings.level),
+    writeLine: settings.writeLine,
     flush: () => settings.flush(),
   };
   const stream = { write: (record: object) => settings.write({ ...record }) };
@@ -45,7 +52,9 @@ export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger
 
 interface Shared {
   readonly copy: Mask;
+  readonly keys: PlainKeys;
   lowest: number;
+  readonly writeLine: BunyanLoggerSettings['writeLine'];
   readonly flush: () => Promise<void>;
 }
 
@@ -53,10 +62,12 @@ interface Shared {
 class HardenedLogger implements BunyanLogger {
   readonly #bunyan: bunyan;
   readonly #shared: Shared;
+  readonly #lines: DirectLines;
 
   constructor(inner: bunyan, shared: Shared) {
     this.#bunyan = inner;
     this.#shared = shared;
+    this.#lines = new DirectLines(inner.fields, shared.keys, shared.copy);
   }
 
   get level(): LogLevel {
@@ -96,7 +107,10 @@ class HardenedLogger implements BunyanLogger {
   }
 
   child(facts: Facts): BunyanLogger {
-    return new HardenedLogger(this.#bunyan.child(fieldsOf(facts, this.#shared.copy), true), this.#shared);
+    return new HardenedLogger(
+      this.#bunyan.child(fieldsOf(this.#shared.copy(facts), this.#shared.copy), true),
+      this.#shared,
+    );
   }
 
   flush(): Promise<void> {
@@ -106,27 +120,41 @@ class HardenedLogger implements BunyanLogger {
   #write(level: LogLevel, message: string, facts: Facts | undefined): void {
     if (!this.isEnabled(level)) return;
     try {
-      const fields = { ...currentContext(), ...fieldsOf(facts, this.#shared.copy) };
-      this.#bunyan[level](fields, String(this.#shared.copy(message)));
+      if (!this.#writeLine(level, message, facts)) this.#writeRecord(level, message, facts);
     } catch {
       // A lost line does less harm than a request that fails in a log call.
     }
   }
+
+  #writeLine(level: LogLevel, message: string, facts: Facts | undefined): boolean {
+    const { writeLine } = this.#shared;
+    const line = writeLine === undefined ? undefined : this.#lines.lineOf(level, message, facts);
+    if (line === undefined) return false;
+    writeLine?.(line, levelNumber(level));
+    return true;
+  }
+
+  #writeRecord(level: LogLevel, message: string, facts: Facts | undefined): void {
+    const { copy, keys } = this.#shared;
+    const copied = copy(facts);
+    const fields = { ...currentContext(), ...fieldsOf(copied, copy) };
+    this.#bunyan[level](fields, String(copy(message)));
+    if (facts !== undefined) keys.learn(facts, copied);
+  }
 }
 
-/** Fields of the record itself: a fact of that name would overwrite the field. */
-const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src']);
+/** Fields of the record itself: a fact of that name would overwrite the field, or give the record another prototype. */
+const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src', '__proto__']);
 
 /** `error` becomes bunyan's `err`; facts named like a field of the record move under `facts`. */
-function fieldsOf(facts: Facts | undefined, copy: Mask): Record<string, unknown> {
-  const copied = copy(facts);
+function fieldsOf(copied: unknown, copy: Mask): Record<string, unknown> {
   if (typeof copied !== 'object' || copied === null) return copied === undefined ? {} : { facts: copied };
   const fields: Record<string, unknown> = {};
-  const moved: Record<string, unknown> = {};
+  const moved: [string, unknown][] = [];
   for (const [key, value] of Object.entries(copied)) {
     if (key === 'error') fields.err = typeof value === 'object' ? value : describeError(value, copy);
-    else if (reserved.has(key)) moved[key] = value;
+    else if (reserved.has(key)) moved.push([key, value]);
     else fields[key] = value;
   }
-  return Object.keys(moved).length === 0 ? fields : { ...fields, facts: moved };
+  return moved.length === 0 ? fields : { ...fields, facts: Object.fromEntries(moved) };
 }

@@ -5,6 +5,9 @@ import { LineWriter } from './line-writer.js';
 import type { LoggerBunyanOptions } from './options.js';
 import { type LogRecord, prettyLine } from './pretty-line.js';
 
+/** From this level of a record on, its line does not wait for others. */
+const warn = 40;
+
 /** The logger as configured, writing to `stream`, which stays the caller's. */
 export function createLogger(options: LoggerBunyanOptions, service: string, stream: Writable): BunyanLogger {
   const terminal = 'isTTY' in stream && stream.isTTY === true;
@@ -13,11 +16,14 @@ export function createLogger(options: LoggerBunyanOptions, service: string, stre
   const format = (record: LogRecord) => (pretty ? prettyLine(record, colour) : JSON.stringify(record));
   const name = options.name ?? service;
   const writer = new LineWriter(stream, options.maxBufferedBytes, dropped => format(droppedRecord(name, dropped)));
+  const writeLine = (line: string, level: number) =>
+    pretty || level >= warn ? writer.write(line) : writer.collect(line);
   return createBunyanLogger({
     name,
     level: options.level,
     secretKeys: options.secretKeys,
-    write: record => writer.write(format(record)),
+    write: record => writeLine(format(record), Number(record.level)),
+    ...(pretty ? {} : { writeLine }),
     flush: () => writer.flush(),
   });
 }
@@ -27,7 +33,7 @@ function droppedRecord(name: string, dropped: number): LogRecord {
     name,
     hostname: hostname(),
     pid: process.pid,
-    level: 40,
+    level: warn,
     msg: `${dropped} log lines dropped: whatever reads the log is too slow`,
     dropped,
     time: new Date(),

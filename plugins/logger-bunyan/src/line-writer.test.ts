@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { LineWriter } from './line-writer.js';
 
 /** A stream whose reader takes nothing until the test releases it. */
@@ -10,7 +10,7 @@ function stalled() {
     highWaterMark: 1,
     write(chunk, _encoding, done) {
       waiting.push(() => {
-        taken.push(String(chunk).trimEnd());
+        taken.push(...String(chunk).trimEnd().split('\n'));
         done();
       });
     },
@@ -76,4 +76,65 @@ test('a stream that fails or throws swallows lines, and flush still resolves', a
   const another = new LineWriter(full, 1_000, String);
   another.write('one');
   await another.flush();
+});
+
+/** A stream that takes everything, and how it was written. */
+function open() {
+  const chunks: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      chunks.push(String(chunk));
+      done();
+    },
+  });
+  return { stream, chunks };
+}
+
+test('collected lines are written together, a moment later', async () => {
+  const { stream, chunks } = open();
+  const writer = new LineWriter(stream, 1_000, String);
+  writer.collect('one');
+  writer.collect('two');
+  expect(chunks).toEqual([]);
+  await vi.waitFor(() => expect(chunks).toEqual(['one\ntwo\n']));
+});
+
+test('a line that is not collected takes those before it along at once', () => {
+  const { stream, chunks } = open();
+  const writer = new LineWriter(stream, 1_000, String);
+  writer.collect('one');
+  writer.write('two');
+  expect(chunks).toEqual(['one\ntwo\n']);
+});
+
+test('flush writes collected lines at once', async () => {
+  const { stream, chunks } = open();
+  const writer = new LineWriter(stream, 1_000, String);
+  writer.collect('one');
+  const flushed = writer.flush();
+  expect(chunks).toEqual(['one\n']);
+  await flushed;
+});
+
+test('as many lines as fill a pipe by a quarter do not wait, and lines that wait count as buffered', () => {
+  const { stream, chunks } = open();
+  const writer = new LineWriter(stream, 100_000, String);
+  for (let line = 0; line < 16; line++) writer.collect('x'.repeat(1_023));
+  expect(chunks.map(chunk => chunk.length)).toEqual([16_384]);
+
+  const narrow = open();
+  const bounded = new LineWriter(narrow.stream, 10, dropped => `dropped ${dropped}`);
+  for (let line = 0; line < 3; line++) bounded.collect('12345678');
+  void bounded.flush();
+  expect(narrow.chunks).toEqual(['12345678\ndropped 2\n']);
+});
+
+test('lines of two writers to one stream keep their order', () => {
+  const { stream, chunks } = open();
+  const [one, two] = [new LineWriter(stream, 1_000, String), new LineWriter(stream, 1_000, String)];
+  one.collect('one');
+  two.collect('two');
+  one.collect('three');
+  two.write('four');
+  expect(chunks.join('')).toBe('one\ntwo\nthree\nfour\n');
 });

@@ -23,6 +23,13 @@ function start(script: string) {
   });
 }
 
+function messagesOf(output: string): unknown[] {
+  return output
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line).msg);
+}
+
 async function all(child: ReturnType<typeof start>): Promise<string> {
   let output = '';
   for await (const chunk of child.stdout ?? []) output += String(chunk);
@@ -82,6 +89,27 @@ test('a stop of the kernel flushes, its last lines included', async () => {
   expect(code).toBe(0);
   expect(lines).toHaveLength(3_000);
   expect(lines.at(-1)).toMatchObject({ name: 'orders', msg: 'line 2999' });
+});
+
+test.each([
+  ['process.exit', 'process.exit(3);', 3],
+  ['an error that nothing catches', "throw new Error('crash');", 1],
+  ['a rejection that nothing handles', "Promise.reject(new Error('crash'));", 1],
+  ['its natural end', '', 0],
+])('a process that ends by %s: the lines before are there', async (_end, end, exitCode) => {
+  const { output, code } = await run(`const log = open({}); log.info('first'); log.info('last'); ${end}`, all);
+  expect(messagesOf(output)).toEqual(['first', 'last']);
+  expect(code).toBe(exitCode);
+});
+
+test('lines of the end of the process are there, whichever listener writes them', async () => {
+  const script = `
+    process.on('exit', () => log.info('early'));
+    const log = open({});
+    process.on('exit', () => log.info('late'));
+  `;
+  const { output } = await run(script, all);
+  expect(messagesOf(output)).toEqual(['early', 'late']);
 });
 
 test('a reader that goes away: the process neither dies of EPIPE nor hangs in flush', async () => {

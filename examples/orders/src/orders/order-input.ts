@@ -21,5 +21,7 @@ export const pageRequest = z.strictObject({
 export type NewOrder = z.output<typeof newOrder>;
 export type PageRequest = z.output<typeof pageRequest>;
 
+const orderId = z.uuid();
+
 /** No order can have an id of another form, and PostgreSQL would refuse to compare with one. */
-export const isOrderId = (id: string): boolean => z.uuid().safeParse(id).success;
+export const isOrderId = (id: string): boolean => orderId.safeParse(id).success;
