@@ -6,6 +6,7 @@ import { findProduct, listProducts, placeBatch, placeOrder } from './orders-with
 import { settings } from './settings.mjs';
 
 const orm = await MikroORM.init(ormOptions);
+await orm.connect();
 const app = express();
 
 app.get('/healthz', async (_request, response) => {

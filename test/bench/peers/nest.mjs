@@ -1,6 +1,6 @@
 // NestJS with MikroORM's module and Terminus. Decorators are called as functions: Node runs the file as it stands.
 import 'reflect-metadata';
-import { EntityManager } from '@mikro-orm/core';
+import { EntityManager, MikroORM } from '@mikro-orm/core';
 import { MikroOrmModule } from '@mikro-orm/nestjs';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import {
@@ -90,6 +90,7 @@ Module({
 
 const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'], forceCloseConnections: true });
 app.enableShutdownHooks();
+await app.get(MikroORM).connect();
 await app.listen(settings.port, settings.host);
 
 function inject(target, ...dependencies) {
