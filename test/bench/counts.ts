@@ -65,16 +65,16 @@ async function wireCounts(kind: ServiceKind, { databaseUrl, logFile }: CountsPla
     return { messages: medianOf('messages'), roundTrips: medianOf('roundTrips'), statements: medianOf('statements') };
   }
 
-  return forEachScenario(count);
+  return await forEachScenario(count);
 }
 
-const heapWarmUp = { get: 3_000, post: 1_500, batch: 150, list: 150 } as const;
-const heapRequests = { get: 1_000, post: 500, batch: 50, list: 50 } as const;
+const heapWarmUp = { get: 800, post: 500, batch: 40, list: 40 } as const;
+const heapRequests = { get: 400, post: 300, batch: 25, list: 25 } as const;
 
 async function heapCounts(kind: ServiceKind, place: CountsPlace, load: Load) {
   await using service = await RunningService.start(kind, place);
 
-  return forEachScenario(async scenario => {
+  return await forEachScenario(async scenario => {
     const { port } = service;
     await load.run({ port, connections: 8, scenario, requests: heapWarmUp[scenario] });
     const requests = heapRequests[scenario];

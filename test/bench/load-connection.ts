@@ -62,9 +62,9 @@ export class LoadConnection {
     if (end === -1) return;
     const head = this.#head.slice(0, end);
     const [, length] = /^content-length: (\d+)/im.exec(head) ?? [];
-    if (length === undefined) return this.#fail(new Error(`An answer without a length:\n${head}`));
     this.#status = Number(head.slice(9, 12));
-    this.#missing = Number(length) - (this.#head.length - end - 4);
+    if (length === undefined) this.#fail(new Error(`An answer without a length:\n${head}`));
+    else this.#missing = Number(length) - (this.#head.length - end - 4);
   }
 
   #fail(error: Error): void {
