@@ -1,0 +1,30 @@
+// Imported into each service before anything else (`node --import`), and answers the bench over IPC: what has been
+// allocated in the heap since the last question. The same for all services, and without effect until it is asked.
+import { GCProfiler, getHeapStatistics } from 'node:v8';
+
+let profiler;
+let usedAtStart = 0;
+
+process.on('message', question => {
+  if (question === 'count-allocations') {
+    profiler = new GCProfiler();
+    profiler.start();
+    usedAtStart = getHeapStatistics().used_heap_size;
+    process.send?.({ isCounting: true });
+  }
+  if (question === 'allocations') process.send?.({ allocatedBytes: allocatedBytes() });
+});
+// A listener on the channel keeps a process alive; the service decides when it ends.
+process.channel?.unref();
+
+/** Between two collections the heap grows by what is allocated. */
+function allocatedBytes() {
+  const usedAtEnd = getHeapStatistics().used_heap_size;
+  let allocated = 0;
+  let used = usedAtStart;
+  for (const { beforeGC, afterGC } of profiler.stop().statistics) {
+    allocated += beforeGC.heapStatistics.usedHeapSize - used;
+    used = afterGC.heapStatistics.usedHeapSize;
+  }
+  return allocated + usedAtEnd - used;
+}

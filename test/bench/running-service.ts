@@ -1,0 +1,116 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '@keelson/test-support/free-port';
+import { temporaryFolder } from '@keelson/test-support/temporary-folder';
+import { BenchProcess } from './child-process.js';
+import { cpuUsOf, residentMbOf } from './process-usage.js';
+import type { ServiceKind } from './service-kinds.js';
+
+export const poolMax = 8;
+
+const heapCounter = fileURLToPath(new URL('heap-counter.mjs', import.meta.url));
+const readyWithinMs = 60_000;
+const probeEveryMs = 5;
+
+export interface ServicePlace {
+  readonly databaseUrl: string;
+  /** A file for all that it prints, as a service in production has. */
+  readonly logFile: string;
+}
+
+/** A service that can take requests, as a process of its own. */
+export class RunningService implements AsyncDisposable {
+  readonly kind: ServiceKind;
+  readonly port: number;
+  /** From the start of the process until it was ready. */
+  readonly bootMs: number;
+  readonly #process: BenchProcess;
+
+  private constructor(kind: ServiceKind, port: number, bootMs: number, process: BenchProcess) {
+    this.kind = kind;
+    this.port = port;
+    this.bootMs = bootMs;
+    this.#process = process;
+  }
+
+  static async start(kind: ServiceKind, place: ServicePlace): Promise<RunningService> {
+    const port = await freePort();
+    const startedAtMs = performance.now();
+    const process = spawnService(kind, port, place);
+    try {
+      await untilReady(process, port, kind.readyPath);
+    } catch (error) {
+      await process.stop();
+      const printed = readFileSync(place.logFile, 'utf8').slice(-2_000);
+      throw new Error(`${kind.name} did not start. It printed:\n${printed}`, { cause: error });
+    }
+    return new RunningService(kind, port, performance.now() - startedAtMs, process);
+  }
+
+  get cpuUs(): number {
+    return cpuUsOf(this.#process.pid);
+  }
+
+  get residentMb(): number {
+    return residentMbOf(this.#process.pid);
+  }
+
+  /** The bytes that the service allocates in its heap meanwhile. */
+  async allocatedBytesOf(work: () => Promise<unknown>): Promise<number> {
+    await this.#process.ask('count-allocations');
+    await work();
+    const { allocatedBytes } = await this.#process.ask<{ allocatedBytes: number }>('allocations');
+    return allocatedBytes;
+  }
+
+  stop(): Promise<void> {
+    return this.#process.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+function spawnService(kind: ServiceKind, port: number, { databaseUrl, logFile }: ServicePlace): BenchProcess {
+  const { PATH, HOME } = process.env;
+  const output = openSync(logFile, 'w');
+  const started = new BenchProcess(kind.script, kind.words, {
+    cwd: kind.directory,
+    execArgv: ['--import', heapCounter],
+    env: {
+      PATH,
+      HOME,
+      ...temporaryFolder(),
+      NODE_ENV: 'production',
+      PORT: String(port),
+      DATABASE_URL: databaseUrl,
+      POOL_MAX: String(poolMax),
+      ...kind.variables,
+    },
+    stdio: ['ignore', output, output, 'ipc'],
+  });
+  closeSync(output);
+  return started;
+}
+
+async function untilReady(process: BenchProcess, port: number, path: string): Promise<void> {
+  const endMs = performance.now() + readyWithinMs;
+  while (!(await isReady(port, path))) {
+    if (!process.isRunning) throw new Error('The service ended before it was ready.');
+    if (performance.now() > endMs) throw new Error(`The service was not ready after ${readyWithinMs} ms.`);
+    await sleep(probeEveryMs);
+  }
+}
+
+function isReady(port: number, path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const request = get({ port, path, host: '127.0.0.1', agent: false }, response => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode === 200));
+    });
+    request.on('error', () => resolve(false));
+  });
+}
