@@ -53,6 +53,8 @@ export class ConnectionPool {
   readonly #lent = new Map<PgClient, { since: number; destroy: (reason: unknown) => void }>();
   readonly #discarded: Partial<Record<DiscardReason, number>> = {};
   #opened = 0;
+  #loans = 0;
+  #hasLeaked = false;
   #generation = 0;
   #lastFailure: unknown;
   #warming = false;
@@ -248,12 +250,14 @@ export class ConnectionPool {
   ): DriverConnection {
     const { clock, options, types, cancel, logger } = this.#parts;
     const since = clock.now();
-    const borrowedBy = traceOfBorrower();
+    const borrowedBy = this.#tracesLoan() ? traceOfBorrower() : undefined;
     let leaking = false;
     const heldMs = () => Math.round(clock.now() - since);
     const leak = clock.schedule(Math.max(options.leakAfterMs, lentForMs), () => {
       leaking = true;
-      logger.warn('a connection is lent for very long', { heldMs: heldMs(), borrowedAt: borrowedBy.stack });
+      this.#hasLeaked = true;
+      const borrowedAt = borrowedBy?.stack ?? 'not traced; later loans are';
+      logger.warn('a connection is lent for very long', { heldMs: heldMs(), borrowedAt });
     });
     const back = () => {
       leak.cancel();
@@ -284,6 +288,12 @@ export class ConnectionPool {
     });
     this.#lent.set(client, { since, destroy: reason => connection.destroy(reason) });
     return connection;
+  }
+
+  /** A trace costs more than the rest of a loan: a sample has one, and each loan once a connection has leaked. */
+  #tracesLoan(): boolean {
+    this.#loans += 1;
+    return this.#hasLeaked || this.#parts.options.traceLoans === 'all' || this.#loans % tracedLoans === 1;
   }
 
   #giveBack(client: PgClient, altered: boolean): void {
@@ -362,6 +372,9 @@ export function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
 }
+
+/** One loan in so many is traced. */
+const tracedLoans = 100;
 
 /** Deep enough to reach the code of the service behind Kysely and MikroORM. The text is only made when it is read. */
 function traceOfBorrower(): Error {

@@ -55,6 +55,12 @@ const poolShape = z.strictObject({
   leakAfterMs: milliseconds
     .default(60_000)
     .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
+  traceLoans: z
+    .enum(['sample', 'all'])
+    .default('sample')
+    .describe(
+      'Which loans remember where they were borrowed: one in 100 until a connection was lent for too long, or `all`.',
+    ),
 });
 
 const replicaUrls = z

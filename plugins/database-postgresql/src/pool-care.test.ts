@@ -62,14 +62,30 @@ describe('the care of a pool for its connections', () => {
     await eventually(() => database.stats().total === 0);
   });
 
-  test('leakAfterMs: one lent for too long is logged, with the place that borrowed it, and again when it is back', async () => {
-    const database = await open({ leakAfterMs: 20 });
+  const leak = async (database: DatabaseService) => {
+    const reports = () => service.logger.findAll('a connection is lent for very long');
+    const before = reports().length;
     await database.session(async em => {
       await backend(em);
-      await eventually(() => service.logger.find('a connection is lent for very long') !== undefined);
+      await eventually(() => reports().length > before);
     });
-    const reported = service.logger.find('a connection is lent for very long');
-    expect(reported).toMatchObject({ level: 'warn', facts: { borrowedAt: expect.stringContaining('pool-care.test') } });
+    return reports().at(-1);
+  };
+
+  test('traceLoans: after the first leak each loan is traced', async () => {
+    const database = await open({ leakAfterMs: 20 });
+    await database.session(backend);
+    expect(await leak(database)).toMatchObject({ facts: { borrowedAt: 'not traced; later loans are' } });
+    expect(await leak(database)).toMatchObject({ facts: { borrowedAt: expect.stringContaining('pool-care.test') } });
+  });
+
+  test('leakAfterMs: one lent for too long is logged, with the place that borrowed it, and again when it is back', async () => {
+    const database = await open({ leakAfterMs: 20, traceLoans: 'all' });
+    await database.session(backend);
+    expect(await leak(database)).toMatchObject({
+      level: 'warn',
+      facts: { borrowedAt: expect.stringContaining('pool-care.test') },
+    });
     expect(service.logger.find('a connection that was lent for very long is back')).toMatchObject({ level: 'info' });
   });
 });

@@ -44,6 +44,7 @@ export function createOrm(options: OrmOptions): Orm {
   writeWholeArrays(orm);
   bindParameters(orm.driver.getConnection(), orm.driver.getPlatform());
   markNestedBlocks(orm);
+  forkQuietly(orm);
   return orm;
 }
 
@@ -65,6 +66,11 @@ function writeWholeArrays(orm: Orm): void {
   const platform = orm.driver.getPlatform();
   const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
   Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
+}
+
+/** Each fork sets an option twice, and each time MikroORM writes its colours to the environment of the process. */
+function forkQuietly(orm: Orm): void {
+  Object.assign(orm.config, { sync: () => {} });
 }
 
 /** Everything that MikroORM nests in a transaction, `em.transactional` included, passes here. */
