@@ -94,6 +94,20 @@ export class WorkUndoneError extends KeelsonError {
   }
 }
 
+/** Each flush before the commit has left more to store than it found. */
+export class EndlessFlushError extends KeelsonError {
+  /** `at` is where the last of it was made. */
+  constructor(facts: { readonly flushes: number; readonly entity?: string; readonly at?: string | undefined }) {
+    const { flushes, entity, at } = facts;
+    super({
+      code: 'DATABASE_FLUSH_ENDLESS',
+      message: `After ${flushes} flushes work was still waiting to be stored, since a hook makes more in each.`,
+      hint: 'Let the hook create, change or remove an entity only where it is not done yet.',
+      facts: { flushes, ...(entity !== undefined && { entity }), ...(at !== undefined && { at }) },
+    });
+  }
+}
+
 /** An EntityManager that belongs to no open session was asked for data. */
 export class OutsideSessionError extends KeelsonError {
   constructor() {
