@@ -43,7 +43,7 @@ export function attemptsExhausted(progress: Progress, cause: unknown): RetryErro
   return tell(progress, {
     code: 'RETRY_ATTEMPTS_EXHAUSTED',
     why: 'the policy allows no further attempt',
-    hint: 'Fix the cause; raise maxAttempts of the policy only when the target was about to recover.',
+    hint: 'Fix the cause; raise maxAttempts (after conflicts: conflicts.maxAttempts) only when one more attempt would have helped.',
     retryAfterMs: usualRetryAfterMs,
     cause,
   });

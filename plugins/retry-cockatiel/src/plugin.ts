@@ -17,9 +17,9 @@ export const retryCockatiel = definePlugin<RetryOptions>({
     const policy = new CockatielRetryPolicy({ options: config, clock });
     bind(RetryPolicy).toConstantValue(policy);
     return {
-      start({ container, logger, defer }) {
+      start({ container, logger, defer, key }) {
         policy.onMove = logMoves(logger);
-        const health = container.get(HealthService).register(breakerCheck(policy));
+        const health = container.get(HealthService).register(breakerCheck(policy, key));
         defer(() => health[Symbol.dispose]());
         defer(() => policy.stop());
         return { inspect: () => inspectTargets(policy.describe()) };
@@ -57,10 +57,10 @@ function inspectTargets(reports: readonly TargetReport[]): Inspection {
   return { facts: { targets: Object.fromEntries(facts) }, findings: findings.length === 0 ? [calm] : findings };
 }
 
-/** Warns while a breaker lets nothing through. Never fails: whether the target matters is for its own check to say. */
-function breakerCheck(policy: CockatielRetryPolicy): HealthCheck {
+/** `name` is the key of the plugin. Warns while a breaker lets nothing through. Never fails: whether the target matters is for its own check to say. */
+function breakerCheck(policy: CockatielRetryPolicy, name: string): HealthCheck {
   return {
-    name: 'retry',
+    name,
     critical: false,
     async check() {
       const down = policy.notClosed();

@@ -90,8 +90,14 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override settleFailure(permit: Permit, attempt: RunningAttempt, failure: JudgedFailure): void {
-    if (failure.conflict === true) this.target.counters.conflicts++;
+    if (failure.conflict === true) this.#countConflict();
     this.target.settle(permit, { ...failure, durationMs: failure.conflict ? 0 : this.#tellingMs(attempt) });
+  }
+
+  #countConflict(): void {
+    const { counters, observer, name } = this.target;
+    counters.conflicts++;
+    observer.conflicted?.(name);
   }
 
   /** How long it took, as far as that says anything of the target. */

@@ -119,6 +119,7 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
   readonly #observer: RetryObserver = {
     breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved?.(target, move)),
     retried: target => this.#tell(observer => observer.retried?.(target)),
+    conflicted: target => this.#tell(observer => observer.conflicted?.(target)),
     gaveUp: (target, code) => this.#tell(observer => observer.gaveUp?.(target, code)),
   };
 

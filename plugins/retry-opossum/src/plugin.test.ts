@@ -64,6 +64,34 @@ test('fills the slot, reports while it runs, and takes everything back when it s
   await expect(policy.execute(async () => {}, call)).rejects.toMatchObject({ code: 'RETRY_STOPPED' });
 });
 
+test('has a health check for each instance, named by its key', async () => {
+  const checks: string[] = [];
+  const health: HealthService = {
+    ...silentHealthService,
+    register({ name }) {
+      checks.push(name);
+      return { [Symbol.dispose]() {} };
+    },
+  };
+  const kernel = await Kernel.start({
+    config: { service: 'test' },
+    variables: {},
+    clock: new FakeClock(),
+    plugins: {
+      retry: plugin,
+      'retry/mail': plugin,
+      health: definePlugin({
+        name: 'recording-health',
+        slot: 'health',
+        provides: [HealthService],
+        register: ({ bind }) => void bind(HealthService).toConstantValue(health),
+      }),
+    },
+  });
+  expect(checks.sort()).toEqual(['retry', 'retry/mail']);
+  await kernel.stop();
+});
+
 test('takes new options when the configuration is read again, and logs what differs', async () => {
   const options = { maxAttempts: 2 };
   const { kernel, logger } = await startWith(options);

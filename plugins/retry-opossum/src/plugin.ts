@@ -14,14 +14,14 @@ export const retryOpossum = definePlugin<RetryOptions>({
     bind(RetryPolicy).toConstantValue(policy);
     bind(RetryControl).toConstantValue(policy);
     return {
-      start({ container, logger, defer }) {
+      start({ container, logger, defer, key }) {
         defer(() => policy.stop());
         const keep = (taken: Disposable) => defer(() => taken[Symbol.dispose]());
         const measured = measure(container.get(Metrics), policy);
         keep(measured);
         keep(policy.observe(measured.observer));
         keep(policy.observe(logChanges(logger)));
-        keep(container.get(HealthService).register(breakerCheck(policy)));
+        keep(container.get(HealthService).register(breakerCheck(policy, key)));
         return {
           reconfigure: context => void policy.reconfigure(context.config),
           inspect: context => inspectTargets({ control: policy, config: context.config, key: context.key }),

@@ -70,7 +70,7 @@ test('shows the state of each breaker as one series for each state', async () =>
   expect(Object.fromEntries(states())).toMatchObject({ closed: 0, 'held-open': 1 });
 });
 
-test('counts retries, give-ups by code, and moves', async () => {
+test('counts retries, conflicts, give-ups by code, and moves', async () => {
   const metrics = new RecordingMetrics();
   const { observer } = measure(metrics, policy);
   policy.observe(observer);
@@ -80,6 +80,16 @@ test('counts retries, give-ups by code, and moves', async () => {
   expect(await ended).toBe('RETRY_ATTEMPTS_EXHAUSTED');
   expect(metrics.value('resilience.retries', { target: 'database' })).toBe(7);
   expect(metrics.value('resilience.give_ups', { code: 'RETRY_ATTEMPTS_EXHAUSTED' })).toBe(1);
+  const conflict = { retry: true, availability: 'up', conflict: true } as const;
+  let calls = 0;
+  const conflicting = policy.execute(() => (++calls < 4 ? fail() : Promise.resolve()), {
+    ...call,
+    classify: () => conflict,
+  });
+  await clock.advance(60_000);
+  await conflicting;
+  expect(metrics.value('resilience.conflicts', { target: 'database' })).toBe(3);
+  expect(metrics.value('resilience.retries', { target: 'database' })).toBe(7);
   await outage();
   expect(metrics.value('resilience.circuit_breaker.moves', { state: 'open' })).toBe(2);
 });
@@ -95,7 +105,7 @@ test('an observer that throws does not change how a call ends', async () => {
 });
 
 test('the health check warns while a breaker is not closed, and says which and since when', async () => {
-  const check = breakerCheck(policy);
+  const check = breakerCheck(policy, 'retry');
   const signal = AbortSignal.timeout(10_000);
   expect(check.critical).toBe(false);
   expect(await check.check(signal)).toEqual({ status: 'pass' });

@@ -21,11 +21,17 @@ export function logChanges(logger: Logger): RetryObserver {
   };
 }
 
-/** Counts retries, give-ups and moves, and shows the state of each breaker, one series for each state. */
+/** Counts retries, conflicts, give-ups and moves, and shows the state of each breaker, one series for each state. */
 export function measure(metrics: Metrics, control: RetryControl): { observer: RetryObserver } & Disposable {
   const retries = metrics.counter({
     name: 'resilience.retries',
     description: 'Attempts after a first one that were paid for from the budget',
+    unit: '{attempt}',
+    labels: ['target'],
+  });
+  const conflicts = metrics.counter({
+    name: 'resilience.conflicts',
+    description: 'Attempts that ended in a conflict; their repetitions cost no budget',
     unit: '{attempt}',
     labels: ['target'],
   });
@@ -63,6 +69,7 @@ export function measure(metrics: Metrics, control: RetryControl): { observer: Re
     observer: {
       breakerMoved: (target, move) => moves.add(1, { target, state: move.to }),
       retried: target => retries.add(1, { target }),
+      conflicted: target => conflicts.add(1, { target }),
       gaveUp: (target, code) => giveUps.add(1, { target, code }),
     },
     [Symbol.dispose]() {
@@ -72,10 +79,10 @@ export function measure(metrics: Metrics, control: RetryControl): { observer: Re
   };
 }
 
-/** Warns while a breaker lets nothing through. Never fails: whether the target matters is for its own check to say. */
-export function breakerCheck(control: RetryControl): HealthCheck {
+/** `name` is the key of the plugin. Warns while a breaker lets nothing through. Never fails: whether the target matters is for its own check to say. */
+export function breakerCheck(control: RetryControl, name: string): HealthCheck {
   return {
-    name: 'retry',
+    name,
     critical: false,
     async check() {
       const down = control

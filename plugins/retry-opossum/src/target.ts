@@ -14,6 +14,8 @@ export interface RetryObserver {
   breakerMoved?(target: string, move: BreakerMove): void;
   /** A further attempt has been paid for from the budget. */
   retried?(target: string): void;
+  /** An attempt has ended in a conflict; a further one costs no budget. */
+  conflicted?(target: string): void;
   gaveUp?(target: string, code: RetryErrorCode): void;
   /** The options were replaced, and this is what differs. */
   reconfigured?(changes: readonly Change[]): void;

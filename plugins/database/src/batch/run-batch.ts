@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@keelson/core';
 import { QueryError } from '../errors/query-error.js';
 import type { EntityManager } from '../orm/entity-manager.js';
+import { letFlushBeLast } from '../orm/late-work.js';
 import type { BatchContext, BatchProgress, BatchSession, BatchWork } from './batch-options.js';
 import { CopyRefused } from './bulk-insert.js';
 import { findItem, ItemFailure, isAboutData } from './find-item.js';
@@ -100,6 +101,7 @@ async function store<Item>(
   if (probing) em.getUnitOfWork(false).clear();
   const context: BatchContext = { chunk: before.chunks, firstItem: before.done, attempt, signal, probing };
   await work(em, items, context);
+  letFlushBeLast(em);
   await em.flush();
   em.getUnitOfWork(false).clear();
 }

@@ -41,10 +41,23 @@ export class TransactionByHandError extends KeelsonError {
     super({
       code: 'DATABASE_TRANSACTION_BY_HAND',
       message: `Work inside a session used ${facts.by}, which only the session itself may do: ${storedByHand[facts.stored]}`,
-      hint: 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.',
+      hint: hintFor(facts.by),
       facts: { ...facts, ...place() },
     });
   }
+}
+
+const nested = 'for a part that may fail alone, use database.transaction(async em => ...)';
+
+/** What to write instead. */
+function hintFor(by: string): string {
+  if (/COMMIT|END|PREPARE|commit/.test(by))
+    return "Let the work resolve, which commits the session; to store a part for good, use { nested: 'separate' }.";
+  if (/SAVEPOINT|RELEASE|ROLLBACK TO/.test(by))
+    return 'Use database.transaction(async em => ...), which is a savepoint that the session knows of.';
+  if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
+  if (/BEGIN|START|begin/.test(by)) return `Leave it out, since the session begins its transaction; ${nested}.`;
+  return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
 }
 
 const storedByHand: Readonly<Record<StoredByHand, string>> = {
@@ -94,6 +107,20 @@ export class WorkUndoneError extends KeelsonError {
   }
 }
 
+/** Each flush before the commit has left more to store than it found. */
+export class EndlessFlushError extends KeelsonError {
+  /** `at` is where the last of it was made. */
+  constructor(facts: { readonly flushes: number; readonly entity?: string; readonly at?: string | undefined }) {
+    const { flushes, entity, at } = facts;
+    super({
+      code: 'DATABASE_FLUSH_ENDLESS',
+      message: `After ${flushes} flushes work was still waiting to be stored, since a hook makes more in each.`,
+      hint: 'Let the hook create, change or remove an entity only where it is not done yet.',
+      facts: { flushes, ...(entity !== undefined && { entity }), ...(at !== undefined && { at }) },
+    });
+  }
+}
+
 /** An EntityManager that belongs to no open session was asked for data. */
 export class OutsideSessionError extends KeelsonError {
   constructor() {
@@ -108,12 +135,16 @@ export class OutsideSessionError extends KeelsonError {
 
 /** A second connection was asked for inside a session: its work would not be part of the transaction. */
 export class SecondConnectionError extends KeelsonError {
-  constructor() {
+  /** `propagation` is what `em.transactional` was given. */
+  constructor(facts: { readonly propagation?: string } = {}) {
     super({
       code: 'DATABASE_SECOND_CONNECTION',
       message: 'A statement inside a session would have run on a second connection, outside of its transaction.',
-      hint: "Use the session's own EntityManager; if it is meant, ask for it with { nested: 'separate' }.",
-      facts: place(),
+      hint:
+        facts.propagation === undefined
+          ? "Use the session's own EntityManager; if it is meant, ask for it with { nested: 'separate' }."
+          : "Use database.session(work, { nested: 'separate' }), or database.outside for work that outlives the session.",
+      facts: { ...facts, ...place() },
     });
   }
 }

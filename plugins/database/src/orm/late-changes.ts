@@ -15,63 +15,124 @@ import { replaceMethod } from './private-method.js';
 
 type Data = EntityData<AnyEntity>;
 type AnyCollection = Collection<object>;
+type Work = ReturnType<EntityManager['getUnitOfWork']>;
 type RunHooks = (type: EventType, changeSet: ChangeSet<AnyEntity>, sync?: boolean) => Promise<void>;
+
+export interface FlushListener {
+  /** An entity or a collection holds something that the running flush does not store. */
+  onLateChange(): void;
+  /** Code of the service runs inside the flush. */
+  onHook(): void;
+}
 
 /**
  * Keeps for the next flush what is changed while one runs. When a statement is answered MikroORM takes for stored what the
- * entity holds by then; from now on that is what the statement held. Calls `onChange` when the two differ.
+ * entity holds by then; from now on that is what the statement held.
  */
-export function keepLateChanges(em: EntityManager, onChange: () => void): void {
+export function keepLateChanges(em: EntityManager, listener: FlushListener): void {
   const work = em.getUnitOfWork(false);
-  keepChangedValues(em, work, onChange);
-  keepReturnedValues(work, onChange);
-  keepChangedCollections(work, onChange);
+  const returned = keepReturnedValues(work, listener);
+  keepChangedValues(em, work, returned, listener);
+  keepChangedCollections(work, listener);
 }
 
-type Work = ReturnType<EntityManager['getUnitOfWork']>;
+/** What an entity held when its changes were computed, and when they were sent. */
+interface Held {
+  readonly computed: Data;
+  sent: Data;
+}
 
-function keepChangedValues(em: EntityManager, work: Work, onChange: () => void): void {
+function keepChangedValues(em: EntityManager, work: Work, returned: Returned, listener: FlushListener): void {
   const comparator = em.getComparator();
-  const before = new WeakMap<object, Data>();
-  replaceMethod<RunHooks>(work, 'runHooks', runHooks => (type, changeSet, sync) => {
-    const wrapped = helper(changeSet.entity);
-    if (type === EventType.beforeUpdate && wrapped.__originalEntityData !== undefined)
-      before.set(changeSet, wrapped.__originalEntityData);
-    const known = type === EventType.afterUpdate ? before.get(changeSet) : undefined;
-    const held = wrapped.__originalEntityData;
-    if (known !== undefined && held !== undefined) {
-      const stored: Data = { ...known, ...changeSet.payload };
-      wrapped.__originalEntityData = stored;
-      if (Utils.hasObjectKeys(comparator.diffEntities(changeSet.meta.class, stored, held))) onChange();
+  const updates = new WeakMap<object, Held>();
+  const persister = work.getChangeSetPersister();
+  const executeUpdates: typeof persister.executeUpdates = persister.executeUpdates.bind(persister);
+  persister.executeUpdates = (changeSets, batched, options, withSchema) => {
+    for (const changeSet of changeSets) {
+      const computed = helper(changeSet.entity).__originalEntityData;
+      const sent = comparator.prepareEntity(changeSet.entity);
+      if (computed !== undefined) updates.set(changeSet, { computed, sent });
     }
+    return executeUpdates(changeSets, batched, options, withSchema);
+  };
+  replaceMethod<RunHooks>(work, 'runHooks', runHooks => (type, changeSet, sync) => {
+    const { entity, meta } = changeSet;
+    const update = type === EventType.afterUpdate ? updates.get(changeSet) : undefined;
+    const held = helper(entity).__originalEntityData;
+    if (update !== undefined && held !== undefined) {
+      const stored = storedOf(update, held);
+      if (stored !== undefined) {
+        helper(entity).__originalEntityData = stored;
+        listener.onLateChange();
+      }
+    }
+    if (em.getEventManager().hasListeners(type, meta)) listener.onHook();
     return runHooks(type, changeSet, sync);
+
+    function storedOf({ computed, sent }: Held, now: Data): Data | undefined {
+      const { payload } = changeSet;
+      const answered = returned.get(payload);
+      const stored: Data = { ...now };
+      let differs = false;
+      const isStoredAs = (name: string, value: unknown) => {
+        if (answered?.has(name) === true) return;
+        differs = true;
+        Reflect.set(stored, name, value);
+      };
+      for (const name of Object.keys(comparator.diffEntities(meta.class, sent, now)))
+        isStoredAs(name, Reflect.get(sent, name));
+      for (const name of Object.keys(comparator.diffEntities(meta.class, computed, sent))) {
+        const value: unknown = Reflect.get(payload, name);
+        if (!(name in payload)) isStoredAs(name, Reflect.get(computed, name));
+        else if (!Utils.equals(value, Reflect.get(sent, name)))
+          isStoredAs(name, Utils.isPrimaryKey(value) ? value : Reflect.get(computed, name));
+      }
+      for (const [name, value] of answered ?? []) {
+        if (value === undefined) continue;
+        differs = true;
+        Reflect.set(stored, name, value.stored);
+      }
+      return differs ? stored : undefined;
+    }
   });
 }
 
+/** By the payload of a change set: the names of values that the server has returned, and what is stored of those that were changed late. */
+type Returned = WeakMap<object, Map<string, { readonly stored: unknown } | undefined>>;
+
 /** What the server returns is written into the entity, over what has been set there since the statement was sent. */
-function keepReturnedValues(work: Work, onChange: () => void): void {
+function keepReturnedValues(work: Work, listener: FlushListener): Returned {
+  const returned: Returned = new WeakMap();
   const persister = work.getChangeSetPersister();
   const mapReturnedValues: typeof persister.mapReturnedValues = persister.mapReturnedValues.bind(persister);
   persister.mapReturnedValues = (entity, payload, row, meta, upsert) => {
+    if (!entity || !row || Object.keys(row).length <= meta.primaryKeys.length)
+      return mapReturnedValues(entity, payload, row, meta, upsert);
+    const sent = new Map<string, unknown>(Object.entries(payload));
     const late = new Map<string, unknown>();
-    if (entity && row && Object.keys(row).length > meta.primaryKeys.length) {
-      for (const { name, kind, primary, version, generated, persist } of meta.props) {
-        const isOwn = kind === ReferenceKind.SCALAR && !primary && !version && !generated && persist !== false;
-        if (!isOwn) continue;
-        const sent: unknown = Reflect.get(payload, name);
-        const held: unknown = Reflect.get(entity, name);
-        if ((sent === undefined || isRaw(sent)) && held !== undefined && held !== null && !isRaw(held))
-          late.set(name, held);
-      }
+    for (const { name, kind, primary, version, generated, persist } of meta.props) {
+      if (kind !== ReferenceKind.SCALAR || primary || version || generated || persist === false) continue;
+      const value = sent.get(name);
+      const held: unknown = Reflect.get(entity, name);
+      if ((value === undefined || isRaw(value)) && held !== undefined && held !== null && !isRaw(held))
+        late.set(name, held);
     }
     mapReturnedValues(entity, payload, row, meta, upsert);
-    if (!entity || late.size === 0) return;
-    for (const [name, value] of late) Reflect.set(entity, name, value);
-    onChange();
+    const names = new Map<string, { readonly stored: unknown } | undefined>();
+    returned.set(payload, names);
+    for (const [name, value] of Object.entries(payload)) {
+      if (sent.has(name) && sent.get(name) === value) continue;
+      const isLate = late.has(name);
+      names.set(name, isLate ? { stored: value } : undefined);
+      if (!isLate) continue;
+      Reflect.set(entity, name, late.get(name));
+      listener.onLateChange();
+    }
   };
+  return returned;
 }
 
-function keepChangedCollections(work: Work, onChange: () => void): void {
+function keepChangedCollections(work: Work, listener: FlushListener): void {
   replaceMethod<(ctx: unknown) => Promise<void>>(work, 'commitCollectionUpdates', commit => async ctx => {
     const synced = new Map<AnyCollection, readonly object[]>();
     const watched = work.getCollectionUpdates().filter(isManyToMany);
@@ -81,7 +142,11 @@ function keepChangedCollections(work: Work, onChange: () => void): void {
     } finally {
       for (const collection of watched) Reflect.deleteProperty(collection, 'getSnapshot');
     }
-    for (const [collection, items] of synced) if (holdsOthers(collection, items)) setBack(collection, items);
+    for (const [collection, items] of synced) {
+      if (!holdsOthers(collection, items)) continue;
+      setBack(collection, items);
+      listener.onLateChange();
+    }
   });
   // The rest of MikroORM's flush takes every collection for stored, also those that were changed too late to be.
   type Take = (entity: AnyEntity, visited: Set<AnyEntity>) => void;
@@ -91,7 +156,7 @@ function keepChangedCollections(work: Work, onChange: () => void): void {
     for (const prop of helper(entity).__meta.relations) {
       const value: unknown = Reflect.get(entity, prop.name);
       if (Utils.isCollection(value)) {
-        if (isManyToMany(value) && value.isDirty()) onChange();
+        if (isManyToMany(value) && value.isDirty()) listener.onLateChange();
         else value.takeSnapshot();
       } else if (prop.kind === ReferenceKind.MANY_TO_ONE && Utils.isEntity(value, true)) {
         take(Reference.unwrapReference(value), visited);

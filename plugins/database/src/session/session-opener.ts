@@ -2,6 +2,7 @@ import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolic
 import type { DatabaseDriver } from '../driver/driver.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import { boundToSession } from '../orm/bound-to-session.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { withOpening } from '../orm/session-driver.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
@@ -95,6 +96,10 @@ export class SessionOpener {
     await withOpening(transaction, () => em.begin()).catch((error: unknown) => {
       stopWatching();
       throw error;
+    });
+    boundToSession(em, {
+      refuse: by => transaction.refuseByHand(by),
+      partFailed: cause => outcome.move({ it: 'lost a part', cause: translate(cause) }),
     });
     const leave = this.#parts.open.enter();
     return new UnitSession({

@@ -1,9 +1,10 @@
 import { deepEqual } from 'node:assert/strict';
-import type { InferEntity } from '@mikro-orm/core';
+import { setImmediate } from 'node:timers/promises';
+import type { EventSubscriber, InferEntity } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
 import type { EntityManager } from '../orm/entity-manager.js';
-import { addAccount } from './checks.js';
-import { Account, Note } from './conformance-model.js';
+import { addAccount, rejectsWith } from './checks.js';
+import { Account, Note, noteHooks } from './conformance-model.js';
 import type { Requirement } from './harness.js';
 
 type StoredNote = InferEntity<typeof Note>;
@@ -93,11 +94,48 @@ function storedNote(database: DatabaseService, id: number): Promise<StoredNote> 
   return database.read(em => loadNote(em, id));
 }
 
-/** Enough to reach from the start of a flush past its end. */
-const steps = 120;
+/** Moments of a flush, from before it has computed anything to after its answer: how many turns of which queue away. */
+const moments: readonly (readonly [microtasks: number, turns: number])[] = [
+  ...Array.from({ length: 15 }, (_, step) => [step * 5, 0] as const),
+  ...[1, 2, 4, 8].map(turns => [0, turns] as const),
+];
 
-async function after(count: number): Promise<void> {
-  for (let step = 0; step < count; step += 1) await undefined;
+async function reach([microtasks, turns]: readonly [number, number]): Promise<void> {
+  for (let step = 0; step < microtasks; step += 1) await undefined;
+  for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+}
+
+async function withHooks(hooks: typeof noteHooks, work: () => Promise<unknown>): Promise<void> {
+  Object.assign(noteHooks, hooks);
+  try {
+    await work();
+  } finally {
+    for (const name of ['beforeUpdate', 'afterCreate', 'afterUpdate'] as const) delete noteHooks[name];
+  }
+}
+
+/** The ways in which work is flushed for the last time. */
+const ends: readonly (readonly [
+  how: string,
+  run: (database: DatabaseService, work: (em: EntityManager) => Promise<void>) => Promise<unknown>,
+])[] = [
+  ['a session', (database, work) => database.session(work)],
+  ['a nested session with a savepoint', (database, work) => database.session(() => database.transaction(work))],
+  ['em.transactional', (database, work) => database.session(em => em.transactional(work))],
+  [
+    'an opened session',
+    async (database, work) => {
+      await using session = await database.openSession();
+      await work(session.em);
+      await session.commit();
+    },
+  ],
+  ['a batch', (database, work) => database.batch([1], work)],
+];
+
+async function storedTexts(database: DatabaseService): Promise<string[]> {
+  const notes = await database.read(em => em.find(Note, {}, { orderBy: { id: 'asc' } }));
+  return notes.map(({ text }) => text);
 }
 
 export const changing: readonly Requirement[] = [
@@ -106,17 +144,17 @@ export const changing: readonly Requirement[] = [
       name: `stores a change of ${what} that is made while a flush runs`,
       async check({ database }) {
         await addAccounts(database);
-        for (let step = 0; step < steps; step += 4) {
+        for (const moment of moments) {
           const id = await addNote(database);
           await database.session(async em => {
             const note = await loadNote(em, id);
             to(note, 'first', em);
             const flushed = em.flush();
-            await after(step);
+            await reach(moment);
             to(note, 'second', em);
             await flushed;
           });
-          deepEqual(read(await storedNote(database, id)), stored('second'), `after ${step} steps`);
+          deepEqual(read(await storedNote(database, id)), stored('second'), `at ${moment}`);
         }
       },
     }),
@@ -125,11 +163,11 @@ export const changing: readonly Requirement[] = [
     name: 'stores a change of what a flush creates that is made while it runs',
     async check({ database }) {
       await addAccounts(database);
-      for (let step = 0; step < steps; step += 4) {
+      for (const moment of moments) {
         const { id } = await database.session(async em => {
           const note = em.create(Note, { text: 'created' });
           const flushed = em.flush();
-          await after(step);
+          await reach(moment);
           note.text = 'changed';
           note.details = { tags: ['late'] };
           note.readers.add(em.getReference(Account, 2));
@@ -137,8 +175,97 @@ export const changing: readonly Requirement[] = [
           return note;
         });
         const { text, details, readers } = await storedNote(database, id);
-        deepEqual([text, details, readers.length], ['changed', { tags: ['late'] }, 1], `after ${step} steps`);
+        deepEqual([text, details, readers.length], ['changed', { tags: ['late'] }, 1], `at ${moment}`);
       }
     },
   },
+  ...ends.map(
+    ([how, run]): Requirement => ({
+      name: `stores what hooks of the last flush make: ${how}`,
+      async check({ database }) {
+        await addAccounts(database);
+        const other = await addNote(database);
+        const hooks: typeof noteHooks = {
+          afterCreate: async ({ em, entity }) => {
+            if (textOf(entity) !== 'created') return;
+            em.create(Note, { text: 'of afterCreate' });
+            (await em.findOneOrFail(Note, other)).text = 'changed by afterCreate';
+          },
+          afterUpdate: async ({ em, entity }) => {
+            if (textOf(entity) !== 'changed by afterCreate') return;
+            em.create(Note, { text: 'of afterUpdate' });
+            (await em.findOneOrFail(Note, other)).text = 'changed by afterUpdate';
+          },
+        };
+        await withHooks(hooks, () => run(database, async em => void em.create(Note, { text: 'created' })));
+        const expected = ['changed by afterUpdate', 'created', 'of afterCreate', 'of afterUpdate'];
+        deepEqual(await storedTexts(database), expected);
+      },
+    }),
+  ),
+  {
+    name: 'stores what a subscriber makes after the last flush, and what a hook removes',
+    async check({ database }) {
+      await addAccounts(database);
+      const removed = await addNote(database);
+      await database.session(em => em.execute('delete from conformance_note_readers'));
+      let made = false;
+      const subscriber: EventSubscriber = {
+        afterFlush({ em }) {
+          if (!made) em.create(Note, { text: 'of afterFlush' });
+          made = true;
+        },
+      };
+      const hooks: typeof noteHooks = {
+        afterCreate: async ({ em }) => {
+          const note = await em.findOne(Note, removed);
+          if (note) em.remove(note);
+        },
+      };
+      await withHooks(hooks, () =>
+        database.session(async em => {
+          const own = em.fork({ cloneEventManager: true, keepTransactionContext: true });
+          own.getEventManager().registerSubscriber(subscriber);
+          await own.transactional(async inner => void inner.create(Note, { text: 'created' }));
+        }),
+      );
+      deepEqual(await storedTexts(database), ['created', 'of afterFlush']);
+    },
+  },
+  {
+    name: 'refuses to commit when hooks make more in every flush, and stores nothing',
+    async check({ database }) {
+      const hooks: typeof noteHooks = { afterCreate: ({ em }) => void em.create(Note, { text: 'one more' }) };
+      for (const [, run] of ends) {
+        await withHooks(hooks, async () => {
+          const endless = run(database, async em => void em.create(Note, { text: 'created' }));
+          const { facts } = await rejectsWith(endless, 'DATABASE_FLUSH_ENDLESS');
+          deepEqual([facts.flushes, facts.entity], [100, 'ConformanceNote']);
+        });
+      }
+      deepEqual(await storedTexts(database), []);
+    },
+  },
+  {
+    name: 'flushes once, and sends nothing more, when hooks make nothing',
+    async check({ database }) {
+      await addAccounts(database);
+      const id = await addNote(database);
+      const updates: unknown[] = [];
+      await withHooks({ beforeUpdate: ({ entity }) => void updates.push(textOf(entity)) }, () =>
+        database.session(async em => {
+          const note = await loadNote(em, id);
+          note.text = 'changed';
+          note.details = { tags: ['changed'] };
+          note.home = { city: 'changed', street: null };
+          note.readers.removeAll();
+        }),
+      );
+      deepEqual(updates, ['changed']);
+    },
+  },
 ];
+
+function textOf(entity: unknown): unknown {
+  return typeof entity === 'object' && entity !== null ? Reflect.get(entity, 'text') : undefined;
+}

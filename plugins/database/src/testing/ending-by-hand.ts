@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { DatabaseSession } from '../session/database-session.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
@@ -18,6 +18,10 @@ const refused: readonly (readonly [statement: string, by: string])[] = [
   ['begin', 'BEGIN'],
   ['start transaction', 'START TRANSACTION'],
   ["prepare transaction 'x'", 'PREPARE TRANSACTION'],
+  ['savepoint own', 'SAVEPOINT'],
+  ['release savepoint own', 'RELEASE'],
+  ['rollback to own', 'ROLLBACK TO'],
+  ['/* ; */ rollback  work to savepoint own', 'ROLLBACK TO'],
 ];
 
 const noticed: readonly (readonly [statement: string, by: string, stored: string, isStored: boolean])[] = [
@@ -26,6 +30,7 @@ const noticed: readonly (readonly [statement: string, by: string, stored: string
   ['rollback', 'ROLLBACK', 'nothing', false],
   ['rollback and chain', 'ROLLBACK', 'nothing', false],
   ['begin', 'BEGIN', 'nothing', false],
+  ['savepoint own', 'SAVEPOINT', 'nothing', false],
 ];
 
 export const endingByHand: readonly Requirement[] = [
@@ -75,8 +80,10 @@ export const endingByHand: readonly Requirement[] = [
       const works: readonly ((em: EntityManager, session: DatabaseSession) => Promise<unknown>)[] = [
         em => em.commit(),
         em => em.rollback(),
-        em => em.begin().then(() => em.rollback()),
-        em => em.begin().then(() => em.commit()),
+        em => em.begin(),
+        em => em.begin({ ctx: em.getTransactionContext() }),
+        em => em.fork().begin(),
+        em => em.fork({ keepTransactionContext: true }).begin({ ctx: em.getTransactionContext() }),
       ];
       for (const work of works) {
         await rejection(
@@ -88,13 +95,34 @@ export const endingByHand: readonly Requirement[] = [
         await rejectsWith(
           database.session(async (em, session) => {
             await rejection(work(em, session));
-            await rejection(em.commit());
             await rejection(addAccount(em, 'after'));
           }),
           'DATABASE_TRANSACTION_BY_HAND',
         );
       }
       deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
+    name: 'says for each refusal what to write instead',
+    async check({ database }) {
+      const hints: readonly (readonly [by: string, hint: RegExp, work: (em: EntityManager) => Promise<unknown>])[] = [
+        ['em.begin()', /session begins/, em => em.begin()],
+        ['em.commit()', /Let the work resolve/, em => em.commit()],
+        ['em.rollback()', /Throw from the work/, em => em.rollback()],
+        ['BEGIN', /session begins/, em => em.execute('begin')],
+        ['COMMIT', /Let the work resolve/, em => em.execute('commit')],
+        ['END', /Let the work resolve/, em => em.execute('end')],
+        ['ROLLBACK', /Throw from the work/, em => em.execute('rollback')],
+        ['ROLLBACK TO', /Use database\.transaction/, em => em.execute('rollback to own')],
+        ['SAVEPOINT', /Use database\.transaction/, em => em.execute('savepoint own')],
+      ];
+      for (const [by, hint, work] of hints) {
+        const unit = database.session(async em => void (await work(em)));
+        const error = await rejectsWith(unit, 'DATABASE_TRANSACTION_BY_HAND');
+        equal(error.facts.by, by);
+        match(error.hint ?? '', hint);
+      }
     },
   },
   {
@@ -108,9 +136,6 @@ export const endingByHand: readonly Requirement[] = [
       await database.session(async em => {
         await em.execute(`${insert('one; alone')};`);
         await em.execute(`do $$ begin ${insert('first')}; ${insert('second')}; end $$`);
-        await em.execute('savepoint own');
-        await em.execute('rollback to own');
-        await em.execute('/* ; */ rollback work to savepoint own');
       });
       deepEqual(await storedEmails(database), ['first', 'one; alone', 'second']);
     },

@@ -1,8 +1,11 @@
-import { deepEqual, equal, notEqual } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { TransactionPropagation } from '@mikro-orm/core';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';
+
+const { REQUIRED, REQUIRES_NEW, SUPPORTS, NOT_SUPPORTED, MANDATORY, NEVER } = TransactionPropagation;
 
 const refused = new Error('refused by the work');
 
@@ -170,6 +173,45 @@ export const nesting: readonly Requirement[] = [
       end();
       await later;
       deepEqual(await storedEmails(database), ['later']);
+    },
+  },
+  {
+    name: 'commits nothing of a session in which work failed that MikroORM had joined to it',
+    async check({ database }) {
+      for (const propagation of [REQUIRED, SUPPORTS, MANDATORY]) {
+        await database.session(em => em.transactional(inner => addAccount(inner, propagation), { propagation }));
+        const work = database.session(async em => {
+          await addAccount(em, 'outer');
+          equal(await rejection(em.transactional(inner => addAndFail(inner, 'half'), { propagation })), refused);
+        });
+        equal((await rejectsWith(work, 'DATABASE_TRANSACTION_FAILED')).cause, refused);
+      }
+      deepEqual(await storedEmails(database), [MANDATORY, REQUIRED, SUPPORTS]);
+    },
+  },
+  {
+    name: 'refuses to let MikroORM leave the transaction of a session, which goes on',
+    async check({ database }) {
+      for (const propagation of [REQUIRES_NEW, NOT_SUPPORTED]) {
+        await database.session(async em => {
+          let ran = false;
+          const leaving = em.transactional(
+            async () => {
+              ran = true;
+            },
+            { propagation },
+          );
+          const error = await rejectsWith(leaving, 'DATABASE_SECOND_CONNECTION');
+          match(error.hint ?? '', /nested: 'separate'.*database\.outside/);
+          deepEqual([error.facts.propagation, ran], [propagation, false]);
+          await addAccount(em, propagation);
+        });
+      }
+      await database.session(async em => {
+        await rejection(em.transactional(inner => addAccount(inner, 'never'), { propagation: NEVER }));
+        await addAccount(em, NEVER);
+      });
+      deepEqual(await storedEmails(database), [NEVER, NOT_SUPPORTED, REQUIRES_NEW]);
     },
   },
   {

@@ -84,7 +84,7 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
-  /** Runs one statement, which must neither begin nor end a transaction. */
+  /** Runs one statement, which must neither begin nor end a transaction, nor a savepoint. */
   run(statement: Statement): Promise<StatementResult> {
     return this.#turns.take(() => this.#run(statement));
   }
@@ -155,6 +155,11 @@ export class LazyTransaction {
     const refusal = this.#whyNotCommitted();
     if (refusal !== undefined) throw refusal.error;
     await commitOn(this.#held, this.#options);
+  }
+
+  /** Ends it for work that would have begun or ended a transaction past its owner, with `by`. */
+  refuseByHand(by: string): Promise<never> {
+    return this.#turns.take(() => this.#refuse(by));
   }
 
   /** From now on MikroORM may commit it: its owner asks for that. */

@@ -106,7 +106,7 @@ export class Statements {
   ): void {
     if (statement?.isOne !== true) return;
     if (result !== undefined) {
-      const ending = endingOf(statement.sql, result, connection.status);
+      const ending = endingOf(result, connection.status);
       if (ending !== undefined) this.#endedByHand(ending);
     } else if (failure !== undefined && connection.status === 'idle' && this.#options.outcome.now.answered) {
       this.#endedByHand({ by: 'a COMMIT that failed', stored: 'nothing' });

@@ -3,16 +3,18 @@ import type { StoredByHand } from '../errors/session-errors.js';
 
 /** Space, comments and empty statements before the first word. */
 const skipped = String.raw`^(?:[\s;]|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*`;
-const ending = new RegExp(
-  String.raw`${skipped}(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b`,
+const control = new RegExp(
+  String.raw`${skipped}(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|savepoint|release|rollback(?:\s+(?:(?:work|transaction)\s+)?to)?)\b`,
   'i',
 );
-const toSavepoint = new RegExp(String.raw`${skipped}rollback\s+(?:(?:work|transaction)\s+)?to\b`, 'i');
 
-/** The command with which a statement would begin or end a transaction; undefined for any other statement. */
+/** The command with which a statement would begin, end or partly undo a transaction; undefined for any other statement. */
 export function transactionCommandIn(sql: string): string | undefined {
-  const [, command] = ending.exec(sql) ?? [];
-  return command?.replace(/\s+/g, ' ').toUpperCase();
+  const [, command] = control.exec(sql) ?? [];
+  return command
+    ?.replace(/\s+((work|transaction)\s+)?to$/i, ' TO')
+    .replace(/\s+/g, ' ')
+    .toUpperCase();
 }
 
 const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
@@ -23,9 +25,8 @@ export function isPlainRead(sql: string): boolean {
   return read.test(sql) && !spans.test(sql);
 }
 
-/** How the server says that a transaction was ended past its session; undefined when it goes on. */
+/** How the server says that a transaction was ended or partly undone past its session; undefined when it goes on. */
 export function endingOf(
-  sql: string,
   { command }: Pick<StatementResult, 'command'>,
   status: ConnectionStatus,
 ): { readonly by: string; readonly stored: StoredByHand } | undefined {
@@ -33,9 +34,10 @@ export function endingOf(
     case 'COMMIT':
       return { by: command, stored: 'all before it' };
     case 'ROLLBACK':
-      return status === 'idle' || !toSavepoint.test(sql) ? { by: command, stored: 'nothing' } : undefined;
     case 'BEGIN':
     case 'START':
+    case 'SAVEPOINT':
+    case 'RELEASE':
       return { by: command, stored: 'nothing' };
     case 'PREPARE':
       return status === 'idle' ? { by: 'PREPARE TRANSACTION', stored: 'a prepared transaction' } : undefined;
