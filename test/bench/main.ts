@@ -28,6 +28,7 @@ export async function main(words: readonly string[]): Promise<number> {
     console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
     return 2;
   }
+  if (options.files.length > 0) return runMicroBenches(options.files);
   if (!canMeasureProcesses) {
     console.error('The bench reads the CPU time of processes from /proc, which only Linux has.');
     return 2;
@@ -48,7 +49,7 @@ export async function main(words: readonly string[]): Promise<number> {
 
 async function runAll(options: BenchOptions, directory: string): Promise<BenchResults> {
   // First, while nothing else runs.
-  const figures = options.only === undefined ? runMicroBenches(directory) : [];
+  const figures = options.only === undefined ? microFigures(directory) : [];
   await using database = await BenchDatabase.start();
   const place = { database, directory };
   const counts = await measureCounts(options, place);
@@ -57,16 +58,21 @@ async function runAll(options: BenchOptions, directory: string): Promise<BenchRe
   return { machine: await describeMachine(database), options, cells, boots, counts, figures };
 }
 
-function runMicroBenches(directory: string): MicroFigure[] {
+function microFigures(directory: string): MicroFigure[] {
   const file = join(directory, 'figures');
+  const status = runMicroBenches([], { [reportVariable]: file });
+  if (status !== 0) progress(`the micro benches ended with ${status}; the requests do not depend on them`);
+  return readFigures(file);
+}
+
+function runMicroBenches(files: readonly string[], variables: NodeJS.ProcessEnv = {}): number {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const { status } = spawnSync(process.execPath, [vitest, 'bench', '--run'], {
+  const { status } = spawnSync(process.execPath, [vitest, 'bench', '--run', ...files], {
     cwd: root,
-    env: { ...process.env, [reportVariable]: file },
+    env: { ...process.env, ...variables },
     stdio: ['ignore', 2, 2],
   });
-  if (status !== 0) progress(`the micro benches ended with ${status}; what follows does not depend on them`);
-  return readFigures(file);
+  return status ?? 1;
 }
 
 async function measureCounts({ kinds, only }: BenchOptions, { database, directory }: MeasurePlace) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { assertAlike } from './alike.js';
 import type { BenchDatabase } from './bench-database.js';
 import { type Cell, cellsOf } from './cells.js';
 import { DelayProxy } from './delay-proxy.js';
@@ -63,6 +64,7 @@ async function measureAtDistance(
     const logFile = join(directory, `${kind.name}.log`);
     services.push(stack.use(await RunningService.start(kind, { databaseUrl, logFile })));
   }
+  await assertAlike(services);
   await warmUp(services, load, cells, options);
   const results: CellResult[] = [];
   for (const cell of cells) results.push(await measureCell(cell, services, load, database, options));

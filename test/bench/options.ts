@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly kinds: readonly ServiceKind[];
   /** Writes results.md instead of printing it. */
   readonly write: boolean;
+  /** Micro benches to run alone, by their files. Default: all of them, then the requests. */
+  readonly files: readonly string[];
 }
 
 export const usage = `npm run bench -- [--only <scenario>] [--rounds N] [--seconds S] [--peers a,b] [--write]
@@ -20,12 +22,15 @@ export const usage = `npm run bench -- [--only <scenario>] [--rounds N] [--secon
   --rounds   how often each service is measured in each cell. Default 5
   --seconds  how long each measurement takes. Default 4
   --peers    some of ${serviceKinds.map(({ name }) => name).join(', ')}; ${baseline} is always there
-  --write    writes test/bench/results.md instead of printing it`;
+  --write    writes test/bench/results.md instead of printing it
+
+npm run bench -- test/bench/kernel.bench.ts    runs these micro benches alone`;
 
 /** @throws Error with a sentence for the terminal. */
 export function readOptions(words: readonly string[]): BenchOptions {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...words],
+    allowPositionals: true,
     options: {
       only: { type: 'string' },
       rounds: { type: 'string', default: '5' },
@@ -41,6 +46,7 @@ export function readOptions(words: readonly string[]): BenchOptions {
     seconds: numberOf('--seconds', values.seconds, 0.1),
     kinds: kindsOf(values.peers),
     write: values.write,
+    files: positionals,
   };
 }
 
