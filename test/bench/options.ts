@@ -42,7 +42,7 @@ export function readOptions(words: readonly string[]): BenchOptions {
   const only = values.only === undefined ? undefined : scenarioOf(values.only);
   return {
     ...(only !== undefined && { only }),
-    rounds: numberOf('--rounds', values.rounds, 1),
+    rounds: wholeNumberOf('--rounds', values.rounds),
     seconds: numberOf('--seconds', values.seconds, 0.1),
     kinds: kindsOf(values.peers),
     write: values.write,
@@ -54,6 +54,12 @@ function scenarioOf(name: string): Scenario {
   const scenario = scenarios.find(each => each === name);
   if (scenario === undefined) throw new Error(`--only takes one of ${scenarios.join(', ')}.`);
   return scenario;
+}
+
+function wholeNumberOf(flag: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${flag} takes a whole number from 1.`);
+  return value;
 }
 
 function numberOf(flag: string, text: string, lowest: number): number {
