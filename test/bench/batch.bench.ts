@@ -6,28 +6,8 @@ import { createPostgresqlService } from '@keelson/test-support/postgresql-servic
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { describe, expect, test } from 'vitest';
+import { Event, eventModel, eventRows } from './event-model.js';
 
-const Event = defineEntity({
-  name: 'Event',
-  tableName: 'event',
-  properties: {
-    id: p.integer().primary(),
-    kind: p.string(),
-    at: p.datetime(),
-    amount: p.integer(),
-    note: p.text().nullable(),
-    details: p.json<{ source: string; tries: number }>(),
-  },
-});
-
-class CreateEvents extends Migration {
-  override async up(): Promise<void> {
-    this.addSql(`create table event (id serial primary key, kind text not null, at timestamptz not null,
-      amount integer not null, note text, details jsonb not null)`);
-  }
-}
-
-const model: DatabaseModel = { entities: [Event], migrations: [CreateEvents] };
 const Small = defineEntity({ name: 'Small', tableName: 'small', properties: { value: p.integer().primary() } });
 
 class CreateSmall extends Migration {
@@ -37,19 +17,12 @@ class CreateSmall extends Migration {
 }
 
 const smallModel: DatabaseModel = { entities: [Small], migrations: [CreateSmall] };
-const rowsPerSample = 10_000;
-const rows = Array.from({ length: rowsPerSample }, (_, index) => ({
-  kind: `kind ${index % 7}`,
-  at: new Date(1_800_000_000_000 + index),
-  amount: index,
-  note: index % 3 === 0 ? null : `a note of event ${index}`,
-  details: { source: 'import', tries: index % 5 },
-}));
+const rows = eventRows(10_000);
 
 describe('storing 10,000 rows', () => {
   test('by COPY is faster than insertMany', { timeout: 120_000 }, async ({ bench }) => {
     await using testDatabase = await createTestDatabase();
-    await using service = createPostgresqlService({ url: testDatabase.url, models: [model] });
+    await using service = createPostgresqlService({ url: testDatabase.url, models: [eventModel] });
     const { database } = service;
     await database.connect();
     await database.migrate();

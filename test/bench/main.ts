@@ -1,9 +1,99 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { guard, release as releaseGuard } from '@keelson/test-support/guardian';
 import { BenchDatabase } from './bench-database.js';
+import type { BenchResults } from './bench-results.js';
+import { measureBoots } from './boot.js';
 import { countsOf } from './counts.js';
-import { serviceKind } from './service-kinds.js';
-export async function main(w: readonly string[]) {
-  await using db = await BenchDatabase.start();
-  for (const k of w)
-    console.log(k, await countsOf(serviceKind(k), { databaseUrl: db.url, logFile: '/tmp/w/bench-log' }));
-  return 0;
+import { type MeasurePlace, measureCells, progress } from './measure.js';
+import { type MicroFigure, readFigures, reportVariable } from './micro-report.js';
+import { type BenchOptions, readOptions, usage } from './options.js';
+import { preparePeers } from './prepare-peers.js';
+import { canMeasureProcesses } from './process-usage.js';
+import { type Scenario, scenarios } from './requests.js';
+import { writePage } from './results-page.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const page = fileURLToPath(new URL('results.md', import.meta.url));
+
+/** Returns the exit code of the process. */
+export async function main(words: readonly string[]): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = readOptions(words);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+    return 2;
+  }
+  if (options.files.length > 0) return runMicroBenches(options.files);
+  if (!canMeasureProcesses) {
+    console.error('The bench reads the CPU time of processes from /proc, which only Linux has.');
+    return 2;
+  }
+  preparePeers();
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
+  guard(directory);
+  try {
+    const text = writePage(await runAll(options, directory));
+    if (options.write) writeFileSync(page, text);
+    else console.log(text);
+    return 0;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+    releaseGuard(directory);
+  }
+}
+
+async function runAll(options: BenchOptions, directory: string): Promise<BenchResults> {
+  // First, while nothing else runs.
+  const figures = options.only === undefined ? microFigures(directory) : [];
+  await using database = await BenchDatabase.start();
+  const place = { database, directory };
+  const counts = await measureCounts(options, place);
+  const boots = await measureBoots(options, place);
+  const cells = await measureCells(options, place);
+  return { machine: await describeMachine(database), options, cells, boots, counts, figures };
+}
+
+function microFigures(directory: string): MicroFigure[] {
+  const file = join(directory, 'figures');
+  const status = runMicroBenches([], { [reportVariable]: file });
+  if (status !== 0) progress(`the micro benches ended with ${status}; the requests do not depend on them`);
+  return readFigures(file);
+}
+
+function runMicroBenches(files: readonly string[], variables: NodeJS.ProcessEnv = {}): number {
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const { status } = spawnSync(process.execPath, [vitest, 'bench', '--run', ...files], {
+    cwd: root,
+    env: { ...process.env, ...variables },
+    stdio: ['ignore', 2, 2],
+  });
+  return status ?? 1;
+}
+
+async function measureCounts({ kinds, only }: BenchOptions, { database, directory }: MeasurePlace) {
+  const counted: readonly Scenario[] = only === undefined ? scenarios.filter(each => each !== 'mixed') : [only];
+  const counts = new Map<string, Awaited<ReturnType<typeof countsOf>>>();
+  for (const kind of kinds) {
+    progress(`counting what ${kind.name} sends and allocates`);
+    const logFile = join(directory, `${kind.name}.log`);
+    counts.set(kind.name, await countsOf(kind, { databaseUrl: database.url, logFile }, counted));
+  }
+  return counts;
+}
+
+async function describeMachine(database: BenchDatabase) {
+  const [cpu] = cpus();
+  return [
+    ['processor', `${cpu?.model.trim()}, ${cpus().length} cores`],
+    ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
+    ['system', `${process.platform} ${release()}`],
+    ['Node', process.versions.node],
+    ['PostgreSQL', `${await database.version()} on loopback, without fsync`],
+    ['date', new Date().toISOString().slice(0, 10)],
+  ] as const;
 }

@@ -36,16 +36,34 @@ export function requestsOf(scenario: Scenario): readonly Buffer[] {
   }
 }
 
-const getProduct = (id: number) => request('GET', `/products/${id}`);
-const listProducts = () => request('GET', `/products?limit=${batchSize}`);
-const postOrder = (productId: number) => request('POST', '/orders', { productId, quantity: 1 });
+const getProduct = (id: number) => request(productShape(id));
+const listProducts = () => request(listShape);
+const postOrder = (productId: number) => request(orderShape(productId));
+const postBatch = (first: number) => request(batchShape(first));
 
-function postBatch(first: number): Buffer {
-  const orders = Array.from({ length: batchSize }, (_, index) => ({ productId: first + index, quantity: 1 }));
-  return request('POST', '/batch', { orders });
+interface Shape {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: object;
 }
 
-function request(method: string, path: string, body?: object): Buffer {
+const listShape: Shape = { method: 'GET', path: `/products?limit=${batchSize}` };
+const productShape = (id: number): Shape => ({ method: 'GET', path: `/products/${id}` });
+const orderShape = (productId: number): Shape => ({
+  method: 'POST',
+  path: '/orders',
+  body: { productId, quantity: 1 },
+});
+
+function batchShape(first: number): Shape {
+  const orders = Array.from({ length: batchSize }, (_, index) => ({ productId: first + index, quantity: 1 }));
+  return { method: 'POST', path: '/batch', body: { orders } };
+}
+
+/** One of each. */
+export const requestShapes: readonly Shape[] = [productShape(1), listShape, orderShape(1), batchShape(1)];
+
+function request({ method, path, body }: Shape): Buffer {
   const text = body === undefined ? '' : JSON.stringify(body);
   const bodyHeaders = ['content-type: application/json', `content-length: ${Buffer.byteLength(text)}`];
   const head = [`${method} ${path} HTTP/1.1`, 'host: 127.0.0.1', ...(body === undefined ? [] : bodyHeaders)];

@@ -15,6 +15,7 @@ import {
 } from 'cockatiel';
 import Opossum from 'opossum';
 import { describe, expect, test } from 'vitest';
+import { sideBySide } from './side-by-side.js';
 
 const options = { name: 'database.session', idempotent: true };
 const work = async () => 1;
@@ -108,33 +109,3 @@ function heapUsed(): number {
 }
 
 const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
-
-const rounds = 60;
-const callsPerRound = 3_000;
-
-/**
- * The median cost of a call of each, and how it compares with the first. All take turns, so that whatever else the
- * machine does slows all of them; a ratio is the median of the ratios within each turn.
- */
-async function sideBySide(calls: Readonly<Record<string, () => Promise<unknown>>>) {
-  const all = Object.entries(calls).map(([name, call]) => ({ name, call, us: [] as number[] }));
-  for (let round = 0; round < rounds; round++) for (const { call, us } of all) us.push(await usPerCall(call));
-  const base = all[0]?.us ?? [];
-  return all.map(({ name, us }) => ({
-    name,
-    us: median(us),
-    ratio: median(us.map((cost, round) => cost / (base[round] ?? Number.NaN))),
-  }));
-}
-
-async function usPerCall(call: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  for (let count = 0; count < callsPerRound; count++) await call();
-  return ((performance.now() - startedAt) * 1_000) / callsPerRound;
-}
-
-/** Without the first third, in which the code is still being compiled. */
-function median(values: readonly number[]): number {
-  const warm = values.slice(values.length / 3).sort((a, b) => a - b);
-  return warm[warm.length >> 1] ?? Number.NaN;
-}

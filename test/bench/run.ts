@@ -1,4 +1,4 @@
-// `npm run bench`: see docs of the flags in options.ts. Runs as Node runs it, without a build.
+// `npm run bench`: the micro benches, and the bench of requests. The flags are in options.ts.
 import './resolve-sources.ts';
 
 // Only now: what it imports needs the file above.

@@ -1,0 +1,118 @@
+import { type BenchResults, compared, type Measure } from './bench-results.js';
+import { goals } from './goals.js';
+import type { CellResult, Sample } from './measure.js';
+import { scenarioTitles } from './requests.js';
+import { baseline, serviceKind } from './service-kinds.js';
+import { median, type Ratio, ratioOf } from './statistics.js';
+
+/** The whole page. */
+export function writePage(results: BenchResults): string {
+  const { rounds, seconds } = results.options;
+  return [
+    '# What the ordinary request costs',
+    'Written by `npm run bench -- --write`; [what is measured, and how](README.md).',
+    table(['', ''], results.machine),
+    `${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets is
+the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a
+second time: a difference no larger than its own is none.`,
+    '## Goals',
+    goalsTable(results),
+    '## Requests',
+    ...results.cells.flatMap(cellSection),
+    '## Counts',
+    'One request at a time, after a warm-up. `messages` are those of the protocol of PostgreSQL that the service sends.',
+    countsTable(results),
+    '## Start until ready',
+    bootsTable(results),
+    '## Parts alone',
+    figuresTable(results),
+    '',
+  ]
+    .filter(part => part !== undefined)
+    .join('\n\n')
+    .trimEnd()
+    .concat('\n');
+}
+
+function goalsTable(results: BenchResults): string {
+  const rows = goals.map(({ title, atMost, found }) => {
+    const value = found(results);
+    const verdict = value === undefined ? 'not measured' : value <= atMost ? 'met' : '**missed**';
+    return [title, `<= ${atMost}`, value === undefined ? '' : value.toFixed(2), verdict];
+  });
+  return table(['what', 'goal', 'found', ''], rows);
+}
+
+const columns: readonly (readonly [Measure, title: string, digits: number])[] = [
+  ['requestsPerSecond', 'requests/s', 0],
+  ['p50Ms', 'p50 ms', 1],
+  ['p99Ms', 'p99 ms', 1],
+  ['serviceCpuUs', 'CPU us', 0],
+  ['databaseCpuUs', 'CPU of PostgreSQL us', 0],
+  ['residentMb', 'resident MB', 0],
+];
+
+function cellSection(result: CellResult): string[] {
+  const { scenario, connections, roundTripMs } = result.cell;
+  const over = connections === 1 ? '1 connection' : `${connections} connections`;
+  const distance = roundTripMs === 0 ? '' : `, ${roundTripMs} ms from the database`;
+  const rows = [...result.samples].map(([name, samples]) => [
+    serviceKind(name).title,
+    ...columns.map(([measure, , digits]) => {
+      const value = median(samples.map(sample => sample[measure])).toFixed(digits);
+      const beside = name === baseline ? undefined : compared(result, measure, name, baseline);
+      return beside === undefined ? value : `${value} (${writeRatio(beside)})`;
+    }),
+    failuresOf(samples),
+  ]);
+  return [
+    `### ${scenarioTitles[scenario]}, ${over}${distance}`,
+    table(['', ...columns.map(([, title]) => title), 'failed'], rows),
+  ];
+}
+
+function failuresOf(samples: readonly Sample[]): string {
+  const counts = new Map<string, number>();
+  for (const [status, count] of samples.flatMap(({ failures }) => Object.entries(failures))) {
+    counts.set(status, (counts.get(status) ?? 0) + count);
+  }
+  return counts.size === 0 ? '0' : [...counts].map(([status, count]) => `${count} x ${status}`).join(', ');
+}
+
+function countsTable({ counts }: BenchResults): string {
+  const rows = [...counts].flatMap(([name, scenarios]) =>
+    [...scenarios].map(([scenario, { messages, roundTrips, statements, allocatedKb }]) => [
+      serviceKind(name).title,
+      scenarioTitles[scenario],
+      ...[messages, roundTrips, statements].map(String),
+      allocatedKb.toFixed(0),
+    ]),
+  );
+  return table(['', '', 'messages', 'round trips', 'statements', 'allocated KB'], rows);
+}
+
+function bootsTable({ boots }: BenchResults): string {
+  const bare = boots.get(baseline) ?? [];
+  const rows = [...boots].map(([name, times]) => [
+    serviceKind(name).title,
+    median(times).toFixed(0),
+    name === baseline ? '' : writeRatio(ratioOf(times, bare)),
+  ]);
+  return table(['', 'ms', '/ bare'], rows);
+}
+
+function figuresTable({ figures }: BenchResults): string {
+  if (figures.length === 0) return 'Not measured in this run.';
+  return table(
+    ['', ''],
+    figures.map(({ name, value, unit }) => [name, `${value.toFixed(2)} ${unit}`]),
+  );
+}
+
+function writeRatio({ median, lowest, highest }: Ratio): string {
+  return `${median.toFixed(2)}; ${lowest.toFixed(2)} to ${highest.toFixed(2)}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+}
