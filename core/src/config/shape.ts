@@ -48,16 +48,10 @@ export function shapeOf(schema: z.ZodType | undefined): Shape {
 
 /** A shape with the definitions it refers to, and what can be asked of it. */
 export class ShapeReader {
-  readonly #definitions: Readonly<Record<string, Shape>>;
-  readonly #root: Shape;
+  readonly root: Shape;
 
   constructor(root: Shape) {
-    this.#root = root;
-    this.#definitions = root.$defs ?? {};
-  }
-
-  get root(): Shape {
-    return this.#root;
+    this.root = root;
   }
 
   /** The shapes a value may have here, with unions and references taken apart. */
@@ -120,8 +114,7 @@ export class ShapeReader {
   }
 
   #resolve(reference: string): Shape {
-    if (reference === '#') return this.#root;
-    return this.#definitions[reference.replace('#/$defs/', '')] ?? {};
+    return (reference === '#' ? this.root : this.root.$defs?.[reference.replace('#/$defs/', '')]) ?? {};
   }
 }
 

@@ -9,7 +9,8 @@ import type { Surroundings } from './surroundings.js';
 export interface HookCall<Given, T> {
   /** What it is called in errors. */
   readonly hook: string;
-  readonly timeoutMs: number;
+  /** Default: the longest start of the plugin. */
+  readonly timeoutMs?: number;
   readonly cancel?: AbortSignal | undefined;
   readonly work: (given: Given) => T | Promise<T>;
   /** How long a hook whose time is over may take to say why. */
@@ -40,8 +41,9 @@ export class HookCalls {
   }
 
   /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
-  call<T>({ hook, timeoutMs, cancel, work, partingMs }: HookCall<AbortSignal, T>): Promise<T> {
-    const { key } = this.#planned;
+  call<T>(call: HookCall<AbortSignal, T>): Promise<T> {
+    const { key, startTimeoutMs } = this.#planned;
+    const { hook, timeoutMs = startTimeoutMs, cancel, work, partingMs } = call;
     const { clock, blocking } = this.#surroundings;
     return runWithin({
       clock,

@@ -9,7 +9,6 @@ import { type ReloadReport, reload } from './reload.js';
 import { firstLine, type StartReport, type StopReport } from './report.js';
 import { revive } from './revival.js';
 import type { RunningPlugin } from './running-plugin.js';
-import { shutDown } from './shutdown.js';
 import type { Start } from './start.js';
 import type { ServiceStatus } from './status.js';
 
@@ -133,22 +132,12 @@ export class Kernel {
   }
 
   async #stop(reason: string): Promise<StopReport> {
-    const { container, clock, lifecycle, logger, running } = this.#start;
+    const { container, lifecycle, logger, options } = this.#start;
     logger.info('service stop started', { service: this.#plan.service, reason });
     lifecycle.move('stopping', reason);
     await this.#revival;
     container.unseal();
-    const report = await shutDown({
-      service: this.#plan.service,
-      reason,
-      container,
-      clock,
-      settings: this.#plan.settings.shutdown,
-      plugins: running,
-      serving: this.#start.options.only === undefined,
-    });
-    lifecycle.move('stopped');
-    return report;
+    return this.#start.shutDown(reason, options.only === undefined);
   }
 
   #revive(): Promise<void> {

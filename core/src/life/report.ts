@@ -97,13 +97,9 @@ function headline({ service, outcome, durationMs, plugins }: StartReport): strin
 }
 
 function describeStart(plugin: PluginStartReport): string {
-  const took = `${time(ownMs(plugin))}  ${describeOutcome(plugin)}`;
-  switch (plugin.outcome) {
-    case 'not-tried':
-      return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
-    default:
-      return took + describeBlocking(plugin);
-  }
+  if (plugin.outcome === 'not-tried')
+    return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
+  return `${time(ownMs(plugin))}  ${describeOutcome(plugin)}${describeBlocking(plugin)}`;
 }
 
 function describeOutcome({ outcome, use, decorates, error, optional }: PluginStartReport): string {

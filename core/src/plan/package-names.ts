@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { namesIn } from '../config/config-files.js';
 import { nearest } from '../config/nearest.js';
 import { findPackage } from './package-entry.js';
 
@@ -77,18 +78,10 @@ function hasManifest(name: string, directory: string): boolean {
 function installedNames(directory: string): string[] {
   return upwards(directory).flatMap(folder => {
     const root = join(folder, 'node_modules');
-    return list(root).flatMap(name =>
-      name.startsWith('@') ? list(join(root, name)).map(below => `${name}/${below}`) : [name],
+    return namesIn(root).flatMap(name =>
+      name.startsWith('@') ? namesIn(join(root, name)).map(below => `${name}/${below}`) : [name],
     );
   });
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** The closest `package.json`; the configuration may stand in a folder below it. */

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { displayPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { isPath } from './package-entry.js';
+import { isPath, packageFile } from './package-entry.js';
 import type { ResolvedPlugin } from './resolve-plugin.js';
 
 /** Packages whose objects pass between plugins: those of another copy are strangers to each other. */
@@ -122,12 +121,8 @@ function isBelow(name: string, folder: string): boolean {
 
 /** Where a module in `folder` finds the package; undefined when it does not. */
 function folderOf(name: string, folder: string): string | undefined {
-  try {
-    const file = findPackageJSON(name, pathToFileURL(join(folder, 'keelson.js')));
-    return file === undefined ? undefined : realpathSync(dirname(file));
-  } catch {
-    return undefined;
-  }
+  const file = packageFile(name, folder);
+  return file === undefined ? undefined : realpathSync(dirname(file));
 }
 
 function readPackage(folder: string): PackageFile {

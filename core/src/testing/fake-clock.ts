@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../contract/clock.js';
+import { type Clock, sleepOn, type Timer } from '../contract/clock.js';
 
 interface Pending {
   readonly at: number;
@@ -35,21 +35,7 @@ export class FakeClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const timer = this.schedule(ms, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 
   schedule(ms: number, callback: () => void): Timer {
