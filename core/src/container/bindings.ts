@@ -113,7 +113,6 @@ export class PluginBindings {
     }
   }
 
-  /** What it has wrapped of others. */
   get decorated(): readonly ServiceToken[] {
     return this.#decorated;
   }

@@ -21,23 +21,15 @@ export interface HookCall<Given, T> {
 export class HookCalls {
   /** The configuration in force. */
   config: unknown;
+  /** What the last hook has said that it waits for. */
+  waitsFor: string | undefined;
   readonly #planned: PlannedPlugin;
   readonly #surroundings: Surroundings;
-  #waitsFor: string | undefined;
 
   constructor(planned: PlannedPlugin, surroundings: Surroundings) {
     this.config = planned.config;
     this.#planned = planned;
     this.#surroundings = surroundings;
-  }
-
-  /** What the last hook has said that it waits for. */
-  get waitsFor(): string | undefined {
-    return this.#waitsFor;
-  }
-
-  forgetWait(): void {
-    this.#waitsFor = undefined;
   }
 
   /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
@@ -50,7 +42,7 @@ export class HookCalls {
       timeoutMs,
       cancel,
       work: signal => blocking.watch(key, () => work(signal)),
-      onTimeout: last => hookTimedOut(key, hook, timeoutMs, this.#waitsFor, last),
+      onTimeout: last => hookTimedOut(key, hook, timeoutMs, this.waitsFor, last),
       partingMs: heedsSignal(hook) ? partingMs : 0,
     });
   }
@@ -70,7 +62,7 @@ export class HookCalls {
     const { container } = this.#surroundings;
     const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
     const waitingFor = (what: string) => {
-      this.#waitsFor = maskText(what);
+      this.waitsFor = maskText(what);
     };
     const context = this.context();
     return { ...context, container, logger: logger.child({ plugin: context.key }), signal, waitingFor };

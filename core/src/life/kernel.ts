@@ -31,10 +31,11 @@ export class Kernel {
     this.report = report;
     this.#start = start;
     this.#plan = start.plan;
+    const onError = (error: unknown) => start.logger.error('retries of optional plugins failed', { error });
     if (start.options.only === undefined) {
       start.logger.info('service started', { service: report.service, durationMs: Math.round(report.durationMs) });
     }
-    this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
+    this.#revival = start.options.only === undefined ? revive(start).catch(onError) : Promise.resolve();
   }
 
   /**
@@ -138,18 +139,6 @@ export class Kernel {
     await this.#revival;
     container.unseal();
     return this.#start.shutDown(reason, options.only === undefined);
-  }
-
-  #revive(): Promise<void> {
-    const { container, clock, logger, running, options, plan } = this.#start;
-    const revival = revive(running, {
-      container,
-      clock,
-      stopping: this.lifecycle.stopping,
-      firstDelayMs: plan.settings.startup.retryAfterMs,
-      random: options.random ?? Math.random,
-    });
-    return revival.catch((error: unknown) => logger.error('retries of optional plugins failed', { error }));
   }
 }
 

@@ -121,6 +121,18 @@ function describeBlocking(plugin: PluginStartReport): string {
   return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
 }
 
+/** One line when all went well; otherwise one more for each plugin that did not stop as it should. */
+export function formatStopReport({ service, reason, outcome, durationMs, plugins }: StopReport): string {
+  const how = { clean: 'stopped', failed: 'stopped with errors', 'budget-exceeded': 'stopped, giving up on some' }[
+    outcome
+  ];
+  const lines = [`${service} ${how} in ${Math.round(durationMs)} ms (${reason})`];
+  for (const plugin of plugins) {
+    for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${codeAndLine(error)}`);
+  }
+  return lines.join('\n');
+}
+
 /** The plugins that it waited for, when the wait was long enough to report. */
 export function behindOthers({ behind }: PluginStartReport): { readonly ms: number; readonly keys: readonly string[] } {
   const others = Object.entries(behind).filter(([, ms]) => ms >= noticeableMs);

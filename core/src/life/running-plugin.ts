@@ -228,7 +228,6 @@ export class RunningPlugin {
     await this.unload(this.planned.stopTimeoutMs).catch(() => undefined);
   }
 
-  /** Forgets the failure. */
   renew(): void {
     this.#move({ to: 'renewed' });
   }
@@ -269,7 +268,7 @@ export class RunningPlugin {
       this.#move({ to: 'failed', step, error });
     } finally {
       this.#busy = undefined;
-      this.#calls.forgetWait();
+      this.#calls.waitsFor = undefined;
       const to = clock.now();
       this.#times[step] += to - from;
       for (const [key, ms] of blocking.between(from, to)) this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + ms);

@@ -100,7 +100,6 @@ export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly Plann
   });
 }
 
-/** Whether a silent default stands in for it. */
 function hasSilentDefault(required: Requirement): boolean {
   const { token, name } = requirementParts(required);
   return name === undefined && slots.find(each => each.token === token)?.silentDefault !== undefined;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { namesIn } from '../config/config-files.js';
 import { nearest } from '../config/nearest.js';
@@ -18,9 +18,11 @@ export const ownPlugins: readonly string[] = [
   '@keelson/telemetry-sentry',
 ];
 
-interface Dependencies {
+interface PackageFile {
+  readonly version?: string;
   readonly dependencies?: object;
   readonly optionalDependencies?: object;
+  readonly peerDependencies?: object;
   readonly devDependencies?: object;
 }
 
@@ -85,15 +87,18 @@ function installedNames(directory: string): string[] {
 }
 
 /** The closest `package.json`; the configuration may stand in a folder below it. */
-function packageFileOf(directory: string): Dependencies {
-  for (const folder of upwards(directory)) {
-    try {
-      return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Dependencies;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return {};
-    }
+function packageFileOf(directory: string): PackageFile {
+  const folder = upwards(directory).find(each => existsSync(join(each, 'package.json')));
+  return folder === undefined ? {} : readPackageFile(folder);
+}
+
+/** The `package.json` in `folder`; an empty one when it cannot be read. */
+export function readPackageFile(folder: string): PackageFile {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
+  } catch {
+    return {};
   }
-  return {};
 }
 
 function upwards(directory: string): string[] {

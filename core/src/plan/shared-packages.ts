@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { displayPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
 import { isPath, packageFile } from './package-entry.js';
+import { readPackageFile } from './package-names.js';
 import type { ResolvedPlugin } from './resolve-plugin.js';
 
 /** Packages whose objects pass between plugins: those of another copy are strangers to each other. */
@@ -12,12 +13,6 @@ const shared: Readonly<Record<string, 'one copy' | 'one major version'>> = {
   '@mikro-orm/core': 'one copy',
   zod: 'one major version',
 };
-
-interface PackageFile {
-  readonly version?: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-}
 
 /** One installed copy, and who gets it. */
 interface Copy {
@@ -84,7 +79,11 @@ function copiesOf(name: string, users: readonly User[]): Copy[] {
     const uses = isOwn || isLoose || dependencies.includes(name) || isBelow(name, folder);
     const found = isOwn ? folder : uses ? folderOf(name, folder) : undefined;
     if (found === undefined) continue;
-    const copy = copies.get(found) ?? { folder: found, version: readPackage(found).version ?? 'unknown', users: [] };
+    const copy = copies.get(found) ?? {
+      folder: found,
+      version: readPackageFile(found).version ?? 'unknown',
+      users: [],
+    };
     copy.users.push(label);
     copies.set(found, copy);
   }
@@ -111,7 +110,7 @@ function majorOf(version: string): string {
 }
 
 function dependenciesOf(folder: string): string[] {
-  const { dependencies, peerDependencies } = readPackage(folder);
+  const { dependencies, peerDependencies } = readPackageFile(folder);
   return Object.keys({ ...dependencies, ...peerDependencies });
 }
 
@@ -123,12 +122,4 @@ function isBelow(name: string, folder: string): boolean {
 function folderOf(name: string, folder: string): string | undefined {
   const file = packageFile(name, folder);
   return file === undefined ? undefined : realpathSync(dirname(file));
-}
-
-function readPackage(folder: string): PackageFile {
-  try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
-  } catch {
-    return {};
-  }
 }

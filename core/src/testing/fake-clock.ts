@@ -2,7 +2,6 @@ import { type Clock, sleepOn, type Timer } from '../contract/clock.js';
 
 interface Pending {
   readonly at: number;
-  readonly order: number;
   readonly fire: () => void;
 }
 
@@ -15,7 +14,6 @@ export class FakeClock implements Clock {
   readonly #startedAt: number;
   readonly #pending = new Set<Pending>();
   #now = 0;
-  #order = 0;
 
   constructor(startsAt: Date = new Date('2026-01-01T00:00:00Z')) {
     this.#startedAt = startsAt.getTime();
@@ -39,7 +37,7 @@ export class FakeClock implements Clock {
   }
 
   schedule(ms: number, callback: () => void): Timer {
-    const entry: Pending = { at: this.#now + Math.max(0, ms), order: this.#order++, fire: callback };
+    const entry: Pending = { at: this.#now + Math.max(0, ms), fire: callback };
     this.#pending.add(entry);
     return { cancel: () => this.#pending.delete(entry) };
   }
@@ -62,11 +60,8 @@ export class FakeClock implements Clock {
 
   #next(until: number): Pending | undefined {
     let first: Pending | undefined;
-    for (const entry of this.#pending) {
-      if (entry.at > until) continue;
-      if (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order))
-        first = entry;
-    }
+    // In the order in which they were set: of those that fall due at once the first goes first.
+    for (const entry of this.#pending) if (entry.at <= until && !(first && first.at <= entry.at)) first = entry;
     return first;
   }
 }
