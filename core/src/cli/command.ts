@@ -61,7 +61,6 @@ export const commonOptions = {
 
 export type CommonValues = OptionValues<typeof commonOptions>;
 
-/** One use of a command. */
 export interface Call<Options, Words> {
   readonly options: OptionValues<Options> & CommonValues;
   readonly words: WordValues<Words>;
@@ -102,7 +101,6 @@ export function refuse(message: string, hint?: string, code = 'CLI_USAGE_INVALID
   throw new KeelsonError({ code, message, facts, ...(hint !== undefined && { hint }) });
 }
 
-/** Reads a whole number above 0. */
 export function positiveInteger(option: string, text: string): number {
   if (!/^[1-9]\d*$/.test(text)) refuse(`--${option} takes a whole number above 0, and got ${text}.`);
   return Number(text);

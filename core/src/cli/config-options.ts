@@ -20,7 +20,6 @@ export const configOptions = {
 
 export type ConfigChoice = OptionValues<typeof configOptions>;
 
-/** The options of `configOptions` as the kernel takes them. */
 export function kernelOptions({ config, environment }: ConfigChoice, { variables }: Terminal) {
   return {
     config: config ?? configFiles.find(file => existsSync(file)) ?? 'keelson.yaml',

@@ -32,7 +32,7 @@ test('a plugin that does not start is a finding of its own, with what to do', as
   expect(out).toContain('FAIL  b: start  failed: no luck');
 });
 
-test('what cannot be started hides nothing of the rest: that is examined, and what is not is named with why, once', async () => {
+test('doctor examines the other plugins when one does not start, and gives the reason for each that it leaves out, once', async () => {
   const start = `start: () => ({ diagnose: () => [{ name: 'look', status: 'pass', output: 'It is well.' }] })`;
   const files = {
     'keelson.yaml': {

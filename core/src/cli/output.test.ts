@@ -31,7 +31,7 @@ async function piped(words: string, reader: string) {
   return said;
 }
 
-describe('what a command prints', () => {
+describe('the output of a command', () => {
   test('reaches the end of a pipe, however long it is and however slowly it is read', async () => {
     const slow = `'${process.execPath}' -e "let n = 0; process.stdin.on('data', c => { n += c.length; process.stdin.pause(); setTimeout(() => process.stdin.resume(), 2); }).on('end', () => console.log(n))"`;
     const { out, err } = await piped('schema', slow);

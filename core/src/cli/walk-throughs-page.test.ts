@@ -18,7 +18,7 @@ function shown(block: string): { readonly words: string[]; readonly output: stri
 
 const withoutTimes = (text: string) => text.replaceAll(/ +\d+ ms/g, ' # ms');
 
-test('what will run in production and why', async () => {
+test('the page shows which values run in production, and why', async () => {
   const [development = '', inProduction = '', asked = ''] = blocksOf(production);
   const files = {
     'keelson.yaml': development,

@@ -21,9 +21,7 @@ const truths: Readonly<Record<string, boolean>> = {
 export function coerceText(text: string, alternatives: readonly Shape[]): Scalar | readonly string[] {
   const types = new Set(alternatives.flatMap(typesOf));
   const trimmed = text.trim();
-  if (types.has('number') || types.has('integer')) {
-    if (decimal.test(trimmed)) return Number(trimmed);
-  }
+  if ((types.has('number') || types.has('integer')) && decimal.test(trimmed)) return Number(trimmed);
   if (types.has('boolean')) {
     const truth = truths[trimmed.toLowerCase()];
     if (truth !== undefined) return truth;

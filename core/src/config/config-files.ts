@@ -73,7 +73,8 @@ function ignored(name: string, file: string): Problem {
   };
 }
 
-function namesIn(folder: string): string[] {
+/** The names in `folder`, in their order; none when it cannot be read. */
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch {

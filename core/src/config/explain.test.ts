@@ -57,7 +57,7 @@ test('a secret is shown neither where it was written nor as a default of a refer
   expect(lines[0]).toBe(`db.url [masked]  (base.yaml:1:6 \${HOST})`);
 });
 
-test('what stands inside of a secret is one too, and so is a list of a lower layer of which a part may be one', async () => {
+test('explain masks every value inside of a secret, and a list of a lower layer that may hold a secret', async () => {
   const secrets = z.object({
     keys: z.record(z.string(), z.string()).default({ a: 'built-in' }).meta({ secret: true }),
     account: z

@@ -78,7 +78,6 @@ export function plain(node: ConfigNode): unknown {
   }
 }
 
-/** `node` without some of its keys. */
 export function without(node: MapNode, keys: readonly string[]): MapNode {
   const kept = [...node.entries].filter(([key]) => !keys.includes(key));
   return { ...mapNode(node.origin, kept), ...(node.beneath && { beneath: node.beneath }) };

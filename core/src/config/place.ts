@@ -20,16 +20,8 @@ export function formatPlace({ file, line, column }: Place): string {
 }
 
 export function formatOrigin(origin: Origin): string {
-  switch (origin.from) {
-    case 'file':
-      return formatPlace(origin.place);
-    case 'variable':
-      return `variable ${origin.name}`;
-    case 'code':
-      return 'code';
-    case 'default':
-      return 'default';
-  }
+  if (origin.from === 'file') return formatPlace(origin.place);
+  return origin.from === 'variable' ? `variable ${origin.name}` : origin.from;
 }
 
 /** `plugins.database` and `url` -> `plugins.database.url`. */

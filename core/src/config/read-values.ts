@@ -63,6 +63,14 @@ async function parse(schema: z.ZodType, value: unknown): Promise<Parsed> {
   }
 }
 
+interface Spot {
+  readonly shape: Shape;
+  readonly path: string;
+  readonly key: string;
+  /** Whether all that stands in it is a secret. */
+  readonly secret: boolean;
+}
+
 class Settler {
   readonly reader: ShapeReader;
   readonly problems: Problem[] = [];
@@ -79,44 +87,41 @@ class Settler {
     for (const [given, entry] of node.entries) {
       const key = keys === undefined ? given : this.#settleKey(given, entry, keys, path);
       if (key === undefined) continue;
-      const below = joinPath(path, key);
-      const settled = this.#node(entry.node, this.reader.property(shape, key), below, key, secret);
+      const spot = { shape: this.reader.property(shape, key), path: joinPath(path, key), key, secret };
+      const settled = this.#node(entry.node, spot);
       // The new name wins when both are given.
       if (given === key || !entries.has(key)) entries.set(key, { key: entry.key, node: settled });
     }
     return { ...node, entries };
   }
 
-  #node(node: ConfigNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
+  #node(node: ConfigNode, spot: Spot): ConfigNode {
+    const { shape, path } = spot;
     this.#warnIfDeprecated(node, shape, path);
-    const secret = within || this.reader.isSecret(shape);
+    const secret = spot.secret || this.reader.isSecret(shape);
     switch (node.kind) {
       case 'map':
         return this.map(node, shape, path, secret);
       case 'list':
-        return this.#list(node.items, node, shape, path, key, secret);
+        return this.#list(node.items, node, { ...spot, secret });
       case 'scalar':
-        return this.#scalar(node, shape, path, key, secret);
+        return this.#scalar(node, { ...spot, secret });
     }
   }
 
-  #list(
-    items: readonly ConfigNode[],
-    list: ConfigNode,
-    shape: Shape,
-    path: string,
-    key: string,
-    secret: boolean,
-  ): ConfigNode {
+  #list(items: readonly ConfigNode[], { origin, beneath }: ConfigNode, spot: Spot): ConfigNode {
+    const { shape, path } = spot;
     const settled = items.map((item, index) =>
-      this.#node(item, this.reader.item(shape, index), joinPath(path, index), key, secret),
+      this.#node(item, { ...spot, shape: this.reader.item(shape, index), path: joinPath(path, index) }),
     );
-    return { kind: 'list', origin: list.origin, items: settled, ...(list.beneath && { beneath: list.beneath }) };
+    return { kind: 'list', origin, items: settled, ...(beneath && { beneath }) };
   }
 
-  #scalar(node: ScalarNode, shape: Shape, path: string, key: string, within: boolean): ConfigNode {
-    const secret = within || node.secret === true || looksSecret(key);
-    if ((within || node.secret === true) && typeof node.value === 'string') addSecret(node.value);
+  #scalar(node: ScalarNode, spot: Spot): ConfigNode {
+    const { shape, key } = spot;
+    const marked = spot.secret || node.secret === true;
+    const secret = marked || looksSecret(key);
+    if (marked && typeof node.value === 'string') addSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);
     const measured = coerceUnit(node.value, key, alternatives);
@@ -125,7 +130,7 @@ class Settler {
     const value = coerceText(node.value, alternatives);
     if (!Array.isArray(value)) return { ...node, value: value as ScalarNode['value'], secret };
     const items = value.map((item): ScalarNode => ({ ...node, value: item, secret }));
-    return this.#list(items, node, shape, path, key, secret);
+    return this.#list(items, node, { ...spot, secret });
   }
 
   #settleKey(given: string, entry: MapEntry, keys: ReadonlyMap<string, Shape>, path: string): string | undefined {

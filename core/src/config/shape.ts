@@ -48,16 +48,10 @@ export function shapeOf(schema: z.ZodType | undefined): Shape {
 
 /** A shape with the definitions it refers to, and what can be asked of it. */
 export class ShapeReader {
-  readonly #definitions: Readonly<Record<string, Shape>>;
-  readonly #root: Shape;
+  readonly root: Shape;
 
   constructor(root: Shape) {
-    this.#root = root;
-    this.#definitions = root.$defs ?? {};
-  }
-
-  get root(): Shape {
-    return this.#root;
+    this.root = root;
   }
 
   /** The shapes a value may have here, with unions and references taken apart. */
@@ -120,8 +114,7 @@ export class ShapeReader {
   }
 
   #resolve(reference: string): Shape {
-    if (reference === '#') return this.#root;
-    return this.#definitions[reference.replace('#/$defs/', '')] ?? {};
+    return (reference === '#' ? this.root : this.root.$defs?.[reference.replace('#/$defs/', '')]) ?? {};
   }
 }
 
@@ -138,29 +131,18 @@ function describeOne(shape: Shape): string[] {
   if (shape.enum !== undefined) return [`one of ${shape.enum.map(String).join(', ')}`];
   if (shape.const !== undefined) return [String(shape.const)];
   const types = typeof shape.type === 'string' ? [shape.type] : (shape.type ?? []);
-  return types.flatMap(type => describeType(type, shape));
+  return types.flatMap(type => typeWords[type]?.(shape) ?? []);
 }
 
-function describeType(type: string, shape: Shape): string[] {
-  switch (type) {
-    case 'integer':
-      return [`a whole number${range(shape)}`];
-    case 'number':
-      return [`a number${range(shape)}`];
-    case 'boolean':
-      return ['true or false'];
-    case 'array':
-      return ['a list'];
-    case 'object':
-      return ['a map of keys'];
-    case 'null':
-      return ['nothing'];
-    case 'string':
-      return [describeText(shape)];
-    default:
-      return [];
-  }
-}
+const typeWords: Readonly<Record<string, (shape: Shape) => string>> = {
+  integer: shape => `a whole number${range(shape)}`,
+  number: shape => `a number${range(shape)}`,
+  boolean: () => 'true or false',
+  array: () => 'a list',
+  object: () => 'a map of keys',
+  null: () => 'nothing',
+  string: describeText,
+};
 
 function describeText(shape: Shape): string {
   if (shape.format === 'uri') return 'a URL';

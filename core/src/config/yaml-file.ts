@@ -28,6 +28,9 @@ export function parseYaml(text: string, file: string): ReadFile {
     const { line, col } = lines.linePos(offset);
     return { from: 'file', place: { file, line, column: col } };
   };
+  const refuse = (message: string, origin: Origin, action: string) => {
+    problems.push({ code: 'CONFIG_SYNTAX', message, origin, action });
+  };
   let nodes = 0;
 
   function convert(node: unknown, depth: number): ConfigNode {
@@ -51,12 +54,7 @@ export function parseYaml(text: string, file: string): ReadFile {
   function convertPair(pair: Pair, depth: number): [string, MapEntry][] {
     const origin = at(offsetOf(pair.key));
     if (!isScalar(pair.key) || pair.key.value === null) {
-      problems.push({
-        code: 'CONFIG_SYNTAX',
-        message: 'A key is not a plain word.',
-        origin,
-        action: 'Give every value a name.',
-      });
+      refuse('A key is not a plain word.', origin, 'Give every value a name.');
       return [];
     }
     const key = String(pair.key.value);
@@ -65,8 +63,7 @@ export function parseYaml(text: string, file: string): ReadFile {
   }
 
   for (const error of document.errors) {
-    const problem = { code: 'CONFIG_SYNTAX', origin: at(error.pos[0]), action: advice(error.code, error.message) };
-    problems.push({ ...problem, message: faultOf(error, text, file) });
+    refuse(faultOf(error, text, file), at(error.pos[0]), advice(error.code, error.message));
   }
   if (document.errors.length > 0) return { problems };
   if (document.contents === null) return { node: mapNode(at(undefined)), problems };
@@ -74,20 +71,11 @@ export function parseYaml(text: string, file: string): ReadFile {
   try {
     const root = convert(document.contents, 0);
     if (root.kind === 'map') return { node: root, problems };
-    problems.push({
-      code: 'CONFIG_SYNTAX',
-      message: 'The file holds no keys.',
-      origin: root.origin,
-      action: 'Begin with `service: <name>` and `plugins:`.',
-    });
+    refuse('The file holds no keys.', root.origin, 'Begin with `service: <name>` and `plugins:`.');
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
-    problems.push({
-      code: 'CONFIG_SYNTAX',
-      message: `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`,
-      origin: error.origin,
-      action: 'Remove the alias (*name) that contains itself.',
-    });
+    const message = `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`;
+    refuse(message, error.origin, 'Remove the alias (*name) that contains itself.');
   }
   return { problems };
 }

@@ -26,7 +26,7 @@ export class BindingRegistry {
 
   add(record: BindingRecord, planned: PlannedPlugin): void {
     if (this.#exclusive.has(record.token) && !planned.manifest.provides?.includes(record.token)) {
-      throw notYours(record, planned);
+      throw notYours(record.token, planned);
     }
     this.#records = [...this.#records, record];
   }
@@ -113,7 +113,6 @@ export class PluginBindings {
     }
   }
 
-  /** What it has wrapped of others. */
   get decorated(): readonly ServiceToken[] {
     return this.#decorated;
   }
@@ -137,30 +136,23 @@ export class PluginBindings {
   }
 }
 
-function notYours({ token, plugin }: BindingRecord, { use }: PlannedPlugin): KeelsonError {
-  return new KeelsonError({
-    code: 'PLUGIN_BINDING_REFUSED',
-    message: `${plugin} (${use}) binds ${tokenName(token)}, but does not say that it provides it.`,
-    hint: 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.',
-    facts: { plugin, token: tokenName(token) },
-  });
+function notYours(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
+  const hint = 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.';
+  return refused(planned, `binds ${tokenName(token)}, but does not say that it provides it`, hint, token);
 }
 
 /** A register hook that the kernel gave up may go on; its later bindings would never be removed. */
-function tooLate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
-  return new KeelsonError({
-    code: 'PLUGIN_BINDING_REFUSED',
-    message: `${key} (${use}) binds ${tokenName(token)} after its registration has ended.`,
-    hint: 'Bind every service in `register`, without waiting.',
-    facts: { plugin: key, token: tokenName(token) },
-  });
+function tooLate(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
+  const hint = 'Bind every service in `register`, without waiting.';
+  return refused(planned, `binds ${tokenName(token)} after its registration has ended`, hint, token);
 }
 
-function notYoursToDecorate(token: ServiceToken, { key, use }: PlannedPlugin): KeelsonError {
-  return new KeelsonError({
-    code: 'PLUGIN_BINDING_REFUSED',
-    message: `${key} (${use}) decorates ${tokenName(token)}, but does not say so.`,
-    hint: 'Add the token to `decorates` of the plugin.',
-    facts: { plugin: key, token: tokenName(token) },
-  });
+function notYoursToDecorate(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
+  const hint = 'Add the token to `decorates` of the plugin.';
+  return refused(planned, `decorates ${tokenName(token)}, but does not say so`, hint, token);
+}
+
+function refused({ key, use }: PlannedPlugin, fault: string, hint: string, token: ServiceToken): KeelsonError {
+  const facts = { plugin: key, token: tokenName(token) };
+  return new KeelsonError({ code: 'PLUGIN_BINDING_REFUSED', message: `${key} (${use}) ${fault}.`, hint, facts });
 }

@@ -5,7 +5,6 @@ import type { ServiceToken } from '../contract/token.js';
 export interface Injection {
   readonly token: ServiceToken;
   readonly name: string | undefined;
-  /** Whether the service can do without. */
   readonly optional: boolean;
 }
 

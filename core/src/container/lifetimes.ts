@@ -45,10 +45,11 @@ function pathOf(way: readonly BindingRecord[], token: ServiceToken): string {
 }
 
 function captive(way: readonly BindingRecord[], token: ServiceToken): KeelsonError {
+  const name = tokenName(token);
   return new KeelsonError({
     code: 'KERNEL_LIFETIME_CAPTIVE',
-    message: `A singleton would keep ${tokenName(token)}, which lives for one session: ${pathOf(way, token)}.`,
-    hint: `Ask for ${tokenName(token)} where the work is done, or bind ${tokenName(way[0]?.token ?? token)} in transient scope.`,
+    message: `A singleton would keep ${name}, which lives for one session: ${pathOf(way, token)}.`,
+    hint: `Ask for ${name} where the work is done, or bind ${tokenName(way[0]?.token ?? token)} in transient scope.`,
     facts: { plugin: way[0]?.plugin, path: pathOf(way, token) },
   });
 }

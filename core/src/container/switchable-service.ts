@@ -25,7 +25,6 @@ export class SwitchableService {
     this.#current = service;
   }
 
-  /** Back to the silent default. */
   switchToDefault(): void {
     this.#current = this.#silentDefault;
   }

@@ -28,32 +28,29 @@ export const Clock: ServiceToken<Clock> = serviceToken('@keelson/core/Clock');
 /** The longest delay a Node timer holds; a longer one would fire at once. */
 const longestDelayMs = 2 ** 31 - 1;
 
-function delayOf(ms: number): number {
-  return Math.min(Math.max(ms, 0), longestDelayMs);
+/** The `sleep` of a clock that can schedule. */
+export function sleepOn(clock: Pick<Clock, 'schedule'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = () => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const onTime = () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    const timer = clock.schedule(ms, onTime, { keepAlive: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => new Date(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, delayOf(ms));
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
-  },
+  sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
   schedule(ms, callback, options) {
-    const timer = setTimeout(callback, delayOf(ms));
+    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), longestDelayMs));
     if (options?.keepAlive !== true) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },

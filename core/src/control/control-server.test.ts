@@ -49,7 +49,7 @@ async function crash(path: string): Promise<void> {
 }
 
 describe('a service that runs', () => {
-  test('answers its user, and what it throws arrives with code and hint', async () => {
+  test('answers its user, and its errors arrive with code and hint', async () => {
     const refused = new KeelsonError({ code: 'ORDERS_BUSY', message: 'Not now.', hint: 'Later.' });
     await open({
       'GET /status': async () => ({ phase: 'ready' }),

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { KeelsonError } from '../contract/keelson-error.js';
 import { summarizeError } from '../secrets/summarize-error.js';
 import { ControlFolder, isListening } from './control-folder.js';
@@ -88,19 +89,7 @@ async function send(question: Question): Promise<unknown> {
 function receive({ path, method, at, timeoutMs, body }: Question): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const options = { socketPath: path, method, path: at, signal: AbortSignal.timeout(timeoutMs) };
-    const outgoing = request(options, response => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', reject).on('end', () => {
-        try {
-          resolve(JSON.parse(text));
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
+    const outgoing = request(options, response => void json(response).then(resolve, reject));
     outgoing.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -9,7 +9,8 @@ import type { Surroundings } from './surroundings.js';
 export interface HookCall<Given, T> {
   /** What it is called in errors. */
   readonly hook: string;
-  readonly timeoutMs: number;
+  /** Default: the longest start of the plugin. */
+  readonly timeoutMs?: number;
   readonly cancel?: AbortSignal | undefined;
   readonly work: (given: Given) => T | Promise<T>;
   /** How long a hook whose time is over may take to say why. */
@@ -20,9 +21,10 @@ export interface HookCall<Given, T> {
 export class HookCalls {
   /** The configuration in force. */
   config: unknown;
+  /** What the last hook has said that it waits for. */
+  waitsFor: string | undefined;
   readonly #planned: PlannedPlugin;
   readonly #surroundings: Surroundings;
-  #waitsFor: string | undefined;
 
   constructor(planned: PlannedPlugin, surroundings: Surroundings) {
     this.config = planned.config;
@@ -30,25 +32,17 @@ export class HookCalls {
     this.#surroundings = surroundings;
   }
 
-  /** What the last hook has said that it waits for. */
-  get waitsFor(): string | undefined {
-    return this.#waitsFor;
-  }
-
-  forgetWait(): void {
-    this.#waitsFor = undefined;
-  }
-
   /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
-  call<T>({ hook, timeoutMs, cancel, work, partingMs }: HookCall<AbortSignal, T>): Promise<T> {
-    const { key } = this.#planned;
+  call<T>(call: HookCall<AbortSignal, T>): Promise<T> {
+    const { key, startTimeoutMs } = this.#planned;
+    const { hook, timeoutMs = startTimeoutMs, cancel, work, partingMs } = call;
     const { clock, blocking } = this.#surroundings;
     return runWithin({
       clock,
       timeoutMs,
       cancel,
       work: signal => blocking.watch(key, () => work(signal)),
-      onTimeout: last => hookTimedOut(key, hook, timeoutMs, this.#waitsFor, last),
+      onTimeout: last => hookTimedOut(key, hook, timeoutMs, this.waitsFor, last),
       partingMs: heedsSignal(hook) ? partingMs : 0,
     });
   }
@@ -68,7 +62,7 @@ export class HookCalls {
     const { container } = this.#surroundings;
     const logger = container.isBound(Logger) ? container.get(Logger) : silentLogger;
     const waitingFor = (what: string) => {
-      this.#waitsFor = maskText(what);
+      this.waitsFor = maskText(what);
     };
     const context = this.context();
     return { ...context, container, logger: logger.child({ plugin: context.key }), signal, waitingFor };

@@ -9,7 +9,6 @@ import { type ReloadReport, reload } from './reload.js';
 import { firstLine, type StartReport, type StopReport } from './report.js';
 import { revive } from './revival.js';
 import type { RunningPlugin } from './running-plugin.js';
-import { shutDown } from './shutdown.js';
 import type { Start } from './start.js';
 import type { ServiceStatus } from './status.js';
 
@@ -32,10 +31,11 @@ export class Kernel {
     this.report = report;
     this.#start = start;
     this.#plan = start.plan;
+    const onError = (error: unknown) => start.logger.error('retries of optional plugins failed', { error });
     if (start.options.only === undefined) {
       start.logger.info('service started', { service: report.service, durationMs: Math.round(report.durationMs) });
     }
-    this.#revival = start.options.only === undefined ? this.#revive() : Promise.resolve();
+    this.#revival = start.options.only === undefined ? revive(start).catch(onError) : Promise.resolve();
   }
 
   /**
@@ -133,34 +133,12 @@ export class Kernel {
   }
 
   async #stop(reason: string): Promise<StopReport> {
-    const { container, clock, lifecycle, logger, running } = this.#start;
+    const { container, lifecycle, logger, options } = this.#start;
     logger.info('service stop started', { service: this.#plan.service, reason });
     lifecycle.move('stopping', reason);
     await this.#revival;
     container.unseal();
-    const report = await shutDown({
-      service: this.#plan.service,
-      reason,
-      container,
-      clock,
-      settings: this.#plan.settings.shutdown,
-      plugins: running,
-      serving: this.#start.options.only === undefined,
-    });
-    lifecycle.move('stopped');
-    return report;
-  }
-
-  #revive(): Promise<void> {
-    const { container, clock, logger, running, options, plan } = this.#start;
-    const revival = revive(running, {
-      container,
-      clock,
-      stopping: this.lifecycle.stopping,
-      firstDelayMs: plan.settings.startup.retryAfterMs,
-      random: options.random ?? Math.random,
-    });
-    return revival.catch((error: unknown) => logger.error('retries of optional plugins failed', { error }));
+    return this.#start.shutDown(reason, options.only === undefined);
   }
 }
 

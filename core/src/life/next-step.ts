@@ -14,10 +14,7 @@ export function afterInstrument(
   planned: PlannedPlugin,
 ): InstrumentedPlugin {
   if (!isObject(returned)) return plugin.register === undefined && plugin.start === undefined ? {} : plugin;
-  refuse(planned, [
-    ...besides('instrument', plugin, ['register', 'start']),
-    ...noFunctions('instrument', returned, ['register', 'start']),
-  ]);
+  refuse(planned, stepFaults('instrument', ['register', 'start'], plugin, returned));
   return returned;
 }
 
@@ -28,7 +25,7 @@ export function afterRegister(
   planned: PlannedPlugin,
 ): RegisteredPlugin {
   if (!isObject(returned)) return plugin.start === undefined ? {} : plugin;
-  refuse(planned, [...besides('register', plugin, ['start']), ...noFunctions('register', returned, ['start'])]);
+  refuse(planned, stepFaults('register', ['start'], plugin, returned));
   return returned;
 }
 
@@ -49,22 +46,16 @@ function isObject<T>(returned: T): returned is Extract<T, object> {
   return typeof returned === 'object' && returned !== null;
 }
 
-type Step = 'register' | 'start';
+type Steps = { readonly [Name in 'register' | 'start']?: unknown };
 
-function besides(step: string, plugin: { readonly [Name in Step]?: unknown }, further: readonly Step[]): string[] {
-  return further
-    .filter(name => plugin[name] !== undefined)
-    .map(name => `its ${step} returns the steps that follow, so that its ${name} belongs to them`);
-}
-
-function noFunctions(
-  step: string,
-  returned: { readonly [Name in Step]?: unknown },
-  further: readonly Step[],
-): string[] {
-  return further
-    .filter(name => returned[name] !== undefined && typeof returned[name] !== 'function')
-    .map(name => `the ${name} that its ${step} returns is not a function`);
+/** The further steps that stand both beside `step` and in what it returned, or are no functions there. */
+function stepFaults(step: string, further: readonly (keyof Steps)[], beside: Steps, returned: Steps): string[] {
+  const twice = further.filter(name => beside[name] !== undefined);
+  const wrong = further.filter(name => returned[name] !== undefined && typeof returned[name] !== 'function');
+  return [
+    ...twice.map(name => `its ${step} returns the steps that follow, so that its ${name} belongs to them`),
+    ...wrong.map(name => `the ${name} that its ${step} returns is not a function`),
+  ];
 }
 
 function refuse({ key, use }: PlannedPlugin, faults: readonly string[]): void {

@@ -52,7 +52,7 @@ async function factsOf(kernel: Kernel): Promise<unknown> {
   return (await kernel.status()).plugins.find(({ key }) => key === 'counter')?.facts;
 }
 
-describe('what the hooks of a plugin share', () => {
+describe('the state that the hooks of a plugin share', () => {
   test('goes from each step to the next, from instrument to the operations', async () => {
     await using kernel = await startKernel({ plugins: { counter } });
     await kernel.operate('counter', 'count', []);
@@ -107,7 +107,7 @@ describe('what the hooks of a plugin share', () => {
   });
 });
 
-describe('what a start has taken', () => {
+describe('a resource of a start', () => {
   /** Takes two things and then goes on as `then` does. */
   const taking = (log: string[], then: () => unknown): Plugin => ({
     name: 'taking',

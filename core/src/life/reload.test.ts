@@ -109,7 +109,7 @@ test('a plugin that does not take the new values in its time keeps the old ones'
   await kernel.stop();
 });
 
-test('what is taken out of a map goes back to its default, value by value', async () => {
+test('a value that is taken out of a map goes back to its default', async () => {
   const seen: unknown[] = [];
   const { kernel, write } = await running({ policies: { x: { tries: 4 }, y: { ms: 6 } } }, value => seen.push(value));
   write({ policies: { y: { ms: 6 } } });
@@ -136,7 +136,7 @@ test('a default that is written out is not a change', async () => {
   expect(formatReload(await kernel.reload())).toContain('a.port: 1 -> 3  needs a restart');
 });
 
-test('what waits for a restart is in the status until the configuration says otherwise', async () => {
+test('the status lists a change that waits for a restart until the configuration takes it back', async () => {
   const { kernel, write } = await running({ port: 7 }, () => {});
   expect((await kernel.status()).awaitingRestart).toEqual([]);
   write({ port: 8 });

@@ -97,13 +97,9 @@ function headline({ service, outcome, durationMs, plugins }: StartReport): strin
 }
 
 function describeStart(plugin: PluginStartReport): string {
-  const took = `${time(ownMs(plugin))}  ${describeOutcome(plugin)}`;
-  switch (plugin.outcome) {
-    case 'not-tried':
-      return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
-    default:
-      return took + describeBlocking(plugin);
-  }
+  if (plugin.outcome === 'not-tried')
+    return `not tried${plugin.missed?.length ? `: needs ${plugin.missed.join(', ')}` : ''}`;
+  return `${time(ownMs(plugin))}  ${describeOutcome(plugin)}${describeBlocking(plugin)}`;
 }
 
 function describeOutcome({ outcome, use, decorates, error, optional }: PluginStartReport): string {
@@ -123,6 +119,18 @@ function describeBlocking(plugin: PluginStartReport): string {
   const own = blockedMs < noticeableMs ? '' : `  blocks the process for ${Math.round(blockedMs)} ms`;
   const { ms, keys } = behindOthers(plugin);
   return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
+}
+
+/** One line when all went well; otherwise one more for each plugin that did not stop as it should. */
+export function formatStopReport({ service, reason, outcome, durationMs, plugins }: StopReport): string {
+  const how = { clean: 'stopped', failed: 'stopped with errors', 'budget-exceeded': 'stopped, giving up on some' }[
+    outcome
+  ];
+  const lines = [`${service} ${how} in ${Math.round(durationMs)} ms (${reason})`];
+  for (const plugin of plugins) {
+    for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${codeAndLine(error)}`);
+  }
+  return lines.join('\n');
 }
 
 /** The plugins that it waited for, when the wait was long enough to report. */

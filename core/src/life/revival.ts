@@ -1,19 +1,9 @@
-import type { ServiceContainer } from '../container/service-container.js';
-import type { Clock } from '../contract/clock.js';
 import { HealthService } from '../contract/slots/health.js';
 import { Logger } from '../contract/slots/logger.js';
 import { firstLine } from './report.js';
 import type { RunningPlugin } from './running-plugin.js';
+import type { Start } from './start.js';
 import { canStart } from './start-levels.js';
-
-export interface Revival {
-  readonly container: ServiceContainer;
-  readonly clock: Clock;
-  /** Ends all attempts. */
-  readonly stopping: AbortSignal;
-  readonly firstDelayMs: number;
-  readonly random: () => number;
-}
 
 const longestDelayMs = 60_000;
 
@@ -21,16 +11,15 @@ const longestDelayMs = 60_000;
  * Starts the optional plugins that failed again and again, in the order of the plan, with ever longer waits. Meanwhile
  * readiness warns and names them. Resolves when all run, or when the stop has begun and no attempt is running.
  */
-export async function revive(running: readonly RunningPlugin[], revival: Revival): Promise<void> {
-  const down = running.filter(plugin => plugin.planned.optional && plugin.outcome !== 'started');
-  await Promise.all(down.map(plugin => revivePlugin(plugin, running, revival)));
+export async function revive(start: Start): Promise<void> {
+  const down = start.running.filter(plugin => plugin.planned.optional && plugin.outcome !== 'started');
+  await Promise.all(down.map(plugin => revivePlugin(plugin, start)));
 }
 
-async function revivePlugin(
-  plugin: RunningPlugin,
-  running: readonly RunningPlugin[],
-  { container, clock, stopping, firstDelayMs, random }: Revival,
-): Promise<void> {
+async function revivePlugin(plugin: RunningPlugin, start: Start): Promise<void> {
+  const { container, clock, running, plan } = start;
+  const { stopping } = start.lifecycle;
+  const random = start.options.random ?? Math.random;
   let cause = plugin.error;
   using _warning = container.get(HealthService).register({
     name: `plugin-${plugin.key.replace('/', '-')}`,
@@ -38,7 +27,7 @@ async function revivePlugin(
     check: async () => ({ status: 'warn', output: `${plugin.key} does not run: ${saidBy(cause)}` }),
   });
   const logger = container.get(Logger).child({ plugin: plugin.key });
-  for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+  for (let delayMs = plan.settings.startup.retryAfterMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
     logger.warn('optional plugin failed', { retryInMs: delayMs, error: cause });
     const stopped = await clock.sleep(delayMs * (0.5 + random() / 2), stopping).then(
       () => false,

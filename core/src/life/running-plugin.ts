@@ -32,6 +32,8 @@ const inspectTimeoutMs = 1_000;
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
 export class RunningPlugin {
   readonly planned: PlannedPlugin;
+  /** Whether this start is about others alone, or that is not decided yet: it is not started, and no other waits for it. */
+  leftOut = false;
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;
   readonly #switchable: SwitchableService | undefined;
@@ -40,7 +42,6 @@ export class RunningPlugin {
   /** Of these times, by key: what it has blocked itself, and what others have while it could not go on. */
   readonly #blocked: Map<string, number>;
   #state: PluginState;
-  #leftOut = false;
   #busy: { readonly step: StartStep; readonly since: number } | undefined;
 
   /** `early` is the same plugin, imported and instrumented before the plan was complete. */
@@ -76,24 +77,13 @@ export class RunningPlugin {
     return { step, forMs: this.#surroundings.clock.now() - since, waitsFor: this.#calls.waitsFor };
   }
 
-  /** Whether this start is about others alone, or that is not decided yet. */
-  get leftOut(): boolean {
-    return this.#leftOut;
-  }
-
-  /** With `true` the plugin is not started, and no other plugin waits for it. */
-  leaveOut(leftOut: boolean): void {
-    this.#leftOut = leftOut;
-  }
-
   /** Imports the plugin and lets it hook modules, once. */
   async import(cancel: AbortSignal | undefined): Promise<void> {
     if (this.#state.at !== 'planned') return;
-    const { load, startTimeoutMs: timeoutMs } = this.planned;
     await this.#step('import', async () => {
-      const plugin = await this.#calls.call({ hook: 'import', timeoutMs, cancel, work: load });
+      const plugin = await this.#calls.call({ hook: 'import', cancel, work: this.planned.load });
       const work = () => plugin.instrument?.(this.#calls.context());
-      const returned = await this.#calls.call({ hook: 'instrument', timeoutMs, cancel, work });
+      const returned = await this.#calls.call({ hook: 'instrument', cancel, work });
       this.#move({ to: 'imported', plugin: afterInstrument(plugin, returned, this.planned) });
     });
   }
@@ -104,7 +94,6 @@ export class RunningPlugin {
     await this.#step('register', async () => {
       const returned = await this.#calls.call({
         hook: 'register',
-        timeoutMs: this.planned.startTimeoutMs,
         cancel,
         work: () =>
           this.#bindings.load((bind, decorate) =>
@@ -132,7 +121,6 @@ export class RunningPlugin {
     await this.#step('start', async () => {
       const started = await this.#calls.callRunning({
         hook: 'start',
-        timeoutMs: this.planned.startTimeoutMs,
         cancel,
         work: async context => {
           const defer = taken.defer.bind(taken);
@@ -154,7 +142,7 @@ export class RunningPlugin {
     await this.#step('ready', async () => {
       if (started.ready === undefined) return cancel.throwIfAborted();
       const work = (context: RunContext<unknown>) => started.ready?.(context);
-      await this.#calls.callRunning({ hook: 'ready', timeoutMs: this.planned.startTimeoutMs, cancel, work });
+      await this.#calls.callRunning({ hook: 'ready', cancel, work });
     });
   }
 
@@ -170,7 +158,7 @@ export class RunningPlugin {
     if (started?.reconfigure === undefined) return;
     const work = (context: RunContext<unknown>) => started.reconfigure?.(context);
     try {
-      await this.#calls.callRunning({ hook: 'reconfigure', timeoutMs: this.planned.startTimeoutMs, work });
+      await this.#calls.callRunning({ hook: 'reconfigure', work });
     } catch (error) {
       this.#calls.config = before;
       throw error;
@@ -182,7 +170,7 @@ export class RunningPlugin {
     const started = startedIn(this.#state);
     if (started?.diagnose === undefined) return undefined;
     const work = (context: RunContext<unknown>) => started.diagnose?.(context);
-    const found = await this.#calls.callRunning({ hook: 'diagnose', timeoutMs: this.planned.startTimeoutMs, work });
+    const found = await this.#calls.callRunning({ hook: 'diagnose', work });
     return found && maskTextsIn(found);
   }
 
@@ -201,7 +189,7 @@ export class RunningPlugin {
   /** @throws what the operation threw, or `KERNEL_HOOK_TIMEOUT`. */
   async operate(operation: Operation, given: unknown): Promise<OperationOutcome> {
     const work = (context: RunContext<unknown>) => operation.run(given, context);
-    const said = await this.#calls.callRunning({ hook: 'operation', timeoutMs: this.planned.startTimeoutMs, work });
+    const said = await this.#calls.callRunning({ hook: 'operation', work });
     const { done, changed } = typeof said === 'string' ? { done: said, changed: true } : said;
     return { done: maskText(done), changed };
   }
@@ -240,7 +228,6 @@ export class RunningPlugin {
     await this.unload(this.planned.stopTimeoutMs).catch(() => undefined);
   }
 
-  /** Forgets the failure. */
   renew(): void {
     this.#move({ to: 'renewed' });
   }
@@ -281,7 +268,7 @@ export class RunningPlugin {
       this.#move({ to: 'failed', step, error });
     } finally {
       this.#busy = undefined;
-      this.#calls.forgetWait();
+      this.#calls.waitsFor = undefined;
       const to = clock.now();
       this.#times[step] += to - from;
       for (const [key, ms] of blocking.between(from, to)) this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + ms);

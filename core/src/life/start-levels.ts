@@ -67,14 +67,14 @@ export async function startPlugins(
     return true;
   };
 
-  for (const plugin of running) plugin.leaveOut(only !== undefined);
+  for (const plugin of running) plugin.leftOut = only !== undefined;
   if (!(await step(running, plugin => plugin.import(cancel), startStaggered))) return false;
   // One after the other, so that what a plugin binds never depends on who was faster.
   for (const plugin of running) if (!cancel.aborted) await step([plugin], () => plugin.register(cancel));
   const perSession = plan.plugins.flatMap(plugin => plugin.manifest.perSession ?? []);
   if (!(await step(running, plugin => plugin.checkLifetimes(perSession)))) return false;
   const chosen = only === undefined ? undefined : withNeeds(running.filter(only), plan);
-  for (const plugin of running) plugin.leaveOut(chosen?.has(plugin.key) === false);
+  for (const plugin of running) plugin.leftOut = chosen?.has(plugin.key) === false;
   const started = await inLevels(async plugin => {
     if (!plugin.leftOut && canStart(plugin, running)) await plugin.start(cancel);
   });

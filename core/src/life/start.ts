@@ -11,7 +11,7 @@ import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { Blocking } from './blocking.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
-import { codeAndLine, type StartReport } from './report.js';
+import { codeAndLine, type StartReport, type StopReport } from './report.js';
 import { RunningPlugin } from './running-plugin.js';
 import { shutDown } from './shutdown.js';
 import { bindSilentDefaults, exclusiveTokens, makeSwitchables, startPlugins } from './start-levels.js';
@@ -69,7 +69,10 @@ export class Start {
       registry: new BindingRegistry(exclusive),
       switchables: makeSwitchables(plan, clock),
     };
-    this.running = plan.plugins.map(planned => this.#adopt(planned, surroundings));
+    const early = this.#early;
+    this.running = plan.plugins.map(
+      planned => new RunningPlugin(planned, surroundings, planned.key === early?.key ? early : undefined),
+    );
     bindSilentDefaults(plan, surroundings);
     using _limits = this.#limit();
     const { only } = this.options;
@@ -83,18 +86,17 @@ export class Start {
 
   /** Stops what has been started. */
   async undo(): Promise<void> {
-    const { plan, container, clock } = this;
     this.lifecycle.move('stopping', this.#cancel.signal.reason);
-    await shutDown({
-      service: plan.service,
-      reason: 'the start failed',
-      container,
-      clock,
-      settings: plan.settings.shutdown,
-      plugins: this.running,
-      serving: false,
-    });
+    await this.shutDown('the start failed', false);
+  }
+
+  /** Ends what runs; with `serving` the clients are notified first. */
+  async shutDown(reason: string, serving: boolean): Promise<StopReport> {
+    const { plan, container, clock, running: plugins } = this;
+    const settings = plan.settings.shutdown;
+    const report = await shutDown({ service: plan.service, reason, container, clock, settings, plugins, serving });
     this.lifecycle.move('stopped');
+    return report;
   }
 
   report(ready: boolean): StartReport {
@@ -162,34 +164,17 @@ export class Start {
   }
 
   async #instrument(planned: PlannedPlugin, { directory, environment, settings }: LoadedConfig): Promise<void> {
-    const place = { directory, environment, service: settings.service };
-    this.#early = new RunningPlugin(planned, this.#surroundings(place));
+    const { service } = settings;
+    this.#early = new RunningPlugin(planned, this.#surroundings({ directory, environment, service }));
     await this.#early.import(this.options.signal);
   }
 
-  #adopt(planned: PlannedPlugin, surroundings: Surroundings): RunningPlugin {
-    return new RunningPlugin(planned, surroundings, planned.key === this.#early?.key ? this.#early : undefined);
-  }
-
-  #surroundings({
-    directory,
-    environment,
-    service,
-  }: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
+  #surroundings(place: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
+    const { directory, environment, service } = place;
     const { container, clock, lifecycle } = this;
-    const registry = new BindingRegistry([]);
     const serving = this.options.only === undefined;
-    const place = { directory, environment, service };
-    return {
-      container,
-      clock,
-      lifecycle,
-      ...place,
-      registry,
-      switchables: new Map(),
-      serving,
-      blocking: this.#blocking,
-    };
+    const own = { registry: new BindingRegistry([]), switchables: new Map(), blocking: this.#blocking };
+    return { directory, environment, service, container, clock, lifecycle, serving, ...own };
   }
 }
 

@@ -34,7 +34,7 @@ async function planOf(plugin: Plugin<Config>, file: string, environment?: string
 
 const file = 'service: shop\nplugins:\n  mail:\n    rules: [a]\n    pool: { min: 20 }\n    pin: "1234"\n';
 
-describe('what a manifest finds wrong', () => {
+describe('a finding of a manifest', () => {
   test('is a problem of the plan, with the place of the value', async () => {
     const finding = { path: ['pool', 'min'], message: 'The least is more than the most.', action: 'Lower it.' };
     const { problems } = await planOf(found(finding), file);
@@ -50,7 +50,7 @@ describe('what a manifest finds wrong', () => {
     ]);
   });
 
-  test('about a value that nothing sets has the place of what is above it', async () => {
+  test('about a value that nothing sets has the place of the map above it', async () => {
     const finding = { path: ['pool', 'max'], message: 'Too few.', action: 'Raise it.' };
     const { problems } = await planOf(found(finding), file);
     expect(problems).toMatchObject([{ origin: { place: { line: 5, column: 11 } } }]);

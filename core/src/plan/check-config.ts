@@ -5,7 +5,7 @@ import type { Problem } from '../config/problem.js';
 import type { ConfigFinding } from '../contract/config-finding.js';
 import { looksSecret } from '../secrets/looks-secret.js';
 import { showValue } from '../secrets/show-value.js';
-import type { PlannedPlugin } from './plan.js';
+import { choiceOf, type PlannedPlugin } from './plan.js';
 
 /** What the manifest of `plugin` finds wrong with its configuration; nothing when its schema has refused that already. */
 export function checkConfig(plugin: PlannedPlugin, { settings, environment }: LoadedConfig): Problem[] {
@@ -44,8 +44,7 @@ function brokenCheck(plugin: PlannedPlugin, what: string): Problem {
   return {
     code: 'PLUGIN_INVALID',
     message: `${plugin.use} is not a usable plugin: its check ${what}.`,
-    path: `plugins.${plugin.key}.use`,
-    origin: plugin.origin,
+    ...choiceOf(plugin),
     action: 'Return a list of { path, message, action } from check, or an empty list for a valid configuration.',
   };
 }

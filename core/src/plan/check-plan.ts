@@ -9,7 +9,7 @@ import { type Requirement, requirementParts } from '../contract/requirement.js';
 import { dependencies, kernelTokens, providersOf, requirementName } from './dependencies.js';
 import { cyclesOf } from './graph.js';
 import type { InstalledPlugin } from './installed-plugins.js';
-import type { PlannedPlugin } from './plan.js';
+import { choiceOf, type PlannedPlugin } from './plan.js';
 import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
 
 /**
@@ -40,10 +40,6 @@ export function checkPlan(
   return [...ofEach, ...checkProviders(placed), ...checkCycles(plugins)];
 }
 
-function at(plugin: PlannedPlugin): Pick<Problem, 'path' | 'origin'> {
-  return { path: `plugins.${plugin.key}.use`, origin: plugin.origin };
-}
-
 function checkSlot(plugin: PlannedPlugin): Problem[] {
   const { head } = splitKey(plugin.key);
   const { slot } = plugin.manifest;
@@ -54,7 +50,7 @@ function checkSlot(plugin: PlannedPlugin): Problem[] {
     {
       code: 'PLAN_TOKEN_NOT_PROVIDED',
       message: `${plugin.use} fills the slot ${head}, but does not provide ${tokenName(known.token)}.`,
-      ...at(plugin),
+      ...choiceOf(plugin),
       action: `Add ${tokenName(known.token)} to \`provides\` of the plugin, and bind it in \`register\`.`,
     },
   ];
@@ -64,7 +60,7 @@ function wrongSlot(plugin: PlannedPlugin, head: string, slot: string | undefined
   return {
     code: 'PLAN_SLOT_MISMATCH',
     message: `${plugin.use} ${slot === undefined ? 'fills no slot' : `fills the slot ${slot}`}, but is configured as ${head}.`,
-    ...at(plugin),
+    ...choiceOf(plugin),
     allowed:
       slot === undefined ? `any key but ${slotNames.join(', ')}` : `${slot}, or ${slot}/<name> for a further one`,
     action: `Move it to another key, or choose a plugin for ${head}.`,
@@ -82,7 +78,7 @@ function checkContract(plugin: PlannedPlugin): Problem[] {
     {
       code: 'PLAN_CONTRACT_MISMATCH',
       message,
-      ...at(plugin),
+      ...choiceOf(plugin),
       action: `Install a version of ${plugin.use} that is made for @keelson/core ${contractVersion}.`,
     },
   ];
@@ -104,7 +100,6 @@ export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly Plann
   });
 }
 
-/** Whether a silent default stands in for it. */
 function hasSilentDefault(required: Requirement): boolean {
   const { token, name } = requirementParts(required);
   return name === undefined && slots.find(each => each.token === token)?.silentDefault !== undefined;
@@ -128,7 +123,7 @@ function missingRequirement(
   return {
     code: 'PLAN_REQUIREMENT_MISSING',
     message: `${plugin.key} requires ${wanted}, which no configured plugin provides${unless}.`,
-    ...at(plugin),
+    ...choiceOf(plugin),
     ...(able.length > 0 && { allowed: `${able.join(' or ')}, which ${able.length === 1 ? 'is' : 'are'} installed` }),
     action: slot === undefined ? configure : fill,
   };
@@ -169,7 +164,7 @@ function checkCapabilities(
       {
         code: 'PLAN_CAPABILITY_MISSING',
         message: `${plugin.key} needs ${missing.join(' and ')} of ${slot}, which ${provider?.use ?? 'an empty slot'} cannot do.`,
-        ...at(provider ?? plugin),
+        ...choiceOf(provider ?? plugin),
         allowed: able.length === 0 ? 'it has no capabilities' : `it can do ${able.join(', ')}`,
         ...(meant !== undefined && { nearest: meant }),
         action: `Choose another plugin for ${slot}, or run without ${plugin.key}.`,
@@ -185,7 +180,7 @@ function checkProviders(plugins: readonly PlannedPlugin[]): Problem[] {
     return others.map(other => ({
       code: 'PLAN_PROVIDER_DUPLICATE',
       message: `${first?.key} and ${other.key} both provide ${tokenName(token)}.`,
-      ...at(other),
+      ...choiceOf(other),
       action: `Remove one of them (${first?.key} is at ${first === undefined ? '' : formatOrigin(first.origin)}), or make it a named instance: <slot>/<name>.`,
     }));
   });
@@ -202,7 +197,7 @@ function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
     return {
       code: 'PLAN_CYCLE',
       message: `Plugins need each other: ${cycle.join(' -> ')}; ${steps.join('; ')}.`,
-      ...(first && at(first)),
+      ...(first && choiceOf(first)),
       allowed: 'needs that lead back to no plugin, so that each can start after what it needs',
       action: 'Remove one of these requirements, or move the shared part into a plugin of its own.',
     };

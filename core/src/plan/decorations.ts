@@ -7,7 +7,6 @@ export function serviceName(token: ServiceToken): string {
   return slots.find(slot => slot.token === token)?.name ?? tokenName(token);
 }
 
-/** The services that `plugin` may wrap. */
 export function mayDecorate({ manifest }: PlannedPlugin): string[] {
   return (manifest.decorates ?? []).map(serviceName);
 }

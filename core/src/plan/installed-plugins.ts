@@ -8,9 +8,7 @@ import { tokenName } from './slots.js';
 export interface InstalledPlugin {
   readonly name: string;
   readonly version?: string;
-  /** The slot that it fills. */
   readonly slot?: string;
-  /** The names of the services that it provides. */
   readonly provides: readonly string[];
 }
 

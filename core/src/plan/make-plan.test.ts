@@ -138,7 +138,7 @@ describe('a plan is refused when', () => {
     ]);
   });
 
-  test('a plugin stands under another slot than its own: no more is said of what it provides there', async () => {
+  test('a plugin stands under another slot than its own: the services that it provides there are no further problem', async () => {
     const log = definePlugin({ name: 'x', slot: 'logger', provides: [Logger] });
     expect(await problemsOf({ logger: log, metrics: log })).toEqual(['PLAN_SLOT_MISMATCH']);
   });

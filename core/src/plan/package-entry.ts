@@ -25,9 +25,8 @@ const conditions = new Set(['node', 'import', 'module-sync', 'default']);
 /** Finds the package as a file in `directory` would; loads none of it. Undefined when it is not installed. */
 export function findPackage(name: string, directory: string): InstalledPackage | undefined {
   if (!isPackageName(name)) return undefined;
-  const from = join(directory, 'keelson.js');
-  const file = packageFile(name, from);
-  return file === undefined ? undefined : readPackage(file, () => legacyMain(name, from));
+  const file = packageFile(name, directory);
+  return file === undefined ? undefined : readPackage(file, () => legacyMain(name, importerIn(directory)));
 }
 
 /** The package in the folder `root`; undefined when there is none. */
@@ -47,9 +46,15 @@ function readPackage(file: string, legacy: () => URL | undefined): InstalledPack
   return main && { name: contents.name ?? root, version: contents.version, main, manifest: entry('./manifest') };
 }
 
-function packageFile(name: string, from: string): string | undefined {
+/** A file in `directory`, in whose place is looked for what it would import. */
+function importerIn(directory: string): string {
+  return join(directory, 'keelson.js');
+}
+
+/** The `package.json` of what a file in `directory` would import; undefined when it is not installed. */
+export function packageFile(name: string, directory: string): string | undefined {
   try {
-    return findPackageJSON(name, pathToFileURL(from));
+    return findPackageJSON(name, pathToFileURL(importerIn(directory)));
   } catch {
     return undefined;
   }

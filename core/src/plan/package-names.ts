@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { namesIn } from '../config/config-files.js';
 import { nearest } from '../config/nearest.js';
 import { findPackage } from './package-entry.js';
 
@@ -17,9 +18,11 @@ export const ownPlugins: readonly string[] = [
   '@keelson/telemetry-sentry',
 ];
 
-interface Dependencies {
+interface PackageFile {
+  readonly version?: string;
   readonly dependencies?: object;
   readonly optionalDependencies?: object;
+  readonly peerDependencies?: object;
   readonly devDependencies?: object;
 }
 
@@ -77,30 +80,25 @@ function hasManifest(name: string, directory: string): boolean {
 function installedNames(directory: string): string[] {
   return upwards(directory).flatMap(folder => {
     const root = join(folder, 'node_modules');
-    return list(root).flatMap(name =>
-      name.startsWith('@') ? list(join(root, name)).map(below => `${name}/${below}`) : [name],
+    return namesIn(root).flatMap(name =>
+      name.startsWith('@') ? namesIn(join(root, name)).map(below => `${name}/${below}`) : [name],
     );
   });
 }
 
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
+/** The closest `package.json`; the configuration may stand in a folder below it. */
+function packageFileOf(directory: string): PackageFile {
+  const folder = upwards(directory).find(each => existsSync(join(each, 'package.json')));
+  return folder === undefined ? {} : readPackageFile(folder);
 }
 
-/** The closest `package.json`; the configuration may stand in a folder below it. */
-function packageFileOf(directory: string): Dependencies {
-  for (const folder of upwards(directory)) {
-    try {
-      return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Dependencies;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return {};
-    }
+/** The `package.json` in `folder`; an empty one when it cannot be read. */
+export function readPackageFile(folder: string): PackageFile {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
+  } catch {
+    return {};
   }
-  return {};
 }
 
 function upwards(directory: string): string[] {

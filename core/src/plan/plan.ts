@@ -62,3 +62,8 @@ export interface Plan {
   readonly warnings: readonly Problem[];
   readonly config: LoadedConfig;
 }
+
+/** The place where a plugin was chosen, for a problem with it. */
+export function choiceOf({ key, origin }: Pick<ConfigEntry, 'key' | 'origin'>) {
+  return { path: `plugins.${key}.use`, origin };
+}

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { namesIn } from '../config/config-files.js';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { displayPath } from '../config/place.js';
@@ -12,7 +13,7 @@ import { runWithin } from '../time/run-within.js';
 import { checkManifest } from './check-manifest.js';
 import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
 import { installAdvice } from './package-names.js';
-import type { PlannedPlugin } from './plan.js';
+import { choiceOf, type PlannedPlugin } from './plan.js';
 
 /** Default time for the start of a plugin, and for the import of its manifest, in milliseconds. */
 export const defaultStartTimeoutMs = 30_000;
@@ -95,7 +96,7 @@ function resolvePackage(entry: ConfigEntry, name: string, directory: string): Re
 }
 
 function notInstalled(entry: ConfigEntry, name: string, directory: string): Problem {
-  const place = { path: `plugins.${entry.key}.use`, origin: entry.origin, value: name };
+  const place = { ...choiceOf(entry), value: name };
   if (name.toLowerCase() === 'none') {
     const message = `${JSON.stringify(name)} is not the word that leaves a slot to its default.`;
     return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, nearest: 'none', action: 'Write none.' };
@@ -117,8 +118,7 @@ function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
   return {
     code: 'PLUGIN_NOT_INSTALLED',
     message: `${name} is a file, but without ./ it is taken for a package.`,
-    path: `plugins.${entry.key}.use`,
-    origin: entry.origin,
+    ...choiceOf(entry),
     value: name,
     nearest: `./${name}`,
     action: `Write ./${name}.`,
@@ -126,12 +126,11 @@ function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
 }
 
 function missingFile(entry: ConfigEntry, file: string): Problem {
-  const meant = nearest(basename(file), siblings(file));
+  const meant = nearest(basename(file), namesIn(dirname(file)));
   return {
     code: 'PLUGIN_FILE_MISSING',
     message: `File ${displayPath(file)} was not found.`,
-    path: `plugins.${entry.key}.use`,
-    origin: entry.origin,
+    ...choiceOf(entry),
     ...(entry.use !== undefined && { value: entry.use }),
     ...(meant !== undefined && { nearest: meant }),
     action: 'Fix the path, or build the service first when the file is a result of the build.',
@@ -139,13 +138,12 @@ function missingFile(entry: ConfigEntry, file: string): Problem {
 }
 
 function noModule(entry: ConfigEntry, file: string): Problem {
-  const inside = siblings(join(file, 'index.js')).find(name => /^index\.[cm]?[jt]s$/.test(name));
+  const inside = namesIn(file).find(name => /^index\.[cm]?[jt]s$/.test(name));
   const isFolder = statSync(file).isDirectory();
   return {
     code: 'PLUGIN_INVALID',
     message: `${displayPath(file)} is ${isFolder ? 'a folder' : 'not a module'}, so it cannot be a plugin.`,
-    path: `plugins.${entry.key}.use`,
-    origin: entry.origin,
+    ...choiceOf(entry),
     ...(entry.use !== undefined && { value: entry.use }),
     allowed: 'a file that ends in .js or .ts (also .mjs, .cjs, .mts, .cts), or a package',
     ...(isFolder && inside !== undefined && { nearest: `${entry.use?.replace(/\/$/, '')}/${inside}` }),
@@ -153,12 +151,14 @@ function noModule(entry: ConfigEntry, file: string): Problem {
   };
 }
 
-function siblings(file: string): string[] {
-  try {
-    return readdirSync(dirname(file));
-  } catch {
-    return [];
-  }
+/** @throws what `work` throws, or that its time was over. */
+export function importInTime<T>(
+  work: () => Promise<T>,
+  clock: Clock,
+  timeoutMs: number = defaultStartTimeoutMs,
+): Promise<T> {
+  const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
+  return runWithin({ clock, timeoutMs, work, onTimeout, partingMs: 0 });
 }
 
 /** The manifest of a plugin, checked; `problems` says why there is none. */
@@ -166,10 +166,8 @@ export async function readManifest(
   { entry, manifest: work }: ResolvedPlugin,
   clock: Clock,
 ): Promise<{ readonly manifest?: PluginManifest; readonly problems: readonly Problem[] }> {
-  const timeoutMs = entry.settings.startTimeoutMs ?? defaultStartTimeoutMs;
   try {
-    const onTimeout = () => new ImportTimeout(`it did not finish within ${timeoutMs} ms.`);
-    const manifest = await runWithin({ clock, timeoutMs, work, onTimeout, partingMs: 0 });
+    const manifest = await importInTime(work, clock, entry.settings.startTimeoutMs);
     const faults = checkManifest(manifest);
     return faults.length === 0 ? { manifest, problems: [] } : { problems: [noPlugin(entry, faults)] };
   } catch (error) {
@@ -181,8 +179,7 @@ function noPlugin(entry: ConfigEntry, faults: readonly string[]): Problem {
   return {
     code: 'PLUGIN_INVALID',
     message: `${entry.use} is not a usable plugin: ${faults.join('; ')}.`,
-    path: `plugins.${entry.key}.use`,
-    origin: entry.origin,
+    ...choiceOf(entry),
     action: 'Export the result of definePlugin (or defineManifest) as the default export.',
   };
 }
@@ -191,8 +188,7 @@ function importFailed(entry: ConfigEntry, error: unknown): Problem {
   return {
     code: 'PLUGIN_IMPORT_FAILED',
     message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
-    path: `plugins.${entry.key}.use`,
-    origin: entry.origin,
+    ...choiceOf(entry),
     action: importAdvice(error),
   };
 }

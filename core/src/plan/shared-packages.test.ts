@@ -46,7 +46,7 @@ describe('packages that all parts of a service share', () => {
     expect(message).toMatch(/0\.0\.9 in \S+@acme\/store\/node_modules\/@keelson\/core \(for @acme\/store\)\.$/);
   });
 
-  test('of @mikro-orm/core, that of the service and that of what a plugin is made of are two', async () => {
+  test('of @mikro-orm/core, the copy of the service and the copy of a dependency of a plugin are two', async () => {
     using folder = serviceFolder({
       ...service,
       ...acme,

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { displayPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { isPath } from './package-entry.js';
+import { isPath, packageFile } from './package-entry.js';
+import { readPackageFile } from './package-names.js';
 import type { ResolvedPlugin } from './resolve-plugin.js';
 
 /** Packages whose objects pass between plugins: those of another copy are strangers to each other. */
@@ -13,12 +13,6 @@ const shared: Readonly<Record<string, 'one copy' | 'one major version'>> = {
   '@mikro-orm/core': 'one copy',
   zod: 'one major version',
 };
-
-interface PackageFile {
-  readonly version?: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-}
 
 /** One installed copy, and who gets it. */
 interface Copy {
@@ -85,7 +79,11 @@ function copiesOf(name: string, users: readonly User[]): Copy[] {
     const uses = isOwn || isLoose || dependencies.includes(name) || isBelow(name, folder);
     const found = isOwn ? folder : uses ? folderOf(name, folder) : undefined;
     if (found === undefined) continue;
-    const copy = copies.get(found) ?? { folder: found, version: readPackage(found).version ?? 'unknown', users: [] };
+    const copy = copies.get(found) ?? {
+      folder: found,
+      version: readPackageFile(found).version ?? 'unknown',
+      users: [],
+    };
     copy.users.push(label);
     copies.set(found, copy);
   }
@@ -112,7 +110,7 @@ function majorOf(version: string): string {
 }
 
 function dependenciesOf(folder: string): string[] {
-  const { dependencies, peerDependencies } = readPackage(folder);
+  const { dependencies, peerDependencies } = readPackageFile(folder);
   return Object.keys({ ...dependencies, ...peerDependencies });
 }
 
@@ -122,18 +120,6 @@ function isBelow(name: string, folder: string): boolean {
 
 /** Where a module in `folder` finds the package; undefined when it does not. */
 function folderOf(name: string, folder: string): string | undefined {
-  try {
-    const file = findPackageJSON(name, pathToFileURL(join(folder, 'keelson.js')));
-    return file === undefined ? undefined : realpathSync(dirname(file));
-  } catch {
-    return undefined;
-  }
-}
-
-function readPackage(folder: string): PackageFile {
-  try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
-  } catch {
-    return {};
-  }
+  const file = packageFile(name, folder);
+  return file === undefined ? undefined : realpathSync(dirname(file));
 }

@@ -8,18 +8,13 @@ const longestTurnMs = 1_000;
 /** Ends a turn, once; further calls change nothing. */
 export type Turn = () => void;
 
-interface Waiter {
-  readonly grant: (turn: Turn) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
 /**
  * Calls to one target that met a conflict take turns in this process, first come, first served: calls that keep undoing
  * each other would spend most of their attempts on nothing. A call that meets no conflict never comes here.
  */
 export class ConflictLane {
   readonly #clock: Clock;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting = new Set<(turn: Turn) => void>();
   #taken = false;
   #waits = new AbortController();
   #closed = false;
@@ -58,29 +53,21 @@ export class ConflictLane {
   }
 
   #queue(deadline: Deadline, ended: AbortSignal): Promise<Turn> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        this.#waiting.delete(waiter);
-        ended.removeEventListener('abort', onEnd);
-        timer?.cancel();
-      };
-      const waiter: Waiter = {
-        grant: turn => {
-          settle();
-          resolve(turn);
-        },
-        reject: reason => {
-          settle();
-          reject(reason);
-        },
-      };
-      const onEnd = () => waiter.reject(ended.reason);
-      const leftMs = deadline.remainingMs();
-      const timer = Number.isFinite(leftMs)
-        ? this.#clock.schedule(leftMs, () => waiter.reject(deadlinePassed), { keepAlive: true })
-        : undefined;
-      ended.addEventListener('abort', onEnd, { once: true });
-      this.#waiting.add(waiter);
+    const { promise, resolve: grant, reject } = Promise.withResolvers<Turn>();
+    const giveUp = (reason: unknown) => {
+      this.#waiting.delete(grant);
+      reject(reason);
+    };
+    const onEnd = () => giveUp(ended.reason);
+    const leftMs = deadline.remainingMs();
+    const timer = Number.isFinite(leftMs)
+      ? this.#clock.schedule(leftMs, () => giveUp(deadlinePassed), { keepAlive: true })
+      : undefined;
+    ended.addEventListener('abort', onEnd, { once: true });
+    this.#waiting.add(grant);
+    return promise.finally(() => {
+      ended.removeEventListener('abort', onEnd);
+      timer?.cancel();
     });
   }
 
@@ -99,7 +86,9 @@ export class ConflictLane {
 
   #passOn(): void {
     this.#taken = false;
-    const [next] = this.#waiting;
-    next?.grant(this.#begin());
+    const [grant] = this.#waiting;
+    if (grant === undefined) return;
+    this.#waiting.delete(grant);
+    grant(this.#begin());
   }
 }

@@ -137,7 +137,11 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
             throw this.explain(reason, `"${this.target.name}" to come back`);
           }
         }
-        if (this.options.signal?.aborted) throw this.#leave(permit);
+        // The caller gave up between being let go and going on.
+        if (this.options.signal?.aborted) {
+          this.giveBack(permit);
+          throw this.options.signal.reason;
+        }
         const attempt = this.#nextAttempt(permit);
         try {
           const value = await attempt.run(this.#work);
@@ -182,12 +186,6 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   #endTurn(): void {
     this.#turn?.();
     this.#turn = undefined;
-  }
-
-  /** The caller gave up between being let go and going on. */
-  #leave(permit: CallPermit): unknown {
-    this.giveBack(permit);
-    return this.options.signal?.reason;
   }
 
   #nextAttempt(permit: CallPermit): RunningAttempt {

@@ -28,7 +28,7 @@ test('stacks are there only when asked for', () => {
   expect(formatError(socket, { verbose: true })).toMatch(/^\s+at /m);
 });
 
-test('what others threw is shown without the credentials in it', () => {
+test('an error of another library is shown without the credentials in it', () => {
   const error = new Error('cannot reach postgresql://me:hunter2@db/x?password=hunter3');
   expect(formatError(error, { verbose: true })).not.toContain('hunter');
   expect(formatError('token=hunter2')).not.toContain('hunter');

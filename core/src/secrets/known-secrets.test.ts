@@ -28,7 +28,7 @@ test('one that JSON writes otherwise is known in that form too', () => {
   expect(maskKnownSecrets(JSON.stringify({ text: 'two\nlines "quoted"' }))).toBe('{"text":"[masked]"}');
 });
 
-test('one that stands in a URL as such is known there too, whatever it is made of', () => {
+test('a secret is masked in a URL too, whatever characters it has', () => {
   addSecret('s3cret/with spaces');
   addSecret('half-a-pair-\ud800');
   expect(maskKnownSecrets('GET /?key=s3cret%2Fwith%20spaces&x=half-a-pair-\ud800')).toBe(
@@ -36,7 +36,7 @@ test('one that stands in a URL as such is known there too, whatever it is made o
   );
 });
 
-test('what is short or a plain word is left alone: it stands in too many places', () => {
+test('a short text and a plain word are left alone: they stand in too many places', () => {
   for (const word of ['abc-123', 'postgres', '']) addSecret(word);
   expect(maskKnownSecrets('postgres abc-123')).toBe('postgres abc-123');
 });

@@ -24,7 +24,6 @@ export function addSecret(text: string): void {
   anyOfThem = new RegExp(longestFirst.map(escaped).join('|'), 'g');
 }
 
-/** Whether there is any secret to mask. */
 export function knowsSecrets(): boolean {
   return anyOfThem !== undefined;
 }

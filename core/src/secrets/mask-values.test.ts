@@ -78,7 +78,7 @@ test('entries beyond the limit are counted, and not shown', () => {
   expect(shown).toMatchObject({ '…': '2 more' });
 });
 
-test('what a getter throws for is unreadable in the copy', () => {
+test('the copy says of a getter that throws that it is unreadable', () => {
   const value = Object.defineProperty({ secret }, 'broken', {
     enumerable: true,
     get: () => {

@@ -1,8 +1,7 @@
-import type { Clock, Timer } from '../contract/clock.js';
+import { type Clock, sleepOn, type Timer } from '../contract/clock.js';
 
 interface Pending {
   readonly at: number;
-  readonly order: number;
   readonly fire: () => void;
 }
 
@@ -15,7 +14,6 @@ export class FakeClock implements Clock {
   readonly #startedAt: number;
   readonly #pending = new Set<Pending>();
   #now = 0;
-  #order = 0;
 
   constructor(startsAt: Date = new Date('2026-01-01T00:00:00Z')) {
     this.#startedAt = startsAt.getTime();
@@ -35,25 +33,11 @@ export class FakeClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const timer = this.schedule(ms, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = () => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 
   schedule(ms: number, callback: () => void): Timer {
-    const entry: Pending = { at: this.#now + Math.max(0, ms), order: this.#order++, fire: callback };
+    const entry: Pending = { at: this.#now + Math.max(0, ms), fire: callback };
     this.#pending.add(entry);
     return { cancel: () => this.#pending.delete(entry) };
   }
@@ -76,11 +60,8 @@ export class FakeClock implements Clock {
 
   #next(until: number): Pending | undefined {
     let first: Pending | undefined;
-    for (const entry of this.#pending) {
-      if (entry.at > until) continue;
-      if (first === undefined || entry.at < first.at || (entry.at === first.at && entry.order < first.order))
-        first = entry;
-    }
+    // In the order in which they were set: of those that fall due at once the first goes first.
+    for (const entry of this.#pending) if (entry.at <= until && !(first && first.at <= entry.at)) first = entry;
     return first;
   }
 }

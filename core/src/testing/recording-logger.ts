@@ -15,6 +15,12 @@ export type LineQuery = string | RegExp | ((line: RecordedLine) => boolean);
 
 /** A logger that keeps its lines. Its children write into the same record. */
 export class RecordingLogger implements Logger {
+  readonly trace = this.#writer('trace');
+  readonly debug = this.#writer('debug');
+  readonly info = this.#writer('info');
+  readonly warn = this.#writer('warn');
+  readonly error = this.#writer('error');
+  readonly fatal = this.#writer('fatal');
   readonly #lowest: LogLevel;
   #record: RecordedLine[] = [];
   #facts: Facts = {};
@@ -44,30 +50,6 @@ export class RecordingLogger implements Logger {
     this.#record.length = 0;
   }
 
-  trace(message: string, facts?: Facts): void {
-    this.#write('trace', message, facts);
-  }
-
-  debug(message: string, facts?: Facts): void {
-    this.#write('debug', message, facts);
-  }
-
-  info(message: string, facts?: Facts): void {
-    this.#write('info', message, facts);
-  }
-
-  warn(message: string, facts?: Facts): void {
-    this.#write('warn', message, facts);
-  }
-
-  error(message: string, facts?: Facts): void {
-    this.#write('error', message, facts);
-  }
-
-  fatal(message: string, facts?: Facts): void {
-    this.#write('fatal', message, facts);
-  }
-
   isEnabled(level: LogLevel): boolean {
     return logLevels.indexOf(level) >= logLevels.indexOf(this.#lowest);
   }
@@ -81,9 +63,11 @@ export class RecordingLogger implements Logger {
 
   async flush(): Promise<void> {}
 
-  #write(level: LogLevel, message: string, facts: Facts = {}): void {
-    if (!this.isEnabled(level)) return;
-    this.#record.push({ level, message, facts: merge(this.#facts, facts), context: currentContext() });
+  #writer(level: LogLevel): (message: string, facts?: Facts) => void {
+    return (message, facts = {}) => {
+      if (!this.isEnabled(level)) return;
+      this.#record.push({ level, message, facts: merge(this.#facts, facts), context: currentContext() });
+    };
   }
 }
 

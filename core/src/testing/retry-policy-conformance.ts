@@ -24,6 +24,9 @@ const boom = new Error('boom');
 /** Longer than any policy pauses or waits. */
 const longMs = 10 * 60_000;
 
+const conflict = verdict(true, { conflict: true });
+const pause = verdict(true, { retryAfterMs: 5_000 });
+
 /** What every retry policy must do, ours or another's. */
 export function retryPolicyConformance(
   createHarness: () => RetryPolicyHarness | Promise<RetryPolicyHarness>,
@@ -67,8 +70,7 @@ export function retryPolicyConformance(
     }),
     repeating('repeats conflicts beyond the attempts of other failures, and they open no breaker', async harness => {
       const work = failing(harness.maxAttempts + (harness.opensAfter ?? 0) + 20);
-      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', conflict: true });
-      await resultOf(harness, work.run, { classify, deadline: Deadline.after(longMs, harness.clock) });
+      await resultOf(harness, work.run, { classify: conflict, deadline: Deadline.after(longMs, harness.clock) });
       equal(await resultOf(harness, async () => 'next'), 'next');
     }),
     repeating('lets calls that met a conflict take turns', async harness => {
@@ -83,8 +85,7 @@ export function retryPolicyConformance(
           running--;
           return 'done';
         };
-        const classify = (): FailureVerdict => ({ retry: true, availability: 'up', conflict: true });
-        return harness.policy.execute(run, { ...call, classify });
+        return harness.policy.execute(run, { ...call, classify: conflict });
       };
       await within(harness, Promise.all([conflicting(), conflicting(), conflicting()]));
       equal(most, 1, 'one conflicted call runs at a time');
@@ -189,14 +190,12 @@ export function retryPolicyConformance(
     repeating('pauses for as long as the target asks', async harness => {
       const times: number[] = [];
       const work = failing(1, () => times.push(harness.clock.now()));
-      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
-      await resultOf(harness, work.run, { classify });
+      await resultOf(harness, work.run, { classify: pause });
       ok((times[1] ?? 0) >= 5_000, `the second attempt came after ${times[1]} ms`);
     }),
     repeating('begins no pause that the deadline leaves no time for', async harness => {
-      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
       const deadline = Deadline.after(4_000, harness.clock);
-      const running = harness.policy.execute(failing(1).run, { ...call, classify, deadline });
+      const running = harness.policy.execute(failing(1).run, { ...call, classify: pause, deadline });
       const { error, atMs } = await endOf(harness, running);
       strictEqual(refusal(error).cause, boom);
       equal(atMs, 0, 'it ended at once');
@@ -204,10 +203,9 @@ export function retryPolicyConformance(
     repeating('ends a pause as soon as the caller gives up', async harness => {
       const controller = new AbortController();
       const gone = new Error('gone');
-      const classify = (): FailureVerdict => ({ retry: true, availability: 'up', retryAfterMs: 5_000 });
       const work = failing(longMs);
       harness.clock.schedule(10, () => controller.abort(gone));
-      const options = { ...call, classify, signal: controller.signal };
+      const options = { ...call, classify: pause, signal: controller.signal };
       const { error, atMs } = await endOf(harness, harness.policy.execute(work.run, options));
       strictEqual(error, gone);
       equal(atMs, 10);
@@ -281,8 +279,8 @@ function failing(failures: number, onAttempt: (attempt: Attempt) => void = () =>
 }
 
 /** A verdict that says nothing against the target, so that no breaker takes part. */
-function verdict(retry: boolean): () => FailureVerdict {
-  return () => ({ retry, availability: 'up' });
+function verdict(retry: boolean, more: Partial<FailureVerdict> = {}): () => FailureVerdict {
+  return () => ({ retry, availability: 'up', ...more });
 }
 
 /** As many failed calls as open the breaker, one attempt each. */

@@ -65,11 +65,7 @@ export class TestKernel<C extends Clock = Clock> implements AsyncDisposable {
   }
 }
 
-interface Doubles {
-  readonly logger: RecordingLogger;
-  readonly telemetry: RecordingTelemetry;
-  readonly metrics: RecordingMetrics;
-}
+type Doubles = Pick<TestKernel, 'logger' | 'telemetry' | 'metrics'>;
 
 export async function createTestKernel(
   options?: TestKernelOptions & { readonly clock?: FakeClock },

@@ -202,22 +202,14 @@ async function measuredLimits(start: Start): Promise<Pick<RetryPolicyHarness, 'm
 async function retryPolicyOf(start: Start) {
   const clock = new FakeClock();
   const kernel = await start({ clock, random: () => 0.5 });
-  const close = async () => {
-    const stopped = kernel.stop();
-    await clock.advance(longMs);
-    await stopped;
-  };
+  const close = () => stop(kernel, clock);
   return { policy: kernel.container.get(RetryPolicy), clock, close };
 }
 
 async function healthHarness(start: Start): Promise<HealthHarness> {
   const clock = new FakeClock();
   const kernel = await start({ clock });
-  const close = async () => {
-    const stopped = kernel.stop();
-    await clock.advance(longMs);
-    await stopped;
-  };
+  const close = () => stop(kernel, clock);
   return { health: kernel.container.get(HealthService), clock, stop: close, close };
 }
 
@@ -232,8 +224,10 @@ async function httpClientHarness(start: Start): Promise<HttpClientHarness> {
   return { client: kernel.container.get(HttpClient), close: () => stop(kernel) };
 }
 
-async function stop(kernel: Kernel): Promise<void> {
-  await kernel.stop();
+async function stop(kernel: Kernel, clock?: FakeClock): Promise<void> {
+  const stopped = kernel.stop();
+  await clock?.advance(longMs);
+  await stopped;
 }
 
 const longMs = 60_000;

@@ -1,9 +1,8 @@
 import { formatProblem } from '../../config/problem.js';
 import { isKeelsonError } from '../../contract/keelson-error.js';
 import type { ControlServer } from '../../control/control-server.js';
-import { formatStopReport } from '../../life/format-stop-report.js';
 import { Kernel } from '../../life/kernel.js';
-import { formatStartReport, reportToJson, type StopReport } from '../../life/report.js';
+import { formatStartReport, formatStopReport, reportToJson, type StopReport } from '../../life/report.js';
 import { type CommonValues, defineCommand, exitCodes, type OptionValues, type Terminal } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { reportFailure } from '../output/report-failure.js';

@@ -10,10 +10,9 @@ import type { PluginManifest } from '../../contract/plugin-manifest.js';
 import { checkManifest } from '../../plan/check-manifest.js';
 import { findPackage, findPackageAt, importDefault, isPackageName, isPath } from '../../plan/package-entry.js';
 import { installAdvice } from '../../plan/package-names.js';
-import { defaultStartTimeoutMs } from '../../plan/resolve-plugin.js';
+import { importInTime } from '../../plan/resolve-plugin.js';
 import { formatError } from '../../secrets/format-error.js';
 import { captureOutput } from '../../testing/capture-output.js';
-import { runWithin } from '../../time/run-within.js';
 import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
 
 export const verify = defineCommand({
@@ -126,16 +125,8 @@ async function loadPlugin(name: string): Promise<{ plugin: Plugin; manifest?: Pl
 }
 
 async function load<T>(name: string, url: URL): Promise<T> {
-  const timeoutMs = defaultStartTimeoutMs;
-  const onTimeout = () => new Error(`it did not finish within ${timeoutMs} ms.`);
   try {
-    return await runWithin({
-      clock: systemClock,
-      timeoutMs,
-      work: () => importDefault<T>(url),
-      onTimeout,
-      partingMs: 0,
-    });
+    return await importInTime(() => importDefault<T>(url), systemClock);
   } catch (error) {
     throw new KeelsonError({
       code: 'PLUGIN_IMPORT_FAILED',

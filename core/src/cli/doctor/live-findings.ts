@@ -19,7 +19,6 @@ export interface Finding extends Diagnosis {
 export interface LiveFindings {
   /** One at least. */
   readonly findings: readonly Finding[];
-  /** Of the instances. */
   readonly pids: readonly number[];
 }
 
@@ -35,26 +34,21 @@ export async function liveFindings(options: ConfigChoice, terminal: Terminal): P
     const { code, message } = summarizeError(error);
     const hint = (isKeelsonError(error) && error.hint) || 'Ask it for its health over HTTP.';
     const output = `${code}: ${message}`;
-    return { findings: [{ plugin: 'kernel', name: 'running instance', status: 'warn', output, hint }], pids: [] };
+    return { findings: [{ ...ofInstance, status: 'warn', output, hint }], pids: [] };
   }
 }
+
+const ofInstance = { plugin: 'kernel', name: 'running instance' } as const;
 
 function noneRuns(environments: readonly string[]): Finding {
   const hint = elsewhereHint(environments);
   const output = `No instance of this service runs here.${hint === undefined ? '' : ` ${hint}`}`;
-  return { plugin: 'kernel', name: 'running instance', status: 'pass', output };
+  return { ...ofInstance, status: 'pass', output };
 }
 
 function silent({ pid, error }: Extract<Answered<InstanceStatus>, { error: unknown }>): Finding {
-  const output = `${error.code}: ${error.message}`;
-  return {
-    plugin: 'kernel',
-    pid,
-    name: 'running instance',
-    status: 'fail',
-    output,
-    hint: error.hint ?? `Read the log of process ${pid}.`,
-  };
+  const { code, message, hint = `Read the log of process ${pid}.` } = error;
+  return { ...ofInstance, pid, status: 'fail', output: `${code}: ${message}`, hint };
 }
 
 function findingsOf(instance: InstanceStatus): Finding[] {
@@ -63,13 +57,9 @@ function findingsOf(instance: InstanceStatus): Finding[] {
   const waits = plugins.flatMap(({ key, start }) =>
     start?.waitsFor === undefined ? [] : `${key} for ${start.waitsFor}`,
   );
-  const found = { plugin: 'kernel', pid, name: 'running instance' } as const;
-  const state: Finding =
-    waits.length === 0
-      ? { ...found, status: 'pass', output }
-      : { ...found, status: 'warn', output, hint: `It waits: ${waits.join(', ')}.` };
+  const waiting = { status: 'warn', hint: `It waits: ${waits.join(', ')}.` } as const;
   return [
-    state,
+    { ...ofInstance, pid, output, ...(waits.length === 0 ? { status: 'pass' } : waiting) },
     ...aboutConfiguration(pid, awaitingRestart),
     ...readiness.checks
       .filter(check => check.status !== 'pass' && !isToldBy(plugins, check))

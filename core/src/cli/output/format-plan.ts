@@ -56,7 +56,6 @@ export function serviceName({ service, problems, config }: Plan): string | undef
   return written?.kind === 'scalar' ? String(written.value) : undefined;
 }
 
-/** The plan for a program. */
 export function planToJson(plan: Plan): unknown {
   return {
     service: serviceName(plan),

@@ -23,6 +23,10 @@ export class ProcessWatch {
   readonly #terminal: Terminal;
   readonly #cancel = new AbortController();
   readonly #stop = Promise.withResolvers<string>();
+  /** Aborts at the first request to stop. */
+  readonly signal: AbortSignal = this.#cancel.signal;
+  /** Resolves with the reason of the first request to stop. */
+  readonly stopRequested: Promise<string> = this.#stop.promise;
   /** An idle service must not end because nothing keeps its process alive. */
   readonly #pulse = setInterval(() => {}, 2 ** 30);
   #kernel: Kernel | undefined;
@@ -34,16 +38,6 @@ export class ProcessWatch {
     for (const signal of stopSignals) process.on(signal, this.#onSignal);
     for (const crash of crashes) process.on(crash, this.#onCrash);
     process.on('SIGHUP', this.#onReload);
-  }
-
-  /** Aborts at the first request to stop. */
-  get signal(): AbortSignal {
-    return this.#cancel.signal;
-  }
-
-  /** Resolves with the reason of the first request to stop. */
-  get stopRequested(): Promise<string> {
-    return this.#stop.promise;
   }
 
   /** Whether an uncaught error requested the stop. */
