@@ -51,7 +51,7 @@ test('keelson doctor exits with 1 when something would fail, and says what to do
   expect(stdout).toMatch(/^FAIL {2}database: connections {2}0 instances .*\n {6}-> Lower pool\.max/m);
 }, 30_000);
 
-test('keelson doctor tells a database that is not there like any other finding', async () => {
+test('keelson doctor reports a missing database like any other finding', async () => {
   const url = `postgresql://keelson@127.0.0.1:${await freePort()}/orders`;
   const variables = { ...production, DATABASE_URL: url, KEELSON_DATABASE__CONNECT__TIMEOUT_MS: '200' };
   const { code, stdout } = await runKeelson(['doctor', '--json'], { variables });

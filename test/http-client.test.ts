@@ -19,7 +19,7 @@ interface Seen {
   cut: boolean;
 }
 
-/** A real server that answers as told, one answer for each request; the last one goes on. */
+/** A real server that gives the answers it is given, one for each request; the last one goes on. */
 class Target implements AsyncDisposable {
   readonly seen: Seen[] = [];
   answers: Answer[] = [status(200, 'done')];

@@ -22,7 +22,7 @@ describe('work beside other work of the same session', () => {
     await testDatabase[Symbol.asyncDispose]();
   });
 
-  test('is told by its error where the nested session was that has undone it', async () => {
+  test('has an error that names the nested session that has undone it', async () => {
     const work = database.session(async em => {
       const failing = database.transaction(async inner => {
         await inner.insert(Author, { email: 'failing@example.org' });

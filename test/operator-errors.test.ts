@@ -47,7 +47,7 @@ test('a port that is taken is named, with how to find who has it', async () => {
   }
 });
 
-test('a wrong password is told at once, without the password', async () => {
+test('a wrong password is reported at once, without the password', async () => {
   // A server of its own: one that was given may let everybody in.
   await using server = await startPostgres();
   const url = new URL(await server.createDatabase('orders'));
@@ -60,7 +60,7 @@ test('a wrong password is told at once, without the password', async () => {
   expect(said).not.toContain('hush-hush');
 });
 
-test('a database that does not exist is told at once', async () => {
+test('a database that does not exist is reported at once', async () => {
   await using database = await createTestDatabase();
   const url = new URL(database.url);
   url.pathname = '/no_such_database';
@@ -71,7 +71,7 @@ test('a database that does not exist is told at once', async () => {
   expect(said).toContain('-> ');
 });
 
-test('a server that does not answer is told when the time to connect is over', async () => {
+test('a server that does not answer is reported when the time to connect is over', async () => {
   const url = `postgresql://orders:orders@127.0.0.1:${await freePort()}/orders`;
 
   const said = await failedStart({ DATABASE_URL: url, KEELSON_DATABASE__CONNECT__TIMEOUT_MS: '300' });

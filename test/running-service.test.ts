@@ -49,7 +49,7 @@ test('an operator sees a running service, why it does not work, and steers it, w
     return breaker.state !== 'closed';
   });
 
-  // Its own start fails; what the running service knows is told all the same.
+  // Its own start fails; what the running service knows is printed all the same.
   const down = { ...variables, KEELSON_DATABASE__CONNECT__TIMEOUT_MS: '200' };
   const doctor = await runKeelson(['doctor', '--json'], { variables: down });
   expect(doctor.code).toBe(1);

@@ -29,10 +29,10 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-/** What a service does with its client, whoever fills the slot. */
+/** What a service does with its client, whichever plugin fills the slot. */
 async function askStock(): Promise<string> {
   const response = await kernel?.container.get(HttpClient).target('stock')?.fetch('/stock/17');
-  return response === undefined ? 'nobody to ask' : response.text();
+  return response === undefined ? 'no client to ask' : response.text();
 }
 
 const policies = { default: { maxAttempts: 4, initialDelayMs: 5, maxDelayMs: 5 } };

@@ -1,7 +1,7 @@
 import { Kernel, RetryPolicy } from '@keelson/core';
 import { afterEach, describe, expect, test } from 'vitest';
 
-/** What any deployment may say of its retries, whoever carries them out. */
+/** What any deployment may say of its retries, whichever plugin carries them out. */
 const policies = { default: { maxAttempts: 4, initialDelayMs: 5, breaker: { breakMs: 20, maxBreakMs: 50 } } };
 const boom = new Error('down');
 let kernel: Kernel | undefined;

@@ -7,7 +7,7 @@ const accountOf = (endings: readonly Ending[], seen: Partial<Observations> = {})
   drawAccount(sampleObservations({ ...seen, endings }));
 
 describe('an account', () => {
-  test('tells what was acknowledged and what was refused', () => {
+  test('counts what was acknowledged and what was refused', () => {
     const account = accountOf([acknowledged(), refused(), acknowledged({ status: undefined })]);
     expect(account).toMatchObject({ requests: 3, acknowledged: 1 });
     expect(countRefused(account)).toBe(1);

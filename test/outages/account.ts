@@ -57,7 +57,7 @@ export interface Account {
   readonly refused: readonly Refusals[];
   readonly lost: number;
   readonly duplicated: number;
-  /** Nobody could tell the client, and it is stored. */
+  /** The client got no answer, and it is stored. */
   readonly unconfirmed: number;
   readonly longestMs: number;
   /** From the server being back to the first request that ended well; of many outages the 95th percentile. */

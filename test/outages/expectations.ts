@@ -10,7 +10,7 @@ export function expectOnlyThoseUnderWay(account: Account): void {
 
 /**
  * As above, but for commits that only the server knew of that has crashed: what it says of them afterwards cannot be
- * believed (docs/adr/0002), and so their callers are told that it is not known.
+ * believed (docs/adr/0002), and so their callers hear that it is not known.
  */
 export function expectOnlyThoseInDoubt(account: Account): void {
   expect(countRefused(account), 'requests refused').toBeLessThanOrEqual(poolMax);

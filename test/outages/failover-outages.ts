@@ -5,7 +5,7 @@ export const failoverOutages: readonly Outage[] = [
   {
     name: 'failover: the primary is killed, the standby promoted',
     stage: { standby: true },
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike({ hosts }) {
       await hosts.failOver();
       return [performance.now()];

@@ -16,10 +16,10 @@ export const invariants = {
 
   'none is done twice': ({ ledger }) => ledger.duplicated,
 
-  'nobody is told that nothing is stored when it is': ({ ledger, endings }) =>
+  'no client hears that nothing is stored when it is': ({ ledger, endings }) =>
     ledger.refusedButStored.map(key => endings.find(({ quantity }) => String(quantity) === key) ?? key),
 
-  'nothing is stored that nobody asked for': ({ ledger, ordersElsewhere }) => [
+  'nothing is stored that no client asked for': ({ ledger, ordersElsewhere }) => [
     ...ledger.unknown,
     ...only(ordersElsewhere !== 0, `${ordersElsewhere} orders that are no part of this`),
   ],
@@ -28,13 +28,13 @@ export const invariants = {
 
   'every request is answered': ({ endings }) => endings.filter(({ status }) => status === undefined),
 
-  'who is told 201 is told what was asked for': ({ endings }) =>
+  'an answer of 201 confirms what was asked for': ({ endings }) =>
     endings.filter(({ status, told, quantity }) => status === 201 && told !== quantity),
 
   'no request waits past its deadline': ({ endings, latestMs }) =>
     endings.filter(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs > latestMs),
 
-  'who is refused without being at fault is told when to come back': ({ endings }) =>
+  'a refusal without fault of the client says when to come back': ({ endings }) =>
     endings.filter(ending => ending.status !== undefined && ending.status !== 201 && !isHelpful(ending)),
 
   'retries stay within the budget': (_seen, { retries, retriesAllowed }) =>
@@ -77,7 +77,7 @@ export function brokenBy(seen: Observations, account: Account): Partial<Record<I
 /** Also what Node says of promises and listeners that somebody forgot. */
 const uncaught = /^.*(nothing caught|unhandled|uncaught|MaxListenersExceeded|PromiseRejectionHandled).*$/gim;
 
-/** Nobody whose write may be stored is told when to try again: only to look. */
+/** A client whose write may be stored hears when to look, not when to try again. */
 function isHelpful({ status, code, waitSeconds }: Ending): boolean {
   if (code === 'DATABASE_AMBIGUOUS_COMMIT') return status === 503 && waitSeconds === undefined;
   return (

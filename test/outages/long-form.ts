@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 test.each(lanes.inTurn())(
-  '$name: nothing is lost, done twice or told wrongly',
+  '$name: nothing is lost, done twice or reported wrongly',
   async outage => {
     try {
       const account = await runOutage(await lanes.stageFor(outage), outage, longForm);

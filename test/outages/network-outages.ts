@@ -31,7 +31,7 @@ const shortDeadline = (measure: Measure) => measure.shortDeadlineMs;
 export const networkOutages: readonly Outage[] = [
   {
     name: 'connections reset, and each new one too',
-    shows: 'connects anew',
+    shows: 'connects again',
     strike: (stage, { outageMs }) => networkIs(stage, 'reset', outageMs),
     expect: expectAtMost(poolMax),
   },

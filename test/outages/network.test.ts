@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 test.each(networkOutages)(
-  '$name: nothing is lost, done twice or told wrongly',
+  '$name: nothing is lost, done twice or reported wrongly',
   async outage => {
     await runOutage(stage, outage, shortForm);
   },

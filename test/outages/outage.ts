@@ -38,10 +38,10 @@ export interface Outage {
   /** What it takes to happen. Default: one server. */
   readonly stage?: StageOptions;
   /**
-   * How it shows that it happened: the service had to connect anew; somebody waited for as long as it lasted, or up to
+   * How it shows that it happened: the service had to connect again; a request waited for as long as it lasted, or up to
    * the deadline; or `strike` or `expect` have seen to it.
    */
-  readonly shows: 'connects anew' | 'waits' | 'by itself';
+  readonly shows: 'connects again' | 'waits' | 'by itself';
   /** What a request may take. Default `longDeadlineMs`. */
   readonly deadlineMs?: (measure: Measure) => number;
   /** Default: `orders` and `sessions` in turn. */
@@ -130,7 +130,7 @@ async function observe(stage: Stage, outage: Outage, measure: Measure, deadlineM
 }
 
 function signOf({ shows }: Outage, longestMs: number): Observations['sign'] {
-  return { connected: shows === 'connects anew' ? 1 : 0, longestMs: shows === 'waits' ? 0.9 * longestMs : 0 };
+  return { connected: shows === 'connects again' ? 1 : 0, longestMs: shows === 'waits' ? 0.9 * longestMs : 0 };
 }
 
 /** The keys of the orders that are stored, and what is left of the products. */

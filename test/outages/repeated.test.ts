@@ -21,13 +21,13 @@ const run = (given: Partial<Run>, ...figures: Parameters<typeof account>): Run =
 });
 
 describe('a run of the suite', () => {
-  test('is told in one line', () => {
+  test('is reported in one line', () => {
     expect(tellRun(run({ number: 3 }, 900, 120, 2))).toBe(
       'run 3: 200 s, all invariants held, first success after 20 outages in a row: 120 ms (p95), refused: 0 orders, 2 sessions, 0 units',
     );
   });
 
-  test('in which something does not hold is told with what did not, and where', () => {
+  test('in which something does not hold is reported with what did not, and where', () => {
     const failures = [{ name: 'restart, fast', message: "Broken: none is done twice: [ '7' ]" }];
     const broken = run({ report: { rows: [], failures }, trouble: 'exit code 1' }, 0, 0, 0);
     expect(isSound(broken)).toBe(false);
@@ -41,7 +41,7 @@ describe('a run of the suite', () => {
     expect(isSound(run(given, 0, 0, 0))).toBe(false);
   });
 
-  test('and others are told by the worst of each figure', () => {
+  test('and others are reported by the worst of each figure', () => {
     const all = tellAll([run({ seconds: 190 }, 900, 120, 2), run({ number: 2, seconds: 210 }, 500, 240, 0)]);
     expect(all).toContain('2 consecutive runs: all invariants held in each. 6 requests; a run took 190 to 210 s.');
     expect(all).toMatch(/\| stopped again and again \| 6 \| 0 \| 0 \| 0 \| 2 \| 0 \| 0\.9 s \| 240 ms \|/);

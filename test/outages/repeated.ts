@@ -12,7 +12,7 @@ export interface Run {
   readonly seconds: number;
   /** Undefined when it ended before it could tell. */
   readonly report: Report | undefined;
-  /** What went wrong that no outage tells of: the exit code, or that it took too long. */
+  /** What went wrong outside of the outages: the exit code, or that it took too long. */
   readonly trouble: string | undefined;
 }
 

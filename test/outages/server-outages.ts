@@ -32,7 +32,7 @@ async function frozenFor({ server }: Stage, ms: number): Promise<readonly number
 export const serverOutages: readonly Outage[] = [
   {
     name: 'restart, fast',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike({ server }) {
       await server.restart('fast');
       return [performance.now()];
@@ -41,7 +41,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'restart, immediate (crash recovery)',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike({ server }) {
       await server.restart('immediate');
       return [performance.now()];
@@ -50,7 +50,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'kill -9 of a backend',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike(stage) {
       const [backend] = await stage.server.query<{ pid: number }>(
         "select pid from pg_stat_activity where application_name = 'keelson' limit 1",
@@ -65,7 +65,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'kill -9 of the postmaster',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike({ server }) {
       await server.kill('SIGKILL');
       await server.start();
@@ -75,13 +75,13 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'stopped, for less than the deadline',
-    shows: 'connects anew',
+    shows: 'connects again',
     strike: (stage, { outageMs }) => awayFor(stage, outageMs),
     expect: expectOnlyThoseUnderWay,
   },
   {
     name: 'stopped again and again',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike(stage, { repetitions, between }, stream) {
       const backAtMs: number[] = [];
       for (let count = 0; count < repetitions; count++) {
@@ -101,11 +101,11 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'connection storm: all who have waited come at once',
-    shows: 'connects anew',
+    shows: 'connects again',
     async strike(stage, { outageMs }) {
       const backAtMs = await awayFor(stage, 1_500 + outageMs);
       const { connections } = stage.proxy.counters;
-      await eventually(async () => (await stage.vitals()).waitingCalls === 0, { that: 'nobody to wait' });
+      await eventually(async () => (await stage.vitals()).waitingCalls === 0, { that: 'no call to wait' });
       // The pool, and the connection for questions about the server: twice, when the first to open were lost.
       expect(stage.proxy.counters.connections - connections).toBeLessThanOrEqual(2 * (poolMax + 1));
       return backAtMs;
@@ -114,7 +114,7 @@ export const serverOutages: readonly Outage[] = [
   },
   {
     name: 'stopped, for longer than the deadline',
-    shows: 'connects anew',
+    shows: 'connects again',
     deadlineMs: shortDeadline,
     strike: (stage, { shortDeadlineMs }) => awayFor(stage, 2 * shortDeadlineMs),
     expect: expectRefusals,

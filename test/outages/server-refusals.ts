@@ -35,7 +35,7 @@ async function full(stage: Stage, ms: number): Promise<readonly number[]> {
 export const serverRefusals: readonly Outage[] = [
   {
     name: 'too many connections (53300): others have taken all',
-    shows: 'connects anew',
+    shows: 'connects again',
     strike: (stage, { outageMs }) => full(stage, outageMs),
     expect(account: Account) {
       expect(countRefused(account, 'sessions'), 'sessions refused').toBeLessThanOrEqual(poolMax);

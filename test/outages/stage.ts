@@ -115,7 +115,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Waits until nothing is left of an outage: connections are idle, as the service and as the server see it, nobody
+   * Waits until nothing is left of an outage: connections are idle, as the service and as the server see it, no call
    * waits, the breaker is closed.
    */
   async calm(): Promise<Vitals> {
@@ -145,7 +145,7 @@ export class Stage implements AsyncDisposable {
     return this.calm();
   }
 
-  /** A product that nobody else orders. */
+  /** A product that no other test orders. */
   async product(): Promise<string> {
     const sku = `sku-${randomUUID()}`;
     const { status } = await this.service.request('POST', '/products', { sku, stock: initialStock });

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { allOutages } from './all-outages.js';
 import { outagesIn, writeInto } from './table.js';
 
-test('docs/outages.md tells of every outage of the suite, and of no other', () => {
+test('docs/outages.md describes every outage of the suite, and no other', () => {
   const page = fileURLToPath(new URL('../../docs/outages.md', import.meta.url));
   expect(outagesIn(page)).toEqual(allOutages.map(({ name }) => name));
 });

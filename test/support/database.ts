@@ -11,7 +11,7 @@ export interface TestDatabase extends AsyncDisposable {
   readonly adminUrl: string;
 }
 
-/** Creates an empty database on the shared server; disposing drops it, and ends whoever is connected to it. */
+/** Creates an empty database on the shared server; disposing drops it, and ends the connections to it. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { url: server, owner } = inject('databaseServer');
   const name = `test_${randomBytes(6).toString('hex')}`;

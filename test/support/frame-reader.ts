@@ -2,7 +2,7 @@
 export interface Frame {
   /** The type byte as a letter; `startup`, `ssl` or `cancel` for the messages that have none; `tls?` for a bare answer. */
   readonly type: string;
-  /** What follows the length; empty for messages nobody looks into. */
+  /** What follows the length; empty for messages that are not looked into. */
   readonly body: Buffer;
   /** Where it starts in the chunk; 0 also when it started in an earlier chunk. */
   readonly start: number;

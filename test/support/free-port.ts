@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 const lowest = 15_000;
 const highest = 32_000;
 
-/** A TCP port on 127.0.0.1 that nobody listens on, and that stays free while its server is stopped. */
+/** A TCP port on 127.0.0.1 that no server listens on, and that stays free while its server is stopped. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(lowest, highest);

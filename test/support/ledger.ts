@@ -20,7 +20,7 @@ export interface LedgerReport {
 type Outcome = 'attempted' | 'acknowledged' | 'refused';
 
 /**
- * An append-only record, outside the database, of what callers were told about each write. Each entry is on the file
+ * An append-only record, outside the database, of what callers heard about each write. Each entry is on the file
  * before the call returns, so that several processes may share a file and a killed one loses none.
  */
 export class Ledger implements Disposable {
@@ -37,12 +37,12 @@ export class Ledger implements Disposable {
     this.#append('attempted', key);
   }
 
-  /** The caller was told that the write is done. */
+  /** The caller heard that the write is done. */
   acknowledged(key: string): void {
     this.#append('acknowledged', key);
   }
 
-  /** The caller was told that the write is certainly not done. */
+  /** The caller heard that the write is certainly not done. */
   refused(key: string): void {
     this.#append('refused', key);
   }

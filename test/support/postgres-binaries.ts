@@ -31,7 +31,7 @@ export const postgresEnvironment = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'U
 let binaries: Promise<PostgresBinaries> | undefined;
 let template: Promise<string> | undefined;
 
-/** PostgreSQL from npm, at a place where whoever runs it may execute it. */
+/** PostgreSQL from npm, at a place where the user that runs it may execute it. */
 export function findPostgres(): Promise<PostgresBinaries> {
   binaries ??= locate();
   return binaries;
@@ -51,7 +51,7 @@ export function clusterDirectory(options: { onDisk: boolean }): string {
   return temporaryDirectory('postgres', options.onDisk || !hasRoomInMemory() ? tmpdir() : memoryDirectory);
 }
 
-/** Creates a directory owned by whoever runs PostgreSQL, and removed at the latest when this process ends. */
+/** Creates a directory owned by the user that runs PostgreSQL, and removed at the latest when this process ends. */
 function temporaryDirectory(purpose: string, parent = tmpdir()): string {
   const directory = mkdtempSync(join(parent, `keelson-${purpose}-`));
   guard(directory);

@@ -135,7 +135,7 @@ export class PostgresProcess {
     return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
   }
 
-  /** The processes are gone before Node has told us so. */
+  /** The processes are gone before Node has reported it. */
   async #untilNoticed(): Promise<void> {
     while (this.#pid !== undefined) await sleep(1);
   }

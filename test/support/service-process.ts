@@ -48,7 +48,7 @@ export interface CliProcess extends AsyncDisposable {
 /** A service that listens. Disposing of it stops it, with force when it does not stop by itself. */
 export interface ServiceProcess extends CliProcess {
   readonly url: string;
-  /** Sends one request; `body` as JSON. Rejects when nobody answers. */
+  /** Sends one request; `body` as JSON. Rejects when there is no answer. */
   request(method: string, path: string, body?: unknown): Promise<Answer>;
   /** SIGTERM; resolves when the process has ended. */
   stop(): Promise<Ended>;
@@ -107,7 +107,7 @@ class RunningProcess implements ServiceProcess {
       cwd,
       env: { PATH, HOME, ...temporaryFolder(), PORT: '0', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A process group of its own, so that `interrupt` reaches all of it and nobody else.
+      // A process group of its own, so that `interrupt` reaches all of it and no other process.
       detached: true,
     });
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

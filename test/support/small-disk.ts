@@ -10,7 +10,7 @@ const size = '8m';
 let isPossible: Promise<boolean> | undefined;
 
 /**
- * True where whoever runs PostgreSQL may mount a file system for himself: on Linux, unless namespaces of users are
+ * True where the user that runs PostgreSQL may mount a file system for himself: on Linux, unless namespaces of users are
  * turned off, as in many containers.
  */
 export function canHaveSmallDisk(): Promise<boolean> {
@@ -20,7 +20,7 @@ export function canHaveSmallDisk(): Promise<boolean> {
 
 /**
  * A command like the given one, which runs in the same process, with a file system of a few megabytes at `directory`.
- * It is new each time, nobody else sees it, and it goes with the last process that does.
+ * It is new each time, no other process sees it, and it goes with the last process that does.
  */
 export function withSmallDisk(
   directory: string,

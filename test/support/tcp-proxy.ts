@@ -58,7 +58,7 @@ export interface ProxyOptions {
 
 /**
  * Stands between a client and PostgreSQL (or, without the methods that speak of statements, any TCP server) and
- * breaks what the test tells it to. Does not see into TLS.
+ * breaks what the test asks for. Does not see into TLS.
  */
 export async function startTcpProxy(options: ProxyOptions): Promise<TcpProxy> {
   const proxy = new InProcessProxy(options, await freePort());

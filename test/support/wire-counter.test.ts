@@ -83,7 +83,7 @@ describe('a recording of the wire', () => {
     });
   });
 
-  test('tells connections apart, and when each was answered', async () => {
+  test('counts each connection alone, and when each was answered', async () => {
     await withClient({}, first =>
       withClient({}, async second => {
         const recording = proxy.recording();

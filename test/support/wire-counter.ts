@@ -4,7 +4,7 @@ import type { ReceivedAnswer, SentMessage } from './wire-session.js';
 export interface RoundTrip {
   /** Counts the connections of the proxy from 1. */
   readonly connection: number;
-  /** What the server was told to execute, in order. */
+  /** What the server had to execute, in order. */
   readonly statements: readonly string[];
   readonly sentAtMs: number;
   /** When the last answer was handed to the client; undefined while it waits. */
@@ -40,7 +40,7 @@ interface OpenTrip {
   answeredAtMs: number | undefined;
 }
 
-/** Tells the round trips of one connection apart. */
+/** Counts the round trips of one connection. */
 export class WireCounter {
   readonly #connection: number;
   readonly #began: (trip: RoundTrip) => void;

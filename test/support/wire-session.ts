@@ -2,7 +2,7 @@ import { type Frame, FrameReader } from './frame-reader.js';
 
 /** A message that makes the server run something, or ends a group of messages. */
 export interface SentMessage {
-  /** What the server is told to execute; undefined for a message that only ends a group. */
+  /** What the server has to execute; undefined for a message that only ends a group. */
   readonly statement?: string;
   /** Query, Sync or function call: the server answers all since the last such message, and ends with ReadyForQuery. */
   readonly endsGroup: boolean;

@@ -1,0 +1,38 @@
+import type { TestSpecification } from 'vitest/node';
+import { BaseSequencer } from 'vitest/node';
+
+/** The files that take ten seconds and more, so that none of them is left for the end, where it would run alone. */
+const long = [
+  'test/outages/server.test.ts',
+  'test/outages/refusals.test.ts',
+  'test/outages/network.test.ts',
+  'core/src/life/random-configurations.test.ts',
+  'test/npm-start.test.ts',
+  'test/swap.test.ts',
+  'test/keep-alive-stop.test.ts',
+  'plugins/database-pglite/src/pglite-driver.test.ts',
+  'plugins/database-pglite/src/conformance.test.ts',
+  'plugins/database-postgresql/src/verify.test.ts',
+  'plugins/database-postgresql/src/deadlines.test.ts',
+  'plugins/database-postgresql/src/failover.test.ts',
+  'test/soak.test.ts',
+  'plugins/database-pglite/src/memory-databases.test.ts',
+  'plugins/http-express/src/streaming.test.ts',
+  'plugins/telemetry-sentry/src/plugin.test.ts',
+  'plugins/database-postgresql/src/conformance.test.ts',
+  'plugins/http-express/src/service.test.ts',
+  'plugins/database-postgresql/src/pool-faults.test.ts',
+];
+
+/** Runs the long files first, also in a fresh checkout, where Vitest does not know yet how long each takes. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.toSorted((one, other) => place(one) - place(other));
+  }
+}
+
+function place({ moduleId }: TestSpecification): number {
+  const index = long.findIndex(path => moduleId.endsWith(`/${path}`));
+  return index === -1 ? long.length : index;
+}
