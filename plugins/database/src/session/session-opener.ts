@@ -206,6 +206,7 @@ export class SessionOpener {
     const onSignal = () => abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
     const onDeadline = () => abort(new SessionAbortedError({ name, reason: 'deadline' }));
     if (signal?.aborted === true) onSignal();
+    else if (deadline.passed) onDeadline();
     else signal?.addEventListener('abort', onSignal, { once: true });
     const remainingMs = deadline.remainingMs();
     const timer = Number.isFinite(remainingMs) ? this.#parts.clock.schedule(remainingMs, onDeadline) : undefined;
