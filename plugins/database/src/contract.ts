@@ -5,7 +5,13 @@ export { translate } from './errors/translate.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions } from './options.js';
 export type { EntityManager } from './orm/entity-manager.js';
-export type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
+export type {
+  DatabaseSession,
+  OpenSessionOptions,
+  SessionOnDemand,
+  SessionOptions,
+  SessionWork,
+} from './session/database-session.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */
 export const databaseUses: readonly ServiceToken[] = [HealthService, Logger, Metrics, RetryPolicy, Telemetry];

@@ -4,7 +4,13 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import type { DatabaseCapability, PoolStats } from './driver/driver.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
 import type { SchemaReport } from './schema/schema-report.js';
-import type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
+import type {
+  DatabaseSession,
+  OpenSessionOptions,
+  SessionOnDemand,
+  SessionOptions,
+  SessionWork,
+} from './session/database-session.js';
 import type { DatabaseState, StateListener } from './state.js';
 
 /** The database of a service: PostgreSQL through MikroORM, one EntityManager and one transaction for each unit of work. */
@@ -64,6 +70,8 @@ export interface DatabaseService {
    * rolled back. Never run again by itself.
    */
   openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
+  /** The same, opened when it is first used: for an owner that cannot know whether its session will be needed. */
+  sessionOnDemand(options?: OpenSessionOptions): Promise<SessionOnDemand>;
   /**
    * Runs `work` outside of every session, although the calling code may be in one. For whatever outlives the caller: a
    * queue, a timer, a cache that fills itself. Started inside a session, all that it ever runs would join that session as

@@ -22,6 +22,7 @@ import type { MigrationStatus } from './migrations/migration-table.js';
 import { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
+import { isBeginObserved } from './orm/begin-at-once.js';
 import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { flushFirst } from './orm/flush-first.js';
@@ -33,7 +34,13 @@ import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
-import type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
+import type {
+  DatabaseSession,
+  OpenSessionOptions,
+  SessionOnDemand,
+  SessionOptions,
+  SessionWork,
+} from './session/database-session.js';
 import { replicaTarget, Sessions } from './session/sessions.js';
 import type { UnitSession } from './session/unit-session.js';
 import type { DatabaseState, StateListener } from './state.js';
@@ -98,6 +105,7 @@ class DefaultDatabaseService implements DatabaseService {
         flushFirst(
           keepLateWork(clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true }))),
         ),
+      isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,
@@ -174,6 +182,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   openSession(options: OpenSessionOptions = {}): Promise<DatabaseSession> {
     return this.#sessions.openOnce(options);
+  }
+
+  sessionOnDemand(options: OpenSessionOptions = {}): Promise<SessionOnDemand> {
+    return this.#sessions.onDemand(options);
   }
 
   outside<T>(work: () => T): T {

@@ -54,6 +54,12 @@ export type { EntityManager } from './orm/entity-manager.js';
 export type { OrmDriver } from './orm/orm.js';
 export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
 export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';
-export type { DatabaseSession, OpenSessionOptions, SessionOptions, SessionWork } from './session/database-session.js';
+export type {
+  DatabaseSession,
+  OpenSessionOptions,
+  SessionOnDemand,
+  SessionOptions,
+  SessionWork,
+} from './session/database-session.js';
 export type { DatabaseState, StateListener } from './state.js';
 export type { IsolationLevel } from './transaction/transaction-settings.js';

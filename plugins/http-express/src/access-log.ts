@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Logger, LogLevel } from '@keelson/core';
 import type { Exchange } from './exchange.js';
+import { routeOf } from './route-template.js';
 
 /** The status logged for a client that disconnected before its answer, as in nginx. */
 const clientClosedRequest = 499;
@@ -11,16 +12,17 @@ export function logAccess(exchange: Exchange, request: IncomingMessage, response
   const status = response.writableFinished || response.headersSent ? response.statusCode : clientClosedRequest;
   const level = levelOf(exchange, status);
   if (!logger.isEnabled(level)) return;
-  const route = exchange.route ?? '(no route)';
-  logger[level](`${request.method} ${route} ${status}`, {
+  const route = routeOf(request) ?? '(no route)';
+  const facts: Record<string, unknown> = {
     method: request.method,
     route,
     status,
     durationMs: Math.round((clock.now() - exchange.startedAt) * 10) / 10,
-    ...(exchange.code === undefined ? {} : { code: exchange.code }),
-    ...(response.writableFinished ? {} : { cut: true }),
-    ...(level === 'error' && exchange.error !== undefined ? { error: exchange.error } : {}),
-  });
+  };
+  if (exchange.code !== undefined) facts.code = exchange.code;
+  if (!response.writableFinished) facts.cut = true;
+  if (level === 'error' && exchange.error !== undefined) facts.error = exchange.error;
+  logger[level](`${request.method} ${route} ${status}`, facts);
 }
 
 export interface AccessTools {

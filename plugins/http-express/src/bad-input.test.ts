@@ -5,6 +5,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import express, { Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { currentSession } from './index.js';
 import { RecordedSessions } from './sessions.fixture.js';
 
 let harness: Harness;
@@ -257,6 +258,7 @@ describe('a client that hangs up in the middle of an upload', () => {
   ])('that a handler reads by %s is a 499, and its session is rolled back', async (_name, read) => {
     const arrived = gate();
     harness.http.router('/upload', async (request, response) => {
+      currentSession(request);
       void arrived.pass();
       await read(request);
       response.end();

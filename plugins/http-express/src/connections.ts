@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '@keelson/core';
-import { hasLeft } from './held-response.js';
+import { hasLeft } from './response-front.js';
 
 const lookMs = 25;
 /** An idle connection is closed after this many checks without data: an active client sends earlier. */
@@ -74,7 +74,7 @@ export class Connections {
     if (this.#state !== 'open' && !giveLastTo(response, connection.responses)) return false;
     connection.responses.add(response);
     this.#responses.add(response);
-    response.once('close', () => this.#end(connection, response));
+    response.on('close', () => this.#end(connection, response));
     return true;
   }
 

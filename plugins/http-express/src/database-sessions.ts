@@ -3,7 +3,7 @@ import type { RequestSessions } from './request-sessions.js';
 
 export function databaseSessions(database: DatabaseService): RequestSessions {
   return {
-    open: options => database.openSession(options),
+    onDemand: settings => database.sessionOnDemand(settings),
     unit: (work, options) => database.session(work, { ...options, nested: 'separate' }),
   };
 }

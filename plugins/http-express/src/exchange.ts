@@ -16,7 +16,8 @@ export interface Exchange {
   code: string | undefined;
 }
 
-const exchanges = new WeakMap<IncomingMessage, Exchange>();
+const key = Symbol('exchange');
+type WithExchange = IncomingMessage & { [key]?: Exchange };
 
 export function openExchange(request: IncomingMessage, requestId: string, startedAt: number): Exchange {
   const exchange: Exchange = {
@@ -28,12 +29,12 @@ export function openExchange(request: IncomingMessage, requestId: string, starte
     error: undefined,
     code: undefined,
   };
-  exchanges.set(request, exchange);
+  (request as WithExchange)[key] = exchange;
   return exchange;
 }
 
 export function exchangeOf(request: IncomingMessage): Exchange {
-  const exchange = exchanges.get(request);
+  const exchange = (request as WithExchange)[key];
   if (exchange === undefined) throw new Error('bug: a request without an exchange');
   return exchange;
 }

@@ -6,7 +6,7 @@ import { exchangeOf } from './exchange.js';
 import { jsonBody, verifyText } from './json-body.js';
 import type { HttpOptions } from './options.js';
 import { unknownRoute } from './refusals.js';
-import { noteRoute } from './route-template.js';
+import { forgetRoute, mountAt, noteRoute, watchRoutes } from './route-template.js';
 
 export type Middleware = (
   request: IncomingMessage,
@@ -34,6 +34,7 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const probes = Router();
   const routes = Router();
   const app = express();
+  watchRoutes(app.request);
   app.disable('x-powered-by');
   app.set('trust proxy', options.trustProxy);
   // Without this, Express would show stacks of errors that pass our error handler.
@@ -71,11 +72,14 @@ function probe(path: string, handler: HttpHandler): RequestHandler {
 }
 
 function route(path: string, handler: HttpHandler): RequestHandler {
+  const mount = mountAt(path);
+  // An Express application has requests with a prototype of its own.
+  if ('request' in handler && typeof handler.request === 'object' && handler.request !== null)
+    watchRoutes(handler.request);
   return (request, response, next) => {
-    const exchange = exchangeOf(request);
-    noteRoute(request, path);
+    noteRoute(request, mount);
     return handler(request, response, error => {
-      if (error === undefined || error === null) exchange.route = undefined;
+      if (error === undefined || error === null) forgetRoute(request);
       next(error);
     }) as Promise<void>;
   };

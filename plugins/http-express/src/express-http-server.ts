@@ -43,6 +43,8 @@ const timeoutCheckIntervalMs = 1_000;
 
 export class ExpressHttpServer implements HttpServer {
   readonly #options: HttpOptions;
+  /** The name of the header as Node has it. */
+  readonly #requestIdKey: string;
   readonly #tools: HttpServerTools;
   readonly #app: ExpressApp;
   readonly #server: Server;
@@ -55,6 +57,7 @@ export class ExpressHttpServer implements HttpServer {
 
   constructor(options: HttpOptions, tools: HttpServerTools) {
     this.#options = options;
+    this.#requestIdKey = options.requestIdHeader.toLowerCase();
     this.#tools = tools;
     const handleError = createErrorHandler(tools);
     const { readOnlyMethods } = options;
@@ -176,13 +179,12 @@ export class ExpressHttpServer implements HttpServer {
 
   #open(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const { clock, telemetry } = this.#tools;
-    const { requestIdHeader } = this.#options;
-    const requestId = requestIdFrom(request.headers[requestIdHeader.toLowerCase()]);
+    const requestId = requestIdFrom(request.headers[this.#requestIdKey]);
     const exchange = openExchange(request, requestId, clock.now());
     const traceId = telemetry.currentTraceId();
-    response.setHeader(requestIdHeader, requestId);
-    runWithContext({ requestId, ...(traceId === undefined ? {} : { traceId }) }, () => {
-      response.once(
+    response.setHeader(this.#options.requestIdHeader, requestId);
+    runWithContext(traceId === undefined ? { requestId } : { requestId, traceId }, () => {
+      response.on(
         'close',
         AsyncResource.bind(() => logAccess(exchange, request, response, this.#tools)),
       );

@@ -1,8 +1,11 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
+import { frontOf, hasLeft, putBefore, type ResponseFront, type Verb } from './response-front.js';
 
 export interface ResponseKeeper {
+  /** Asked before the first byte of the answer. False when there is nothing to wait for: it leaves as it is written. */
+  mustHold(): boolean;
   /**
-   * Called once, before the first byte of an answer with `status` is sent. Rejects when it must not be sent. With `finish
+   * Called once when it must be held, before the first byte of an answer with `status` is sent. Rejects when it must not be sent. With `finish
    * with it` the answer leaves as it is written, but for its end.
    */
   begin(status: number): Promise<'let go' | 'finish with it'>;
@@ -37,13 +40,6 @@ function settling(): Settling {
 
 type Fate = 'hold' | 'pass' | 'discard';
 
-const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
-const verbs = ['writeHead', 'flushHeaders', 'write', 'end', ...headerChanges] as const;
-type Verb = (typeof verbs)[number];
-
-const key = Symbol('held response');
-type Held = ServerResponse & { readonly [key]: HeldResponse };
-
 /**
  * Holds back the answer of `response` until `keeper` has settled.
  *
@@ -52,57 +48,27 @@ type Held = ServerResponse & { readonly [key]: HeldResponse };
  * it refuses at once, before the keeper settles.
  */
 export function holdResponse(response: ServerResponse, keeper: ResponseKeeper): void {
-  Object.assign(response, { [key]: new HeldResponse(response, keeper) }, overrides);
-  Object.defineProperties(response, flags);
-}
-
-// Own properties, because an Express application replaces the prototype of the response; and the same functions for all
-// responses, because a set of closures for each costs ten times as much.
-const overrides = Object.fromEntries(
-  verbs.map(verb => [
-    verb,
-    function (this: Held, ...args: unknown[]) {
-      return this[key].call(verb, args);
-    },
-  ]),
-);
-
-const flags: PropertyDescriptorMap = {
-  headersSent: flag('headersSent', held => held.isSettling),
-  writableEnded: flag('writableEnded', held => held.hasEnded),
-};
-
-/** What Node says, or true when `isTrue` says so. */
-function flag(name: 'headersSent' | 'writableEnded', isTrue: (held: HeldResponse) => boolean): PropertyDescriptor {
-  return {
-    configurable: true,
-    get(this: Held) {
-      return isTrue(this[key]) || Reflect.get(Object.getPrototypeOf(this), name, this);
-    },
-  };
+  putBefore(response, new HeldResponse(response, keeper));
 }
 
 /** Makes room for another answer, when the handler has not ended the one that is held. False when it is too late. */
 export function takeBack(response: ServerResponse): boolean {
-  return (response as Partial<Held>)[key]?.takeBack() ?? false;
+  const front = frontOf(response);
+  return front instanceof HeldResponse && front.takeBack();
 }
 
-/** What Node itself says, whatever the held response says: the head is on its way to the client. */
-export function hasLeft(response: ServerResponse): boolean {
-  return Reflect.get(Object.getPrototypeOf(response), 'headersSent', response) === true;
-}
-
-class HeldResponse {
+class HeldResponse implements ResponseFront {
   readonly #response: ServerResponse;
   readonly #keeper: ResponseKeeper;
-  readonly #originals: Pick<ServerResponse, Verb>;
   #state: State = { is: 'open' };
 
   constructor(response: ServerResponse, keeper: ResponseKeeper) {
     this.#response = response;
     this.#keeper = keeper;
-    const { writeHead, flushHeaders, write, end, setHeader, setHeaders, appendHeader, removeHeader } = response;
-    this.#originals = { writeHead, flushHeaders, write, end, setHeader, setHeaders, appendHeader, removeHeader };
+  }
+
+  get isPassing(): boolean {
+    return this.#state.is === 'passing';
   }
 
   get isSettling(): boolean {
@@ -121,8 +87,7 @@ class HeldResponse {
   }
 
   /** `response[verb](...args)`, as it is while the response is held. */
-  call(verb: Verb, args: readonly unknown[]): unknown {
-    const original = () => Reflect.apply(this.#originals[verb], this.#response, args);
+  call(verb: Verb, args: readonly unknown[], original: () => unknown): unknown {
     switch (verb) {
       case 'writeHead':
         return this.#writeHead(args, original);
@@ -141,7 +106,7 @@ class HeldResponse {
     const [status, ...rest] = args;
     if (this.#state.is === 'settling') throw headersSent('write');
     if (this.#state.is === 'discarding') return this.#response;
-    if (this.#state.is !== 'open' || !isStatus(status)) return original();
+    if (this.#state.is !== 'open' || !isStatus(status) || this.#mayPass()) return original();
     const [message, headers] = typeof rest[0] === 'string' ? rest : [undefined, rest[0]];
     applyHeaders(this.#response, headers);
     if (typeof message === 'string') this.#response.statusMessage = message;
@@ -179,12 +144,19 @@ class HeldResponse {
 
   /** Decides whether an answer with `status` may be sent; keeps `call` for later when it has to wait. */
   #send(status: number, call: () => unknown): Fate {
-    if (this.#state.is === 'open' && isStatus(status)) this.#begin(status);
+    if (this.#state.is === 'open' && isStatus(status) && !this.#mayPass()) this.#begin(status);
     const state = this.#state;
     if (state.is !== 'settling' && state.is !== 'discarding') return 'pass';
     if (state.is === 'discarding' || state.ended) return 'discard';
     state.held.push(call);
     return 'hold';
+  }
+
+  /** Lets an answer go that waits for nothing. */
+  #mayPass(): boolean {
+    if (this.#keeper.mustHold()) return false;
+    this.#state = { is: 'passing' };
+    return true;
   }
 
   #begin(status: number): void {

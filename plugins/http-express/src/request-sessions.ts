@@ -4,10 +4,10 @@ import type { EntityManager } from '@keelson/database/contract';
 
 /** The part of `DatabaseService` that a request needs. */
 export interface RequestSessions {
-  /** Takes no connection before the first statement of the session. */
-  open(options: RequestSessionOptions): Promise<RequestSession>;
+  /** Opens nothing before the session is used, and takes no connection before its first statement. */
+  onDemand(settings: SessionSettings): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
-  unit<T>(work: (em: EntityManager) => Promise<T>, options: RequestSessionOptions): Promise<T>;
+  unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
 }
 
 /** Units of work for one request, next to its session; each may be run more than once. */
@@ -15,36 +15,50 @@ export interface RequestUnits {
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
 }
 
-export interface RequestSessionOptions {
+export interface SessionSettings {
   /** Low in cardinality: `http.post`. */
   readonly name: string;
   readonly readOnly: boolean;
+}
+
+export interface UnitOptions extends SessionSettings {
   /** Aborts when the client disconnects: the running statement is cancelled on the server. */
   readonly signal: AbortSignal;
 }
 
 export interface RequestSession {
+  /** Undefined until it is first used. */
+  readonly opened: OpenedSession | undefined;
+  /** Opens it at its first use. */
+  open(): OpenedSession;
+  /** Makes it the current session of everything `work` calls and awaits. */
+  run<T>(work: () => T): T;
+  /** From now on it is not opened any more. */
+  close(): void;
+  /** The same, and cancels what runs in it on the server. */
+  abort(reason: unknown): void;
+}
+
+export interface OpenedSession {
   readonly em: EntityManager;
   /** Whether the session reads rows now; `alone` when its end may wait for them, as it has nothing to store. */
   readonly reading: 'no' | 'alone' | 'with writes';
   commit(): Promise<void>;
   /** Never rejects. */
   rollback(): Promise<void>;
-  /** Makes it the current session of everything `work` calls and awaits. */
-  run<T>(work: () => T): T;
 }
 
 /** On the request itself, so that two copies of this package see the same session. */
 const key = Symbol.for('@keelson/http-express/session');
 
 interface Attached {
-  readonly session: RequestSession;
+  readonly session: { readonly em: EntityManager };
   readonly units: RequestUnits;
 }
 
 type WithSession = IncomingMessage & { [key]?: Attached };
 
-export function attachSession(request: IncomingMessage, session: RequestSession, units: RequestUnits): void {
+export function attachSession(request: IncomingMessage, session: Attached['session'], units: RequestUnits): void {
   (request as WithSession)[key] = { session, units };
 }
 
@@ -55,8 +69,10 @@ export function attachedUnits(request: IncomingMessage): RequestUnits {
 
 /**
  * The EntityManager of `request`: one transaction, committed before the first byte of the answer is sent, and rolled back
- * on an error, on a status of 400 and above, or when the client disconnects. Do not use it after the answer has started.
+ * on an error, on a status of 400 and above, or when the client disconnects. The first call opens it. Do not use it after
+ * the answer has started.
  *
+ * @throws KeelsonError DATABASE_SESSION_CLOSED when the answer has started before the first use.
  * @throws KeelsonError HTTP_SESSION_MISSING for a route with `session: 'none'` or a service without a database.
  */
 export function currentSession(request: IncomingMessage): EntityManager {

@@ -3,6 +3,7 @@ import { KeelsonError } from '@keelson/core';
 
 /** Headers that must be single; Node keeps the first of several, and a proxy in front may keep the last. */
 const saidOnce = new Set(['host', 'content-type']);
+const saidOnceLengths = new Set([...saidOnce].map(({ length }) => length));
 /** A host and a port, as of RFC 3986: what is in none of them is a part of something else. */
 const hostForm = /^[^\s/?#@\\,"<>]*$/;
 
@@ -40,7 +41,9 @@ function isUpgrade({ upgrade, connection = '' }: IncomingMessage['headers']): bo
 function repeatedHeader({ rawHeaders }: IncomingMessage): string | undefined {
   const seen = new Set<string>();
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] ?? '').toLowerCase();
+    const written = rawHeaders[at] ?? '';
+    if (!saidOnceLengths.has(written.length)) continue;
+    const name = written.toLowerCase();
     if (!saidOnce.has(name)) continue;
     if (seen.has(name)) return rawHeaders[at];
     seen.add(name);

@@ -6,28 +6,88 @@ export interface RoutedRequest extends IncomingMessage {
   baseUrl?: string;
 }
 
+/** A handler's place among the routes. */
+export interface Mount {
+  readonly path: string;
+  readonly template: string;
+}
+
+export function mountAt(path: string): Mount {
+  return { path, template: joined(path) };
+}
+
+interface Picked {
+  readonly path?: unknown;
+}
+
+const mountKey = Symbol('mount');
+const beforeKey = Symbol('base URL before the mount');
+const pickedKey = Symbol('picked route');
+type Watched = RoutedRequest & {
+  [mountKey]?: Mount | undefined;
+  [beforeKey]?: string;
+  [pickedKey]?: Picked | undefined;
+};
+
 /**
- * Records the route that answers: `path` as it was mounted, then each route that a router inside of it picks.
+ * Records the route that answers each request of an application, whose requests have the prototype `requests`: the path
+ * as it was mounted, then each route that a router inside of it picks.
  *
  * Express exposes the picked route only by assigning `request.route`. At that time `baseUrl` is right; after an error it
  * is not any more. So the assignment is watched.
  */
-export function noteRoute(request: RoutedRequest, path: string): void {
-  const exchange = exchangeOf(request);
-  const mounted = request.baseUrl ?? '';
-  let route: unknown;
-  exchange.route = joined(path);
-  Object.defineProperty(request, 'route', {
+export function watchRoutes(requests: object): void {
+  Object.defineProperty(requests, 'route', {
     configurable: true,
     enumerable: true,
-    get: () => route,
-    set: (picked: { path?: unknown } | undefined) => {
-      route = picked;
-      if (picked === undefined) return;
-      const inner = (request.baseUrl ?? '').slice(mounted.length);
-      exchange.route = joined(path, withoutValues(inner), described(picked.path));
+    get(this: Watched) {
+      return this[pickedKey];
+    },
+    set(this: Watched, picked: Picked | undefined) {
+      this[pickedKey] = picked;
+      notePicked(this, picked);
     },
   });
+}
+
+/** The handler at `mount` gets the request. */
+export function noteRoute(request: RoutedRequest, mount: Mount): void {
+  const watched: Watched = request;
+  watched[mountKey] = mount;
+  watched[beforeKey] = request.baseUrl ?? '';
+  exchangeOf(request).route = mount.template;
+}
+
+/** The handler has passed the request on. */
+export function forgetRoute(request: RoutedRequest): void {
+  const watched: Watched = request;
+  watched[mountKey] = undefined;
+  exchangeOf(request).route = undefined;
+}
+
+/** The template of the route that has answered. An application inside of a function is not watched, but has left its route. */
+export function routeOf(request: RoutedRequest): string | undefined {
+  const own: unknown = Object.getOwnPropertyDescriptor(request, 'route')?.value;
+  if (typeof own === 'object' && own !== null) notePicked(request, own);
+  return exchangeOf(request).route;
+}
+
+function notePicked(request: Watched, picked: Picked | undefined): void {
+  const mount = request[mountKey];
+  if (picked === undefined || mount === undefined) return;
+  const inner = (request.baseUrl ?? '').slice(request[beforeKey]?.length);
+  exchangeOf(request).route = templateOf(mount, inner, picked);
+}
+
+/** Of a picked route, the template that it had last; most routes have one alone. */
+const templates = new WeakMap<Picked, { readonly mount: Mount; readonly inner: string; readonly template: string }>();
+
+function templateOf(mount: Mount, inner: string, picked: Picked): string {
+  const last = templates.get(picked);
+  if (last?.mount === mount && last.inner === inner) return last.template;
+  const template = joined(mount.path, withoutValues(inner), described(picked.path));
+  templates.set(picked, { mount, inner, template });
+  return template;
 }
 
 /** Returns the mount path of a nested router, with segments that may be values of users hidden. */

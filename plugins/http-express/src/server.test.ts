@@ -318,6 +318,46 @@ describe('the access log', () => {
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
 
+  test('has the route of an Express application, of one inside of it, and of one inside of a function', async () => {
+    const server = await ready();
+    const application = () =>
+      express().get('/orders/:id', (_request, response) => {
+        response.end();
+      });
+    const hidden = application();
+    const passing = express().get('/orders/:id', (_request, _response, next) => next());
+    server.http.router('/one', application());
+    const failing = express().get('/orders/:id', () => {
+      throw new Error('broken');
+    });
+    server.http.router('/two', express().use('/inner', failing));
+    server.http.router('/three', (request, response, next) =>
+      Reflect.apply(hidden, undefined, [request, response, next]),
+    );
+    server.http.router('/four', (request, response, next) =>
+      Reflect.apply(passing, undefined, [request, response, () => next()]),
+    );
+    for (const path of ['/one', '/two/inner', '/three']) await fetch(`${server.url}${path}/orders/secret`);
+    await fetch(`${server.url}/four/orders/secret`);
+    expect((await linesOf(server, 4)).map(line => line.message)).toEqual([
+      'GET /one/orders/:id 200',
+      'GET /two/inner/orders/:id 500',
+      'GET /three/orders/:id 200',
+      'GET (no route) 404',
+    ]);
+  });
+
+  test('has the path of the mount that answered, for a router that is mounted twice', async () => {
+    const server = await ready();
+    const routes = Router().get('/:id', (_request, response) => {
+      response.end();
+    });
+    for (const path of ['/one', '/two']) server.http.router(path, routes);
+    for (const path of ['/one', '/two', '/one']) await fetch(`${server.url}${path}/secret`);
+    const messages = (await linesOf(server, 3)).map(line => line.message);
+    expect(messages).toEqual(['GET /one/:id 200', 'GET /two/:id 200', 'GET /one/:id 200']);
+  });
+
   test('logs probes at debug only', async () => {
     const server = await ready();
     server.http.router('/livez', (_request, response) => response.end(), { session: 'none' });

@@ -1,9 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { KeelsonError } from '@keelson/core';
 import type { HandleError } from './error-handler.js';
 import type { Middleware } from './express-app.js';
-import { holdResponse } from './held-response.js';
-import { attachSession, type RequestSession, type RequestSessions } from './request-sessions.js';
+import { RequestOutcome } from './request-outcome.js';
+import { attachSession, type RequestSessions, type SessionSettings } from './request-sessions.js';
 
 export interface SessionParts {
   /** Undefined while, or because, there is no database. */
@@ -12,66 +10,29 @@ export interface SessionParts {
   readonly handleError: HandleError;
 }
 
-/** Opens one session for each request, and ends it before the answer is sent. */
+/** Gives each request one session, which is opened when it is first used and ended before the answer is sent. */
 export function createSessionMiddleware(parts: SessionParts): Middleware {
-  const readOnlyMethods = new Set(parts.readOnlyMethods);
+  const { handleError } = parts;
+  const settingsOf = settingsByMethod(parts.readOnlyMethods);
   return async (request, response, next) => {
     const sessions = parts.sessions();
     if (sessions === undefined) return next();
-    const { method = 'GET' } = request;
-    const client = new AbortController();
-    const name = `http.${method.toLowerCase()}`;
-    const options = { name, readOnly: readOnlyMethods.has(method), signal: client.signal };
-    const session = await sessions.open(options);
-    if (response.destroyed) return session.rollback();
-    attachSession(request, session, { run: work => sessions.unit(work, options) });
-    bindOutcome(session, request, response, client, parts.handleError);
+    const settings = settingsOf(request.method ?? 'GET');
+    const session = await sessions.onDemand(settings);
+    const outcome = new RequestOutcome({ session, sessions, settings, request, response, handleError });
+    if (response.destroyed) return outcome.abandon();
+    attachSession(request, outcome, outcome);
     session.run(() => next());
   };
 }
 
-/** Ends `session` once: with the answer, or with the client. */
-function bindOutcome(
-  session: RequestSession,
-  request: IncomingMessage,
-  response: ServerResponse,
-  client: AbortController,
-  handleError: HandleError,
-): void {
-  let ended = false;
-  const commit = () => {
-    ended = true;
-    return session.commit();
+function settingsByMethod(readOnlyMethods: readonly string[]): (method: string) => SessionSettings {
+  const known = new Map<string, SessionSettings>();
+  return method => {
+    const found = known.get(method);
+    if (found !== undefined) return found;
+    const settings = { name: `http.${method.toLowerCase()}`, readOnly: readOnlyMethods.includes(method) };
+    known.set(method, settings);
+    return settings;
   };
-  const rollback = () => {
-    ended = true;
-    return session.rollback();
-  };
-  holdResponse(response, {
-    begin: async status => {
-      if (status >= 400) await rollback();
-      else if (session.reading === 'no') await commit();
-      else if (session.reading === 'with writes') {
-        await rollback();
-        throw answerWithinWrites();
-      } else return 'finish with it';
-      return 'let go';
-    },
-    finish: commit,
-    replace: error => handleError(error, request, response),
-  });
-  response.once('close', () => {
-    // A running commit is not interrupted: its outcome would be unknown.
-    if (ended) return;
-    client.abort(new DOMException('The client has gone away.', 'AbortError'));
-    void session.rollback();
-  });
-}
-
-function answerWithinWrites(): KeelsonError {
-  return new KeelsonError({
-    code: 'HTTP_ANSWER_WITHIN_SESSION',
-    message: 'An answer started while the session of its request, which has changes to store, was reading rows.',
-    hint: "Stream from a session of its own: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
-  });
 }

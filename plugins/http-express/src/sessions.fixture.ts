@@ -1,30 +1,76 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
-import type { RequestSession, RequestSessionOptions, RequestSessions } from './request-sessions.js';
+import type { OpenedSession, RequestSession, RequestSessions, SessionSettings } from './request-sessions.js';
+import { currentSession } from './request-sessions.js';
+
+/** A handler that uses the session of its request. */
+export function using<Request extends IncomingMessage, Rest extends unknown[]>(
+  handler: (request: Request, ...rest: Rest) => unknown,
+): (request: Request, ...rest: Rest) => unknown {
+  return (request, ...rest) => {
+    currentSession(request);
+    return handler(request, ...rest);
+  };
+}
 
 /** Sessions without a database: they record calls, and end as the test wants. */
 export class RecordedSessions implements RequestSessions {
   readonly events: string[] = [];
-  readonly opened: RequestSessionOptions[] = [];
+  readonly opened: SessionSettings[] = [];
+  /** Why sessions were aborted. */
+  readonly reasons: unknown[] = [];
   readonly current = new AsyncLocalStorage<RequestSession>();
-  reading: RequestSession['reading'] = 'no';
+  /** What opening one throws, if anything. */
+  failure: Error | undefined;
+  reading: OpenedSession['reading'] = 'no';
+  /** How many are not opened any more. */
+  closed = 0;
   /** How a commit and a rollback go; at once and well, unless the test says otherwise. */
   commit: () => Promise<void> = async () => {};
   rollback: () => Promise<void> = async () => {};
   #waiting: { event: string; resolve: () => void }[] = [];
 
-  async open(options: RequestSessionOptions): Promise<RequestSession> {
-    this.opened.push(options);
-    options.signal.addEventListener('abort', () => this.#record('abort'));
-    this.#record('open');
+  async onDemand(settings: SessionSettings): Promise<RequestSession> {
+    let opened: OpenedSession | undefined;
+    let isClosed = false;
+    const close = () => {
+      if (!isClosed) this.closed++;
+      isClosed = true;
+    };
     const session: RequestSession = {
+      get opened() {
+        return opened;
+      },
+      open: () => {
+        if (opened === undefined && isClosed)
+          throw new KeelsonError({ code: 'DATABASE_SESSION_CLOSED', message: 'The session has ended.' });
+        opened ??= this.#open(settings);
+        return opened;
+      },
+      run: work => this.current.run(session, work),
+      close,
+      abort: reason => {
+        close();
+        if (opened === undefined) return;
+        this.reasons.push(reason);
+        this.#record('abort');
+      },
+    };
+    return session;
+  }
+
+  #open(settings: SessionSettings): OpenedSession {
+    if (this.failure !== undefined) throw this.failure;
+    this.opened.push(settings);
+    this.#record('open');
+    return {
       em: {} as EntityManager,
       reading: this.reading,
       commit: () => this.#end('commit', () => this.commit()),
       rollback: () => this.#end('rollback', () => this.rollback()),
-      run: work => this.current.run(session, work),
     };
-    return session;
   }
 
   async unit<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { KeelsonError } from '@keelson/core';
-import { type Response as ExpressResponse, type Request, Router } from 'express';
+import express, { type Response as ExpressResponse, type Request, Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
 import { currentSession } from './index.js';
-import { RecordedSessions } from './sessions.fixture.js';
+import { RecordedSessions, using } from './sessions.fixture.js';
 
 let harness: Harness;
 let sessions: RecordedSessions;
@@ -26,7 +26,12 @@ afterEach(() => harness.stop());
 
 type Handler = (request: Request, response: ExpressResponse) => unknown;
 
+/** A route whose requests use their session. */
 function route(handler: Handler): string {
+  return bareRoute(using(handler));
+}
+
+function bareRoute(handler: Handler): string {
   harness.http.router('/route', Router().all('/', handler));
   return `${harness.url}/route`;
 }
@@ -54,7 +59,7 @@ describe('a request', () => {
     });
     const url = route(async (request, response) => {
       await new Promise(setImmediate);
-      seen.push(currentSession(request), sessions.current.getStore()?.em);
+      seen.push(currentSession(request), sessions.current.getStore()?.opened?.em);
       response.json({});
     });
     await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });
@@ -81,6 +86,10 @@ describe('a request', () => {
   test('of a method that the configuration takes off the list may write', async () => {
     await using writing = await new Harness({ readOnlyMethods: [] }).ready();
     writing.server.letIn(sessions);
+    writing.http.router('/', (request, response) => {
+      currentSession(request);
+      response.end();
+    });
     await fetch(writing.url);
     expect(sessions.opened).toMatchObject([{ readOnly: false }]);
   });
@@ -114,11 +123,84 @@ describe('a request', () => {
   });
 
   test('for which no session can be opened gets the reason as its answer', async () => {
-    sessions.open = () => Promise.reject(unavailable);
+    sessions.failure = unavailable;
     const problem = await problemFrom(await fetch(route((_request, response) => response.end('never'))));
     expect([problem.status, problem.retryAfter]).toEqual([503, '2']);
     expect(problem.body.type).toBe('urn:keelson:problem:DATABASE_CONNECTION_LOST');
   });
+});
+
+describe('a request that does not use its session', () => {
+  test('opens none, and its answer waits for nothing', async () => {
+    sessions.commit = () => new Promise(() => {});
+    const url = bareRoute((_request, response) => response.status(201).json({ id: 1 }));
+    const response = await fetch(url, { method: 'POST' });
+    expect([response.status, await response.json()]).toEqual([201, { id: 1 }]);
+    expect(sessions.events).toEqual([]);
+    await expect.poll(() => sessions.closed).toBe(1);
+  });
+
+  test('before its answer starts has none afterwards', async () => {
+    const late = Promise.withResolvers<unknown>();
+    const url = bareRoute(async (request, response) => {
+      response.write('first');
+      try {
+        late.resolve(currentSession(request));
+      } catch (error) {
+        late.resolve(error);
+      }
+      response.end();
+    });
+    await (await fetch(url)).text();
+    expect(await late.promise).toMatchObject({ code: 'DATABASE_SESSION_CLOSED' });
+    expect(sessions.events).toEqual([]);
+  });
+
+  test('is answered though none could be opened', async () => {
+    sessions.failure = unavailable;
+    expect((await fetch(bareRoute((_request, response) => response.end()))).status).toBe(200);
+  });
+
+  test('and whose client goes away opens none', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const client = new AbortController();
+    const answer = fetch(
+      bareRoute(() => arrived.resolve()),
+      { signal: client.signal },
+    );
+    await arrived.promise;
+    client.abort();
+    await expect(answer).rejects.toThrow();
+    await expect.poll(() => sessions.closed).toBe(1);
+    expect(sessions.events).toEqual([]);
+  });
+
+  test('uses it later in the same handler as if it had been there from the start', async () => {
+    const url = bareRoute(async (request, response) => {
+      await aFewTurns();
+      currentSession(request);
+      response.json({});
+    });
+    expect((await fetch(url)).status).toBe(200);
+    expect(sessions.events).toEqual(committed);
+  });
+});
+
+test('a response is held whichever application its handler belongs to', async () => {
+  const commit = gate();
+  sessions.commit = commit.pass;
+  const foreign = express().get('/', (_request, response) => void response.json({ id: 1 }));
+  let socket: Socket | undefined;
+  const url = route((request, response) => {
+    ({ socket } = request);
+    foreign(request, response);
+  });
+  const answer = fetch(url);
+  await commit.arrived;
+  await aFewTurns();
+  expect(socket?.bytesWritten).toBe(0);
+  commit.open();
+  expect(await (await answer).json()).toEqual({ id: 1 });
 });
 
 describe('the commit comes before the first byte', () => {
@@ -301,6 +383,10 @@ describe('everything is rolled back', () => {
   });
 
   test('on an unknown route', async () => {
+    harness.http.router('/', (request: IncomingMessage, _response: ServerResponse, next: () => void) => {
+      currentSession(request);
+      next();
+    });
     expect((await fetch(`${harness.url}/nowhere`)).status).toBe(404);
     expect(sessions.events).toEqual(rolledBack);
   });
@@ -316,7 +402,7 @@ describe('everything is rolled back', () => {
       },
     ];
     for (const [index, handler] of mistakes.entries()) {
-      harness.http.router(`/mistake/${index}`, handler as never);
+      harness.http.router(`/mistake/${index}`, using(handler) as never);
       expect((await fetch(`${harness.url}/mistake/${index}`)).status).toBe(500);
       expect(sessions.events.splice(0)).toEqual(rolledBack);
     }
@@ -332,7 +418,7 @@ describe('everything is rolled back', () => {
     await expect(answer).rejects.toThrow();
     await sessions.until('rolled back');
     expect(sessions.events).toEqual(['open', 'abort', 'rollback', 'rolled back']);
-    expect(sessions.opened[0]?.signal.reason).toMatchObject({ name: 'AbortError' });
+    expect(sessions.reasons).toMatchObject([{ name: 'AbortError' }]);
   });
 
   test('when the client has gone and the handler answers all the same', async () => {
@@ -355,25 +441,27 @@ describe('everything is rolled back', () => {
   });
 
   test('when the client has gone before its session was there: the handler is not called', async () => {
-    const opened = gate();
-    const open = sessions.open.bind(sessions);
-    sessions.open = async options => {
-      await opened.pass();
-      return open(options);
+    const begun = gate();
+    const onDemand = sessions.onDemand.bind(sessions);
+    sessions.onDemand = async settings => {
+      await begun.pass();
+      return onDemand(settings);
     };
     let called = false;
-    const url = route(() => {
+    const url = bareRoute(() => {
       called = true;
     });
     const client = new AbortController();
     const answer = fetch(url, { method: 'POST', signal: client.signal });
-    await opened.arrived;
+    await begun.arrived;
     client.abort();
     await expect(answer).rejects.toThrow();
     await expect.poll(() => harness.logger.find(/499$/)).toBeDefined();
-    opened.open();
-    await sessions.until('rolled back');
+    begun.open();
+    await expect.poll(() => sessions.closed).toBe(1);
+    await aFewTurns();
     expect(called).toBe(false);
+    expect(sessions.events).toEqual([]);
   });
 
   test('when a stop cuts the request', async () => {

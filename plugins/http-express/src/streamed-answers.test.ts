@@ -1,7 +1,8 @@
-import { Router } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Request, type Response, Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
-import { RecordedSessions } from './sessions.fixture.js';
+import { RecordedSessions, using } from './sessions.fixture.js';
 
 let harness: Harness;
 let sessions: RecordedSessions;
@@ -16,6 +17,11 @@ afterEach(() => harness.stop());
 
 const failure = new Error('not committed');
 
+const inTwoParts = using((_request: IncomingMessage, response: ServerResponse) => {
+  response.write('one ');
+  setImmediate(() => response.end('two'));
+});
+
 describe('an answer that begins while rows are read in its session', () => {
   beforeEach(() => {
     sessions.reading = 'alone';
@@ -24,10 +30,7 @@ describe('an answer that begins while rows are read in its session', () => {
   test('leaves as it is written, and ends when the session is committed', async () => {
     const commit = gate();
     sessions.commit = commit.pass;
-    harness.http.router('/rows', (_request, response) => {
-      response.write('one ');
-      setImmediate(() => response.end('two'));
-    });
+    harness.http.router('/rows', inTwoParts);
     const answer = await fetch(`${harness.url}/rows`);
     const reader = answer.body?.getReader();
     const { value } = (await reader?.read()) ?? {};
@@ -42,10 +45,7 @@ describe('an answer that begins while rows are read in its session', () => {
 
   test('is cut before its end when the commit fails, which is reported', async () => {
     sessions.commit = () => Promise.reject(failure);
-    harness.http.router('/rows', (_request, response) => {
-      response.write('one ');
-      setImmediate(() => response.end('two'));
-    });
+    harness.http.router('/rows', inTwoParts);
     const answer = await fetch(`${harness.url}/rows`);
     await expect(answer.text()).rejects.toThrow();
     expect(harness.telemetry.errors()).toMatchObject([{ error: failure }]);
@@ -54,20 +54,23 @@ describe('an answer that begins while rows are read in its session', () => {
   test.each([
     [
       'ended at once',
-      Router().get('/', (_request, response) => {
+      using((_request: IncomingMessage, response: ServerResponse) => {
         response.writeHead(200);
         response.end('whole');
       }),
     ],
-    ['whole', Router().get('/', (_request, response) => void response.json({}))],
-  ])('and is %s is its problem when the commit fails: nothing has left', async (_name, routes) => {
+    ['whole', using((_request: Request, response: Response) => response.json({}))],
+  ])('and is %s is its problem when the commit fails: nothing has left', async (_name, handler) => {
     sessions.commit = () => Promise.reject(failure);
-    harness.http.router('/rows', routes);
+    harness.http.router('/rows', Router().get('/', handler));
     expect(await problemFrom(await fetch(`${harness.url}/rows`))).toMatchObject({ status: 500 });
   });
 
   test('takes its session back when the client goes away', async () => {
-    harness.http.router('/rows', (_request, response) => response.write('one '));
+    harness.http.router(
+      '/rows',
+      using((_request: IncomingMessage, response: ServerResponse) => response.write('one ')),
+    );
     const connection = await harness.connect();
     connection.send('GET /rows HTTP/1.1\r\nHost: test\r\n\r\n');
     await connection.until(({ received }) => received.includes('one '));
@@ -80,10 +83,11 @@ describe('an answer that begins while rows are read in its session', () => {
 test('a handler that fails while the first byte of its answer is still held gets an answer, not an empty reply', async () => {
   const commit = gate();
   sessions.commit = commit.pass;
-  harness.http.router('/rows', async (_request, response) => {
+  const handler = async (_request: IncomingMessage, response: ServerResponse) => {
     response.write('[');
     throw new Error('at once');
-  });
+  };
+  harness.http.router('/rows', using(handler));
   const problem = await problemFrom(await fetch(`${harness.url}/rows`));
   expect([problem.status, problem.body.type]).toEqual([500, 'urn:keelson:problem:HTTP_UNEXPECTED']);
   commit.open();

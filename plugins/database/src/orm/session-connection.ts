@@ -11,13 +11,20 @@ type Query = Parameters<Execute>[0];
 type Values = Parameters<Execute>[1];
 type Method = Parameters<Execute>[2];
 
+/** The transaction behind what MikroORM knows as the context of one, savepoints included. */
+const transactions = new WeakMap<object, LazyTransaction>();
+
+/** From now on statements in `context` go to `transaction`. */
+export function bindContext(context: object, transaction: LazyTransaction): void {
+  transactions.set(context, transaction);
+}
+
 /**
  * Sends the statements of MikroORM to the transaction of their session with their values as parameters. MikroORM itself
  * writes values into the text, so that every statement is a new one to the server. Streams, queries of Kysely, statements
  * with a signal of their own, and all that runs outside of a session take MikroORM's own way.
  */
 export function bindParameters(connection: AbstractSqlConnection, platform: Platform): void {
-  const transactions = new WeakMap<object, LazyTransaction>();
   const begin: typeof connection.begin = connection.begin.bind(connection);
   const execute: Execute = connection.execute.bind(connection);
 
@@ -25,7 +32,7 @@ export function bindParameters(connection: AbstractSqlConnection, platform: Plat
     async begin(...[options]: Parameters<typeof begin>) {
       const transaction = options?.ctx === undefined ? openingTransaction() : transactions.get(options.ctx);
       const context = await begin(options);
-      if (transaction !== undefined) transactions.set(context, transaction);
+      if (transaction !== undefined) bindContext(context, transaction);
       return context;
     },
     async execute(...[query, values, method, context, logging]: Parameters<Execute>) {

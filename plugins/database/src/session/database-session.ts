@@ -81,4 +81,26 @@ export interface DatabaseSession extends AsyncDisposable {
   onRollback(callback: () => void | Promise<void>): void;
 }
 
+/**
+ * A session that is opened when it is first used: asked for here, by `currentSession()` or by `orm.em`, or joined. Its
+ * time runs from the start. Its owner ends the session that was opened, and closes it.
+ */
+export interface SessionOnDemand {
+  /** Undefined until it is first used. */
+  readonly opened: DatabaseSession | undefined;
+  /**
+   * Opens it, unless it is open.
+   *
+   * @throws SessionClosedError when it was closed before its first use.
+   * @throws what `openSession` throws.
+   */
+  open(): DatabaseSession;
+  /** Makes it the current session of everything `work` calls and awaits. */
+  run<T>(work: () => T): T;
+  /** From now on it is not opened any more. */
+  close(): void;
+  /** The same, and ends what was opened as its signal does; not once COMMIT was sent. */
+  abort(reason: unknown): void;
+}
+
 export type SessionWork<T> = (em: EntityManager, session: DatabaseSession) => Promise<T>;

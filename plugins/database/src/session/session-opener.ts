@@ -2,6 +2,7 @@ import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolic
 import type { DatabaseDriver } from '../driver/driver.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import { beginAtOnce } from '../orm/begin-at-once.js';
 import { boundToSession } from '../orm/bound-to-session.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { withOpening } from '../orm/session-driver.js';
@@ -16,6 +17,14 @@ import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
 
+type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
+
+/** A session, and how it is ended before its time. */
+export interface AbortableSession {
+  readonly session: UnitSession;
+  readonly abort: (by: SessionAbortedError) => void;
+}
+
 /** Whose health a session depends on. */
 export interface SessionTarget {
   /** For the retry policy. */
@@ -27,6 +36,8 @@ export interface SessionTarget {
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly fork: () => EntityManager;
+  /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
+  readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
   readonly open: OpenSessions;
   readonly clock: Clock;
@@ -57,19 +68,41 @@ export class SessionOpener {
   }
 
   /** A session that cannot be run again as a whole; its first statement can. */
-  openOnce(options: OpenSessionOptions): Promise<UnitSession> {
-    const deadline = this.deadlineOf(options);
-    return this.open(options, deadline, 1, (attempt, outcome, signal) =>
-      this.#repeatFirst(attempt, outcome, options, deadline, signal),
-    );
+  async openOnce(
+    options: OpenSessionOptions,
+    deadline: Deadline = this.deadlineOf(options),
+    id: string = this.nextId(),
+  ): Promise<AbortableSession> {
+    if (!this.#parts.isBeginObserved()) return this.openOnceNow(options, deadline, id);
+    const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
+    await prepared.begin();
+    return prepared.open();
   }
 
-  async open(
-    options: SessionOptions,
-    deadline: Deadline,
-    attempt: number,
-    repeatFirst?: <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>,
-  ): Promise<UnitSession> {
+  /** The same at once; only while the begin of transactions is not observed. */
+  openOnceNow(options: OpenSessionOptions, deadline: Deadline, id: string): AbortableSession {
+    const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
+    prepared.beginAtOnce();
+    return prepared.open();
+  }
+
+  async open(options: SessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
+    const prepared = this.#prepare(options, deadline, attempt, this.nextId());
+    if (this.#parts.isBeginObserved()) await prepared.begin();
+    else prepared.beginAtOnce();
+    return prepared.open().session;
+  }
+
+  nextId(): string {
+    this.#opened += 1;
+    return `${processPart}-${this.#opened.toString(36)}`;
+  }
+
+  #repeatFirstOf(options: OpenSessionOptions, deadline: Deadline): RepeatFirst {
+    return (attempt, outcome, signal) => this.#repeatFirst(attempt, outcome, options, deadline, signal);
+  }
+
+  #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
     const name = options.name ?? 'session';
     const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
@@ -93,37 +126,42 @@ export class SessionOpener {
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
     const em = fork();
-    await withOpening(transaction, () => em.begin()).catch((error: unknown) => {
-      stopWatching();
-      throw error;
-    });
-    boundToSession(em, {
-      refuse: by => transaction.refuseByHand(by),
-      partFailed: cause => outcome.move({ it: 'lost a part', cause: translate(cause) }),
-    });
-    const leave = this.#parts.open.enter();
-    return new UnitSession({
-      id: this.#nextId(),
-      name,
-      attempt,
-      em,
-      transaction,
-      outcome,
-      signal,
-      abort,
-      deadline,
-      current,
-      resolver: this.#resolver,
-      readOnly: settings.readOnly,
-      driver,
-      viaReplicas: this.#parts.targetOf(options).viaReplicas,
-      verifyCommitted: options.verifyCommitted,
-      logger,
-      onEnd: () => {
+    const begin = () =>
+      withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();
-        leave();
-      },
-    });
+        throw error;
+      });
+    const open = () => {
+      boundToSession(em, {
+        refuse: by => transaction.refuseByHand(by),
+        partFailed: cause => outcome.move({ it: 'lost a part', cause: translate(cause) }),
+      });
+      const leave = this.#parts.open.enter();
+      const session = new UnitSession({
+        id,
+        name,
+        attempt,
+        em,
+        transaction,
+        outcome,
+        signal,
+        abort,
+        deadline,
+        current,
+        resolver: this.#resolver,
+        readOnly: settings.readOnly,
+        driver,
+        viaReplicas: this.#parts.targetOf(options).viaReplicas,
+        verifyCommitted: options.verifyCommitted,
+        logger,
+        onEnd: () => {
+          stopWatching();
+          leave();
+        },
+      });
+      return { session, abort };
+    };
+    return { begin, beginAtOnce: () => beginAtOnce(em, transaction), open };
   }
 
   /** The policy, and readers of its reports, see failures as callers do. */
@@ -173,6 +211,7 @@ export class SessionOpener {
     const onSignal = () => abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
     const onDeadline = () => abort(new SessionAbortedError({ name, reason: 'deadline' }));
     if (signal?.aborted === true) onSignal();
+    else if (deadline.passed) onDeadline();
     else signal?.addEventListener('abort', onSignal, { once: true });
     const remainingMs = deadline.remainingMs();
     const timer = Number.isFinite(remainingMs) ? this.#parts.clock.schedule(remainingMs, onDeadline) : undefined;
@@ -180,11 +219,6 @@ export class SessionOpener {
       timer?.cancel();
       signal?.removeEventListener('abort', onSignal);
     };
-  }
-
-  #nextId(): string {
-    this.#opened += 1;
-    return `${processPart}-${this.#opened.toString(36)}`;
   }
 }
 

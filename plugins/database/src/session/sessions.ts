@@ -8,7 +8,8 @@ import type { EntityManager } from '../orm/entity-manager.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
 import type { CurrentSession } from './current-session.js';
-import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
+import type { OpenSessionOptions, SessionOnDemand, SessionOptions, SessionWork } from './database-session.js';
+import { LateSession } from './late-session.js';
 import { OpenSessions } from './open-sessions.js';
 import { SessionOpener, type SessionTarget } from './session-opener.js';
 import { isTrial } from './trial.js';
@@ -18,6 +19,7 @@ import type { UnitSession } from './unit-session.js';
 export interface SessionsParts {
   readonly driver: DatabaseDriver;
   readonly fork: () => EntityManager;
+  readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
   readonly connectivity: Connectivity;
   readonly retry: RetryPolicy;
@@ -58,7 +60,7 @@ export class Sessions {
   }
 
   async run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
-    const outer = this.#around();
+    const outer = options.nested === 'separate' ? this.#aroundOpened() : this.#around();
     if (outer === undefined) return this.#units.run(work, options);
     if (isTrial(outer)) return this.#inSavepoint(outer, work);
     if (options.nested === 'separate') {
@@ -80,10 +82,39 @@ export class Sessions {
   }
 
   async openOnce(options: OpenSessionOptions): Promise<UnitSession> {
-    const outer = this.#around();
+    const outer = this.#aroundOpened();
     if (outer !== undefined) this.#assertSecondConnection(outer);
     this.#assertAdmits();
-    return this.#whenConnected(() => this.#opener.openOnce(options));
+    return this.#whenConnected(async () => (await this.#opener.openOnce(options)).session);
+  }
+
+  /** Its time begins now. It counts among the open ones until it is closed, so that a drain waits for it. */
+  async onDemand(options: OpenSessionOptions): Promise<SessionOnDemand> {
+    const { current, connectivity } = this.#parts;
+    const opener = this.#opener;
+    const outer = this.#aroundOpened();
+    if (outer !== undefined) this.#assertSecondConnection(outer);
+    const deadline = opener.deadlineOf(options);
+    const id = opener.nextId();
+    const leave = this.#open.draining ? undefined : this.#open.enter();
+    const admitted = <T>(open: () => T): T => {
+      if (leave === undefined) this.#assertAdmits();
+      connectivity.assertConnected();
+      return current.outside(open);
+    };
+    const parts = { id, name: options.name ?? 'session', current, onClose: () => leave?.() };
+    if (!this.#parts.isBeginObserved()) {
+      return new LateSession(parts, () => admitted(() => opener.openOnceNow(options, deadline, id)));
+    }
+    try {
+      const opened = await admitted(() => opener.openOnce(options, deadline, id));
+      const session = new LateSession(parts, () => opened);
+      session.open();
+      return session;
+    } catch (error) {
+      leave?.();
+      throw error;
+    }
   }
 
   drain(deadline: Deadline): Promise<boolean> {
@@ -133,8 +164,12 @@ export class Sessions {
 
   /** The session that the caller runs in; one that ends, or has ended, is no session to be part of. */
   #around(): UnitSession | undefined {
-    const session = this.#parts.current.get();
-    return session?.admits === true ? session : undefined;
+    return admitting(this.#parts.current.get());
+  }
+
+  /** The same for what stays beside it: one on demand is not opened for that. */
+  #aroundOpened(): UnitSession | undefined {
+    return admitting(this.#parts.current.opened());
   }
 
   /** With one connection in all, a session inside one that holds it would wait for itself. */
@@ -144,6 +179,10 @@ export class Sessions {
       throw new UnsupportedError({ driver: driver.name, capability: 'multi-connection' });
     }
   }
+}
+
+function admitting(session: UnitSession | undefined): UnitSession | undefined {
+  return session?.admits === true ? session : undefined;
 }
 
 /** Reads that a replica may answer; a part of `target`, whose policy it has unless it is given one of its own. */

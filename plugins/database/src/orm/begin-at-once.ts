@@ -1,0 +1,29 @@
+import { ControlledTransaction, SingleConnectionProvider } from 'kysely';
+import type { LazyTransaction } from '../transaction/lazy-transaction.js';
+import type { EntityManager } from './entity-manager.js';
+import { bindContext } from './session-connection.js';
+import { createDialect } from './session-driver.js';
+import { TransactionConnection } from './transaction-connection.js';
+
+/** A transaction that has its connection asks for none. */
+const dialect = createDialect({ acquire: () => Promise.reject(new Error('bug: a transaction without a connection')) });
+const driver = dialect.createDriver();
+const config = { dialect };
+
+/** Whether a subscriber takes part in the begin of a transaction; then only `em.begin()` will do, and its caller waits. */
+export function isBeginObserved(em: EntityManager): boolean {
+  for (const subscriber of em.getEventManager().getSubscribers()) {
+    if ('beforeTransactionStart' in subscriber || 'afterTransactionStart' in subscriber) return true;
+  }
+  return false;
+}
+
+/** Binds `em` to `transaction` as `em.begin()` does, without waiting for anything. */
+export function beginAtOnce(em: EntityManager, transaction: LazyTransaction): void {
+  const connection = { connection: new TransactionConnection(transaction), release() {} };
+  const provider = new SingleConnectionProvider(connection.connection);
+  const executor = em.getConnection('write').getClient().getExecutor().withConnectionProvider(provider);
+  const context = new ControlledTransaction({ config, dialect, driver, executor, connection });
+  bindContext(context, transaction);
+  em.setTransactionContext(context);
+}

@@ -1,0 +1,58 @@
+import { runWithContext } from '@keelson/core';
+import { SessionAbortedError, SessionClosedError } from '../errors/session-errors.js';
+import type { CurrentSession } from './current-session.js';
+import type { SessionOnDemand } from './database-session.js';
+import { OnDemand } from './on-demand.js';
+import type { AbortableSession } from './session-opener.js';
+import type { UnitSession } from './unit-session.js';
+
+export interface LateSessionParts {
+  /** In log lines before it is opened, too. */
+  readonly id: string;
+  readonly name: string;
+  readonly current: CurrentSession<UnitSession>;
+  /** Called once. */
+  readonly onClose: () => void;
+}
+
+export class LateSession implements SessionOnDemand {
+  readonly #parts: LateSessionParts;
+  readonly #session: OnDemand<UnitSession>;
+  #abort: AbortableSession['abort'] | undefined;
+  #isClosed = false;
+
+  constructor(parts: LateSessionParts, open: () => AbortableSession) {
+    this.#parts = parts;
+    this.#session = new OnDemand(() => {
+      const { session, abort } = open();
+      this.#abort = abort;
+      return session;
+    });
+  }
+
+  get opened(): UnitSession | undefined {
+    return this.#session.opened;
+  }
+
+  open(): UnitSession {
+    const session = this.#session.use();
+    if (session === undefined) throw new SessionClosedError();
+    return session;
+  }
+
+  run<T>(work: () => T): T {
+    return runWithContext({ sessionId: this.#parts.id }, () => this.#parts.current.run(this.#session, work));
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#session.close();
+    this.#parts.onClose();
+  }
+
+  abort(reason: unknown): void {
+    this.close();
+    this.#abort?.(new SessionAbortedError({ name: this.#parts.name, reason: 'signal' }, reason));
+  }
+}

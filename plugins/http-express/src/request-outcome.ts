@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KeelsonError } from '@keelson/core';
+import type { EntityManager } from '@keelson/database/contract';
+import type { HandleError } from './error-handler.js';
+import { holdResponse, type ResponseKeeper } from './held-response.js';
+import type {
+  OpenedSession,
+  RequestSession,
+  RequestSessions,
+  RequestUnits,
+  SessionSettings,
+} from './request-sessions.js';
+
+export interface RequestOutcomeParts {
+  readonly session: RequestSession;
+  readonly sessions: RequestSessions;
+  readonly settings: SessionSettings;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly handleError: HandleError;
+}
+
+/** Ends the session of a request once: with the answer, or with the client. */
+export class RequestOutcome implements ResponseKeeper, RequestUnits {
+  readonly #parts: RequestOutcomeParts;
+  /** Of the client; made when something is to be told of its end. */
+  #client: AbortController | undefined;
+  #gone: DOMException | undefined;
+  #ended = false;
+
+  constructor(parts: RequestOutcomeParts) {
+    this.#parts = parts;
+    holdResponse(parts.response, this);
+    parts.response.on('close', () => this.#close());
+  }
+
+  get em(): EntityManager {
+    return this.#parts.session.open().em;
+  }
+
+  /** One unit beside the session of the request. */
+  run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
+    const { sessions, settings } = this.#parts;
+    return sessions.unit(work, { ...settings, signal: this.#signal() });
+  }
+
+  mustHold(): boolean {
+    const { session } = this.#parts;
+    if (session.opened !== undefined) return true;
+    this.#ended = true;
+    session.close();
+    return false;
+  }
+
+  async begin(status: number): Promise<'let go' | 'finish with it'> {
+    const session = this.#opened();
+    if (status >= 400) await this.#rollback(session);
+    else if (session.reading === 'no') await this.#commit(session);
+    else if (session.reading === 'with writes') {
+      await this.#rollback(session);
+      throw answerWithinWrites();
+    } else return 'finish with it';
+    return 'let go';
+  }
+
+  finish(): Promise<void> {
+    return this.#commit(this.#opened());
+  }
+
+  replace(error: unknown): void {
+    const { handleError, request, response } = this.#parts;
+    handleError(error, request, response);
+  }
+
+  /** The client has disconnected before the answer: what runs for it ends. */
+  abandon(): void {
+    if (this.#gone !== undefined) return;
+    const { session } = this.#parts;
+    this.#gone = new DOMException('The client has gone away.', 'AbortError');
+    this.#client?.abort(this.#gone);
+    session.abort(this.#gone);
+    void session.opened?.rollback();
+  }
+
+  #close(): void {
+    // A running commit is not interrupted: its outcome would be unknown.
+    if (this.#ended) this.#parts.session.close();
+    else this.abandon();
+  }
+
+  #opened(): OpenedSession {
+    return this.#parts.session.open();
+  }
+
+  #commit(session: OpenedSession): Promise<void> {
+    this.#ended = true;
+    return session.commit();
+  }
+
+  #rollback(session: OpenedSession): Promise<void> {
+    this.#ended = true;
+    return session.rollback();
+  }
+
+  #signal(): AbortSignal {
+    if (this.#client === undefined) {
+      this.#client = new AbortController();
+      if (this.#gone !== undefined) this.#client.abort(this.#gone);
+    }
+    return this.#client.signal;
+  }
+}
+
+function answerWithinWrites(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_ANSWER_WITHIN_SESSION',
+    message: 'An answer started while the session of its request, which has changes to store, was reading rows.',
+    hint: "Stream from a session of its own: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
+  });
+}
