@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { guard, release } from '@keelson/test-support/guardian';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { execute, schema } from './bench-database.js';
 import { type Counts, countsOf } from './counts.js';
@@ -23,13 +24,15 @@ beforeAll(async () => {
   await using database = await createTestDatabase();
   await execute(database.url, schema);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
+  guard(directory);
   try {
     const place = { databaseUrl: database.url, logFile: join(directory, 'log') };
     counts = await countsOf(serviceKind('keelson'), place, guarded);
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, force: true });
+    release(directory);
   }
-}, 120_000);
+}, 300_000);
 
 describe.for(guarded)('a request of the bench: %s', scenario => {
   test('sends no more messages to PostgreSQL than it did', () => {

@@ -1,5 +1,6 @@
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { Load } from './load.js';
+import type { LoadOrder, LoadResult } from './load-order.js';
 import { MessageTap } from './message-tap.js';
 import type { Scenario } from './requests.js';
 import { RunningService, type ServicePlace } from './running-service.js';
@@ -22,7 +23,7 @@ export async function countsOf(
   { databaseUrl, logFile }: ServicePlace,
   scenarios: readonly Scenario[],
 ): Promise<ReadonlyMap<Scenario, Counts>> {
-  await using load = new Load();
+  await using load = new FaultlessLoad();
   await using proxy = await startTcpProxy({ to: databaseUrl });
   await using tap = await MessageTap.start(proxy.port);
   await using service = await RunningService.start(kind, { databaseUrl: tap.url(databaseUrl), logFile });
@@ -34,11 +35,21 @@ export async function countsOf(
   return counts;
 }
 
+/** A refused request takes less than one that is done: counting it would say nothing. */
+class FaultlessLoad extends Load {
+  override async run(order: LoadOrder): Promise<LoadResult> {
+    const result = await super.run(order);
+    const failures = Object.entries(result.failures).map(([status, count]) => `${count} x ${status}`);
+    if (failures.length > 0) throw new Error(`Requests have failed: ${failures.join(', ')}.`);
+    return result;
+  }
+}
+
 /** Enough that what runs has been compiled, mostly. */
 const warmUps: Readonly<Record<Scenario, number>> = { get: 400, post: 250, batch: 30, list: 30, mixed: 400 };
 const measured: Readonly<Record<Scenario, number>> = { get: 200, post: 150, batch: 20, list: 20, mixed: 200 };
 
-async function allocatedKbOf(scenario: Scenario, service: RunningService, load: Load): Promise<number> {
+async function allocatedKbOf(scenario: Scenario, service: RunningService, load: FaultlessLoad): Promise<number> {
   const { port } = service;
   await load.run({ port, connections: 8, scenario, requests: warmUps[scenario] });
   // One connection from now on: opening it is not counted.
@@ -56,7 +67,7 @@ const wireRequests = 11;
 async function wireCountsOf(
   scenario: Scenario,
   { port }: RunningService,
-  load: Load,
+  load: FaultlessLoad,
   proxy: TcpProxy,
   tap: MessageTap,
 ): Promise<Omit<Counts, 'allocatedKb'>> {

@@ -14,6 +14,6 @@ export interface LoadResult {
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** How often each status of 400 and above was the answer. */
-  readonly failures: Readonly<Record<number, number>>;
+  /** How often each status of 400 and above was the answer, and how often the service closed the connection instead. */
+  readonly failures: Readonly<Record<string, number>>;
 }

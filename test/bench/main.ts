@@ -8,7 +8,7 @@ import { BenchDatabase } from './bench-database.js';
 import type { BenchResults } from './bench-results.js';
 import { measureBoots } from './boot.js';
 import { countsOf } from './counts.js';
-import { type MeasurePlace, measureCells, progress } from './measure.js';
+import { type CellResult, type MeasurePlace, measureCells, progress } from './measure.js';
 import { type MicroFigure, readFigures, reportVariable } from './micro-report.js';
 import { type BenchOptions, readOptions, usage } from './options.js';
 import { preparePeers } from './prepare-peers.js';
@@ -37,25 +37,36 @@ export async function main(words: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   guard(directory);
   try {
-    const text = writePage(await runAll(options, directory));
+    const { results, failure } = await runAll(options, directory);
+    const text = writePage(results);
     if (options.write) writeFileSync(page, text);
     else console.log(text);
-    return 0;
+    if (failure === undefined) return 0;
+    console.error('Not all requests were measured:', failure);
+    return 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
     releaseGuard(directory);
   }
 }
 
-async function runAll(options: BenchOptions, directory: string): Promise<BenchResults> {
+interface Run {
+  readonly results: BenchResults;
+  /** What ended the run before all was measured. */
+  readonly failure: unknown;
+}
+
+async function runAll(options: BenchOptions, directory: string): Promise<Run> {
   // First, while nothing else runs.
   const figures = options.only === undefined ? microFigures(directory) : [];
   await using database = await BenchDatabase.start();
   const place = { database, directory };
   const counts = await measureCounts(options, place);
   const boots = await measureBoots(options, place);
-  const cells = await measureCells(options, place);
-  return { machine: await describeMachine(database), options, cells, boots, counts, figures };
+  const machine = await describeMachine(database);
+  const cells: CellResult[] = [];
+  const failure = await measureCells(options, place, cells).catch((error: unknown) => error);
+  return { results: { machine, options, cells, boots, counts, figures }, failure };
 }
 
 function microFigures(directory: string): MicroFigure[] {

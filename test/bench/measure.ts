@@ -4,6 +4,7 @@ import type { BenchDatabase } from './bench-database.js';
 import { type Cell, cellsOf } from './cells.js';
 import { DelayProxy } from './delay-proxy.js';
 import { Load } from './load.js';
+import type { LoadResult } from './load-order.js';
 import type { BenchOptions } from './options.js';
 import { cpuUsOfTree } from './process-usage.js';
 import { RunningService } from './running-service.js';
@@ -19,8 +20,8 @@ export interface Sample {
   readonly databaseCpuUs: number;
   /** Right after the load. */
   readonly residentMb: number;
-  /** Answers with a status of 400 and above. */
-  readonly failures: Readonly<Record<number, number>>;
+  /** How often each status of 400 and above was the answer, and how often there was none. */
+  readonly failures: LoadResult['failures'];
 }
 
 export interface CellResult {
@@ -39,14 +40,15 @@ export interface MeasurePlace {
   readonly directory: string;
 }
 
-/** All cells, with services that stay as long as the distance to the database is the same. */
-export async function measureCells(options: BenchOptions, place: MeasurePlace): Promise<CellResult[]> {
-  const results: CellResult[] = [];
+/**
+ * All cells, with services that stay as long as the distance to the database is the same. Adds each to `results` when it is
+ * done: what was measured before an error is not lost.
+ */
+export async function measureCells(options: BenchOptions, place: MeasurePlace, results: CellResult[]): Promise<void> {
   const byDistance = Map.groupBy(cellsOf(options.only), ({ roundTripMs }) => roundTripMs);
   for (const [roundTripMs, cells] of byDistance) {
-    results.push(...(await measureAtDistance(roundTripMs, cells, options, place)));
+    await measureAtDistance(roundTripMs, cells, options, place, results);
   }
-  return results;
 }
 
 async function measureAtDistance(
@@ -54,7 +56,8 @@ async function measureAtDistance(
   cells: readonly Cell[],
   options: BenchOptions,
   { database, directory }: MeasurePlace,
-): Promise<CellResult[]> {
+  results: CellResult[],
+): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const load = stack.use(new Load());
   const proxy = roundTripMs === 0 ? undefined : stack.use(await DelayProxy.start(database.url, roundTripMs));
@@ -66,9 +69,7 @@ async function measureAtDistance(
   }
   await assertAlike(services);
   await warmUp(services, load, cells, options);
-  const results: CellResult[] = [];
   for (const cell of cells) results.push(await measureCell(cell, services, load, database, options));
-  return results;
 }
 
 async function warmUp(services: readonly RunningService[], load: Load, cells: readonly Cell[], options: BenchOptions) {
