@@ -137,6 +137,14 @@ describe('a statement whose packets were lost', () => {
     });
   });
 
+  test('costs nothing while statements are answered: no connection is opened to look', async () => {
+    await insert('first@example.org');
+    const { connections } = proxy.counters;
+    const startedAt = performance.now();
+    for (let unit = 0; performance.now() - startedAt < silentAfterMs * 4; unit++) await insert(`${unit}@example.org`);
+    expect(proxy.counters.connections).toBe(connections);
+  });
+
   test('is not looked for with `silentAfterMs: 0`', async () => {
     await using own = createPostgresqlService({ url: proxy.url(), options: { pool: { silentAfterMs: 0 } } });
     await own.database.connect();
