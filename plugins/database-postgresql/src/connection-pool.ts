@@ -18,8 +18,6 @@ import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
 import { PreparedStatements, type Staleness } from './prepared-statements.js';
-import type { Look } from './server-activity.js';
-import { SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
 export interface ConnectionPoolParts {
@@ -30,7 +28,6 @@ export interface ConnectionPoolParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
-  readonly look: Look;
   /** A connection was lost, or the server said that it goes away. */
   readonly onLost: (cause: unknown) => void;
   readonly random?: () => number;
@@ -39,7 +36,6 @@ export interface ConnectionPoolParts {
 /** What is remembered of one connection. */
 interface History {
   readonly generation: number;
-  readonly openedAt: number;
   readonly expiresAt: number;
   readonly prepared: PreparedStatements;
   usedAt: number;
@@ -54,8 +50,7 @@ export class ConnectionPool {
   readonly #pool: pg.Pool;
   readonly #permits: Permits;
   readonly #histories = new WeakMap<pg.ClientBase, History>();
-  readonly #lent = new Map<PgClient, { readonly since: number; readonly connection: PostgresqlConnection }>();
-  readonly #silence: SilenceWatch | undefined;
+  readonly #lent = new Map<PgClient, { since: number; destroy: (reason: unknown) => void }>();
   readonly #discarded: Partial<Record<DiscardReason, number>> = {};
   #opened = 0;
   #loans = 0;
@@ -80,10 +75,6 @@ export class ConnectionPool {
     });
     this.#pool.on('connect', client => this.#remember(client));
     this.#pool.on('error', error => this.#noteFailure(error));
-    if (options.silentAfterMs > 0) {
-      const lent = () => [...this.#lent.values()].map(({ connection }) => connection);
-      this.#silence = new SilenceWatch({ clock, silentAfterMs: options.silentAfterMs, lent, look: parts.look });
-    }
     this.#permits = new Permits({
       max: options.max,
       maxWaiting: options.maxWaiting,
@@ -162,7 +153,6 @@ export class ConnectionPool {
     const timer = clock.schedule(deadline.remainingMs(), () => this.#destroyLent(), { keepAlive: true });
     await returned;
     timer.cancel();
-    this.#silence?.close();
     await this.#pool.end();
   }
 
@@ -274,12 +264,10 @@ export class ConnectionPool {
       this.#lent.delete(client);
       if (leaking) logger.info('a connection that was lent for very long is back', { heldMs: heldMs() });
     };
-    const { prepared, openedAt = since } = this.#histories.get(client) ?? {};
+    const prepared = this.#histories.get(client)?.prepared;
     const connection = new PostgresqlConnection(client, {
       types,
       ...(prepared && { prepared }),
-      now: () => clock.now(),
-      openedAt,
       cancel,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
@@ -298,8 +286,7 @@ export class ConnectionPool {
         },
       },
     });
-    this.#lent.set(client, { since, connection });
-    this.#silence?.begin();
+    this.#lent.set(client, { since, destroy: reason => connection.destroy(reason) });
     return connection;
   }
 
@@ -336,7 +323,6 @@ export class ConnectionPool {
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
     this.#histories.set(client, {
       generation: this.#generation,
-      openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements(options.preparedStatements, this.#staleness),
       usedAt: now,
@@ -374,7 +360,7 @@ export class ConnectionPool {
   #destroyLent(): void {
     this.#cut = true;
     for (const client of this.#pinged) client.connection.stream.destroy();
-    for (const { connection } of [...this.#lent.values()]) connection.destroy(new DatabaseClosedError());
+    for (const { destroy } of [...this.#lent.values()]) destroy(new DatabaseClosedError());
   }
 }
 

@@ -17,7 +17,6 @@ import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
 import type { PostgresqlOptions } from './options.js';
-import { lookOver } from './server-activity.js';
 import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
@@ -82,7 +81,6 @@ export class Endpoint {
       clock,
       logger,
       cancel: (lent, signal) => cancelStatement(config, lent, signal),
-      look: lookOver(control, pool.pingTimeoutMs, closing),
       onLost: lost,
     });
   }

@@ -55,14 +55,6 @@ const poolShape = z.strictObject({
   leakAfterMs: milliseconds
     .default(60_000)
     .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
-  silentAfterMs: z
-    .number()
-    .int()
-    .min(0)
-    .default(3_000)
-    .describe(
-      'A statement without a byte of an answer for this long is looked up at the server; one that the server does not work on is ended, in ms. 0 never looks.',
-    ),
   traceLoans: z
     .enum(['sample', 'all'])
     .default('sample')

@@ -14,7 +14,6 @@ import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
 import { hasOtherParameters } from './reported-parameters.js';
-import type { Waiting } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
 /** What the pool does with a connection that its borrower is done with. */
@@ -31,10 +30,8 @@ const statuses: Readonly<Record<string, ConnectionStatus>> = {
 };
 
 /** A client of pg on loan. */
-export class PostgresqlConnection implements DriverConnection, Waiting {
-  readonly client: PgClient;
-  readonly openedAt: number;
-  readonly #now: () => number;
+export class PostgresqlConnection implements DriverConnection {
+  readonly #client: PgClient;
   readonly #types: CustomTypesConfig;
   readonly #prepared: PreparedStatements | undefined;
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
@@ -43,7 +40,6 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
   #lost = false;
   /** Batches that the server has not answered: until it has, the state of the connection is unknown. */
   #unanswered = 0;
-  #waitingSince: number | undefined;
   #lossCause: unknown;
   #isAltered = false;
 
@@ -57,14 +53,9 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
       /** Called with each error with which the server refused a statement. */
       onRefusal: (error: unknown) => void;
       returned: Returned;
-      now: () => number;
-      /** When it was opened, by `now`. */
-      openedAt: number;
     },
   ) {
-    this.client = client;
-    this.#now = parts.now;
-    this.openedAt = parts.openedAt;
+    this.#client = client;
     this.#types = parts.types;
     this.#prepared = parts.prepared;
     this.#cancel = parts.cancel;
@@ -76,15 +67,11 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
 
   get status(): ConnectionStatus {
     if (this.#lost || this.#returned === undefined) return 'lost';
-    return statuses[this.client.getTransactionStatus() ?? ''] ?? 'lost';
-  }
-
-  get waitingSince(): number | undefined {
-    return this.#waitingSince;
+    return statuses[this.#client.getTransactionStatus() ?? ''] ?? 'lost';
   }
 
   get processId(): number | undefined {
-    return this.client.processID ?? undefined;
+    return this.#client.processID ?? undefined;
   }
 
   /** A batch that begins a transaction and meets a stale plan is sent again: nothing of it is there. */
@@ -104,23 +91,22 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
     const { promise, resolve } = Promise.withResolvers<BatchOutcome>();
     const prepared = this.#prepared;
     const settle = (outcome: BatchOutcome) => {
-      this.#answered();
+      this.#unanswered -= 1;
       if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
     };
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
-    this.#asked();
+    this.#unanswered += 1;
     this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
-    this.client.query(batch);
+    this.#client.query(batch);
     return promise;
   }
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
     this.#isAltered ||= leavesState(statement.sql);
-    const cursor = this.client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
+    const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
     try {
-      for (let rows = await this.#read(cursor, chunkSize); rows.length > 0; rows = await this.#read(cursor, chunkSize))
-        yield rows;
+      for (let rows = await cursor.read(chunkSize); rows.length > 0; rows = await cursor.read(chunkSize)) yield rows;
     } finally {
       await this.#close(cursor);
     }
@@ -128,7 +114,7 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
 
   async copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
     try {
-      return await copyRows(this.client, sql, lines);
+      return await copyRows(this.#client, sql, lines);
     } catch (error) {
       this.#onRefusal(error);
       throw error;
@@ -136,14 +122,14 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
   }
 
   cancel(signal: AbortSignal): Promise<void> {
-    return this.#cancel(this.client, signal);
+    return this.#cancel(this.#client, signal);
   }
 
   release(): void {
     const returned = this.#leave();
     if (returned === undefined) return;
-    const isIdle = this.#unanswered === 0 && this.client.getTransactionStatus() === 'I';
-    if (!this.#lost && isIdle) returned.giveBack(this.#isAltered || hasOtherParameters(this.client));
+    const isIdle = this.#unanswered === 0 && this.#client.getTransactionStatus() === 'I';
+    if (!this.#lost && isIdle) returned.giveBack(this.#isAltered || hasOtherParameters(this.#client));
     else returned.throwAway(new Error('released inside a transaction, or lost'));
   }
 
@@ -151,41 +137,15 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
     this.#leave()?.throwAway(reason);
   }
 
-  /** The packets of what was sent are lost: who waits gets the error of a lost connection. */
-  lose(): void {
-    const cause = new Error('the server does not work on the statement that was sent to it');
-    this.#onError(Object.assign(cause, { code: 'ETIMEDOUT', syscall: 'read' }));
-    this.client.connection.stream.destroy();
-  }
-
-  #asked(): void {
-    this.#unanswered += 1;
-    this.#waitingSince ??= this.#now();
-  }
-
-  #answered(): void {
-    this.#unanswered -= 1;
-    if (this.#unanswered === 0) this.#waitingSince = undefined;
-  }
-
-  async #read(cursor: Cursor, chunkSize: number): Promise<Row[]> {
-    this.#waitingSince = this.#now();
-    try {
-      return await cursor.read(chunkSize);
-    } finally {
-      this.#waitingSince = undefined;
-    }
-  }
-
   /** A cursor waits for ever for a server that is not there any more. */
   #close(cursor: Cursor): Promise<void> {
     if (this.status === 'lost') return Promise.resolve();
     return new Promise(resolve => {
       const done = () => {
-        this.client.off('end', done);
+        this.#client.off('end', done);
         resolve();
       };
-      this.client.once('end', done);
+      this.#client.once('end', done);
       cursor.close().then(done, done);
     });
   }
@@ -203,8 +163,8 @@ export class PostgresqlConnection implements DriverConnection, Waiting {
   #leave(): Returned | undefined {
     const returned = this.#returned;
     this.#returned = undefined;
-    this.client.off('end', this.#onEnd);
-    this.client.off('error', this.#onError);
+    this.#client.off('end', this.#onEnd);
+    this.#client.off('error', this.#onError);
     return returned;
   }
 
