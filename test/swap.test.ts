@@ -80,8 +80,7 @@ describe.each([
 test('each stored its orders where its configuration says', async () => {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  const { rows } = await client.query('select distinct sku from orders order by sku');
-  await client.end();
+  const { rows } = await client.query('select distinct sku from orders order by sku').finally(() => client.end());
 
   expect(rows.map(({ sku }) => sku)).toEqual([
     'PostgreSQL-and-bunyan',
