@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DatabaseModel, DatabaseService } from '@keelson/database';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, type EntityName, p, type RequiredEntityData, raw } from '@mikro-orm/core';
@@ -115,8 +119,15 @@ const drivers = {
     return { database: service.database, close };
   },
   PGlite: async () => {
-    const service = createPgliteService({ models: [model] });
-    return { database: service.database, close: () => service[Symbol.asyncDispose]() };
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-bulk-insert-'));
+    const dataDir = join(folder, 'data');
+    await copyEmptyPglite(dataDir);
+    const service = createPgliteService({ options: { dataDir }, models: [model] });
+    const close = async () => {
+      await service[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    return { database: service.database, close };
   },
 };
 
@@ -128,7 +139,7 @@ describe.each(Object.entries(drivers))('a bulk insert on %s', (_driver, open) =>
     ({ database, close } = await open());
     await database.connect();
     await database.migrate();
-  });
+  }, 120_000);
 
   afterAll(async () => {
     await close();

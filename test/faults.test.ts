@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HttpClient, type KeelsonError, Kernel } from '@keelson/core';
 import { DatabaseService } from '@keelson/database';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { runKeelson } from '@keelson/test-support/run-keelson';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 
 let kernel: Kernel | undefined;
 
@@ -84,7 +85,14 @@ describe.each(['@keelson/retry-opossum', '@keelson/retry-cockatiel'])('a rehears
 
   test('sessions of the database come through failures that their work does not see', async () => {
     const rules = [{ target: 'database', kind: 'refusal', probability: 0.3, seed: 2 }];
-    const { container } = await start(retry, rules, { database: { use: '@keelson/database-pglite' } });
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-faults-'));
+    onTestFinished(async () => {
+      await kernel?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const dataDir = join(folder, 'data');
+    await copyEmptyPglite(dataDir);
+    const { container } = await start(retry, rules, { database: { use: '@keelson/database-pglite', dataDir } });
     const database = container.get(DatabaseService);
     let runs = 0;
     for (let session = 0; session < 10; session++) {

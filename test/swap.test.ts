@@ -1,8 +1,10 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { freePort } from '@keelson/test-support/free-port';
+import { createPgliteService } from '@keelson/test-support/pglite-service';
 import { type ServiceProcess, startService, type Variables } from '@keelson/test-support/service-process';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,7 +15,8 @@ let directory: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   directory = mkdtempSync(join(tmpdir(), 'keelson-swap-'));
-});
+  await copyEmptyPglite(join(directory, 'data'));
+}, 120_000);
 
 afterAll(async () => {
   await database?.[Symbol.asyncDispose]();
@@ -77,13 +80,18 @@ describe.each([
 test('each stored its orders where its configuration says', async () => {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  const { rows } = await client.query('select distinct sku from orders order by sku');
-  await client.end();
+  const { rows } = await client.query('select distinct sku from orders order by sku').finally(() => client.end());
 
   expect(rows.map(({ sku }) => sku)).toEqual([
     'PostgreSQL-and-bunyan',
     'PostgreSQL-and-no-logger',
     'PostgreSQL-bunyan-and-Sentry',
   ]);
-  expect(existsSync(join(directory, 'data', 'PG_VERSION'))).toBe(true);
+  const embeddedDatabase = createPgliteService({ options: { dataDir: join(directory, 'data') }, models: [] });
+  await using _service = embeddedDatabase;
+  await embeddedDatabase.database.connect();
+  const stored = await embeddedDatabase.database.read(em => em.execute('select distinct sku from orders order by sku'));
+  expect(stored).toEqual(
+    ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-retries-on-cockatiel'].map(sku => ({ sku })),
+  );
 });
