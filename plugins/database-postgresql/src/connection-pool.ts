@@ -17,6 +17,7 @@ import pg from 'pg';
 import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
+import type { SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
 export interface ConnectionPoolParts {
@@ -26,6 +27,8 @@ export interface ConnectionPoolParts {
   readonly types: unknown;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Watches over the connections that are lent. */
+  readonly watch: SilenceWatch | undefined;
   readonly cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   /** A connection was lost, or the server said that it goes away. */
   readonly onLost: (cause: unknown) => void;
@@ -35,6 +38,7 @@ export interface ConnectionPoolParts {
 /** What is remembered of one connection. */
 interface History {
   readonly generation: number;
+  readonly openedAt: number;
   readonly expiresAt: number;
   usedAt: number;
 }
@@ -77,6 +81,11 @@ export class ConnectionPool {
       onTimeout: waitedMs => this.#timedOut(waitedMs),
       onFull: () => new OverloadedError({ ...this.#numbers(), maxWaiting: options.maxWaiting }),
     });
+  }
+
+  /** Since when there is a connection; undefined when it is not of this pool. */
+  openedAt(client: PgClient): number | undefined {
+    return this.#histories.get(client)?.openedAt;
   }
 
   stats(): PoolStats {
@@ -240,7 +249,7 @@ export class ConnectionPool {
     permit: Permit,
     { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
   ): DriverConnection {
-    const { clock, options, types, cancel, logger } = this.#parts;
+    const { clock, options, types, cancel, watch, logger } = this.#parts;
     const since = clock.now();
     const borrowedBy = traceOfBorrower();
     let leaking = false;
@@ -257,6 +266,7 @@ export class ConnectionPool {
     const connection = new PostgresqlConnection(client, {
       types,
       cancel,
+      watch,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
       },
@@ -303,7 +313,12 @@ export class ConnectionPool {
     const now = clock.now();
     this.#opened += 1;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
-    this.#histories.set(client, { generation: this.#generation, expiresAt: now + lifetimeMs, usedAt: now });
+    this.#histories.set(client, {
+      generation: this.#generation,
+      openedAt: now,
+      expiresAt: now + lifetimeMs,
+      usedAt: now,
+    });
     // pg takes its own listener off while a client is lent; an 'error' without one would end the process.
     client.on('error', error => this.#noteFailure(error));
   }

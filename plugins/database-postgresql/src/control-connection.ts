@@ -1,6 +1,6 @@
 import type { BatchOutcome, Statement } from '@keelson/database';
 import type pg from 'pg';
-import { asPgClient, type PgClient } from './pg-internals.js';
+import { addressOf, asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
 
 /**
@@ -12,10 +12,16 @@ export class ControlConnection {
   readonly #types: unknown;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
+  #server: { readonly processId: number | null; readonly address: string } | undefined;
 
   constructor(newClient: () => pg.Client, types: unknown) {
     this.#newClient = newClient;
     this.#types = types;
+  }
+
+  /** The backend of the last connection, as the handshake named it, and where it is. */
+  get server(): { readonly processId: number | null; readonly address: string } | undefined {
+    return this.#server;
   }
 
   /** Rejects when it cannot be asked, and with the signal's reason when that comes first; then the socket is destroyed. */
@@ -58,6 +64,7 @@ export class ControlConnection {
     client.on('error', () => this.#drop());
     await client.connect();
     client.connection.stream.unref();
+    this.#server = { processId: client.processID, address: addressOf(client) };
     return client;
   }
 
