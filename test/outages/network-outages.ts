@@ -60,6 +60,12 @@ export const networkOutages: readonly Outage[] = [
     strike: (stage, { shortDeadlineMs }) => networkIs(stage, 'blackhole', 2 * shortDeadlineMs),
   },
   {
+    name: 'packets lost: what is sent into the hole never arrives',
+    shows: 'connects anew',
+    strike: (stage, { outageMs }) => networkIs(stage, 'lose', outageMs),
+    expect: expectAtMost(poolMax),
+  },
+  {
     name: 'slow: the answer comes at the deadline',
     shows: 'waits',
     deadlineMs: shortDeadline,

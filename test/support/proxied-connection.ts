@@ -29,6 +29,8 @@ export class ProxiedConnection {
   readonly #session = new WireSession();
   readonly #counter: WireCounter;
   #server: Socket | undefined;
+  /** What is sent in this direction never arrives. */
+  isLossy: 'toServer' | 'toClient' | 'both' | undefined;
   #isClosed = false;
   #cut: { plan: PlannedCut; group: number } | undefined;
 
@@ -84,6 +86,7 @@ export class ProxiedConnection {
   }
 
   #fromClient(chunk: Buffer): void {
+    if (this.isLossy === 'toServer' || this.isLossy === 'both') return;
     for (const message of this.#session.sent(chunk)) {
       const plan = message.statement === undefined ? undefined : this.#owner.takeCut(message.statement);
       if (plan?.when === 'before') {
@@ -98,6 +101,7 @@ export class ProxiedConnection {
 
   #fromServer(chunk: Buffer): void {
     const { kept, isCutHere } = this.#keptOf(chunk, this.#session.answeredGroups, this.#session.received(chunk));
+    if (this.isLossy === 'toClient' || this.isLossy === 'both') return;
     this.#toClient.push(() => {
       this.#counter.delivered(kept.answers);
       this.#write('toClient', chunk.subarray(0, kept.bytes));

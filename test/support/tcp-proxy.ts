@@ -6,9 +6,10 @@ import { type RoundTrip, WireRecording } from './wire-counter.js';
 /**
  * `pass` forwards. `refuse` closes the port (ECONNREFUSED); open connections go on, `cut()` them too when they should
  * not. `blackhole` accepts connections, and neither on these nor on open ones does anything pass; after it, all go on
- * where they were. `reset` resets all connections, and each new one.
+ * where they were. `lose` is a black hole that forgets: what is sent into it never arrives, and once it is over, open
+ * connections pass what comes later. `reset` resets all connections, and each new one.
  */
-export type ProxyMode = 'pass' | 'refuse' | 'blackhole' | 'reset';
+export type ProxyMode = 'pass' | 'refuse' | 'blackhole' | 'lose' | 'reset';
 
 export interface ProxyCounters {
   /** Connections accepted so far, cancel requests included. */
@@ -36,6 +37,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(how?: 'destroy' | 'reset'): void;
   /** Nothing passes any more on the connections open now; new ones work. */
   stall(): void;
+  /** What the open connections send in this direction is lost from now on, until the next `setMode`. */
+  lose(direction: 'toServer' | 'toClient'): void;
   /** Undoes `stall`. */
   resume(): void;
   /**
@@ -115,6 +118,7 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
   async setMode(mode: ProxyMode): Promise<void> {
     this.#mode = mode;
     for (const connection of this.#connections) {
+      connection.isLossy = mode === 'lose' ? 'both' : undefined;
       if (mode === 'blackhole') connection.hold();
       if (mode === 'pass') connection.release();
     }
@@ -129,6 +133,10 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
 
   stall(): void {
     for (const connection of this.#connections) connection.hold();
+  }
+
+  lose(direction: 'toServer' | 'toClient'): void {
+    for (const connection of this.#connections) connection.isLossy = direction;
   }
 
   resume(): void {
@@ -201,7 +209,12 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
       client.resetAndDestroy();
       return;
     }
-    const connection = new ProxiedConnection(client, this.counters.connections, this, this.#mode === 'blackhole');
+    const connection = new ProxiedConnection(
+      client,
+      this.counters.connections,
+      this,
+      ['blackhole', 'lose'].includes(this.#mode),
+    );
     this.#connections.add(connection);
   }
 }

@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canMakeCertificates, makeCertificate } from '@keelson/test-support/certificates';
@@ -8,7 +8,7 @@ import { freePort } from '@keelson/test-support/free-port';
 import { postgresIdentity } from '@keelson/test-support/postgres-binaries';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 const page = readFileSync(new URL('../../../docs/database.md', import.meta.url), 'utf8');
 
@@ -280,6 +280,20 @@ describe('a failure to connect to what a real server is slow to do:', () => {
   ])('%s (%s: %s)', async (kind, code, message, says) => {
     answer = saying(code, message);
     await expectFailure(url, kind, says);
+  });
+
+  /** Injected: which addresses a machine has no route to is its own affair. */
+  test.each(['ENETUNREACH', 'EHOSTUNREACH'])('unreachable (%s)', async code => {
+    const connect = vi.spyOn(Socket.prototype, 'connect').mockImplementation(function (this: Socket) {
+      const error = Object.assign(new Error(`connect ${code} 127.0.0.1`), { code, syscall: 'connect' });
+      process.nextTick(() => this.destroy(error));
+      return this;
+    });
+    try {
+      await expectFailure(url, 'unreachable', new RegExp(`cannot be reached over the network, ${code}`));
+    } finally {
+      connect.mockRestore();
+    }
   });
 
   test('timeout', async () => {

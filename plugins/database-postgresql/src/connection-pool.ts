@@ -18,6 +18,7 @@ import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
 import { PreparedStatements, type Staleness } from './prepared-statements.js';
+import type { SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
 export interface ConnectionPoolParts {
@@ -27,6 +28,8 @@ export interface ConnectionPoolParts {
   readonly types: CustomTypesConfig;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Watches over the connections that are lent. */
+  readonly watch: SilenceWatch | undefined;
   readonly cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   /** A connection was lost, or the server said that it goes away. */
   readonly onLost: (cause: unknown) => void;
@@ -36,6 +39,7 @@ export interface ConnectionPoolParts {
 /** What is remembered of one connection. */
 interface History {
   readonly generation: number;
+  readonly openedAt: number;
   readonly expiresAt: number;
   readonly prepared: PreparedStatements;
   usedAt: number;
@@ -82,6 +86,11 @@ export class ConnectionPool {
       onTimeout: waitedMs => this.#timedOut(waitedMs),
       onFull: () => new OverloadedError({ ...this.#numbers(), maxWaiting: options.maxWaiting }),
     });
+  }
+
+  /** Since when there is a connection; undefined when it is not of this pool. */
+  openedAt(client: PgClient): number | undefined {
+    return this.#histories.get(client)?.openedAt;
   }
 
   stats(): PoolStats {
@@ -248,7 +257,7 @@ export class ConnectionPool {
     permit: Permit,
     { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
   ): DriverConnection {
-    const { clock, options, types, cancel, logger } = this.#parts;
+    const { clock, options, types, cancel, watch, logger } = this.#parts;
     const since = clock.now();
     const borrowedBy = this.#tracesLoan() ? traceOfBorrower() : undefined;
     let leaking = false;
@@ -269,6 +278,7 @@ export class ConnectionPool {
       types,
       ...(prepared && { prepared }),
       cancel,
+      watch,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
       },
@@ -323,6 +333,7 @@ export class ConnectionPool {
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
     this.#histories.set(client, {
       generation: this.#generation,
+      openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements(options.preparedStatements, this.#staleness),
       usedAt: now,

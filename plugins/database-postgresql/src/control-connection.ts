@@ -1,7 +1,7 @@
 import type { BatchOutcome, Statement } from '@keelson/database';
 import type pg from 'pg';
 import type { CustomTypesConfig } from 'pg';
-import { asPgClient, type PgClient } from './pg-internals.js';
+import { addressOf, asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
 
 /**
@@ -14,12 +14,18 @@ export class ControlConnection {
   readonly #onLost: (cause: unknown) => void;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
+  #server: { readonly processId: number | null; readonly address: string } | undefined;
 
   /** `onLost` hears of a connection that ended by itself. */
   constructor(newClient: () => pg.Client, types: CustomTypesConfig, onLost: (cause: unknown) => void) {
     this.#newClient = newClient;
     this.#types = types;
     this.#onLost = onLost;
+  }
+
+  /** The backend of the last connection, as the handshake named it, and where it is. */
+  get server(): { readonly processId: number | null; readonly address: string } | undefined {
+    return this.#server;
   }
 
   /** Rejects when it cannot be asked, and with the signal's reason when that comes first; then the socket is destroyed. */
@@ -64,6 +70,7 @@ export class ControlConnection {
     const client = asPgClient(this.#newClient());
     const opened = client.connect().then(() => {
       client.connection.stream.unref();
+      this.#server = { processId: client.processID, address: addressOf(client) };
       return client;
     });
     client.on('error', error => {

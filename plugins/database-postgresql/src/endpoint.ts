@@ -10,13 +10,16 @@ import {
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
+import { BackendLook } from './backend-look.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
+import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
@@ -80,6 +83,7 @@ export class Endpoint {
       types,
       clock,
       logger,
+      watch: this.#watchOver(options.silentAfterMs, logger),
       cancel: (lent, signal) => cancelStatement(config, lent, signal),
       onLost: lost,
     });
@@ -137,6 +141,22 @@ export class Endpoint {
     timer.cancel();
     giveUp();
     this.#control.close();
+  }
+
+  /** Ends connections whose statement got lost, so that those who wait for it hear of it. */
+  #watchOver(silentAfterMs: number, logger: Logger): SilenceWatch | undefined {
+    if (silentAfterMs === 0) return undefined;
+    const backends = new BackendLook(this.#control, this.#clock, client => this.#pool.openedAt(client));
+    return new SilenceWatch({
+      silentAfterMs,
+      clock: this.#clock,
+      look: clients => backends.at(clients),
+      onLost: (client, lost) => {
+        logger.warn('a statement or its answer was lost on the way', { ...lost });
+        client.connection.stream.destroy(lostOnTheWay(lost));
+        void backends.end(client);
+      },
+    });
   }
 
   #moved(): void {

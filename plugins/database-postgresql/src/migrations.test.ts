@@ -178,10 +178,11 @@ describe('the migrations of a database', () => {
 
     test('one of the same table waits, for no longer than its time', async () => {
       const other = await migratingInstance('mikro_orm_migrations');
-      await using service = await connected([First], { migrations: { timeoutMs: 250 } });
+      const timeoutMs = 2_000;
+      await using service = await connected([First], { migrations: { timeoutMs } });
       await expect(service.database.migrate()).rejects.toMatchObject({
         code: 'DATABASE_MIGRATION_FAILED',
-        message: 'Another instance was still migrating after 250 ms.',
+        message: `Another instance was still migrating after ${timeoutMs} ms.`,
       });
       await other.finish();
       expect(await service.database.migrate()).toEqual(['First']);

@@ -108,6 +108,12 @@ export const optionsSchema = z
       .default(60_000)
       .describe('The server ends a connection that does nothing inside a transaction for longer, in ms.'),
     keepAliveMs: milliseconds.default(10_000).describe('TCP keepalive probes start after this much silence, in ms.'),
+    silentAfterMs: z
+      .number()
+      .int()
+      .min(0)
+      .default(3_000)
+      .describe('The server is asked about a statement without any answer after this, in ms; 0 never asks.'),
     applicationName: z.string().min(1).max(63).default('keelson').describe('The name in pg_stat_activity.'),
   })
   .superRefine(({ pool: given, migrations }, context) => {

@@ -46,3 +46,9 @@ export function asPgClient(client: pg.ClientBase): PgClient {
 function isPgClient(client: pg.ClientBase): client is PgClient {
   return 'connection' in client && 'processID' in client && 'getTransactionStatus' in client;
 }
+
+/** Where a connection leads to; the same for two only when they were opened to the same address. */
+export function addressOf({ connection }: PgClient): string {
+  const { remoteAddress = 'a socket of this machine', remotePort = '' } = connection.stream;
+  return `${remoteAddress} ${remotePort}`;
+}

@@ -14,6 +14,7 @@ import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
 import { hasOtherParameters } from './reported-parameters.js';
+import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
 /** What the pool does with a connection that its borrower is done with. */
@@ -36,10 +37,12 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #prepared: PreparedStatements | undefined;
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
+  readonly #watch: SilenceWatch | undefined;
   #returned: Returned | undefined;
   #lost = false;
   /** Batches that the server has not answered: until it has, the state of the connection is unknown. */
   #unanswered = 0;
+  #inFlight: InFlight | undefined;
   #lossCause: unknown;
   #isAltered = false;
 
@@ -52,6 +55,7 @@ export class PostgresqlConnection implements DriverConnection {
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
       /** Called with each error with which the server refused a statement. */
       onRefusal: (error: unknown) => void;
+      watch: SilenceWatch | undefined;
       returned: Returned;
     },
   ) {
@@ -60,6 +64,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#prepared = parts.prepared;
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
+    this.#watch = parts.watch;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
     client.on('error', this.#onError);
@@ -91,13 +96,13 @@ export class PostgresqlConnection implements DriverConnection {
     const { promise, resolve } = Promise.withResolvers<BatchOutcome>();
     const prepared = this.#prepared;
     const settle = (outcome: BatchOutcome) => {
-      this.#unanswered -= 1;
+      this.#answered();
       if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
     };
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
-    this.#unanswered += 1;
     this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
+    this.#asked();
     this.#client.query(batch);
     return promise;
   }
@@ -106,15 +111,17 @@ export class PostgresqlConnection implements DriverConnection {
     this.#isAltered ||= leavesState(statement.sql);
     const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
     try {
-      for (let rows = await cursor.read(chunkSize); rows.length > 0; rows = await cursor.read(chunkSize)) yield rows;
+      const read = () => this.#watched(() => cursor.read(chunkSize));
+      for (let rows = await read(); rows.length > 0; rows = await read()) yield rows;
     } finally {
-      await this.#close(cursor);
+      await this.#watched(() => this.#close(cursor));
     }
   }
 
   async copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
+    const writtenBefore = this.#client.connection.stream.bytesWritten;
     try {
-      return await copyRows(this.#client, sql, lines);
+      return await copyRows(this.#client, sql, lines, answer => this.#watched(() => answer, writtenBefore));
     } catch (error) {
       this.#onRefusal(error);
       throw error;
@@ -135,6 +142,28 @@ export class PostgresqlConnection implements DriverConnection {
 
   destroy(reason: unknown): void {
     this.#leave()?.throwAway(reason);
+  }
+
+  /** What the server is waited for, until it has answered. */
+  async #watched<T>(ask: () => Promise<T>, writtenBefore?: number): Promise<T> {
+    const inFlight = this.#watch?.begin(this.#client, writtenBefore);
+    try {
+      return await ask();
+    } finally {
+      if (inFlight !== undefined) this.#watch?.end(inFlight);
+    }
+  }
+
+  #asked(): void {
+    this.#unanswered += 1;
+    this.#inFlight ??= this.#watch?.begin(this.#client);
+  }
+
+  #answered(): void {
+    this.#unanswered -= 1;
+    if (this.#unanswered > 0 || this.#inFlight === undefined) return;
+    this.#watch?.end(this.#inFlight);
+    this.#inFlight = undefined;
   }
 
   /** A cursor waits for ever for a server that is not there any more. */

@@ -65,12 +65,18 @@ export class ConnectionLostError extends ConnectionError {
   constructor(cause: unknown, more: Facts = {}) {
     super({
       code: 'DATABASE_CONNECTION_LOST',
-      message: `The connection to the database was lost (${labelOf(cause)}).`,
+      message: lossOf(cause),
       hint: 'Look at the database server and the network; the service reconnects by itself.',
-      facts: { ...faultFacts(cause), ...more },
+      facts: { ...faultFacts(cause), ...lostStatementOf(cause), ...more },
       cause: causeOf(cause),
     });
   }
+}
+
+function lossOf(cause: unknown): string {
+  const lost = lostStatementOf(cause);
+  if (lost === undefined) return `The connection to the database was lost (${labelOf(cause)}).`;
+  return `A statement or its answer was lost on the way: after ${lost.silentMs} ms without a byte the server did not work on it (backend ${lost.backend}).`;
 }
 
 /** No connection can be had until a person has mended why. */
@@ -110,6 +116,14 @@ export function notConnected(state: string): ConnectionError {
 export function labelOf(error: unknown): string {
   if (isKeelsonError(error)) return error.message.replace(/\.$/, '');
   return sqlStateOf(error) ?? systemCodeOf(error) ?? connectFailureOf(error)?.code ?? 'no further reason given';
+}
+
+/** What the server said of a statement that it did not work on; a driver leaves it on its error as `lostStatement`. */
+function lostStatementOf(error: unknown): { silentMs: number; backend: string } | undefined {
+  const lost: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'lostStatement') : undefined;
+  if (typeof lost !== 'object' || lost === null || !('silentMs' in lost && 'backend' in lost)) return undefined;
+  const { silentMs, backend } = lost;
+  return typeof silentMs === 'number' && typeof backend === 'string' ? { silentMs, backend } : undefined;
 }
 
 /** `{ kind }` of a failure to connect. */
