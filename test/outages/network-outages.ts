@@ -61,7 +61,7 @@ export const networkOutages: readonly Outage[] = [
   },
   {
     name: 'packets lost: what is sent into the hole never arrives',
-    shows: 'connects anew',
+    shows: 'connects again',
     strike: (stage, { outageMs }) => networkIs(stage, 'lose', outageMs),
     expect: expectAtMost(poolMax),
   },
