@@ -212,6 +212,35 @@ export const changing: readonly Requirement[] = [
     },
   },
   {
+    name: 'stores what beforeUpdate and afterUpdate change, of their entity and of others in the same flush',
+    async check({ database }) {
+      await addAccounts(database);
+      const [first = 0, second = 0] = [await addNote(database), await addNote(database)];
+      const hooks: typeof noteHooks = {
+        beforeUpdate: async ({ em, entity }) => {
+          (await em.findOneOrFail(Note, first)).details = { tags: ['of beforeUpdate'] };
+          if (textOf(entity) === 'changed') Object.assign(Object(entity), { text: 'of beforeUpdate' });
+        },
+        afterUpdate: async ({ em }) => {
+          (await em.findOneOrFail(Note, second)).details = { tags: ['of afterUpdate'] };
+        },
+      };
+      await withHooks(hooks, () =>
+        database.session(async em => {
+          for (const id of [first, second]) (await loadNote(em, id)).text = 'changed';
+        }),
+      );
+      const notes = [await storedNote(database, first), await storedNote(database, second)];
+      deepEqual(
+        notes.map(({ text, details }) => [text, details]),
+        [
+          ['of beforeUpdate', { tags: ['of beforeUpdate'] }],
+          ['of beforeUpdate', { tags: ['of afterUpdate'] }],
+        ],
+      );
+    },
+  },
+  {
     name: 'stores what a subscriber makes between the last flush and COMMIT',
     async check({ open }) {
       const [database] = await open();
