@@ -36,65 +36,56 @@ export function keepLateChanges(em: EntityManager, listener: FlushListener): voi
   keepChangedCollections(work, listener);
 }
 
-/** What an entity held when its changes were computed, and when they were sent. */
-interface Held {
-  readonly computed: Data;
-  sent: Data;
-}
-
 function keepChangedValues(em: EntityManager, work: Work, returned: Returned, listener: FlushListener): void {
   const comparator = em.getComparator();
-  const updates = new WeakMap<object, Held>();
-  const persister = work.getChangeSetPersister();
-  const executeUpdates: typeof persister.executeUpdates = persister.executeUpdates.bind(persister);
-  persister.executeUpdates = (changeSets, batched, options, withSchema) => {
-    for (const changeSet of changeSets) {
-      const computed = helper(changeSet.entity).__originalEntityData;
-      const sent = comparator.prepareEntity(changeSet.entity);
-      if (computed !== undefined) updates.set(changeSet, { computed, sent });
-    }
-    return executeUpdates(changeSets, batched, options, withSchema);
-  };
+  const snapshots = new WeakMap<object, Data>();
   replaceMethod<RunHooks>(work, 'runHooks', runHooks => (type, changeSet, sync) => {
     const { entity, meta } = changeSet;
-    const update = type === EventType.afterUpdate ? updates.get(changeSet) : undefined;
-    const held = helper(entity).__originalEntityData;
-    if (update !== undefined && held !== undefined) {
-      const stored = storedOf(update, held);
-      if (stored !== undefined) {
-        helper(entity).__originalEntityData = stored;
-        listener.onLateChange();
-      }
-    }
+    if (type === EventType.beforeUpdate) noteSnapshot(changeSet);
+    if (type === EventType.afterUpdate) correctSnapshot(changeSet);
     if (em.getEventManager().hasListeners(type, meta)) listener.onHook();
     return runHooks(type, changeSet, sync);
 
-    function storedOf({ computed, sent }: Held, now: Data): Data | undefined {
-      const { payload } = changeSet;
-      const answered = returned.get(payload);
-      const stored: Data = { ...now };
-      let differs = false;
-      const isStoredAs = (name: string, value: unknown) => {
-        if (answered?.has(name) === true) return;
-        differs = true;
-        Reflect.set(stored, name, value);
-      };
-      for (const name of Object.keys(comparator.diffEntities(meta.class, sent, now)))
-        isStoredAs(name, Reflect.get(sent, name));
-      for (const name of Object.keys(comparator.diffEntities(meta.class, computed, sent))) {
-        const value: unknown = Reflect.get(payload, name);
-        if (!(name in payload)) isStoredAs(name, Reflect.get(computed, name));
-        else if (!Utils.equals(value, Reflect.get(sent, name)))
-          isStoredAs(name, Utils.isPrimaryKey(value) ? value : Reflect.get(computed, name));
-      }
-      for (const [name, value] of answered ?? []) {
-        if (value === undefined) continue;
-        differs = true;
-        Reflect.set(stored, name, value.stored);
-      }
-      return differs ? stored : undefined;
+    /** What the entity held when its changes were computed. */
+    function noteSnapshot(key: object): void {
+      const computed = helper(entity).__originalEntityData;
+      if (computed !== undefined) snapshots.set(key, computed);
+    }
+
+    function correctSnapshot(key: object): void {
+      const computed = snapshots.get(key);
+      const held = helper(entity).__originalEntityData;
+      if (computed === undefined || held === undefined) return;
+      const since = comparator.diffEntities(meta.class, computed, held);
+      const answered = returned.get(changeSet.payload);
+      if (!Utils.hasObjectKeys(since) && answered === undefined) return;
+      const late = lateValues(computed, held, Object.keys(since), changeSet.payload, answered);
+      if (late.size === 0) return;
+      helper(entity).__originalEntityData = { ...held, ...Object.fromEntries(late) };
+      listener.onLateChange();
     }
   });
+}
+
+/** What is stored of those properties that hold something else by now. */
+function lateValues(
+  computed: Data,
+  held: Data,
+  changed: readonly string[],
+  payload: object,
+  answered: ReadonlyMap<string, { readonly stored: unknown } | undefined> | undefined,
+): Map<string, unknown> {
+  const late = new Map<string, unknown>();
+  for (const name of changed) {
+    if (answered?.has(name) === true) continue;
+    const sent: unknown = Reflect.get(payload, name);
+    if (!(name in payload)) late.set(name, Reflect.get(computed, name));
+    // A hook has changed it before it was sent, or a key was not known before.
+    else if (!Utils.equals(sent, Reflect.get(held, name)))
+      late.set(name, Utils.isPrimaryKey(sent) ? sent : Reflect.get(computed, name));
+  }
+  for (const [name, value] of answered ?? []) if (value !== undefined) late.set(name, value.stored);
+  return late;
 }
 
 /** By the payload of a change set: the names of values that the server has returned, and what is stored of those that were changed late. */

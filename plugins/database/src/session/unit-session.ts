@@ -238,7 +238,10 @@ export class UnitSession implements DatabaseSession {
   async #commitInTime(): Promise<void> {
     const { transaction, em } = this.#parts;
     const { outcome } = this;
-    transaction.letCommit();
+    // A subscriber may make work between the last flush and COMMIT.
+    transaction.letCommit(async () => {
+      if (hasUnstored(em)) await em.flush();
+    });
     if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
     await this.#unlessOver(this.run(() => committing.run(this, () => em.commit())));
     // MikroORM commits nothing, and says nothing, when somebody has rolled its transaction back.

@@ -35,6 +35,8 @@ export const Note = defineEntity({
   properties: {
     id: p.integer().primary(),
     text: p.string(),
+    rank: p.integer().defaultRaw('7'),
+    version: p.integer().version(),
     details: p.json<{ tags: string[] }>().nullable(),
     place: () => p.embedded(Place).nullable(),
     home: () => p.embedded(Place).object().nullable(),
@@ -75,6 +77,8 @@ class CreateConformanceTables extends Migration {
     this.addSql(`create table conformance_note (
       id serial primary key,
       text text not null,
+      rank integer not null default 7,
+      version integer not null default 1,
       details jsonb,
       place_city text,
       place_street text,

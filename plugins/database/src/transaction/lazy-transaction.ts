@@ -55,7 +55,7 @@ export class LazyTransaction {
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
   #readers = 0;
-  #isOwnersToEnd = false;
+  #beforeCommit: (() => Promise<void>) | undefined;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -162,14 +162,15 @@ export class LazyTransaction {
     return this.#turns.take(() => this.#refuse(by));
   }
 
-  /** From now on MikroORM may commit it: its owner asks for that. */
-  letCommit(): void {
-    this.#isOwnersToEnd = true;
+  /** From now on MikroORM may commit it: its owner asks for that. `beforeCommit` is the last that runs in it. */
+  letCommit(beforeCommit: () => Promise<void>): void {
+    this.#beforeCommit = beforeCommit;
   }
 
   /** MikroORM commits it: for its owner, or past it. */
   async commitForOrm(): Promise<void> {
-    if (!this.#isOwnersToEnd && isWorking(this.#outcome.now)) await this.#endByHand('em.commit()');
+    if (this.#beforeCommit === undefined && isWorking(this.#outcome.now)) await this.#endByHand('em.commit()');
+    await this.#beforeCommit?.();
     await this.commit();
   }
 
