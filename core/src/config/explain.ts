@@ -47,16 +47,13 @@ function walk(spot: Spot, reader: ShapeReader): ExplainedValue[] {
       walk({ node: child(node, key), shape: below, path: joinPath(path, key), key, within }, reader),
     );
   }
-  const each = node === undefined || isEmptyMap(node) ? ofEach(spot, within, reader) : [];
+  const isEmpty = node === undefined || (node.kind === 'map' && node.entries.size === 0);
+  const each = isEmpty ? ofEach(spot, within, reader) : [];
   if (node === undefined || each.length > 0) return [leaf(spot, reader), ...each];
   if (node.kind !== 'map') return [leaf(spot, reader)];
   return [...node.entries].flatMap(([key, entry]) =>
     walk({ node: entry.node, shape: reader.property(shape, key), path: joinPath(path, key), key, within }, reader),
   );
-}
-
-function isEmptyMap(node: ConfigNode): boolean {
-  return node.kind === 'map' && node.entries.size === 0;
 }
 
 /** Of a map that nothing has been put into: what each entry would hold, `retry.policies.<name>.maxAttempts`. */
@@ -114,10 +111,10 @@ function holdsSecret(node: ConfigNode): boolean {
 
 function shown(value: unknown, secret: boolean): string | undefined {
   if (value === undefined) return undefined;
-  return secret && !isEmpty(value) ? masked : maskText(JSON.stringify(value));
+  return secret && !holdsNothing(value) ? masked : maskText(JSON.stringify(value));
 }
 
-function isEmpty(value: unknown): boolean {
+function holdsNothing(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 

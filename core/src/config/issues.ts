@@ -55,7 +55,7 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
   const shape = shapeAt(issue.path, context);
   const path = pathOf(issue, context);
   const node = closest(context.node, issue.path);
-  const value = showValue(scalarOf(node), isSecret(node, shape, issue, context));
+  const value = showValue(node.kind === 'scalar' ? node.value : undefined, isSecret(node, shape, issue, context));
   const options = shape.enum?.map(String) ?? [];
   const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, options) : undefined;
   return {
@@ -107,10 +107,6 @@ function shapeAt(path: readonly PropertyKey[], { reader }: IssueContext): Shape 
 function isSecret(node: ConfigNode, shape: Shape, issue: z.core.$ZodIssue, context: IssueContext): boolean {
   if (node.kind === 'scalar' && node.secret === true) return true;
   return context.reader.isSecret(shape) || issue.path.some(step => looksSecret(String(step)));
-}
-
-function scalarOf(node: ConfigNode): unknown {
-  return node.kind === 'scalar' ? node.value : undefined;
 }
 
 function lowerFirst(text: string): string {

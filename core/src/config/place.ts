@@ -14,14 +14,11 @@ export type Origin =
   | { readonly from: 'code' }
   | { readonly from: 'default' };
 
-/** `keelson.yaml:3:5`, as editors and terminals understand it. */
-export function formatPlace({ file, line, column }: Place): string {
-  return [file, line, column].filter(part => part !== undefined).join(':');
-}
-
+/** A file as `keelson.yaml:3:5`, as editors and terminals understand it. */
 export function formatOrigin(origin: Origin): string {
-  if (origin.from === 'file') return formatPlace(origin.place);
-  return origin.from === 'variable' ? `variable ${origin.name}` : origin.from;
+  if (origin.from !== 'file') return origin.from === 'variable' ? `variable ${origin.name}` : origin.from;
+  const { file, line, column } = origin.place;
+  return [file, line, column].filter(part => part !== undefined).join(':');
 }
 
 /** `plugins.database` and `url` -> `plugins.database.url`. */

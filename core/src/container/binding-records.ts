@@ -51,7 +51,7 @@ export function recordBindings(
       record(written);
       return written;
     };
-    return intercept(sentence, (verb, given) => {
+    return intercept(sentence, (verb, given, call) => {
       if (verb === 'toService') {
         const [service] = given as [ServiceToken<T>];
         const rest = alias(sentence, service, name);
@@ -59,44 +59,31 @@ export function recordBindings(
         write([{ token: service, name, optional: false }], 'Transient', rest);
         return undefined;
       }
-      const call = Reflect.get(sentence, verb) as (...given: unknown[]) => Rest;
-      const rest = call.apply(sentence, [...given]);
+      if (!verbs.includes(verb)) return call();
+      const rest = call() as Rest;
       settle(rest, name);
       const scope = constantVerbs.includes(verb) ? 'Singleton' : 'Transient';
       const written = write(injectionsOf(verb, token, given), scope, rest);
-      return watchScope(rest, written);
+      return intercept(rest, (method, _given, call) => {
+        written.scope = scopes[method] ?? written.scope;
+        return call();
+      });
     });
   };
 }
 
-/** Calls `onVerb` instead of the verbs that bind; everything else is left alone. */
-function intercept<T>(
-  sentence: BindToFluentSyntax<T>,
-  onVerb: (verb: string, given: readonly unknown[]) => unknown,
-): BindToFluentSyntax<T> {
-  return new Proxy(sentence, {
+/** Calls `onCall` instead of every method of `object`; its `call` calls the method itself. */
+function intercept<T extends object>(
+  object: T,
+  onCall: (method: string, given: readonly unknown[], call: () => unknown) => unknown,
+): T {
+  return new Proxy(object, {
     get(target, property) {
       const member: unknown = Reflect.get(target, property, target);
       if (typeof member !== 'function') return member;
-      const verb = String(property);
-      if (verb === 'toService' || verbs.includes(verb)) return (...given: unknown[]) => onVerb(verb, given);
-      return member.bind(target);
+      return (...given: unknown[]) => onCall(String(property), given, () => member.apply(target, given));
     },
   });
-}
-
-function watchScope<T extends object>(rest: T, written: BindingRecord): T {
-  return new Proxy(rest, {
-    get(target, property) {
-      const member: unknown = Reflect.get(target, property, target);
-      if (typeof member !== 'function') return member;
-      const scope = scopes[String(property)];
-      return (...given: unknown[]) => {
-        if (scope !== undefined) written.scope = scope;
-        return member.apply(target, given);
-      };
-    },
-  }) satisfies T & Partial<BindInFluentSyntax<unknown>>;
 }
 
 function settle(rest: Rest, name: string | undefined): void {

@@ -100,11 +100,12 @@ export function hookTimedOut(
   const canSay = heedsSignal(hook);
   const silent = canSay ? '; it did not say what it waits for' : '';
   const waited = waitsFor === undefined ? silent : `; it was waiting for ${waitsFor}`;
+  const howToSay = ` A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`;
   const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
   return new KeelsonError({
     code: starting ? 'KERNEL_START_TIMEOUT' : stopping ? 'KERNEL_STOP_TIMEOUT' : 'KERNEL_HOOK_TIMEOUT',
     message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,
-    hint: `${advice(plugin, hook, stopping)}${waitsFor === undefined && canSay ? ` ${howToSay(hook)}` : ''}`,
+    hint: advice(plugin, hook, stopping) + (waitsFor === undefined && canSay ? howToSay : ''),
     facts: { plugin, hook, timeoutMs, ...(waitsFor !== undefined && { waitsFor }) },
     cause: last,
   });
@@ -114,10 +115,6 @@ function advice(plugin: string, hook: string, stopping: boolean): string {
   if (stopping) return 'Find out what the plugin was still doing, or set a larger shutdown.budgetMs.';
   if (hook === 'inspect') return 'Return only facts that the plugin already has, and wait for nothing.';
   return `Find out what its ${hook} waits for, or set plugins.${plugin}.startTimeoutMs.`;
-}
-
-function howToSay(hook: string): string {
-  return `A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`;
 }
 
 export function notBound({ key, use }: PlannedPlugin, tokens: readonly string[]): KeelsonError {

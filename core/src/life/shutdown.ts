@@ -33,11 +33,16 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
   const tallies = new Map(shutdown.plugins.map(plugin => [plugin, new Tally(plugin.key)]));
   const keepers = keepersOf(shutdown.plugins);
   const levels = reverseLevels(shutdown.plugins);
-  const each = (work: (plugin: RunningPlugin, tally: Tally) => Promise<void>, which = shutdown.plugins) =>
-    inTurn(levels, plugin => {
-      const tally = tallies.get(plugin);
-      return tally !== undefined && which.includes(plugin) ? work(plugin, tally) : undefined;
-    });
+  const each = async (work: (plugin: RunningPlugin, tally: Tally) => Promise<void>, which = shutdown.plugins) => {
+    for (const level of levels) {
+      await Promise.all(
+        level.map(plugin => {
+          const tally = which.includes(plugin) ? tallies.get(plugin) : undefined;
+          return tally && work(plugin, tally);
+        }),
+      );
+    }
+  };
   // What a hung hook may still say comes out of the time for flushing: there must be some left.
   const partingMs = Math.min(defaultPartingMs, settings.flushMs / 2);
   const stop = (plugin: RunningPlugin, tally: Tally) =>
@@ -76,11 +81,7 @@ export async function shutDown(shutdown: Shutdown): Promise<StopReport> {
 }
 
 function reverseLevels(plugins: readonly RunningPlugin[]): RunningPlugin[][] {
-  const levels = new Map<number, RunningPlugin[]>();
-  for (const plugin of plugins) {
-    const level = levels.get(plugin.planned.level) ?? [];
-    levels.set(plugin.planned.level, [...level, plugin]);
-  }
+  const levels = Map.groupBy(plugins, plugin => plugin.planned.level);
   return [...levels].sort(([a], [b]) => b - a).map(([, level]) => level);
 }
 
@@ -91,13 +92,6 @@ function keepersOf(plugins: readonly RunningPlugin[]): ReadonlySet<RunningPlugin
     for (const plugin of plugins) if (keeper.planned.needs.has(plugin.key)) keepers.add(plugin);
   }
   return keepers;
-}
-
-async function inTurn(
-  levels: readonly (readonly RunningPlugin[])[],
-  work: (plugin: RunningPlugin) => Promise<void> | undefined,
-): Promise<void> {
-  for (const level of levels) await Promise.all(level.map(work));
 }
 
 function tellErrors(container: Container, tallies: readonly Tally[]): void {

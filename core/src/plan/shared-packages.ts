@@ -76,7 +76,7 @@ function copiesOf(name: string, users: readonly User[]): Copy[] {
   const copies = new Map<string, Copy>();
   for (const { label, folder, isLoose, dependencies } of users) {
     const isOwn = name === '@keelson/core' && folder === kernelFolder;
-    const uses = isOwn || isLoose || dependencies.includes(name) || isBelow(name, folder);
+    const uses = isOwn || isLoose || dependencies.includes(name) || existsSync(join(folder, 'node_modules', name));
     const found = isOwn ? folder : uses ? folderOf(name, folder) : undefined;
     if (found === undefined) continue;
     const copy = copies.get(found) ?? {
@@ -112,10 +112,6 @@ function majorOf(version: string): string {
 function dependenciesOf(folder: string): string[] {
   const { dependencies, peerDependencies } = readPackageFile(folder);
   return Object.keys({ ...dependencies, ...peerDependencies });
-}
-
-function isBelow(name: string, folder: string): boolean {
-  return existsSync(join(folder, 'node_modules', name));
 }
 
 /** Where a module in `folder` finds the package; undefined when it does not. */

@@ -135,7 +135,8 @@ export function isRetryError(error: unknown): error is RetryError {
 function tell(progress: Progress, { code, why, hint, retryAfterMs, facts, cause }: Story): RetryError {
   const { operation, target, attempts } = progress;
   const elapsedMs = Math.round(progress.elapsedMs);
-  const tried = attempts === 0 ? 'was refused' : `ended after ${plural(attempts, 'attempt')} in ${elapsedMs} ms`;
+  const tried =
+    attempts === 0 ? 'was refused' : `ended after ${attempts} attempt${attempts === 1 ? '' : 's'} in ${elapsedMs} ms`;
   return new RetryError({
     code,
     message: `${operation} ${tried}: ${why}.`,
@@ -144,8 +145,4 @@ function tell(progress: Progress, { code, why, hint, retryAfterMs, facts, cause 
     cause,
     http: { status: 503, title: 'Service unavailable', retryAfterMs: Math.ceil(retryAfterMs) },
   });
-}
-
-function plural(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

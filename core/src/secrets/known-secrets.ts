@@ -17,11 +17,13 @@ export function addSecret(text: string): void {
   const before = known.size;
   for (const part of [text, text.trim(), ...passwordsOf(text)]) {
     if (part.length < shortest || plainWord.test(part)) continue;
-    for (const written of [part, JSON.stringify(part).slice(1, -1), inUrl(part)]) known.add(written);
+    for (const written of [part, JSON.stringify(part).slice(1, -1), encodeURIComponent(part.toWellFormed())])
+      known.add(written);
   }
   if (known.size === before) return;
   const longestFirst = [...known].sort((a, b) => b.length - a.length);
-  anyOfThem = new RegExp(longestFirst.map(escaped).join('|'), 'g');
+  const escaped = longestFirst.map(secret => secret.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+  anyOfThem = new RegExp(escaped.join('|'), 'g');
 }
 
 export function knowsSecrets(): boolean {
@@ -30,14 +32,6 @@ export function knowsSecrets(): boolean {
 
 export function maskKnownSecrets(text: string): string {
   return anyOfThem === undefined || text.length < shortest ? text : text.replace(anyOfThem, masked);
-}
-
-function inUrl(text: string): string {
-  return encodeURIComponent(text.toWellFormed());
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 
 function passwordsOf(text: string): string[] {

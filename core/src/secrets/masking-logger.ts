@@ -11,7 +11,7 @@ export function maskingLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   // What is called for each line stands before the proxy, which would make every call dearer.
   const guarded = Object.create(reaching(logger)) as Logger;
-  const own: Partial<Logger> = { child: childOf(logger) };
+  const own: Partial<Logger> = { child: facts => maskingLogger(logger.child(maskSecretsIn(facts))) };
   for (const level of logLevels) own[level] = writer(logger, level);
   for (const [name, value] of Object.entries(own)) Object.defineProperty(guarded, name, { value });
   return guarded;
@@ -35,8 +35,4 @@ function writer(logger: Logger, level: LogLevel): Logger[LogLevel] {
     if (!logger.isEnabled(level)) return;
     logger[level](maskSecretsIn(message), maskSecretsIn(facts));
   };
-}
-
-function childOf(logger: Logger): Logger['child'] {
-  return facts => maskingLogger(logger.child(maskSecretsIn(facts)));
 }

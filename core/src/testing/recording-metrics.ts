@@ -23,13 +23,15 @@ export class RecordingMetrics implements Metrics {
    * no such series.
    */
   value(name: string, labels: Labels = {}): number | undefined {
-    const values = this.#observations(name, labels);
+    const values = this.recorded(name, labels);
     return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
   }
 
   /** Everything a histogram recorded, or a counter was given, under `labels`, in order. */
   recorded(name: string, labels: Labels = {}): readonly number[] {
-    return this.#observations(name, labels);
+    return this.series(name)
+      .filter(observation => Object.entries(labels).every(([key, value]) => observation.labels?.[key] === value))
+      .map(observation => observation.value);
   }
 
   /** Every observation of an instrument with its labels. */
@@ -77,12 +79,6 @@ export class RecordingMetrics implements Metrics {
     const instrument: Instrument = { kind, options, recorded: [], observers: new Set() };
     this.#instruments.set(options.name, instrument);
     return instrument;
-  }
-
-  #observations(name: string, labels: Labels): number[] {
-    return this.series(name)
-      .filter(observation => Object.entries(labels).every(([key, value]) => observation.labels?.[key] === value))
-      .map(observation => observation.value);
   }
 }
 

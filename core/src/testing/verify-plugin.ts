@@ -131,7 +131,12 @@ async function startAndStop(start: () => Promise<Kernel>): Promise<void> {
 type Start = (more?: Partial<KernelOptions>) => Promise<Kernel>;
 
 function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: Start): readonly ConformanceCase[] {
-  if (suite !== undefined) return suite(({ plugins, idle } = {}) => startBeside(plugin, start, { plugins, idle }));
+  if (suite !== undefined) {
+    const own = { [plugin.slot ?? plugin.name]: plugin };
+    return suite(({ plugins, idle } = {}) =>
+      start({ ...(plugins && { plugins: { ...plugins, ...own } }), ...(idle && { only: () => false }) }),
+    );
+  }
   switch (plugin.slot) {
     case 'logger':
       return loggerConformance(() => loggerHarness(start));
@@ -150,16 +155,15 @@ function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: St
   }
 }
 
-interface Beside {
-  readonly plugins: Readonly<Record<string, Plugin>> | undefined;
-  readonly idle: boolean | undefined;
-}
-
-function startBeside(plugin: Plugin, start: Start, { plugins, idle }: Beside): Promise<Kernel> {
-  return start({
-    ...(plugins !== undefined && { plugins: { ...plugins, [plugin.slot ?? plugin.name]: plugin } }),
-    ...(idle === true && { only: () => false }),
-  });
+/** A kernel for one case. A clock that stands still is pushed while it stops. */
+async function running(start: Start, clock?: FakeClock, more: Partial<KernelOptions> = {}) {
+  const kernel = await start({ ...more, ...(clock && { clock }) });
+  const close = async () => {
+    const stopped = kernel.stop();
+    await clock?.advance(longMs);
+    await stopped;
+  };
+  return { container: kernel.container, close };
 }
 
 async function loggerHarness(start: Start) {
@@ -180,8 +184,8 @@ async function loggerHarness(start: Start) {
 }
 
 async function telemetryHarness(start: Start) {
-  const kernel = await start();
-  return { telemetry: kernel.container.get(Telemetry), close: () => stop(kernel) };
+  const { container, close } = await running(start);
+  return { telemetry: container.get(Telemetry), close };
 }
 
 async function retryHarness(start: Start): Promise<RetryPolicyHarness> {
@@ -201,33 +205,25 @@ async function measuredLimits(start: Start): Promise<Pick<RetryPolicyHarness, 'm
 
 async function retryPolicyOf(start: Start) {
   const clock = new FakeClock();
-  const kernel = await start({ clock, random: () => 0.5 });
-  const close = () => stop(kernel, clock);
-  return { policy: kernel.container.get(RetryPolicy), clock, close };
+  const { container, close } = await running(start, clock, { random: () => 0.5 });
+  return { policy: container.get(RetryPolicy), clock, close };
 }
 
 async function healthHarness(start: Start): Promise<HealthHarness> {
   const clock = new FakeClock();
-  const kernel = await start({ clock });
-  const close = () => stop(kernel, clock);
-  return { health: kernel.container.get(HealthService), clock, stop: close, close };
+  const { container, close } = await running(start, clock);
+  return { health: container.get(HealthService), clock, stop: close, close };
 }
 
 async function httpHarness(start: Start): Promise<HttpServerHarness> {
-  const kernel = await start();
-  return { http: kernel.container.get(HttpServer), stop: () => stop(kernel), close: () => stop(kernel) };
+  const { container, close } = await running(start);
+  return { http: container.get(HttpServer), stop: close, close };
 }
 
 /** Its targets are not tried: the suite does not know what the configuration calls them. */
 async function httpClientHarness(start: Start): Promise<HttpClientHarness> {
-  const kernel = await start();
-  return { client: kernel.container.get(HttpClient), close: () => stop(kernel) };
-}
-
-async function stop(kernel: Kernel, clock?: FakeClock): Promise<void> {
-  const stopped = kernel.stop();
-  await clock?.advance(longMs);
-  await stopped;
+  const { container, close } = await running(start);
+  return { client: container.get(HttpClient), close };
 }
 
 const longMs = 60_000;

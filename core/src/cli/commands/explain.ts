@@ -113,7 +113,9 @@ function formatGroup(group: Group, key: string | undefined): string {
   const lines = formatValues(group.values);
   const around = group.decoratedBy.length === 0 ? [] : [`  may be decorated by ${group.decoratedBy.join(', ')}`];
   const inside = group.decorates.length === 0 ? [] : [`  may decorate ${group.decorates.join(', ')}`];
-  const others = group.notChosen.map(plugin => `  ${describeOther(plugin)}`);
+  const others = group.notChosen.map(({ name, version = '' }) =>
+    `  installed and not chosen: ${name} ${version}`.trimEnd(),
+  );
   const wanted = key === undefined || key === group.key;
   const facts =
     key !== undefined && group.plugin !== undefined ? pluginFacts(group.plugin).map(fact => `  ${fact}`) : [];
@@ -123,10 +125,6 @@ function formatGroup(group: Group, key: string | undefined): string {
 function formatValues(values: readonly ExplainedValue[]): string[] {
   const width = Math.max(0, ...values.map(value => value.path.length));
   return values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
-}
-
-function describeOther({ name, version }: InstalledPlugin): string {
-  return `installed and not chosen: ${name}${version === undefined ? '' : ` ${version}`}`;
 }
 
 function headline({ key, filledBy }: Group): string {

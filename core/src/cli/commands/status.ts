@@ -1,4 +1,3 @@
-import type { InstanceStatus } from '../../control/protocol.js';
 import { defineCommand, exitCodes } from '../command.js';
 import { askEach, printAnswers } from '../instances/ask-each.js';
 import { formatInstance } from '../instances/format-status.js';
@@ -14,10 +13,9 @@ by their configuration file and environment.`,
   async run({ options, terminal }) {
     const answers = await askEach(await chosenInstances(options, terminal), instance => instance.status());
     printAnswers(answers, options, terminal, answer => terminal.out(formatInstance(answer)));
-    return answers.every(each => 'answer' in each && isReady(each.answer)) ? exitCodes.clean : exitCodes.failed;
+    const ready = answers.every(
+      each => 'answer' in each && each.answer.phase === 'ready' && each.answer.readiness.status !== 'fail',
+    );
+    return ready ? exitCodes.clean : exitCodes.failed;
   },
 });
-
-function isReady({ phase, readiness }: InstanceStatus): boolean {
-  return phase === 'ready' && readiness.status !== 'fail';
-}
