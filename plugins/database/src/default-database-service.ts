@@ -101,10 +101,11 @@ class DefaultDatabaseService implements DatabaseService {
     const clears = new ClearWatch(logger);
     this.#sessions = new Sessions({
       driver,
-      fork: () =>
-        flushFirst(
-          keepLateWork(clears.watched(this.#orm.em.fork({ useContext: false, disableContextResolution: true }))),
-        ),
+      fork: ({ readOnly }) => {
+        const em = this.#orm.em.fork({ useContext: false, disableContextResolution: true });
+        // Nothing that a read-only session makes is stored, so there is nothing to keep for a later flush.
+        return readOnly ? em : flushFirst(keepLateWork(clears.watched(em)));
+      },
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
       connectivity: this.#connectivity,

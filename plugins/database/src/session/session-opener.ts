@@ -35,7 +35,7 @@ export interface SessionTarget {
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
-  readonly fork: () => EntityManager;
+  readonly fork: (settings: { readonly readOnly: boolean }) => EntityManager;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
@@ -125,7 +125,7 @@ export class SessionOpener {
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
-    const em = fork();
+    const em = fork(settings);
     const begin = () =>
       withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();

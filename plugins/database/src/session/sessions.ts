@@ -18,7 +18,7 @@ import type { UnitSession } from './unit-session.js';
 
 export interface SessionsParts {
   readonly driver: DatabaseDriver;
-  readonly fork: () => EntityManager;
+  readonly fork: (settings: { readonly readOnly: boolean }) => EntityManager;
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
   readonly connectivity: Connectivity;
