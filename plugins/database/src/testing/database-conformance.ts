@@ -13,6 +13,7 @@ import { endingByHand } from './ending-by-hand.js';
 import { flushing } from './flushing.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
+import { hooking } from './hooking.js';
 import { lending } from './lending.js';
 import { migrating } from './migrating.js';
 import { nesting } from './nesting.js';
@@ -34,6 +35,7 @@ const requirements: readonly Requirement[] = [
   ...nesting,
   ...flushing,
   ...changing,
+  ...hooking,
   ...overlapping,
   ...outside,
   ...refusing,
