@@ -73,7 +73,6 @@ export class SessionOpener {
     deadline: Deadline = this.deadlineOf(options),
     id: string = this.nextId(),
   ): Promise<AbortableSession> {
-    if (!this.#parts.isBeginObserved()) return this.openOnceNow(options, deadline, id);
     const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
     await prepared.begin();
     return prepared.open();
