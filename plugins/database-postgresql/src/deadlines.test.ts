@@ -173,7 +173,7 @@ describe('a session at its deadline', () => {
   });
 
   test('does not wait for the answer to ROLLBACK, and does not lend the connection before it', async () => {
-    const session = await begun(enoughMs);
+    const session = await begun(300);
     await session.em.insert(Author, { email: 'taken-back@example.org' });
     await proxy.setMode('blackhole');
     const outcome = await lateness(session.rollback(), session);
