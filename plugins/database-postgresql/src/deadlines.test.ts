@@ -1,5 +1,5 @@
-import { Deadline, systemClock } from '@keelson/core';
-import type { DatabaseService, DatabaseSession } from '@keelson/database';
+import { Deadline, type RetryPolicy, systemClock } from '@keelson/core';
+import type { DatabaseService, DatabaseSession, OpenSessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
@@ -245,7 +245,10 @@ describe('a session at its deadline', () => {
     expect({ reported, state: session.state }).toEqual({ reported: ['committed'], state: 'committed' });
   });
 
-  test('is not committed while its first statement waits for the server to come back', async () => {
+  test.each<[string, (options: OpenSessionOptions) => Promise<DatabaseSession>]>([
+    ['by its caller', options => database.openSession(options)],
+    ['on demand', async options => (await database.sessionOnDemand(options)).open()],
+  ])('opened %s is not committed while its first statement waits for the server to come back', async (_, open) => {
     await service[Symbol.asyncDispose]();
     const breaker = { breakMs: 1, probes: 1 };
     const retry = new OpossumRetryPolicy({ options: { policies: { default: { breaker } } } });
@@ -262,7 +265,7 @@ describe('a session at its deadline', () => {
       deadline: Deadline.after(1_000, systemClock),
     });
     const deadline = Deadline.after(300, systemClock);
-    const session = await database.openSession({ deadline });
+    const session = await open({ deadline });
     const waits = session.em.insert(Author, { email: 'waits@example.org' }).catch((error: unknown) => error);
     await eventually(() => expect(retry.describe()[0]?.waiting).toBe(1));
     // Late without a turn of the loop: no timer has said so yet.
@@ -271,6 +274,19 @@ describe('a session at its deadline', () => {
     expect(await waits).toBeInstanceOf(Error);
     await expect(probe).rejects.toThrow();
     retry.stop();
+  });
+
+  test('is not committed after its first statement was ended while it waited, also when that was caught', async () => {
+    /** Lets nothing through, as a breaker that waits for its probe. */
+    const waiting: RetryPolicy = {
+      execute: (_, { signal }) =>
+        new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
+    };
+    await using own = createPostgresqlService({ url: proxy.url(), retry: waiting });
+    await own.database.connect();
+    const session = await own.database.openSession({ timeoutMs: 50 });
+    await expect(session.em.insert(Author, { email: 'waits@example.org' })).rejects.toThrow();
+    await expect(session.commit()).rejects.toMatchObject(inTime.error);
   });
 
   test('is not committed when it has anything to write', async () => {

@@ -55,6 +55,8 @@ export class LazyTransaction {
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
   #readers = 0;
+  /** A statement was to be sent, also when it never got as far as a connection. */
+  #isAsked = false;
   #beforeCommit: (() => Promise<void>) | undefined;
   #rollingBack: Promise<void> | undefined;
 
@@ -86,6 +88,7 @@ export class LazyTransaction {
 
   /** Runs one statement, which must neither begin nor end a transaction, nor a savepoint. */
   run(statement: Statement): Promise<StatementResult> {
+    this.#isAsked = true;
     return this.#turns.take(() => this.#run(statement));
   }
 
@@ -216,7 +219,8 @@ export class LazyTransaction {
   /** Nothing of it has been asked of the server. */
   get #isUnused(): boolean {
     const outcome = this.#outcome.now;
-    return !this.#isBusy && (outcome.is === 'untouched' || (outcome.is === 'cut short' && outcome.unused));
+    if (this.#isBusy) return false;
+    return outcome.is === 'untouched' || (outcome.is === 'cut short' && outcome.unused && !this.#isAsked);
   }
 
   async #run(statement: Statement): Promise<StatementResult> {
