@@ -9,6 +9,12 @@ export function hasNoWork(em: EntityManager): boolean {
   return work.getIdentityMap().keys().length + work.getPersistStack().size + work.getRemoveStack().size === 0;
 }
 
+/** A commit of it would send nothing and call no code of the service: nothing has changed, and no subscriber listens. */
+export function hasNothingToCommit(em: EntityManager, readOnly: boolean): boolean {
+  if (em.getEventManager().getSubscribers().size > 0) return false;
+  return readOnly ? !hasUnflushedWork(em) : hasNoWork(em);
+}
+
 /** Something waits to be stored or removed by the next flush. */
 export function hasUnstored(em: EntityManager): boolean {
   const work = em.getUnitOfWork();

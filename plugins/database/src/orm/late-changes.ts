@@ -11,6 +11,7 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import type { EntityManager } from './entity-manager.js';
+import { Mark } from './marks.js';
 import { replaceMethod } from './private-method.js';
 
 type Data = EntityData<AnyEntity>;
@@ -31,14 +32,13 @@ export interface FlushListener {
  */
 export function keepLateChanges(em: EntityManager, listener: FlushListener): void {
   const work = em.getUnitOfWork(false);
-  const returned = keepReturnedValues(work, listener);
-  keepChangedValues(em, work, returned, listener);
+  keepReturnedValues(work, listener);
+  keepChangedValues(em, work, listener);
   keepChangedCollections(work, listener);
 }
 
-function keepChangedValues(em: EntityManager, work: Work, returned: Returned, listener: FlushListener): void {
+function keepChangedValues(em: EntityManager, work: Work, listener: FlushListener): void {
   const comparator = em.getComparator();
-  const snapshots = new WeakMap<object, Data>();
   replaceMethod<RunHooks>(work, 'runHooks', runHooks => (type, changeSet, sync) => {
     const { entity, meta } = changeSet;
     if (type === EventType.beforeUpdate) noteSnapshot(changeSet);
@@ -88,12 +88,17 @@ function lateValues(
   return late;
 }
 
-/** By the payload of a change set: the names of values that the server has returned, and what is stored of those that were changed late. */
-type Returned = WeakMap<object, Map<string, { readonly stored: unknown } | undefined>>;
+/** The names of values that the server has returned, and what is stored of those that were changed late. */
+type Returned = ReadonlyMap<string, { readonly stored: unknown } | undefined>;
+
+/** On the payload of a change set. */
+const returned = new Mark<Returned>('keelson.returned');
+
+/** On a change set: what its entity held when the changes were computed. */
+const snapshots = new Mark<Data>('keelson.snapshot');
 
 /** What the server returns is written into the entity, over what has been set there since the statement was sent. */
-function keepReturnedValues(work: Work, listener: FlushListener): Returned {
-  const returned: Returned = new WeakMap();
+function keepReturnedValues(work: Work, listener: FlushListener): void {
   const persister = work.getChangeSetPersister();
   const mapReturnedValues: typeof persister.mapReturnedValues = persister.mapReturnedValues.bind(persister);
   persister.mapReturnedValues = (entity, payload, row, meta, upsert) => {
@@ -120,7 +125,6 @@ function keepReturnedValues(work: Work, listener: FlushListener): Returned {
       listener.onLateChange();
     }
   };
-  return returned;
 }
 
 function keepChangedCollections(work: Work, listener: FlushListener): void {

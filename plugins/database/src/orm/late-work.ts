@@ -3,6 +3,7 @@ import { callerPath } from '../errors/code-path.js';
 import { EndlessFlushError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
 import { keepLateChanges } from './late-changes.js';
+import { Mark } from './marks.js';
 import { replaceMethod } from './private-method.js';
 
 type Work = ReturnType<EntityManager['getUnitOfWork']>;
@@ -25,9 +26,9 @@ export function keepLateWork(em: EntityManager): EntityManager {
   em.transactional = (work, options) => {
     const outer = em.getEventManager().getSubscribers();
     return transactional(async inner => {
-      if (inner === em || joined.has(inner)) return work(inner);
-      joined.add(inner);
-      for (const each of inner.getEventManager().getSubscribers()) if (!outer.has(each)) ownSubscribers.add(each);
+      if (inner === em || joined.get(inner) === true) return work(inner);
+      joined.set(inner, true);
+      for (const each of inner.getEventManager().getSubscribers()) if (!outer.has(each)) ownSubscribers.set(each, true);
       const result = await work(inner);
       letFlushBeLast(inner);
       return result;
@@ -38,16 +39,16 @@ export function keepLateWork(em: EntityManager): EntityManager {
 
 /** No flush follows the next one of `em`: it is repeated until nothing waits to be stored. */
 export function letFlushBeLast(em: EntityManager): void {
-  last.add(em.getUnitOfWork(false));
+  last.set(em.getUnitOfWork(false), true);
 }
 
-const last = new WeakSet<Work>();
+const last = new Mark<boolean>('keelson.lastFlush');
 
 /** Those that the work of a nested transaction runs with: what joins it must not end it. */
-const joined = new WeakSet<EntityManager>();
+const joined = new Mark<boolean>('keelson.joined');
 
 /** MikroORM's own, with which it merges the fork of a nested transaction. */
-const ownSubscribers = new WeakSet<object>();
+const ownSubscribers = new Mark<boolean>('keelson.ownSubscriber');
 
 /** A hook that still makes work after so many flushes does so without end. */
 const maxFlushes = 100;
@@ -124,7 +125,7 @@ function keepLateWorkOf(em: EntityManager): void {
       changedLate = false;
       hooked = false;
       await commit();
-    } while (last.has(work) && mayWait());
+    } while (last.get(work) === true && mayWait());
   };
   // MikroORM ends every flush with it.
   replaceMethod<() => void>(work, 'postCommitCleanup', cleanUp => () => {
@@ -148,7 +149,7 @@ function keepLateWorkOf(em: EntityManager): void {
 
 /** Code of the service may run at the end of each flush. */
 function isSubscribed(em: EntityManager): boolean {
-  return [...em.getEventManager().getSubscribers()].some(each => !ownSubscribers.has(each));
+  return [...em.getEventManager().getSubscribers()].some(each => ownSubscribers.get(each) !== true);
 }
 
 /** A hook can have had it stored by the same flush. */

@@ -3,6 +3,7 @@ import { type AbstractSqlConnection, NativeQueryBuilder } from '@mikro-orm/sql';
 import type { StatementResult } from '../driver/driver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { boundStatement, type Platform } from './bound-statement.js';
+import { Mark } from './marks.js';
 import { toQueryResult } from './query-result.js';
 import { openingTransaction } from './session-driver.js';
 
@@ -12,7 +13,7 @@ type Values = Parameters<Execute>[1];
 type Method = Parameters<Execute>[2];
 
 /** The transaction behind what MikroORM knows as the context of one, savepoints included. */
-const transactions = new WeakMap<object, LazyTransaction>();
+const transactions = new Mark<LazyTransaction>('keelson.transaction');
 
 /** From now on statements in `context` go to `transaction`. */
 export function bindContext(context: object, transaction: LazyTransaction): void {

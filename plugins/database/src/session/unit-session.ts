@@ -8,7 +8,7 @@ import {
   TransactionFailedError,
 } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { type EntityManager, hasNoWork, hasUnstored } from '../orm/entity-manager.js';
+import { type EntityManager, hasNothingToCommit, hasNoWork, hasUnstored } from '../orm/entity-manager.js';
 import { orAborted } from '../transaction/bounded.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
@@ -243,6 +243,11 @@ export class UnitSession implements DatabaseSession {
       if (hasUnstored(em)) await em.flush();
     });
     if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
+    if (hasNothingToCommit(em, this.#parts.readOnly)) {
+      await this.#unlessOver(transaction.commit());
+      em.resetTransactionContext();
+      return;
+    }
     await this.#unlessOver(this.run(() => committing.run(this, () => em.commit())));
     // MikroORM commits nothing, and says nothing, when somebody has rolled its transaction back.
     if (this.outcome.is !== 'committed') throw new SessionClosedError();
