@@ -14,6 +14,7 @@ import {
   sqlStateOf,
 } from '@keelson/database';
 import pg, { type CustomTypesConfig } from 'pg';
+import { Loans } from './loans.js';
 import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
@@ -54,11 +55,9 @@ export class ConnectionPool {
   readonly #pool: pg.Pool;
   readonly #permits: Permits;
   readonly #histories = new WeakMap<pg.ClientBase, History>();
-  readonly #lent = new Map<PgClient, { since: number; destroy: (reason: unknown) => void }>();
+  readonly #loans: Loans;
   readonly #discarded: Partial<Record<DiscardReason, number>> = {};
   #opened = 0;
-  #loans = 0;
-  #hasLeaked = false;
   #generation = 0;
   #lastFailure: unknown;
   #warming = false;
@@ -71,6 +70,7 @@ export class ConnectionPool {
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
     this.#parts = parts;
+    this.#loans = new Loans({ ...options, clock, logger: parts.logger });
     this.#pool = new pg.Pool({
       ...parts.client,
       max: options.max,
@@ -162,6 +162,7 @@ export class ConnectionPool {
     const timer = clock.schedule(deadline.remainingMs(), () => this.#destroyLent(), { keepAlive: true });
     await returned;
     timer.cancel();
+    this.#loans.close();
     await this.#pool.end();
   }
 
@@ -257,22 +258,7 @@ export class ConnectionPool {
     permit: Permit,
     { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
   ): DriverConnection {
-    const { clock, options, types, cancel, watch, logger } = this.#parts;
-    const since = clock.now();
-    const borrowedBy = this.#tracesLoan() ? traceOfBorrower() : undefined;
-    let leaking = false;
-    const heldMs = () => Math.round(clock.now() - since);
-    const leak = clock.schedule(Math.max(options.leakAfterMs, lentForMs), () => {
-      leaking = true;
-      this.#hasLeaked = true;
-      const borrowedAt = borrowedBy?.stack ?? 'not traced; later loans are';
-      logger.warn('a connection is lent for very long', { heldMs: heldMs(), borrowedAt });
-    });
-    const back = () => {
-      leak.cancel();
-      this.#lent.delete(client);
-      if (leaking) logger.info('a connection that was lent for very long is back', { heldMs: heldMs() });
-    };
+    const { types, cancel, watch } = this.#parts;
     const prepared = this.#histories.get(client)?.prepared;
     const connection = new PostgresqlConnection(client, {
       types,
@@ -284,26 +270,20 @@ export class ConnectionPool {
       },
       returned: {
         giveBack: altered => {
-          back();
+          this.#loans.end(client);
           this.#giveBack(client, altered);
           permit.release();
         },
         throwAway: reason => {
-          back();
+          this.#loans.end(client);
           this.#noteFailure(reason);
           this.#discard(client, 'lost');
           permit.release();
         },
       },
     });
-    this.#lent.set(client, { since, destroy: reason => connection.destroy(reason) });
+    this.#loans.begin(client, lentForMs, reason => connection.destroy(reason));
     return connection;
-  }
-
-  /** A trace costs more than the rest of a loan: a sample has one, and each loan once a connection has leaked. */
-  #tracesLoan(): boolean {
-    this.#loans += 1;
-    return this.#hasLeaked || this.#parts.options.traceLoans === 'all' || this.#loans % tracedLoans === 1;
   }
 
   #giveBack(client: PgClient, altered: boolean): void {
@@ -358,8 +338,7 @@ export class ConnectionPool {
   }
 
   #timedOut(waitedMs: number): AcquireTimeoutError {
-    const now = this.#parts.clock.now();
-    const longestHeldMs = Math.max(0, ...[...this.#lent.values()].map(({ since }) => Math.round(now - since)));
+    const { longestHeldMs } = this.#loans;
     return new AcquireTimeoutError({ ...this.#numbers(), waitedMs, longestHeldMs }, this.#lastFailure);
   }
 
@@ -371,7 +350,7 @@ export class ConnectionPool {
   #destroyLent(): void {
     this.#cut = true;
     for (const client of this.#pinged) client.connection.stream.destroy();
-    for (const { destroy } of [...this.#lent.values()]) destroy(new DatabaseClosedError());
+    this.#loans.destroyAll(new DatabaseClosedError());
   }
 }
 
@@ -382,18 +361,6 @@ const ownFault = new Set(['25P03', '57P05']);
 export function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
-}
-
-/** One loan in so many is traced. */
-const tracedLoans = 100;
-
-/** Deep enough to reach the code of the service behind Kysely and MikroORM. The text is only made when it is read. */
-function traceOfBorrower(): Error {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 40;
-  const trace = new Error('borrowed here');
-  Error.stackTraceLimit = limit;
-  return trace;
 }
 
 /** As the operating system says it, had it been asked to give up by then. */
