@@ -22,10 +22,14 @@ const config = z.object({
     .meta({ reloadable: true }),
 });
 
-async function running(values: object, reconfigure: (config: unknown) => void) {
+async function running(values: object, reconfigure?: (config: unknown) => void) {
   const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
   onTestFinished(() => folder[Symbol.dispose]());
-  const a: Plugin = { name: 'a', config, start: () => ({ reconfigure: context => reconfigure(context.config) }) };
+  const a: Plugin = {
+    name: 'a',
+    config,
+    start: () => (reconfigure ? { reconfigure: context => reconfigure(context.config) } : {}),
+  };
   const write = (next: object) => folder.write('keelson.yaml', { plugins: { a: { use: 'x', ...next } } });
   const kernel = await Kernel.start({
     config: folder.config,
@@ -48,6 +52,13 @@ test('values that a plugin declares reloadable reach it, the rest needs a restar
   ]);
   expect(seen).toEqual([{ rate: 5, port: 7, policies: {} }]);
   expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.port', outcome: 'needs-restart' }]);
+});
+
+test('a reloadable value of a plugin without the hook for it needs a restart', async () => {
+  const { kernel, write } = await running({ rate: 2 });
+  write({ rate: 5 });
+  expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.rate', outcome: 'needs-restart' }]);
+  expect((await kernel.reload()).changes).toMatchObject([{ path: 'a.rate', from: '2' }]);
 });
 
 test('a value that is taken out of the file goes back to its default', async () => {

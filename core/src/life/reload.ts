@@ -83,7 +83,9 @@ async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: Ru
       return { path, from, to, ...(toDefault && { toDefault: true as const }), origin, ...outcome(value) };
     });
   const reloadable = changed.filter(value => value.reloadable);
-  if (reloadable.length === 0) return { planned: old, changes: toChange(() => ({ outcome: 'needs-restart' })) };
+  if (reloadable.length === 0 || running.keepsItsValues) {
+    return { planned: old, changes: toChange(() => ({ outcome: 'needs-restart' })) };
+  }
 
   const paths = reloadable.map(({ path }) => keysOf(next, path));
   const node = paths.reduce((tree, path) => replaceAt(tree, path, next.values.node), old.values.node);

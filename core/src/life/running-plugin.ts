@@ -165,6 +165,12 @@ export class RunningPlugin {
     }
   }
 
+  /** It runs, and has no hook that takes new values. */
+  get keepsItsValues(): boolean {
+    const started = startedIn(this.#state);
+    return started !== undefined && started.reconfigure === undefined;
+  }
+
   /** What it finds out; undefined when it looks at nothing, or does not run. */
   async diagnose(): Promise<readonly Diagnosis[] | undefined> {
     const started = startedIn(this.#state);
