@@ -344,6 +344,16 @@ const features: readonly Feature[] = [
     em =>
       em.execute('select id from book where big > ? and pages < ? and rating < ? order by id', [2 ** 40, 1e6, 4.75]),
   ],
+  ...[-(2 ** 31), 2 ** 31, 2 ** 53, -(2 ** 53), 2 ** 62, -(2 ** 63), 2 ** 63, 1e21].map(
+    (number): Feature => [
+      `execute with the number ${number}`,
+      em => em.execute('select 7 / ? as part, pg_typeof(0 + ?)::text as type', [number, number]),
+    ],
+  ),
+  [
+    'execute with fields of an interval',
+    em => em.execute('select 1 as one where make_interval(5) = ?::interval year', ['5']),
+  ],
   ['a unique violation', em => em.insert(Pair, { left: 1, right: mark })],
   ['a value of the wrong type', em => em.execute('select * from book where id = ?', ['no number'])],
   ['a number where a text is', em => em.execute('select * from book where title = ?', [5])],

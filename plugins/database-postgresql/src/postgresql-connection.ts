@@ -4,6 +4,7 @@ import {
   type DriverConnection,
   isStalePlan,
   leavesState,
+  mayBeOutdated,
   type Row,
   type Statement,
   severityOf,
@@ -83,7 +84,8 @@ export class PostgresqlConnection implements DriverConnection {
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     const begins = this.#unanswered === 0 && this.status === 'idle';
     const outcome = await this.#send(statements);
-    return begins && isStalePlan(outcome.failure?.error) ? this.#sendAgain(statements, outcome) : outcome;
+    const error = outcome.failure?.error;
+    return begins && (isStalePlan(error) || mayBeOutdated(error)) ? this.#sendAgain(statements, outcome) : outcome;
   }
 
   async #sendAgain(statements: readonly Statement[], stale: BatchOutcome): Promise<BatchOutcome> {

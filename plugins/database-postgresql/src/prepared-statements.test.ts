@@ -136,6 +136,73 @@ describe('a connection prepares statements', () => {
       expect(attempts).toBe(3);
     });
 
+    describe('a column gets another type, which the server does not look for', () => {
+      const name = (value: string) =>
+        database.session(em => em.execute('update typed set value = ? where value <> ?', [value, value]));
+
+      test.each([
+        ['a wider one', 'int', 'alter column value type bigint', '5', '3000000000'],
+        ['a text', 'int', 'alter column value type text', '5', 'five'],
+        [
+          'an enum made again',
+          'mood',
+          "alter column value type text; drop type mood; create type mood as enum ('sad', 'new');" +
+            'alter table typed alter column value type mood using value::mood',
+          'sad',
+          'new',
+        ],
+      ])('%s: the statement is sent again', async (_, type, change, before, after) => {
+        await open(100);
+        await admin.query(`create type mood as enum ('sad'); create table typed (value ${type})`);
+        await admin.query('grant all on typed to public');
+        for (let uses = 0; uses < 3; uses++) await name(before);
+        await admin.query(`alter table typed ${change}`);
+        for (let uses = 0; uses < 3; uses++) await name(after);
+      });
+
+      test('in the middle of a session: its unit runs again', async () => {
+        await open(100);
+        await admin.query("create type mood as enum ('sad'); create table typed (value mood)");
+        await admin.query('grant all on typed to public');
+        let attempts = 0;
+        const inTheMiddle = (value: string) =>
+          database.session(async (em, session) => {
+            attempts = session.attempt;
+            await em.execute('select 1 as one');
+            await em.execute('update typed set value = ?', [value]);
+          });
+        for (let uses = 0; uses < 3; uses++) await inTheMiddle('sad');
+        await admin.query('alter table typed alter column value type text; drop type mood');
+        await inTheMiddle('new');
+        expect(attempts).toBe(2);
+      });
+    });
+
+    test('a value is refused: the error is that of the server, each time', async () => {
+      await open(100);
+      const named = (id: string) => database.session(em => em.execute('select id from author where id = ?', [id]));
+      for (let uses = 0; uses < 3; uses++) await named('1');
+      for (let uses = 0; uses < 3; uses++)
+        await expect(named('none')).rejects.toMatchObject({
+          code: 'DATABASE_QUERY_FAILED',
+          facts: { sqlState: '22P02' },
+        });
+    });
+
+    test('a value does not fit the type that its column had, in the middle of a session: it is refused once', async () => {
+      await open(100);
+      await admin.query('create table typed (size int); grant all on typed to public');
+      const inTheMiddle = (size: string) =>
+        database.session(async em => {
+          await em.execute('select 1 as one');
+          await em.execute('update typed set size = ?', [size]);
+        });
+      for (let uses = 0; uses < 3; uses++) await inTheMiddle('5');
+      await admin.query('alter table typed alter column size type bigint');
+      await expect(inTheMiddle('3000000000')).rejects.toMatchObject({ facts: { sqlState: '22003' } });
+      await inTheMiddle('3000000000');
+    });
+
     test.each(['deallocate all', 'discard plans'])('a session has run %s', async command => {
       await open(100);
       await twice();

@@ -86,6 +86,7 @@ describe('the round trips of a session, counted at the wire', () => {
       ['of one snapshot', { isolation: 'repeatable read' }, count],
       ['that waits for a snapshot', { isolation: 'serializable', deferrable: true }, count],
       ['with a lock for the transaction', {}, em => em.execute('select pg_advisory_xact_lock(7)')],
+      ['with a message to be sent at COMMIT', {}, em => em.execute("select pg_notify('a', 'b')")],
       ['with a setting for the transaction', {}, em => em.execute("select set_config('app.a', 'b', true)")],
     ])('%s is one transaction: n + 1', async (_, options, first) => {
       const work: SessionWork<unknown> = async (em, session) => [await first(em, session), await count(em)];

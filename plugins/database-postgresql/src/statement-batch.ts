@@ -1,6 +1,8 @@
 import {
   type BatchOutcome,
+  dependsOnTypes,
   isStalePlan,
+  markOutdated,
   needsExtendedProtocol,
   type Row,
   type Statement,
@@ -102,6 +104,7 @@ export class StatementBatch implements Submittable {
 
   /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
   handleError(error: unknown, connection: Connection): void {
+    this.#forgetOutdated(error);
     this.#forgetUnparsed(error);
     if (!(error instanceof pg.DatabaseError) || endings.has(error.severity ?? '')) {
       this.#parts.settle({ results: this.#results, failure: { error } });
@@ -152,6 +155,15 @@ export class StatementBatch implements Submittable {
     messages.bind(used?.name ?? '', values);
     if (used?.shape === undefined) messages.describe();
     messages.execute();
+  }
+
+  /** The one that failed, where the server might not refuse it if it parsed it now. */
+  #forgetOutdated(error: unknown): void {
+    const used = this.#prepared[this.#results.length];
+    if (used === undefined || used.name === '' || this.#parsing.has(used)) return;
+    if (!(error instanceof pg.DatabaseError) || !dependsOnTypes(error)) return;
+    this.#parts.prepared?.unname(used);
+    markOutdated(error);
   }
 
   /** Those of the batch that the server may not have parsed, and all when the server has said that they are stale. */

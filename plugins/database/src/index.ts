@@ -43,7 +43,16 @@ export {
   UnsupportedError,
   WorkUndoneError,
 } from './errors/session-errors.js';
-export { isConnectionLoss, isStalePlan, severityOf, sqlStateOf, systemCodeOf } from './errors/sql-state.js';
+export {
+  dependsOnTypes,
+  isConnectionLoss,
+  isStalePlan,
+  markOutdated,
+  mayBeOutdated,
+  severityOf,
+  sqlStateOf,
+  systemCodeOf,
+} from './errors/sql-state.js';
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
 export { migrateCommands } from './migrations/migrate-commands.js';

@@ -87,11 +87,30 @@ export function isAnswer(error: unknown): boolean {
 
 /**
  * A prepared statement does not fit the server any more: its table was altered (0A000 from this one routine of the
- * server), or the server has forgotten it (26000).
+ * server), the server has forgotten it (26000), or it names what is not there any more.
  */
 export function isStalePlan(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === '26000' || (state === '0A000' && text(error, 'routine') === 'RevalidateCachedQuery');
+  if (state === '0A000') return text(error, 'routine') === 'RevalidateCachedQuery';
+  return state === '26000' || (mayBeOutdated(error) && state?.startsWith('22') === false);
+}
+
+/**
+ * The server keeps the types that it found for the parameters of a statement when it parsed it, also when a column has
+ * got another type since: it refuses values (22), operators and types (42, `cache lookup failed`).
+ */
+export function dependsOnTypes(error: unknown): boolean {
+  const state = sqlStateOf(error) ?? '';
+  return state === 'XX000' || state.startsWith('22') || (state.startsWith('42') && state !== '42501');
+}
+
+/** Remembers that `error` may be due to what the server found when it parsed the statement earlier. */
+export function markOutdated(error: Error): void {
+  Object.assign(error, { outdated: true });
+}
+
+export function mayBeOutdated(error: unknown): boolean {
+  return property(error, 'outdated') === true;
 }
 
 /** Answers that leave open whether a COMMIT was done. */

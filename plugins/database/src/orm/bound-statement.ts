@@ -53,8 +53,10 @@ function typeOf(value: unknown): number | undefined {
 }
 
 function typeOfNumber(value: number): number {
-  if (!Number.isSafeInteger(value)) return numeric;
-  return Math.abs(value) < 2 ** 31 ? int4 : int8;
+  if (!Number.isInteger(value)) return numeric;
+  if (value >= -(2 ** 31) && value < 2 ** 31) return int4;
+  // The digits of -(2 ** 63) are rounded to a number that is smaller.
+  return Math.abs(value) < 2 ** 63 ? int8 : numeric;
 }
 
 /** As MikroORM writes it in a literal, without the quotes. */

@@ -46,7 +46,7 @@ function keepChangedValues(em: EntityManager, work: Work, listener: FlushListene
     if (em.getEventManager().hasListeners(type, meta)) listener.onHook();
     return runHooks(type, changeSet, sync);
 
-    /** What the entity held when its changes were computed. */
+    /** What the entity held before its changes were computed. */
     function noteSnapshot(key: object): void {
       const computed = helper(entity).__originalEntityData;
       if (computed !== undefined) snapshots.set(key, computed);
@@ -58,8 +58,7 @@ function keepChangedValues(em: EntityManager, work: Work, listener: FlushListene
       if (computed === undefined || held === undefined) return;
       const since = comparator.diffEntities(meta.class, computed, held);
       const answered = returned.get(changeSet.payload);
-      if (!Utils.hasObjectKeys(since) && answered === undefined) return;
-      const late = lateValues(computed, held, Object.keys(since), changeSet.payload, answered);
+      const late = lateValues(computed, held, since, changeSet.payload, answered);
       if (late.size === 0) return;
       helper(entity).__originalEntityData = { ...held, ...Object.fromEntries(late) };
       listener.onLateChange();
@@ -71,18 +70,23 @@ function keepChangedValues(em: EntityManager, work: Work, listener: FlushListene
 function lateValues(
   computed: Data,
   held: Data,
-  changed: readonly string[],
+  since: object,
   payload: object,
   answered: ReadonlyMap<string, { readonly stored: unknown } | undefined> | undefined,
 ): Map<string, unknown> {
   const late = new Map<string, unknown>();
-  for (const name of changed) {
+  for (const name of Object.keys(since)) {
     if (answered?.has(name) === true) continue;
     const sent: unknown = Reflect.get(payload, name);
     if (!(name in payload)) late.set(name, Reflect.get(computed, name));
     // A hook has changed it before it was sent, or a key was not known before.
     else if (!Utils.equals(sent, Reflect.get(held, name)))
       late.set(name, Utils.isPrimaryKey(sent) ? sent : Reflect.get(computed, name));
+  }
+  for (const [name, sent] of Object.entries(payload)) {
+    // What was sent and then set back is stored, although the entity seems not to have changed at all.
+    if (name in since || sent === undefined || isRaw(sent) || answered?.has(name) === true) continue;
+    if (!Utils.equals(sent, Reflect.get(held, name))) late.set(name, sent);
   }
   for (const [name, value] of answered ?? []) if (value !== undefined) late.set(name, value.stored);
   return late;

@@ -18,6 +18,11 @@ describe('a value becomes a parameter', () => {
       'insert into "a" ("b", "c") values (?, default), (?, ?)',
       'insert into "a" ("b", "c") values ($1, default), ($2, $3)',
     ],
+    [
+      'insert into a values (?) on conflict (b) where (c = 1) do update set d = ?',
+      'insert into a values ($1) on conflict (b) where (c = 1) do update set d = $2',
+    ],
+    ['select * from "a" where "b" = ?::interval', 'select * from "a" where "b" = $1::interval'],
     ['insert into a values (?) on conflict do nothing', 'insert into a values ($1) on conflict do nothing'],
     [
       'update "a" set "b" = ?, "c" = "c" - ? where "d" = ? returning "b"',
@@ -67,6 +72,8 @@ describe('a value stays in the text', () => {
     ['in CREATE', 'create table "a" (b int default ?)'],
     ['between dollars', 'select * from "a" where "b" = $$c$$ and "d" = ?'],
     ['with a backslash', `select * from "a" where "b" like ? escape '\\'`],
+    ['as the condition of a partial index', 'insert into a values (?) on conflict (b) where (c = ?) do nothing'],
+    ['before the fields of an interval', 'select * from "a" where "b" = ?::interval year'],
     ['as a precision', 'select * from "a" where "b" = 1::numeric(?)'],
   ])('%s', (_, sql) => {
     expect(templateOf(sql)).toBeUndefined();

@@ -15,6 +15,8 @@ export interface Template {
  *   `limit`, `offset`, `between`, `like`. Elsewhere a literal can have a type that a parameter has not (`? is null`,
  *   `jsonb_build_object('a', ?)`), a meaning (`order by 2`), or the grammar allows no parameter (`interval ?`).
  * - With GROUP BY, DISTINCT or a window: two equal literals are one expression, two parameters are two.
+ * - In `on conflict (…) where`: a plan for all values matches no partial index.
+ * - In `?::interval year`: the fields say how the literal is read.
  * - In commands that take no parameters at all: SET, CREATE, NOTIFY.
  */
 export function templateOf(sql: string): Template | undefined {
@@ -36,6 +38,7 @@ const withParameters = /^\s*(?:select|insert|update|delete|with)\b/i;
 const comparesExpressions = new Set(['group', 'distinct', 'over', 'window', 'partition']);
 const comparisons = new Set(['=', '<>', '!=', '<', '<=', '>', '>=', '~', '~*', '!~', '!~*', '@>', '<@', '&&', '@@']);
 const comparingWords = new Set(['like', 'ilike', 'between', 'limit', 'offset']);
+const fields = new Set(['year', 'month', 'day', 'hour', 'minute', 'second']);
 const arithmetic = new Set(['+', '-', '*', '/']);
 const mayFollow = new Set(
   `) , :: and or order limit offset returning where for from then on when end as asc desc nulls
@@ -52,6 +55,7 @@ function read(sql: string): Template | undefined {
   const slots: Slot[] = [];
   let text = '';
   let closed: Group | undefined;
+  let namesConflict = false;
   token.lastIndex = 0;
   while (token.lastIndex < sql.length) {
     const found = token.exec(sql)?.[0];
@@ -64,14 +68,15 @@ function read(sql: string): Template | undefined {
     const before = seen.at(-1) ?? '';
     if (before === '?' && !mayFollow.has(word)) return undefined;
     if (word === '?') {
-      const slot = slotAfter(seen, groups);
+      const slot = namesConflict ? undefined : slotAfter(seen, groups);
       if (slot === undefined) return undefined;
       text += `$${slots.push(slot)}`;
     } else {
       text += found === '\\?' ? '?' : found;
       if (word === '(') groups.push(groupAfter(before, seen[0], groups, closed));
       else if (word === ')') closed = groups.pop();
-      else if (comparesExpressions.has(word)) return undefined;
+      else if (comparesExpressions.has(word) || (before === 'interval' && fields.has(word))) return undefined;
+      else if (word === 'conflict' || word === 'do') namesConflict = word === 'conflict';
       else if (word === 'select' && groups.length > 0) groups[groups.length - 1] = 'other';
     }
     seen.push(word);

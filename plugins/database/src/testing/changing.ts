@@ -36,6 +36,14 @@ const changes: readonly Change[] = [
     stored: value => (value === 'first' ? ['first'] : ['first', 'second']),
   },
   {
+    what: 'JSON',
+    to: (note, value) => {
+      note.details = { tags: [value] };
+    },
+    read: note => note.details?.tags,
+    stored: value => [value],
+  },
+  {
     what: 'an embedded object',
     to: (note, value) => {
       if (note.place) note.place.city = value;
@@ -99,6 +107,30 @@ export const changing: readonly Requirement[] = [
       },
     }),
   ),
+  ...changes
+    .filter(({ what }) => what !== 'JSON, from inside')
+    .map(
+      ({ what, to, read, stored }): Requirement => ({
+        name: `stores that a change of ${what} is set back while a flush runs`,
+        async check({ database }) {
+          await addAccounts(database);
+          for (const moment of moments) {
+            const id = await addNote(database);
+            await database.session(async em => {
+              const note = await loadNote(em, id);
+              to(note, 'start', em);
+              await em.flush();
+              to(note, 'first', em);
+              const flushed = em.flush();
+              await reach(moment);
+              to(note, 'start', em);
+              await flushed;
+            });
+            deepEqual(read(await storedNote(database, id)), stored('start'), `at ${moment}`);
+          }
+        },
+      }),
+    ),
   {
     name: 'stores a change of what a flush creates that is made while it runs',
     async check({ database }) {

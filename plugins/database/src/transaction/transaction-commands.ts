@@ -18,9 +18,13 @@ export function transactionCommandIn(sql: string): string | undefined {
 }
 
 const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
-const spans = /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b/i;
+const spans =
+  /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b|\blo_open\b|pg_notify|logical_emit/i;
 
-/** A read that leaves nothing for the next statement of its transaction: no lock, no setting, no snapshot. */
+/**
+ * A read that leaves nothing for the next statement or the end of its transaction: no lock, setting, snapshot or open
+ * large object, no message to be sent at COMMIT.
+ */
 export function isPlainRead(sql: string): boolean {
   return read.test(sql) && !spans.test(sql);
 }
