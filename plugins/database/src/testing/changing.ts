@@ -212,6 +212,21 @@ export const changing: readonly Requirement[] = [
     },
   },
   {
+    name: 'does not store what is removed while a flush creates it',
+    async check({ database }) {
+      for (const moment of moments) {
+        await database.session(async em => {
+          const note = em.create(Note, { text: 'unwanted' });
+          const flushed = em.flush();
+          await reach(moment);
+          em.remove(note);
+          await flushed;
+        });
+        deepEqual(await storedTexts(database), [], `at ${moment}`);
+      }
+    },
+  },
+  {
     name: 'stores a change of a value that a statement returns, made while it runs',
     async check({ database }) {
       for (const moment of moments) {
