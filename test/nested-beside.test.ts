@@ -24,14 +24,17 @@ describe('work beside other work of the same session', () => {
 
   test('has an error that names the nested session that has undone it', async () => {
     const work = database.session(async em => {
+      const begun = Promise.withResolvers<void>();
       const failing = database.transaction(async inner => {
         await inner.insert(Author, { email: 'failing@example.org' });
+        begun.resolve();
         await inner.execute('select pg_sleep(0.1)');
         throw new Error('refused by the work');
       });
+      await begun.promise;
       await Promise.allSettled([failing, em.insert(Author, { email: 'beside@example.org' })]);
     });
-    const at = expect.stringMatching(/nested-beside\.test\.ts:27/);
+    const at = expect.stringMatching(/nested-beside\.test\.ts:28/);
     await expect(work).rejects.toMatchObject({ code: 'DATABASE_WORK_UNDONE', facts: { at } });
   });
 });
