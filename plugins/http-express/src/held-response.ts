@@ -2,6 +2,8 @@ import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { frontOf, hasLeft, putBefore, type ResponseFront, type Verb } from './response-front.js';
 
 export interface ResponseKeeper {
+  /** What the answer reports is being stored: another answer would deny it. */
+  readonly isStoring: boolean;
   /** Asked before the first byte of the answer. False when there is nothing to wait for: it leaves as it is written. */
   mustHold(): boolean;
   /**
@@ -81,7 +83,8 @@ class HeldResponse implements ResponseFront {
   }
 
   takeBack(): boolean {
-    if (this.#state.is !== 'settling' || this.#state.ended || hasLeft(this.#response)) return false;
+    if (this.#state.is !== 'settling' || this.#state.ended || this.#keeper.isStoring || hasLeft(this.#response))
+      return false;
     this.#state = { is: 'passing' };
     return true;
   }

@@ -27,11 +27,16 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #client: AbortController | undefined;
   #gone: DOMException | undefined;
   #ended = false;
+  #isStoring = false;
 
   constructor(parts: RequestOutcomeParts) {
     this.#parts = parts;
     holdResponse(parts.response, this);
     parts.response.on('close', () => this.#close());
+  }
+
+  get isStoring(): boolean {
+    return this.#isStoring;
   }
 
   get em(): EntityManager {
@@ -94,6 +99,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   #commit(session: OpenedSession): Promise<void> {
     this.#ended = true;
+    this.#isStoring = !this.#parts.settings.readOnly;
     return session.commit();
   }
 

@@ -671,6 +671,20 @@ describe('while the commit runs', () => {
     await sessions.until('committed');
   });
 
+  test('a handler that fails in the middle of its answer gets no 500, which would deny what is stored', async () => {
+    const commit = gate();
+    sessions.commit = commit.pass;
+    const url = route(async (_request, response) => {
+      response.write('part');
+      await commit.arrived;
+      throw new Error('in the middle');
+    });
+    await expect(fetch(url, { method: 'POST' })).rejects.toThrow();
+    commit.open();
+    await sessions.until('committed');
+    expect(sessions.events).toEqual(committed);
+  });
+
   test('a client that goes away does not disturb it', async () => {
     const commit = gate();
     sessions.commit = commit.pass;

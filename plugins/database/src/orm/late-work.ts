@@ -64,6 +64,8 @@ function keepLateWorkOf(em: EntityManager): void {
   const computeChangeSets = work.computeChangeSets.bind(work);
   const late = new Set<object>();
   const lateOrphans = new Set<object>();
+  /** Removed while the running flush creates them: MikroORM only takes them out of what is not planned yet. */
+  const unwanted = new Set<object>();
   let flushing = false;
   let changedLate = false;
   let hooked = false;
@@ -87,14 +89,17 @@ function keepLateWorkOf(em: EntityManager): void {
   function forget(): void {
     late.clear();
     lateOrphans.clear();
+    unwanted.clear();
   }
 
   work.persist = (entity, visited, options) => {
     if (flushing) note(entity);
+    unwanted.delete(entity);
     persist(entity, visited, options);
   };
   work.remove = (entity, visited, options) => {
     if (flushing) note(entity);
+    if (flushing && work.getPersistStack().has(entity) && !isStored(entity)) unwanted.add(entity);
     remove(entity, visited, options);
   };
   work.scheduleOrphanRemoval = (entity, visited) => {
@@ -130,7 +135,10 @@ function keepLateWorkOf(em: EntityManager): void {
   // MikroORM ends every flush with it.
   replaceMethod<() => void>(work, 'postCommitCleanup', cleanUp => () => {
     const unstored = [...late].filter(entity => work.getPersistStack().has(entity) && !isStored(entity));
-    const unremoved = [...late].filter(entity => work.getRemoveStack().has(entity));
+    const unremoved = [
+      ...[...late].filter(entity => work.getRemoveStack().has(entity)),
+      ...[...unwanted].filter(isStored),
+    ];
     const orphans = [...lateOrphans].filter(entity => work.getOrphanRemoveStack().has(entity));
     forget();
     flushing = false;

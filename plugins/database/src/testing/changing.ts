@@ -4,7 +4,7 @@ import { raw } from '@mikro-orm/core';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { Account, Note } from './conformance-model.js';
 import type { Requirement } from './harness.js';
-import { addAccounts, addNote, emails, loadNote, type StoredNote, storedNote } from './notes.js';
+import { addAccounts, addNote, emails, loadNote, type StoredNote, storedNote, storedTexts } from './notes.js';
 
 /** One way to change a note, and what is stored of it. */
 interface Change {
@@ -148,6 +148,21 @@ export const changing: readonly Requirement[] = [
         });
         const { text, details, readers } = await storedNote(database, id);
         deepEqual([text, details, readers.length], ['changed', { tags: ['late'] }, 1], `at ${moment}`);
+      }
+    },
+  },
+  {
+    name: 'does not store what is removed while a flush creates it',
+    async check({ database }) {
+      for (const moment of moments) {
+        await database.session(async em => {
+          const note = em.create(Note, { text: 'unwanted' });
+          const flushed = em.flush();
+          await reach(moment);
+          em.remove(note);
+          await flushed;
+        });
+        deepEqual(await storedTexts(database), [], `at ${moment}`);
       }
     },
   },
