@@ -63,7 +63,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'foreign-key',
       says: 'A row is still referred to',
-      hint: 'Remove what refers to it first.',
+      hint: 'First remove the rows that refer to it.',
       http: conflict('Something still refers to it.'),
     },
   ],
@@ -81,7 +81,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'other',
       says: 'The server could not read a message',
-      hint: 'Look at the log of the database server, and at what is between it and the service.',
+      hint: 'Check the log of the database server, and the network between the server and the service.',
     },
   ],
   [
