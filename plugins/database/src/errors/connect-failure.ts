@@ -195,7 +195,7 @@ function stopping(): Kind {
 const starting: Kind = {
   kind: 'starting',
   says: 'is starting or recovering',
-  hint: 'Give it time: connect.timeoutMs is how long the service waits; its log says how far it is.',
+  hint: 'Wait: the service tries until connect.timeoutMs is over. The log of the server shows its progress.',
 };
 
 /** Returns the failure to connect behind the driver's `error`; undefined for any other error. */
