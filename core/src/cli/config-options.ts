@@ -9,12 +9,12 @@ export const configOptions = {
   config: {
     value: 'file',
     short: 'c',
-    description: `read this configuration (default: the first of ${configFiles.join(', ')} that is there)`,
+    description: `read this configuration (default: the first of ${configFiles.join(', ')} that exists)`,
   },
   environment: {
     value: 'name',
     short: 'e',
-    description: 'lay keelson.<name>.yaml over it (default: the variable KEELSON_ENV)',
+    description: 'merge keelson.<name>.yaml over it (default: the variable KEELSON_ENV)',
   },
 } as const satisfies OptionDeclarations;
 

@@ -66,7 +66,9 @@ export const entrySchema = z.object({
   optional: z
     .boolean()
     .default(false)
-    .describe('Whether the service starts without it when it fails, and tries it again in the background.'),
+    .describe(
+      'Whether the service starts without this plugin when the plugin fails, and starts it again in the background.',
+    ),
   startTimeoutMs: z
     .int()
     .min(1)

@@ -159,7 +159,7 @@ export class Hosts {
     return new ConnectionError({
       code: 'DATABASE_CONNECT_FAILED',
       message: `${target === 'any' ? 'No host answers' : `No host is ${target}`}: ${said.join(', ')}.`,
-      hint: 'Look at the database servers; a standby takes over only once it is promoted.',
+      hint: 'Check the database servers; a standby takes over only after its promotion.',
       facts: {
         target,
         hosts: findings.map(([host], index) => ({ host: nameOf(host), said: said[index] })),

@@ -54,7 +54,7 @@ const poolShape = z.strictObject({
     ),
   leakAfterMs: milliseconds
     .default(60_000)
-    .describe('A connection lent for longer is reported, with where it was borrowed, in ms.'),
+    .describe('A connection that is lent for longer is reported with the place of the loan, in ms.'),
   traceLoans: z
     .enum(['sample', 'all'])
     .default('sample')
@@ -99,7 +99,7 @@ export const optionsSchema = z
     ...commonOptions,
     pool: poolShape.prefault({}),
     replicas,
-    connectTimeoutMs: milliseconds.default(5_000).describe('Longest opening of one connection, in ms.'),
+    connectTimeoutMs: milliseconds.default(5_000).describe('Longest time to open one connection, in ms.'),
     statementTimeoutMs: milliseconds.default(30_000).describe('The server ends a statement that runs longer, in ms.'),
     lockTimeoutMs: milliseconds
       .default(10_000)

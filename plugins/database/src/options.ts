@@ -15,7 +15,7 @@ export const commonOptions = {
     .strictObject({
       timeoutMs: milliseconds
         .default(30_000)
-        .describe('Longest session, retries and waits included, in ms; over it, its statement is cancelled.'),
+        .describe('Longest session, retries and waits included, in ms; then its statement is cancelled.'),
       cancelGraceMs: milliseconds
         .default(2_000)
         .describe('How long a cancelled statement may take to end before its socket is destroyed, in ms.'),
@@ -25,7 +25,7 @@ export const commonOptions = {
     .strictObject({
       timeoutMs: milliseconds
         .default(600_000)
-        .describe('Longest batch or bulk insert, retries and waits included, in ms; over it, it is rolled back.'),
+        .describe('Longest batch or bulk insert, retries and waits included, in ms; then it is rolled back.'),
     })
     .prefault({}),
   migrations: z

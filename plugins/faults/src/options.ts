@@ -21,7 +21,7 @@ const ruleSchema = z
       .min(0)
       .max(3_600_000)
       .default(0)
-      .describe('How long the attempt is held up, in milliseconds; before it fails, for the other kinds.'),
+      .describe('Delay of the attempt, in milliseconds; a failing attempt fails after this delay.'),
     code: z
       .string()
       .min(1)

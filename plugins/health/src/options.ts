@@ -10,7 +10,7 @@ export const checkOverrides = z.strictObject({
   critical: z
     .boolean()
     .optional()
-    .describe('What a failure means: true makes the service not ready, false makes it ready with a warning.'),
+    .describe('Effect of a failure: true makes the service not ready, false makes it ready with a warning.'),
   intervalMs: intervalMs.optional().describe('Pause between two samples, in milliseconds.'),
   timeoutMs: timeoutMs
     .optional()

@@ -19,7 +19,9 @@ export const targetOptions = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Whose breaker judges the server, and whose policy (retry.targets) applies. Default: the name.'),
+    .describe(
+      'Name under retry.targets whose breaker and policy apply to the server. Default: the name of the target.',
+    ),
   timeoutMs: milliseconds
     .optional()
     .describe('Longest request, waits and retries included, also when its caller has more time. Default: no limit.'),

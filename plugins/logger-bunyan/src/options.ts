@@ -26,7 +26,7 @@ export const loggerBunyanOptions = z.strictObject({
     .min(65_536)
     .max(1_073_741_824)
     .default(16_777_216)
-    .describe('Bytes held while the reader of the stream is slow; lines beyond are dropped and counted.'),
+    .describe('Size of the buffer for a slow reader, in bytes; further lines are dropped and counted.'),
 });
 
 export type LoggerBunyanOptions = z.infer<typeof loggerBunyanOptions>;

@@ -75,7 +75,9 @@ export const policySchema = z
         'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
       ),
     conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
-    breaker: breakerSchema.prefault({}).describe('When a target counts as down, and how it is probed.'),
+    breaker: breakerSchema
+      .prefault({})
+      .describe('Rules that decide when a target counts as down, and when it is probed.'),
   })
   .refine(options => options.initialDelayMs <= options.maxDelayMs, {
     path: ['initialDelayMs'],

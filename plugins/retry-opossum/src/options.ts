@@ -121,7 +121,9 @@ export const policySchema = z
     ),
     budget: budgetSchema.prefault({}).describe('Keeps retries from multiplying an outage; one for each target.'),
     conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
-    breaker: breakerSchema.prefault({}).describe('When a target counts as down, and how it is probed.'),
+    breaker: breakerSchema
+      .prefault({})
+      .describe('Rules that decide when a target counts as down, and when it is probed.'),
     waiting: waitingSchema.prefault({}).describe('Calls that wait while the breaker is open.'),
     bulkhead: bulkheadSchema.prefault({}).describe('How many calls to a target may run at once.'),
   })

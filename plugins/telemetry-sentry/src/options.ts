@@ -22,7 +22,7 @@ export const telemetrySentryOptions = z
       .string()
       .min(1)
       .optional()
-      .describe('The version of the service. Left out, SENTRY_RELEASE or what the platform says.'),
+      .describe('The version of the service. Default: SENTRY_RELEASE, or a variable of the platform.'),
     tracesSampleRate: z.number().min(0).max(1).default(1).describe('The share of traces whose spans are sent, 0 to 1.'),
     errorSampleRate: z.number().min(0).max(1).default(1).describe('The share of errors that is sent, 0 to 1.'),
     instrumentModules: z
@@ -51,7 +51,7 @@ export const telemetrySentryOptions = z
       .min(1)
       .max(30_000)
       .default(2_000)
-      .describe('Longest wait for what is still to be sent when the service stops, in milliseconds.'),
+      .describe('Longest wait for unsent events when the service stops, in milliseconds.'),
   })
   .refine(options => !options.enabled || options.dsn !== undefined, {
     path: ['dsn'],

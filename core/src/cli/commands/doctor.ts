@@ -52,7 +52,7 @@ function nodeVersion(): Finding {
     name: 'Node version',
     status: sound ? 'pass' : 'fail',
     output: `Node ${process.version}.`,
-    ...(!sound && { hint: 'Use Node 22.17 or newer; 24 is what Keelson is tested on.' }),
+    ...(!sound && { hint: 'Use Node 22.17 or newer; Keelson is tested on Node 24.' }),
   };
 }
 

@@ -74,7 +74,7 @@ const hostUnknown: Kind = {
 const timeout: Kind = {
   kind: 'timeout',
   says: 'does not answer',
-  hint: 'Check host and port in the configured url, and what drops packets on the way: a firewall, a server that stands still.',
+  hint: 'Check host and port in the configured url, and look for a cause of lost packets: a firewall, a frozen server.',
 };
 
 /** Codes of Node, of OpenSSL, and those given where pg has only a sentence. */
@@ -144,7 +144,7 @@ const byCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 const tlsFailed: Kind = {
   kind: 'tls-failed',
   says: 'does not come to terms about TLS',
-  hint: 'Check that host and port are those of a PostgreSQL server, and which TLS versions it speaks.',
+  hint: 'Check that host and port belong to a PostgreSQL server, and check which TLS versions the server supports.',
   final: true,
 };
 
@@ -195,7 +195,7 @@ function stopping(): Kind {
 const starting: Kind = {
   kind: 'starting',
   says: 'is starting or recovering',
-  hint: 'Give it time: connect.timeoutMs is how long the service waits; its log says how far it is.',
+  hint: 'Wait: the service tries until connect.timeoutMs is over. The log of the server shows its progress.',
 };
 
 /** Returns the failure to connect behind the driver's `error`; undefined for any other error. */

@@ -63,7 +63,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'foreign-key',
       says: 'A row is still referred to',
-      hint: 'Remove what refers to it first.',
+      hint: 'First remove the rows that refer to it.',
       http: conflict('Something still refers to it.'),
     },
   ],
@@ -81,7 +81,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'other',
       says: 'The server could not read a message',
-      hint: 'Look at the log of the database server, and at what is between it and the service.',
+      hint: 'Check the log of the database server, and the network between the server and the service.',
     },
   ],
   [
@@ -107,7 +107,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'exclusion',
       says: 'An exclusion constraint was violated',
-      hint: 'It conflicts with a row that is there.',
+      hint: 'The value conflicts with an existing row.',
       http: conflict('It conflicts with something that exists.'),
     },
   ],
@@ -220,7 +220,7 @@ const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'out-of-resources',
       says: 'The server has not the memory, the locks or the connections that a statement needs',
-      hint: 'Look at what the statement asks for, then at the limits of the server.',
+      hint: 'Check which memory, locks and connections the statement needs, then the limits of the server.',
       http: busy('The request needs more than there is at the moment.'),
     },
   ],

@@ -115,7 +115,7 @@ export class EndlessFlushError extends KeelsonError {
     super({
       code: 'DATABASE_FLUSH_ENDLESS',
       message: `After ${flushes} flushes work was still waiting to be stored, since a hook makes more in each.`,
-      hint: 'Let the hook create, change or remove an entity only where it is not done yet.',
+      hint: 'Change the hook so that it makes each change only once.',
       facts: { flushes, ...(entity !== undefined && { entity }), ...(at !== undefined && { at }) },
     });
   }
@@ -158,7 +158,7 @@ export class SessionAbortedError extends KeelsonError {
         facts.reason === 'deadline'
           ? `The session "${facts.name}" was over its deadline and was rolled back.`
           : `The session "${facts.name}" was cancelled by its caller and was rolled back.`,
-      hint: 'Look at what the session waits for before giving it more time.',
+      hint: 'Find out what the session waits for before you give it more time.',
       facts,
       cause,
       http: {

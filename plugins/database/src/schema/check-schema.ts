@@ -19,7 +19,7 @@ function different(failures: readonly string[]): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_SCHEMA_DIFFERENT',
     message: `The schema of the database differs from the entities: ${failures.join(' ')}`,
-    hint: 'Run the migrations of this version (keelson migrate up), or write the one that is missing.',
+    hint: 'Run the migrations of this version (keelson migrate up), or write the missing migration.',
     facts: { differences: failures },
   });
 }
