@@ -70,7 +70,8 @@ export class ControlConnection {
     const client = asPgClient(this.#newClient());
     const opened = client.connect().then(() => {
       client.connection.stream.unref();
-      this.#server = { processId: client.processID, address: addressOf(client) };
+      // One that was dropped while it connected may come after its successor.
+      if (this.#client === opened) this.#server = { processId: client.processID, address: addressOf(client) };
       return client;
     });
     client.on('error', error => {
