@@ -59,7 +59,7 @@ async function allocatedKbOf(scenario: Scenario, service: RunningService, load: 
   return bytes / requests / 1_024;
 }
 
-/** So that answers and what follows them are told apart, whoever is faster. */
+/** Separates an answer from what follows it, whichever arrives first. */
 const roundTripMs = 1;
 const wireRequests = 11;
 

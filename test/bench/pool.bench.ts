@@ -11,7 +11,7 @@ const max = 8;
 
 describe('borrowing a connection', () => {
   test.for([
-    { title: 'nobody else borrows', borrowers: 1 },
+    { title: 'no other borrower', borrowers: 1 },
     { title: 'two borrowers for each connection', borrowers: 2 * max },
   ])("costs this beside pg's own pool: $title", { timeout: 120_000 }, async ({ title, borrowers }) => {
     await using testDatabase = await createTestDatabase();

@@ -25,7 +25,7 @@ test('lets one in at a time, first come, first served', async () => {
   expect(clock.pending).toBe(0);
 });
 
-test('ends a turn after a second, and its holder ends nobody else’s', async () => {
+test('ends a turn after a second, and its holder does not end the turn of another call', async () => {
   const lane = new ConflictLane(clock);
   const slow = await lane.enter(late(), undefined);
   const next = lane.enter(late(), undefined);

@@ -35,7 +35,7 @@ describe('a session on demand', () => {
     demand.close();
   });
 
-  test('is opened by whoever asks for the current session, which is the same for all', async () => {
+  test('is opened by the first code that asks for the current session, and is the same for all', async () => {
     const demand = await database.sessionOnDemand();
     const seen = await demand.run(async () => {
       const asked = database.currentSession();

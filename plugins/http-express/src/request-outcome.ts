@@ -23,7 +23,7 @@ export interface RequestOutcomeParts {
 /** Ends the session of a request once: with the answer, or with the client. */
 export class RequestOutcome implements ResponseKeeper, RequestUnits {
   readonly #parts: RequestOutcomeParts;
-  /** Of the client; made when something is to be told of its end. */
+  /** Aborts when the client disconnects; made when a session needs it. */
   #client: AbortController | undefined;
   #gone: DOMException | undefined;
   #ended = false;
