@@ -8,13 +8,14 @@ import {
   type Row,
   type Statement,
   severityOf,
+  sqlStateOf,
 } from '@keelson/database';
 import type { CustomTypesConfig } from 'pg';
 import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import { hasOtherParameters } from './reported-parameters.js';
+import { hasOtherParameters, isReadOnlyServer } from './reported-parameters.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -99,7 +100,7 @@ export class PostgresqlConnection implements DriverConnection {
     const prepared = this.#prepared;
     const settle = (outcome: BatchOutcome) => {
       this.#answered();
-      if (outcome.failure !== undefined) this.#onRefusal(outcome.failure.error);
+      if (outcome.failure !== undefined) this.#noteRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
     };
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
@@ -166,6 +167,14 @@ export class PostgresqlConnection implements DriverConnection {
     if (this.#unanswered > 0 || this.#inFlight === undefined) return;
     this.#watch?.end(this.#inFlight);
     this.#inFlight = undefined;
+  }
+
+  /** Marks a refused write that the server refuses to everybody: the statements of this session did not ask for it. */
+  #noteRefusal(error: unknown): void {
+    const isRefused = error instanceof Error && sqlStateOf(error) === '25006';
+    if (isRefused && !this.#isAltered && isReadOnlyServer(this.#client))
+      Object.assign(error, { serverIsReadOnly: true });
+    this.#onRefusal(error);
   }
 
   /** A cursor waits for ever for a server that is not there any more. */

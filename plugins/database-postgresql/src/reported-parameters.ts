@@ -3,6 +3,7 @@ import { asPgClient } from './pg-internals.js';
 
 interface Reported {
   readonly first: Map<string, string>;
+  readonly latest: Map<string, string>;
   /** Those that differ from what the server said at the start. */
   readonly changed: Set<string>;
 }
@@ -11,13 +12,22 @@ const reported = new WeakMap<pg.ClientBase, Reported>();
 
 /** Keeps what the server says of its settings by itself (ParameterStatus). To be called before `client` connects. */
 export function watchParameters(client: pg.ClientBase): void {
-  const { first, changed } = { first: new Map<string, string>(), changed: new Set<string>() };
-  reported.set(client, { first, changed });
+  const first = new Map<string, string>();
+  const latest = new Map<string, string>();
+  const changed = new Set<string>();
+  reported.set(client, { first, latest, changed });
   asPgClient(client).connection.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+    latest.set(name, value);
     if (!first.has(name)) first.set(name, value);
     if (first.get(name) === value) changed.delete(name);
     else changed.add(name);
   });
+}
+
+/** The server takes no writes now: it is in recovery, or its transactions are read-only (reported since PostgreSQL 14). */
+export function isReadOnlyServer(client: pg.ClientBase): boolean {
+  const latest = reported.get(client)?.latest;
+  return latest?.get('default_transaction_read_only') === 'on' || latest?.get('in_hot_standby') === 'on';
 }
 
 /** A setting is not as it was when the connection was fresh. That a standby was promoted is none. */
