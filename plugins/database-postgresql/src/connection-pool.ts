@@ -19,6 +19,7 @@ import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
 import { PreparedStatements, type Staleness } from './prepared-statements.js';
+import { timeZoneOf } from './reported-parameters.js';
 import type { SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -315,7 +316,12 @@ export class ConnectionPool {
       generation: this.#generation,
       openedAt: now,
       expiresAt: now + lifetimeMs,
-      prepared: new PreparedStatements(options.preparedStatements, this.#staleness),
+      prepared: new PreparedStatements({
+        most: options.preparedStatements,
+        clock,
+        staleness: this.#staleness,
+        timeZone: () => timeZoneOf(client),
+      }),
       usedAt: now,
     });
     // pg takes its own listener off while a client is lent; an 'error' without one would end the process.

@@ -39,6 +39,14 @@ export class FrontendMessages {
     this.#end();
   }
 
+  /** Describe, of a statement: its parameters, then its rows. */
+  describeStatement(name: string): void {
+    this.#begin(messages.describe);
+    this.#byte(messages.statement);
+    this.#text(name);
+    this.#end();
+  }
+
   /** Execute, of the portal without a name, all rows. */
   execute(): void {
     this.#begin(messages.execute);

@@ -1,9 +1,12 @@
+import type { Clock } from '@keelson/core';
+import { FakeClock } from '@keelson/core/testing';
 import type { DatabaseService } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PreparedStatements } from './prepared-statements.js';
 
 describe('a connection prepares statements', () => {
   let testDatabase: TestDatabase;
@@ -160,6 +163,36 @@ describe('a connection prepares statements', () => {
         for (let uses = 0; uses < 3; uses++) await name(after);
       });
 
+      test.each([
+        ['timestamp', 'timestamptz', '2026-01-01 10:00:00+05'],
+        ['timestamptz', 'timestamp', '2026-01-01 10:00:00+05'],
+        ['date', 'timestamp', '2026-01-01 10:00:00'],
+        ['time', 'text', '10:00:00.123456789'],
+        ['real', 'float8', '0.123456789012345'],
+        ['float8', 'numeric', '0.12345678901234567890'],
+        ['char(3)', 'text', 'a  '],
+        ['date[]', 'timestamp[]', '{2026-01-01 10:00:00}'],
+      ])('from %s to %s: a value is stored as its literal says', async (before, after, value) => {
+        await admin.query(`do $$ begin execute format('alter database %I set timezone to %L', current_database(),
+          'Asia/Tokyo'); end $$`);
+        await open(100);
+        await admin.query(`create table typed (value ${before}); grant all on typed to public`);
+        const insert = () => database.session(em => em.execute('insert into typed values (?)', [value]));
+        for (let uses = 0; uses < 3; uses++) await insert().catch(() => {});
+        await admin.query(`truncate typed; alter table typed alter column value type ${after} using null`);
+        await insert();
+        const { rows } = await admin.query(`select value::text, ('${value}'::${after})::text as literal from typed`);
+        expect(rows).toEqual([{ value: rows[0].literal, literal: rows[0].literal }]);
+      });
+
+      test('in a session of the same service: statements are parsed again', async () => {
+        await open(100);
+        await twice();
+        expect(await prepared()).toHaveLength(1);
+        await database.session(em => em.execute('alter table author add column nickname text'));
+        expect(await prepared()).toEqual([]);
+      });
+
       test('in the middle of a session: its unit runs again', async () => {
         await open(100);
         await admin.query("create type mood as enum ('sad'); create table typed (value mood)");
@@ -239,5 +272,37 @@ describe('a connection prepares statements', () => {
       );
       expect(found).toEqual([null, null, null]);
     });
+  });
+});
+
+describe('what one connection knows of a prepared statement', () => {
+  const statement = { sql: 'select 1', recurs: true };
+  const known = (clock: Clock) =>
+    new PreparedStatements({ most: 10, clock, staleness: { count: 0 }, timeZone: () => 'UTC' });
+
+  test('its name, for half a minute: then it is parsed again', async () => {
+    const clock = new FakeClock();
+    const statements = known(clock);
+    statements.use(statement);
+    const used = statements.use(statement);
+    expect(used && statements.name(used)).toBe('keelson_1');
+    await clock.advance(30_000);
+    expect(statements.use(statement)?.name).toBe('keelson_1');
+    await clock.advance(1);
+    expect(statements.use(statement)?.name).toBe('');
+    expect(statements.takeClosing()).toEqual(['keelson_1']);
+  });
+
+  test.each([
+    ['a parameter that the server takes for a date', [1082], [], undefined],
+    ['one that was given as a date', [1082], [1082], 'keelson_1'],
+    ['one that the server takes for a text', [25], [0], 'keelson_1'],
+  ])('%s', (_, types, given, name) => {
+    const statements = known(new FakeClock());
+    statements.use(statement);
+    const used = statements.use(statement) ?? expect.unreachable();
+    statements.name(used);
+    statements.described(used, types, given);
+    expect(statements.use(statement)?.name).toBe(name);
   });
 });

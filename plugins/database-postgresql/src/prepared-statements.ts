@@ -1,4 +1,6 @@
+import type { Clock } from '@keelson/core';
 import type { Statement } from '@keelson/database';
+import { keepsValues } from './parameter-types.js';
 import type { RowShape } from './row-shape.js';
 
 /** A statement that the server keeps parsed under a name. */
@@ -7,7 +9,10 @@ export interface Prepared {
   name: string;
   /** What its rows look like; undefined until the server has described them. */
   shape: RowShape | undefined;
-  uses: number;
+  /** When the server parsed it, by the clock of the connection. */
+  parsedAt: number;
+  /** Its parameters would keep a type that cuts values off (`keepsValues`): it is parsed each time. */
+  isTyped: boolean;
 }
 
 /** How often prepared statements have become stale on any connection of a pool. */
@@ -15,32 +20,41 @@ export interface Staleness {
   count: number;
 }
 
+export interface PreparedStatementsParts {
+  /** How many are kept; 0 prepares none. */
+  readonly most: number;
+  readonly clock: Clock;
+  readonly staleness: Staleness;
+  /** That of the session, when the server reports it. */
+  readonly timeZone: () => string | undefined;
+}
+
 /** A longer text is not worth its memory on both sides. */
 const longestText = 16_384;
+
+/** The server keeps the types of parameters that it found at the first parse, whatever becomes of the columns. */
+const parsedAgainAfterMs = 30_000;
 
 /**
  * The prepared statements of one connection, the least recently used forgotten first. A text is prepared when it comes
  * the second time: one that comes once would only take the place of others.
  */
 export class PreparedStatements {
-  readonly #most: number;
-  readonly #staleness: Staleness;
+  readonly #parts: PreparedStatementsParts;
   readonly #known = new Map<string, Prepared>();
   /** Names that the server still has. */
   #closing: string[] = [];
   #named = 0;
   #seenStale: number;
 
-  /** @param most how many are kept; 0 prepares none. */
-  constructor(most: number, staleness: Staleness) {
-    this.#most = most;
-    this.#staleness = staleness;
-    this.#seenStale = staleness.count;
+  constructor(parts: PreparedStatementsParts) {
+    this.#parts = parts;
+    this.#seenStale = parts.staleness.count;
   }
 
   /** To be called before each batch. Gives the names that the server is to forget. */
   takeClosing(): readonly string[] {
-    if (this.#seenStale !== this.#staleness.count) this.#forgetAll();
+    if (this.#seenStale !== this.#parts.staleness.count) this.#forgetAll();
     const closing = this.#closing;
     if (closing.length > 0) this.#closing = [];
     return closing;
@@ -48,28 +62,36 @@ export class PreparedStatements {
 
   /** The statement, with a name when it is to be prepared or is so already; undefined for one that is sent without. */
   use(statement: Statement): Prepared | undefined {
-    if (statement.recurs !== true || this.#most === 0 || statement.sql.length > longestText) return undefined;
+    if (statement.recurs !== true || this.#parts.most === 0 || statement.sql.length > longestText) return undefined;
     const key = keyOf(statement);
     const known = this.#known.get(key);
     if (known === undefined) {
-      this.#known.set(key, { name: '', shape: undefined, uses: 1 });
-      if (this.#known.size > this.#most) this.#forgetOldest();
+      this.#known.set(key, { name: '', shape: undefined, parsedAt: 0, isTyped: false });
+      if (this.#known.size > this.#parts.most) this.#forgetOldest();
       return undefined;
     }
-    known.uses += 1;
     // The order matters only when something is to be forgotten soon.
-    if (this.#known.size > this.#most / 2) {
+    if (this.#known.size > this.#parts.most / 2) {
       this.#known.delete(key);
       this.#known.set(key, known);
     }
-    return known;
+    if (known.name !== '' && this.#parts.clock.now() - known.parsedAt > parsedAgainAfterMs) this.unname(known);
+    return known.isTyped ? undefined : known;
   }
 
   /** A name for one that the server is about to parse. */
   name(prepared: Prepared): string {
     this.#named += 1;
     prepared.name = `keelson_${this.#named}`;
+    prepared.parsedAt = this.#parts.clock.now();
     return prepared.name;
+  }
+
+  /** The server has found `types` for its parameters, those that were `given` among them (0: not given). */
+  described(prepared: Prepared, types: readonly number[], given: readonly number[]): void {
+    const timeZone = this.#parts.timeZone();
+    prepared.isTyped = types.some((type, index) => (given[index] ?? 0) === 0 && !keepsValues(type, timeZone));
+    if (prepared.isTyped) this.unname(prepared);
   }
 
   /** Whether the server has parsed it is not known. */
@@ -81,11 +103,11 @@ export class PreparedStatements {
 
   /** The server has none of them any more, or wants none of them any more. */
   becameStale(): void {
-    this.#staleness.count += 1;
+    this.#parts.staleness.count += 1;
   }
 
   #forgetAll(): void {
-    this.#seenStale = this.#staleness.count;
+    this.#seenStale = this.#parts.staleness.count;
     for (const prepared of this.#known.values()) this.unname(prepared);
   }
 

@@ -30,6 +30,11 @@ export function isReadOnlyServer(client: pg.ClientBase): boolean {
   return latest?.get('default_transaction_read_only') === 'on' || latest?.get('in_hot_standby') === 'on';
 }
 
+/** The time zone of the session, as the server has last reported it. */
+export function timeZoneOf(client: pg.ClientBase): string | undefined {
+  return reported.get(client)?.latest.get('TimeZone');
+}
+
 /** A setting is not as it was when the connection was fresh. That a standby was promoted is none. */
 export function hasOtherParameters(client: pg.ClientBase): boolean {
   const { changed } = reported.get(client) ?? { changed: new Set<string>() };

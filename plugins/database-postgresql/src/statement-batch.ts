@@ -15,6 +15,9 @@ import type { Prepared, PreparedStatements } from './prepared-statements.js';
 import { RowShape } from './row-shape.js';
 
 /** What of the protocol's messages is read here. */
+interface ParameterDescription {
+  readonly dataTypeIDs: readonly number[];
+}
 interface RowDescription {
   readonly fields: FieldDef[];
 }
@@ -59,7 +62,7 @@ export class StatementBatch implements Submittable {
 
   submit(connection: Connection): void {
     const recur = this.#parts.prepared !== undefined && this.#statements.every(({ recurs }) => recurs === true);
-    if (recur || needsExtendedProtocol(this.#statements)) connection.stream.write(this.#extended());
+    if (recur || needsExtendedProtocol(this.#statements)) this.#sendExtended(connection);
     else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
   }
 
@@ -83,7 +86,10 @@ export class StatementBatch implements Submittable {
     const prepared = this.#prepared[this.#results.length];
     // Without a row in sight it has been described all the same: as one that returns none.
     if (prepared !== undefined) prepared.shape ??= noRows;
-    this.#results.push(resultOf(text, this.#rows));
+    const result = resultOf(text, this.#rows);
+    // The types of its columns may be others now.
+    if (result.command === 'ALTER') this.#parts.prepared?.becameStale();
+    this.#results.push(result);
     this.#rows = [];
     this.#shape = undefined;
   }
@@ -94,7 +100,8 @@ export class StatementBatch implements Submittable {
 
   handlePortalSuspended(): void {}
 
-  handleReadyForQuery(): void {
+  handleReadyForQuery(connection: Connection): void {
+    connection.off('parameterDescription', this.#onParameters);
     this.#parts.settle(
       this.#parseFailure === undefined
         ? { results: this.#results }
@@ -104,6 +111,7 @@ export class StatementBatch implements Submittable {
 
   /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
   handleError(error: unknown, connection: Connection): void {
+    connection.off('parameterDescription', this.#onParameters);
     this.#forgetOutdated(error);
     this.#forgetUnparsed(error);
     if (!(error instanceof pg.DatabaseError) || endings.has(error.severity ?? '')) {
@@ -129,6 +137,20 @@ export class StatementBatch implements Submittable {
 
   handleCopyData(): void {}
 
+  /** pg hands on no ParameterDescription. */
+  #sendExtended(connection: Connection): void {
+    const messages = this.#extended();
+    if (this.#parsing.size > 0) connection.on('parameterDescription', this.#onParameters);
+    connection.stream.write(messages);
+  }
+
+  /** The types that the server has found for the parameters of a statement that it has just parsed. */
+  readonly #onParameters = ({ dataTypeIDs }: ParameterDescription) => {
+    const at = this.#results.length;
+    const used = this.#prepared[at];
+    if (used !== undefined) this.#parts.prepared?.described(used, dataTypeIDs, this.#statements[at]?.types ?? []);
+  };
+
   #extended(): Buffer {
     const messages = new FrontendMessages();
     const { prepared } = this.#parts;
@@ -148,13 +170,17 @@ export class StatementBatch implements Submittable {
     used: Prepared | undefined,
   ): void {
     if (used === undefined) messages.parse('', sql, types);
-    else if (used.name === '') {
-      this.#parsing.add(used);
-      messages.parse(this.#parts.prepared?.name(used) ?? '', sql, types);
-    }
+    else if (used.name === '') this.#parse(messages, used, sql, types);
     messages.bind(used?.name ?? '', values);
-    if (used?.shape === undefined) messages.describe();
+    if (used === undefined) messages.describe();
     messages.execute();
+  }
+
+  #parse(messages: FrontendMessages, used: Prepared, sql: string, types: readonly number[]): void {
+    const name = this.#parts.prepared?.name(used) ?? '';
+    this.#parsing.add(used);
+    messages.parse(name, sql, types);
+    messages.describeStatement(name);
   }
 
   /** The one that failed, where the server might not refuse it if it parsed it now. */
