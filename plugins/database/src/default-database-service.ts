@@ -25,9 +25,7 @@ import type { CommonDatabaseOptions } from './options.js';
 import { isBeginObserved } from './orm/begin-at-once.js';
 import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
-import { flushFirst } from './orm/flush-first.js';
-import { keepLateWork } from './orm/late-work.js';
-import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
+import { createOrm, forkOf, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import { draftMigration } from './schema/draft-migration.js';
@@ -98,14 +96,10 @@ class DefaultDatabaseService implements DatabaseService {
       models,
       currentEntityManager: () => this.#current.get()?.em,
     });
-    const clears = new ClearWatch(logger);
     this.#sessions = new Sessions({
       driver,
-      fork: ({ readOnly }) => {
-        const em = this.#orm.em.fork({ useContext: false, disableContextResolution: true });
-        // Nothing that a read-only session makes is stored, so there is nothing to keep for a later flush.
-        return readOnly ? em : flushFirst(keepLateWork(clears.watched(em)));
-      },
+      fork: () => forkOf(this.#orm),
+      clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
       connectivity: this.#connectivity,

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@keelson/core';
 import { QueryError } from '../errors/query-error.js';
 import type { EntityManager } from '../orm/entity-manager.js';
-import { letFlushBeLast } from '../orm/late-work.js';
+import { letFlushBeLast } from '../orm/late-unit-of-work.js';
 import type { BatchContext, BatchProgress, BatchSession, BatchWork } from './batch-options.js';
 import { CopyRefused } from './bulk-insert.js';
 import { findItem, ItemFailure, isAboutData } from './find-item.js';

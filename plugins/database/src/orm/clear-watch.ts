@@ -11,19 +11,8 @@ export class ClearWatch {
     this.#logger = logger;
   }
 
-  /** Gives `em` back, watched together with all that is forked from it. */
-  watched<Em extends EntityManager>(em: Em): Em {
-    const clear = em.clear.bind(em);
-    const fork = em.fork.bind(em);
-    em.clear = () => {
-      this.#look(em);
-      clear();
-    };
-    em.fork = options => this.watched(fork(options));
-    return em;
-  }
-
-  #look(em: EntityManager): void {
+  /** To be called before `em` is cleared. */
+  look(em: EntityManager): void {
     if (!dropsWork(em)) return;
     const at = callerPath();
     const place = at ?? 'unknown';

@@ -1,69 +1,69 @@
 import {
   type AnyEntity,
   type ChangeSet,
+  ChangeSetPersister,
   type Collection,
+  type Dictionary,
   type EntityData,
+  type EntityDictionary,
+  type EntityMetadata,
   EventType,
   helper,
   isRaw,
   Reference,
   ReferenceKind,
+  type UnitOfWork,
   Utils,
 } from '@mikro-orm/core';
 import type { EntityManager } from './entity-manager.js';
+import { overrideHidden } from './hidden-method.js';
+import { type Flush, keptWork } from './kept-work.js';
 import { Mark } from './marks.js';
-import { replaceMethod } from './private-method.js';
 
 type Data = EntityData<AnyEntity>;
 type AnyCollection = Collection<object>;
-type Work = ReturnType<EntityManager['getUnitOfWork']>;
-type RunHooks = (type: EventType, changeSet: ChangeSet<AnyEntity>, sync?: boolean) => Promise<void>;
-
-export interface FlushListener {
-  /** An entity or a collection holds something that the running flush does not store. */
-  onLateChange(): void;
-  /** Code of the service runs inside the flush. */
-  onHook(): void;
-}
+type Hook = [type: EventType, changeSet: ChangeSet<AnyEntity>, sync?: boolean];
 
 /**
  * Keeps for the next flush what is changed while one runs. When a statement is answered MikroORM takes for stored what the
- * entity holds by then; from now on that is what the statement held.
+ * entity holds by then; with these methods, that is what the statement held.
+ *
+ * @param prototype that of units of work whose `keptWork` is set.
  */
-export function keepLateChanges(em: EntityManager, listener: FlushListener): void {
-  const work = em.getUnitOfWork(false);
-  keepReturnedValues(work, listener);
-  keepChangedValues(em, work, listener);
-  keepChangedCollections(work, listener);
+export function overrideChangeTracking(prototype: UnitOfWork): void {
+  keepChangedValues(prototype);
+  keepChangedCollections(prototype);
 }
 
-function keepChangedValues(em: EntityManager, work: Work, listener: FlushListener): void {
-  const comparator = em.getComparator();
-  replaceMethod<RunHooks>(work, 'runHooks', runHooks => (type, changeSet, sync) => {
-    const { entity, meta } = changeSet;
+function keepChangedValues(prototype: UnitOfWork): void {
+  overrideHidden<UnitOfWork, Hook, Promise<void>>(prototype, 'runHooks', (work, runHooks, type, changeSet, sync) => {
+    const kept = keptWork.get(work);
+    if (kept === undefined) return runHooks(type, changeSet, sync);
+    const { em, flush } = kept;
     if (type === EventType.beforeUpdate) noteSnapshot(changeSet);
-    if (type === EventType.afterUpdate) correctSnapshot(changeSet);
-    if (em.getEventManager().hasListeners(type, meta)) listener.onHook();
+    if (type === EventType.afterUpdate && correctSnapshot(changeSet, em)) flush?.noteLateChange();
+    if (em.getEventManager().hasListeners(type, changeSet.meta)) flush?.noteHook();
     return runHooks(type, changeSet, sync);
-
-    /** What the entity held before its changes were computed. */
-    function noteSnapshot(key: object): void {
-      const computed = helper(entity).__originalEntityData;
-      if (computed !== undefined) snapshots.set(key, computed);
-    }
-
-    function correctSnapshot(key: object): void {
-      const computed = snapshots.get(key);
-      const held = helper(entity).__originalEntityData;
-      if (computed === undefined || held === undefined) return;
-      const since = comparator.diffEntities(meta.class, computed, held);
-      const answered = returned.get(changeSet.payload);
-      const late = lateValues(computed, held, since, changeSet.payload, answered);
-      if (late.size === 0) return;
-      helper(entity).__originalEntityData = { ...held, ...Object.fromEntries(late) };
-      listener.onLateChange();
-    }
   });
+}
+
+/** What the entity held before its changes were computed. */
+function noteSnapshot(changeSet: ChangeSet<AnyEntity>): void {
+  const computed = helper(changeSet.entity).__originalEntityData;
+  if (computed !== undefined) snapshots.set(changeSet, computed);
+}
+
+/** True when the entity holds something that was not stored. */
+function correctSnapshot(changeSet: ChangeSet<AnyEntity>, em: EntityManager): boolean {
+  const { entity, meta, payload } = changeSet;
+  const computed = snapshots.get(changeSet);
+  const held = helper(entity).__originalEntityData;
+  if (computed === undefined || held === undefined) return false;
+  const since = em.getComparator().diffEntities(meta.class, computed, held);
+  const late = lateValues(computed, held, since, payload, returned.get(payload));
+  if (late.size === 0) return false;
+  helper(entity).__originalEntityData = { ...held, ...Object.fromEntries(late) };
+  return true;
 }
 
 /** What is stored of those properties that hold something else by now. */
@@ -102,12 +102,18 @@ const returned = new Mark<Returned>('keelson.returned');
 const snapshots = new Mark<Data>('keelson.snapshot');
 
 /** What the server returns is written into the entity, over what has been set there since the statement was sent. */
-function keepReturnedValues(work: Work, listener: FlushListener): void {
-  const persister = work.getChangeSetPersister();
-  const mapReturnedValues: typeof persister.mapReturnedValues = persister.mapReturnedValues.bind(persister);
-  persister.mapReturnedValues = (entity, payload, row, meta, upsert) => {
-    if (!entity || !row || Object.keys(row).length <= meta.primaryKeys.length)
-      return mapReturnedValues(entity, payload, row, meta, upsert);
+export class LateChangeSetPersister extends ChangeSetPersister {
+  override mapReturnedValues<T extends object>(
+    entity: T | null | undefined,
+    payload: EntityDictionary<T>,
+    row: Dictionary | undefined,
+    meta: EntityMetadata<T>,
+    upsert?: boolean,
+  ): void {
+    if (!entity || !row || Object.keys(row).length <= meta.primaryKeys.length) {
+      super.mapReturnedValues(entity, payload, row, meta, upsert);
+      return;
+    }
     const sent = new Map<string, unknown>(Object.entries(payload));
     const late = new Map<string, unknown>();
     for (const { name, kind, primary, version, generated, persist } of meta.props) {
@@ -117,7 +123,7 @@ function keepReturnedValues(work: Work, listener: FlushListener): void {
       if ((value === undefined || isRaw(value)) && held !== undefined && held !== null && !isRaw(held))
         late.set(name, held);
     }
-    mapReturnedValues(entity, payload, row, meta, upsert);
+    super.mapReturnedValues(entity, payload, row, meta, upsert);
     const names = new Map<string, { readonly stored: unknown } | undefined>();
     returned.set(payload, names);
     for (const [name, value] of Object.entries(payload)) {
@@ -126,43 +132,51 @@ function keepReturnedValues(work: Work, listener: FlushListener): void {
       names.set(name, isLate ? { stored: value } : undefined);
       if (!isLate) continue;
       Reflect.set(entity, name, late.get(name));
-      listener.onLateChange();
+      keptWork.get(this)?.flush?.noteLateChange();
     }
-  };
+  }
 }
 
-function keepChangedCollections(work: Work, listener: FlushListener): void {
-  replaceMethod<(ctx: unknown) => Promise<void>>(work, 'commitCollectionUpdates', commit => async ctx => {
-    const synced = new Map<AnyCollection, readonly object[]>();
-    const watched = work.getCollectionUpdates().filter(isManyToMany);
-    for (const collection of watched) onSync(collection, items => synced.set(collection, items));
-    try {
-      await commit(ctx);
-    } finally {
-      for (const collection of watched) Reflect.deleteProperty(collection, 'getSnapshot');
-    }
-    for (const [collection, items] of synced) {
-      if (!holdsOthers(collection, items)) continue;
-      setBack(collection, items);
-      listener.onLateChange();
-    }
-  });
-  // The rest of MikroORM's flush takes every collection for stored, also those that were changed too late to be.
-  type Take = (entity: AnyEntity, visited: Set<AnyEntity>) => void;
-  const take: Take = (entity, visited) => {
-    if (visited.has(entity)) return;
-    visited.add(entity);
-    for (const prop of helper(entity).__meta.relations) {
-      const value: unknown = Reflect.get(entity, prop.name);
-      if (Utils.isCollection(value)) {
-        if (isManyToMany(value) && value.isDirty()) listener.onLateChange();
-        else value.takeSnapshot();
-      } else if (prop.kind === ReferenceKind.MANY_TO_ONE && Utils.isEntity(value, true)) {
-        take(Reference.unwrapReference(value), visited);
+function keepChangedCollections(prototype: UnitOfWork): void {
+  overrideHidden<UnitOfWork, [context: unknown], Promise<void>>(
+    prototype,
+    'commitCollectionUpdates',
+    async (work, commit, context) => {
+      const synced = new Map<AnyCollection, readonly object[]>();
+      const watched = work.getCollectionUpdates().filter(isManyToMany);
+      for (const collection of watched) onSync(collection, items => synced.set(collection, items));
+      try {
+        await commit(context);
+      } finally {
+        for (const collection of watched) Reflect.deleteProperty(collection, 'getSnapshot');
       }
+      for (const [collection, items] of synced) {
+        if (!holdsOthers(collection, items)) continue;
+        setBack(collection, items);
+        keptWork.get(work)?.flush?.noteLateChange();
+      }
+    },
+  );
+  overrideHidden<UnitOfWork, [entity: AnyEntity, visited: Set<AnyEntity>], void>(
+    prototype,
+    'takeCollectionSnapshots',
+    (work, _, entity, visited) => takeSnapshots(entity, visited, keptWork.get(work)?.flush),
+  );
+}
+
+/** The rest of MikroORM's flush takes every collection for stored, also those that were changed too late to be. */
+function takeSnapshots(entity: AnyEntity, visited: Set<AnyEntity>, flush: Flush | undefined): void {
+  if (visited.has(entity)) return;
+  visited.add(entity);
+  for (const prop of helper(entity).__meta.relations) {
+    const value: unknown = Reflect.get(entity, prop.name);
+    if (Utils.isCollection(value)) {
+      if (isManyToMany(value) && value.isDirty()) flush?.noteLateChange();
+      else value.takeSnapshot();
+    } else if (prop.kind === ReferenceKind.MANY_TO_ONE && Utils.isEntity(value, true)) {
+      takeSnapshots(Reference.unwrapReference(value), visited, flush);
     }
-  };
-  replaceMethod<Take>(work, 'takeCollectionSnapshots', () => take);
+  }
 }
 
 function isManyToMany(collection: AnyCollection): boolean {

@@ -8,6 +8,7 @@ import type { DatabaseModel } from '../model.js';
 import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { EntityManager } from './entity-manager.js';
 import { bindParameters } from './session-connection.js';
+import { SessionEntityManager } from './session-entity-manager.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
 export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
@@ -30,6 +31,7 @@ export function createOrm(options: OrmOptions): Orm {
   const orm = new MikroORM<AbstractSqlDriver>({
     driver: ormDriver,
     driverOptions: dialect,
+    entityManager: SessionEntityManager,
     dbName: options.databaseName,
     entities: entities as NonNullable<Options<AbstractSqlDriver>['entities']>,
     discovery: { warnWhenNoEntities: false },
@@ -46,6 +48,13 @@ export function createOrm(options: OrmOptions): Orm {
   markNestedBlocks(orm);
   forkQuietly(orm);
   return orm;
+}
+
+/** The EntityManager of a new session, bound to none yet. */
+export function forkOf(orm: Orm): SessionEntityManager {
+  const fork = orm.em.fork({ useContext: false, disableContextResolution: true });
+  if (!(fork instanceof SessionEntityManager)) throw new Error('bug: MikroORM has made another EntityManager');
+  return fork;
 }
 
 /**

@@ -3,9 +3,9 @@ import type { DatabaseDriver } from '../driver/driver.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
-import { boundToSession } from '../orm/bound-to-session.js';
-import type { EntityManager } from '../orm/entity-manager.js';
+import type { ClearWatch } from '../orm/clear-watch.js';
 import { withOpening } from '../orm/session-driver.js';
+import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
@@ -35,7 +35,8 @@ export interface SessionTarget {
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
-  readonly fork: (settings: { readonly readOnly: boolean }) => EntityManager;
+  readonly fork: () => SessionEntityManager;
+  readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
@@ -102,7 +103,7 @@ export class SessionOpener {
   }
 
   #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
-    const { driver, clock, current, logger, observer, cancelGraceMs, fork } = this.#parts;
+    const { driver, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
     const name = options.name ?? 'session';
     const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
@@ -124,17 +125,14 @@ export class SessionOpener {
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
-    const em = fork(settings);
+    const em = fork();
     const begin = () =>
       withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();
         throw error;
       });
     const open = () => {
-      boundToSession(em, {
-        refuse: by => transaction.refuseByHand(by),
-        partFailed: cause => outcome.move({ it: 'lost a part', cause: translate(cause) }),
-      });
+      em.bindTo(settings.readOnly ? { transaction, outcome } : { transaction, outcome, clears });
       const leave = this.#parts.open.enter();
       const session = new UnitSession({
         id,

@@ -4,7 +4,8 @@ import type { DatabaseDriver } from '../driver/driver.js';
 import { DatabaseClosedError } from '../errors/connection-error.js';
 import { UnsupportedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
-import type { EntityManager } from '../orm/entity-manager.js';
+import type { ClearWatch } from '../orm/clear-watch.js';
+import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
 import type { CurrentSession } from './current-session.js';
@@ -18,7 +19,8 @@ import type { UnitSession } from './unit-session.js';
 
 export interface SessionsParts {
   readonly driver: DatabaseDriver;
-  readonly fork: (settings: { readonly readOnly: boolean }) => EntityManager;
+  readonly fork: () => SessionEntityManager;
+  readonly clears: ClearWatch;
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
   readonly connectivity: Connectivity;

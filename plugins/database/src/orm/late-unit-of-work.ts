@@ -1,0 +1,137 @@
+import { helper, UnitOfWork } from '@mikro-orm/core';
+import { EndlessFlushError } from '../errors/session-errors.js';
+import type { EntityManager } from './entity-manager.js';
+import { overrideHidden } from './hidden-method.js';
+import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
+import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
+import { Mark } from './marks.js';
+
+/**
+ * From now on `em` keeps for its next flush what is created, changed or removed while one runs; MikroORM forgets it when
+ * that flush ends. A flush that no other follows, of a commit or at the end of `em.transactional`, is repeated until nothing
+ * waits.
+ */
+export function keepLateWork(em: EntityManager): void {
+  const work = em.getUnitOfWork(false);
+  if (work instanceof LateUnitOfWork) return;
+  const persister = work.getChangeSetPersister();
+  const kept = new KeptWork(em);
+  // MikroORM makes both itself. Their private fields stay what they are.
+  Reflect.setPrototypeOf(work, LateUnitOfWork.prototype);
+  Reflect.setPrototypeOf(persister, LateChangeSetPersister.prototype);
+  keptWork.set(work, kept);
+  keptWork.set(persister, kept);
+}
+
+/** No flush follows the next one of `em`: it is repeated until nothing waits to be stored. */
+export function letFlushBeLast(em: EntityManager): void {
+  const kept = keptWork.get(em.getUnitOfWork(false));
+  if (kept !== undefined) kept.isLast = true;
+}
+
+/** Those that the work of a nested transaction runs with: what joins it must not end it. */
+const joined = new Mark<boolean>('keelson.joined');
+
+/** MikroORM's own, with which it merges the fork of a nested transaction. */
+const ownSubscribers = new Mark<boolean>('keelson.ownSubscriber');
+
+/** Runs the work of a transaction of `outer`; the flush with which MikroORM ends that transaction is the last of `inner`. */
+export async function runAsLast<Em extends EntityManager, T>(
+  outer: Em,
+  inner: Em,
+  work: (em: Em) => T | Promise<T>,
+): Promise<T> {
+  if (inner === outer || joined.get(inner) === true) return work(inner);
+  joined.set(inner, true);
+  const known = outer.getEventManager().getSubscribers();
+  for (const each of inner.getEventManager().getSubscribers()) if (!known.has(each)) ownSubscribers.set(each, true);
+  const result = await work(inner);
+  letFlushBeLast(inner);
+  return result;
+}
+
+class LateUnitOfWork extends UnitOfWork {
+  override persist(...[entity, ...more]: Parameters<UnitOfWork['persist']>): void {
+    const flush = runningFlush(this);
+    flush?.note(entity);
+    flush?.unwanted.delete(entity);
+    super.persist(entity, ...more);
+  }
+
+  override remove(...[entity, ...more]: Parameters<UnitOfWork['remove']>): void {
+    const flush = runningFlush(this);
+    flush?.note(entity);
+    if (this.getPersistStack().has(entity) && !isStored(entity)) flush?.unwanted.add(entity);
+    super.remove(entity, ...more);
+  }
+
+  override scheduleOrphanRemoval(...[entity, visited]: Parameters<UnitOfWork['scheduleOrphanRemoval']>): void {
+    if (entity) runningFlush(this)?.orphans.add(entity);
+    super.scheduleOrphanRemoval(entity, visited);
+  }
+
+  override cancelOrphanRemoval(...[entity, visited]: Parameters<UnitOfWork['cancelOrphanRemoval']>): void {
+    runningFlush(this)?.orphans.delete(entity);
+    super.cancelOrphanRemoval(entity, visited);
+  }
+
+  /** What a flush has seen it stores itself; a queued flush sees more. */
+  override computeChangeSets(): void {
+    super.computeChangeSets();
+    runningFlush(this)?.forget();
+  }
+
+  override clear(): void {
+    runningFlush(this)?.forget();
+    super.clear();
+  }
+
+  override async commit(): Promise<void> {
+    const kept = keptWork.get(this);
+    // MikroORM lets it wait for the running one, or refuses it.
+    if (kept === undefined || kept.flush !== undefined) return super.commit();
+    let flush: Flush | undefined;
+    do {
+      if (flush?.count === maxFlushes) throw new EndlessFlushError({ flushes: maxFlushes, ...flush.lastMade });
+      flush = new Flush((flush?.count ?? 0) + 1);
+      kept.flush = flush;
+      await super.commit();
+    } while (kept.isLast && mayWait(this, flush, kept.em));
+  }
+}
+
+overrideChangeTracking(LateUnitOfWork.prototype);
+
+// MikroORM ends every flush with it.
+overrideHidden<LateUnitOfWork, [], void>(LateUnitOfWork.prototype, 'postCommitCleanup', (work, cleanUp) => {
+  const kept = keptWork.get(work);
+  const { noted = [], unwanted = [], orphans = [] } = kept?.flush ?? {};
+  const persist = [...noted].filter(entity => work.getPersistStack().has(entity) && !isStored(entity));
+  const remove = [...[...noted].filter(entity => work.getRemoveStack().has(entity)), ...[...unwanted].filter(isStored)];
+  const orphaned = [...orphans].filter(entity => work.getOrphanRemoveStack().has(entity));
+  if (kept !== undefined) kept.flush = undefined;
+  cleanUp();
+  for (const entity of persist) work.persist(entity, undefined, { cascade: false });
+  for (const entity of remove) work.remove(entity, undefined, { cascade: false });
+  for (const entity of orphaned) work.scheduleOrphanRemoval(entity);
+});
+
+function runningFlush(work: UnitOfWork): Flush | undefined {
+  return keptWork.get(work)?.flush;
+}
+
+/** What a hook has changed is seen by no other means than to look again. */
+function mayWait(work: UnitOfWork, flush: Flush, em: EntityManager): boolean {
+  const waiting = work.getPersistStack().size + work.getRemoveStack().size + work.getOrphanRemoveStack().size;
+  return waiting > 0 || flush.changedLate || flush.hooked || (flush.count === 1 && isSubscribed(em));
+}
+
+/** Code of the service may run at the end of each flush. */
+function isSubscribed(em: EntityManager): boolean {
+  return [...em.getEventManager().getSubscribers()].some(each => ownSubscribers.get(each) !== true);
+}
+
+/** A hook can have had it stored by the same flush. */
+function isStored(entity: object): boolean {
+  return helper(entity).__originalEntityData !== undefined;
+}

@@ -1,0 +1,95 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type ForkOptions, type TransactionOptions, TransactionPropagation } from '@mikro-orm/core';
+import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { SecondConnectionError } from '../errors/session-errors.js';
+import { translate } from '../errors/translate.js';
+import type { LazyTransaction } from '../transaction/lazy-transaction.js';
+import type { UnitOutcome } from '../transaction/unit-outcome.js';
+import type { ClearWatch } from './clear-watch.js';
+import { type EntityManager, hasNoWork } from './entity-manager.js';
+import { keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
+
+/** What the EntityManagers of one session have in common. */
+export interface SessionBond {
+  readonly transaction: Pick<LazyTransaction, 'refuseByHand'>;
+  readonly outcome: Pick<UnitOutcome, 'move'>;
+  /** Left out for a read-only session: nothing of it is stored, so nothing is lost. */
+  readonly clears?: ClearWatch;
+}
+
+const { REQUIRED, SUPPORTS, MANDATORY, NESTED, REQUIRES_NEW, NOT_SUPPORTED } = TransactionPropagation;
+const joins = new Set<string>([REQUIRED, SUPPORTS, MANDATORY]);
+const leaves = new Set<string>([REQUIRES_NEW, NOT_SUPPORTED]);
+
+/** Set in a flush and in its hooks, where MikroORM refuses a second flush of the same EntityManager. */
+const insideFlush = new AsyncLocalStorage<ReadonlySet<EntityManager>>();
+
+/**
+ * An EntityManager whose transactions are those of its session, once it is bound to one; so are those of its forks. A
+ * transaction of its own is refused. What joins the session's fails with it, as a session inside a session does.
+ *
+ * It loses no work: it keeps what is made while a flush runs, and flushes before it begins a savepoint, since the fork of
+ * the savepoint takes over what waits.
+ *
+ * All of this is in methods of the class. Functions made for each session would keep it in memory: V8 lets what hangs on
+ * hidden classes survive each young collection.
+ */
+export class SessionEntityManager extends BasePostgreSqlEntityManager {
+  #bond: SessionBond | undefined;
+
+  bindTo(bond: SessionBond): void {
+    this.#bond = bond;
+    if (bond.clears !== undefined) keepLateWork(this);
+  }
+
+  override fork(options?: ForkOptions): this {
+    const fork = super.fork(options);
+    if (this.#bond !== undefined) fork.bindTo(this.#bond);
+    return fork;
+  }
+
+  override begin(options?: Omit<TransactionOptions, 'ignoreNestedTransactions'>): Promise<void> {
+    return this.#bond === undefined ? super.begin(options) : this.#bond.transaction.refuseByHand('em.begin()');
+  }
+
+  override commit(): Promise<void> {
+    if (this.#keepsWork) letFlushBeLast(this);
+    return super.commit();
+  }
+
+  override clear(): void {
+    this.#bond?.clears?.look(this);
+    super.clear();
+  }
+
+  override flush(): Promise<void> {
+    if (!this.#keepsWork) return super.flush();
+    return insideFlush.run(new Set(insideFlush.getStore()).add(this), () => super.flush());
+  }
+
+  override async transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    const { propagation } = options;
+    if (this.#bond === undefined || propagation === undefined || !this.isInTransaction())
+      return this.#transactional(work, options);
+    if (leaves.has(propagation)) throw new SecondConnectionError({ propagation });
+    if (!joins.has(propagation)) return this.#transactional(work, options);
+    try {
+      return await this.#transactional(work, options);
+    } catch (error) {
+      this.#bond.outcome.move({ it: 'lost a part', cause: translate(error) });
+      throw error;
+    }
+  }
+
+  async #transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions): Promise<T> {
+    if (!this.#keepsWork) return super.transactional(work, options);
+    const isFlushing = insideFlush.getStore()?.has(this) === true;
+    const isNested = (options.propagation ?? NESTED) === NESTED;
+    if (isNested && !isFlushing && this.isInTransaction() && !hasNoWork(this)) await this.flush();
+    return super.transactional(inner => runAsLast(this, inner, work), options);
+  }
+
+  get #keepsWork(): boolean {
+    return this.#bond?.clears !== undefined;
+  }
+}
