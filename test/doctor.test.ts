@@ -59,7 +59,7 @@ test('keelson doctor reports a missing database like any other finding', async (
   expect(namesOf(stdout).get('database: start')).toMatchObject({
     status: 'fail',
     output: expect.stringMatching(
-      /^DATABASE_CONNECT_FAILED: The database 127\.0\.0\.1:\d+\/orders took no connection within 200 ms/,
+      /^DATABASE_CONNECT_FAILED: The database 127\.0\.0\.1:\d+\/orders accepted no connection within 200 ms/,
     ),
   });
   expect(namesOf(stdout).get('http: port')?.status).toBe('pass');

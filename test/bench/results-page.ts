@@ -14,7 +14,7 @@ export function writePage(results: BenchResults): string {
     table(['', ''], results.machine),
     `${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets is
 the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a
-second time: a difference no larger than its own is none.`,
+second time: a difference that is no larger than the difference of these two means nothing.`,
     '## Goals',
     goalsTable(results),
     '## Requests',

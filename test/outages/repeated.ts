@@ -78,7 +78,7 @@ export function tellAll(runs: readonly Run[]): string {
       ? 'One run: all invariants held.'
       : `${runs.length} consecutive runs: all invariants held in each.`;
   const cost = `${requests} requests; a run took ${Math.min(...times)} to ${Math.max(...times)} s.`;
-  return `${held} ${cost} The requests are those of all runs, every other figure is that of the worst.\n\n${worstOf(runs)}`;
+  return `${held} ${cost} The number of requests is the sum of all runs; every other figure is the worst of all runs.\n\n${worstOf(runs)}`;
 }
 
 function refusedIn(rows: readonly Row[]): string {

@@ -58,7 +58,7 @@ function unbound(way: readonly BindingRecord[], token: ServiceToken): KeelsonErr
   return new KeelsonError({
     code: 'KERNEL_SERVICE_UNBOUND',
     message: `A singleton needs ${tokenName(token)}, which nothing binds: ${pathOf(way, token)}.`,
-    hint: `Bind ${tokenName(token)} in the register hook of a plugin; one bound in a child container would be kept by the singleton.`,
+    hint: `Bind ${tokenName(token)} in the register hook of a plugin. A child container is the wrong place: the singleton would keep its service.`,
     facts: { plugin: way[0]?.plugin, path: pathOf(way, token) },
   });
 }

@@ -68,7 +68,7 @@ export function startCancelled(reason: string, report?: StartReport): KeelsonErr
   return new KeelsonError({
     code: 'KERNEL_START_CANCELLED',
     message: `The start was cancelled: ${reason}.`,
-    hint: 'Nothing to do when the stop was meant.',
+    hint: 'Start the service again if the stop was not intended.',
     facts: report === undefined ? { reason } : { reason, report },
   });
 }
@@ -100,8 +100,8 @@ export function hookTimedOut(
   const canSay = heedsSignal(hook);
   const silent = canSay ? '; it did not say what it waits for' : '';
   const waited = waitsFor === undefined ? silent : `; it was waiting for ${waitsFor}`;
-  const howToSay = ` A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`;
-  const because = last instanceof Error ? ` Its last word: ${firstLine(last)}` : '';
+  const howToSay = ` Let the plugin report it: its ${hook} may call waitingFor('a connection to db:5432') of its context.`;
+  const because = last instanceof Error ? ` Its last error: ${firstLine(last)}` : '';
   return new KeelsonError({
     code: starting ? 'KERNEL_START_TIMEOUT' : stopping ? 'KERNEL_STOP_TIMEOUT' : 'KERNEL_HOOK_TIMEOUT',
     message: `${plugin} did not finish its ${hook} within ${Math.round(timeoutMs)} ms${waited}.${because}`,

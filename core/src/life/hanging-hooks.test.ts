@@ -209,7 +209,7 @@ describe('a hook that hangs', () => {
       `x did not finish its ${hook} within 1000 ms; it did not say what it waits for.`,
     );
     expect(hint).toBe(
-      `Find out what its ${hook} waits for, or set plugins.x.startTimeoutMs. A plugin says it by waitingFor('a connection to db:5432') of what its ${hook} is given.`,
+      `Find out what its ${hook} waits for, or set plugins.x.startTimeoutMs. Let the plugin report it: its ${hook} may call waitingFor('a connection to db:5432') of its context.`,
     );
   });
 

@@ -97,10 +97,10 @@ function duplicate(name: string, copies: readonly Copy[]): Problem {
   const [kernel] = copies;
   return {
     code: 'PLAN_PACKAGE_DUPLICATE',
-    message: `${name} is installed more than once, and what one copy makes the other does not know: ${places.join('; ')}.`,
+    message: `${name} is installed more than once, and one copy does not recognize the objects of another: ${places.join('; ')}.`,
     action:
       shared[name] === 'one copy'
-        ? `Install one version for all (npm ls ${name} shows who brings which), then run: npm dedupe`
+        ? `Install one version for all (npm ls ${name} shows the packages that need it), then run: npm dedupe`
         : `Install version ${majorOf(kernel?.version ?? '')} of ${name} everywhere: npm install ${name}@${majorOf(kernel?.version ?? '')}`,
   };
 }

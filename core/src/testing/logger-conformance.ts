@@ -30,7 +30,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
   );
   const levelled = casesOf(
     createHarness,
-    'a way to change the level while it runs: a test of its own can give one to loggerConformance',
+    'a way to change the level of a running logger: pass setLevel to loggerConformance in a test',
     ({ setLevel, lines }) => setLevel !== undefined && lines !== undefined,
   );
   const plain = (name: string, check: (logger: Logger) => Promise<void>) =>
@@ -67,7 +67,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       },
     ),
     reading(
-      'gives the lines of a child its facts, those of its parent, and its own line the last word',
+      'gives a line of a child the facts of the child and of its parent; facts of the line win',
       async (logger, read) => {
         const child = logger.child({ outer: 'from-parent' }).child({ inner: 'from-child', both: 'hidden' });
         child.info('of the child', { both: 'from-line' });
@@ -150,7 +150,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       notEqual(line, undefined, 'a line was written');
       ok((line?.length ?? 0) < 100_000, `a line of ${line?.length} characters`);
     }),
-    levelled('writes and answers by its level, in its children too', async harness => {
+    levelled('follows a change of its level, in its children too', async harness => {
       const child = harness.logger.child({ a: 1 });
       harness.setLevel?.('warn');
       for (const logger of [harness.logger, child]) {

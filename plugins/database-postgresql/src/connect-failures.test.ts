@@ -232,7 +232,7 @@ describe('a failure to connect is reported with its cause:', () => {
       await expect
         .poll(async () => (await failureAt(verified('authority'), 2_000)).facts?.kind)
         .toBe('tls-client-certificate');
-      await expectFailure(verified('authority'), 'tls-client-certificate', /client certificate that it accepts/);
+      await expectFailure(verified('authority'), 'tls-client-certificate', /client certificate that it trusts/);
     });
   });
 });
@@ -303,6 +303,6 @@ describe('a failure to connect to what a real server is slow to do:', () => {
 
   test('tls-failed', async () => {
     answer = socket => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-    await expectFailure(`${url}?sslmode=verify-full`, 'tls-failed', /come to terms about TLS/);
+    await expectFailure(`${url}?sslmode=verify-full`, 'tls-failed', /agree on TLS/);
   });
 });

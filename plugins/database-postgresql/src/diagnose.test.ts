@@ -160,7 +160,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     expect(few('connections')).toMatchObject({ status: 'warn', output: expect.stringMatching(/^1 instance of/) });
     const none = await findings({ options: { pool: { max } } });
     expect(none('connections')).toMatchObject({ status: 'fail', output: expect.stringMatching(/^0 instances of/) });
-    expect(none('connections')?.output).toContain(`of the ${max - 3} connections open to its role`);
+    expect(none('connections')?.output).toContain(`of the ${max - 3} connections that its role may use`);
   });
 
   test.each([

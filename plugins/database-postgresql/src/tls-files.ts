@@ -32,8 +32,8 @@ function contentOf(name: string, path: string): string {
     const systemCode = systemCodeOf(error);
     throw new ConnectionError({
       code: 'DATABASE_CONNECT_FAILED',
-      message: `The file that ${name} in the configured url names cannot be read (${systemCode}): ${path}.`,
-      hint: 'Check the path, relative ones from where the service was started, and that its user may read the file.',
+      message: `The file in ${name} of the configured url cannot be read (${systemCode}): ${path}.`,
+      hint: 'Check that the path is right (a relative one begins where the service was started) and that its user may read the file.',
       facts: { kind: 'tls-file', parameter: name, path, systemCode },
     });
   }
@@ -43,7 +43,7 @@ function unusable(what: string, error?: unknown): ConnectionError {
   const systemCode = systemCodeOf(error);
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `The files for TLS that the configured url names cannot be used: ${what}.`,
+    message: `The TLS files in the configured url cannot be used: ${what}.`,
     hint: 'Give sslrootcert and sslcert certificates in PEM, and sslkey the key of sslcert, without a passphrase.',
     facts: { kind: 'tls-file', ...(systemCode !== undefined && { systemCode }) },
   });

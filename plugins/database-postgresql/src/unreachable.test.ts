@@ -27,7 +27,7 @@ test('a database that cannot be reached is named by host, port and database, whi
   expect(slow[0]).toContain(`database (waits for a connection to ${hosts}/orders)`);
   expect(error).toMatchObject({
     code: 'KERNEL_START_FAILED',
-    message: expect.stringContaining(`The database ${hosts}/orders took no connection within 300 ms`),
+    message: expect.stringContaining(`The database ${hosts}/orders accepted no connection within 300 ms`),
     cause: { facts: { servers: ['127.0.0.1:1', 'localhost:2'], database: 'orders' } },
   });
   expect(JSON.stringify(error) + slow.join()).not.toMatch(/hunter2|me:/);

@@ -102,7 +102,7 @@ describe('connecting', () => {
     await expect(connected).rejects.toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
       message:
-        'The database a:5432,b:5432/shop took no connection within 1000 ms, 4 attempts (last: it refuses connections: nothing listens there, ECONNREFUSED).',
+        'The database a:5432,b:5432/shop accepted no connection within 1000 ms, 4 attempts (last: it refuses connections: nothing listens there, ECONNREFUSED).',
       facts: { attempts: 4, timeoutMs: 1_000, systemCode: 'ECONNREFUSED' },
     });
     expect(attemptedAt).toEqual([0, 100, 300, 700]);

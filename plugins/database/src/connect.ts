@@ -88,7 +88,7 @@ function outOfTime(driver: DatabaseDriver, error: unknown, attempts: number, tim
   const last = failure === undefined ? labelOf(error) : `it ${failure.says}, ${labelOf(error)}`;
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `${subject(driver)} took no connection within ${timeoutMs} ms, ${attempts} attempts (last: ${last}).`,
+    message: `${subject(driver)} accepted no connection within ${timeoutMs} ms, ${attempts} attempts (last: ${last}).`,
     hint: failure?.hint ?? 'Check that the server runs and that host and port in the configured url are right.',
     facts: { ...addressFacts(driver), attempts, timeoutMs, ...kindFacts(failure), ...faultFacts(error) },
     cause: causeOf(error),

@@ -65,7 +65,7 @@ function aboutServer(facts: ServerFacts, { database, hasMigrations, poolMax }: S
 function aboutVersion({ version, versionNumber }: ServerFacts, address: string | undefined): Diagnosis {
   const output = `PostgreSQL ${version}${address === undefined ? '' : ` at ${address}`}.`;
   if (versionNumber >= 140_000) return pass('version', output);
-  const hint = 'Upgrade the server: Keelson is made for PostgreSQL 14 and later, and asks for functions of 13.';
+  const hint = 'Upgrade the server: Keelson supports PostgreSQL 14 and later, and uses functions that 13 introduced.';
   return { name: 'version', status: versionNumber >= 130_000 ? 'warn' : 'fail', output, hint };
 }
 
@@ -94,7 +94,7 @@ function aboutClocks({ skewMs, latencyMs }: ServerFacts): Diagnosis {
   const apart = Math.abs(skewMs);
   const output =
     apart <= latencyMs
-      ? `The clocks of service and server agree, as far as ${rounded(latencyMs)} ms can tell.`
+      ? `The clocks of service and server agree within ${rounded(latencyMs)} ms, the time of a round trip.`
       : `The server is ${rounded(apart)} ms ${skewMs > 0 ? 'ahead of' : 'behind'} the service.`;
   if (apart < 1_000) return pass('clock skew', output);
   const hint = 'Synchronise both with NTP: times written by one are compared with times of the other.';
@@ -113,14 +113,18 @@ function aboutTimeouts({ timeoutsMs }: ServerFacts): Diagnosis {
   const output = `${known.map(([name, ms]) => `${name}: ${ms === 0 ? 'none' : `${ms} ms`}`).join(', ')}.`;
   const missing = known.filter(([, ms]) => ms === 0).map(([name]) => name);
   if (missing.length === 0) return pass('timeouts', output);
-  return warn('timeouts', output, `Set ${missing.join(', ')}: without, one stuck session may hold its locks for ever.`);
+  return warn(
+    'timeouts',
+    output,
+    `Set ${missing.join(', ')}: without this limit, one stuck session may hold its locks for ever.`,
+  );
 }
 
 function aboutConnections({ room, maxConnections, inUse }: ServerFacts, poolMax: number): Diagnosis {
   // The pool, and one for questions that must not wait behind it.
   const each = poolMax + 1;
   const instances = Math.floor(room / each);
-  const output = `${instances} ${instances === 1 ? 'instance' : 'instances'} of this service fit: each takes up to ${each} of the ${room} connections open to its role (max_connections ${maxConnections}, ${inUse} in use).`;
+  const output = `${instances} ${instances === 1 ? 'instance' : 'instances'} of this service fit: each takes up to ${each} of the ${room} connections that its role may use (max_connections ${maxConnections}, ${inUse} in use).`;
   if (instances >= 2) return pass('connections', output);
   const hint = 'Lower pool.max or raise max_connections: a deployment runs the old and the new instances side by side.';
   return { name: 'connections', status: instances === 0 ? 'fail' : 'warn', output, hint };

@@ -34,7 +34,7 @@ export const commonOptions = {
       timeoutMs: milliseconds
         .default(300_000)
         .describe('Longest run of all migrations, the wait for others included, in ms.'),
-      tableName: z.string().default('mikro_orm_migrations').describe('The table that remembers them.'),
+      tableName: z.string().default('mikro_orm_migrations').describe('The table of applied migrations.'),
     })
     .prefault({}),
   schema: z

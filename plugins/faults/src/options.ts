@@ -13,9 +13,9 @@ const ruleSchema = z
       .enum(['latency', 'error', 'refusal', 'pool-exhaustion'])
       .describe(
         'latency: the attempt begins later. error: it fails with `code`. refusal: as if the port were closed. ' +
-          'pool-exhaustion: as if no connection had come free. But for latency, the work is not run.',
+          'pool-exhaustion: as if no connection had come free. Except for latency, the work does not run.',
       ),
-    probability: z.number().min(0).max(1).describe('The share of attempts it strikes, 0 to 1.'),
+    probability: z.number().min(0).max(1).describe('The share of attempts that get the fault, 0 to 1.'),
     latencyMs: z
       .number()
       .min(0)
@@ -27,7 +27,11 @@ const ruleSchema = z
       .min(1)
       .optional()
       .describe('For kind error: the code its cause carries, as `ECONNRESET` or `57P01`. Default: ECONNRESET.'),
-    seed: z.number().int().default(1).describe('Chooses the attempts that are struck: the same seed, the same ones.'),
+    seed: z
+      .number()
+      .int()
+      .default(1)
+      .describe('Chooses the attempts that get the fault: the same seed chooses the same attempts.'),
   })
   .refine(rule => rule.kind !== 'latency' || rule.latencyMs > 0, {
     path: ['latencyMs'],
@@ -42,9 +46,7 @@ export const faultsOptionsSchema = z.strictObject({
   allowInProduction: z
     .boolean()
     .default(false)
-    .describe(
-      'Without it the plan does not hold for an environment `production` or `prod` with rules: nothing starts.',
-    ),
+    .describe('False: with rules, the plan for the environment `production` or `prod` is invalid, and nothing starts.'),
   rules: z.array(ruleSchema).default([]).describe('What is injected. Without rules nothing is wrapped.'),
 });
 

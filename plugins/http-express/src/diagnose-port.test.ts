@@ -21,7 +21,7 @@ test('a port in use is a warning, since it may be the running service itself', a
   const [found] = await diagnosePort({ port, host: '127.0.0.1' });
   other.close();
   expect(found).toMatchObject({ status: 'warn', output: `Port ${port} is in use by another process.` });
-  expect(found?.hint).toMatch(/^Nothing to do when it is this service.* set another port/);
+  expect(found?.hint).toMatch(/^Do nothing if this service runs.* set another port/);
 });
 
 test('an address of another machine is a failure', async () => {

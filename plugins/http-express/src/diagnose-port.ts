@@ -14,7 +14,7 @@ export async function diagnosePort(place: Pick<HttpOptions, 'port' | 'host'>): P
     if (!isKeelsonError(error)) throw error;
     // The running service itself may hold the port.
     const status = error.code === 'HTTP_PORT_TAKEN' ? 'warn' : 'fail';
-    const running = status === 'warn' ? 'Nothing to do when it is this service that runs already. Otherwise: ' : '';
+    const running = status === 'warn' ? 'Do nothing if this service runs already. Otherwise: ' : '';
     return [{ name: 'port', status, output: error.message, hint: `${running}${error.hint ?? ''}` }];
   } finally {
     server.close();

@@ -74,7 +74,7 @@ export const policySchema = z
       .describe(
         'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
       ),
-    conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
+    conflicts: conflictsSchema.prefault({}).describe('Limits for calls that end in a conflict.'),
     breaker: breakerSchema
       .prefault({})
       .describe('Rules that decide when a target counts as down, and when it is probed.'),

@@ -61,8 +61,8 @@ function aboutBreaker({ target, breaker, waiting }: TargetReport, { key }: Inspe
     status: 'warn',
     output: `${stateFor(state, notClosedMs || sinceMs)}${waits}.${cause}`,
     hint: state.startsWith('held-')
-      ? `Somebody holds it; to let go: keelson do ${key} release ${target}`
-      : 'Look at the cause; it closes by itself once the target answers.',
+      ? `An operator holds the breaker. To release it: keelson do ${key} release ${target}`
+      : 'Look at the cause; the breaker closes by itself when the target answers.',
   };
 }
 

@@ -30,7 +30,7 @@ function hold(control: RetryControl) {
 /** Lets go of a breaker. */
 function release(control: RetryControl) {
   return defineOperation({
-    description: 'Lets go of a breaker that is held: it is closed, and judges again.',
+    description: 'Releases a breaker that is held: it closes, and opens again by its own rules.',
     arguments: z.object({ target }),
     run(given, { config }: RunContext<RetryOptions>) {
       refuseUnknown(given.target, control, config);
@@ -54,7 +54,7 @@ function refuseUnknown(name: string, control: RetryControl, config: RetryOptions
   throw new KeelsonError({
     code: 'RETRY_TARGET_UNKNOWN',
     message: `There is no target "${name}".`,
-    hint: `Known are ${[...known].join(', ') || 'none'}. A name under targets is known before its first call.`,
+    hint: `Known targets: ${[...known].join(', ') || 'none'}. A target in the option targets is known before its first call.`,
     facts: { target: name, known: [...known] },
   });
 }

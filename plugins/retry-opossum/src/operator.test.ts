@@ -45,7 +45,7 @@ test('an operator sees each target, its breaker, since when it is not closed, an
       name: 'breaker of mail',
       status: 'warn',
       output: 'It is open, and was last closed 12 s ago. Last cause: MAIL_REFUSED: No answer.',
-      hint: 'Look at the cause; it closes by itself once the target answers.',
+      hint: 'Look at the cause; the breaker closes by itself when the target answers.',
     },
   ]);
   expect(JSON.stringify(targets)).not.toContain('second line');
@@ -68,7 +68,7 @@ test('an operator holds a breaker open, reads how to release it, and releases it
   expect(changes()).toHaveLength(1);
   await expect(policy.execute(async () => 'done', call)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
   expect((await retry()).findings).toMatchObject([
-    { hint: 'Somebody holds it; to let go: keelson do retry release mail' },
+    { hint: 'An operator holds the breaker. To release it: keelson do retry release mail' },
   ]);
 
   expect(await kernel.kernel.operate('retry', 'release', ['mail'])).toBe(
@@ -102,7 +102,7 @@ test('a target that was neither called, declared nor configured is refused, with
   await policy.execute(async () => 'done', call);
   await expect(kernel.kernel.operate('retry', 'hold', ['male', 'open'])).rejects.toMatchObject({
     code: 'RETRY_TARGET_UNKNOWN',
-    hint: 'Known are mail, reports. A name under targets is known before its first call.',
+    hint: 'Known targets: mail, reports. A target in the option targets is known before its first call.',
   });
   expect(await kernel.kernel.operate('retry', 'hold', ['reports', 'open'])).toContain('"reports" is held open');
 });

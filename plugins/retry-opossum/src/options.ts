@@ -70,8 +70,12 @@ const breakerSchema = z
 
 const waitingSchema = z.strictObject({
   maxWaiters: count(10_000, 0, 'Calls that may wait for the target to come back; further ones are refused.'),
-  releaseBatch: count(10, 1, 'Waiting calls let go first when the target is back; doubles at each interval.'),
-  releaseIntervalMs: numeric(20, [1, 60_000], 'Pause between two batches of waiting calls that are let go.'),
+  releaseBatch: count(
+    10,
+    1,
+    'Number of waiting calls that continue first when the target is back; doubles at each interval.',
+  ),
+  releaseIntervalMs: numeric(20, [1, 60_000], 'Pause between two batches of waiting calls.'),
 });
 
 const bulkheadSchema = z.strictObject({
@@ -120,7 +124,9 @@ export const policySchema = z
       'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
     ),
     budget: budgetSchema.prefault({}).describe('Keeps retries from multiplying an outage; one for each target.'),
-    conflicts: conflictsSchema.prefault({}).describe('How calls that undo each other are repeated; none is paid for.'),
+    conflicts: conflictsSchema
+      .prefault({})
+      .describe('Limits for calls that end in a conflict; their retries cost no budget.'),
     breaker: breakerSchema
       .prefault({})
       .describe('Rules that decide when a target counts as down, and when it is probed.'),

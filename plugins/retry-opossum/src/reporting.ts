@@ -25,7 +25,7 @@ export function logChanges(logger: Logger): RetryObserver {
 export function measure(metrics: Metrics, control: RetryControl): { observer: RetryObserver } & Disposable {
   const retries = metrics.counter({
     name: 'resilience.retries',
-    description: 'Attempts after a first one that were paid for from the budget',
+    description: 'Attempts after the first that counted against the budget',
     unit: '{attempt}',
     labels: ['target'],
   });

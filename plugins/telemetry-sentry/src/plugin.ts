@@ -20,7 +20,7 @@ export default definePlugin<TelemetrySentryOptions>({
           start({ config, logger, defer }) {
             if (tooEarly.length > 0) {
               const modules = { modules: tooEarly };
-              logger.warn('loaded before the telemetry could hook them: spans of theirs will be missing', modules);
+              logger.warn('modules loaded before the telemetry could hook them: their spans will be missing', modules);
             }
             defer(async () => {
               const sentInTime = (await telemetry?.close(config.flushTimeoutMs)) ?? true;

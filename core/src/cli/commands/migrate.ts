@@ -18,7 +18,7 @@ once. up and status run on all databases; other commands need --database when mo
   examples: [
     'keelson migrate --environment production',
     'keelson migrate up AddOrders                      up to and with the one named',
-    'keelson migrate down                              takes the last one back',
+    'keelson migrate down                              undoes the last one',
     'keelson migrate create AddOrders src/migrations',
   ],
   async run({ options, words: { command: word = 'up', argument: words }, terminal }) {

@@ -32,7 +32,7 @@ export async function liveFindings(options: ConfigChoice, terminal: Terminal): P
     return { findings, pids: found.map(({ pid }) => pid) };
   } catch (error) {
     const { code, message } = summarizeError(error);
-    const hint = (isKeelsonError(error) && error.hint) || 'Ask it for its health over HTTP.';
+    const hint = (isKeelsonError(error) && error.hint) || 'Ask the service for its health over HTTP.';
     const output = `${code}: ${message}`;
     return { findings: [{ ...ofInstance, status: 'warn', output, hint }], pids: [] };
   }
@@ -53,11 +53,11 @@ function silent({ pid, error }: Extract<Answered<InstanceStatus>, { error: unkno
 
 function findingsOf(instance: InstanceStatus): Finding[] {
   const { pid, phase, readiness, plugins, uptimeMs, awaitingRestart } = instance;
-  const output = `It is ${phase}, readiness ${readiness.status}, and up for ${ms(uptimeMs, { long: true })}.`;
+  const output = `It is ${phase}, and up for ${ms(uptimeMs, { long: true })}; its readiness is ${readiness.status}.`;
   const waits = plugins.flatMap(({ key, start }) =>
-    start?.waitsFor === undefined ? [] : `${key} for ${start.waitsFor}`,
+    start?.waitsFor === undefined ? [] : `${key} waits for ${start.waitsFor}`,
   );
-  const waiting = { status: 'warn', hint: `It waits: ${waits.join(', ')}.` } as const;
+  const waiting = { status: 'warn', hint: `${waits.join('; ')}.` } as const;
   return [
     { ...ofInstance, pid, output, ...(waits.length === 0 ? { status: 'pass' } : waiting) },
     ...aboutConfiguration(pid, awaitingRestart),
@@ -70,8 +70,17 @@ function findingsOf(instance: InstanceStatus): Finding[] {
 
 function aboutConfiguration(pid: number, awaited: InstanceStatus['awaitingRestart']): Finding[] {
   if (awaited.length === 0) return [];
-  const output = `Read again, and not in force: ${awaited.map(formatAwaited).join(', ')}.`;
-  return [{ plugin: 'kernel', pid, name: 'configuration', status: 'warn', output, hint: 'Restart it to apply that.' }];
+  const output = `The configuration was reloaded; these changes need a restart: ${awaited.map(formatAwaited).join(', ')}.`;
+  return [
+    {
+      plugin: 'kernel',
+      pid,
+      name: 'configuration',
+      status: 'warn',
+      output,
+      hint: 'Restart the service to apply them.',
+    },
+  ];
 }
 
 /** A plugin that has findings of its own says more of itself than its check, unless that one decides on readiness. */

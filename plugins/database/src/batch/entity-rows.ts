@@ -97,7 +97,7 @@ function assertOneTable({ className, inheritanceType, virtual, view, readonly, a
   if (reason === undefined) return;
   throw new KeelsonError({
     code: 'DATABASE_BATCH_INVALID',
-    message: `Rows of ${className} cannot be inserted in bulk: it ${reason}.`,
+    message: `Rows of ${className} cannot be inserted in bulk: the entity ${reason}.`,
     hint: 'Use `batch` and create the entities in its work, or insert into another entity.',
     facts: { entity: className },
   });

@@ -57,8 +57,8 @@ const expired: Kind = {
 };
 const clientCertificate: Kind = {
   kind: 'tls-client-certificate',
-  says: 'asks for a client certificate that it accepts',
-  hint: 'Name one with its key in sslcert and sslkey; the server must trust its authority.',
+  says: 'requires a client certificate that it trusts',
+  hint: 'Name a certificate in sslcert and its key in sslkey; the server must trust the authority of the certificate.',
   final: true,
 };
 const unreachable: Kind = {
@@ -93,7 +93,7 @@ const byCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'tls-self-signed',
       says: 'shows a self-signed certificate',
-      hint: 'Name that certificate in sslrootcert, or give the server one of an authority.',
+      hint: 'Name that certificate in sslrootcert, or give the server a certificate of an authority.',
       final: true,
     },
   ],
@@ -108,7 +108,7 @@ const byCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'tls-host-name',
       says: 'shows a certificate for another host name',
-      hint: 'Connect by the name that the certificate has, or give the server one for this name.',
+      hint: 'Connect by the name that the certificate has, or give the server a certificate for this name.',
       final: true,
     },
   ],
@@ -143,7 +143,7 @@ const byCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 
 const tlsFailed: Kind = {
   kind: 'tls-failed',
-  says: 'does not come to terms about TLS',
+  says: 'could not agree on TLS with the service',
   hint: 'Check that host and port belong to a PostgreSQL server, and check which TLS versions the server supports.',
   final: true,
 };

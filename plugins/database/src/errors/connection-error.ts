@@ -53,7 +53,7 @@ export class OverloadedError extends ConnectionError {
   constructor(facts: PoolNumbers & { readonly maxWaiting: number }) {
     super({
       code: 'DATABASE_OVERLOADED',
-      message: `All ${facts.max} connections are busy and ${facts.waiting} callers wait already; no more may.`,
+      message: `All ${facts.max} connections are busy, and the queue is full: ${facts.waiting} callers wait.`,
       hint: 'The service is asked for more than the database gives. Shed load, or look for slow sessions.',
       facts: { ...facts },
     });
@@ -107,7 +107,7 @@ export function notConnected(state: string): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_NOT_CONNECTED',
     message: `The database service is ${state}; sessions need it connected.`,
-    hint: 'Await database.connect() first; in a plugin, require DatabaseService, and the kernel has done it.',
+    hint: 'Await database.connect() first. In a plugin, list DatabaseService in requires: the kernel then connects it before.',
     facts: { state },
   });
 }

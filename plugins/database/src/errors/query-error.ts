@@ -124,7 +124,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '40P01',
     {
       kind: 'deadlock',
-      says: 'The transaction was chosen to resolve a deadlock',
+      says: 'The server ended the transaction to resolve a deadlock',
       hint: 'Lock rows in the same order everywhere.',
       http: { ...conflict(tryAgain), retryAfterMs: 1_000 },
     },
@@ -219,7 +219,7 @@ const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '53',
     {
       kind: 'out-of-resources',
-      says: 'The server has not the memory, the locks or the connections that a statement needs',
+      says: 'The server lacks the memory, the locks or the connections that a statement needs',
       hint: 'Check which memory, locks and connections the statement needs, then the limits of the server.',
       http: busy('The request needs more than there is at the moment.'),
     },

@@ -100,7 +100,7 @@ export class WorkUndoneError extends KeelsonError {
     super({
       code: 'DATABASE_WORK_UNDONE',
       message:
-        'A nested session that failed has taken other work with it that ran in the same session at the same time.',
+        'A nested session failed, and its rollback has undone other work that ran in the same session at the same time.',
       hint: 'Run nested sessions one after the other, or give each flow a session of its own.',
       facts: at === undefined ? {} : { at },
     });
@@ -114,7 +114,7 @@ export class EndlessFlushError extends KeelsonError {
     const { flushes, entity, at } = facts;
     super({
       code: 'DATABASE_FLUSH_ENDLESS',
-      message: `After ${flushes} flushes work was still waiting to be stored, since a hook makes more in each.`,
+      message: `After ${flushes} flushes, changes were still left to store: a hook makes new changes in each flush.`,
       hint: 'Change the hook so that it makes each change only once.',
       facts: { flushes, ...(entity !== undefined && { entity }), ...(at !== undefined && { at }) },
     });
@@ -142,7 +142,7 @@ export class SecondConnectionError extends KeelsonError {
       message: 'A statement inside a session would have run on a second connection, outside of its transaction.',
       hint:
         facts.propagation === undefined
-          ? "Use the session's own EntityManager; if it is meant, ask for it with { nested: 'separate' }."
+          ? "Use the session's own EntityManager; if you need a second connection, use { nested: 'separate' }."
           : "Use database.session(work, { nested: 'separate' }), or database.outside for work that outlives the session.",
       facts: { ...facts, ...place() },
     });

@@ -21,7 +21,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
   },
   {
     name: 'down',
-    summary: 'take the last applied migration back',
+    summary: 'undo the last applied migration',
     usage: '',
     async run({ out }) {
       const reverted = await database.revert();
@@ -45,7 +45,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
   },
   {
     name: 'create',
-    summary: 'write a migration that adds to the tables what the entities have more',
+    summary: 'write a migration that adds to the tables what the entities need',
     usage: '<Name> [<folder>]',
     async run({ words: [name = '', folder = '.'], out }) {
       const text = migrationFile(name, await database.draftMigration());

@@ -48,11 +48,11 @@ function whatRemains(remains: Remains, done: readonly string[]): string {
     case 'nothing':
       return done.length === 0 ? ' and nothing of this run is stored' : ` and nothing of it is stored${before}`;
     case 'in part':
-      return `${partOf(remains)}, outside of a transaction: what it did before is stored, and it is not noted as done${before}`;
+      return `${partOf(remains)}, outside of a transaction: what it did before is stored, and it is not recorded as applied${before}`;
     case 'whole':
-      return `, but only to be noted as done: all of it is stored${before}`;
+      return `, but all of it is stored; it is not recorded as applied${before}`;
     case 'up to its own commit':
-      return `: it ended its transaction by hand, so what it did until then is stored, and it is not noted as done${before}`;
+      return `: it ended its transaction by hand, so what it did until then is stored, and it is not recorded as applied${before}`;
     case 'unknown':
       return `, and whether it is stored is not known${before}`;
   }
@@ -69,22 +69,22 @@ function hintFor(remains: Remains, error: unknown): string {
   }
   switch (remains.is) {
     case 'nothing':
-      return 'Mend the migration, or the data it stumbles over, and start again.';
+      return 'Fix the migration, or the data that makes it fail, and start again.';
     case 'in part':
-      return 'Look at the tables: drop what is half done (an index may be left invalid), or let the migration pass over what is there already; then start again.';
+      return 'Look at the tables: drop what is half done (an index may be left invalid), or let the migration skip what exists already; then start again.';
     case 'whole':
-      return 'Let the migration pass over what is there already (if not exists), and start again.';
+      return 'Let the migration skip what exists already (if not exists), and start again.';
     case 'up to its own commit':
       return 'Take commit and rollback out of the migration, or let its isTransactional() return false; undo what is stored.';
     case 'unknown':
-      return 'Run keelson migrate status once the database answers: what is noted there is stored.';
+      return 'Run keelson migrate status when the database answers: a migration that it lists as applied is stored.';
   }
 }
 
 /** The transaction that a migration was to run in has ended before it did. */
 export class TransactionEndedError extends Error {
   constructor() {
-    super('its transaction has ended before it did.');
+    super('its transaction ended before the migration did.');
   }
 }
 
@@ -100,7 +100,7 @@ export function waitedTooLong(timeoutMs: number, done: readonly string[]): Keels
 export function noSuch(name: string, names: readonly string[]): KeelsonError {
   return refused({
     message: `There is no migration ${name}; nothing was done.`,
-    hint: names.length === 0 ? 'No plugin of this service brings migrations.' : `There are ${names.join(', ')}.`,
+    hint: names.length === 0 ? 'No plugin of this service has migrations.' : `There are ${names.join(', ')}.`,
     facts: { migration: name },
   });
 }
@@ -108,7 +108,7 @@ export function noSuch(name: string, names: readonly string[]): KeelsonError {
 export function notHere(name: string): KeelsonError {
   return refused({
     message: `The last migration applied, ${name}, is not part of this version of the service; nothing was done.`,
-    hint: 'Take it back with the version that brought it.',
+    hint: 'Undo it with the version of the service that contains it.',
     facts: { migration: name },
   });
 }
@@ -116,14 +116,14 @@ export function notHere(name: string): KeelsonError {
 export function sameName(name: string): KeelsonError {
   return refused({
     message: `Two migrations are named ${name}; nothing was done.`,
-    hint: 'Give each class a name of its own: a migration is known by it.',
+    hint: 'Give each class a name of its own: the name identifies the migration.',
     facts: { migration: name },
   });
 }
 
 export function needsTwoConnections(name: string): KeelsonError {
   return refused({
-    message: `The migration ${name} runs outside of a transaction, which takes a second connection for the lock; nothing was done.`,
+    message: `The migration ${name} runs outside of a transaction and needs a second connection for the lock; nothing was done.`,
     hint: 'Set pool.max to 2 or more.',
     facts: { migration: name },
   });

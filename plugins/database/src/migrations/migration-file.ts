@@ -23,7 +23,7 @@ function addSql(statement: string): string {
 function badName(name: string): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_MIGRATION_NAME',
-    message: `"${name}" cannot be the name of a migration: it is the name of its class.`,
+    message: `"${name}" cannot be the name of a migration, because it is not a valid name of a class.`,
     hint: 'Use letters and digits, beginning with a capital: AddOrders.',
     facts: { name },
   });

@@ -149,7 +149,7 @@ export const batching: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes a migration back',
+    name: 'undoes a migration',
     async check({ open }) {
       const [database] = await open();
       await database.connect();

@@ -131,7 +131,7 @@ export const migrating: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs each migration in a transaction or outside of one, as it wants, in order, and takes it back so',
+    name: 'runs and undoes each migration in a transaction or outside of one, as the migration wants, in order',
     async check({ open }) {
       const [database] = await open(1, modelsOf(...shelves));
       await database.connect();

@@ -89,7 +89,7 @@ export const retrying: readonly Requirement[] = [
     },
   },
   {
-    name: 'repeats what was chosen to resolve a deadlock',
+    name: 'repeats a unit that the server ended to resolve a deadlock',
     requires: 'multi-connection',
     async check({ database }) {
       await database.session(async em => {
