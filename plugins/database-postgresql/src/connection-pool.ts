@@ -66,6 +66,8 @@ export class ConnectionPool {
   /** The time to close is over. */
   #cut = false;
   readonly #pinged = new Set<PgClient>();
+  /** The settings of the role say that its sessions are read-only. */
+  isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
 
   constructor(parts: ConnectionPoolParts) {
@@ -266,6 +268,7 @@ export class ConnectionPool {
       ...(prepared && { prepared }),
       cancel,
       watch,
+      isRoleReadOnly: this.isRoleReadOnly,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
       },

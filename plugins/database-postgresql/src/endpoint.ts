@@ -114,6 +114,11 @@ export class Endpoint {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
+  /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
+  expectReadOnly(isRoleReadOnly: boolean): void {
+    this.#pool.isRoleReadOnly = isRoleReadOnly;
+  }
+
   stats(): PoolStats {
     return this.#pool.stats();
   }

@@ -15,7 +15,7 @@ import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import { hasOtherParameters, isReadOnlyServer } from './reported-parameters.js';
+import { hasOtherParameters, isReadOnlyServer, isStandby } from './reported-parameters.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -32,6 +32,9 @@ const statuses: Readonly<Record<string, ConnectionStatus>> = {
   E: 'failed transaction',
 };
 
+/** Makes the transaction read-only, as the work has asked. */
+const makesReadOnly = /^\s*set\s+(?:local\s+)?transaction(?:_read_only\b|\b[^;]*\bread\s+only\b)/i;
+
 /** A client of pg on loan. */
 export class PostgresqlConnection implements DriverConnection {
   readonly #client: PgClient;
@@ -39,6 +42,7 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #prepared: PreparedStatements | undefined;
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
+  readonly #isRoleReadOnly: boolean;
   readonly #watch: SilenceWatch | undefined;
   #returned: Returned | undefined;
   #lost = false;
@@ -47,6 +51,7 @@ export class PostgresqlConnection implements DriverConnection {
   #inFlight: InFlight | undefined;
   #lossCause: unknown;
   #isAltered = false;
+  #isMadeReadOnly = false;
 
   constructor(
     client: PgClient,
@@ -55,7 +60,9 @@ export class PostgresqlConnection implements DriverConnection {
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
-      /** Called with each error with which the server refused a statement. */
+      /** The settings of the role say that its sessions are read-only. Default false. */
+      isRoleReadOnly?: boolean;
+      /** Called with each error with which the server refused a statement, but for a write in a session read-only by choice. */
       onRefusal: (error: unknown) => void;
       watch: SilenceWatch | undefined;
       returned: Returned;
@@ -66,6 +73,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#prepared = parts.prepared;
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
+    this.#isRoleReadOnly = parts.isRoleReadOnly ?? false;
     this.#watch = parts.watch;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
@@ -105,6 +113,7 @@ export class PostgresqlConnection implements DriverConnection {
     };
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
     this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
+    this.#isMadeReadOnly ||= statements.some(({ sql }) => makesReadOnly.test(sql));
     this.#asked();
     this.#client.query(batch);
     return promise;
@@ -169,12 +178,18 @@ export class PostgresqlConnection implements DriverConnection {
     this.#inFlight = undefined;
   }
 
-  /** Marks a refused write that the server refuses to everybody: the statements of this session did not ask for it. */
+  /** Marks a refused write with who has refused it: the server does so to everybody, or this session is read-only by choice. */
   #noteRefusal(error: unknown): void {
     const isRefused = error instanceof Error && sqlStateOf(error) === '25006';
-    if (isRefused && !this.#isAltered && isReadOnlyServer(this.#client))
-      Object.assign(error, { serverIsReadOnly: true });
-    this.#onRefusal(error);
+    const readOnlyBy = isRefused ? this.#readOnlyBy() : undefined;
+    if (isRefused && readOnlyBy !== undefined) Object.assign(error, { readOnlyBy });
+    if (readOnlyBy !== 'session') this.#onRefusal(error);
+  }
+
+  #readOnlyBy(): 'server' | 'session' | undefined {
+    if (this.#isMadeReadOnly) return 'session';
+    if (this.#isAltered || !isReadOnlyServer(this.#client)) return undefined;
+    return this.#isRoleReadOnly && !isStandby(this.#client) ? 'session' : 'server';
   }
 
   /** A cursor waits for ever for a server that is not there any more. */

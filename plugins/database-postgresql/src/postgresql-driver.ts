@@ -16,6 +16,12 @@ import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { Replicas } from './replicas.js';
 
+/** What the transactions of this role are when they say nothing else. */
+const defaults = `
+  select current_setting('default_transaction_isolation') as isolation,
+    setting = 'on' and source in ('user', 'database user', 'client') as "roleIsReadOnly"
+  from pg_settings where name = 'default_transaction_read_only'`;
+
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
@@ -61,11 +67,10 @@ export class PostgresqlDriver implements DatabaseDriver {
   }
 
   async connect(signal: AbortSignal): Promise<void> {
-    const [result] = await this.#primary.ask(
-      [{ sql: `select current_setting('default_transaction_isolation') as name` }],
-      signal,
-    );
-    this.isReadCommitted = result?.rows[0]?.name === 'read committed';
+    const [result] = await this.#primary.ask([{ sql: defaults }], signal);
+    const [row] = result?.rows ?? [];
+    this.isReadCommitted = row?.isolation === 'read committed';
+    this.#primary.expectReadOnly(row?.roleIsReadOnly === true);
     this.#primary.warm();
     this.#replicas.watch();
   }

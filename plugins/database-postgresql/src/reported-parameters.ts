@@ -26,8 +26,12 @@ export function watchParameters(client: pg.ClientBase): void {
 
 /** The server takes no writes now: it is in recovery, or its transactions are read-only (reported since PostgreSQL 14). */
 export function isReadOnlyServer(client: pg.ClientBase): boolean {
-  const latest = reported.get(client)?.latest;
-  return latest?.get('default_transaction_read_only') === 'on' || latest?.get('in_hot_standby') === 'on';
+  return reported.get(client)?.latest.get('default_transaction_read_only') === 'on' || isStandby(client);
+}
+
+/** The server replays the log of another. */
+export function isStandby(client: pg.ClientBase): boolean {
+  return reported.get(client)?.latest.get('in_hot_standby') === 'on';
 }
 
 /** The time zone of the session, as the server has last reported it. */

@@ -79,7 +79,7 @@ describe('a url with several hosts', () => {
     await portOf(database);
     await portOf(database);
     const [ping, ...sessions] = recording.statements;
-    expect(ping).toEqual(["select current_setting('default_transaction_isolation') as name"]);
+    expect(ping).toEqual([expect.stringContaining("current_setting('default_transaction_isolation')")]);
     expect(
       sessions
         .flat()

@@ -1,17 +1,24 @@
 import { isKeelsonError, KeelsonError } from '@keelson/core';
 import { faultFacts } from '../errors/connection-error.js';
-import { sqlStateOf } from '../errors/sql-state.js';
+import { isConnectionLoss, isDefiniteRefusal, sqlStateOf } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
 
 /** What is there of a migration that failed. */
 export type Remains =
   | { readonly is: 'nothing' }
-  /** It ran outside of a transaction; `statement` counts from 1, undefined before the first of `statements`. */
-  | { readonly is: 'in part'; readonly statement: number | undefined; readonly statements: number }
-  /** It ran outside of a transaction, to its end; only the note is missing. */
-  | { readonly is: 'whole' }
+  /** It ran outside of a transaction, and failed before or at its statement `at.statement`, which counts from 1. */
+  | { readonly is: 'in part'; readonly at: Place | undefined }
+  /** It ran outside of a transaction, to its end; the note is missing, or is not known to be there. */
+  | { readonly is: 'whole'; readonly isNoted: 'no' | 'unknown' }
   | { readonly is: 'up to its own commit' }
   | { readonly is: 'unknown' };
+
+/** `sent`: the server may have got the statement. */
+export interface Place {
+  readonly statement: number;
+  readonly statements: number;
+  readonly sent: boolean;
+}
 
 export interface MigrationFailure {
   /** Undefined before the first. */
@@ -30,27 +37,29 @@ export function migrationFailed({ migration, remains, done, error }: MigrationFa
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new KeelsonError({
     code: 'DATABASE_MIGRATION_FAILED',
-    message: `${which} failed${whatRemains(remains, done)}: ${reason}`,
+    message: `${which} failed${whatRemains(remains, done, error)}: ${reason}`,
     hint: hintFor(remains, error),
     facts: {
       ...(migration !== undefined && { migration }),
       done: [...done],
-      ...(remains.is === 'in part' && { statement: remains.statement, statements: remains.statements }),
+      ...(remains.is === 'in part' && { statement: remains.at?.statement, statements: remains.at?.statements ?? 0 }),
       ...faultFacts(error),
     },
     cause,
   });
 }
 
-function whatRemains(remains: Remains, done: readonly string[]): string {
+function whatRemains(remains: Remains, done: readonly string[], error: unknown): string {
   const before = done.length === 0 ? '' : `; done before it in this run: ${done.join(', ')}`;
   switch (remains.is) {
     case 'nothing':
       return done.length === 0 ? ' and nothing of this run is stored' : ` and nothing of it is stored${before}`;
     case 'in part':
-      return `${partOf(remains)}, outside of a transaction: what it did before is stored, and it is not recorded as applied${before}`;
+      return `${partOf(remains.at, error)}, and it is not recorded as applied${before}`;
     case 'whole':
-      return `, but all of it is stored; it is not recorded as applied${before}`;
+      return remains.isNoted === 'no'
+        ? `, but all of it is stored; it is not recorded as applied${before}`
+        : `, but all of it is stored; whether it is recorded as applied is not known${before}`;
     case 'up to its own commit':
       return `: it ended its transaction by hand, so what it did until then is stored, and it is not recorded as applied${before}`;
     case 'unknown':
@@ -58,8 +67,12 @@ function whatRemains(remains: Remains, done: readonly string[]): string {
   }
 }
 
-function partOf({ statement, statements }: Extract<Remains, { is: 'in part' }>): string {
-  return statement === undefined ? '' : ` at its statement ${statement} of ${statements}`;
+function partOf(at: Place | undefined, error: unknown): string {
+  const stored = 'outside of a transaction: what it did before is stored';
+  if (at === undefined) return `, ${stored}`;
+  const where = `${at.sent ? 'at' : 'before'} its statement ${at.statement} of ${at.statements}`;
+  const isInDoubt = at.sent && !isDefiniteRefusal(error);
+  return ` ${where}, ${stored}${isInDoubt ? ', whether that statement is done is not known' : ''}`;
 }
 
 function hintFor(remains: Remains, error: unknown): string {
@@ -69,7 +82,7 @@ function hintFor(remains: Remains, error: unknown): string {
   }
   switch (remains.is) {
     case 'nothing':
-      return 'Fix the migration, or the data that makes it fail, and start again.';
+      return isConnectionLoss(error) ? lostHint : 'Fix the migration, or the data that makes it fail, and start again.';
     case 'in part':
       return 'Look at the tables: drop what is half done (an index may be left invalid), or let the migration skip what exists already; then start again.';
     case 'whole':
@@ -80,6 +93,9 @@ function hintFor(remains: Remains, error: unknown): string {
       return 'Run keelson migrate status when the database answers: a migration that it lists as applied is stored.';
   }
 }
+
+const lostHint =
+  'Look at the database server and the network, give migrations.timeoutMs more time when it was too short, and start again.';
 
 /** The transaction that a migration was to run in has ended before it did. */
 export class TransactionEndedError extends Error {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Deadline } from '@keelson/core';
+import type { Clock, Deadline } from '@keelson/core';
+import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
+import { isDefiniteRefusal } from '../errors/sql-state.js';
 import { beginStatements } from '../transaction/transaction-settings.js';
 
 /**
@@ -30,8 +32,12 @@ export class HeldLock {
   }
 
   /** Undefined when another has it. */
-  static async take(driver: DatabaseDriver, lock: string, deadline: Deadline): Promise<HeldLock | undefined> {
-    const connection = await driver.acquire({ deadline, readOnly: false, lentForMs: deadline.remainingMs() });
+  static async take(
+    parts: { readonly driver: DatabaseDriver; readonly clock: Clock },
+    lock: string,
+    deadline: Deadline,
+  ): Promise<HeldLock | undefined> {
+    const connection = await borrowWithin(parts, { deadline });
     const held = new HeldLock(connection);
     const { results, failure } = await connection.run([...opening, unlimited, lock].map(sql => ({ sql })));
     if (results.at(-1)?.rows[0]?.locked === true) return held;
@@ -45,13 +51,14 @@ export class HeldLock {
     return failure === undefined && this.#connection.status === 'in transaction';
   }
 
-  /** Does `statement` and commits. False when the lock was lost meanwhile; then it may be done or not. */
-  async finish(statement: Statement): Promise<boolean> {
+  /** Does `statement` and commits. `unknown`: the lock was lost, and COMMIT was not answered. */
+  async finish(statement: Statement): Promise<'done' | 'not done' | 'unknown'> {
     const { failure } = await this.#connection.run([statement]);
     if (failure !== undefined && this.#connection.status !== 'lost') throw failure.error;
-    if (failure !== undefined) return false;
-    const { results } = await this.#connection.run([{ sql: 'commit' }]);
-    return results[0]?.command === 'COMMIT';
+    if (failure !== undefined) return 'not done';
+    const commit = await this.#connection.run([{ sql: 'commit' }]);
+    if (commit.failure !== undefined) return isDefiniteRefusal(commit.failure.error) ? 'not done' : 'unknown';
+    return commit.results[0]?.command === 'COMMIT' ? 'done' : 'not done';
   }
 
   /** Gives the lock back, when it is still held. */

@@ -1,9 +1,10 @@
 import { type Clock, Deadline } from '@keelson/core';
 import type { Migration } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
+import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Row } from '../driver/driver.js';
 import type { MigrationClass } from '../model.js';
-import { withDirectConnections } from '../orm/direct-connections.js';
+import { type DirectOptions, withDirectConnections } from '../orm/direct-connections.js';
 import type { Orm } from '../orm/orm.js';
 import { migrationFailed, needsTwoConnections, type Remains, waitedTooLong } from './migration-errors.js';
 import { HeldLock, lockStatement } from './migration-lock.js';
@@ -84,7 +85,8 @@ export class MigrationRun {
 
   /** True when one is left that runs outside of it; undefined when another has the lock. */
   #transaction(shared: SharedTransaction): Promise<boolean | undefined> {
-    return this.#direct(() =>
+    const onStatement = (sql: string) => shared.onStatement(sql);
+    return this.#direct({ onStatement }, () =>
       this.#parts.orm.em.getConnection().transactional(async context => {
         const ask = askIn(context);
         if (!(await this.#isFirst(ask))) return undefined;
@@ -107,11 +109,10 @@ export class MigrationRun {
 
   /** Runs the next one that runs in no transaction, when there still is one. */
   async #apart(): Promise<void> {
-    const { driver } = this.#parts;
     const held = this.#hasOthers ? await this.#hold() : undefined;
     const lock = { held };
     try {
-      const work = await driver.acquire({ deadline: this.#deadline, readOnly: false, lentForMs: this.#leftMs });
+      const work = await borrowWithin(this.#parts, { deadline: this.#deadline });
       try {
         const ask = askOver(work);
         const [name] = (await this.#mark.isPut(ask)) ? [] : await this.#chosen(ask);
@@ -127,14 +128,13 @@ export class MigrationRun {
   async #runApart(name: string, work: DriverConnection, lock: { held: HeldLock | undefined }): Promise<void> {
     const migration = this.#migration(name);
     this.#running = name;
-    this.#remains = { is: 'in part', statement: undefined, statements: 0 };
     const ask = askOver(work);
     for (const limit of limits) await ask(`set ${limit} = ${this.#leftMs}`);
     const marked = await this.#mark.put(work);
     try {
       const mayGoOn = () => this.#keep(name, work, lock);
-      if (await this.#direct(() => this.#execute(migration, undefined, mayGoOn), work)) {
-        this.#remains = { is: 'whole' };
+      if (await this.#direct({ on: work }, () => this.#executeApart(migration, mayGoOn))) {
+        this.#remains = { is: 'whole', isNoted: 'no' };
         await this.#note(name, work, lock);
       }
     } finally {
@@ -163,30 +163,40 @@ export class MigrationRun {
     if (!this.#hasOthers) await askOver(work)(note.sql, note.parameters);
     // When it is not known whether it was noted, it is looked up under the lock.
     while (this.#hasOthers && (await this.#keep(name, work, lock))) {
-      if ((await lock.held?.finish(note)) === true) break;
+      this.#remains = { is: 'whole', isNoted: 'no' };
+      const finished = await lock.held?.finish(note);
+      if (finished === 'done') break;
+      if (finished === 'unknown') this.#remains = { is: 'whole', isNoted: 'unknown' };
     }
     this.#finished(name);
   }
 
   #hold(): Promise<HeldLock> {
-    const { driver } = this.#parts;
-    return this.#whenFree(() => HeldLock.take(driver, this.#lock, this.#deadline));
+    return this.#whenFree(() => HeldLock.take(this.#parts, this.#lock, this.#deadline));
+  }
+
+  async #execute(migration: Migration, context: Context): Promise<void> {
+    await migration[this.#parts.direction]();
+    for (const query of migration.getQueries()) await this.#send(query, context);
   }
 
   /** False when `mayGoOn` has said so before a statement. */
-  async #execute(
-    migration: Migration,
-    context: Context | undefined,
-    mayGoOn: () => Promise<boolean> = async () => true,
-  ): Promise<boolean> {
+  async #executeApart(migration: Migration, mayGoOn: () => Promise<boolean>): Promise<boolean> {
+    this.#remains = { is: 'in part', at: undefined };
     await migration[this.#parts.direction]();
     const queries = migration.getQueries();
     for (const [index, query] of queries.entries()) {
+      const place = { statement: index + 1, statements: queries.length };
+      this.#remains = { is: 'in part', at: { ...place, sent: false } };
       if (!(await mayGoOn())) return false;
-      if (context === undefined) this.#remains = { is: 'in part', statement: index + 1, statements: queries.length };
-      await this.#parts.orm.em.getDriver().execute(query, undefined, 'all', context);
+      this.#remains = { is: 'in part', at: { ...place, sent: true } };
+      await this.#send(query, undefined);
     }
     return true;
+  }
+
+  #send(query: ReturnType<Migration['getQueries']>[number], context: Context | undefined): Promise<unknown> {
+    return this.#parts.orm.em.getDriver().execute(query, undefined, 'all', context);
   }
 
   #finished(...names: readonly string[]): void {
@@ -233,9 +243,8 @@ export class MigrationRun {
     }
   }
 
-  #direct<T>(work: () => Promise<T>, on?: DriverConnection): Promise<T> {
-    const leftMs = this.#leftMs;
-    return withDirectConnections({ statementTimeoutMs: leftMs, lentForMs: leftMs, ...(on && { on }) }, work);
+  #direct<T>(options: Omit<DirectOptions, 'timeoutMs'>, work: () => Promise<T>): Promise<T> {
+    return withDirectConnections({ timeoutMs: this.#leftMs, ...options }, work);
   }
 
   get #leftMs(): number {

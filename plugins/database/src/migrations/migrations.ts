@@ -1,4 +1,5 @@
 import { type Clock, Deadline } from '@keelson/core';
+import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { translate } from '../errors/translate.js';
 import type { MigrationClass } from '../model.js';
@@ -33,8 +34,8 @@ export class Migrations {
   }
 
   async status(): Promise<MigrationStatus> {
-    const { driver, clock, timeoutMs } = this.#parts;
-    const connection = await driver.acquire({ deadline: Deadline.after(timeoutMs, clock), readOnly: false });
+    const { clock, timeoutMs } = this.#parts;
+    const connection = await borrowWithin(this.#parts, { deadline: Deadline.after(timeoutMs, clock) });
     try {
       const applied = await this.#table.applied(askOver(connection));
       const done = new Set(applied.map(({ name }) => name));

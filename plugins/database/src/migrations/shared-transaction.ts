@@ -1,6 +1,8 @@
 import { type Clock, Deadline } from '@keelson/core';
+import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver } from '../driver/driver.js';
-import { isConnectionLoss } from '../errors/sql-state.js';
+import { isDefiniteRefusal } from '../errors/sql-state.js';
+import { mayEndTransaction } from '../transaction/transaction-commands.js';
 import { type Remains, TransactionEndedError } from './migration-errors.js';
 import { type Ask, askOver, type MigrationTable } from './migration-table.js';
 
@@ -12,6 +14,7 @@ export interface SharedTransactionParts {
 }
 
 const pauseMs = 100;
+/** After the end of the run's own time, too: its error is to say what is stored. */
 const outcomeWithinMs = 5_000;
 
 /** The transaction in which migrations are done and noted together. */
@@ -22,6 +25,9 @@ export class SharedTransaction {
   isEnding = false;
   /** By which the server can tell what became of it. */
   #id: string | undefined;
+  #isMigrating = false;
+  /** A migration may have ended it by hand. */
+  #mayHaveEnded = false;
 
   constructor(parts: SharedTransactionParts) {
     this.#parts = parts;
@@ -35,28 +41,42 @@ export class SharedTransaction {
   async add(name: string, ask: Ask, execute: () => Promise<unknown>): Promise<void> {
     const { table, direction } = this.#parts;
     this.#id ??= await idOf(ask);
-    await execute();
+    this.#isMigrating = true;
+    await execute().finally(() => {
+      this.#isMigrating = false;
+    });
     // Nothing is noted in another transaction than the one it was done in: it may have ended that by itself.
     const noted = await ask(table.noteOf(direction, 'pg_current_xact_id()::text = $2'), [name, this.#id]);
-    if (noted.length === 0) throw new TransactionEndedError();
+    if (noted.length === 0) {
+      this.#mayHaveEnded = true;
+      throw new TransactionEndedError();
+    }
     this.#names.push(name);
   }
 
-  /** What became of it, once it has failed or its COMMIT was not answered. */
+  /** To be called with each statement before it is sent. */
+  onStatement(sql: string): void {
+    this.#mayHaveEnded ||= this.#isMigrating && mayEndTransaction(sql);
+  }
+
+  /**
+   * What became of it, once it has failed. Only a COMMIT stores anything: before one was sent, nothing is stored, whatever
+   * the network does; after that, or when a migration may have sent one of its own, the server has to say.
+   */
   async outcome(error: unknown): Promise<Remains | { readonly is: 'done' }> {
-    const isLost = isConnectionLoss(error);
-    if (this.#id === undefined || (isLost && !this.isEnding)) return { is: 'nothing' };
+    const isInDoubt = this.isEnding && !isDefiniteRefusal(error);
+    if (this.#id === undefined || !(isInDoubt || this.#mayHaveEnded)) return { is: 'nothing' };
     try {
-      return await this.#look(this.#id, isLost);
+      return await this.#look(this.#id, isInDoubt);
     } catch {
-      return { is: isLost ? 'unknown' : 'nothing' };
+      return { is: 'unknown' };
     }
   }
 
   async #look(id: string, isInDoubt: boolean): Promise<Remains | { readonly is: 'done' }> {
-    const { driver, clock } = this.#parts;
+    const { clock } = this.#parts;
     const deadline = Deadline.after(outcomeWithinMs, clock);
-    const connection = await driver.acquire({ deadline, readOnly: false });
+    const connection = await borrowWithin(this.#parts, { deadline, graceMs: 0 });
     try {
       const ask = askOver(connection);
       let status = await statusOf(id, ask);

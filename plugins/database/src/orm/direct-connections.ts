@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, Deadline } from '@keelson/core';
 import type { CompiledQuery, QueryResult } from 'kysely';
+import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
 import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
@@ -9,11 +10,12 @@ import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
 export interface DirectOptions {
-  readonly statementTimeoutMs: number;
-  /** How long a connection is going to be kept. */
-  readonly lentForMs?: number;
+  /** How long a statement may take, and how long a connection is lent. */
+  readonly timeoutMs: number;
   /** All of it runs on this connection, which stays lent. Default: each statement or transaction on one of its own. */
   readonly on?: DriverConnection;
+  /** Called with each statement before it is sent. */
+  readonly onStatement?: (sql: string) => void;
 }
 
 const allowed = new AsyncLocalStorage<DirectOptions>();
@@ -41,11 +43,9 @@ export class GuardedDirectConnections implements DirectConnections {
   async acquire(): Promise<DirectConnection> {
     const options = allowed.getStore();
     if (options === undefined) throw this.#refusal();
-    const { statementTimeoutMs, lentForMs, on } = options;
-    if (on !== undefined) return new PlainConnection(on, statementTimeoutMs, false);
-    const deadline = Deadline.after(statementTimeoutMs, this.#clock);
-    const lending = { deadline, readOnly: false, ...(lentForMs !== undefined && { lentForMs }) };
-    return new PlainConnection(await this.#driver.acquire(lending), statementTimeoutMs, true);
+    if (options.on !== undefined) return new PlainConnection(options.on, options);
+    const deadline = Deadline.after(options.timeoutMs, this.#clock);
+    return new PlainConnection(await borrowWithin({ driver: this.#driver, clock: this.#clock }, { deadline }), options);
   }
 
   #refusal(): Error {
@@ -57,17 +57,16 @@ export class GuardedDirectConnections implements DirectConnections {
 
 class PlainConnection implements DirectConnection {
   readonly #connection: DriverConnection;
-  readonly #statementTimeoutMs: number;
-  readonly #isOwn: boolean;
+  readonly #options: DirectOptions;
 
-  constructor(connection: DriverConnection, statementTimeoutMs: number, isOwn: boolean) {
+  constructor(connection: DriverConnection, options: DirectOptions) {
     this.#connection = connection;
-    this.#statementTimeoutMs = statementTimeoutMs;
-    this.#isOwn = isOwn;
+    this.#options = options;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const statements = query.sql === 'begin' ? this.#begin() : [{ sql: query.sql, parameters: query.parameters }];
+    this.#options.onStatement?.(query.sql);
     const { results, failure } = await this.#connection.run(statements);
     if (failure === undefined) return toQueryResult<R>(results[0] ?? { rows: [], command: '', rowCount: undefined });
     // Kysely does not release a connection whose BEGIN, COMMIT or ROLLBACK failed.
@@ -81,12 +80,12 @@ class PlainConnection implements DirectConnection {
   }
 
   release(): void {
-    if (this.#isOwn) this.#connection.release();
+    if (this.#options.on === undefined) this.#connection.release();
   }
 
   /** Each statement sees what was committed before it, and a pause is no mistake: these are long pieces of work. */
   #begin(): readonly Statement[] {
-    const statementTimeoutMs = this.#statementTimeoutMs;
+    const { timeoutMs: statementTimeoutMs } = this.#options;
     const settings = { readOnly: false, isolation: 'read committed', statementTimeoutMs, idleTimeoutMs: 0 } as const;
     return beginStatements(settings).map(sql => ({ sql }));
   }

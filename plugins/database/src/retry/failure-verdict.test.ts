@@ -92,6 +92,18 @@ describe('an answer of the server', () => {
   });
 });
 
+describe('a write refused as read-only', () => {
+  const refusedBy = (readOnlyBy: string) => verdicts(failure({ code: '25006', severity: 'ERROR', readOnlyBy }));
+
+  test('by the server to everybody: the only answer that speaks against the server', () => {
+    expect(refusedBy('server')).toEqual(expected(['25006', 'retry', 'retry', 'final', 'down']));
+  });
+
+  test('by a session that asked for it: final, and the server is well', () => {
+    expect(refusedBy('session')).toEqual(expected(['25006', 'final', 'final', 'final', 'up']));
+  });
+});
+
 describe('an end of the connection by the server', () => {
   for (const row of [...ends, ...classEnds]) {
     test(`${row[0]}: acquire ${row[1]}, work ${row[2]}, commit ${row[3]}, server ${row[4]}`, () => {

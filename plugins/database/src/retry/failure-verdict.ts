@@ -74,6 +74,11 @@ const refused = rule('final', 'final', 'final', 'down', 'no connection can be ha
 const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
 /** Not the input of one caller: each write is refused, so calls wait for the server instead of spending the budget. */
 const readOnlyServer = rule('retry', 'retry', 'final', 'down', 'the server reports that it takes no writes');
+/** By what a driver leaves on a refused write as `readOnlyBy`. */
+const readOnlyRules: ReadonlyMap<unknown, Rule> = new Map([
+  ['server', readOnlyServer],
+  ['session', definite],
+]);
 const stale = rule('retry', 'retry', 'final', 'up', 'a prepared statement is stale: it is parsed again');
 const unclear = rule('final', 'final', 'final', 'unknown', 'the server ended the connection for a reason of its own');
 const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server');
@@ -86,8 +91,8 @@ export function ruleOf(error: unknown): Rule {
   const state = sqlStateOf(error);
   if (state === undefined) return isConnectionLoss(error) ? lost : notOurs;
   if (isStalePlan(error)) return stale;
-  if (isAnswer(error) && Reflect.get(Object(error), 'serverIsReadOnly') === true) return readOnlyServer;
-  if (isAnswer(error)) return answerRules.get(state) ?? definite;
+  if (isAnswer(error))
+    return readOnlyRules.get(Reflect.get(Object(error), 'readOnlyBy')) ?? answerRules.get(state) ?? definite;
   const end = endRules.get(state) ?? endClassRules.get(state.slice(0, 2));
   if (end !== undefined) return end;
   return isConnectionLoss(error) ? unclear : (answerRules.get(state) ?? definite);

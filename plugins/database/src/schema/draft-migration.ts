@@ -7,7 +7,7 @@ import { checkPairs, foreignKeyPairs, rulesOf } from './constraint-pairs.js';
 
 /** The statements that add to the tables what the entities have more; none that drops anything. */
 export function draftMigration(orm: Orm, timeoutMs: number): Promise<readonly string[]> {
-  return withDirectConnections({ statementTimeoutMs: timeoutMs }, () => draft(orm)).catch((error: unknown) => {
+  return withDirectConnections({ timeoutMs }, () => draft(orm)).catch((error: unknown) => {
     throw translate(error);
   });
 }

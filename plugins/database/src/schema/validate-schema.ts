@@ -12,11 +12,11 @@ export interface ValidateSchemaOptions {
 
 /** Compares the entities with the live schema. Reads the catalogs of the server, and changes nothing. */
 export async function validateSchema(options: ValidateSchemaOptions): Promise<SchemaReport> {
-  const found = await withDirectConnections({ statementTimeoutMs: options.timeoutMs }, () =>
-    compareSchema(options.orm),
-  ).catch((error: unknown) => {
-    throw translate(error);
-  });
+  const found = await withDirectConnections({ timeoutMs: options.timeoutMs }, () => compareSchema(options.orm)).catch(
+    (error: unknown) => {
+      throw translate(error);
+    },
+  );
   const differences = describeDifferences(found);
   const failed = differences.some(({ severity }) => severity === 'failure');
   return { status: failed ? 'different' : 'valid', differences };

@@ -17,6 +17,17 @@ export function transactionCommandIn(sql: string): string | undefined {
     .toUpperCase();
 }
 
+/** Comments and whatever is quoted, in the order in which they come: one may have the sign of another in it. */
+const noCommand =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"[^"]*"/gi;
+const endings = new Set(['COMMIT', 'END', 'ABORT', 'ROLLBACK', 'PREPARE TRANSACTION']);
+
+/** Whether a text of one or several statements may end its transaction. Rather too often than not. */
+export function mayEndTransaction(text: string): boolean {
+  const statements = text.replaceAll(noCommand, ' ').split(';');
+  return statements.some(sql => endings.has(transactionCommandIn(sql) ?? ''));
+}
+
 const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
 const spans =
   /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b|\blo_open\b|pg_notify|logical_emit/i;

@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { mayEndTransaction } from './transaction-commands.js';
+
+describe('a text of several statements may end its transaction', () => {
+  test.each([
+    'commit',
+    'insert into log values (1); COMMIT and chain',
+    '/* done */ end; select 1',
+    "-- it's a comment\ncommit",
+    "select E'\\'; '; rollback",
+    "prepare transaction 'one'",
+    'select $a$;$a$; abort',
+  ])('when a statement of it does: %s', text => {
+    expect(mayEndTransaction(text)).toBe(true);
+  });
+
+  test.each([
+    'create table commits (id integer)',
+    'do $$ begin perform 1; end; $$',
+    "insert into log values ('one; commit; ')",
+    'savepoint one; rollback to one; release one',
+    'select 1; -- then; commit',
+    'select ";commit;" from log',
+  ])('but not when the word stands elsewhere: %s', text => {
+    expect(mayEndTransaction(text)).toBe(false);
+  });
+});
