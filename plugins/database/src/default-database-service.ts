@@ -29,6 +29,7 @@ import { flushFirst } from './orm/flush-first.js';
 import { keepLateWork } from './orm/late-work.js';
 import { createOrm, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
+import { forgetUndoneFlushes } from './orm/undone-flushes.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
@@ -104,7 +105,7 @@ class DefaultDatabaseService implements DatabaseService {
       fork: ({ readOnly }) => {
         const em = this.#orm.em.fork({ useContext: false, disableContextResolution: true });
         // Nothing that a read-only session makes is stored, so there is nothing to keep for a later flush.
-        return readOnly ? em : flushFirst(keepLateWork(clears.watched(em)));
+        return readOnly ? em : flushFirst(keepLateWork(forgetUndoneFlushes(clears.watched(em))));
       },
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,

@@ -21,6 +21,7 @@ import { outside } from './outside.js';
 import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
+import { undone } from './undone.js';
 
 export interface DatabaseConformanceCase extends ConformanceCase {
   /** Not applicable to a driver without it. */
@@ -44,6 +45,7 @@ const requirements: readonly Requirement[] = [
   ...endingByHand,
   ...lending,
   ...retrying,
+  ...undone,
   ...migrating,
   ...batching,
 ];

@@ -20,6 +20,7 @@ import { transactionCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
 import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
+import { WorkMark } from './work-mark.js';
 
 /**
  * Aborting `signal` ends the transaction: a pending statement of it rejects at once, the rollback and the
@@ -84,6 +85,11 @@ export class LazyTransaction {
   /** A stream of it has been begun and neither read to its end nor left: Kysely lets nothing else through meanwhile. */
   get isRead(): boolean {
     return this.#readers > 0;
+  }
+
+  /** Work begins that may be undone later. */
+  markWork(): WorkMark {
+    return new WorkMark(this.#outcome, this.#savepoints);
   }
 
   /** Runs one statement, which must neither begin nor end a transaction, nor a savepoint. */
