@@ -149,6 +149,18 @@ export class SecondConnectionError extends KeelsonError {
   }
 }
 
+/** Work inside a session asked for what only a transaction of its own can have. */
+export class NestedOptionsError extends KeelsonError {
+  constructor(options: readonly string[]) {
+    super({
+      code: 'DATABASE_NESTED_OPTIONS',
+      message: `Work inside a session is part of its transaction, which is not as the work asks: ${options.join(', ')}.`,
+      hint: "Give the option to the outer session, or use database.session(work, { nested: 'separate' }).",
+      facts: { options: options.join(', '), ...place() },
+    });
+  }
+}
+
 /** The caller gave up, or the time was over; what ran on the server was cancelled and nothing is stored. */
 export class SessionAbortedError extends KeelsonError {
   constructor(facts: { readonly name: string; readonly reason: 'deadline' | 'signal' }, cause?: unknown) {

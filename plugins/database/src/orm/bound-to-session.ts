@@ -1,10 +1,12 @@
-import { TransactionPropagation } from '@mikro-orm/core';
+import { type TransactionOptions, TransactionPropagation } from '@mikro-orm/core';
 import { SecondConnectionError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
 
 export interface SessionOfEntityManager {
   /** Ends the session, since `by` would begin a transaction past it. */
   refuse(by: string): Promise<never>;
+  /** @throws NestedOptionsError when its transaction is not what `asked` says. */
+  assertFits(asked: Pick<TransactionOptions, 'isolationLevel' | 'readOnly'>): void;
   /** Work that was part of the transaction, with no savepoint of its own, has failed. */
   partFailed(cause: unknown): void;
 }
@@ -25,8 +27,10 @@ export function boundToSession(em: EntityManager, session: SessionOfEntityManage
   em.begin = () => session.refuse('em.begin()');
   em.transactional = async (work, options) => {
     const { propagation } = options ?? {};
-    if (propagation === undefined || !em.isInTransaction()) return transactional(work, options);
-    if (leaves.has(propagation)) throw new SecondConnectionError({ propagation });
+    if (!em.isInTransaction()) return transactional(work, options);
+    if (propagation !== undefined && leaves.has(propagation)) throw new SecondConnectionError({ propagation });
+    session.assertFits(options ?? {});
+    if (propagation === undefined) return transactional(work, options);
     if (!joins.has(propagation)) return transactional(work, options);
     try {
       return await transactional(work, options);

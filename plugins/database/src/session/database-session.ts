@@ -37,7 +37,7 @@ export interface OpenSessionOptions {
 export interface SessionOptions extends OpenSessionOptions {
   /**
    * What to do inside another session: `join` it (default), use a `savepoint` in it, or open a `separate` one on a
-   * second connection.
+   * second connection. The first two have the transaction of that session: options that ask for another are refused.
    */
   readonly nested?: 'join' | 'savepoint' | 'separate';
   /** `safe` (default) runs the work again when a failed attempt left nothing behind; `never` runs it once. */

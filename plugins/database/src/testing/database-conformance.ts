@@ -16,6 +16,7 @@ import { holding } from './holding.js';
 import { hooking } from './hooking.js';
 import { lending } from './lending.js';
 import { migrating } from './migrating.js';
+import { nestedOptions } from './nested-options.js';
 import { nesting } from './nesting.js';
 import { outside } from './outside.js';
 import { overlapping } from './overlapping.js';
@@ -34,6 +35,7 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...nestedOptions,
   ...flushing,
   ...changing,
   ...hooking,
