@@ -75,9 +75,12 @@ export interface DatabaseSession extends AsyncDisposable {
   rollback(): Promise<void>;
   /** Makes this the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
-  /** Called once after the commit is certain. An error in it is logged, and changes nothing. */
+  /**
+   * Called once after the commit is certain, unless a savepoint took back the part that asked for it. An error in it is
+   * logged, and changes nothing.
+   */
   onCommit(callback: () => void | Promise<void>): void;
-  /** Called once when it is certain that nothing is stored. Not called when the outcome is unknown. */
+  /** Called once when it is certain that nothing is stored, of the session or of the part that asked for it. Not called when the outcome is unknown. */
   onRollback(callback: () => void | Promise<void>): void;
 }
 

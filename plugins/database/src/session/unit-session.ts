@@ -126,11 +126,11 @@ export class UnitSession implements DatabaseSession {
   }
 
   onCommit(callback: Callback): void {
-    this.#callbacks.add('onCommit', callback);
+    this.#callbacks.add('onCommit', callback, this.transaction.partUndone());
   }
 
   onRollback(callback: Callback): void {
-    this.#callbacks.add('onRollback', callback);
+    this.#callbacks.add('onRollback', callback, this.transaction.partUndone());
   }
 
   /** Work that had joined this session failed: what it did half must not be stored. */

@@ -1,7 +1,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type { DatabaseService } from '../database-service.js';
 import type { EntityManager } from '../orm/entity-manager.js';
-import { rejection, storedEmails } from './checks.js';
+import type { DatabaseSession } from '../session/database-session.js';
+import { addAccount, rejection, storedEmails } from './checks.js';
 import { Account, Note } from './conformance-model.js';
 import type { Requirement } from './harness.js';
 import { addAccounts, addNote, loadNote, type StoredNote, storedNote } from './notes.js';
@@ -86,6 +87,33 @@ export const undone: readonly Requirement[] = [
         const { text, version } = await storedNote(database, id);
         deepEqual([text, version], ['changed', 2]);
       }
+    },
+  },
+  {
+    name: 'calls onRollback, and not onCommit, for a part that was undone in a session that commits',
+    async check({ database }) {
+      const called: string[] = [];
+      const ask = (session: DatabaseSession, part: string) => {
+        session.onCommit(() => void called.push(`${part} committed`));
+        session.onRollback(() => void called.push(`${part} rolled back`));
+      };
+      await database.session(async (em, session) => {
+        ask(session, 'outer');
+        for (const sends of [true, false]) {
+          const part = database.transaction(async inner => {
+            await database.transaction(async () => ask(session, 'inner'));
+            if (sends) await addAccount(inner, 'undone');
+            throw refused;
+          });
+          equal(await rejection(part), refused);
+        }
+        await database.transaction(async (inner, same) => {
+          await addAccount(inner, 'kept');
+          ask(same, 'kept');
+        });
+        await addAccount(em, 'outer');
+      });
+      deepEqual(called, ['outer committed', 'inner rolled back', 'inner rolled back', 'kept committed']);
     },
   },
 ];

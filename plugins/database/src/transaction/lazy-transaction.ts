@@ -87,6 +87,11 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
+  /** Whether a savepoint has taken back the part that the calling code is in, by the time that it is asked. */
+  partUndone(): () => boolean {
+    return this.#savepoints.partUndone();
+  }
+
   /** Work begins that may be undone later. */
   markWork(): WorkMark {
     return new WorkMark(this.#outcome, this.#savepoints);

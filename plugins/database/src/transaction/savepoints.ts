@@ -53,6 +53,12 @@ export class Savepoints {
     return this.#unit.lost;
   }
 
+  /** Whether the part of the calling code is undone by the time that it is asked. */
+  partUndone(): () => boolean {
+    const part = this.#current();
+    return () => part.refusal !== undefined;
+  }
+
   /** One more statement is sent from here. */
   note(): void {
     this.#statements += 1;
