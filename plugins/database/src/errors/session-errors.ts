@@ -56,6 +56,7 @@ function hintFor(by: string): string {
   if (/SAVEPOINT|RELEASE|ROLLBACK TO/.test(by))
     return 'Use database.transaction(async em => ...), which is a savepoint that the session knows of.';
   if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
+  if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session, since the session was opened read-only.';
   if (/BEGIN|START|begin/.test(by)) return `Leave it out, since the session begins its transaction; ${nested}.`;
   return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
 }
