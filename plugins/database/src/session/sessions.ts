@@ -81,11 +81,13 @@ export class Sessions {
     if (deadline === undefined && timeoutMs === undefined && signal === undefined) return inside();
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const limits = { name, signal, deadline: this.#opener.deadlineOf(options) };
+    let isOver = false;
     const stopWatching = abortInTime(limits, this.#parts.clock, by => {
+      isOver = true;
       outer.abort(by);
       reject(by);
     });
-    inside().then(resolve, reject);
+    if (!isOver) inside().then(resolve, reject);
     return promise.finally(stopWatching);
   }
 

@@ -87,6 +87,24 @@ export const nestedOptions: readonly Requirement[] = [
     },
   },
   {
+    name: 'does not begin work inside a session whose signal has aborted before',
+    async check({ database }) {
+      for (const nested of nestings) {
+        let runs = 0;
+        const unit = database.session(() =>
+          database.session(
+            async () => {
+              runs += 1;
+            },
+            { nested, signal: AbortSignal.abort(new Error('gone')) },
+          ),
+        );
+        await rejectsWith(unit, 'DATABASE_SESSION_ABORTED');
+        equal(runs, 0);
+      }
+    },
+  },
+  {
     name: 'ends the whole session when the time of one inside it is over, or its signal aborts',
     async check({ database }) {
       const works = [
