@@ -111,6 +111,7 @@ export class PostgresqlConnection implements DriverConnection {
       if (outcome.failure !== undefined) this.#noteRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
     };
+    prepared?.follow(statements, this.#unanswered === 0 && this.status === 'idle');
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
     this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
     this.#isMadeReadOnly ||= statements.some(({ sql }) => makesReadOnly.test(sql));

@@ -15,6 +15,13 @@ export interface Prepared {
   isTyped: boolean;
 }
 
+/**
+ * Changes what a name means, for its transaction and perhaps for this connection alone: a temporary table hides another one.
+ * The server notices neither that, nor that a rollback takes a change back, in time for a statement that it has prepared.
+ */
+const definition =
+  /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:create|drop|alter|do|select\b[^;]{0,2000}?\binto)\b/i;
+
 /** How often prepared statements have become stale on any connection of a pool. */
 export interface Staleness {
   count: number;
@@ -46,10 +53,20 @@ export class PreparedStatements {
   #closing: string[] = [];
   #named = 0;
   #seenStale: number;
+  /** A statement of the running transaction changes what names mean. */
+  #changing = false;
 
   constructor(parts: PreparedStatementsParts) {
     this.#parts = parts;
     this.#seenStale = parts.staleness.count;
+  }
+
+  /** `statements` are about to be sent; `isIdle` when no transaction runs. */
+  follow(statements: readonly Statement[], isIdle: boolean): void {
+    if (isIdle) this.#changing = false;
+    if (this.#changing || !statements.some(({ sql }) => definition.test(sql))) return;
+    this.#changing = true;
+    this.#forgetAll();
   }
 
   /** To be called before each batch. Gives the names that the server is to forget. */
@@ -62,7 +79,8 @@ export class PreparedStatements {
 
   /** The statement, with a name when it is to be prepared or is so already; undefined for one that is sent without. */
   use(statement: Statement): Prepared | undefined {
-    if (statement.recurs !== true || this.#parts.most === 0 || statement.sql.length > longestText) return undefined;
+    if (statement.recurs !== true || this.#changing || this.#parts.most === 0) return undefined;
+    if (statement.sql.length > longestText) return undefined;
     const key = keyOf(statement);
     const known = this.#known.get(key);
     if (known === undefined) {

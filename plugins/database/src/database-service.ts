@@ -33,7 +33,7 @@ export interface DatabaseService {
    * runs again, on a fresh EntityManager and connection, when a failure is known to have left nothing behind.
    * Takes no connection before its first statement. Inside another session it joins that one.
    *
-   * @throws QueryError, ConnectionError, AmbiguousCommitError, SessionAbortedError, or what `work` threw.
+   * @throws QueryError, ConnectionError, AmbiguousCommitError, SessionAbortedError, NestedOptionsError, or what `work` threw.
    */
   session<T>(work: SessionWork<T>, options?: SessionOptions): Promise<T>;
   /** As `session`, but inside another session it gets a savepoint of its own: it can fail alone. */

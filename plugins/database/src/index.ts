@@ -33,6 +33,7 @@ export {
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,
+  NestedOptionsError,
   OutsideSessionError,
   SecondConnectionError,
   SessionAbortedError,

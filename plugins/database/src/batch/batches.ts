@@ -1,4 +1,4 @@
-import { type Clock, KeelsonError, type Logger } from '@keelson/core';
+import { type Clock, Deadline, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/driver.js';
@@ -6,6 +6,7 @@ import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
 import type { UnitSession } from '../session/unit-session.js';
 import { inBlock } from '../transaction/block-scope.js';
+import { byDeadline, orAborted } from '../transaction/bounded.js';
 import type { BatchOptions, BatchProgress, BatchSession, BatchSource, BatchWork } from './batch-options.js';
 import { BulkInsert } from './bulk-insert.js';
 import { EntityRows } from './entity-rows.js';
@@ -64,28 +65,42 @@ export class Batches {
     assertUsable(items, chunkSize);
     const { session, current, clock, logger, timeoutMs } = this.#parts;
     const outer = options.nested === 'separate' ? undefined : current.get();
-    await using source = new ItemSource(items);
-    return await session(
-      async em => {
-        const inside = current.get();
-        if (inside === undefined) throw new Error('bug: a batch without a session');
-        const run = {
-          session: inside,
-          em,
-          ownsEntityManager: outer === undefined,
-          source,
-          work: workFor(em, inside),
-          chunkSize,
-          repeatable: options.retry !== 'never',
-          onProgress,
-          clock,
-          logger,
-        };
-        return inBlock(() => runBatch(run));
-      },
-      { timeoutMs, ...options },
-    );
+    const source = new ItemSource(items);
+    const deadline = earliest(Deadline.after(options.timeoutMs ?? timeoutMs, clock), options.deadline, outer?.deadline);
+    const store = () =>
+      session(
+        async em => {
+          const inside = current.get();
+          if (inside === undefined) throw new Error('bug: a batch without a session');
+          const run = {
+            session: inside,
+            em,
+            ownsEntityManager: outer === undefined,
+            source,
+            work: workFor(em, inside),
+            chunkSize,
+            repeatable: options.retry !== 'never',
+            onProgress,
+            clock,
+            logger,
+          };
+          return inBlock(() => runBatch(run));
+        },
+        { timeoutMs, ...options },
+      );
+    try {
+      return await store();
+    } finally {
+      await byDeadline(orAborted(source[Symbol.asyncDispose](), options.signal), deadline, clock);
+    }
   }
+}
+
+function earliest(first: Deadline, ...others: readonly (Deadline | undefined)[]): Deadline {
+  return others.reduce<Deadline>(
+    (earlier, each) => (each !== undefined && each.at < earlier.at ? each : earlier),
+    first,
+  );
 }
 
 function assertUsable(items: unknown, chunkSize: unknown): void {

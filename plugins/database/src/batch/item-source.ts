@@ -3,7 +3,7 @@ import { EventLoopSlice } from './event-loop-slice.js';
 
 interface Reader<Item> {
   next(): Promise<IteratorResult<Item>> | IteratorResult<Item>;
-  /** Closes the source before its end. */
+  /** Closes the source before its end. Never rejects: what it throws then is not why the batch ends. */
   close(): Promise<void>;
 }
 
@@ -117,8 +117,11 @@ function syncReader<Item>(iterator: Iterator<Item>): Reader<Item> {
       return result;
     },
     async close() {
-      if (!ended) iterator.return?.();
+      if (ended) return;
       ended = true;
+      try {
+        iterator.return?.();
+      } catch {}
     },
   };
 }
@@ -139,10 +142,11 @@ function asyncReader<Item>(iterator: AsyncIterator<Item>): Reader<Item> {
     async close() {
       if (ended) return;
       ended = true;
-      const closed = iterator.return?.();
-      closed?.catch(() => {});
+      const closed = Promise.resolve()
+        .then(() => iterator.return?.())
+        .catch(() => {});
       // A generator answers after the `next()` that it is still busy with, which may be never.
-      if (!waiting) await closed?.catch(() => {});
+      if (!waiting) await closed;
     },
   };
 }

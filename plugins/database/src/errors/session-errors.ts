@@ -56,6 +56,7 @@ function hintFor(by: string): string {
   if (/SAVEPOINT|RELEASE|ROLLBACK TO/.test(by))
     return 'Use database.transaction(async em => ...), which is a savepoint that the session knows of.';
   if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
+  if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session, since the session was opened read-only.';
   if (/BEGIN|START|begin/.test(by)) return `Leave it out, since the session begins its transaction; ${nested}.`;
   return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
 }
@@ -145,6 +146,18 @@ export class SecondConnectionError extends KeelsonError {
           ? "Use the session's own EntityManager; if you need a second connection, use { nested: 'separate' }."
           : "Use database.session(work, { nested: 'separate' }), or database.outside for work that outlives the session.",
       facts: { ...facts, ...place() },
+    });
+  }
+}
+
+/** Work inside a session asked for what only a transaction of its own can have. */
+export class NestedOptionsError extends KeelsonError {
+  constructor(options: readonly string[]) {
+    super({
+      code: 'DATABASE_NESTED_OPTIONS',
+      message: `Work inside a session is part of its transaction, which is not as the work asks: ${options.join(', ')}.`,
+      hint: "Give the option to the outer session, or use database.session(work, { nested: 'separate' }).",
+      facts: { options: options.join(', '), ...place() },
     });
   }
 }

@@ -1,4 +1,5 @@
-import { ControlledTransaction, SingleConnectionProvider } from 'kysely';
+import { type ConnectionProvider, ControlledTransaction, SingleConnectionProvider } from 'kysely';
+import { ConcurrentUseError } from '../errors/session-errors.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { EntityManager } from './entity-manager.js';
 import { bindContext } from './session-connection.js';
@@ -21,9 +22,19 @@ export function isBeginObserved(em: EntityManager): boolean {
 /** Binds `em` to `transaction` as `em.begin()` does, without waiting for anything. */
 export function beginAtOnce(em: EntityManager, transaction: LazyTransaction): void {
   const connection = { connection: new TransactionConnection(transaction), release() {} };
-  const provider = new SingleConnectionProvider(connection.connection);
+  const provider = besideNoStream(transaction, new SingleConnectionProvider(connection.connection));
   const executor = em.getConnection('write').getClient().getExecutor().withConnectionProvider(provider);
   const context = new ControlledTransaction({ config, dialect, driver, executor, connection });
   bindContext(context, transaction);
   em.setTransactionContext(context);
+}
+
+/** Kysely lets all else wait for an open stream, also what its reader waits for. */
+function besideNoStream(transaction: LazyTransaction, provider: ConnectionProvider): ConnectionProvider {
+  return {
+    provideConnection: async consumer => {
+      if (transaction.isRead) throw new ConcurrentUseError();
+      return provider.provideConnection(consumer);
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { helper } from '@mikro-orm/core';
 import { callerPath } from '../errors/code-path.js';
+import type { WorkMark } from '../transaction/work-mark.js';
 import type { EntityManager } from './entity-manager.js';
 import { Mark } from './marks.js';
 
@@ -65,6 +66,8 @@ export class KeptWork {
   isLast = false;
   /** The one that runs. */
   flush: Flush | undefined;
+  /** Of what the running flush stores. */
+  readonly marks: WorkMark[] = [];
 
   constructor(em: EntityManager) {
     this.em = em;

@@ -5,6 +5,7 @@ import { overrideHidden } from './hidden-method.js';
 import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
 import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
 import { Mark } from './marks.js';
+import { forgetUndone, noteFlush } from './undone-flushes.js';
 
 /**
  * From now on `em` keeps for its next flush what is created, changed or removed while one runs; MikroORM forgets it when
@@ -55,6 +56,8 @@ class LateUnitOfWork extends UnitOfWork {
     const flush = runningFlush(this);
     flush?.note(entity);
     flush?.unwanted.delete(entity);
+    const kept = keptWork.get(this);
+    if (kept !== undefined) forgetUndone(entity, kept.em);
     super.persist(entity, ...more);
   }
 
@@ -78,7 +81,9 @@ class LateUnitOfWork extends UnitOfWork {
   /** What a flush has seen it stores itself; a queued flush sees more. */
   override computeChangeSets(): void {
     super.computeChangeSets();
-    runningFlush(this)?.forget();
+    const kept = keptWork.get(this);
+    if (kept !== undefined) noteFlush(this, kept);
+    kept?.flush?.forget();
   }
 
   override clear(): void {
@@ -89,13 +94,13 @@ class LateUnitOfWork extends UnitOfWork {
   override async commit(): Promise<void> {
     const kept = keptWork.get(this);
     // MikroORM lets it wait for the running one, or refuses it.
-    if (kept === undefined || kept.flush !== undefined) return super.commit();
+    if (kept === undefined || kept.flush !== undefined) return super.commit().finally(() => endMarks(kept));
     let flush: Flush | undefined;
     do {
       if (flush?.count === maxFlushes) throw new EndlessFlushError({ flushes: maxFlushes, ...flush.lastMade });
       flush = new Flush((flush?.count ?? 0) + 1);
       kept.flush = flush;
-      await super.commit();
+      await super.commit().finally(() => endMarks(kept));
     } while (kept.isLast && mayWait(this, flush, kept.em));
   }
 }
@@ -115,6 +120,11 @@ overrideHidden<LateUnitOfWork, [], void>(LateUnitOfWork.prototype, 'postCommitCl
   for (const entity of remove) work.remove(entity, undefined, { cascade: false });
   for (const entity of orphaned) work.scheduleOrphanRemoval(entity);
 });
+
+/** What comes after is not part of what was flushed. */
+function endMarks(kept: KeptWork | undefined): void {
+  for (const mark of kept?.marks.splice(0) ?? []) mark.end();
+}
 
 function runningFlush(work: UnitOfWork): Flush | undefined {
   return keptWork.get(work)?.flush;

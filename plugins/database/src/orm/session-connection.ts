@@ -20,6 +20,11 @@ export function bindContext(context: object, transaction: LazyTransaction): void
   transactions.set(context, transaction);
 }
 
+/** Undefined for statements outside of a session. */
+export function transactionOf(context: object | undefined): LazyTransaction | undefined {
+  return context === undefined ? undefined : transactions.get(context);
+}
+
 /**
  * Sends the statements of MikroORM to the transaction of their session with their values as parameters. MikroORM itself
  * writes values into the text, so that every statement is a new one to the server. Streams, queries of Kysely, statements
@@ -31,13 +36,13 @@ export function bindParameters(connection: AbstractSqlConnection, platform: Plat
 
   const own = {
     async begin(...[options]: Parameters<typeof begin>) {
-      const transaction = options?.ctx === undefined ? openingTransaction() : transactions.get(options.ctx);
+      const transaction = options?.ctx === undefined ? openingTransaction() : transactionOf(options.ctx);
       const context = await begin(options);
       if (transaction !== undefined) bindContext(context, transaction);
       return context;
     },
     async execute(...[query, values, method, context, logging]: Parameters<Execute>) {
-      const transaction = context === undefined ? undefined : transactions.get(context);
+      const transaction = transactionOf(context);
       if (transaction === undefined || isAbortable(logging)) return execute(query, values, method, context, logging);
       const { sql, params } = plain(query, values);
       return shaped(await transaction.run(boundStatement(platform, sql, params)), method);

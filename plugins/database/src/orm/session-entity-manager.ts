@@ -15,6 +15,8 @@ export interface SessionBond {
   readonly outcome: Pick<UnitOutcome, 'move'>;
   /** Left out for a read-only session: nothing of it is stored, so nothing is lost. */
   readonly clears?: ClearWatch;
+  /** @throws NestedOptionsError when its transaction is not what `asked` says. */
+  assertFits(asked: Pick<TransactionOptions, 'isolationLevel' | 'readOnly'>): void;
 }
 
 const { REQUIRED, SUPPORTS, MANDATORY, NESTED, REQUIRES_NEW, NOT_SUPPORTED } = TransactionPropagation;
@@ -69,10 +71,10 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
 
   override async transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
     const { propagation } = options;
-    if (this.#bond === undefined || propagation === undefined || !this.isInTransaction())
-      return this.#transactional(work, options);
-    if (leaves.has(propagation)) throw new SecondConnectionError({ propagation });
-    if (!joins.has(propagation)) return this.#transactional(work, options);
+    if (this.#bond === undefined || !this.isInTransaction()) return this.#transactional(work, options);
+    if (propagation !== undefined && leaves.has(propagation)) throw new SecondConnectionError({ propagation });
+    this.#bond.assertFits(options);
+    if (propagation === undefined || !joins.has(propagation)) return this.#transactional(work, options);
     try {
       return await this.#transactional(work, options);
     } catch (error) {

@@ -7,7 +7,7 @@ export class Callbacks {
   readonly #logger: Logger;
   readonly #name: string;
   readonly #outside: <T>(work: () => T) => T;
-  readonly #registered = { onCommit: [] as Callback[], onRollback: [] as Callback[] };
+  readonly #registered: Registered[] = [];
 
   constructor(logger: Logger, name: string, outside: <T>(work: () => T) => T) {
     this.#logger = logger;
@@ -15,13 +15,15 @@ export class Callbacks {
     this.#outside = outside;
   }
 
-  add(when: 'onCommit' | 'onRollback', callback: Callback): void {
-    this.#registered[when].push(callback);
+  /** `isUndone`: whether a savepoint has taken back the part of the session that the callback is about. */
+  add(when: End, callback: Callback, isUndone: () => boolean): void {
+    this.#registered.push({ when, callback, isUndone });
   }
 
   /** One after the other, in no session; an error in one is logged, and changes nothing. */
-  async run(when: 'onCommit' | 'onRollback'): Promise<void> {
-    for (const callback of this.#registered[when]) {
+  async run(end: End): Promise<void> {
+    for (const { when, callback, isUndone } of this.#registered) {
+      if (when !== (isUndone() ? 'onRollback' : end)) continue;
       try {
         await this.#outside(callback);
       } catch (error) {
@@ -29,4 +31,12 @@ export class Callbacks {
       }
     }
   }
+}
+
+type End = 'onCommit' | 'onRollback';
+
+interface Registered {
+  readonly when: End;
+  readonly callback: Callback;
+  readonly isUndone: () => boolean;
 }

@@ -37,7 +37,7 @@ export interface OpenSessionOptions {
 export interface SessionOptions extends OpenSessionOptions {
   /**
    * What to do inside another session: `join` it (default), use a `savepoint` in it, or open a `separate` one on a
-   * second connection.
+   * second connection. The first two have the transaction of that session: options that ask for another are refused.
    */
   readonly nested?: 'join' | 'savepoint' | 'separate';
   /** `safe` (default) runs the work again when a failed attempt left nothing behind; `never` runs it once. */
@@ -75,9 +75,12 @@ export interface DatabaseSession extends AsyncDisposable {
   rollback(): Promise<void>;
   /** Makes this the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
-  /** Called once after the commit is certain. An error in it is logged, and changes nothing. */
+  /**
+   * Called once after the commit is certain, unless a savepoint took back the part that asked for it. An error in it is
+   * logged, and changes nothing.
+   */
   onCommit(callback: () => void | Promise<void>): void;
-  /** Called once when it is certain that nothing is stored. Not called when the outcome is unknown. */
+  /** Called once when it is certain that nothing is stored, of the session or of the part that asked for it. Not called when the outcome is unknown. */
   onRollback(callback: () => void | Promise<void>): void;
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
 import type { DatabaseDriver } from '../driver/driver.js';
-import { SessionAbortedError } from '../errors/session-errors.js';
+import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
@@ -12,8 +12,10 @@ import { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import { UnitOutcome } from '../transaction/unit-outcome.js';
+import { abortInTime } from './abort-in-time.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
+import { assertFits } from './nested-options.js';
 import type { OpenSessions } from './open-sessions.js';
 import { UnitSession } from './unit-session.js';
 
@@ -112,7 +114,7 @@ export class SessionOpener {
       outcome.move({ it: 'was aborted', by });
       controller.abort(by);
     };
-    const stopWatching = this.#abortInTime(abort, name, deadline, options.signal);
+    const stopWatching = abortInTime({ name, deadline, signal: options.signal }, clock, abort);
     const settings = settingsOf(options);
     const transaction = new LazyTransaction({
       driver,
@@ -132,7 +134,15 @@ export class SessionOpener {
         throw error;
       });
     const open = () => {
-      em.bindTo(settings.readOnly ? { transaction, outcome } : { transaction, outcome, clears });
+      em.bindTo({
+        transaction,
+        outcome,
+        ...(!settings.readOnly && { clears }),
+        assertFits: ({ isolationLevel, readOnly }) => {
+          if (readOnly === true && !settings.readOnly) throw new NestedOptionsError(['readOnly']);
+          assertFits({ isolation: isolationLevel }, settings, driver);
+        },
+      });
       const leave = this.#parts.open.enter();
       const session = new UnitSession({
         id,
@@ -147,6 +157,7 @@ export class SessionOpener {
         current,
         resolver: this.#resolver,
         readOnly: settings.readOnly,
+        settings,
         driver,
         viaReplicas: this.#parts.targetOf(options).viaReplicas,
         verifyCommitted: options.verifyCommitted,
@@ -198,36 +209,9 @@ export class SessionOpener {
       throw new SessionAbortedError({ name: options.name ?? 'session', reason: 'deadline' }, error);
     });
   }
-
-  #abortInTime(
-    abort: (by: SessionAbortedError) => void,
-    name: string,
-    deadline: Deadline,
-    signal?: AbortSignal,
-  ): () => void {
-    const onSignal = () => abort(new SessionAbortedError({ name, reason: why(deadline) }, signal?.reason));
-    const onDeadline = () => abort(new SessionAbortedError({ name, reason: 'deadline' }));
-    if (signal?.aborted === true) onSignal();
-    else if (deadline.passed) onDeadline();
-    else signal?.addEventListener('abort', onSignal, { once: true });
-    const remainingMs = deadline.remainingMs();
-    const timer = Number.isFinite(remainingMs) ? this.#parts.clock.schedule(remainingMs, onDeadline) : undefined;
-    return () => {
-      timer?.cancel();
-      signal?.removeEventListener('abort', onSignal);
-    };
-  }
 }
 
 const forbidden = "safe to repeat, but the session said { retry: 'never' }";
-
-/** A timer may fire this much before its time. */
-const earlyMs = 2;
-
-/** The signal of an attempt aborts at the deadline too, and may do so before the timer here. */
-function why(deadline: Deadline): 'deadline' | 'signal' {
-  return deadline.remainingMs() <= earlyMs ? 'deadline' : 'signal';
-}
 
 /** Keeps the sessions of one process apart from those of another in shared logs. */
 const processPart = Math.floor(Math.random() * 36 ** 4)

@@ -8,9 +8,11 @@ import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
+import { abortInTime } from './abort-in-time.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOnDemand, SessionOptions, SessionWork } from './database-session.js';
 import { LateSession } from './late-session.js';
+import { assertFits } from './nested-options.js';
 import { OpenSessions } from './open-sessions.js';
 import { SessionOpener, type SessionTarget } from './session-opener.js';
 import { isTrial } from './trial.js';
@@ -69,7 +71,26 @@ export class Sessions {
       this.#assertSecondConnection(outer);
       return this.#units.run(work, options);
     }
-    return options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : outer.join(work);
+    assertFits(options, outer.settings, this.#parts.driver);
+    if (options.retry === 'never') outer.forbidRepeat(neverInside);
+    const inside = () => (options.nested === 'savepoint' ? this.#inSavepoint(outer, work) : outer.join(work));
+    return this.#inTime(outer, options, inside);
+  }
+
+  /** Its time is over before that of the session around it: a statement of it is part of that session, which ends with it. */
+  #inTime<T>(outer: UnitSession, options: SessionOptions, inside: () => Promise<T>): Promise<T> {
+    const { name = 'session', deadline, timeoutMs, signal } = options;
+    if (deadline === undefined && timeoutMs === undefined && signal === undefined) return inside();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const limits = { name, signal, deadline: this.#opener.deadlineOf(options) };
+    let isOver = false;
+    const stopWatching = abortInTime(limits, this.#parts.clock, by => {
+      isOver = true;
+      outer.abort(by);
+      reject(by);
+    });
+    if (!isOver) inside().then(resolve, reject);
+    return promise.finally(stopWatching);
   }
 
   /** A read that joins a session keeps the end of that session from overtaking it. */
@@ -182,6 +203,8 @@ export class Sessions {
     }
   }
 }
+
+const neverInside = "safe to repeat, but a session inside it said { retry: 'never' }";
 
 function admitting(session: UnitSession | undefined): UnitSession | undefined {
   return session?.admits === true ? session : undefined;

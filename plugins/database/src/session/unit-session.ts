@@ -13,6 +13,7 @@ import { orAborted } from '../transaction/bounded.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js';
+import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import { Callbacks } from './callbacks.js';
 import type { CurrentSession } from './current-session.js';
@@ -25,6 +26,7 @@ export interface UnitSessionParts extends FailureContext {
   readonly attempt: number;
   readonly em: EntityManager;
   readonly transaction: LazyTransaction;
+  readonly settings: TransactionSettings;
   readonly outcome: UnitOutcome;
   readonly signal: AbortSignal;
   /** Ends the session before its time. */
@@ -93,6 +95,10 @@ export class UnitSession implements DatabaseSession {
     return verdictOf(this.outcome);
   }
 
+  get settings(): TransactionSettings {
+    return this.#parts.settings;
+  }
+
   get transaction(): LazyTransaction {
     return this.#parts.transaction;
   }
@@ -120,11 +126,11 @@ export class UnitSession implements DatabaseSession {
   }
 
   onCommit(callback: Callback): void {
-    this.#callbacks.add('onCommit', callback);
+    this.#callbacks.add('onCommit', callback, this.transaction.partUndone());
   }
 
   onRollback(callback: Callback): void {
-    this.#callbacks.add('onRollback', callback);
+    this.#callbacks.add('onRollback', callback, this.transaction.partUndone());
   }
 
   /** Work that had joined this session failed: what it did half must not be stored. */
@@ -152,6 +158,11 @@ export class UnitSession implements DatabaseSession {
     } finally {
       this.#joined -= 1;
     }
+  }
+
+  /** Ends it before its time. */
+  abort(by: SessionAbortedError): void {
+    this.#parts.abort(by);
   }
 
   /** From now on the unit does not run again, whatever becomes of it; the error says `why`. */

@@ -166,4 +166,30 @@ export const batching: readonly Requirement[] = [
       );
     },
   },
+  {
+    name: 'gives the error of a batch although its source cannot be closed, or never is',
+    async check({ database }) {
+      const failing = () => {
+        throw new Error('of the source');
+      };
+      const endless = () => new Promise<never>(() => {});
+      const next = () => ({ done: false as const, value: accounts(1)[0] });
+      const sources = [
+        { [Symbol.iterator]: () => ({ next, return: failing }) },
+        { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: failing }) },
+        { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: async () => failing() }) },
+        { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: endless }) },
+      ];
+      const refused = new Error('refused by the work');
+      for (const source of sources) {
+        const batch = database.batch(source, () => Promise.reject(refused), { chunkSize: 2, timeoutMs: 100 });
+        equal(await rejection(batch), refused);
+      }
+      const signal = AbortSignal.timeout(50);
+      await rejectsWith(
+        database.batch(sources[3] ?? [], () => endless(), { signal }),
+        'DATABASE_SESSION_ABORTED',
+      );
+    },
+  },
 ];

@@ -1,5 +1,6 @@
 import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { sql } from 'kysely';
+import type { EntityManager } from '../orm/entity-manager.js';
 import type { DatabaseSession } from '../session/database-session.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
@@ -246,6 +247,30 @@ export const committing: readonly Requirement[] = [
         ],
         flags: [true, false],
       });
+    },
+  },
+  {
+    name: 'refuses at once what is read beside an open stream',
+    requires: 'stream',
+    async check({ database }) {
+      await database.session(async em => {
+        for (const email of ['first', 'second']) await addAccount(em, email);
+      });
+      const others: readonly ((em: EntityManager) => Promise<unknown>)[] = [
+        em => em.stream(Account, {}).next(),
+        em =>
+          em
+            .getKysely()
+            .selectNoFrom(({ lit }) => lit(1).as('one'))
+            .execute(),
+        em => em.count(Account),
+      ];
+      for (const other of others) {
+        const unit = database.session(async em => {
+          for await (const _ of em.stream(Account, {})) await other(em);
+        });
+        await rejectsWith(unit, 'DATABASE_CONCURRENT_USE');
+      }
     },
   },
   {

@@ -16,11 +16,13 @@ import { holding } from './holding.js';
 import { hooking } from './hooking.js';
 import { lending } from './lending.js';
 import { migrating } from './migrating.js';
+import { nestedOptions } from './nested-options.js';
 import { nesting } from './nesting.js';
 import { outside } from './outside.js';
 import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
+import { undone } from './undone.js';
 
 export interface DatabaseConformanceCase extends ConformanceCase {
   /** Not applicable to a driver without it. */
@@ -33,6 +35,7 @@ const requirements: readonly Requirement[] = [
   ...connecting,
   ...committing,
   ...nesting,
+  ...nestedOptions,
   ...flushing,
   ...changing,
   ...hooking,
@@ -44,6 +47,7 @@ const requirements: readonly Requirement[] = [
   ...endingByHand,
   ...lending,
   ...retrying,
+  ...undone,
   ...migrating,
   ...batching,
 ];

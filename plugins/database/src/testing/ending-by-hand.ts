@@ -75,6 +75,29 @@ export const endingByHand: readonly Requirement[] = [
     },
   },
   {
+    name: 'refuses to let a read-only session write, since no caller waits for its COMMIT',
+    async check({ database }) {
+      const commands = [
+        'set transaction read write',
+        'set transaction isolation level serializable, read write',
+        'SET LOCAL transaction_read_only = off',
+        'set transaction_read_only to off',
+        "select set_config('transaction_read_only', 'off', true)",
+      ];
+      for (const command of commands) {
+        const unit = database.read(async em => {
+          await em.execute(command);
+          await addAccount(em, command);
+        });
+        const { facts } = await rejectsWith(unit, 'DATABASE_TRANSACTION_BY_HAND');
+        deepEqual([facts.by, facts.stored], ['SET TRANSACTION READ WRITE', 'nothing']);
+      }
+      await database.read(em => em.execute("select current_setting('transaction_read_only')"));
+      await database.session(em => em.execute('set transaction read write'));
+      deepEqual(await storedEmails(database), []);
+    },
+  },
+  {
     name: 'refuses to let MikroORM begin, commit or roll back the transaction of a session',
     async check({ database }) {
       const works: readonly ((em: EntityManager, session: DatabaseSession) => Promise<unknown>)[] = [

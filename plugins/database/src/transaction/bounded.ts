@@ -19,7 +19,7 @@ export function byDeadline<T>(work: Promise<T>, deadline: Deadline, clock: Clock
   const remainingMs = deadline.remainingMs();
   if (!Number.isFinite(remainingMs)) return work;
   return new Promise((resolve, reject) => {
-    const timer = clock.schedule(remainingMs, () => resolve(undefined), { keepAlive: true });
+    const timer = clock.schedule(Math.max(0, remainingMs), () => resolve(undefined), { keepAlive: true });
     work.then(resolve, reject).finally(() => timer.cancel());
   });
 }

@@ -16,10 +16,11 @@ import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import { Statements } from './statements.js';
-import { transactionCommandIn } from './transaction-commands.js';
+import { transactionCommandIn, writingCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
 import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
+import { WorkMark } from './work-mark.js';
 
 /**
  * Aborting `signal` ends the transaction: a pending statement of it rejects at once, the rollback and the
@@ -86,6 +87,16 @@ export class LazyTransaction {
     return this.#readers > 0;
   }
 
+  /** Whether a savepoint has taken back the part that the calling code is in, by the time that it is asked. */
+  partUndone(): () => boolean {
+    return this.#savepoints.partUndone();
+  }
+
+  /** Work begins that may be undone later. */
+  markWork(): WorkMark {
+    return new WorkMark(this.#outcome, this.#savepoints);
+  }
+
   /** Runs one statement, which must neither begin nor end a transaction, nor a savepoint. */
   run(statement: Statement): Promise<StatementResult> {
     this.#isAsked = true;
@@ -94,7 +105,7 @@ export class LazyTransaction {
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    const command = transactionCommandIn(statement.sql);
+    const command = this.#refusedIn(statement);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -225,7 +236,7 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
-    const command = transactionCommandIn(statement.sql);
+    const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
@@ -304,6 +315,10 @@ export class LazyTransaction {
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
     this.#assertUsable(options);
     return this.#held.current ?? this.#held.acquire();
+  }
+
+  #refusedIn({ sql }: Statement): string | undefined {
+    return transactionCommandIn(sql) ?? (this.#options.settings.readOnly ? writingCommandIn(sql) : undefined);
   }
 
   /** A command that would end the transaction past its owner is not sent. */

@@ -24,6 +24,23 @@ export class Savepoints {
   #open: readonly Block[] = [this.#unit];
   #statements = 0;
   #made = 0;
+  /** The statements that savepoints took away, as numbers: those after the first, up to the last. */
+  #undone: readonly { readonly after: number; readonly until: number }[] = [];
+
+  /** How many savepoints there have been. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** How many statements have been sent. */
+  get sent(): number {
+    return this.#statements;
+  }
+
+  /** A savepoint took away what the statement with this number did. */
+  isUndone(statement: number): boolean {
+    return this.#undone.some(({ after, until }) => after < statement && statement <= until);
+  }
 
   /** A nested block has not ended. */
   get nested(): boolean {
@@ -34,6 +51,12 @@ export class Savepoints {
   /** Why the unit cannot be committed, when a savepoint took work of it away. */
   get lost(): Error | undefined {
     return this.#unit.lost;
+  }
+
+  /** Whether the part of the calling code is undone by the time that it is asked. */
+  partUndone(): () => boolean {
+    const part = this.#current();
+    return () => part.refusal !== undefined;
   }
 
   /** One more statement is sent from here. */
@@ -87,6 +110,10 @@ export class Savepoints {
   rolledBack(savepoint: Savepoint): void {
     const taken = this.#after(savepoint);
     this.#stack = this.#stack.slice(0, this.#stack.indexOf(savepoint) + 1);
+    this.#undone = [
+      ...this.#undone.filter(({ after }) => after < savepoint.after),
+      { after: savepoint.after, until: this.#statements },
+    ];
     this.#forgetEnded();
     let why: Error | undefined;
     for (const block of this.#open) {

@@ -28,6 +28,16 @@ export function mayEndTransaction(text: string): boolean {
   return statements.some(sql => endings.has(transactionCommandIn(sql) ?? ''));
 }
 
+const madeWritable = new RegExp(
+  String.raw`${skipped}set\s+(?:(?:local|session)\s+)?(?:transaction\b[^;]*\bread\s+write|transaction_read_only)\b|set_config\s*\(\s*'transaction_read_only'`,
+  'i',
+);
+
+/** The same for what would let a read-only transaction write: no caller waits for its COMMIT, or hears that it failed. */
+export function writingCommandIn(sql: string): string | undefined {
+  return madeWritable.test(sql) ? 'SET TRANSACTION READ WRITE' : undefined;
+}
+
 const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
 const spans =
   /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b|\blo_open\b|pg_notify|logical_emit/i;

@@ -1,0 +1,101 @@
+import {
+  type AnyEntity,
+  type Collection,
+  type EntityData,
+  helper,
+  ReferenceKind,
+  type UnitOfWork,
+  Utils,
+} from '@mikro-orm/core';
+import type { WorkMark } from '../transaction/work-mark.js';
+import type { EntityManager } from './entity-manager.js';
+import type { KeptWork } from './kept-work.js';
+import { Mark } from './marks.js';
+import { transactionOf } from './session-connection.js';
+
+/** What MikroORM knew of an entity before it was flushed. */
+interface Before {
+  readonly flush: WorkMark;
+  /** Undefined for one that was new. */
+  readonly stored: EntityData<AnyEntity> | undefined;
+  /** What the flush makes: keys that were not given, and the version. */
+  readonly made: readonly (readonly [name: string, before: unknown])[];
+  readonly collections: readonly { readonly of: Collection<object>; readonly stored: readonly object[] }[];
+  /** The same before an earlier flush of the same transaction. */
+  readonly earlier: Before | undefined;
+}
+
+const flushed = new Mark<Before | undefined>('keelson.flushed');
+
+/** Notes what MikroORM knew of the entities that `work` has just computed changes for, before its flush stores them. */
+export function noteFlush(work: UnitOfWork, { em, marks }: KeptWork): void {
+  const flush = transactionOf(em.getTransactionContext())?.markWork();
+  if (flush === undefined) return;
+  marks.push(flush);
+  for (const { entity } of work.getChangeSets()) note(entity, flush);
+  for (const { owner } of work.getCollectionUpdates()) note(owner, flush);
+}
+
+function note(entity: object, flush: WorkMark): void {
+  const wrapped = helper(entity);
+  const last = flushed.get(wrapped);
+  if (last?.flush === flush) return;
+  const collections = dirtyCollectionsOf(entity);
+  const earlier = last?.flush.isPartOfSame(flush) === true ? last : undefined;
+  if (earlier?.flush.sharesFateWith(flush) === true) {
+    const added = collections.filter(({ of }) => earlier.collections.every(noted => noted.of !== of));
+    flushed.set(wrapped, { ...earlier, flush, collections: [...earlier.collections, ...added] });
+    return;
+  }
+  flushed.set(wrapped, { flush, stored: wrapped.__originalEntityData, made: madeOf(entity), collections, earlier });
+}
+
+function madeOf(entity: object): Before['made'] {
+  const { primaryKeys, versionProperty } = helper(entity).__meta;
+  const keys = primaryKeys.filter(key => Reflect.get(entity, key) === undefined);
+  const names: readonly string[] = versionProperty === undefined ? keys : [...keys, versionProperty];
+  return names.map(name => [name, Reflect.get(entity, name)]);
+}
+
+/** Those whose rows are a table of their own, and change with this flush. */
+function dirtyCollectionsOf(entity: object): Before['collections'] {
+  return helper(entity).__meta.relations.flatMap(({ name, kind, owner }) => {
+    if (kind !== ReferenceKind.MANY_TO_MANY || owner !== true) return [];
+    const of: unknown = Reflect.get(entity, name);
+    return Utils.isCollection<object>(of) && of.isDirty() ? [{ of, stored: [...(of.getSnapshot() ?? [])] }] : [];
+  });
+}
+
+/**
+ * Lets an entity be given again whose flush was rolled back: to a unit that runs again, or to another one. MikroORM takes
+ * what it has flushed for stored whatever becomes of the transaction, and would store nothing.
+ *
+ * Makes the entity what it was to MikroORM before flushes that were undone; what it holds is as its owner left it. A change
+ * that a savepoint of the same transaction took back is not to be stored with the rest: only what was new is new again.
+ */
+export function forgetUndone(entity: object, em: EntityManager): void {
+  const wrapped = helper(entity);
+  let last = flushed.get(wrapped);
+  if (last?.flush.isUndone !== true) return;
+  const here = transactionOf(em.getTransactionContext())?.markWork();
+  for (; last?.flush.isUndone === true; last = last.earlier) {
+    if (last.stored !== undefined && here?.isPartOfSame(last.flush) === true) return;
+    restore(entity, last);
+    flushed.set(wrapped, last.earlier);
+  }
+}
+
+function restore(entity: object, { stored, made, collections }: Before): void {
+  const wrapped = helper(entity);
+  if (stored === undefined) {
+    wrapped.__managed = false;
+    delete wrapped.__identifier;
+    delete wrapped.__originalEntityData;
+  } else wrapped.__originalEntityData = stored;
+  for (const [name, before] of made) Reflect.set(entity, name, before);
+  for (const { of, stored: items } of collections) {
+    const held = of.getItems(false);
+    of.hydrate([...items]);
+    of.set(held);
+  }
+}
