@@ -7,15 +7,56 @@ export interface CorrelationContext {
   readonly sessionId?: string;
 }
 
-const storage = new AsyncLocalStorage<CorrelationContext>();
-const empty: CorrelationContext = Object.freeze({});
+type Values = Readonly<Record<symbol, unknown>>;
+
+interface Scope {
+  readonly ids: CorrelationContext;
+  readonly values: Values;
+}
+
+const nothing: Scope = Object.freeze({ ids: Object.freeze({}), values: Object.freeze({}) });
+
+/** One for ids and values together: Node copies all storages whenever one of them gets another value. */
+const storage = new AsyncLocalStorage<Scope>();
+
+function scope(): Scope {
+  return storage.getStore() ?? nothing;
+}
 
 /** Returns the context of the calling code; empty outside of `runWithContext`. */
 export function currentContext(): CorrelationContext {
-  return storage.getStore() ?? empty;
+  return scope().ids;
 }
 
 /** Runs `work` with `context` merged over the current context. */
 export function runWithContext<T>(context: CorrelationContext, work: () => T): T {
-  return storage.run({ ...storage.getStore(), ...context }, work);
+  const { ids, values } = scope();
+  return storage.run({ ids: { ...ids, ...context }, values }, work);
+}
+
+/** A value that the running code, and all that it begins, carries along, as an `AsyncLocalStorage` does. */
+export class ContextValue<Value> {
+  readonly #key: symbol;
+
+  constructor(name: string) {
+    this.#key = Symbol(name);
+  }
+
+  /** Undefined outside of `run`. */
+  get(): Value | undefined {
+    // Only `run` writes under this key.
+    return scope().values[this.#key] as Value | undefined;
+  }
+
+  /** Runs `work` with `value`, and with `context` merged over the current context. */
+  run<T>(value: Value | undefined, work: () => T, context?: CorrelationContext): T {
+    const { ids, values } = scope();
+    return storage.run(
+      {
+        ids: context === undefined ? ids : { ...ids, ...context },
+        values: { ...values, [this.#key]: value },
+      },
+      work,
+    );
+  }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { HttpHandler } from '@keelson/core';
-import express, { type ErrorRequestHandler, type RequestHandler, Router } from 'express';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
 import type { HandleError } from './error-handler.js';
 import { exchangeOf } from './exchange.js';
 import { jsonBody, verifyText } from './json-body.js';
@@ -39,14 +39,10 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   app.set('trust proxy', options.trustProxy);
   // Without this, Express would show stacks of errors that pass our error handler.
   app.set('env', 'production');
-  app.use(parts.open);
-  app.use(probes);
-  app.use(parts.admit);
   const type = ['application/json', 'application/*+json'];
-  app.use(jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText })));
-  app.use(parts.session);
-  app.use(routes);
-  app.use((_request, _response, next) => next(unknownRoute()));
+  const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
+  // One layer for all: each layer of a router costs more than most of these steps.
+  app.use(inTurn(parts.open, probes, parts.admit, body, parts.session, routes, notFound));
   const handleError: ErrorRequestHandler = (error, request, response, _next) =>
     parts.handleError(error, request, response);
   app.use(handleError);
@@ -58,6 +54,31 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
     },
   };
 }
+
+type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
+
+/** Runs the steps one after the other, each when the one before it calls `next`. The first error ends them. */
+function inTurn(...steps: readonly Step[]): RequestHandler {
+  return (request, response, done) => {
+    let at = 0;
+    const next = (error?: unknown): void => {
+      const step = steps[at++];
+      if (step === undefined || (error !== undefined && error !== null)) {
+        done(error);
+        return;
+      }
+      try {
+        const result = step(request, response, next);
+        if (result instanceof Promise) result.catch(done);
+      } catch (thrown) {
+        done(thrown);
+      }
+    };
+    next();
+  };
+}
+
+const notFound: Step = (_request, _response, next) => next(unknownRoute());
 
 function probe(path: string, handler: HttpHandler): RequestHandler {
   const handle = route(path, handler);

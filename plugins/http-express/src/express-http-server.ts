@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import {
@@ -183,13 +182,9 @@ export class ExpressHttpServer implements HttpServer {
     const exchange = openExchange(request, requestId, clock.now());
     const traceId = telemetry.currentTraceId();
     response.setHeader(this.#options.requestIdHeader, requestId);
-    runWithContext(traceId === undefined ? { requestId } : { requestId, traceId }, () => {
-      response.on(
-        'close',
-        AsyncResource.bind(() => logAccess(exchange, request, response, this.#tools)),
-      );
-      next(syntaxFailure(request));
-    });
+    const context = traceId === undefined ? { requestId } : { requestId, traceId };
+    response.on('close', () => runWithContext(context, () => logAccess(exchange, request, response, this.#tools)));
+    runWithContext(context, () => next(syntaxFailure(request)));
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {

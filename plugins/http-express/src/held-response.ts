@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
-import { frontOf, hasLeft, putBefore, type ResponseFront, type Verb } from './response-front.js';
+import { frontOf, hasLeft, isHeaderChange, putBefore, type ResponseFront, type Verb } from './response-front.js';
 
 export interface ResponseKeeper {
   /** What the answer reports is being stored: another answer would deny it. */
@@ -69,8 +69,10 @@ class HeldResponse implements ResponseFront {
     this.#keeper = keeper;
   }
 
-  get isPassing(): boolean {
-    return this.#state.is === 'passing';
+  /** Headers may be changed until an answer is held. */
+  passes(verb: Verb): boolean {
+    const { is } = this.#state;
+    return is === 'passing' || (is !== 'settling' && isHeaderChange(verb));
   }
 
   get isSettling(): boolean {
@@ -101,7 +103,7 @@ class HeldResponse implements ResponseFront {
       case 'end':
         return this.#end(args, original);
       default:
-        return this.#changeHeader(verb, original);
+        throw headersSent(verb);
     }
   }
 
@@ -138,11 +140,6 @@ class HeldResponse implements ResponseFront {
     if (fate === 'discard') callBack(args);
     else if (this.#state.is === 'settling') this.#state.ended = true;
     return this.#response;
-  }
-
-  #changeHeader(name: string, original: () => unknown): unknown {
-    if (this.#state.is === 'settling') throw headersSent(name);
-    return original();
   }
 
   /** Decides whether an answer with `status` may be sent; keeps `call` for later when it has to wait. */

@@ -4,10 +4,14 @@ const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'
 const verbs = ['writeHead', 'flushHeaders', 'write', 'end', ...headerChanges] as const;
 export type Verb = (typeof verbs)[number];
 
+export function isHeaderChange(verb: Verb): boolean {
+  return verb !== 'end' && verb !== 'write' && verb !== 'writeHead' && verb !== 'flushHeaders';
+}
+
 /** Stands before the methods of one response. */
 export interface ResponseFront {
-  /** It leaves every call to the response, from now on. */
-  readonly isPassing: boolean;
+  /** It leaves this call to the response as it is. */
+  passes(verb: Verb): boolean;
   /** What `headersSent` and `writableEnded` say beyond what Node says. */
   readonly isSettling: boolean;
   readonly hasEnded: boolean;
@@ -73,7 +77,7 @@ function methodOf(verb: Verb, original: (...args: never[]) => unknown): Property
     writable: true,
     value(this: Fronted, ...args: unknown[]): unknown {
       const front = this[key];
-      if (front === undefined || front.isPassing) return Reflect.apply(original, this, args);
+      if (front === undefined || front.passes(verb)) return Reflect.apply(original, this, args);
       return front.call(verb, args, () => Reflect.apply(original, this, args));
     },
   };

@@ -1,28 +1,29 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { ContextValue, type CorrelationContext } from '@keelson/core';
 import { OnDemand } from './on-demand.js';
 
 /** Which session the running code is in; one for each DatabaseService. */
 export class CurrentSession<Session> {
-  readonly #storage = new AsyncLocalStorage<Session | OnDemand<Session> | undefined>();
+  readonly #value = new ContextValue<Session | OnDemand<Session>>('keelson.session');
 
   /** Opens it when it is one on demand. */
   get(): Session | undefined {
-    const found = this.#storage.getStore();
+    const found = this.#value.get();
     return found instanceof OnDemand ? found.use() : found;
   }
 
   /** Leaves one on demand as it is. */
   opened(): Session | undefined {
-    const found = this.#storage.getStore();
+    const found = this.#value.get();
     return found instanceof OnDemand ? found.opened : found;
   }
 
   /** What `work` begins, now or later, is in no session. */
   outside<T>(work: () => T): T {
-    return this.#storage.run(undefined, work);
+    return this.#value.run(undefined, work);
   }
 
-  run<T>(session: Session | OnDemand<Session> | undefined, work: () => T): T {
-    return this.#storage.run(session, work);
+  /** Runs `work` in `session`, with `context` in its log lines. */
+  run<T>(session: Session | OnDemand<Session>, work: () => T, context: CorrelationContext): T {
+    return this.#value.run(session, work, context);
   }
 }

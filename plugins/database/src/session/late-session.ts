@@ -1,4 +1,3 @@
-import { runWithContext } from '@keelson/core';
 import { SessionAbortedError, SessionClosedError } from '../errors/session-errors.js';
 import type { CurrentSession } from './current-session.js';
 import type { SessionOnDemand } from './database-session.js';
@@ -41,7 +40,7 @@ export class LateSession implements SessionOnDemand {
   }
 
   run<T>(work: () => T): T {
-    return runWithContext({ sessionId: this.#parts.id }, () => this.#parts.current.run(this.#session, work));
+    return this.#parts.current.run(this.#session, work, { sessionId: this.#parts.id });
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Deadline, type FailureVerdict, type Logger, runWithContext } from '@keelson/core';
+import type { Deadline, FailureVerdict, Logger } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import {
   ConcurrentUseError,
@@ -122,7 +122,7 @@ export class UnitSession implements DatabaseSession {
   }
 
   run<T>(work: () => T): T {
-    return runWithContext({ sessionId: this.id }, () => this.#parts.current.run(this, work));
+    return this.#parts.current.run(this, work, { sessionId: this.id });
   }
 
   onCommit(callback: Callback): void {
