@@ -1,26 +1,30 @@
 import type { TestSpecification } from 'vitest/node';
 import { BaseSequencer } from 'vitest/node';
 
-/** The files that take ten seconds and more, so that none of them is left for the end, where it would run alone. */
+/**
+ * The files that take ten seconds and more, so that none of them is left for the end, where it would run alone. Those of
+ * the outages mostly wait: each stands between files that keep a processor busy.
+ */
 const long = [
-  'test/outages/server.test.ts',
-  'test/outages/refusals.test.ts',
   'test/outages/network.test.ts',
   'core/src/life/random-configurations.test.ts',
-  'test/npm-start.test.ts',
   'test/swap.test.ts',
-  'test/keep-alive-stop.test.ts',
   'plugins/database-pglite/src/pglite-driver.test.ts',
+  'test/soak.test.ts',
+  'test/outages/server.test.ts',
+  'test/keep-alive-stop.test.ts',
+  'test/npm-start.test.ts',
   'plugins/database-pglite/src/conformance.test.ts',
+  'plugins/database-pglite/src/memory-databases.test.ts',
+  'test/outages/refusals.test.ts',
+  'plugins/http-express/src/streaming.test.ts',
+  'plugins/logger-bunyan/src/plugin.test.ts',
+  'plugins/telemetry-sentry/src/plugin.test.ts',
+  'plugins/http-express/src/service.test.ts',
   'plugins/database-postgresql/src/verify.test.ts',
   'plugins/database-postgresql/src/deadlines.test.ts',
   'plugins/database-postgresql/src/failover.test.ts',
-  'test/soak.test.ts',
-  'plugins/database-pglite/src/memory-databases.test.ts',
-  'plugins/http-express/src/streaming.test.ts',
-  'plugins/telemetry-sentry/src/plugin.test.ts',
   'plugins/database-postgresql/src/conformance.test.ts',
-  'plugins/http-express/src/service.test.ts',
   'plugins/database-postgresql/src/pool-faults.test.ts',
 ];
 
