@@ -1,25 +1,48 @@
+import { globSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.js';
 
-// Each test file is a process of its own. What one has compiled of the packages, the others need not compile again.
+// Each worker is a process of its own. What one has compiled of the packages, the others need not compile again.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
-export default defineConfig({
+const all = ['core/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'test/**/*.test.ts'];
+
+/**
+ * Files that follow each other in one process, which loads the ORM and the driver once for all of them. Not those that
+ * start a kernel, for the secrets of its configuration stay known to its process; nor those that measure their process.
+ */
+const together = globSync('plugins/{database,database-postgresql,http-express,retry-*}/src/**/*.test.ts', {
+  cwd: import.meta.dirname,
+  exclude: [
+    'plugins/*/src/plugin.test.ts',
+    'plugins/database-postgresql/src/{batch,connect-failures,diagnose,unreachable}.test.ts',
+    'plugins/http-express/src/{diagnose-port,instances,service,streaming}.test.ts',
+    'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
+  ],
+});
+
+const project = (test: NonNullable<TestProjectInlineConfiguration['test']>): TestProjectInlineConfiguration => ({
   test: {
-    include: [
-      'core/src/**/*.test.ts',
-      'plugins/*/src/**/*.test.ts',
-      'examples/*/src/**/*.test.ts',
-      'test/**/*.test.ts',
-    ],
-    globalSetup: ['test/support/global-setup.ts'],
+    ...test,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Built packages are loaded by Node, as in a service: nothing of them needs to be transformed.
+    server: { deps: { external: [/\/(core|plugins\/[^/]+)\/dist\//] } },
+  },
+});
+
+export default defineConfig({
+  test: {
+    globalSetup: ['test/support/global-setup.ts'],
     // One more than a small machine has processors: some files mostly wait.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    projects: [
+      project({ name: 'alone', include: all, exclude: [...configDefaults.exclude, ...together] }),
+      project({ name: 'together', include: together, isolate: false }),
+    ],
   },
 });

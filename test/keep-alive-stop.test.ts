@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http';
 import { systemClock } from '@keelson/core';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { expect, test } from 'vitest';
 
@@ -59,7 +60,11 @@ test.each([0, 300])(
       const outcomes: Outcome[] = [];
       const working = Promise.all(Array.from({ length: clients }, (_, id) => work(service, id, outcomes)));
       const warm = clients * (5 + (run % 5));
-      while (outcomes.length < warm) await new Promise(setImmediate);
+      await eventually(() => outcomes.length >= warm, {
+        that: `${warm} requests to end`,
+        timeoutMs: 30_000,
+        intervalMs: 1,
+      });
       service.kill('SIGTERM');
       await working;
       expect(await service.ended).toEqual({ code: 0, signal: null });

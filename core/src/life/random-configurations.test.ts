@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { formatProblem } from '../config/problem.js';
+import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
 import type { Plugin } from '../contract/plugin.js';
 import { errorCodes } from '../error-codes.js';
@@ -16,6 +16,7 @@ import { type ServiceFolder, serviceFolder } from './service.fixture.js';
 
 const secret = 'hunter2-secret';
 const started: string[] = [];
+const codes: ReadonlySet<string> = new Set(errorCodes);
 const tally = new Map<string, number>();
 
 let folder: ServiceFolder;
@@ -127,6 +128,11 @@ function pluginOf({ key, binds, fails, slot, contract, requires, uses }: Behavio
   };
 }
 
+/** Without a documented code, a place or a sentence. */
+function isVague({ code, origin, message }: Problem): boolean {
+  return !codes.has(code) || origin === undefined || message.length <= 10;
+}
+
 async function holds(
   config: object,
   given: Record<string, Plugin>,
@@ -158,11 +164,7 @@ async function holds(
     if (outcome instanceof PlanError) {
       const { problems } = outcome;
       expect(problems.length).toBeGreaterThan(0);
-      for (const problem of problems) {
-        expect(errorCodes).toContain(problem.code);
-        expect(problem.origin, formatProblem(problem)).toBeDefined();
-        expect(problem.message.length).toBeGreaterThan(10);
-      }
+      expect(problems.filter(isVague).map(formatProblem)).toEqual([]);
     }
   }
   expect(started).toEqual([]);

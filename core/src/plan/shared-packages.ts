@@ -17,7 +17,6 @@ const shared: Readonly<Record<string, 'one copy' | 'one major version'>> = {
 /** One installed copy, and who gets it. */
 interface Copy {
   readonly folder: string;
-  readonly version: string;
   readonly users: string[];
 }
 
@@ -31,7 +30,8 @@ export function sharedPackageProblems(directory: string, plugins: readonly Resol
   const users = usersOf(directory, plugins);
   return Object.entries(shared).flatMap(([name, rule]) => {
     const copies = copiesOf(name, users);
-    const kinds = new Set(copies.map(({ folder, version }) => (rule === 'one copy' ? folder : majorOf(version))));
+    if (copies.length < 2) return [];
+    const kinds = new Set(copies.map(({ folder }) => (rule === 'one copy' ? folder : majorOf(versionOf(folder)))));
     return kinds.size > 1 ? [duplicate(name, copies)] : [];
   });
 }
@@ -79,11 +79,7 @@ function copiesOf(name: string, users: readonly User[]): Copy[] {
     const uses = isOwn || isLoose || dependencies.includes(name) || existsSync(join(folder, 'node_modules', name));
     const found = isOwn ? folder : uses ? folderOf(name, folder) : undefined;
     if (found === undefined) continue;
-    const copy = copies.get(found) ?? {
-      folder: found,
-      version: readPackageFile(found).version ?? 'unknown',
-      users: [],
-    };
+    const copy = copies.get(found) ?? { folder: found, users: [] };
     copy.users.push(label);
     copies.set(found, copy);
   }
@@ -92,17 +88,21 @@ function copiesOf(name: string, users: readonly User[]): Copy[] {
 
 function duplicate(name: string, copies: readonly Copy[]): Problem {
   const places = copies.map(
-    ({ folder, version, users }) => `${version} in ${displayPath(folder)} (for ${users.join(', ')})`,
+    ({ folder, users }) => `${versionOf(folder)} in ${displayPath(folder)} (for ${users.join(', ')})`,
   );
-  const [kernel] = copies;
+  const major = majorOf(copies[0] === undefined ? '' : versionOf(copies[0].folder));
   return {
     code: 'PLAN_PACKAGE_DUPLICATE',
     message: `${name} is installed more than once, and one copy does not recognize the objects of another: ${places.join('; ')}.`,
     action:
       shared[name] === 'one copy'
         ? `Install one version for all (npm ls ${name} shows the packages that need it), then run: npm dedupe`
-        : `Install version ${majorOf(kernel?.version ?? '')} of ${name} everywhere: npm install ${name}@${majorOf(kernel?.version ?? '')}`,
+        : `Install version ${major} of ${name} everywhere: npm install ${name}@${major}`,
   };
+}
+
+function versionOf(folder: string): string {
+  return readPackageFile(folder).version ?? 'unknown';
 }
 
 function majorOf(version: string): string {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { definePlugin, HttpServer, Kernel, type Plugin, Telemetry } from '@keelson/core';
@@ -7,6 +10,7 @@ import pglite from '@keelson/database-pglite';
 import postgresql from '@keelson/database-postgresql';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { eventually } from '@keelson/test-support/eventually';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { type Request, type Response, Router } from 'express';
@@ -18,14 +22,20 @@ const rows = 2_000;
 const drivers = { postgresql, pglite };
 
 let postgres: TestDatabase;
+let folder: string;
 let kernel: Kernel;
 let telemetry: RecordingTelemetry;
 
 beforeAll(async () => {
   postgres = await createTestDatabase();
-});
+  folder = await mkdtemp(join(tmpdir(), 'keelson-streaming-'));
+  await copyEmptyPglite(join(folder, 'data'));
+}, 120_000);
 
-afterAll(() => postgres[Symbol.asyncDispose]());
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
 
 type Handler = (request: Request, response: Response, database: DatabaseService) => Promise<unknown>;
 let handler: Handler;
@@ -49,7 +59,8 @@ async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
     provides: [Telemetry],
     register: ({ bind }) => void bind(Telemetry).toConstantValue(telemetry),
   });
-  const connection = driver === 'postgresql' ? { url: postgres.url, pool: { max: 2 } } : {};
+  const connection =
+    driver === 'postgresql' ? { url: postgres.url, pool: { max: 2 } } : { dataDir: join(folder, 'data') };
   kernel = await Kernel.start({
     config: { service: 'authors', shutdown: { noticeMs: 0 } },
     plugins: { http, retry, authors, telemetry: recorder, database: drivers[driver] } as Record<string, Plugin>,
