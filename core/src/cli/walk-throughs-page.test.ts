@@ -82,7 +82,7 @@ test('a logger of your own, proven, and one that breaks a promise found out', as
   made.folder.write('console-logger/index.js', forgetful);
   const broken = await keelson({}, ['verify', folder]).ended;
   expect(broken.code).toBe(1);
-  const promise = /fails `(gives [^`]+)`/.exec(logger)?.[1]?.replaceAll(/\s+/g, ' ');
+  const promise = /fails `(writes [^`]+)`/.exec(logger)?.[1]?.replaceAll(/\s+/g, ' ');
   expect(broken.out).toContain(`FAIL  ${promise}`);
   expect(swap).toContain('logger: { use: "./console-logger/index.js" }');
 });

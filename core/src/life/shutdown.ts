@@ -97,7 +97,7 @@ function keepersOf(plugins: readonly RunningPlugin[]): ReadonlySet<RunningPlugin
 function tellErrors(container: Container, tallies: readonly Tally[]): void {
   const logger = container.isBound(Logger) ? container.get(Logger) : undefined;
   for (const { key, errors } of tallies.map(tally => tally.report())) {
-    for (const error of errors) logger?.error('A plugin did not stop as it should.', { plugin: key, error });
+    for (const error of errors) logger?.error('plugin did not stop cleanly', { plugin: key, error });
   }
 }
 

@@ -21,7 +21,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
     promise('passes without any check', async ({ health }) => {
       for (const kind of ['live', 'ready', 'startup'] as const) equal(health.report(kind).status, 'pass', kind);
     }),
-    promise('is not ready on account of a critical check before it was looked at once', async ({ health }) => {
+    promise('is not ready before each critical check has reported once', async ({ health }) => {
       health.register({ name: 'slow', check: () => new Promise(() => {}) });
       equal(health.report('ready').status, 'fail');
     }),
@@ -33,7 +33,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       deepEqual({ status, output, facts, critical }, { ...result, critical: true });
       ok(observedAt instanceof Date);
     }),
-    promise('looks again after the interval, and not before', async ({ health, clock }) => {
+    promise('runs a check again after its interval, and not before', async ({ health, clock }) => {
       const counting = countingCheck({ intervalMs: 1_000 });
       health.register(counting.check);
       await clock.advance(500);
@@ -59,7 +59,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       equal(health.report('ready').status, 'fail');
       optional[Symbol.dispose]();
     }),
-    promise('never lets a check decide over liveness', async ({ health, clock }) => {
+    promise('passes liveness even when a critical check fails', async ({ health, clock }) => {
       health.register({ name: 'database', check: async () => ({ status: 'fail', output: 'Down.' }) });
       await clock.advance(10);
       equal(health.report('live').status, 'pass');
@@ -76,7 +76,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       for (const name of ['rejects', 'throws']) equal(found(health.report('ready'), name).status, 'fail', name);
     }),
     promise(
-      'gives a check that hangs up after its time: it fails, and its signal aborts',
+      'counts a check that hangs as failed after its time limit, and aborts its signal',
       async ({ health, clock }) => {
         let aborted = false;
         const check = (signal: AbortSignal) => {
@@ -91,7 +91,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
         equal(found(health.report('ready'), 'hangs').status, 'fail');
       },
     ),
-    promise('changes only after as many failures and successes as a check says', async ({ health, clock }) => {
+    promise('changes a status only after its threshold of results in a row', async ({ health, clock }) => {
       let status: HealthResult['status'] = 'pass';
       const check = async (): Promise<HealthResult> => ({ status });
       const shown = () => found(health.report('ready'), 'flaps').status;
@@ -122,7 +122,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       health.register(passing('database'));
       throws(() => health.register(passing('database')));
     }),
-    promise('looks no more once the service has stopped', async ({ health, clock, stop }) => {
+    promise('runs no check once the service has stopped', async ({ health, clock, stop }) => {
       const counting = countingCheck({ intervalMs: 100 });
       health.register(counting.check);
       await clock.advance(50);

@@ -104,7 +104,7 @@ export function httpClientConformance(
       equal(client.target('no-such-target'), undefined);
     }),
 
-    ofTargets('asks a target below its base URL', async (target, server) => {
+    ofTargets('sends requests for a target to paths below its base URL', async (target, server) => {
       equal(await (await target.fetch('/orders/7?full=1')).text(), 'answer');
       equal(server.seen[0]?.path, '/api/orders/7?full=1');
     }),

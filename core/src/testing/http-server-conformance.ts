@@ -28,7 +28,7 @@ export function httpServerConformance(
       equal(await textOf(http, '/orders/7?full=1'), 'GET /7?full=1');
       equal(await textOf(http, '/orders'), 'GET /');
     }),
-    promise('takes whole parts of a path for the path of a handler', async ({ http }) => {
+    promise('matches the path of a handler with whole parts of the requested path only', async ({ http }) => {
       http.router('/orders', echo);
       equal((await ask(`${http.url}/orders-of-others`)).status, 404);
     }),

@@ -42,7 +42,7 @@ export function retryPolicyConformance(
   );
 
   return [
-    always('gives what the work resolves with, and the work its attempt', async ({ policy, clock }) => {
+    always('passes the attempt to the work, and returns its result', async ({ policy, clock }) => {
       const deadline = Deadline.after(5_000, clock);
       const seen = await policy.execute(async attempt => attempt, { ...call, deadline });
       equal(seen.number, 1);
@@ -62,7 +62,7 @@ export function retryPolicyConformance(
       equal(contexts.length, harness.maxAttempts);
       deepEqual(new Set(contexts), new Set(['request-1']));
     }),
-    always('takes work that throws as it takes work that rejects', async harness => {
+    always('treats work that throws like work that rejects', async harness => {
       const throwing = () => {
         throw boom;
       };
@@ -100,7 +100,7 @@ export function retryPolicyConformance(
       strictEqual(await failureOf(harness, work.run, { classify: verdict(false) }), boom);
       equal(work.attempts.length, 1);
     }),
-    always('throws the error as it is when the judge of errors throws', async harness => {
+    always('throws the error of the work unchanged when classify throws', async harness => {
       const classify = () => {
         throw new Error('of the judge');
       };
@@ -113,7 +113,7 @@ export function retryPolicyConformance(
       equal(work.attempts.length, 0);
     }),
     always(
-      'ends a call at its deadline, aborts the signal of the attempt and hides what becomes of it',
+      'ends a call at its deadline, aborts its attempt, and leaves no later rejection unhandled',
       async harness => {
         const { policy, clock } = harness;
         const attempts: Attempt[] = [];
@@ -238,7 +238,7 @@ export function retryPolicyConformance(
       equal(await harness.policy.execute(async () => 'done', { ...call, name: 'other.call' }), 'done');
       equal(await harness.policy.execute(async () => 'done', { ...call, target: 'another' }), 'done');
     }),
-    guarding('goes on calling a target whose failures prove it well, or prove nothing', async harness => {
+    guarding('continues to call a target when its failures do not prove that it is down', async harness => {
       await fail(harness, 'up');
       await fail(harness, 'unknown');
       equal(await harness.policy.execute(async () => 'done', { ...call, ...impatient(harness) }), 'done');

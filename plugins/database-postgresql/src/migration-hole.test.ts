@@ -238,7 +238,7 @@ describe('a migration whose network swallows everything', () => {
       expect(outcome).toMatchObject({
         code: 'DATABASE_MIGRATION_FAILED',
         message: expect.stringContaining(
-          'failed at its statement 2 of 2, outside of a transaction: what it did before is stored, whether that statement is done is not known, and it is not recorded as applied',
+          'failed at its statement 2 of 2, outside of a transaction: what it did before is stored, it is not known whether that statement is done, and the migration is not recorded as applied',
         ),
         facts: { migration: 'Apart', statement: 2, statements: 2 },
       });

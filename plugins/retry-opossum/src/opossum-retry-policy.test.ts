@@ -80,7 +80,7 @@ describe('retry', () => {
     expect((await outcomeOf(build({ maxAttempts: 1 }).execute(failing(9).work, call))).error).toBe(boom);
   });
 
-  test('throws the error untouched when the judge of errors throws', async () => {
+  test('throws the error of the work unchanged when classify throws', async () => {
     const classify = () => {
       throw new Error('bad judge');
     };

@@ -100,7 +100,7 @@ test('takes new options when the configuration is read again, and logs what diff
   const report = await kernel.reload();
   expect(report.changes).toMatchObject([{ path: 'retry.policies.default.maxAttempts', outcome: 'applied' }]);
   expect(kernel.container.get(RetryControl).describe()[0]?.policy.maxAttempts).toBe(3);
-  expect(logger.find('The options of the retry policy have changed')?.facts.changes).toEqual([
+  expect(logger.find('options of the retry policy changed')?.facts.changes).toEqual([
     { path: 'policies.default.maxAttempts', from: 2, to: 3 },
   ]);
   await kernel.stop();

@@ -16,7 +16,7 @@ export function logChanges(logger: Logger): RetryObserver {
       });
     },
     reconfigured(changes) {
-      logger.info('The options of the retry policy have changed', { changes });
+      logger.info('options of the retry policy changed', { changes });
     },
   };
 }

@@ -97,7 +97,7 @@ export class DatabaseClosedError extends ConnectionError {
     super({
       code: 'DATABASE_CLOSED',
       message: 'The database service is closed; it lends no more connections.',
-      hint: 'Work that comes in while the service stops belongs in the drain phase.',
+      hint: 'Finish work that needs the database in `drain`: the database closes after that phase.',
     });
   }
 }

@@ -55,7 +55,7 @@ function whatRemains(remains: Remains, done: readonly string[], error: unknown):
     case 'nothing':
       return done.length === 0 ? ' and nothing of this run is stored' : ` and nothing of it is stored${before}`;
     case 'in part':
-      return `${partOf(remains.at, error)}, and it is not recorded as applied${before}`;
+      return `${partOf(remains.at, error)}, and the migration is not recorded as applied${before}`;
     case 'whole':
       return remains.isNoted === 'no'
         ? `, but all of it is stored; it is not recorded as applied${before}`
@@ -72,7 +72,7 @@ function partOf(at: Place | undefined, error: unknown): string {
   if (at === undefined) return `, ${stored}`;
   const where = `${at.sent ? 'at' : 'before'} its statement ${at.statement} of ${at.statements}`;
   const isInDoubt = at.sent && !isDefiniteRefusal(error);
-  return ` ${where}, ${stored}${isInDoubt ? ', whether that statement is done is not known' : ''}`;
+  return ` ${where}, ${stored}${isInDoubt ? ', it is not known whether that statement is done' : ''}`;
 }
 
 function hintFor(remains: Remains, error: unknown): string {

@@ -51,7 +51,7 @@ export const batching: readonly Requirement[] = [
     },
   },
   {
-    name: 'joins a batch to the session around it, which can go on after it failed in a savepoint',
+    name: 'joins a batch to the session around it; when a batch in a savepoint fails, the session goes on',
     async check({ database }) {
       await database.session(async em => {
         await database.batch(accounts(3), store, { chunkSize: 2 });

@@ -111,7 +111,7 @@ export const changing: readonly Requirement[] = [
     .filter(({ what }) => what !== 'JSON, from inside')
     .map(
       ({ what, to, read, stored }): Requirement => ({
-        name: `stores that a change of ${what} is set back while a flush runs`,
+        name: `stores the former value when a change of ${what} is reverted while a flush runs`,
         async check({ database }) {
           await addAccounts(database);
           for (const moment of moments) {
@@ -132,7 +132,7 @@ export const changing: readonly Requirement[] = [
       }),
     ),
   {
-    name: 'stores a change of what a flush creates that is made while it runs',
+    name: 'stores a change of an entity that is made while a flush inserts the entity',
     async check({ database }) {
       await addAccounts(database);
       for (const moment of moments) {
@@ -167,7 +167,7 @@ export const changing: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores a change of a value that a statement returns, made while it runs',
+    name: 'stores a change of a property that is made while a statement that returns the property runs',
     async check({ database }) {
       for (const moment of moments) {
         const ids = await database.session(async em => {

@@ -136,7 +136,7 @@ export const committing: readonly Requirement[] = [
     },
   },
   {
-    name: 'makes an opened session the current one of what it runs',
+    name: 'makes an opened session the current session of the work that it runs',
     async check({ database }) {
       await using session = await database.openSession();
       await session.run(async () => {

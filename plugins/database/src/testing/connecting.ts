@@ -91,7 +91,7 @@ export const connecting: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends when its deadline comes, whatever a session still does, and that session commits nothing',
+    name: 'disconnects by its deadline, even while a session is open, and that session commits nothing',
     async check({ open }) {
       const [database] = await open();
       await ready(database);

@@ -22,7 +22,7 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends a session at its deadline in the middle of one statement after another',
+    name: 'ends a session at its deadline while it runs many short statements',
     async check({ database }) {
       const work = database.session(
         async em => {

@@ -73,7 +73,7 @@ function raise(sqlState: string): string {
 
 export const holding: readonly Requirement[] = [
   {
-    name: 'refuses a value that PostgreSQL cannot hold at once, for its caller alone',
+    name: 'refuses a value that PostgreSQL cannot store: one attempt, and no effect on other callers',
     async check({ open }) {
       const [service] = await open(1, [{ entities: [Account] }, keeperModel]);
       await service.connect();
@@ -90,7 +90,7 @@ export const holding: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes an answer of the server for a proof of life, whatever its code',
+    name: 'counts every answer of the server as a sign that it is up, whatever its code',
     async check({ database }) {
       for (const sqlState of ['08P01', '08006', '28000', '3D000', '53200', '53300', '57P01', '58030', 'XX000']) {
         for (let time = 0; time < 5; time++) {

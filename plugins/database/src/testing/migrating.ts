@@ -145,7 +145,7 @@ export const migrating: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs them so for several instances at the same time, each once',
+    name: 'runs each migration once, in a transaction or outside of one, for several instances at the same time',
     requires: 'multi-connection',
     async check({ open }) {
       const databases = await open(3, modelsOf(...shelves));
@@ -185,7 +185,7 @@ export const migrating: readonly Requirement[] = [
     },
   },
   {
-    name: 'says how a statement runs that is not allowed in a transaction',
+    name: 'suggests isTransactional when a statement is not allowed in a transaction',
     async check({ open }) {
       const [database] = await open(1, modelsOf(CreateShelves, ConcurrentlyInTransaction));
       await database.connect();

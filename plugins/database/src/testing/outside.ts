@@ -33,7 +33,7 @@ function jobQueue() {
 
 export const outside: readonly Requirement[] = [
   {
-    name: 'stores a job of somebody else that runs in a queue which was started inside a session, but outside of it',
+    name: 'stores the job of another caller when its queue was started with outside() in a session that fails',
     async check({ database }) {
       const queue = jobQueue();
       const { promise: added, resolve: hasAdded } = Promise.withResolvers<void>();
@@ -51,7 +51,7 @@ export const outside: readonly Requirement[] = [
     },
   },
   {
-    name: 'is in no session outside of all, and in its own again after that',
+    name: 'has no current session inside outside(), and its own again afterwards',
     async check({ database }) {
       const seen = await database.session(async (_, session) => {
         const outer = database.outside(() => database.currentSession());
@@ -61,7 +61,7 @@ export const outside: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs what is called after a commit in no session, also when there is one around it',
+    name: 'runs onCommit callbacks outside of every session, also when a session is around them',
     requires: 'multi-connection',
     async check({ database }) {
       const work = database.session(async em => {
@@ -79,7 +79,7 @@ export const outside: readonly Requirement[] = [
     },
   },
   {
-    name: 'tells a change of state to listeners that are in no session',
+    name: 'calls the listeners for a change of state outside of every session',
     async check({ open }) {
       const [database] = await open();
       await database.connect();

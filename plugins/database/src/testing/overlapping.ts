@@ -70,7 +70,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'undoes a nested session alone that was begun in another and ends after it',
+    name: 'undoes only the nested session that fails, when it began in another and ends after it',
     async check({ database }) {
       await database.session(async () => {
         const first = await openNested(database, 'first');
@@ -84,7 +84,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'tells an open nested session that one of another flow has undone it, and the session goes on',
+    name: 'rejects an open nested session that another flow has undone, and the session goes on',
     async check({ database }) {
       await database.session(async em => {
         await addAccount(em, 'before');
@@ -114,7 +114,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'does not run in a nested session that was rolled back what it had left behind',
+    name: 'refuses late statements of a nested session that was rolled back, and the session goes on',
     async check({ database }) {
       await database.session(async em => {
         const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -136,7 +136,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'does not commit while a nested session is open, which could not be taken back any more',
+    name: 'does not commit while a nested session is open, as a commit would end its savepoint',
     async check({ database }) {
       let open: Awaited<ReturnType<typeof openNested>> | undefined;
       const work = database.session(async () => {
@@ -149,7 +149,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores whatever was told to be stored, and nothing else, of random trees of overlapping work',
+    name: 'stores exactly the work that resolved, in random trees of overlapping work',
     async check({ database }) {
       const seen = { committed: 0, undone: 0 };
       for (let seed = 1; seed <= 60; seed++) {

@@ -207,7 +207,7 @@ export const refusing: readonly Requirement[] = [
     },
   },
   {
-    name: 'cannot be made to wait for rows of a COPY',
+    name: 'ends a COPY from stdin with an error instead of waiting for rows',
     async check({ database }) {
       const work = database.session(em => em.execute(`copy ${table} from stdin`), { retry: 'never' });
       await rejectsWith(work, 'DATABASE_QUERY_FAILED');
