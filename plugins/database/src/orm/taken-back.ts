@@ -28,7 +28,10 @@ export function takeBackUndone(kept: KeptWork): void {
   for (const { em } of around) {
     for (const entity of em.getUnitOfWork(false).getIdentityMap()) takeBack(entity, em);
   }
-  for (const { em } of around) for (const entity of removed) referAgain(entity, em);
+  for (const { em } of around) {
+    for (const entity of removed) referAgain(entity, em);
+    for (const entity of em.getUnitOfWork(false).getIdentityMap()) settleInverse(entity);
+  }
 }
 
 /** It, and those that it is a savepoint of. */
@@ -68,13 +71,32 @@ function takeBack(entity: object, em: EntityManager): void {
   wrapped.__initialized = first.initialized;
   for (const { made, collections } of undone) {
     for (const [name, before] of made) Reflect.set(entity, name, before);
-    for (const { of, stored, initialized } of collections) {
-      of.set([...stored]);
-      of.takeSnapshot();
-      of.populated(initialized);
-    }
+    for (const each of collections) takeBackItems(each);
   }
   flushed.set(wrapped, first.earlier);
+}
+
+function takeBackItems({ of, stored, added }: Before['collections'][number]): void {
+  if (added === undefined) of.set([...stored]);
+  else for (const item of added) if (!stored.includes(item)) of.removeWithoutPropagation(item);
+  of.takeSnapshot();
+}
+
+/** The inverse sides of what was taken back. They store nothing; what they hold would be persisted with their owner. */
+function settleInverse(entity: object): void {
+  for (const { name, kind, owner } of helper(entity).__meta.relations) {
+    const isInverse = kind === ReferenceKind.ONE_TO_MANY || (kind === ReferenceKind.MANY_TO_MANY && owner !== true);
+    const held: unknown = isInverse ? Reflect.get(entity, name) : undefined;
+    if (!Utils.isCollection<object>(held)) continue;
+    for (const item of held.getItems(false)) if (isMade(item)) held.removeWithoutPropagation(item);
+    if (held.isDirty()) held.takeSnapshot();
+  }
+}
+
+/** It was new to the savepoint that is undone. */
+function isMade(entity: object): boolean {
+  const first = undoneOf(entity).at(-1);
+  return first !== undefined && first.stored === undefined;
 }
 
 /** As MikroORM does when it loads an entity. */

@@ -29,7 +29,8 @@ export interface Before {
 interface BeforeOf {
   readonly of: Collection<object>;
   readonly stored: readonly object[];
-  readonly initialized: boolean;
+  /** Of one that was not loaded: all that it held. */
+  readonly added: readonly object[] | undefined;
 }
 
 export const flushed = new Mark<Before | undefined>('keelson.flushed');
@@ -75,7 +76,8 @@ function dirtyCollectionsOf(entity: object): Before['collections'] {
 }
 
 function beforeOf(of: Collection<object>): BeforeOf {
-  return { of, stored: [...(of.getSnapshot() ?? [])], initialized: of.isInitialized() };
+  const added = of.isInitialized() ? undefined : of.getItems(false);
+  return { of, stored: [...(of.getSnapshot() ?? [])], added };
 }
 
 /**
