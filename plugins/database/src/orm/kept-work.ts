@@ -68,6 +68,12 @@ export class KeptWork {
   flush: Flush | undefined;
   /** Of what the running flush stores. */
   readonly marks: WorkMark[] = [];
+  /** How many savepoints of it are open. */
+  parts = 0;
+  /** Those that were its own when a part removed them, while parts are open. */
+  readonly removed = new Set<object>();
+  /** Of a savepoint: the EntityManager that it was begun with. */
+  outer: EntityManager | undefined;
 
   constructor(em: EntityManager) {
     this.em = em;

@@ -5,6 +5,7 @@ import { overrideHidden } from './hidden-method.js';
 import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
 import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
 import { Mark } from './marks.js';
+import { takeBackUndone } from './taken-back.js';
 import { forgetUndone, noteFlush } from './undone-flushes.js';
 
 /**
@@ -44,6 +45,8 @@ export async function runAsLast<Em extends EntityManager, T>(
 ): Promise<T> {
   if (inner === outer || joined.get(inner) === true) return work(inner);
   joined.set(inner, true);
+  const kept = keptWork.get(inner.getUnitOfWork(false));
+  if (kept !== undefined) kept.outer = outer;
   const known = outer.getEventManager().getSubscribers();
   for (const each of inner.getEventManager().getSubscribers()) if (!known.has(each)) ownSubscribers.set(each, true);
   const result = await work(inner);
@@ -51,13 +54,28 @@ export async function runAsLast<Em extends EntityManager, T>(
   return result;
 }
 
+/** Runs a savepoint of `em`. When it is undone, the entities of `em` are again what they were before. */
+export async function asPart<T>(em: EntityManager, run: () => Promise<T>): Promise<T> {
+  const kept = keptWork.get(em.getUnitOfWork(false));
+  if (kept === undefined) return run();
+  kept.parts += 1;
+  try {
+    return await run();
+  } catch (error) {
+    takeBackUndone(kept);
+    throw error;
+  } finally {
+    kept.parts -= 1;
+    if (kept.parts === 0) kept.removed.clear();
+  }
+}
+
 class LateUnitOfWork extends UnitOfWork {
   override persist(...[entity, ...more]: Parameters<UnitOfWork['persist']>): void {
     const flush = runningFlush(this);
     flush?.note(entity);
     flush?.unwanted.delete(entity);
-    const kept = keptWork.get(this);
-    if (kept !== undefined) forgetUndone(entity, kept.em);
+    if (keptWork.get(this) !== undefined) forgetUndone(entity);
     super.persist(entity, ...more);
   }
 
@@ -66,6 +84,13 @@ class LateUnitOfWork extends UnitOfWork {
     flush?.note(entity);
     if (this.getPersistStack().has(entity) && !isStored(entity)) flush?.unwanted.add(entity);
     super.remove(entity, ...more);
+  }
+
+  override unsetIdentity(...[entity]: Parameters<UnitOfWork['unsetIdentity']>): void {
+    const kept = keptWork.get(this);
+    if (kept !== undefined && kept.parts > 0 && this.getIdentityMap().getByEntity(entity) === entity)
+      kept.removed.add(entity);
+    super.unsetIdentity(entity);
   }
 
   override scheduleOrphanRemoval(...[entity, visited]: Parameters<UnitOfWork['scheduleOrphanRemoval']>): void {

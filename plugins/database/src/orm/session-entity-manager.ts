@@ -7,7 +7,7 @@ import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
-import { keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
+import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
 
 /** What the EntityManagers of one session have in common. */
 export interface SessionBond {
@@ -86,9 +86,10 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   async #transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions): Promise<T> {
     if (!this.#keepsWork) return super.transactional(work, options);
     const isFlushing = insideFlush.getStore()?.has(this) === true;
-    const isNested = (options.propagation ?? NESTED) === NESTED;
-    if (isNested && !isFlushing && this.isInTransaction() && !hasNoWork(this)) await this.flush();
-    return super.transactional(inner => runAsLast(this, inner, work), options);
+    const isNested = (options.propagation ?? NESTED) === NESTED && this.isInTransaction();
+    if (isNested && !isFlushing && !hasNoWork(this)) await this.flush();
+    const run = () => super.transactional(inner => runAsLast(this, inner, work), options);
+    return isNested ? asPart(this, run) : run();
   }
 
   get #keepsWork(): boolean {

@@ -8,24 +8,32 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import type { WorkMark } from '../transaction/work-mark.js';
-import type { EntityManager } from './entity-manager.js';
 import type { KeptWork } from './kept-work.js';
 import { Mark } from './marks.js';
 import { transactionOf } from './session-connection.js';
 
 /** What MikroORM knew of an entity before it was flushed. */
-interface Before {
+export interface Before {
   readonly flush: WorkMark;
   /** Undefined for one that was new. */
   readonly stored: EntityData<AnyEntity> | undefined;
+  /** False for a reference whose values were never loaded. */
+  readonly initialized: boolean;
   /** What the flush makes: keys that were not given, and the version. */
   readonly made: readonly (readonly [name: string, before: unknown])[];
-  readonly collections: readonly { readonly of: Collection<object>; readonly stored: readonly object[] }[];
+  readonly collections: readonly BeforeOf[];
   /** The same before an earlier flush of the same transaction. */
   readonly earlier: Before | undefined;
 }
 
-const flushed = new Mark<Before | undefined>('keelson.flushed');
+interface BeforeOf {
+  readonly of: Collection<object>;
+  readonly stored: readonly object[];
+  /** Of one that was not loaded: all that it held. */
+  readonly added: readonly object[] | undefined;
+}
+
+export const flushed = new Mark<Before | undefined>('keelson.flushed');
 
 /** Notes what MikroORM knew of the entities that `work` has just computed changes for, before its flush stores them. */
 export function noteFlush(work: UnitOfWork, { em, marks }: KeptWork): void {
@@ -47,7 +55,8 @@ function note(entity: object, flush: WorkMark): void {
     flushed.set(wrapped, { ...earlier, flush, collections: [...earlier.collections, ...added] });
     return;
   }
-  flushed.set(wrapped, { flush, stored: wrapped.__originalEntityData, made: madeOf(entity), collections, earlier });
+  const { __originalEntityData: stored, __initialized: initialized } = wrapped;
+  flushed.set(wrapped, { flush, stored, initialized, made: madeOf(entity), collections, earlier });
 }
 
 function madeOf(entity: object): Before['made'] {
@@ -62,24 +71,24 @@ function dirtyCollectionsOf(entity: object): Before['collections'] {
   return helper(entity).__meta.relations.flatMap(({ name, kind, owner }) => {
     if (kind !== ReferenceKind.MANY_TO_MANY || owner !== true) return [];
     const of: unknown = Reflect.get(entity, name);
-    return Utils.isCollection<object>(of) && of.isDirty() ? [{ of, stored: [...(of.getSnapshot() ?? [])] }] : [];
+    return Utils.isCollection<object>(of) && of.isDirty() ? [beforeOf(of)] : [];
   });
+}
+
+function beforeOf(of: Collection<object>): BeforeOf {
+  const added = of.isInitialized() ? undefined : of.getItems(false);
+  return { of, stored: [...(of.getSnapshot() ?? [])], added };
 }
 
 /**
  * Lets an entity be given again whose flush was rolled back: to a unit that runs again, or to another one. MikroORM takes
  * what it has flushed for stored whatever becomes of the transaction, and would store nothing.
  *
- * Makes the entity what it was to MikroORM before flushes that were undone; what it holds is as its owner left it. A change
- * that a savepoint of the same transaction took back is not to be stored with the rest: only what was new is new again.
+ * Makes the entity what it was to MikroORM before flushes that were undone; what it holds is as its owner left it.
  */
-export function forgetUndone(entity: object, em: EntityManager): void {
+export function forgetUndone(entity: object): void {
   const wrapped = helper(entity);
-  let last = flushed.get(wrapped);
-  if (last?.flush.isUndone !== true) return;
-  const here = transactionOf(em.getTransactionContext())?.markWork();
-  for (; last?.flush.isUndone === true; last = last.earlier) {
-    if (last.stored !== undefined && here?.isPartOfSame(last.flush) === true) return;
+  for (let last = flushed.get(wrapped); last?.flush.isUndone === true; last = last.earlier) {
     restore(entity, last);
     flushed.set(wrapped, last.earlier);
   }

@@ -78,9 +78,16 @@ export interface DatabaseSession extends AsyncDisposable {
   /**
    * Called once after the commit is certain, unless a savepoint took back the part that asked for it. An error in it is
    * logged, and changes nothing.
+   *
+   * @throws SessionClosedError when the session has ended: it would never be called.
    */
   onCommit(callback: () => void | Promise<void>): void;
-  /** Called once when it is certain that nothing is stored, of the session or of the part that asked for it. Not called when the outcome is unknown. */
+  /**
+   * Called once when it is certain that nothing is stored, of the session or of the part that asked for it. Not called when
+   * the outcome is unknown.
+   *
+   * @throws SessionClosedError when the session has ended: it would never be called.
+   */
   onRollback(callback: () => void | Promise<void>): void;
 }
 

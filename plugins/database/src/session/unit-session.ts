@@ -314,8 +314,7 @@ export class UnitSession implements DatabaseSession {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#parts.onEnd();
-    const callbacks = callbacksOf(this.outcome);
-    if (callbacks !== undefined) await this.#callbacks.run(callbacks);
+    await this.#callbacks.run(callbacksOf(this.outcome));
     this.#parts.outcome.move({ it: 'is rolled back' });
   }
 }

@@ -3,6 +3,7 @@ import type { BatchWork } from '../batch/batch-options.js';
 import { rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';
+import { addAccounts } from './notes.js';
 
 interface NewAccount {
   readonly email: string;
@@ -190,6 +191,16 @@ export const batching: readonly Requirement[] = [
         database.batch(sources[3] ?? [], () => endless(), { signal }),
         'DATABASE_SESSION_ABORTED',
       );
+    },
+  },
+  {
+    name: 'names the item that fails after an earlier one, among entities that were changed before the batch',
+    async check({ database }) {
+      await addAccounts(database);
+      const accounts = await database.read(em => em.find(Account, {}, { orderBy: { id: 'asc' } }));
+      for (const account of accounts.slice(0, 2)) account.email = 'same';
+      const batch = database.batch(accounts, async (em, chunk) => void em.persist([...chunk]), { chunkSize: 1 });
+      equal((await rejectsWith(batch, 'DATABASE_QUERY_FAILED')).facts.itemIndex, 1);
     },
   },
 ];

@@ -1,4 +1,4 @@
-import { defineEntity, type EventArgs, p } from '@mikro-orm/core';
+import { defineEntity, type EventArgs, p, Type } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import type { DatabaseModel } from '../model.js';
 
@@ -28,6 +28,21 @@ const Place = defineEntity({
   properties: { city: p.string().nullable(), street: p.string().nullable() },
 });
 
+/** Words, stored as one text. */
+class WordsType extends Type<string[] | null, string | null> {
+  override convertToDatabaseValue(words: string[] | null): string | null {
+    return words?.join(' ') ?? null;
+  }
+
+  override convertToJSValue(text: string | null): string[] | null {
+    return text?.split(' ') ?? null;
+  }
+
+  override getColumnType(): string {
+    return 'text';
+  }
+}
+
 /** Has one of each: what a flush compares, and calls. */
 export const Note = defineEntity({
   name: 'ConformanceNote',
@@ -37,6 +52,9 @@ export const Note = defineEntity({
     text: p.string(),
     rank: p.integer().defaultRaw('7'),
     version: p.integer().version(),
+    due: p.datetime().nullable(),
+    state: p.enum(['open', 'done']).nullable(),
+    words: p.type(WordsType).$type<string[]>().nullable(),
     details: p.json<{ tags: string[] }>().nullable(),
     place: () => p.embedded(Place).nullable(),
     home: () => p.embedded(Place).object().nullable(),
@@ -79,6 +97,9 @@ class CreateConformanceTables extends Migration {
       text text not null,
       rank integer not null default 7,
       version integer not null default 1,
+      due timestamptz,
+      state text,
+      words text,
       details jsonb,
       place_city text,
       place_street text,

@@ -23,6 +23,7 @@ import { overlapping } from './overlapping.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
 import { undone } from './undone.js';
+import { undoneParts } from './undone-parts.js';
 
 export interface DatabaseConformanceCase extends ConformanceCase {
   /** Not applicable to a driver without it. */
@@ -48,6 +49,7 @@ const requirements: readonly Requirement[] = [
   ...lending,
   ...retrying,
   ...undone,
+  ...undoneParts,
   ...migrating,
   ...batching,
 ];

@@ -1,8 +1,9 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService } from '../database-service.js';
-import { addAccount, eventually, isAtRest, rejectsWith, storedEmails, untilAborted } from './checks.js';
+import type { DatabaseSession } from '../session/database-session.js';
+import { addAccount, eventually, isAtRest, rejection, rejectsWith, storedEmails, untilAborted } from './checks.js';
 import type { Requirement } from './harness.js';
 
 export const ending: readonly Requirement[] = [
@@ -183,6 +184,25 @@ export const ending: readonly Requirement[] = [
       await holder.em.execute('lock table conformance_account');
       const work = database.session(em => addAccount(em, 'locked out'), { lockTimeoutMs: 50 });
       equal((await rejectsWith(work, 'DATABASE_QUERY_FAILED')).facts.kind, 'lock-timeout');
+    },
+  },
+  {
+    name: 'refuses to call back for a session that has ended',
+    async check({ database }) {
+      const ended: DatabaseSession[] = [];
+      const end = (fails: boolean) =>
+        database.session(async (em, session) => {
+          ended.push(session);
+          await addAccount(em, 'kept');
+          if (fails) throw new Error('refused by the work');
+        });
+      await end(false);
+      await rejection(end(true));
+      equal(ended.length, 2);
+      for (const session of ended) {
+        throws(() => session.onCommit(() => {}), { code: 'DATABASE_SESSION_CLOSED' });
+        throws(() => session.onRollback(() => {}), { code: 'DATABASE_SESSION_CLOSED' });
+      }
     },
   },
 ];

@@ -23,9 +23,12 @@ export class WorkMark {
   /** Nothing of it is stored, or ever will be. */
   get isUndone(): boolean {
     const { is } = this.#outcome.now;
-    return (
-      is === 'rolling back' || is === 'rolled back' || is === 'cut short' || this.#savepoints.isUndone(this.#until)
-    );
+    return is === 'rolling back' || is === 'rolled back' || is === 'cut short' || this.isTakenBack;
+  }
+
+  /** A savepoint has undone it; the transaction goes on. */
+  get isTakenBack(): boolean {
+    return this.#savepoints.isUndone(this.#until);
   }
 
   sharesFateWith(other: WorkMark): boolean {
