@@ -86,8 +86,9 @@ export class RunningAttempt implements Attempt {
     const { signal, timeoutMs } = this.#limits;
     this.#setTimer(this.startedAt, timeoutMs, reject, () => this.#timeOut(reject));
     if (signal === undefined) return;
-    this.#onAbort = () => this.#end(signal.reason, signal.reason, reject);
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    const onAbort = () => this.#end(signal.reason, signal.reason, reject);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#onAbort = onAbort;
   }
 
   #unwatch(): void {

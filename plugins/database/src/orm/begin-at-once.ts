@@ -2,7 +2,7 @@ import { type ConnectionProvider, ControlledTransaction, SingleConnectionProvide
 import { ConcurrentUseError } from '../errors/session-errors.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { EntityManager } from './entity-manager.js';
-import { bindContext } from './session-connection.js';
+import { SessionContext } from './session-context.js';
 import { createDialect } from './session-driver.js';
 import { TransactionConnection } from './transaction-connection.js';
 
@@ -21,12 +21,15 @@ export function isBeginObserved(em: EntityManager): boolean {
 
 /** Binds `em` to `transaction` as `em.begin()` does, without waiting for anything. */
 export function beginAtOnce(em: EntityManager, transaction: LazyTransaction): void {
+  const context = new SessionContext(transaction, () => kyselyOf(em, transaction));
+  em.setTransactionContext(context);
+}
+
+function kyselyOf(em: EntityManager, transaction: LazyTransaction): ControlledTransaction<unknown> {
   const connection = { connection: new TransactionConnection(transaction), release() {} };
   const provider = besideNoStream(transaction, new SingleConnectionProvider(connection.connection));
   const executor = em.getConnection('write').getClient().getExecutor().withConnectionProvider(provider);
-  const context = new ControlledTransaction({ config, dialect, driver, executor, connection });
-  bindContext(context, transaction);
-  em.setTransactionContext(context);
+  return new ControlledTransaction({ config, dialect, driver, executor, connection });
 }
 
 /** Kysely lets all else wait for an open stream, also what its reader waits for. */

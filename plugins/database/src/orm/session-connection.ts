@@ -5,6 +5,7 @@ import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { boundStatement, type Platform } from './bound-statement.js';
 import { Mark } from './marks.js';
 import { toQueryResult } from './query-result.js';
+import { SessionContext } from './session-context.js';
 import { openingTransaction } from './session-driver.js';
 
 type Execute = AbstractSqlConnection['execute'];
@@ -12,17 +13,18 @@ type Query = Parameters<Execute>[0];
 type Values = Parameters<Execute>[1];
 type Method = Parameters<Execute>[2];
 
-/** The transaction behind what MikroORM knows as the context of one, savepoints included. */
+/** The transaction behind what MikroORM knows as the context of one: that of a savepoint, or begun while it is observed. */
 const transactions = new Mark<LazyTransaction>('keelson.transaction');
 
 /** From now on statements in `context` go to `transaction`. */
-export function bindContext(context: object, transaction: LazyTransaction): void {
+function bindContext(context: object, transaction: LazyTransaction): void {
   transactions.set(context, transaction);
 }
 
 /** Undefined for statements outside of a session. */
 export function transactionOf(context: object | undefined): LazyTransaction | undefined {
-  return context === undefined ? undefined : transactions.get(context);
+  if (context === undefined) return undefined;
+  return context instanceof SessionContext ? context.transaction : transactions.get(context);
 }
 
 /**

@@ -121,7 +121,8 @@ export class HeldConnection {
     if (signal === undefined || this.#unlisten !== undefined) return;
     const onAbort = () => this.#onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    this.#unlisten = () => signal.removeEventListener('abort', onAbort);
+    const unlisten = () => signal.removeEventListener('abort', onAbort);
+    this.#unlisten = unlisten;
   }
 
   /** Takes the connection back at once: work that heeds no signal may hold on to the session for ever. */
