@@ -305,6 +305,7 @@ export class ConnectionPool {
   /** Closes the socket at once: pg would wait for a dead server to take its goodbye. */
   #discard(client: PgClient, reason: DiscardReason): void {
     this.#discarded[reason] = (this.#discarded[reason] ?? 0) + 1;
+    this.#loans.forget(client);
     client.connection.stream.destroy();
     client.release(true);
     this.warm();

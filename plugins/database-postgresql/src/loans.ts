@@ -23,7 +23,8 @@ interface Loan {
 /** The connections that are out. One timer finds the leaks among all of them. */
 export class Loans {
   readonly #options: LoansOptions;
-  readonly #loans = new Map<PgClient, Loan>();
+  /** Of each connection. Undefined for one that is back: entries that come and go cost more than ones that stay. */
+  readonly #loans = new Map<PgClient, Loan | undefined>();
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #count = 0;
@@ -45,22 +46,31 @@ export class Loans {
 
   end(client: PgClient): void {
     const loan = this.#loans.get(client);
-    this.#loans.delete(client);
+    this.#loans.set(client, undefined);
     if (loan?.isLeak !== true) return;
     this.#options.logger.info('a connection that was lent for very long is back', { heldMs: this.#heldMs(loan) });
   }
 
+  /** The connection is gone. */
+  forget(client: PgClient): void {
+    this.#loans.delete(client);
+  }
+
   /** Of those that are out, in ms. */
   get longestHeldMs(): number {
-    return Math.max(0, ...[...this.#loans.values()].map(loan => this.#heldMs(loan)));
+    return Math.max(0, ...this.#out.map(loan => this.#heldMs(loan)));
   }
 
   destroyAll(reason: unknown): void {
-    for (const { destroy } of [...this.#loans.values()]) destroy(reason);
+    for (const { destroy } of this.#out) destroy(reason);
   }
 
   close(): void {
     this.#timer?.cancel();
+  }
+
+  get #out(): readonly Loan[] {
+    return [...this.#loans.values()].filter(loan => loan !== undefined);
   }
 
   #schedule(at: number): void {
@@ -75,7 +85,7 @@ export class Loans {
     const now = clock.now();
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
-    for (const loan of this.#loans.values()) {
+    for (const loan of this.#out) {
       if (loan.isLeak) continue;
       if (loan.dueAt > now) {
         if (loan.dueAt < this.#timerAt) this.#schedule(loan.dueAt);

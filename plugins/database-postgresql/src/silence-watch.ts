@@ -46,7 +46,8 @@ const slowestBytesPerMs = 64;
 export class SilenceWatch {
   readonly #parts: SilenceWatchParts;
   readonly #everyMs: number;
-  readonly #waiting = new Set<InFlight>();
+  /** Of each connection. Undefined for one that waits no more: entries that come and go cost more than ones that stay. */
+  readonly #waiting = new Map<PgClient, InFlight | undefined>();
   #isRunning = false;
 
   constructor(parts: SilenceWatchParts) {
@@ -66,13 +67,17 @@ export class SilenceWatch {
       quietSince: now,
       seen: undefined,
     };
-    this.#waiting.add(inFlight);
+    this.#waiting.set(client, inFlight);
     if (!this.#isRunning) this.#schedule();
     return inFlight;
   }
 
   end(inFlight: InFlight): void {
-    this.#waiting.delete(inFlight);
+    if (this.#isWaiting(inFlight)) this.#waiting.set(inFlight.client, undefined);
+  }
+
+  #isWaiting(inFlight: InFlight): boolean {
+    return this.#waiting.get(inFlight.client) === inFlight;
   }
 
   #schedule(): void {
@@ -81,10 +86,17 @@ export class SilenceWatch {
   }
 
   async #check(): Promise<void> {
-    const silent = [...this.#waiting].filter(inFlight => this.#isSilent(inFlight));
+    const silent = this.#inFlight().filter(inFlight => this.#isSilent(inFlight));
     if (silent.length > 0) await this.#lookAt(silent);
-    if (this.#waiting.size > 0) this.#schedule();
+    if (this.#inFlight().length > 0) this.#schedule();
     else this.#isRunning = false;
+  }
+
+  /** Those that wait; forgets connections that are closed. */
+  #inFlight(): readonly InFlight[] {
+    for (const [client, inFlight] of this.#waiting)
+      if (inFlight === undefined && client.connection.stream.destroyed) this.#waiting.delete(client);
+    return [...this.#waiting.values()].filter(inFlight => inFlight !== undefined);
   }
 
   #isSilent(inFlight: InFlight): boolean {
@@ -103,7 +115,7 @@ export class SilenceWatch {
     const reports = await this.#parts.look(silent.map(({ client }) => client)).catch(() => undefined);
     if (reports === undefined) return;
     for (const inFlight of silent) {
-      const isStill = this.#waiting.has(inFlight) && this.#isSilent(inFlight);
+      const isStill = this.#isWaiting(inFlight) && this.#isSilent(inFlight);
       if (isStill) this.#judge(inFlight, reports.get(inFlight.client) ?? { is: 'unknown' });
     }
   }
@@ -129,7 +141,7 @@ export class SilenceWatch {
   }
 
   #lose(inFlight: InFlight, backend: string): void {
-    this.#waiting.delete(inFlight);
+    this.end(inFlight);
     const silentMs = Math.round(this.#parts.clock.now() - inFlight.sentAt);
     this.#parts.onLost(inFlight.client, { silentMs, backend });
   }

@@ -11,7 +11,8 @@ const lingerMs = 1_000;
 
 interface Connection {
   readonly socket: Socket;
-  readonly responses: Set<ServerResponse>;
+  /** Those without a complete answer, the oldest first. Seldom more than one. */
+  readonly responses: ServerResponse[];
   /** `socket.bytesRead` at the last check, and the number of checks without change. */
   bytes: number;
   looks: number;
@@ -31,7 +32,7 @@ type State = 'open' | 'announcing' | 'closing' | 'closed';
 export class Connections {
   readonly #clock: Clock;
   readonly #connections = new Map<Socket, Connection>();
-  readonly #responses = new Set<ServerResponse>();
+  #active = 0;
   readonly #gone = Promise.withResolvers<void>();
   #state: State = 'open';
   #look: Timer | undefined;
@@ -44,7 +45,7 @@ export class Connections {
 
   /** Number of requests without a complete answer. */
   get active(): number {
-    return this.#responses.size;
+    return this.#active;
   }
 
   /** Time since a client has connected, or got an answer after which it may connect again. */
@@ -72,8 +73,8 @@ export class Connections {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined || connection.linger !== undefined) return false;
     if (this.#state !== 'open' && !giveLastTo(response, connection.responses)) return false;
-    connection.responses.add(response);
-    this.#responses.add(response);
+    connection.responses.push(response);
+    this.#active += 1;
     response.on('close', () => this.#end(connection, response));
     return true;
   }
@@ -82,7 +83,7 @@ export class Connections {
   announceClose(): void {
     if (this.#state === 'open') this.#state = 'announcing';
     for (const { responses } of this.#connections.values()) {
-      const newest = [...responses].at(-1);
+      const newest = responses.at(-1);
       if (newest !== undefined && !newest.headersSent) newest.setHeader('Connection', 'close');
     }
   }
@@ -115,13 +116,13 @@ export class Connections {
     }
   }
 
-  #responsesOn(socket: Socket): ServerResponse[] {
-    return [...(this.#connections.get(socket)?.responses ?? [])];
+  #responsesOn(socket: Socket): readonly ServerResponse[] {
+    return this.#connections.get(socket)?.responses ?? [];
   }
 
   #add(socket: Socket): void {
     this.#movedAt = this.#clock.now();
-    this.#connections.set(socket, { socket, responses: new Set(), bytes: 0, looks: 0, linger: undefined });
+    this.#connections.set(socket, { socket, responses: [], bytes: 0, looks: 0, linger: undefined });
     // Node calls it after the last answer of a connection.
     socket.destroySoon = () => this.leave(socket);
     socket.once('close', () => this.#remove(socket));
@@ -134,8 +135,9 @@ export class Connections {
   }
 
   #end(connection: Connection, response: ServerResponse): void {
-    this.#responses.delete(response);
-    connection.responses.delete(response);
+    const { responses } = connection;
+    responses.splice(responses.indexOf(response), 1);
+    this.#active -= 1;
     connection.bytes = connection.socket.bytesRead;
     connection.looks = 0;
     this.#movedAt = this.#clock.now();
@@ -145,7 +147,7 @@ export class Connections {
   #closeResting(): void {
     for (const connection of this.#connections.values()) {
       const { socket, responses, bytes } = connection;
-      const isAtRest = responses.size === 0 && socket.bytesRead === bytes;
+      const isAtRest = responses.length === 0 && socket.bytesRead === bytes;
       connection.bytes = socket.bytesRead;
       connection.looks = isAtRest ? connection.looks + 1 : 0;
       if (connection.looks >= looksAtRest) this.leave(socket);
@@ -172,7 +174,7 @@ export class Connections {
  * Makes `response` the last of its connection, after `earlier` ones whose requests came in front of it. False when one of
  * those is already marked as the last.
  */
-function giveLastTo(response: ServerResponse, earlier: ReadonlySet<ServerResponse>): boolean {
+function giveLastTo(response: ServerResponse, earlier: readonly ServerResponse[]): boolean {
   for (const one of earlier) {
     if (!one.hasHeader('Connection')) continue;
     if (one.headersSent) return false;

@@ -33,12 +33,14 @@ const waitBounds = [1, 5, 25, 100, 500, 2_500, Number.POSITIVE_INFINITY];
 interface Waiter {
   readonly admit: (permit: Permit) => void;
   readonly refuse: (error: unknown) => void;
+  before: Waiter | undefined;
+  after: Waiter | undefined;
 }
 
 /** Lets at most `max` in at a time; the rest wait in the order in which they came. Knows nothing of connections. */
 export class Permits {
   readonly #options: PermitsOptions;
-  readonly #waiters = new Set<Waiter>();
+  readonly #line = new Line();
   readonly #counted = { acquired: 0, waited: 0, timedOut: 0, refused: 0 };
   readonly #waits = waitBounds.map(upTo => ({ upTo, count: 0 }));
   #taken = 0;
@@ -55,7 +57,7 @@ export class Permits {
   }
 
   get waiting(): number {
-    return this.#waiters.size;
+    return this.#line.length;
   }
 
   get counters(): PermitCounters {
@@ -73,21 +75,21 @@ export class Permits {
 
   resume(): void {
     this.#suspended = false;
-    while (this.#free && this.#waiters.size > 0) this.#next();
+    while (this.#free && this.#line.length > 0) this.#next();
   }
 
   acquire(deadline: Deadline, signal?: AbortSignal): Promise<Permit> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed.error);
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (this.#free) return Promise.resolve(this.#take());
-    if (this.#waiters.size >= this.#options.maxWaiting) return Promise.reject(this.#refuse());
+    if (this.#line.length >= this.#options.maxWaiting) return Promise.reject(this.#refuse());
     return this.#wait(deadline, signal);
   }
 
   /** Refuses everyone from now on, and those who wait, with `error`. Resolves when all permits are back. */
   close(error: unknown): Promise<void> {
     this.#closed = { error };
-    for (const waiter of [...this.#waiters]) waiter.refuse(error);
+    for (let waiter = this.#line.first; waiter !== undefined; waiter = this.#line.first) waiter.refuse(error);
     if (this.#taken === 0) return Promise.resolve();
     return new Promise(resolve => {
       this.#onIdle = resolve;
@@ -104,7 +106,7 @@ export class Permits {
     const since = clock.now();
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiters.delete(waiter);
+        this.#line.remove(waiter);
         timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
       };
@@ -118,6 +120,8 @@ export class Permits {
           leave();
           reject(error);
         },
+        before: undefined,
+        after: undefined,
       };
       const onAbort = () => waiter.refuse(signal?.reason);
       const onLate = () => {
@@ -128,7 +132,7 @@ export class Permits {
       const remainingMs = deadline.remainingMs();
       const timer = Number.isFinite(remainingMs) ? clock.schedule(remainingMs, onLate, { keepAlive: true }) : undefined;
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiters.add(waiter);
+      this.#line.add(waiter);
     });
   }
 
@@ -153,8 +157,46 @@ export class Permits {
   }
 
   #next(): void {
-    const [waiter] = this.#waiters;
+    const waiter = this.#line.first;
     if (waiter !== undefined && this.#free) waiter.admit(this.#take());
     if (this.#taken === 0) this.#onIdle?.();
+  }
+}
+
+/**
+ * Those who wait, in order. Not a Set: one that changes with each request leaves its earlier tables behind, linked to each
+ * other, and with them all that has waited until the next full garbage collection.
+ */
+class Line {
+  #first: Waiter | undefined;
+  #last: Waiter | undefined;
+  #length = 0;
+
+  get first(): Waiter | undefined {
+    return this.#first;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(waiter: Waiter): void {
+    waiter.before = this.#last;
+    if (this.#last === undefined) this.#first = waiter;
+    else this.#last.after = waiter;
+    this.#last = waiter;
+    this.#length += 1;
+  }
+
+  /** Of one that is in the line. */
+  remove(waiter: Waiter): void {
+    const { before, after } = waiter;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    waiter.before = undefined;
+    waiter.after = undefined;
+    this.#length -= 1;
   }
 }

@@ -77,7 +77,8 @@ export class SessionOpener {
     id: string = this.nextId(),
   ): Promise<AbortableSession> {
     const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
-    await prepared.begin();
+    if (this.#parts.isBeginObserved()) await prepared.begin();
+    else prepared.beginAtOnce();
     return prepared.open();
   }
 
