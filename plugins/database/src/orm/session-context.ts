@@ -21,6 +21,16 @@ export class SessionContext {
     this.#made ??= this.#make();
     return this.#made;
   }
+
+  // What MikroORM asks of every session that has stored something.
+
+  get isRolledBack(): boolean {
+    return this.#made?.isRolledBack ?? false;
+  }
+
+  commit(): { execute(): Promise<void> } {
+    return this.#made?.commit() ?? { execute: () => this.transaction.commitForOrm() };
+  }
 }
 
 /** It has the methods of Kysely, and is one of its transactions for `instanceof`. */
