@@ -15,6 +15,8 @@ export interface Counts {
   readonly statements: number;
   /** In the heap of the service. */
   readonly allocatedKb: number;
+  /** What survives young collections: what a request leaves behind until the next full collection. */
+  readonly promotedKb: number;
 }
 
 /** Of requests that come one after another to a service of their own. */
@@ -29,8 +31,8 @@ export async function countsOf(
   await using service = await RunningService.start(kind, { databaseUrl: tap.url(databaseUrl), logFile });
   const counts = new Map<Scenario, Counts>();
   for (const scenario of scenarios) {
-    const allocatedKb = await allocatedKbOf(scenario, service, load);
-    counts.set(scenario, { ...(await wireCountsOf(scenario, service, load, proxy, tap)), allocatedKb });
+    const heap = await heapCountsOf(scenario, service, load);
+    counts.set(scenario, { ...heap, ...(await wireCountsOf(scenario, service, load, proxy, tap)) });
   }
   return counts;
 }
@@ -47,16 +49,24 @@ class FaultlessLoad extends Load {
 
 /** Enough that what runs has been compiled, mostly. */
 const warmUps: Readonly<Record<Scenario, number>> = { get: 400, post: 250, batch: 30, list: 30, mixed: 400 };
-const measured: Readonly<Record<Scenario, number>> = { get: 200, post: 150, batch: 20, list: 20, mixed: 200 };
+const measured: Readonly<Record<Scenario, number>> = { get: 600, post: 400, batch: 20, list: 20, mixed: 200 };
 
-async function allocatedKbOf(scenario: Scenario, service: RunningService, load: FaultlessLoad): Promise<number> {
+type WireCounts = Pick<Counts, 'messages' | 'roundTrips' | 'statements'>;
+
+async function heapCountsOf(
+  scenario: Scenario,
+  service: RunningService,
+  load: FaultlessLoad,
+): Promise<Omit<Counts, keyof WireCounts>> {
   const { port } = service;
   await load.run({ port, connections: 8, scenario, requests: warmUps[scenario] });
   // One connection from now on: opening it is not counted.
   await load.run({ port, connections: 1, scenario, requests: 10 });
   const requests = measured[scenario];
-  const bytes = await service.allocatedBytesOf(() => load.run({ port, connections: 1, scenario, requests }));
-  return bytes / requests / 1_024;
+  const sent = () => load.run({ port, connections: 1, scenario, requests });
+  const { allocatedBytes, promotedBytes } = await service.allocationsOf(sent);
+  const kbOf = (bytes: number) => bytes / requests / 1_024;
+  return { allocatedKb: kbOf(allocatedBytes), promotedKb: kbOf(promotedBytes) };
 }
 
 /** Separates an answer from what follows it, whichever arrives first. */
@@ -70,10 +80,10 @@ async function wireCountsOf(
   load: FaultlessLoad,
   proxy: TcpProxy,
   tap: MessageTap,
-): Promise<Omit<Counts, 'allocatedKb'>> {
+): Promise<WireCounts> {
   proxy.latencyMs = roundTripMs;
   const recording = proxy.recording();
-  const single: Omit<Counts, 'allocatedKb'>[] = [];
+  const single: WireCounts[] = [];
   for (let request = 0; request < wireRequests; request++) {
     recording.clear();
     const before = tap.messages;
@@ -82,6 +92,6 @@ async function wireCountsOf(
     single.push({ messages: tap.messages - before, roundTrips, statements: statements.flat().length });
   }
   proxy.latencyMs = 0;
-  const medianOf = (key: keyof Omit<Counts, 'allocatedKb'>) => median(single.map(each => each[key]));
+  const medianOf = (key: keyof WireCounts) => median(single.map(each => each[key]));
   return { messages: medianOf('messages'), roundTrips: medianOf('roundTrips'), statements: medianOf('statements') };
 }

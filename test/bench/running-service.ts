@@ -14,6 +14,12 @@ const heapCounter = fileURLToPath(new URL('heap-counter.mjs', import.meta.url));
 const readyWithinMs = 60_000;
 const probeEveryMs = 5;
 
+export interface Allocations {
+  readonly allocatedBytes: number;
+  /** Of these, what was not yet garbage when it was looked at the second time. */
+  readonly promotedBytes: number;
+}
+
 export interface ServicePlace {
   readonly databaseUrl: string;
   /** A file for all that it prints, as a service in production has. */
@@ -57,12 +63,11 @@ export class RunningService implements AsyncDisposable {
     return residentMbOf(this.#process.pid);
   }
 
-  /** The bytes that the service allocates in its heap meanwhile. */
-  async allocatedBytesOf(work: () => Promise<unknown>): Promise<number> {
+  /** What the service allocates in its heap meanwhile. */
+  async allocationsOf(work: () => Promise<unknown>): Promise<Allocations> {
     await this.#process.ask('count-allocations');
     await work();
-    const { allocatedBytes } = await this.#process.ask<{ allocatedBytes: number }>('allocations');
-    return allocatedBytes;
+    return this.#process.ask<Allocations>('allocations');
   }
 
   stop(): Promise<void> {
