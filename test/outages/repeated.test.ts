@@ -23,7 +23,7 @@ const run = (given: Partial<Run>, ...figures: Parameters<typeof account>): Run =
 describe('a run of the suite', () => {
   test('is reported in one line', () => {
     expect(tellRun(run({ number: 3 }, 900, 120, 2))).toBe(
-      'run 3: 200 s, all invariants held, first success after 20 outages in a row: 120 ms (p95), refused: 0 orders, 2 sessions, 0 units',
+      'run 3: 200 s, all invariants held, first success in a series of 20 outages: 120 ms (p95), refused: 0 orders, 2 sessions, 0 units',
     );
   });
 

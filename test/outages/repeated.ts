@@ -34,7 +34,7 @@ export function tellRun(run: Run): string {
   const told = [
     `run ${number}: ${Math.round(run.seconds)} s`,
     verdict,
-    `first success after 20 outages in a row: ${p95 === undefined ? 'unknown' : `${Math.round(p95)} ms`} (p95)`,
+    `first success in a series of 20 outages: ${p95 === undefined ? 'unknown' : `${Math.round(p95)} ms`} (p95)`,
     `refused: ${refusedIn(rows)}`,
   ];
   return [told.join(', '), ...broken].join('\n');

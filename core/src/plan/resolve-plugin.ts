@@ -98,7 +98,7 @@ function resolvePackage(entry: ConfigEntry, name: string, directory: string): Re
 function notInstalled(entry: ConfigEntry, name: string, directory: string): Problem {
   const place = { ...choiceOf(entry), value: name };
   if (name.toLowerCase() === 'none') {
-    const message = `${JSON.stringify(name)} is not the word that leaves a slot to its default.`;
+    const message = `${JSON.stringify(name)} is not a plugin, and the word none must be in lower case.`;
     return { code: 'PLUGIN_NOT_INSTALLED', message, ...place, nearest: 'none', action: 'Write none.' };
   }
   if (isPackageName(name)) {
@@ -117,7 +117,7 @@ function notInstalled(entry: ConfigEntry, name: string, directory: string): Prob
 function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
   return {
     code: 'PLUGIN_NOT_INSTALLED',
-    message: `${name} is a file, but without ./ it is taken for a package.`,
+    message: `${name} is a file, but without ./ it is read as the name of a package.`,
     ...choiceOf(entry),
     value: name,
     nearest: `./${name}`,

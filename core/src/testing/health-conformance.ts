@@ -49,7 +49,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       for (let count = 0; count < 100; count += 1) health.report('ready');
       equal(counting.looks, before);
     }),
-    promise('fails readiness for a critical check, and only warns for another', async ({ health, clock }) => {
+    promise('fails readiness for a critical check, and warns for a non-critical one', async ({ health, clock }) => {
       const failing = async (): Promise<HealthResult> => ({ status: 'fail', output: 'Down.' });
       const optional = health.register({ name: 'mail', critical: false, check: failing });
       await clock.advance(10);

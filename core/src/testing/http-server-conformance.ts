@@ -32,7 +32,7 @@ export function httpServerConformance(
       http.router('/orders', echo);
       equal((await ask(`${http.url}/orders-of-others`)).status, 404);
     }),
-    promise('hands every method on', async ({ http }) => {
+    promise('passes requests of every method to the handler', async ({ http }) => {
       http.router('/orders', echo);
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
         equal(await textOf(http, '/orders/7', { method }), `${method} /7`);
@@ -81,7 +81,7 @@ export function httpServerConformance(
       await ask(`${http.url}/fails`);
       equal(await textOf(http, '/works'), 'GET /');
     }),
-    promise('keeps requests at the same time apart', async ({ http }) => {
+    promise('does not mix up requests that run at the same time', async ({ http }) => {
       http.router('/orders', async (request, response) => {
         await new Promise(resolve => setImmediate(resolve));
         response.end(request.url);

@@ -23,7 +23,7 @@ test('names the promises that a careless policy breaks', async () => {
   for (const { name, run } of cases) await run().catch(() => broken.push(name));
   expect(broken).toEqual(
     expect.arrayContaining([
-      'runs work that may not run more than once only once, whatever the verdict',
+      'runs work once when it must not be repeated, whatever the verdict',
       'throws the error as it is when the verdict forbids a further attempt',
       'makes no attempt for a call whose deadline has passed',
       'pauses for as long as the target asks',

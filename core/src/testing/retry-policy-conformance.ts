@@ -50,7 +50,7 @@ export function retryPolicyConformance(
       equal(seen.deadline.remainingMs(), 5_000);
       equal(clock.pending, 0, 'no timer is left behind');
     }),
-    always('gives each of many calls at once its own result', async ({ policy }) => {
+    always('returns to each call its own result when many run at once', async ({ policy }) => {
       const numbers = Array.from({ length: 100 }, (_, index) => index);
       deepEqual(await Promise.all(numbers.map(number => policy.execute(async () => number, call))), numbers);
     }),
@@ -68,7 +68,7 @@ export function retryPolicyConformance(
       };
       strictEqual(await failureOf(harness, throwing, { idempotent: false }), boom);
     }),
-    repeating('repeats conflicts beyond the attempts of other failures, and they open no breaker', async harness => {
+    repeating('repeats after conflicts more often than after other failures, and opens no breaker', async harness => {
       const work = failing(harness.maxAttempts + (harness.opensAfter ?? 0) + 20);
       await resultOf(harness, work.run, { classify: conflict, deadline: Deadline.after(longMs, harness.clock) });
       equal(await resultOf(harness, async () => 'next'), 'next');
@@ -90,7 +90,7 @@ export function retryPolicyConformance(
       await within(harness, Promise.all([conflicting(), conflicting(), conflicting()]));
       equal(most, 1, 'one conflicted call runs at a time');
     }),
-    always('runs work that may not run more than once only once, whatever the verdict', async harness => {
+    always('runs work once when it must not be repeated, whatever the verdict', async harness => {
       const work = failing(longMs);
       strictEqual(await failureOf(harness, work.run, { idempotent: false, classify: verdict(true) }), boom);
       equal(work.attempts.length, 1);
@@ -193,7 +193,7 @@ export function retryPolicyConformance(
       await resultOf(harness, work.run, { classify: pause });
       ok((times[1] ?? 0) >= 5_000, `the second attempt came after ${times[1]} ms`);
     }),
-    repeating('begins no pause that the deadline leaves no time for', async harness => {
+    repeating('begins a pause only when it ends before the deadline', async harness => {
       const deadline = Deadline.after(4_000, harness.clock);
       const running = harness.policy.execute(failing(1).run, { ...call, classify: pause, deadline });
       const { error, atMs } = await endOf(harness, running);
@@ -243,7 +243,7 @@ export function retryPolicyConformance(
       await fail(harness, 'unknown');
       equal(await harness.policy.execute(async () => 'done', { ...call, ...impatient(harness) }), 'done');
     }),
-    waiting('ends the waits of one target on request, and takes its calls as before', async harness => {
+    waiting('ends all waits for one target on request, and still accepts calls to it', async harness => {
       const { policy, clock } = harness;
       const reason = new Error('no more waiting');
       const work = failing(1);

@@ -85,7 +85,7 @@ export function telemetryConformance(
       const facts = Object.defineProperty({}, 'broken', { enumerable: true, get: fail });
       telemetry.captureError(new Error('with broken facts'), { facts });
     }),
-    plain('flushes when there is nothing to flush, and says so', async telemetry => {
+    plain('flushes successfully when there is nothing to flush', async telemetry => {
       equal(await telemetry.flush(longMs), true);
     }),
     plain('accepts a status and attributes for a span that has ended', async telemetry => {
@@ -93,7 +93,7 @@ export function telemetryConformance(
       span.setAttribute('late', true);
       span.setStatus('ok');
     }),
-    spanning('reports name, operation and attributes, those set on the way included', async (telemetry, read) => {
+    spanning('reports name, operation and attributes, also those set while the span runs', async (telemetry, read) => {
       const options = { name: 'test.work', operation: 'test', attributes: { 'test.text': 'a', 'test.number': 1 } };
       await telemetry.span(options, async span => span.setAttribute('test.flag', true));
       const [span, ...others] = await read();

@@ -217,7 +217,7 @@ describe('reads with replicas', () => {
     await becomes('fit');
     expect(await portOf()).toBe(pair.standby.port);
     const said = service.logger.findAll(/^replica /).map(({ message }) => message);
-    expect(said).toEqual(['replica fit', 'replica away', 'replica fit']);
+    expect(said).toEqual(['replica usable', 'replica away', 'replica usable']);
   });
 
   test('do not wait for a replica that says nothing any more for longer than half their time', async () => {

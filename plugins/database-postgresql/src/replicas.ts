@@ -92,7 +92,7 @@ export class Replicas {
   #tell(replica: Replica): void {
     const { logger } = this.#parts;
     const { host, state } = replica;
-    if (state.is === 'fit') logger.info('replica fit', { host, ...factsOf(state) });
+    if (state.is === 'fit') logger.info('replica usable', { host, ...factsOf(state) });
     else logger.warn(`replica ${state.is}`, { host, ...factsOf(state) });
   }
 }

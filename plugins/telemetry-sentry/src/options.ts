@@ -35,7 +35,7 @@ export const telemetrySentryOptions = z
     propagateTracesTo: z
       .array(z.string().min(1))
       .default([])
-      .describe('Texts in the URLs of outgoing requests that are given the id of the trace: our own services.'),
+      .describe('Outgoing requests whose URLs contain one of these texts carry the trace id: name your own services.'),
     ignorePaths: z
       .array(z.string().startsWith('/'))
       .default(['/livez', '/readyz', '/startupz', '/healthz', '/metrics'])

@@ -48,9 +48,9 @@ function only(plugin: string, answers: readonly Answered<CanBeDone>[]): Answered
       plugin,
       all.map(known => known.plugin),
     );
-    const there = [...new Set(all.map(known => `${known.plugin} ${known.name}`))].join(', ') || 'nothing to do';
+    const there = [...new Set(all.map(known => `${known.plugin} ${known.name}`))].join(', ') || 'no operation';
     const hint = meant === undefined ? `There is: ${there}.` : `Did you mean ${meant}?`;
-    refuse(`No plugin ${plugin} that runs has something to do.`, hint);
+    refuse(`No running plugin ${plugin} has an operation.`, hint);
   }
   return answers.map(each => {
     if (!('answer' in each)) return each;

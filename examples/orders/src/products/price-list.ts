@@ -28,7 +28,7 @@ export class PriceList {
     try {
       return await this.#ask(this.#service, sku);
     } catch (error) {
-      this.#logger.warn('A product is shown without its price', { error });
+      this.#logger.warn('price not available', { error });
       return null;
     }
   }

@@ -10,7 +10,7 @@ export class AmbiguousCommitError extends KeelsonError {
     super({
       code: 'DATABASE_AMBIGUOUS_COMMIT',
       message: `It is not known whether the session "${facts.name}" was committed: ${facts.why}.`,
-      hint: 'Look whether the writes are there before doing them again; { verifyCommitted } lets the session ask you.',
+      hint: 'Check whether the writes are stored before you repeat them, or pass { verifyCommitted }: the session calls it to check.',
       facts,
       cause: causeOf(cause),
       http: {

@@ -189,7 +189,7 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 ]);
 
 function stopping(): Kind {
-  return { kind: 'stopping', says: 'is shutting down', hint: 'Wait for it to come back, or look who stops it.' };
+  return { kind: 'stopping', says: 'is shutting down', hint: 'Wait for it to come back, or find out who stops it.' };
 }
 
 const starting: Kind = {

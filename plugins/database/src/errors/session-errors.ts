@@ -155,7 +155,7 @@ export class NestedOptionsError extends KeelsonError {
   constructor(options: readonly string[]) {
     super({
       code: 'DATABASE_NESTED_OPTIONS',
-      message: `Work inside a session is part of its transaction, which is not as the work asks: ${options.join(', ')}.`,
+      message: `Work inside a session asked for options that the transaction of the session does not have: ${options.join(', ')}.`,
       hint: "Give the option to the outer session, or use database.session(work, { nested: 'separate' }).",
       facts: { options: options.join(', '), ...place() },
     });

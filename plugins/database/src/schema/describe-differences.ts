@@ -155,7 +155,7 @@ function otherForeignKey(table: string, wanted: ForeignKey, live: ForeignKey): F
 }
 
 function otherName(table: string, what: 'foreign key' | 'check', expected: string, found: string): Found {
-  const message = `Table ${table}: the ${what} ${found} does what ${expected} is to do.`;
+  const message = `Table ${table}: the ${what} ${found} is the same as ${expected} of the entity; only the name differs.`;
   return { kind: 'name', table, name: found, expected, found, message };
 }
 

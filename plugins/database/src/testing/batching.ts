@@ -168,7 +168,7 @@ export const batching: readonly Requirement[] = [
     },
   },
   {
-    name: 'gives the error of a batch although its source cannot be closed, or never is',
+    name: 'rejects with the error of a batch also when closing its source fails or never ends',
     async check({ database }) {
       const failing = () => {
         throw new Error('of the source');
@@ -194,7 +194,7 @@ export const batching: readonly Requirement[] = [
     },
   },
   {
-    name: 'names the item that fails after an earlier one, among entities that were changed before the batch',
+    name: 'names the item that conflicts with an earlier item, when the items are entities changed before the batch',
     async check({ database }) {
       await addAccounts(database);
       const accounts = await database.read(em => em.find(Account, {}, { orderBy: { id: 'asc' } }));

@@ -13,7 +13,7 @@ const fail = () => {
 
 export const committing: readonly Requirement[] = [
   {
-    name: 'commits when the work resolves, and gives what it gave',
+    name: 'commits when the work resolves, and returns the result of the work',
     async check({ database }) {
       const given = await database.session(async em => {
         await addAccount(em, 'stored');

@@ -55,7 +55,7 @@ export const endingByHand: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends a session whose transaction was ended all the same, and says what is stored',
+    name: 'ends a session when a hidden statement has ended its transaction, and says what is stored',
     async check({ database }) {
       for (const [statement, by, stored, isStored] of noticed) {
         const told: string[] = [];

@@ -169,7 +169,7 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends a statement over the time that the session gives it',
+    name: 'ends a statement that runs longer than the session allows',
     requires: 'cancel-query',
     async check({ database }) {
       const work = database.session(em => em.execute('select pg_sleep(60)'), { statementTimeoutMs: 50 });
@@ -177,7 +177,7 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends a wait for a lock over the time that the session gives it',
+    name: 'ends a wait for a lock that lasts longer than the session allows',
     requires: 'multi-connection',
     async check({ database }) {
       await using holder = await database.openSession();

@@ -119,7 +119,7 @@ export const migrating: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores nothing of migrations of which one fails, and says so',
+    name: 'stores none of the migrations in one transaction when one of them fails, and reports it',
     async check({ open }) {
       const [database] = await open(1, [conformanceModel, { entities: [], migrations: [AddColumnThenFail] }]);
       await database.connect();

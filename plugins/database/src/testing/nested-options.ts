@@ -42,7 +42,7 @@ export const nestedOptions: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs a session inside another that asks for the transaction that is there',
+    name: 'runs a session inside another when it asks for nothing that the open transaction lacks',
     async check({ database }) {
       const serializable = { isolation: 'serializable', lockTimeoutMs: 500 } as const;
       for (const nested of nestings) {
@@ -68,7 +68,7 @@ export const nestedOptions: readonly Requirement[] = [
     },
   },
   {
-    name: 'does not run a unit again in which a session said that it may not be repeated',
+    name: 'does not run a unit again when a session inside it forbids a repeat',
     async check({ database }) {
       for (const nested of nestings) {
         let runs = 0;

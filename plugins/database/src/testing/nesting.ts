@@ -86,7 +86,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'refuses several commands in one text, and goes on when a savepoint takes that back',
+    name: 'refuses several commands in one text, and the session goes on when this happened in a savepoint',
     async check({ database }) {
       const work = database.session(async em => {
         await addAccount(em, 'outer');
@@ -147,7 +147,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'refuses a separate session where there is but one connection, and the one around it goes on',
+    name: 'refuses a separate session where there is only one connection, and the session around it goes on',
     lacks: 'multi-connection',
     async check({ database }) {
       await database.session(async em => {
@@ -176,7 +176,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'commits nothing of a session in which work failed that MikroORM had joined to it',
+    name: 'commits nothing of a session when work that MikroORM joined to it has failed',
     async check({ database }) {
       for (const propagation of [REQUIRED, SUPPORTS, MANDATORY]) {
         await database.session(em => em.transactional(inner => addAccount(inner, propagation), { propagation }));

@@ -70,7 +70,7 @@ export const overlapping: readonly Requirement[] = [
     },
   },
   {
-    name: 'undoes only the nested session that fails, when it began in another and ends after it',
+    name: 'undoes only the failed one of two nested sessions when it began second and the other ended before it',
     async check({ database }) {
       await database.session(async () => {
         const first = await openNested(database, 'first');

@@ -143,7 +143,7 @@ export const refusing: readonly Requirement[] = [
     },
   },
   {
-    name: 'never commits after the first statement of all failed and its error was swallowed',
+    name: 'never commits after the first statement of a session failed and its error was swallowed',
     async check({ database }) {
       for (const statement of ['selec 1', 'select 1 from no_such_table']) {
         const work = database.session(async em => void (await rejection(em.execute(statement))));

@@ -27,7 +27,7 @@ export const retrying: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs once what says that it may not be repeated',
+    name: 'runs work once when its options forbid a repeat',
     async check({ database }) {
       let runs = 0;
       const work = database.session(
@@ -42,7 +42,7 @@ export const retrying: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs once what failed for a reason of its own, or of its data',
+    name: 'runs work once when its code or its data made it fail',
     async check({ database }) {
       await database.session(em => addAccount(em, 'there'));
       let runs = 0;
@@ -68,7 +68,7 @@ export const retrying: readonly Requirement[] = [
     },
   },
   {
-    name: 'repeats what could not be serialized, and both are stored as if one had come after the other',
+    name: 'repeats one of two units that conflict, and stores both as if they had run one after the other',
     requires: 'multi-connection',
     async check({ database }) {
       const bothHaveRead = meetingOf(2);

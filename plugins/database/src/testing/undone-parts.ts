@@ -16,7 +16,7 @@ const nestings = [
 export const undoneParts: readonly Requirement[] = [
   ...changes.map(
     ({ what, to, read }): Requirement => ({
-      name: `takes back a change of ${what} with the part that has flushed it, and stores it when it is made again`,
+      name: `undoes a change of ${what} when the part that flushed it fails, and stores the change when it is made again`,
       async check({ database }) {
         await addAccounts(database);
         for (const [index, way] of ways.entries()) {
@@ -42,7 +42,7 @@ export const undoneParts: readonly Requirement[] = [
     }),
   ),
   {
-    name: 'takes back the first values of an entity with the part that has flushed them',
+    name: 'undoes the first values of an entity when the part that flushed them fails',
     async check({ database }) {
       await addAccounts(database);
       for (const isLoaded of [false, true]) {
@@ -67,7 +67,7 @@ export const undoneParts: readonly Requirement[] = [
   },
   ...nestings.map(
     ({ what, fails, stored }): Requirement => ({
-      name: `takes back what parts inside each other have flushed when they fail: ${what}`,
+      name: `undoes what a part inside another has flushed when a part fails: ${what}`,
       async check({ database }) {
         await addAccounts(database);
         const id = await addFullNote(database);
@@ -124,7 +124,7 @@ export const undoneParts: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes back a removal, and what it took out of others, with the part that has flushed it',
+    name: 'undoes a removal, and its effects on other entities, when the part that flushed it fails',
     async check({ database }) {
       await addAccounts(database);
       const id = await addFullNote(database);
@@ -153,7 +153,7 @@ export const undoneParts: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes back what the EntityManager of the session has flushed while a part ran that fails',
+    name: 'undoes what the EntityManager of the session flushed while a part ran, when the part fails',
     async check({ database }) {
       await addAccounts(database);
       const id = await addFullNote(database);
@@ -174,7 +174,7 @@ export const undoneParts: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes back a change that the server has refused, with its part',
+    name: 'undoes a change of a part when the server refuses it',
     async check({ database }) {
       await addAccounts(database);
       await database.session(async em => {
@@ -189,7 +189,7 @@ export const undoneParts: readonly Requirement[] = [
     },
   },
   {
-    name: 'takes back what a part has added to a collection that is not loaded',
+    name: 'undoes what a failed part has added to a collection that is not loaded',
     async check({ database }) {
       await addAccounts(database);
       const id = await addFullNote(database);
