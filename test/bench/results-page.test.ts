@@ -32,7 +32,9 @@ const results: BenchResults = {
     ['keelson', [900]],
     ['nest', [1_000]],
   ]),
-  counts: new Map([['keelson', new Map([['get', { messages: 3, roundTrips: 1, statements: 1, allocatedKb: 99.6, promotedKb: 1 }]])]]),
+  counts: new Map([
+    ['keelson', new Map([['get', { messages: 3, roundTrips: 1, statements: 1, allocatedKb: 99.6, promotedKb: 1 }]])],
+  ]),
   figures: [{ name: figureNames.sessionBeyondFork, value: 2.5, unit: 'us' }],
 };
 
