@@ -17,7 +17,7 @@ const together = globSync('plugins/{database,database-postgresql,http-express,re
   cwd: import.meta.dirname,
   exclude: [
     'plugins/*/src/plugin.test.ts',
-    'plugins/database-postgresql/src/{batch,connect-failures,diagnose,unreachable}.test.ts',
+    'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
     'plugins/http-express/src/{diagnose-port,instances,service,streaming}.test.ts',
     'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
   ],
