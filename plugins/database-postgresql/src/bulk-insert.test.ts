@@ -301,14 +301,16 @@ describe('a bulk insert', () => {
       const inserted = waiting.catch((error: unknown) => error);
       await eventually(async () => {
         const found = await outside(
-          `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%'`,
+          `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%' and datname = current_database()`,
         );
         return found.length > 0;
       });
       controller.abort(new Error('enough'));
       expect(await inserted).toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
       await eventually(async () => {
-        const found = await outside(`select 1 from pg_stat_activity where query like 'copy%' and state = 'active'`);
+        const found = await outside(
+          `select 1 from pg_stat_activity where query like 'copy%' and state = 'active' and datname = current_database()`,
+        );
         return found.length === 0;
       });
     });

@@ -92,7 +92,7 @@ describe('the lock of those who migrate', () => {
   async function endLock(): Promise<void> {
     const { rowCount } = await admin.query(`
       select pg_terminate_backend(pid) from pg_locks join pg_stat_activity using (pid)
-      where locktype = 'advisory' and granted
+      where locktype = 'advisory' and granted and datname = current_database()
       order by state = 'idle in transaction' desc limit 1`);
     expect(rowCount).toBe(1);
   }

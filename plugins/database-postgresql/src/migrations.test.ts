@@ -163,7 +163,9 @@ describe('the migrations of a database', () => {
       const service = await connected([Waiting], { migrations: { tableName } });
       const done = service.database.migrate();
       await eventually(async () => {
-        const found = await client.query(`select 1 from pg_locks where locktype = 'advisory' and granted`);
+        const found = await client.query(`select 1 from pg_locks
+          where locktype = 'advisory' and granted
+          and database = (select oid from pg_database where datname = current_database())`);
         return found.rowCount === 1;
       });
       return {
