@@ -148,7 +148,7 @@ describe('a session on PostgreSQL', () => {
   test('a statement cancelled on the server is distinguished from a timeout', async () => {
     const admin = new pg.Client(testDatabase.adminUrl);
     await admin.connect();
-    const sleeping = `select pid from pg_stat_activity where query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`;
+    const sleeping = `select pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`;
     const slow = database.session(em => em.execute('select pg_sleep(31)'));
     slow.catch(() => {});
     await eventually(async () => (await admin.query(sleeping)).rowCount === 1);

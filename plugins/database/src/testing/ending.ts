@@ -211,7 +211,7 @@ async function runningOn(database: DatabaseService, mark: string): Promise<unkno
   const [row] = await database.session(em =>
     em.execute(
       `select count(*)::int as running from pg_stat_activity
-       where state = 'active' and query like '%${mark}%' and pid <> pg_backend_pid()`,
+       where datname = current_database() and state = 'active' and query like '%${mark}%' and pid <> pg_backend_pid()`,
     ),
   );
   return row?.running;

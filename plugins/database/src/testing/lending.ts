@@ -25,7 +25,8 @@ const state = `
     coalesce(current_setting('app.tenant', true), '') as tenant,
     current_setting('default_transaction_read_only') as read_only, current_setting('TimeZone') as time_zone,
     (select reset_val = setting from pg_settings where name = 'statement_timeout') as has_own_timeout,
-    (select count(*)::int from pg_locks where locktype = 'advisory' and objid = 4711) as locks,
+    (select count(*)::int from pg_locks where locktype = 'advisory' and objid = 4711
+      and database = (select oid from pg_database where datname = current_database())) as locks,
     (select count(*)::int from pg_class where relname = 'left_behind') as tables,
     (select count(*)::int from pg_listening_channels()) as channels,
     (select count(*)::int from pg_prepared_statements where name = 'left_behind') as prepared,
