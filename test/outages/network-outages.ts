@@ -60,7 +60,7 @@ export const networkOutages: readonly Outage[] = [
     strike: (stage, { shortDeadlineMs }) => networkIs(stage, 'blackhole', 2 * shortDeadlineMs),
   },
   {
-    name: 'packets lost: what is sent into the hole never arrives',
+    name: 'packets lost: what is sent meanwhile never arrives',
     shows: 'connects again',
     strike: (stage, { outageMs }) => networkIs(stage, 'lose', outageMs),
     expect: expectAtMost(poolMax),

@@ -109,7 +109,7 @@ export function unavailable(path: string, cause: unknown): KeelsonError {
 function tooLong(path: string): KeelsonError {
   return new KeelsonError({
     code: 'CONTROL_PATH_TOO_LONG',
-    message: `The path of a socket may have ${longestPathBytes} bytes, and ${path} has ${Buffer.byteLength(path)}.`,
+    message: `The path of a socket may have at most ${longestPathBytes} bytes, but ${path} has ${Buffer.byteLength(path)}.`,
     hint: 'Set control.directory (or TMPDIR) to a folder with a shorter path.',
     facts: { path, longestPathBytes },
   });

@@ -141,7 +141,7 @@ function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly Planned
 function requiredButOptional(plugin: PlannedPlugin, provider: PlannedPlugin, required: Requirement): Problem {
   return {
     code: 'PLAN_REQUIREMENT_OPTIONAL',
-    message: `${plugin.key} requires ${requirementName(required)}, but ${provider.key} is optional and nothing stands in for it.`,
+    message: `${plugin.key} requires ${requirementName(required)}, but ${provider.key} is optional and has no silent default.`,
     path: `plugins.${provider.key}.optional`,
     origin: provider.origin,
     action: `Remove optional from ${provider.key}, or make ${plugin.key} optional as well.`,

@@ -163,7 +163,7 @@ describe('a plan is refused when', () => {
     expect(await problemsOf({ a: providing('a', Book), b: providing('b', Book) })).toEqual(['PLAN_PROVIDER_DUPLICATE']);
   });
 
-  test('an optional plugin is required, and nothing stands in for it', async () => {
+  test('an optional plugin that has no silent default is required', async () => {
     const plugins = { book: providing('book', Book), orders: needing('orders', Book) };
     const optional = { plugins: { book: { optional: true } } };
     expect(await problemsOf(plugins, optional)).toEqual(['PLAN_REQUIREMENT_OPTIONAL']);

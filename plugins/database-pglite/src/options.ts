@@ -11,7 +11,7 @@ export const optionsSchema = z.strictObject({
     .refine(isDataDir, `must be a folder, or ${inMemory}`)
     .default(inMemory)
     .describe(
-      `The folder that keeps the data, from where relative paths of the configuration start; made when it is missing, nothing above it. ${inMemory} keeps nothing after a stop.`,
+      `The folder that keeps the data, relative to the configuration; made when it is missing, but not its parent. ${inMemory} keeps nothing after a stop.`,
     ),
   ...commonOptions,
   acquireTimeoutMs: z.number().int().positive().default(5_000).describe('Longest wait for the one connection, in ms.'),
@@ -20,7 +20,7 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(0)
     .default(1_000)
-    .describe('Callers that may wait for it; one more is refused at once.'),
+    .describe('Callers that may wait for the connection; one more is refused at once.'),
 });
 
 export type PgliteOptions = z.output<typeof optionsSchema>;

@@ -98,7 +98,7 @@ describe('urlProblems', () => {
 
   test('urls of one list may differ in host and port only', () => {
     expect(urlProblems(['postgres://u:p@a/x', 'postgres://u:q@b/x', 'postgres://u:p@c/x'])).toEqual([
-      { index: 1, message: 'must be like the first url in all but host and port' },
+      { index: 1, message: 'must be the same as the first url, except for host and port' },
     ]);
   });
 

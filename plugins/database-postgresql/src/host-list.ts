@@ -57,7 +57,7 @@ interface ParsedUrl {
   readonly problems: readonly string[];
 }
 
-const likeTheFirst = 'must be like the first url in all but host and port';
+const likeTheFirst = 'must be the same as the first url, except for host and port';
 const pattern = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@]*)([^?#]*)(?:\?([^#]*))?$/i;
 const hostPattern = /^(?:\[[\d:.a-f]+\]|[^:[\]\s]*)(?::(\d+))?$/i;
 

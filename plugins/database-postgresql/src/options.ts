@@ -29,11 +29,11 @@ const poolShape = z.strictObject({
     .int()
     .min(0)
     .default(1_000)
-    .describe('Callers that may wait for one; one more is refused at once.'),
+    .describe('Callers that may wait for a connection; one more is refused at once.'),
   idleTimeoutMs: milliseconds.default(600_000).describe('An idle connection above `min` is closed after this, in ms.'),
   maxLifetimeMs: milliseconds
     .default(1_800_000)
-    .describe('A connection older than this is replaced, less up to 10 % by chance, in ms.'),
+    .describe('A connection older than this is replaced, up to 10 % earlier at random, in ms.'),
   pingAfterIdleMs: z
     .number()
     .int()
@@ -59,7 +59,7 @@ const poolShape = z.strictObject({
     .enum(['sample', 'all'])
     .default('sample')
     .describe(
-      'Which loans remember where they were borrowed: one in 100 until a connection was lent for too long, or `all`.',
+      'Loans whose place in the code is recorded. `sample`: one in 100, and every loan after a leak. `all`: every loan.',
     ),
 });
 
@@ -78,7 +78,7 @@ const replicas = z
       maxLagMs: z
         .union([milliseconds, z.literal('any')])
         .default(replicaDefaults.maxLagMs)
-        .describe('A replica further behind is not read from, in ms; `any` for servers that cannot tell.'),
+        .describe('A replica with more lag than this gets no reads, in ms; `any` for servers that do not report lag.'),
       checkIntervalMs: milliseconds
         .default(replicaDefaults.checkIntervalMs)
         .describe('Pause between two looks at each replica, in ms.'),
@@ -90,7 +90,7 @@ const replicas = z
     if (Array.isArray(given)) report(replicaUrlProblems(given), context);
   })
   .transform(given => (Array.isArray(given) ? { urls: given, ...replicaDefaults, pool: undefined } : given))
-  .describe('Servers that read-only sessions may be served by: a list of urls, or a map with limits.');
+  .describe('Servers for read-only sessions: a list of urls, or a map with limits.');
 
 /** The configuration of the plugin. */
 export const optionsSchema = z
@@ -113,7 +113,9 @@ export const optionsSchema = z
       .int()
       .min(0)
       .default(3_000)
-      .describe('The server is asked about a statement without any answer after this, in ms; 0 never asks.'),
+      .describe(
+        'Time without an answer, in ms, after which the pool asks the server about the statement; 0 never asks.',
+      ),
     applicationName: z.string().min(1).max(63).default('keelson').describe('The name in pg_stat_activity.'),
   })
   .superRefine(({ pool: given, migrations }, context) => {

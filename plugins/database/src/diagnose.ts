@@ -77,7 +77,7 @@ function aboutLatency({ latencyMs }: ServerFacts): Diagnosis {
 
 function aboutPrivileges({ role, schema, lacking }: ServerFacts, hasMigrations: boolean): Diagnosis {
   if (schema === undefined) {
-    const output = `No schema of the search_path of role ${role} exists or is open to it.`;
+    const output = `Role ${role} can use no schema of its search_path: none exists, or the role lacks the privilege USAGE.`;
     return fail('privileges', output, `As its owner: GRANT USAGE ON SCHEMA public TO ${role}.`);
   }
   if (lacking.length === 0) return pass('privileges', `Role ${role} may connect and create in schema ${schema}.`);
@@ -198,7 +198,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
 
 /** The text of an error that is not ours may hold SQL or values. */
 function notAsked(name: string, { error }: { readonly error: unknown }): Diagnosis {
-  const reason = isKeelsonError(error) ? `${error.code}: ${error.message}` : 'The question failed.';
+  const reason = isKeelsonError(error) ? `${error.code}: ${error.message}` : 'The check failed.';
   const hint = isKeelsonError(error) && error.hint ? error.hint : 'Run keelson doctor again, and look at the server.';
   return fail(name, reason, hint);
 }

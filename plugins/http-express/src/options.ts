@@ -29,8 +29,8 @@ export const httpOptions = z.strictObject({
   keepAliveTimeoutMs: milliseconds
     .default(65_000)
     .describe(
-      'How long an idle connection stays open, in milliseconds. Longer than the idle timeout of the load balancer in ' +
-        'front (usually 60 s), so that it is never the server that closes a connection just picked for a request.',
+      'How long an idle connection stays open, in milliseconds. Set it longer than the idle timeout of the load balancer ' +
+        'in front (usually 60 s): then the server never closes a connection that the load balancer uses for a request.',
     ),
   drainTimeoutMs: milliseconds
     .default(10_000)

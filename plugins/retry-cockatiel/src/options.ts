@@ -22,17 +22,23 @@ const breakerSchema = z
       .max(1)
       .default(0.5)
       .describe('Opens when at least this share of the attempts that finished has failed.'),
-    minimumCalls: count(5, 1, 'Not before so many attempts have finished within the window.'),
+    minimumCalls: count(
+      5,
+      1,
+      'Attempts that must finish within the window before the failure rate can open the breaker.',
+    ),
     windowMs: z
       .number()
       .multipleOf(1_000)
       .min(1_000)
       .max(dayMs)
       .default(1_000)
-      .describe(
-        'Over how long the failure rate is taken: whole seconds. Windows follow each other, they do not slide.',
-      ),
-    consecutiveFailures: count(0, 0, 'Opens after this many failures in a row instead. 0: by the failure rate.'),
+      .describe('The time window of the failure rate, in whole seconds. Windows follow each other and do not overlap.'),
+    consecutiveFailures: count(
+      0,
+      0,
+      'Failures in a row that open the breaker, instead of the failure rate. 0: the rate decides.',
+    ),
     breakMs: duration(200, 1, 'The first break before the target is probed; doubles with each probe that fails.'),
     maxBreakMs: duration(5_000, 1, 'The longest break. Each break is cut by up to half at random.'),
   })
@@ -94,7 +100,7 @@ export const retryOptionsSchema = z
       .record(z.string().min(1), z.string().min(1).describe('The name of a policy.'))
       .default({})
       .describe(
-        'The policy of each target: { database: patient }. One not named has that of what it is a part of, or the default.',
+        'The policy of each target: { database: patient }. Others: that of the name before their last dot, or the default.',
       ),
   })
   .superRefine((options, context) => {

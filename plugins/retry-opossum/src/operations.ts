@@ -38,7 +38,7 @@ function release(control: RetryControl) {
         return { done: `The breaker of "${given.target}" is not held.`, changed: false };
       }
       control.release(given.target);
-      return `The breaker of "${given.target}" is closed and judges again.`;
+      return `The breaker of "${given.target}" is closed and follows its own rules again.`;
     },
   });
 }

@@ -72,7 +72,7 @@ test('an operator holds a breaker open, reads how to release it, and releases it
   ]);
 
   expect(await kernel.kernel.operate('retry', 'release', ['mail'])).toBe(
-    'The breaker of "mail" is closed and judges again.',
+    'The breaker of "mail" is closed and follows its own rules again.',
   );
   expect(await policy.execute(async () => 'done', call)).toBe('done');
   expect(await kernel.kernel.operate('retry', 'release', ['mail'])).toBe('The breaker of "mail" is not held.');

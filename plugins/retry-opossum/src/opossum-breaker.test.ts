@@ -364,7 +364,7 @@ describe('held by hand', () => {
     expect(breaker.state).toBe('held-closed');
   });
 
-  test('let go, it is closed and judges again', async () => {
+  test('let go, it is closed and follows its own rules again', async () => {
     const breaker = await opened();
     breaker.hold('open');
     breaker.hold(undefined);

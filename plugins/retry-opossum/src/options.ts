@@ -37,23 +37,19 @@ const breakerSchema = z
     windowMs: numeric(
       1_000,
       [100, dayMs],
-      'Over how long the failure rate is taken. Short: an outage shows before the budget for retries is gone.',
+      'The time window of the failure rate. A short window detects an outage before the retry budget is used up.',
     ),
-    consecutiveFailures: count(
-      10,
-      0,
-      'Opens when so many attempts in a row have failed, however long that took. 0: never for this.',
-    ),
+    consecutiveFailures: count(10, 0, 'Failures in a row that also open the breaker, over any time. 0: off.'),
     silenceMs: duration(
       1_000,
-      'An attempt that was ended before its answer counts as failed when it had this long and no caller got an answer. 0: never.',
+      'An attempt that ended without an answer counts as failed when it lasted this long and no caller got one. 0: never.',
     ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
     breakMs: numeric(100, [1, dayMs], 'The shortest break before the target is probed.'),
     breakShareOfOutage: numeric(
       0.05,
       [0, 10],
-      'A break grows to this share of the outage so far: 0.05 notices recovery 5 % later at most.',
+      'A break grows to this share of the outage so far: with 0.05, recovery is noticed at most 5 % of that time later.',
     ),
     maxBreakMs: numeric(
       5_000,
@@ -146,7 +142,7 @@ export const retryOptionsSchema = z
     ),
     targets: option(
       z.record(z.string().min(1), option(z.string().min(1), 'The name of a policy.')).default({}),
-      'The policy of each target: { database: patient }. One not named has that of what it is a part of, or the default.',
+      'The policy of each target: { database: patient }. Others: that of the name before their last dot, or the default.',
     ),
   })
   .superRefine((options, context) => {

@@ -17,7 +17,7 @@ export interface RetryControl {
   reconfigure(options: RetryOptionsInput): readonly Change[];
   /** Holds the breaker of `target` open (every call is refused, those that wait too) or closed, whatever happens. */
   hold(target: string, as: 'open' | 'closed'): void;
-  /** Lets go of a breaker that is held: it is closed and judges again. Does nothing when none is held. */
+  /** Lets go of a breaker that is held: it is closed and follows its own rules again. Does nothing when none is held. */
   release(target: string): void;
   /** Reports later events to `observer`. Disposing of the result removes it. */
   observe(observer: RetryObserver): Disposable;

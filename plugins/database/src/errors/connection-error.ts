@@ -107,7 +107,7 @@ export function notConnected(state: string): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_NOT_CONNECTED',
     message: `The database service is ${state}; sessions need it connected.`,
-    hint: 'Await database.connect() first. In a plugin, list DatabaseService in requires: the kernel then connects it before.',
+    hint: 'Await database.connect() first. In a plugin, list DatabaseService in requires: it is then connected before start.',
     facts: { state },
   });
 }

@@ -54,8 +54,8 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'foreign-key',
       says: 'A foreign key was violated',
-      hint: 'The row referred to does not exist, or is still referred to.',
-      http: conflict('Something it refers to does not exist, or still refers to it.'),
+      hint: 'Check both tables: the row that the key refers to is missing, or other rows still refer to the row.',
+      http: conflict('It refers to something that does not exist, or something else still refers to it.'),
     },
   ],
   [

@@ -209,7 +209,7 @@ export const committing: readonly Requirement[] = [
     },
   },
   {
-    name: 'shows a repeatable read one state of the data',
+    name: 'shows the same state of the data throughout a session with the isolation level repeatable read',
     requires: 'multi-connection',
     async check({ database }) {
       await database.session(

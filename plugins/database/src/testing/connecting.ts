@@ -45,7 +45,7 @@ export const connecting: readonly Requirement[] = [
     },
   },
   {
-    name: 'is disconnected without ever having been connected',
+    name: 'can be disconnected when it was never connected',
     async check({ open }) {
       const [database] = await open();
       await database.disconnect();

@@ -21,7 +21,7 @@ function deafDatabase(capabilities: readonly DatabaseCapability[]): DatabaseServ
 /** What a database that does nothing does not break. */
 const harmless = [
   'takes no connection for a session that runs nothing',
-  'is disconnected without ever having been connected',
+  'can be disconnected when it was never connected',
   'does not call a listener after it was disposed of',
   'does not begin the work of a caller who has given up',
 ];

@@ -156,7 +156,7 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
-    name: 'rolls back a session that is left while a statement runs',
+    name: 'rolls back a session while its statement runs, and cancels the statement on the server',
     requires: 'cancel-query',
     async check({ database }) {
       const mark = randomUUID();
@@ -187,7 +187,7 @@ export const ending: readonly Requirement[] = [
     },
   },
   {
-    name: 'refuses to call back for a session that has ended',
+    name: 'refuses onCommit and onRollback after the session has ended',
     async check({ database }) {
       const ended: DatabaseSession[] = [];
       const end = (fails: boolean) =>

@@ -132,7 +132,7 @@ export const holding: readonly Requirement[] = [
     },
   },
   {
-    name: 'leaves the connection usable when a value cannot be written for the server',
+    name: 'leaves the connection usable when a value cannot be encoded for the server',
     async check({ database }) {
       const fault = new Error('of the caller');
       const unwritable = {

@@ -87,7 +87,7 @@ export const nestedOptions: readonly Requirement[] = [
     },
   },
   {
-    name: 'does not begin work inside a session whose signal has aborted before',
+    name: 'does not begin the work of a nested session whose signal has already aborted',
     async check({ database }) {
       for (const nested of nestings) {
         let runs = 0;

@@ -43,7 +43,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'undoes a savepoint alone',
+    name: 'undoes only the savepoint when its work fails',
     async check({ database }) {
       await database.session(async em => {
         await addAccount(em, 'outer');
@@ -112,7 +112,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'is a session of its own when there is none around it',
+    name: 'runs a savepoint as a session of its own when no session is around it',
     async check({ database }) {
       await database.transaction(em => addAccount(em, 'alone'), { name: 'alone' });
       await database.session(em => addAccount(em, 'too'), { nested: 'savepoint' });
@@ -138,7 +138,7 @@ export const nesting: readonly Requirement[] = [
     },
   },
   {
-    name: 'runs a separate session inside one that has done nothing yet, on however many connections',
+    name: 'runs a separate session inside a session without statements, even on a single connection',
     async check({ database }) {
       await database.session(async () => {
         await database.session(em => addAccount(em, 'separate'), { nested: 'separate' });
