@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type ForkOptions, type TransactionOptions, TransactionPropagation } from '@mikro-orm/core';
+import {
+  type EntityName,
+  type FilterDef,
+  type ForkOptions,
+  type TransactionOptions,
+  TransactionPropagation,
+} from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { SecondConnectionError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
@@ -7,7 +13,10 @@ import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
+import { overrideHidden } from './hidden-method.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
+import { findByText, type PlainRead, PlainReads } from './plain-reads.js';
+import { transactionOf } from './session-connection.js';
 
 /** What the EntityManagers of one session have in common. */
 export interface SessionBond {
@@ -38,6 +47,9 @@ const insideFlush = new AsyncLocalStorage<ReadonlySet<EntityManager>>();
  */
 export class SessionEntityManager extends BasePostgreSqlEntityManager {
   #bond: SessionBond | undefined;
+  #reads: PlainReads | undefined;
+  /** A filter was added to this EntityManager: it may change any read. */
+  #isFiltered = false;
 
   bindTo(bond: SessionBond): void {
     this.#bond = bond;
@@ -46,8 +58,28 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
 
   override fork(options?: ForkOptions): this {
     const fork = super.fork(options);
+    fork.#reads = this.plainReads;
+    fork.#isFiltered = this.#isFiltered;
     if (this.#bond !== undefined) fork.bindTo(this.#bond);
     return fork;
+  }
+
+  override addFilter<T extends EntityName | readonly EntityName[]>(options: Omit<FilterDef<T>, 'rls'>): void {
+    this.getContext(false).#isFiltered = true;
+    super.addFilter(options);
+  }
+
+  /** Those of all forks of one EntityManager. */
+  get plainReads(): PlainReads {
+    this.#reads ??= new PlainReads();
+    return this.#reads;
+  }
+
+  /** Undefined when MikroORM has to do it, or to decide whether to read again what is in memory. */
+  plainReadOf(entityName: EntityName, where: object): PlainRead | undefined {
+    if (this.#isFiltered || this.schema !== undefined || this.signal !== undefined) return undefined;
+    const isInMemory = Boolean(this.getUnitOfWork().tryGetById(entityName, where));
+    return isInMemory ? undefined : this.plainReads.readOf(this, entityName, where);
   }
 
   override begin(options?: Omit<TransactionOptions, 'ignoreNestedTransactions'>): Promise<void> {
@@ -95,4 +127,24 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   get #keepsWork(): boolean {
     return this.#bond?.clears !== undefined;
   }
+}
+
+type FindOne = (entityName: EntityName, where: object, options?: object) => Promise<object | null>;
+
+// Its own type cannot be repeated in a subclass: TypeScript compares two of its conditional types as different.
+overrideHidden(
+  SessionEntityManager.prototype,
+  'findOne',
+  async (em, findOne: FindOne, ...[entityName, where, options = {}]: Parameters<FindOne>) => {
+    const transaction = hasOptions(options) ? undefined : transactionOf(em.getTransactionContext());
+    const read = transaction && em.plainReadOf(entityName, where);
+    if (transaction === undefined || read === undefined) return findOne(entityName, where, options);
+    if (read.sql !== undefined) return findByText(em, transaction, read, read.sql);
+    return em.plainReads.learn(read, lesson => findOne(entityName, where, lesson));
+  },
+);
+
+function hasOptions(options: object): boolean {
+  for (const _ in options) return true;
+  return false;
 }
