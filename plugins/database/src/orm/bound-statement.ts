@@ -88,7 +88,7 @@ interface Spliced {
 }
 
 /** Fragments of SQL take the place of their placeholder, and so do the items of a list. */
-function spliced(sql: string, values: readonly unknown[]): Spliced {
+export function spliced(sql: string, values: readonly unknown[]): Spliced {
   if (!values.some(value => isRaw(value) || isList(value))) return { sql, values };
   const flat: unknown[] = [];
   let next = 0;

@@ -1,10 +1,9 @@
+import { spliced } from './bound-statement.js';
+
 /** Values that MikroORM passes to a statement as they are. */
 export type PlainValue = string | number | bigint | boolean;
 
-/** MikroORM's limit of a read of one entity is the last parameter. */
-export const limit = 1;
-
-/** What the first read of a shape has shown. */
+/** What the first statement of a shape has shown. */
 export type KnownText =
   | { readonly is: 'built'; readonly sql: string }
   | { readonly is: 'left to MikroORM'; readonly sql?: undefined };
@@ -12,13 +11,16 @@ export type KnownText =
 /** Where a lesson rides in the logger context, which MikroORM hands down to the connection. */
 const key = 'keelson.lesson';
 
-/** Takes note of the statement that MikroORM sends for a read. */
+/** Takes note of the text that MikroORM builds for a statement. */
 export class Lesson {
-  readonly #values: readonly PlainValue[];
+  readonly #parameters: readonly unknown[];
+  readonly #ending: string;
   #text: KnownText | undefined;
 
-  constructor(values: readonly PlainValue[]) {
-    this.#values = values;
+  /** The text stands for others of its shape when it ends with `ending`, and `parameters` are all that it was given. */
+  constructor(parameters: readonly unknown[], ending: string) {
+    this.#parameters = parameters;
+    this.#ending = ending;
   }
 
   /** Undefined until a statement was sent. */
@@ -26,24 +28,25 @@ export class Lesson {
     return this.#text;
   }
 
-  /** The text stands for the shape when its parameters are exactly the compared values and its limit, and it is the only one. */
-  sent(sql: string, parameters: readonly unknown[]): void {
-    const isOnly = this.#text === undefined;
-    this.#text = isOnly && this.#isPlain(sql, parameters) ? { is: 'built', sql } : { is: 'left to MikroORM' };
-  }
-
-  #isPlain(sql: string, parameters: readonly unknown[]): boolean {
-    const expected = [...this.#values, limit];
-    if (parameters.length !== expected.length || !sql.endsWith(' limit ?')) return false;
-    return expected.every((value, at) => value === parameters[at]);
+  /** A second statement shows that one text is not all. */
+  sent(given: string, givenValues: readonly unknown[]): void {
+    const { sql, values } = spliced(given, givenValues);
+    const isFirst = this.#text === undefined;
+    this.#text = isFirst && this.#isPlain(sql, values) ? { is: 'built', sql } : { is: 'left to MikroORM' };
   }
 
   get options(): { readonly loggerContext: Record<string, unknown> } {
     return { loggerContext: { [key]: this } };
   }
+
+  #isPlain(sql: string, values: readonly unknown[]): boolean {
+    const expected = this.#parameters;
+    if (values.length !== expected.length || !sql.endsWith(this.#ending)) return false;
+    return expected.every((value, at) => value === values[at]);
+  }
 }
 
-/** The lesson of the read that sends a statement. */
+/** The lesson of the call that sends a statement. */
 export function lessonOf(loggerContext: object | undefined): Lesson | undefined {
   const lesson: unknown = loggerContext && Reflect.get(loggerContext, key);
   return lesson instanceof Lesson ? lesson : undefined;

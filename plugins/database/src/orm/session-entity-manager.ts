@@ -15,7 +15,7 @@ import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
 import { overrideHidden } from './hidden-method.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
-import { findByText, type PlainRead, PlainReads } from './plain-reads.js';
+import { findByText, type PlainStatement, PlainStatements, updateByText } from './plain-statements.js';
 import { transactionOf } from './session-connection.js';
 
 /** What the EntityManagers of one session have in common. */
@@ -47,7 +47,7 @@ const insideFlush = new AsyncLocalStorage<ReadonlySet<EntityManager>>();
  */
 export class SessionEntityManager extends BasePostgreSqlEntityManager {
   #bond: SessionBond | undefined;
-  #reads: PlainReads | undefined;
+  #plain: PlainStatements | undefined;
   /** A filter was added to this EntityManager: it may change any read. */
   #isFiltered = false;
 
@@ -58,7 +58,7 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
 
   override fork(options?: ForkOptions): this {
     const fork = super.fork(options);
-    fork.#reads = this.plainReads;
+    fork.#plain = this.plainStatements;
     fork.#isFiltered = this.#isFiltered;
     if (this.#bond !== undefined) fork.bindTo(this.#bond);
     return fork;
@@ -70,16 +70,20 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   }
 
   /** Those of all forks of one EntityManager. */
-  get plainReads(): PlainReads {
-    this.#reads ??= new PlainReads();
-    return this.#reads;
+  get plainStatements(): PlainStatements {
+    this.#plain ??= new PlainStatements();
+    return this.#plain;
   }
 
   /** Undefined when MikroORM has to do it, or to decide whether to read again what is in memory. */
-  plainReadOf(entityName: EntityName, where: object): PlainRead | undefined {
-    if (this.#isFiltered || this.schema !== undefined || this.signal !== undefined) return undefined;
-    const isInMemory = Boolean(this.getUnitOfWork().tryGetById(entityName, where));
-    return isInMemory ? undefined : this.plainReads.readOf(this, entityName, where);
+  plainReadOf(entityName: EntityName, where: object): PlainStatement | undefined {
+    if (!this.#isPlain || this.getUnitOfWork().tryGetById(entityName, where)) return undefined;
+    return this.plainStatements.readOf(this, entityName, where);
+  }
+
+  /** Undefined when MikroORM has to do it. */
+  plainUpdateOf(entityName: EntityName, where: object, data: object): PlainStatement | undefined {
+    return this.#isPlain ? this.plainStatements.updateOf(this, entityName, where, data) : undefined;
   }
 
   override begin(options?: Omit<TransactionOptions, 'ignoreNestedTransactions'>): Promise<void> {
@@ -124,14 +128,21 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     return isNested ? asPart(this, run) : run();
   }
 
+  /** Nothing that was set on it changes its statements. */
+  get #isPlain(): boolean {
+    return !this.#isFiltered && this.schema === undefined && this.signal === undefined;
+  }
+
   get #keepsWork(): boolean {
     return this.#bond?.clears !== undefined;
   }
 }
 
 type FindOne = (entityName: EntityName, where: object, options?: object) => Promise<object | null>;
+type NativeUpdate = (entityName: EntityName, where: object, data: object, options?: object) => Promise<number>;
 
-// Its own type cannot be repeated in a subclass: TypeScript compares two of its conditional types as different.
+// Their own types cannot be repeated in a subclass: TypeScript takes two of the same conditional types for different ones.
+
 overrideHidden(
   SessionEntityManager.prototype,
   'findOne',
@@ -140,7 +151,19 @@ overrideHidden(
     const read = transaction && em.plainReadOf(entityName, where);
     if (transaction === undefined || read === undefined) return findOne(entityName, where, options);
     if (read.sql !== undefined) return findByText(em, transaction, read, read.sql);
-    return em.plainReads.learn(read, lesson => findOne(entityName, where, lesson));
+    return em.plainStatements.learn(read, lesson => findOne(entityName, where, lesson));
+  },
+);
+
+overrideHidden(
+  SessionEntityManager.prototype,
+  'nativeUpdate',
+  async (em, nativeUpdate: NativeUpdate, ...[entityName, where, data, options = {}]: Parameters<NativeUpdate>) => {
+    const transaction = hasOptions(options) ? undefined : transactionOf(em.getTransactionContext());
+    const update = transaction && em.plainUpdateOf(entityName, where, data);
+    if (transaction === undefined || update === undefined) return nativeUpdate(entityName, where, data, options);
+    if (update.sql !== undefined) return updateByText(em, transaction, update, update.sql);
+    return em.plainStatements.learn(update, lesson => nativeUpdate(entityName, where, data, lesson));
   },
 );
 
