@@ -9,6 +9,7 @@ import { maskTextsIn } from '../secrets/mask-values.js';
 import { startStaggered } from '../time/staggered-start.js';
 import { type Around, callAround } from './around.js';
 import { checkConfig } from './check-config.js';
+import { checkContracts } from './check-contract.js';
 import { checkPlan, unmetRequirements } from './check-plan.js';
 import { decoratorsOf } from './decorations.js';
 import { dependencies } from './dependencies.js';
@@ -63,7 +64,8 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   const found = resolved.flatMap(plugin => drafts.get(plugin)?.plugin ?? []);
   // Their manifests are imported only to say which of them would help.
   const isUnmet = found.some(draft => unmetRequirements(draft, found).length > 0);
-  const checks = checkPlan(found, config.entries, isUnmet ? await installedPlugins(config.directory) : []);
+  const installed = isUnmet ? await installedPlugins(config.directory) : [];
+  const checks = [...(await checkContracts(found)), ...checkPlan(found, config.entries, installed)];
   return assemble(
     found,
     config,

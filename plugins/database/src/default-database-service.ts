@@ -28,9 +28,7 @@ import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, forkOf, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
-import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
-import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import type {
   DatabaseSession,
@@ -228,11 +226,13 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#migrations.down();
   }
 
-  draftMigration(): Promise<readonly string[]> {
+  async draftMigration(): Promise<readonly string[]> {
+    const { draftMigration } = await import('./schema/draft-migration.js');
     return draftMigration(this.#orm, this.#parts.options.migrations.timeoutMs);
   }
 
-  validateSchema(): Promise<SchemaReport> {
+  async validateSchema(): Promise<SchemaReport> {
+    const { validateSchema } = await import('./schema/validate-schema.js');
     const { migrations } = this.#parts.options;
     return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs });
   }
