@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createTestDatabase } from '@keelson/test-support/database';
 import { runKeelson } from '@keelson/test-support/run-keelson';
 import { startService } from '@keelson/test-support/service-process';
 import { expect, onTestFinished, test } from 'vitest';
@@ -22,6 +23,10 @@ async function recording() {
   return { variables, modules: async () => (await readFile(loaded, 'utf8')).trimEnd().split('\n') };
 }
 
+/** The modules of this repository among them: `plugins/health/dist/manifest.js`. */
+const own = (modules: readonly string[]) =>
+  modules.flatMap(url => /\/((?:core|plugins\/[^/]+)\/(?:dist|bin)\/.*)/.exec(url)?.[1] ?? []);
+
 /** The modules of `@keelson/core` among them: `cli/main.js`. */
 const ofCore = (modules: readonly string[]) => modules.flatMap(url => /\/core\/dist\/(.*)/.exec(url)?.[1] ?? []);
 
@@ -33,9 +38,38 @@ test('keelson check imports the manifests of the orders example, and nothing tha
   const loaded = await modules();
   const packages = loaded.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
   expect(packages).toContain('zod');
-  const heavy = /^(@mikro-orm|@electric-sql|@sentry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan)$/;
+  const heavy =
+    /^(@mikro-orm|@electric-sql|@sentry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan|semver)$/;
   expect([...new Set(packages)].filter(name => name !== undefined && heavy.test(name))).toEqual([]);
   expect(loaded.filter(url => /orders\.plugin|\/control\/|^node:http$/.test(url))).toEqual([]);
+  expect(own(loaded).filter(file => /^plugins\/[^/]+\/dist\/(index|plugin)\.js$/.test(file))).toEqual([]);
+  expect(own(loaded).filter(file => /^core\/dist\/(life\/(start|reload|revival)|container\/)/.test(file))).toEqual([]);
+  // A few more than there are; raise it for what every plan needs.
+  expect(own(loaded).length).toBeLessThanOrEqual(120);
+});
+
+test('keelson start of the orders example on PostgreSQL loads nothing before it is used: migrations, reloads, diagnoses', async () => {
+  await using database = await createTestDatabase();
+  const { variables, modules } = await recording();
+  const chosen = { ...variables, KEELSON_ENV: 'postgres', DATABASE_URL: database.url };
+  await using migrated = await startService({ variables: { ...chosen, NODE_OPTIONS: '' } });
+  await migrated.stop();
+  await using service = await startService({
+    variables: { ...chosen, KEELSON_DATABASE__MIGRATIONS__AT_START: 'false' },
+  });
+  expect((await service.request('GET', '/orders')).status).toBe(200);
+  expect(await service.stop()).toEqual({ code: 0, signal: null });
+
+  const loaded = await modules();
+  const unused = [
+    /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
+    /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
+    /^plugins\/(http-express\/dist\/diagnose-port\.js|telemetry-sentry\/|database-pglite\/|faults\/)/,
+  ];
+  expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
+  expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@electric-sql)\//.test(url))).toEqual([]);
+  // A few more than there are; raise it for what every start needs.
+  expect(own(loaded).length).toBeLessThanOrEqual(340);
 });
 
 test('keelson start of the hello example loads the start, and nothing of other commands, of tests or of tools', async () => {

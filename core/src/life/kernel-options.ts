@@ -1,6 +1,7 @@
 import type { Variables } from '../config/variables.js';
 import { type Clock, systemClock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
+import type { Around } from '../plan/around.js';
 import type { PlanRequest } from '../plan/make-plan.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import type { ServiceStatus } from './status.js';
@@ -38,6 +39,8 @@ export interface KernelOptions {
   readonly onStarting?: (service: StartingService) => void;
   /** Called with the plugins still starting after `startup.slowMs`; the kernel logs the same message. */
   readonly onSlowStart?: (message: string) => void;
+  /** Called for each part of the start, which it has to call. For tools. */
+  readonly around?: Around;
 }
 
 export function planRequest(options: KernelOptions): PlanRequest {
@@ -51,5 +54,6 @@ export function planRequest(options: KernelOptions): PlanRequest {
     plugins: options.plugins ?? {},
     clock: options.clock ?? systemClock,
     ...(options.directory !== undefined && { directory: options.directory }),
+    ...(options.around !== undefined && { around: options.around }),
   };
 }

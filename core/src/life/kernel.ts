@@ -5,9 +5,8 @@ import type { Lifecycle } from '../contract/lifecycle.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
-import { type ReloadReport, reload } from './reload.js';
+import type { ReloadReport } from './reload.js';
 import { firstLine, type StartReport, type StopReport } from './report.js';
-import { revive } from './revival.js';
 import type { RunningPlugin } from './running-plugin.js';
 import type { Start } from './start.js';
 import type { ServiceStatus } from './status.js';
@@ -25,7 +24,7 @@ export class Kernel {
   #stopping: Promise<StopReport> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
 
-  private constructor(start: Start, report: StartReport) {
+  private constructor(start: Start, report: StartReport, revival: (() => Promise<void>) | undefined) {
     this.container = start.container;
     this.lifecycle = start.lifecycle;
     this.report = report;
@@ -35,7 +34,7 @@ export class Kernel {
     if (start.options.only === undefined) {
       start.logger.info('service started', { service: report.service, durationMs: Math.round(report.durationMs) });
     }
-    this.#revival = start.options.only === undefined ? revive(start).catch(onError) : Promise.resolve();
+    this.#revival = revival?.().catch(onError) ?? Promise.resolve();
   }
 
   /**
@@ -61,7 +60,7 @@ export class Kernel {
     options.onStarting?.({ plan: start.plan, status: () => statusOf(start, start.plan) });
     const ready = await start.run();
     const report = start.report(ready);
-    if (ready) return new Kernel(start, report);
+    if (ready) return new Kernel(start, report, await revivalOf(start));
     const failure = start.failure(report);
     start.tell(failure);
     await start.undo();
@@ -81,6 +80,7 @@ export class Kernel {
    */
   reload(): Promise<ReloadReport> {
     const run = this.#reloading.then(async () => {
+      const { reload } = await import('./reload.js');
       const { plan, report } = await reload(this.#plan, await Kernel.plan(this.#start.options), this.#start.running);
       this.#plan = plan;
       this.#awaitingRestart = report.changes.filter(({ outcome }) => outcome === 'needs-restart');
@@ -140,6 +140,13 @@ export class Kernel {
     container.unseal();
     return this.#start.shutDown(reason, options.only === undefined);
   }
+}
+
+/** Undefined where nothing is to be started again, as after most starts: they need no code for it. */
+async function revivalOf(start: Start): Promise<(() => Promise<void>) | undefined> {
+  if (start.options.only !== undefined || start.running.every(({ outcome }) => outcome === 'started')) return undefined;
+  const { revive } = await import('./revival.js');
+  return () => revive(start);
 }
 
 async function statusOf(

@@ -140,7 +140,7 @@ export function behindOthers({ behind }: PluginStartReport): { readonly ms: numb
 }
 
 /** A report that `JSON.stringify` can write: every error described, without secrets. */
-export function reportToJson(report: StartReport | StopReport): unknown {
+export function reportToJson(report: StartReport | StopReport): object {
   const plugins = report.plugins.map(plugin => {
     if ('errors' in plugin) return { ...plugin, errors: plugin.errors.map(error => describeError(error)) };
     return plugin.error === undefined ? plugin : { ...plugin, error: describeError(plugin.error) };

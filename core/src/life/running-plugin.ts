@@ -5,6 +5,7 @@ import type { Diagnosis, Inspection } from '../contract/inspection.js';
 import type { Operation, OperationOutcome } from '../contract/operation.js';
 import type { RunContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
+import { callAround } from '../plan/around.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { slotNamed, tokenName } from '../plan/slots.js';
@@ -265,11 +266,11 @@ export class RunningPlugin {
   }
 
   async #step(step: StartStep, work: () => void | Promise<void>): Promise<void> {
-    const { clock, blocking } = this.#surroundings;
+    const { clock, blocking, around } = this.#surroundings;
     const from = clock.now();
     this.#busy = { step, since: from };
     try {
-      await work();
+      await callAround(around, { step, plugin: this.key }, async () => work());
     } catch (error) {
       this.#move({ to: 'failed', step, error });
     } finally {

@@ -172,8 +172,9 @@ export class Start {
   #surroundings(place: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
     const { directory, environment, service } = place;
     const { container, clock, lifecycle } = this;
-    const serving = this.options.only === undefined;
-    const own = { registry: new BindingRegistry([]), switchables: new Map(), blocking: this.#blocking };
+    const { around, only } = this.options;
+    const serving = only === undefined;
+    const own = { registry: new BindingRegistry([]), switchables: new Map(), blocking: this.#blocking, around };
     return { directory, environment, service, container, clock, lifecycle, serving, ...own };
   }
 }

@@ -3,6 +3,7 @@ import type { ServiceContainer } from '../container/service-container.js';
 import type { SwitchableService } from '../container/switchable-service.js';
 import type { Clock } from '../contract/clock.js';
 import type { Lifecycle } from '../contract/lifecycle.js';
+import type { Around } from '../plan/around.js';
 import type { Blocking } from './blocking.js';
 
 /** What all plugins of a service live in. */
@@ -19,4 +20,5 @@ export interface Surroundings {
   /** False when a tool starts the plugins only to ask them something. */
   readonly serving: boolean;
   readonly blocking: Blocking;
+  readonly around: Around | undefined;
 }

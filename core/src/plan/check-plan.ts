@@ -1,10 +1,7 @@
-import satisfies from 'semver/functions/satisfies.js';
-import validRange from 'semver/ranges/valid.js';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { formatOrigin } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { contractVersion } from '../contract/contract-version.js';
 import { type Requirement, requirementParts } from '../contract/requirement.js';
 import { dependencies, kernelTokens, providersOf, requirementName } from './dependencies.js';
 import { cyclesOf } from './graph.js';
@@ -28,7 +25,6 @@ export function checkPlan(
   const unread = unplanned.map(entry => entry.use ?? entry.key);
   const ofEach = plugins.flatMap(plugin => [
     ...checkSlot(plugin),
-    ...checkContract(plugin),
     ...unmetRequirements(plugin, plugins)
       .filter(({ slot }) => slot === undefined || !blind.includes(slot))
       .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
@@ -65,23 +61,6 @@ function wrongSlot(plugin: PlannedPlugin, head: string, slot: string | undefined
       slot === undefined ? `any key but ${slotNames.join(', ')}` : `${slot}, or ${slot}/<name> for a further one`,
     action: `Move it to another key, or choose a plugin for ${head}.`,
   };
-}
-
-function checkContract(plugin: PlannedPlugin): Problem[] {
-  const range = plugin.manifest.contract;
-  if (range === undefined || satisfies(contractVersion, range, { includePrerelease: true })) return [];
-  const message =
-    validRange(range) === null
-      ? `${plugin.use} asks for the contract ${JSON.stringify(range)}, which is not a version range.`
-      : `${plugin.use} works with the plugin contract ${range}; this is ${contractVersion}.`;
-  return [
-    {
-      code: 'PLAN_CONTRACT_MISMATCH',
-      message,
-      ...choiceOf(plugin),
-      action: `Install a version of ${plugin.use} that is made for @keelson/core ${contractVersion}.`,
-    },
-  ];
 }
 
 interface Unmet {

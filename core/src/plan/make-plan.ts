@@ -7,7 +7,9 @@ import type { Clock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
 import { startStaggered } from '../time/staggered-start.js';
+import { type Around, callAround } from './around.js';
 import { checkConfig } from './check-config.js';
+import { checkContracts } from './check-contract.js';
 import { checkPlan, unmetRequirements } from './check-plan.js';
 import { decoratorsOf } from './decorations.js';
 import { dependencies } from './dependencies.js';
@@ -28,11 +30,15 @@ export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
    * called when something is wrong already.
    */
   readonly beforeImports?: (telemetry: PlannedPlugin, config: LoadedConfig) => Promise<void>;
+  readonly around?: Around;
 }
 
 /** Computes the plan. Throws nothing for a wrong configuration: everything wrong is in `problems`. */
 export async function makePlan(request: PlanRequest): Promise<Plan> {
-  const config = await loadConfig({ ...request, overrides: withPlugins(request), slots: slotNames });
+  const { around } = request;
+  const config = await callAround(around, { step: 'configuration' }, () =>
+    loadConfig({ ...request, overrides: withPlugins(request), slots: slotNames }),
+  );
   const resolutions = config.entries
     .filter(entry => entry.use !== 'none')
     .map(entry => resolvePlugin(entry, config.directory, request.plugins));
@@ -41,7 +47,7 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
 
   const drafts = new Map<ResolvedPlugin, Draft>();
   const add = async (plugin: ResolvedPlugin) => {
-    drafts.set(plugin, await draftOf(plugin, config, request.clock));
+    drafts.set(plugin, await draftOf(plugin, config, request));
   };
   await Promise.all(resolved.filter(plugin => plugin.light).map(add));
 
@@ -58,7 +64,8 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   const found = resolved.flatMap(plugin => drafts.get(plugin)?.plugin ?? []);
   // Their manifests are imported only to say which of them would help.
   const isUnmet = found.some(draft => unmetRequirements(draft, found).length > 0);
-  const checks = checkPlan(found, config.entries, isUnmet ? await installedPlugins(config.directory) : []);
+  const installed = isUnmet ? await installedPlugins(config.directory) : [];
+  const checks = [...(await checkContracts(found)), ...checkPlan(found, config.entries, installed)];
   return assemble(
     found,
     config,
@@ -80,10 +87,16 @@ interface Draft extends Partial<Findings> {
   readonly plugin?: PlannedPlugin;
 }
 
-async function draftOf(resolved: ResolvedPlugin, config: LoadedConfig, clock: Clock): Promise<Draft> {
+async function draftOf(
+  resolved: ResolvedPlugin,
+  config: LoadedConfig,
+  { clock, around }: Pick<PlanRequest, 'clock' | 'around'>,
+): Promise<Draft> {
   const { entry } = resolved;
   const from = clock.now();
-  const { manifest, problems } = await readManifest(resolved, clock);
+  const read = () => readManifest(resolved, clock);
+  const importing = { step: 'import', plugin: entry.key } as const;
+  const { manifest, problems } = await (resolved.light ? read() : callAround(around, importing, read));
   if (manifest === undefined) return { problems };
   const imported = resolved.light ? undefined : { from, to: clock.now() };
   const values = await readValues({

@@ -101,7 +101,8 @@ export function readPackageFile(folder: string): PackageFile {
   }
 }
 
-function upwards(directory: string): string[] {
+/** The folder and all folders above it, the closest first. */
+export function upwards(directory: string): string[] {
   const above = dirname(directory);
   return above === directory ? [directory] : [directory, ...upwards(above)];
 }

@@ -3,8 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { displayPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { isPath, packageFile } from './package-entry.js';
-import { readPackageFile } from './package-names.js';
+import { isPath } from './package-entry.js';
+import { readPackageFile, upwards } from './package-names.js';
 import type { ResolvedPlugin } from './resolve-plugin.js';
 
 /** Packages whose objects pass between plugins: those of another copy are strangers to each other. */
@@ -20,7 +20,7 @@ interface Copy {
   readonly users: string[];
 }
 
-const kernelFolder = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
+const kernelFolder = realpathSync.native(fileURLToPath(new URL('../..', import.meta.url)));
 
 /**
  * Looks which copy of each shared package the kernel, the service and its plugins get; reports where they differ. Reads
@@ -114,8 +114,13 @@ function dependenciesOf(folder: string): string[] {
   return Object.keys({ ...dependencies, ...peerDependencies });
 }
 
-/** Where a module in `folder` finds the package; undefined when it does not. */
+/**
+ * Where a module in `folder` finds the package; undefined when it does not. Looked up by hand, because this is asked of every
+ * dependency of every plugin, and `findPackageJSON` reads each file that it finds.
+ */
 function folderOf(name: string, folder: string): string | undefined {
-  const file = packageFile(name, folder);
-  return file === undefined ? undefined : realpathSync(dirname(file));
+  const found = upwards(folder)
+    .map(above => join(above, 'node_modules', name))
+    .find(existsSync);
+  return found === undefined ? undefined : realpathSync.native(found);
 }

@@ -19,7 +19,7 @@ import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { DatabaseMetrics } from './metrics.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
-import { Migrations } from './migrations/migrations.js';
+import type { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { isBeginObserved } from './orm/begin-at-once.js';
@@ -28,9 +28,7 @@ import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, forkOf, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
-import { draftMigration } from './schema/draft-migration.js';
 import type { SchemaReport } from './schema/schema-report.js';
-import { validateSchema } from './schema/validate-schema.js';
 import { CurrentSession } from './session/current-session.js';
 import type {
   DatabaseSession,
@@ -73,7 +71,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #orm: Orm;
   readonly #sessions: Sessions;
   readonly #batches: Batches;
-  readonly #migrations: Migrations;
+  #migrations: Promise<Migrations> | undefined;
   #disconnecting: Promise<void> | undefined;
 
   constructor(given: DatabaseServiceParts) {
@@ -120,13 +118,6 @@ class DefaultDatabaseService implements DatabaseService {
       clock,
       logger,
       timeoutMs: options.batch.timeoutMs,
-    });
-    this.#migrations = new Migrations({
-      orm: this.#orm,
-      driver,
-      clock,
-      migrations: models.flatMap(model => [...(model.migrations ?? [])]),
-      ...options.migrations,
     });
   }
 
@@ -216,23 +207,25 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#sessions.drain(deadline);
   }
 
-  migrations(): Promise<MigrationStatus> {
-    return this.#migrations.status();
+  async migrations(): Promise<MigrationStatus> {
+    return (await this.#loadMigrations()).status();
   }
 
-  migrate({ to }: { readonly to?: string } = {}): Promise<readonly string[]> {
-    return this.#migrations.up(to);
+  async migrate({ to }: { readonly to?: string } = {}): Promise<readonly string[]> {
+    return (await this.#loadMigrations()).up(to);
   }
 
-  revert(): Promise<string | undefined> {
-    return this.#migrations.down();
+  async revert(): Promise<string | undefined> {
+    return (await this.#loadMigrations()).down();
   }
 
-  draftMigration(): Promise<readonly string[]> {
+  async draftMigration(): Promise<readonly string[]> {
+    const { draftMigration } = await import('./schema/draft-migration.js');
     return draftMigration(this.#orm, this.#parts.options.migrations.timeoutMs);
   }
 
-  validateSchema(): Promise<SchemaReport> {
+  async validateSchema(): Promise<SchemaReport> {
+    const { validateSchema } = await import('./schema/validate-schema.js');
     const { migrations } = this.#parts.options;
     return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs });
   }
@@ -240,6 +233,16 @@ class DefaultDatabaseService implements DatabaseService {
   disconnect(deadline?: Deadline): Promise<void> {
     this.#disconnecting ??= this.#disconnect(deadline);
     return this.#disconnecting;
+  }
+
+  /** One for all calls, because its runs follow each other. Most starts need none of this code. */
+  #loadMigrations(): Promise<Migrations> {
+    this.#migrations ??= import('./migrations/migrations.js').then(({ Migrations }) => {
+      const { driver, clock, models, options } = this.#parts;
+      const migrations = models.flatMap(model => [...(model.migrations ?? [])]);
+      return new Migrations({ orm: this.#orm, driver, clock, migrations, ...options.migrations });
+    });
+    return this.#migrations;
   }
 
   #declareTargets(): void {

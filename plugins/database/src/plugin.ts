@@ -16,7 +16,6 @@ import {
 } from '@keelson/core';
 import { DatabaseService } from './database-service.js';
 import { createDatabaseService } from './default-database-service.js';
-import { diagnoseDatabase } from './diagnose.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { inspectDatabase } from './inspect.js';
 import { migrateCommands } from './migrations/migrate-commands.js';
@@ -74,7 +73,10 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
   waitingFor(`a connection${database.address === undefined ? '' : ` to ${database.address}`}`);
   await database.connect();
   const running: StartedPlugin<Config> = {
-    diagnose: ({ signal }) => diagnoseDatabase({ database, options: config, clock, signal }),
+    diagnose: async ({ signal }) => {
+      const { diagnoseDatabase } = await import('./diagnose.js');
+      return diagnoseDatabase({ database, options: config, clock, signal });
+    },
     inspect: () => inspectDatabase(database),
   };
   // A tool that only asks gets to see the tables as they are.

@@ -1,7 +1,6 @@
 import { definePlugin, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
 import { databaseSessions } from './database-sessions.js';
-import { diagnosePort } from './diagnose-port.js';
 import { ExpressHttpServer } from './express-http-server.js';
 import manifest from './manifest.js';
 import type { HttpOptions } from './options.js';
@@ -26,7 +25,7 @@ export default definePlugin<HttpOptions>({
             const hasDatabase = container.isBound(DatabaseService);
             server.letIn(hasDatabase ? databaseSessions(container.get(DatabaseService)) : undefined);
           },
-          diagnose: () => diagnosePort(config),
+          diagnose: async () => (await import('./diagnose-port.js')).diagnosePort(config),
           async drain({ signal, waitingFor }) {
             waitingFor('the requests that are being answered');
             await server.drain(signal);

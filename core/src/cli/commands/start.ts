@@ -3,18 +3,24 @@ import { isKeelsonError } from '../../contract/keelson-error.js';
 import type { ControlServer } from '../../control/control-server.js';
 import { Kernel } from '../../life/kernel.js';
 import { formatStartReport, formatStopReport, reportToJson, type StopReport } from '../../life/report.js';
-import { type CommonValues, defineCommand, exitCodes, type OptionValues, type Terminal } from '../command.js';
-import { configOptions, kernelOptions } from '../config-options.js';
+import { type CommonValues, defineCommand, exitCodes, type Terminal } from '../command.js';
+import { type ConfigChoice, configOptions, kernelOptions } from '../config-options.js';
 import { reportFailure } from '../output/report-failure.js';
 import { ProcessWatch } from '../start/process-watch.js';
+import type { StartProfile } from '../start/start-profiler.js';
 
-type Options = OptionValues<typeof configOptions> & CommonValues;
+type Options = ConfigChoice & CommonValues & { readonly profile: boolean };
 
 export const start = defineCommand({
   description: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once. SIGHUP
 reads the configuration again. With --json it prints the start report and the stop report, or the error of a failed start, as
-one line each.`,
-  options: configOptions,
+one line each.
+
+With --profile it also prints where the time until ready went: in Node.js, in Keelson, and in each step of each plugin.`,
+  options: {
+    profile: { description: 'print where the time until ready went; measured only with this option' },
+    ...configOptions,
+  },
   exitCodes: {
     0: 'stopped cleanly',
     1: 'did not start, failed or ended by an uncaught error',
@@ -40,35 +46,56 @@ one line each.`,
 async function runService(options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
   let kernel: Kernel | undefined;
   let control: Promise<ControlServer | undefined> | undefined;
+  using profiler = options.profile ? await makeProfiler() : undefined;
   try {
     kernel = await Kernel.start({
       ...kernelOptions(options, terminal),
       signal: watch.signal,
       onSlowStart: terminal.err,
-      // Not awaited: neither the start nor a stop waits for it.
+      ...(profiler && { around: profiler.around }),
       onStarting: starting => {
+        profiler?.planned();
         if (!starting.plan.settings.control.enabled) return;
+        // Not awaited: neither the start nor a stop waits for it.
         control = import('../start/open-control.js').then(({ openControl }) =>
           openControl(starting, () => kernel, options, terminal),
         );
       },
     });
-    return await serve(kernel, options, terminal, watch);
+    const profile = profiler?.ready();
+    return await serve(kernel, profile, options, terminal, watch);
   } finally {
     await (await control)?.close();
   }
 }
 
-async function serve(kernel: Kernel, options: Options, terminal: Terminal, watch: ProcessWatch): Promise<number> {
+async function makeProfiler() {
+  const { StartProfiler } = await import('../start/start-profiler.js');
+  return new StartProfiler();
+}
+
+async function serve(
+  kernel: Kernel,
+  profile: StartProfile | undefined,
+  options: Options,
+  terminal: Terminal,
+  watch: ProcessWatch,
+): Promise<number> {
   watch.serve(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
-  if (options.json) terminal.out(JSON.stringify(reportToJson(kernel.report)));
+  if (options.json) terminal.out(JSON.stringify({ ...reportToJson(kernel.report), profile }));
   else terminal.err(formatStartReport(kernel.report));
+  if (!options.json && profile !== undefined) terminal.err(await format(profile));
   const reason = await watch.stopRequested;
   const report = await kernel.stop(reason);
   if (options.json) terminal.out(JSON.stringify(reportToJson(report)));
   else terminal.err(formatStopReport(report));
   return watch.crashed ? exitCodes.failed : exitCodeOf(report);
+}
+
+async function format(profile: StartProfile): Promise<string> {
+  const { formatProfile } = await import('../start/format-profile.js');
+  return `\n${formatProfile(profile)}`;
 }
 
 function exitCodeOf({ outcome }: StopReport): number {

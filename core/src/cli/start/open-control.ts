@@ -3,7 +3,7 @@ import { ControlServer } from '../../control/control-server.js';
 import { controlRoutes } from '../../control/routes.js';
 import type { Kernel } from '../../life/kernel.js';
 import type { StartingService } from '../../life/kernel-options.js';
-import { formatReload } from '../../life/reload.js';
+import type { ReloadReport } from '../../life/reload.js';
 import { formatError } from '../../secrets/format-error.js';
 import type { Terminal } from '../command.js';
 import { type ConfigChoice, identityOf } from '../config-options.js';
@@ -22,11 +22,15 @@ export async function openControl(
   const { directory, settings } = starting.plan;
   const at = settings.control.directory;
   const config = resolve(identity.config);
+  const onReload = async (report: ReloadReport) => {
+    const { formatReload } = await import('../../life/reload.js');
+    terminal.err(formatReload(report));
+  };
   try {
     return await ControlServer.open({
       identity,
       ...(at !== undefined && { directory: resolve(directory, at) }),
-      routes: controlRoutes({ starting, kernel, config, onReload: report => terminal.err(formatReload(report)) }),
+      routes: controlRoutes({ starting, kernel, config, onReload }),
     });
   } catch (error) {
     terminal.err(`warning: ${formatError(error)}`);

@@ -1,7 +1,6 @@
 import { Logger } from '../../contract/slots/logger.js';
 import { Telemetry } from '../../contract/slots/telemetry.js';
 import type { Kernel } from '../../life/kernel.js';
-import { formatReload } from '../../life/reload.js';
 import { formatError } from '../../secrets/format-error.js';
 import { exitCodes, type Terminal } from '../command.js';
 
@@ -70,7 +69,9 @@ export class ProcessWatch {
   readonly #onReload = async (): Promise<void> => {
     try {
       const report = await this.#kernel?.reload();
-      if (report !== undefined) this.#terminal.err(formatReload(report));
+      if (report === undefined) return;
+      const { formatReload } = await import('../../life/reload.js');
+      this.#terminal.err(formatReload(report));
     } catch (error) {
       this.#terminal.err(formatError(error));
     }
