@@ -1,4 +1,8 @@
-import { startPostgres } from '@keelson/test-support/postgres-server';
+import { chmodSync, chownSync } from 'node:fs';
+import { join } from 'node:path';
+import { canMakeCertificates, makeCertificate } from '@keelson/test-support/certificates';
+import { createCluster, postgresIdentity } from '@keelson/test-support/postgres-binaries';
+import { applicationRole, type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import pg from 'pg';
 import { productCount } from './requests.js';
 
@@ -30,23 +34,36 @@ const settings = {
   autovacuum: false,
   checkpoint_timeout: '1h',
   max_wal_size: '2GB',
+  // Only those who ask for it are encrypted.
+  ssl: canMakeCertificates,
 };
+
+const databaseName = 'bench';
 
 /** PostgreSQL with the tables of the bench. */
 export class BenchDatabase implements AsyncDisposable {
   readonly url: string;
-  readonly #server: Awaited<ReturnType<typeof startPostgres>>;
+  readonly #server: PostgresServer;
 
-  private constructor(server: Awaited<ReturnType<typeof startPostgres>>, url: string) {
+  private constructor(server: PostgresServer, url: string) {
     this.#server = server;
     this.url = url;
   }
 
   static async start(): Promise<BenchDatabase> {
-    const server = await startPostgres({ settings });
-    const database = new BenchDatabase(server, await server.createDatabase('bench'));
+    const server = await startPostgres({ settings, prepare });
+    const database = new BenchDatabase(server, await server.createDatabase(databaseName));
     await execute(database.url, schema);
     return database;
+  }
+
+  /** Over TLS; the client checks the certificate and the name in it. */
+  get encryptedUrl(): string {
+    const url = new URL(this.url);
+    url.hostname = certified;
+    url.searchParams.set('sslmode', 'verify-full');
+    url.searchParams.set('sslrootcert', join(this.#server.dataDirectory, 'server.crt'));
+    return url.href;
   }
 
   /** Of the postmaster. */
@@ -66,8 +83,51 @@ export class BenchDatabase implements AsyncDisposable {
     await execute(this.url, 'vacuum analyze products');
   }
 
+  /**
+   * A driver may leave the parameters of a url unread.
+   *
+   * @throws Error unless the connections of the services are all encrypted, or none of them is.
+   */
+  async assertEncryption(isEncrypted: boolean): Promise<void> {
+    const others = await this.#server.query<{ pid: number }>(
+      'select pid from pg_stat_ssl join pg_stat_activity using (pid) where usename = $1 and ssl <> $2',
+      [applicationRole.name, isEncrypted],
+    );
+    if (others.length === 0) return;
+    throw new Error(`${others.length} connections are ${isEncrypted ? 'not ' : ''}encrypted.`);
+  }
+
+  /** PostgreSQL ends at once and starts again. Resolves when the server accepts connections. */
+  async crash(): Promise<void> {
+    await this.#server.restart('immediate');
+  }
+
+  /** What is written so far need not be recovered after a crash. */
+  async checkpoint(): Promise<void> {
+    await this.#server.query('checkpoint');
+  }
+
+  async quantities(): Promise<string[]> {
+    const rows = await this.#server.query<{ quantity: number }>('select quantity from orders', [], databaseName);
+    return rows.map(({ quantity }) => String(quantity));
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#server.dispose();
+  }
+}
+
+/** The name in the certificate. */
+const certified = 'localhost';
+
+async function prepare(dataDirectory: string): Promise<void> {
+  await createCluster(dataDirectory);
+  if (!canMakeCertificates) return;
+  makeCertificate(dataDirectory, 'server', { commonName: certified });
+  const { uid, gid } = postgresIdentity;
+  for (const file of ['server.crt', 'server.key'].map(name => join(dataDirectory, name))) {
+    chmodSync(file, 0o600);
+    if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
   }
 }
 

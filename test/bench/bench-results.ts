@@ -3,7 +3,9 @@ import type { CellResult, Sample } from './measure.js';
 import type { MicroFigure } from './micro-report.js';
 import type { BenchOptions } from './options.js';
 import type { Scenario } from './requests.js';
-import { type Ratio, ratioOf } from './statistics.js';
+import type { RestartResult } from './restart.js';
+import { baseline, baselineAgain } from './service-kinds.js';
+import { differenceOf, type Ratio, ratioOf } from './statistics.js';
 
 /** All that one run has found. */
 export interface BenchResults {
@@ -13,6 +15,8 @@ export interface BenchResults {
   /** In ms, by the name of the service. */
   readonly boots: ReadonlyMap<string, readonly number[]>;
   readonly counts: ReadonlyMap<string, ReadonlyMap<Scenario, Counts>>;
+  /** By the name of the service. */
+  readonly restarts: ReadonlyMap<string, RestartResult>;
   readonly figures: readonly MicroFigure[];
 }
 
@@ -25,4 +29,23 @@ export function compared(result: CellResult, measure: Measure, name: string, bes
   if (samples === undefined || others === undefined) return undefined;
   const values = (of: readonly Sample[]) => of.map(sample => sample[measure]);
   return ratioOf(values(samples), values(others));
+}
+
+/** By how much the same service differs from itself: 0.12 is 12 %. Undefined where it was not measured twice. */
+export function noiseOf(result: CellResult, measure: Measure): number | undefined {
+  const again = compared(result, measure, baselineAgain, baseline);
+  return again && differenceOf(again.median);
+}
+
+/** Of the starts. */
+export function bootNoiseOf({ boots }: BenchResults): number | undefined {
+  const [times, others] = [boots.get(baselineAgain), boots.get(baseline)];
+  return times && others && differenceOf(ratioOf(times, others).median);
+}
+
+/** More than that, and a ratio in the same row is not to be relied on. */
+export const tolerableNoise = 0.1;
+
+export function isNoisy(noise: number | undefined): noise is number {
+  return noise !== undefined && noise > tolerableNoise;
 }

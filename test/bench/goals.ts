@@ -1,5 +1,5 @@
-import { type BenchResults, compared, type Measure } from './bench-results.js';
-import { type Cell, isSameCell } from './cells.js';
+import { type BenchResults, bootNoiseOf, compared, type Measure, noiseOf } from './bench-results.js';
+import { type Cell, cell, isSameCell } from './cells.js';
 import { figureNames } from './figure-names.js';
 import { baseline } from './service-kinds.js';
 import { median, ratioOf } from './statistics.js';
@@ -9,10 +9,12 @@ export interface Goal {
   readonly atMost: number;
   /** What was measured; undefined when this run has not measured it. */
   readonly found: (results: BenchResults) => number | undefined;
+  /** By how much the two bare services differ in the same figure. */
+  readonly noise?: (results: BenchResults) => number | undefined;
 }
 
-const near = (scenario: 'get' | 'post'): Cell => ({ scenario, connections: 16, roundTripMs: 0 });
-const far = (scenario: 'get' | 'post'): Cell => ({ scenario, connections: 4, roundTripMs: 2 });
+const near = (scenario: 'get' | 'post') => cell(scenario, 16, 0);
+const far = (scenario: 'get' | 'post') => cell(scenario, 4, 2);
 
 /** What the ordinary request has to cost, as ratios of medians with everything on. */
 export const goals: readonly Goal[] = [
@@ -26,7 +28,7 @@ export const goals: readonly Goal[] = [
   ratio('p50 of a POST, 2 ms from the database, 4 connections / bare', 0.75, far('post'), 'p50Ms'),
   ratio('p99 of a GET, 16 connections / bare', 1.1, near('get'), 'p99Ms'),
   ratio('p99 of a POST, 16 connections / bare', 1.1, near('post'), 'p99Ms'),
-  { title: 'Start until ready / NestJS', atMost: 0.7, found: bootRatio },
+  { title: 'Start until ready / NestJS', atMost: 0.7, found: bootRatio, noise: bootNoiseOf },
   ratio('Resident memory after GETs / bare', 1, near('get'), 'residentMb'),
   ratio('Resident memory after POSTs / bare', 1, near('post'), 'residentMb'),
   figure('A session without a statement beyond `em.fork()`, us', 3, figureNames.sessionBeyondFork),
@@ -37,12 +39,17 @@ export const goals: readonly Goal[] = [
 ];
 
 function ratio(title: string, atMost: number, cell: Cell, measure: Measure, beside = baseline): Goal {
+  const resultIn = ({ cells }: BenchResults) => cells.find(each => isSameCell(each.cell, cell));
   return {
     title,
     atMost,
-    found({ cells }) {
-      const result = cells.find(each => isSameCell(each.cell, cell));
+    found(results) {
+      const result = resultIn(results);
       return result && compared(result, measure, 'keelson', beside)?.median;
+    },
+    noise(results) {
+      const result = resultIn(results);
+      return result && noiseOf(result, measure);
     },
   };
 }

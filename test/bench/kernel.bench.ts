@@ -8,6 +8,8 @@ import { definePlugin, Kernel, type Plugin, serviceToken } from '@keelson/core';
 import { runKeelson } from '@keelson/test-support/run-keelson';
 import { Container } from 'inversify';
 import { describe, expect, test } from 'vitest';
+import { reportFigure } from './micro-report.js';
+import { median } from './statistics.js';
 
 interface FirstStart {
   readonly loadMs: number;
@@ -81,6 +83,8 @@ describe('what the kernel costs', () => {
           `  fifth start              ${spread(runs.map(run => run.warmMs))} ms`,
         ].join('\n'),
       );
+      const name = `the first start of 20 plugins that do nothing: ${title}`;
+      reportFigure({ name, value: median(runs.map(run => run.firstMs)), unit: 'ms' });
       expect(runs).toHaveLength(15);
     },
   );
@@ -101,7 +105,8 @@ describe('what the kernel costs', () => {
       costs.plain.push(nanosecondsOf(() => plain.get(token)));
     }
     await kernel.stop();
-    console.log(`container.get: kernel ${median(costs.kernel)} ns, plain Inversify ${median(costs.plain)} ns`);
+    reportFigure({ name: 'container.get of a started singleton', value: median(costs.kernel), unit: 'ns' });
+    reportFigure({ name: 'container.get of plain Inversify', value: median(costs.plain), unit: 'ns' });
     expect(kernel.container).toBeInstanceOf(Container);
   });
 
@@ -113,16 +118,13 @@ describe('what the kernel costs', () => {
       expect(code).toBe(0);
       times.push(performance.now() - startedAt);
     }
-    console.log(`keelson check: first ${times[0]?.toFixed(0)} ms, median ${median(times.slice(1))} ms`);
+    // The first finds nothing in the caches.
+    reportFigure({ name: 'keelson check of the orders example', value: median(times.slice(1)), unit: 'ms' });
   });
 });
 
 function spread(values: readonly number[]): string {
-  return `${Math.min(...values).toFixed(1)} / ${median(values)}`;
-}
-
-function median(values: readonly number[]): string {
-  return (values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0).toFixed(1);
+  return `${Math.min(...values).toFixed(1)} / ${median(values).toFixed(1)}`;
 }
 
 function nanosecondsOf(work: () => unknown): number {

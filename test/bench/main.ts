@@ -10,10 +10,11 @@ import { measureBoots } from './boot.js';
 import { countsOf } from './counts.js';
 import { type CellResult, type MeasurePlace, measureCells, progress } from './measure.js';
 import { type MicroFigure, readFigures, reportVariable } from './micro-report.js';
-import { type BenchOptions, readOptions, usage } from './options.js';
+import { type BenchOptions, countedIn, readOptions, usage } from './options.js';
+import { plannedMinutes } from './plan.js';
 import { preparePeers } from './prepare-peers.js';
 import { canMeasureProcesses } from './process-usage.js';
-import { type Scenario, scenarios } from './requests.js';
+import { measureRestarts, type RestartResult } from './restart.js';
 import { writePage } from './results-page.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -37,13 +38,12 @@ export async function main(words: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   guard(directory);
   try {
-    const { results, failure } = await runAll(options, directory);
+    const { results, failures } = await runAll(options, directory);
     const text = writePage(results);
     if (options.write) writeFileSync(page, text);
     else console.log(text);
-    if (failure === undefined) return 0;
-    console.error('Not all requests were measured:', failure);
-    return 1;
+    for (const failure of failures) console.error('Not everything was measured:', failure);
+    return failures.length === 0 ? 0 : 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
     releaseGuard(directory);
@@ -52,11 +52,12 @@ export async function main(words: readonly string[]): Promise<number> {
 
 interface Run {
   readonly results: BenchResults;
-  /** What ended the run before all was measured. */
-  readonly failure: unknown;
+  /** Why something was not measured. */
+  readonly failures: readonly unknown[];
 }
 
 async function runAll(options: BenchOptions, directory: string): Promise<Run> {
+  progress(`this takes about ${Math.ceil(plannedMinutes(options))} minutes`);
   // First, while nothing else runs.
   const figures = options.only === undefined ? microFigures(directory) : [];
   await using database = await BenchDatabase.start();
@@ -64,9 +65,14 @@ async function runAll(options: BenchOptions, directory: string): Promise<Run> {
   const counts = await measureCounts(options, place);
   const boots = await measureBoots(options, place);
   const machine = await describeMachine(database);
+  const restarts = new Map<string, RestartResult>();
   const cells: CellResult[] = [];
-  const failure = await measureCells(options, place, cells).catch((error: unknown) => error);
-  return { results: { machine, options, cells, boots, counts, figures }, failure };
+  const hasRestarts = options.only === undefined || options.only === 'restart';
+  const failures: unknown[] = [];
+  const keep = (failure: unknown) => void failures.push(failure);
+  if (hasRestarts) await measureRestarts(options, place, restarts).catch(keep);
+  await measureCells(options, place, cells).catch(keep);
+  return { results: { machine, options, cells, boots, counts, restarts, figures }, failures };
 }
 
 function microFigures(directory: string): MicroFigure[] {
@@ -76,9 +82,12 @@ function microFigures(directory: string): MicroFigure[] {
   return readFigures(file);
 }
 
+/** Each bench in one of the projects alone, and one after another: a figure is that of a machine without other work. */
+const once = ['--project', 'alone (bench)', '--no-file-parallelism'];
+
 function runMicroBenches(files: readonly string[], variables: NodeJS.ProcessEnv = {}): number {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const { status } = spawnSync(process.execPath, [vitest, 'bench', '--run', ...files], {
+  const { status } = spawnSync(process.execPath, [vitest, 'bench', '--run', ...once, ...files], {
     cwd: root,
     env: { ...process.env, ...variables },
     stdio: ['ignore', 2, 2],
@@ -87,7 +96,7 @@ function runMicroBenches(files: readonly string[], variables: NodeJS.ProcessEnv 
 }
 
 async function measureCounts({ kinds, only }: BenchOptions, { database, directory }: MeasurePlace) {
-  const counted: readonly Scenario[] = only === undefined ? scenarios.filter(each => each !== 'mixed') : [only];
+  const counted = countedIn(only);
   const counts = new Map<string, Awaited<ReturnType<typeof countsOf>>>();
   for (const kind of kinds) {
     progress(`counting what ${kind.name} sends and allocates`);

@@ -1,13 +1,16 @@
 import { join } from 'node:path';
+import { canMakeCertificates } from '@keelson/test-support/certificates';
 import { assertAlike } from './alike.js';
 import type { BenchDatabase } from './bench-database.js';
-import { type Cell, cellsOf } from './cells.js';
+import { byPlace, byScenario, type Cell, cellsOf, type PlannedCell, warmUpSecondsOf } from './cells.js';
 import { DelayProxy } from './delay-proxy.js';
 import { Load } from './load.js';
 import type { LoadResult } from './load-order.js';
 import type { BenchOptions } from './options.js';
 import { cpuUsOfTree } from './process-usage.js';
+import type { Scenario } from './requests.js';
 import { RunningService } from './running-service.js';
+import type { ServiceKind } from './service-kinds.js';
 
 /** What one service did in one round of one cell. */
 export interface Sample {
@@ -30,10 +33,8 @@ export interface CellResult {
   readonly samples: ReadonlyMap<string, readonly Sample[]>;
 }
 
-/** Before the first cell, for each service: all of its code has been compiled then. */
-const warmUpSeconds = 20;
 /** Before each measurement: its connections are open, and what it needs is in the caches. */
-const leadInSeconds = 0.5;
+export const leadInSeconds = 0.5;
 
 export interface MeasurePlace {
   readonly database: BenchDatabase;
@@ -41,61 +42,76 @@ export interface MeasurePlace {
 }
 
 /**
- * All cells, with services that stay as long as the distance to the database is the same. Adds each to `results` when it is
- * done: what was measured before an error is not lost.
+ * All cells, with services that stay as long as their place is the same. Adds each to `results` when it is done: what was
+ * measured before an error is not lost.
  */
 export async function measureCells(options: BenchOptions, place: MeasurePlace, results: CellResult[]): Promise<void> {
-  const byDistance = Map.groupBy(cellsOf(options.only), ({ roundTripMs }) => roundTripMs);
-  for (const [roundTripMs, cells] of byDistance) {
-    await measureAtDistance(roundTripMs, cells, options, place, results);
+  for (const cells of byPlace(cellsOf(options.only))) {
+    const [first] = cells;
+    if (first === undefined) continue;
+    if (first.cell.isEncrypted && !canMakeCertificates) progress('no rows with TLS: there is no openssl here');
+    else await measureAtPlace(first.cell, cells, options, place, results);
   }
 }
 
-async function measureAtDistance(
-  roundTripMs: number,
-  cells: readonly Cell[],
+async function measureAtPlace(
+  { roundTripMs, isEncrypted }: Cell,
+  cells: readonly PlannedCell[],
   options: BenchOptions,
   { database, directory }: MeasurePlace,
   results: CellResult[],
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const load = stack.use(new Load());
-  const proxy = roundTripMs === 0 ? undefined : stack.use(await DelayProxy.start(database.url, roundTripMs));
-  const databaseUrl = proxy?.url(database.url) ?? database.url;
+  const url = isEncrypted ? database.encryptedUrl : database.url;
+  const proxy = roundTripMs === 0 ? undefined : stack.use(await DelayProxy.start(url, roundTripMs));
+  const databaseUrl = proxy?.url(url) ?? url;
   const services: RunningService[] = [];
-  for (const kind of options.kinds) {
+  for (const kind of kindsIn(cells, options)) {
     const logFile = join(directory, `${kind.name}.log`);
     services.push(stack.use(await RunningService.start(kind, { databaseUrl, logFile })));
   }
   await assertAlike(services);
-  await warmUp(services, load, cells, options);
-  for (const cell of cells) results.push(await measureCell(cell, services, load, database, options));
+  await database.assertEncryption(isEncrypted);
+  for (const [scenario, alike] of byScenario(cells)) {
+    await warmUp(scenario, servicesIn(alike, services), load, warmUpSecondsOf(scenario, options.seconds));
+    for (const planned of alike) {
+      results.push(await measureCell(planned, servicesIn([planned], services), load, database, options));
+    }
+  }
 }
 
-async function warmUp(services: readonly RunningService[], load: Load, cells: readonly Cell[], options: BenchOptions) {
-  const scenarios = [...new Set(cells.map(({ scenario }) => scenario))];
-  const seconds = Math.min(warmUpSeconds, 5 * options.seconds) / scenarios.length;
+export function kindsIn(cells: readonly PlannedCell[], { kinds }: BenchOptions): readonly ServiceKind[] {
+  return kinds.filter(({ name }) => cells.some(({ services }) => services.includes(name)));
+}
+
+function servicesIn(cells: readonly PlannedCell[], all: readonly RunningService[]): readonly RunningService[] {
+  return all.filter(({ kind }) => cells.some(({ services }) => services.includes(kind.name)));
+}
+
+async function warmUp(scenario: Scenario, services: readonly RunningService[], load: Load, seconds: number) {
   for (const { port, kind } of services) {
-    progress(`warming up ${kind.name}`);
-    for (const scenario of scenarios) await load.run({ port, connections: 16, scenario, seconds });
+    progress(`warming up ${kind.name} with ${scenario}`);
+    await load.run({ port, connections: 16, scenario, seconds });
   }
 }
 
 /** In each round all services, each round beginning with another one. */
 async function measureCell(
-  cell: Cell,
+  { cell, mostRounds }: PlannedCell,
   services: readonly RunningService[],
   load: Load,
   database: BenchDatabase,
-  { rounds, seconds }: BenchOptions,
+  options: BenchOptions,
 ): Promise<CellResult> {
   const samples = new Map<string, Sample[]>(services.map(({ kind }) => [kind.name, []]));
+  const rounds = Math.min(options.rounds, mostRounds);
   for (let round = 0; round < rounds; round++) {
     progress(`${describeCell(cell)}, round ${round + 1} of ${rounds}`);
     const first = round % services.length;
     for (const service of [...services.slice(first), ...services.slice(0, first)]) {
       await database.refresh();
-      samples.get(service.kind.name)?.push(await measureOnce(cell, service, load, database, seconds));
+      samples.get(service.kind.name)?.push(await measureOnce(cell, service, load, database, options.seconds));
     }
   }
   return { cell, samples };
@@ -123,8 +139,8 @@ async function measureOnce(
   };
 }
 
-export function describeCell({ scenario, connections, roundTripMs }: Cell): string {
-  return `${scenario}, ${connections} connections, ${roundTripMs} ms`;
+function describeCell({ scenario, connections, roundTripMs, isEncrypted }: Cell): string {
+  return `${scenario}, ${connections} connections, ${roundTripMs} ms${isEncrypted ? ', TLS' : ''}`;
 }
 
 export function progress(what: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readOptions } from './options.js';
+import { countedIn, readOptions } from './options.js';
 
 const names = (words: readonly string[]) => readOptions(words).kinds.map(({ name }) => name);
 
@@ -14,8 +14,21 @@ describe('the options of the bench', () => {
     expect(names(['--peers', 'nest,keelson'])).toEqual(['bare', 'keelson', 'nest']);
   });
 
+  test('a restart of PostgreSQL can be measured alone', () => {
+    expect(readOptions(['--only', 'restart'])).toMatchObject({ only: 'restart' });
+  });
+
   test.each([
-    { words: ['--only', 'put'], message: '--only takes one of get, post, batch, list, mixed.' },
+    { only: undefined, counted: ['get', 'post', 'batch', 'list'] },
+    { only: 'get', counted: ['get', 'post'] },
+    { only: 'list', counted: ['get', 'post', 'list'] },
+    { only: 'restart', counted: ['get', 'post'] },
+  ] as const)('the counts that are goals are in any run: $only has $counted', ({ only, counted }) => {
+    expect(countedIn(only)).toEqual(counted);
+  });
+
+  test.each([
+    { words: ['--only', 'put'], message: '--only takes one of get, post, batch, list, mixed, restart.' },
     { words: ['--peers', 'rails'], message: '--peers takes some of bare,' },
     { words: ['--rounds', '0'], message: '--rounds takes a whole number from 1.' },
     { words: ['--rounds', '1.5'], message: '--rounds takes a whole number from 1.' },

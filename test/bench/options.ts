@@ -2,10 +2,13 @@ import { parseArgs } from 'node:util';
 import { type Scenario, scenarios } from './requests.js';
 import { baseline, type ServiceKind, serviceKinds } from './service-kinds.js';
 
+/** What can be measured alone. */
+const parts = [...scenarios, 'restart'] as const;
+
 export interface BenchOptions {
-  /** Absent: all scenarios, and the micro benches before them. */
-  readonly only?: Scenario;
-  /** How often each service is measured in each cell. */
+  /** Absent: all of them, and the micro benches before them. */
+  readonly only?: Scenario | 'restart';
+  /** How often each service is measured in each cell; less where a cell has fewer. */
   readonly rounds: number;
   /** How long each measurement takes. */
   readonly seconds: number;
@@ -16,10 +19,10 @@ export interface BenchOptions {
   readonly files: readonly string[];
 }
 
-export const usage = `npm run bench -- [--only <scenario>] [--rounds N] [--seconds S] [--peers a,b] [--write]
+export const usage = `npm run bench -- [--only <part>] [--rounds N] [--seconds S] [--peers a,b] [--write]
 
-  --only     one of ${scenarios.join(', ')}; without the micro benches. Default: everything
-  --rounds   how often each service is measured in each cell. Default 5
+  --only     one of ${parts.join(', ')}; without the micro benches. Default: everything
+  --rounds   how often each service is measured in a row, at most: some rows have fewer. Default 5
   --seconds  how long each measurement takes. Default 4
   --peers    some of ${serviceKinds.map(({ name }) => name).join(', ')}; ${baseline} is always there
   --write    writes test/bench/results.md instead of printing it
@@ -39,7 +42,7 @@ export function readOptions(words: readonly string[]): BenchOptions {
       write: { type: 'boolean', default: false },
     },
   });
-  const only = values.only === undefined ? undefined : scenarioOf(values.only);
+  const only = values.only === undefined ? undefined : partOf(values.only);
   return {
     ...(only !== undefined && { only }),
     rounds: wholeNumberOf('--rounds', values.rounds),
@@ -50,10 +53,16 @@ export function readOptions(words: readonly string[]): BenchOptions {
   };
 }
 
-function scenarioOf(name: string): Scenario {
-  const scenario = scenarios.find(each => each === name);
-  if (scenario === undefined) throw new Error(`--only takes one of ${scenarios.join(', ')}.`);
-  return scenario;
+/** Whose round trips and allocations are counted. Those of a GET and of a POST are goals: they are there in any run. */
+export function countedIn(only: BenchOptions['only']): readonly Scenario[] {
+  if (only === undefined) return scenarios.filter(each => each !== 'mixed');
+  return scenarios.filter(each => each === 'get' || each === 'post' || each === only);
+}
+
+function partOf(name: string): (typeof parts)[number] {
+  const part = parts.find(each => each === name);
+  if (part === undefined) throw new Error(`--only takes one of ${parts.join(', ')}.`);
+  return part;
 }
 
 function wholeNumberOf(flag: string, text: string): number {

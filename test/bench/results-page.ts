@@ -1,7 +1,18 @@
-import { type BenchResults, compared, type Measure } from './bench-results.js';
+import {
+  type BenchResults,
+  bootNoiseOf,
+  compared,
+  isNoisy,
+  type Measure,
+  noiseOf,
+  tolerableNoise,
+} from './bench-results.js';
+import type { Cell } from './cells.js';
 import { goals } from './goals.js';
+import { table } from './markdown-table.js';
 import type { CellResult, Sample } from './measure.js';
 import { scenarioTitles } from './requests.js';
+import { restartTable } from './restart-table.js';
 import { baseline, serviceKind } from './service-kinds.js';
 import { median, type Ratio, ratioOf } from './statistics.js';
 
@@ -12,9 +23,10 @@ export function writePage(results: BenchResults): string {
     '# What the ordinary request costs',
     'Written by `npm run bench -- --write`; [what is measured, and how](README.md).',
     table(['', ''], results.machine),
-    `${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets is
-the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a
-second time: a difference that is no larger than the difference of these two means nothing.`,
+    `Up to ${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets
+is the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a
+second time: a difference that is no larger than the difference of these two means nothing. Where these two differ by more
+than ${percent(tolerableNoise)}, the row says so: its ratios are not to be relied on.`,
     '## Goals',
     goalsTable(results),
     '## Requests',
@@ -24,6 +36,9 @@ second time: a difference that is no larger than the difference of these two mea
     countsTable(results),
     '## Start until ready',
     bootsTable(results),
+    doubtsOf([['ms', bootNoiseOf(results)]]),
+    '## A restart of PostgreSQL under load',
+    restartTable(results.restarts),
     '## Parts alone',
     figuresTable(results),
     '',
@@ -35,10 +50,12 @@ second time: a difference that is no larger than the difference of these two mea
 }
 
 function goalsTable(results: BenchResults): string {
-  const rows = goals.map(({ title, atMost, found }) => {
+  const rows = goals.map(({ title, atMost, found, noise }) => {
     const value = found(results);
     const verdict = value === undefined ? 'not measured' : value <= atMost ? 'met' : '**missed**';
-    return [title, `<= ${atMost}`, value === undefined ? '' : value.toFixed(2), verdict];
+    const differ = value === undefined ? undefined : noise?.(results);
+    const doubt = isNoisy(differ) ? `, unsure: A/A differ by ${percent(differ)}` : '';
+    return [title, `<= ${atMost}`, value === undefined ? '' : value.toFixed(2), verdict + doubt];
   });
   return table(['what', 'goal', 'found', ''], rows);
 }
@@ -52,10 +69,7 @@ const columns: readonly (readonly [Measure, title: string, digits: number])[] = 
   ['residentMb', 'resident MB', 0],
 ];
 
-function cellSection(result: CellResult): string[] {
-  const { scenario, connections, roundTripMs } = result.cell;
-  const over = connections === 1 ? '1 connection' : `${connections} connections`;
-  const distance = roundTripMs === 0 ? '' : `, ${roundTripMs} ms from the database`;
+function cellSection(result: CellResult): (string | undefined)[] {
   const rows = [...result.samples].map(([name, samples]) => [
     serviceKind(name).title,
     ...columns.map(([measure, , digits]) => {
@@ -65,10 +79,26 @@ function cellSection(result: CellResult): string[] {
     }),
     failuresOf(samples),
   ]);
+  const rounds = Math.max(...[...result.samples.values()].map(samples => samples.length));
+  const head = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
   return [
-    `### ${scenarioTitles[scenario]}, ${over}${distance}`,
-    table(['', ...columns.map(([, title]) => title), 'failed'], rows),
+    `### ${titleOf(result.cell)}`,
+    table([head, ...columns.map(([, title]) => title), 'failed'], rows),
+    doubtsOf(columns.map(([measure, title]) => [title, noiseOf(result, measure)])),
   ];
+}
+
+function titleOf({ scenario, connections, roundTripMs, isEncrypted }: Cell): string {
+  const over = connections === 1 ? '1 connection' : `${connections} connections`;
+  const distance = roundTripMs === 0 ? '' : `, ${roundTripMs} ms from the database`;
+  return `${scenarioTitles[scenario]}, ${over}${distance}${isEncrypted ? ', TLS to the database' : ''}`;
+}
+
+/** Undefined when the same service has the same figures. */
+function doubtsOf(figures: readonly (readonly [title: string, noise: number | undefined])[]): string | undefined {
+  const doubts = figures.flatMap(([title, noise]) => (isNoisy(noise) ? [`${title} by ${percent(noise)}`] : []));
+  if (doubts.length === 0) return undefined;
+  return `**Not to be relied on**: the two bare services differ in ${doubts.join(', ')}.`;
 }
 
 function failuresOf(samples: readonly Sample[]): string {
@@ -113,6 +143,6 @@ function writeRatio({ median, lowest, highest }: Ratio): string {
   return `${median.toFixed(2)}; ${lowest.toFixed(2)} to ${highest.toFixed(2)}`;
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }

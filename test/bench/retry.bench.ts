@@ -15,7 +15,8 @@ import {
 } from 'cockatiel';
 import Opossum from 'opossum';
 import { describe, expect, test } from 'vitest';
-import { sideBySide } from './side-by-side.js';
+import { reportFigure } from './micro-report.js';
+import { type SideBySide, sideBySide } from './side-by-side.js';
 
 const options = { name: 'database.session', idempotent: true };
 const work = async () => 1;
@@ -35,7 +36,7 @@ describe('a call that succeeds', () => {
     });
     opossum.shutdown();
     policy.stop();
-    for (const { name, us, ratio } of costs) console.log(`${name}: ${us.toFixed(2)} us, ${ratio.toFixed(1)} x`);
+    report('a policy call', costs);
     expect(costs[1]?.ratio).toBeLessThanOrEqual(3);
   });
 
@@ -58,7 +59,7 @@ describe('a call that succeeds', () => {
     });
     onOpossum.stop();
     onCockatiel.stop();
-    for (const { name, us, ratio } of costs) console.log(`${name}: ${us.toFixed(2)} us, ${ratio.toFixed(2)} x`);
+    report("a policy call beside cockatiel's", costs);
     expect(costs[1]?.ratio).toBeLessThanOrEqual(0.25);
     expect(costs[2]?.ratio).toBeLessThanOrEqual(0.25);
   });
@@ -74,7 +75,7 @@ describe('a target that is down', () => {
     const before = process.cpuUsage();
     for (let count = 0; count < refusals; count++) await refuse();
     const { user, system } = process.cpuUsage(before);
-    console.log(`a refusal: ${((user + system) / refusals).toFixed(1)} us of CPU`);
+    reportFigure({ name: 'a policy call that is refused, CPU', value: (user + system) / refusals, unit: 'us' });
     expect((user + system) / refusals).toBeLessThanOrEqual(20);
   });
 
@@ -99,6 +100,13 @@ describe('a target that is down', () => {
     await Promise.all(waiting);
   });
 });
+
+function report(what: string, costs: readonly SideBySide[]): void {
+  for (const { name, us, ratio } of costs) {
+    reportFigure({ name: `${what}: ${name}`, value: us, unit: 'us' });
+    console.log(`  ${ratio.toFixed(2)} x the first`);
+  }
+}
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');

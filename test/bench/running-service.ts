@@ -55,6 +55,11 @@ export class RunningService implements AsyncDisposable {
     return new RunningService(kind, port, performance.now() - startedAtMs, process);
   }
 
+  /** False when the process has ended by itself. */
+  get isRunning(): boolean {
+    return this.#process.isRunning;
+  }
+
   get cpuUs(): number {
     return cpuUsOf(this.#process.pid);
   }

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 export interface ServiceKind {
   readonly name: string;
   readonly title: string;
+  /** Beside the stacks there is the baseline once more, and Keelson in other settings. */
+  readonly role: 'stack' | 'again' | 'variant';
   readonly script: string;
   readonly words: readonly string[];
   readonly directory: string;
@@ -17,37 +19,49 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 export const peersDirectory = path('peers');
 export const keelsonDirectory = path('keelson-service');
 
-const peer = (name: string, title: string, file = name): ServiceKind => ({
+const peer = (name: string, title: string): ServiceKind => ({
   name,
   title,
-  script: path(`peers/${file}.mjs`),
+  role: 'stack',
+  script: path(`peers/${name}.mjs`),
   words: [],
   directory: peersDirectory,
   variables: {},
   readyPath: '/healthz',
 });
 
-const keelson = (name: string, title: string, variables: ServiceKind['variables'] = {}): ServiceKind => ({
-  name,
-  title,
+const keelson: ServiceKind = {
+  name: 'keelson',
+  title: 'Keelson',
+  role: 'stack',
   script: path('../../core/bin/keelson.js'),
   words: ['start'],
   directory: keelsonDirectory,
-  variables,
+  variables: {},
   readyPath: '/readyz',
+};
+
+const variant = (name: string, title: string, variables: ServiceKind['variables']): ServiceKind => ({
+  ...keelson,
+  name: `keelson-${name}`,
+  title,
+  role: 'variant',
+  variables,
 });
 
 export const baseline = 'bare';
 /** The same service once more: how far its ratios are from 1 is what the figures of this machine are worth. */
 export const baselineAgain = 'bare-again';
 
+const bare = peer(baseline, 'Express + MikroORM (bare)');
+
 /** In the order of the tables. */
 export const serviceKinds: readonly ServiceKind[] = [
-  peer(baseline, 'Express + MikroORM (bare)'),
-  peer(baselineAgain, 'bare once more (A/A)', 'bare'),
-  keelson('keelson', 'Keelson'),
-  keelson('keelson-log-off', 'Keelson, LOG_LEVEL=warn', { LOG_LEVEL: 'warn' }),
-  keelson('keelson-telemetry', 'Keelson with Sentry', { KEELSON_ENV: 'telemetry' }),
+  bare,
+  { ...bare, name: baselineAgain, title: 'bare once more (A/A)', role: 'again' },
+  keelson,
+  variant('log-off', 'Keelson, LOG_LEVEL=warn', { LOG_LEVEL: 'warn' }),
+  variant('telemetry', 'Keelson with Sentry', { KEELSON_ENV: 'telemetry' }),
   peer('nest', 'NestJS + MikroORM + Terminus'),
   peer('express-pg', 'Express + pg by hand'),
   peer('fastify-pg', 'Fastify + pg by hand'),

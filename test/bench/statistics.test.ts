@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { median, ratioOf } from './statistics.js';
+import { differenceOf, median, ratioOf } from './statistics.js';
 
 describe('the statistics of the bench', () => {
   test('the median of an even count is between the two in the middle', () => {
@@ -13,5 +13,11 @@ describe('the statistics of the bench', () => {
 
   test('a round in which the baseline has no figure is left out', () => {
     expect(ratioOf([2, 5], [1, 0])).toEqual({ median: 2, lowest: 2, highest: 2 });
+  });
+
+  test('a difference is as large in either direction', () => {
+    expect(differenceOf(1.25)).toBe(0.25);
+    expect(differenceOf(0.8)).toBe(0.25);
+    expect(differenceOf(1)).toBe(0);
   });
 });

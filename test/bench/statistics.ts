@@ -17,3 +17,8 @@ export function ratioOf(values: readonly number[], baseline: readonly number[]):
   const ratios = values.map((value, round) => value / (baseline[round] ?? Number.NaN)).filter(Number.isFinite);
   return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
 }
+
+/** How far a ratio is from 1, the same in both directions: 1.25 and 0.8 differ by 0.25. */
+export function differenceOf(ratio: number): number {
+  return Math.max(ratio, 1 / ratio) - 1;
+}

@@ -30,4 +30,5 @@ export const ormOptions = {
   entities: [Product, Order],
   clientUrl: settings.databaseUrl,
   pool: { max: settings.poolMax },
+  ...(settings.ssl !== undefined && { driverOptions: { ssl: settings.ssl } }),
 };
