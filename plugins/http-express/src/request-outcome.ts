@@ -25,7 +25,8 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   readonly #parts: RequestOutcomeParts;
   /** Aborts when the client disconnects; made when a session needs it. */
   #client: AbortController | undefined;
-  #gone: DOMException | undefined;
+  /** Why what runs for the request ends early. */
+  #gone: { readonly reason: unknown } | undefined;
   #ended = false;
   #isStoring = false;
 
@@ -37,6 +38,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   get isStoring(): boolean {
     return this.#isStoring;
+  }
+
+  get readOnly(): boolean {
+    return this.#parts.settings.readOnly;
   }
 
   get em(): EntityManager {
@@ -79,12 +84,17 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   /** The client has disconnected before the answer: what runs for it ends. */
   abandon(): void {
-    if (this.#gone !== undefined) return;
-    const { session } = this.#parts;
-    this.#gone = new DOMException('The client has gone away.', 'AbortError');
-    this.#client?.abort(this.#gone);
-    session.abort(this.#gone);
-    void session.opened?.rollback();
+    this.cutShort(new DOMException('The client has gone away.', 'AbortError'));
+    if (!this.#ended) void this.#parts.session.opened?.rollback();
+  }
+
+  cutShort(reason: unknown): boolean {
+    if (this.#gone !== undefined) return false;
+    this.#gone = { reason };
+    const ends = this.#client !== undefined || (!this.#ended && this.#parts.session.opened !== undefined);
+    this.#client?.abort(reason);
+    if (!this.#ended) this.#parts.session.abort(reason);
+    return ends;
   }
 
   #close(): void {
@@ -99,7 +109,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   #commit(session: OpenedSession): Promise<void> {
     this.#ended = true;
-    this.#isStoring = !this.#parts.settings.readOnly;
+    this.#isStoring = !this.readOnly;
     return session.commit();
   }
 
@@ -111,7 +121,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #signal(): AbortSignal {
     if (this.#client === undefined) {
       this.#client = new AbortController();
-      if (this.#gone !== undefined) this.#client.abort(this.#gone);
+      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
     }
     return this.#client.signal;
   }
