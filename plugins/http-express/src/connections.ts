@@ -53,6 +53,11 @@ export class Connections {
     return this.#clock.now() - this.#movedAt;
   }
 
+  /** The responses of which no byte has left. */
+  unanswered(): ServerResponse[] {
+    return [...this.#connections.values()].flatMap(({ responses }) => responses.filter(one => !hasLeft(one)));
+  }
+
   /** True when `socket` has sent a part of an answer and not the rest. */
   isAnswering(socket: Socket): boolean {
     return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
