@@ -1,5 +1,6 @@
+import { isKeelsonError } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
-import { SessionAbortedError } from '../errors/session-errors.js';
+import { SessionAbortedError, TransactionFailedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { judgedWithReplicas, judgeWork } from '../retry/failure-verdict.js';
 import { type Failure, type Outcome, phaseOf } from '../transaction/outcome.js';
@@ -23,11 +24,29 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
   if (outcome.is === 'ended by hand') {
     return { error: outcome.error, verdict: { retry: false, availability: 'up' }, endedBy: undefined };
   }
+  const swallowed = swallowedBy(outcome, error);
+  if (swallowed !== undefined) {
+    const verdict = verdictOn(outcome, swallowed, context);
+    if (verdict.retry) return { error: afterSwallowed(asSeen(outcome, swallowed, true)), verdict, endedBy: undefined };
+  }
   const endedBy = outcome.abortedBy;
   const cause = endedBy ?? origin ?? error;
   const verdict = verdictOn(outcome, cause, context);
   if (origin !== undefined && cause === origin) return { error, verdict, endedBy };
   return { error: asSeen(outcome, cause, verdict.retry), verdict, endedBy };
+}
+
+/**
+ * What ended the transaction, when its work did not let that out: after a lost connection or a conflict the unit runs again
+ * all the same, for it is not the fault of the work.
+ */
+function swallowedBy(outcome: Outcome, error: unknown): unknown {
+  if (outcome.abortedBy !== undefined || !isKeelsonError(error, 'DATABASE_TRANSACTION_FAILED')) return undefined;
+  return outcome.is === 'failed' ? outcome.by : undefined;
+}
+
+function afterSwallowed(failure: unknown): TransactionFailedError {
+  return new TransactionFailedError(failure, isKeelsonError(failure) ? failure.http : undefined);
 }
 
 /** The server says that the transaction of a lost COMMIT was aborted: nothing of it is there. */
