@@ -287,5 +287,6 @@ describe('while the commit runs', () => {
     commit.open();
     await service.sessions.until('committed');
     expect(service.sessions.events).toEqual(committed);
+    expect(service.harness.logger.find(/^POST /)).toMatchObject({ message: 'POST /route 499', facts: { cut: true } });
   });
 });
