@@ -20,51 +20,80 @@ const inserting = repeatable(async em => {
   return { status: 201 };
 });
 
-describe.each([
-  ['its own time', { http: { drainTimeoutMs: 300 }, shutdown: {} }],
-  ['the time of the kernel', { http: {}, shutdown: { drainMs: 300 } }],
-])(
-  'a request that waits for the database when the time to drain is over, by %s,',
-  (_whose, { http: times, shutdown }) => {
-    test.each([
-      ['in its session', insert],
-      ['in a repeatable handler', inserting],
-    ])('gets a 503 that closes its connection, and stores nothing: %s', async (_where, handler) => {
-      await using database = await createTestDatabase();
-      await using ending = new AsyncDisposableStack();
-      const witness = ending.adopt(new pg.Client(database.adminUrl), client => client.end());
-      await witness.connect();
-      const authors = definePlugin({
-        name: 'authors',
-        requires: [HttpServer],
-        register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-        start: ({ container }) => container.get(HttpServer).router('/authors', Router().post('/', handler)),
-      });
-      const kernel = await Kernel.start({
-        config: { service: 'authors', shutdown: { noticeMs: 0, ...shutdown } },
-        plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-        overrides: {
-          plugins: {
-            http: { port: 0, host: '127.0.0.1', ...times },
-            database: { url: database.url, migrations: { atStart: true } },
-          },
-        },
-        variables: {},
-      });
-      ending.defer(async () => void (await kernel.stop()));
-      await witness.query('begin');
-      await witness.query('lock table author');
-      const client = await connectTo(Number(new URL(kernel.container.get(HttpServer).url ?? '').port));
-      client.send('POST /authors HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n');
-      const waiting = () => kernel.container.get(DatabaseService).stats().busy === 1;
-      await eventually(waiting, { that: 'the request to wait' });
-      const stop = kernel.stop();
-      const received = await client.until(({ closed }) => closed);
-      expect(received).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\nConnection: close\r\n[\s\S]*DATABASE_SESSION_ABORTED/);
-      expect(received).toMatch(/\r\nRetry-After: 1\r\n/);
-      await stop;
+const creating: RequestHandler = (request, response) => {
+  currentSession(request).create(Author, { id: 1, email: 'a@example.org' });
+  response.status(201).end();
+};
+const places: [string, RequestHandler][] = [
+  ['in its session', insert],
+  ['in the flush of its commit', creating],
+  ['in a repeatable handler', inserting],
+];
+
+/** A service with a request that waits for the table, which `witness` has locked. */
+async function waitingRequest(handler: RequestHandler, { http: times = {}, shutdown = {} } = {}) {
+  await using started = new AsyncDisposableStack();
+  const database = started.use(await createTestDatabase());
+  const witness = started.adopt(new pg.Client(database.adminUrl), client => client.end());
+  await witness.connect();
+  const authors = definePlugin({
+    name: 'authors',
+    requires: [HttpServer],
+    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
+    start: ({ container }) => container.get(HttpServer).router('/authors', Router().post('/', handler)),
+  });
+  const kernel = await Kernel.start({
+    config: { service: 'authors', shutdown: { noticeMs: 0, ...shutdown } },
+    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
+    overrides: {
+      plugins: {
+        http: { port: 0, host: '127.0.0.1', ...times },
+        database: { url: database.url, migrations: { atStart: true } },
+      },
+    },
+    variables: {},
+  });
+  started.defer(async () => void (await kernel.stop()));
+  await witness.query('begin');
+  await witness.query('lock table author');
+  const client = await connectTo(Number(new URL(kernel.container.get(HttpServer).url ?? '').port));
+  client.send('POST /authors HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n');
+  const isBusy = () => kernel.container.get(DatabaseService).stats().busy === 1;
+  await eventually(isBusy, { that: 'the request to wait' });
+  const ending = started.move();
+  return {
+    client,
+    kernel,
+    isBusy,
+    storedAfterLock: async () => {
       await witness.query('commit');
-      expect((await witness.query('select from author')).rowCount).toBe(0);
-    });
+      return (await witness.query('select from author')).rowCount;
+    },
+    [Symbol.asyncDispose]: () => ending.disposeAsync(),
+  };
+}
+
+describe.each([
+  ['its own time', { http: { drainTimeoutMs: 300 } }],
+  ['the time of the kernel', { shutdown: { drainMs: 300 } }],
+])('a request that waits for the database when the time to drain is over, by %s,', (_whose, times) => {
+  test.each(places)('gets a 503 that closes its connection, and stores nothing: %s', async (_where, handler) => {
+    await using waiting = await waitingRequest(handler, times);
+    const stop = waiting.kernel.stop();
+    const received = await waiting.client.until(({ closed }) => closed);
+    expect(received).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\nConnection: close\r\n[\s\S]*DATABASE_SESSION_ABORTED/);
+    expect(received).toMatch(/\r\nRetry-After: 1\r\n/);
+    await stop;
+    expect(await waiting.storedAfterLock()).toBe(0);
+  });
+});
+
+test.each(places)(
+  'a request whose client leaves before COMMIT is sent stores nothing later: %s',
+  async (_where, handler) => {
+    await using waiting = await waitingRequest(handler);
+    waiting.client.socket.destroy();
+    await eventually(() => !waiting.isBusy(), { that: 'the statement to be cancelled' });
+    expect(await waiting.storedAfterLock()).toBe(0);
   },
 );

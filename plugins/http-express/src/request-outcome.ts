@@ -82,24 +82,26 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     handleError(error, request, response);
   }
 
-  /** The client has disconnected before the answer: what runs for it ends. */
+  /** The client has disconnected before the end of the answer: what runs for it ends. */
   abandon(): void {
     this.cutShort(new DOMException('The client has gone away.', 'AbortError'));
     if (!this.#ended) void this.#parts.session.opened?.rollback();
   }
 
+  /** A COMMIT that was sent goes on: its outcome would be unknown. */
   cutShort(reason: unknown): boolean {
     if (this.#gone !== undefined) return false;
+    const { session } = this.#parts;
     this.#gone = { reason };
-    const ends = this.#client !== undefined || (!this.#ended && this.#parts.session.opened !== undefined);
+    const ends = this.#client !== undefined || session.opened !== undefined;
     this.#client?.abort(reason);
-    if (!this.#ended) this.#parts.session.abort(reason);
+    session.abort(reason);
     return ends;
   }
 
   #close(): void {
-    // A running commit is not interrupted: its outcome would be unknown.
-    if (this.#ended) this.#parts.session.close();
+    const { response, session } = this.#parts;
+    if (this.#ended && response.writableFinished) session.close();
     else this.abandon();
   }
 

@@ -14,7 +14,7 @@ export interface RequestSessions {
 export interface RequestUnits {
   readonly readOnly: boolean;
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
-  /** Ends them and the session of the request, unless it is being committed. False when there is nothing to end. */
+  /** Ends them and the session of the request, unless COMMIT was sent. False when there is nothing to end. */
   cutShort(reason: unknown): boolean;
 }
 
@@ -38,7 +38,7 @@ export interface RequestSession {
   run<T>(work: () => T): T;
   /** From now on it is not opened any more. */
   close(): void;
-  /** The same, and cancels what runs in it on the server. */
+  /** The same, and cancels what runs in it on the server, unless COMMIT was sent. */
   abort(reason: unknown): void;
 }
 
@@ -66,8 +66,8 @@ export function attachSession(request: IncomingMessage, session: Attached['sessi
 }
 
 /**
- * Ends what runs for `request` in the database: its handler gets an error, and so its client an answer. False when nothing
- * runs, or when it is being committed, so that nobody would get an error.
+ * Ends what runs for `request` in the database, unless COMMIT was sent: its handler gets an error, and so its client an
+ * answer. False when nothing runs.
  */
 export function cutShort(request: IncomingMessage, reason: unknown): boolean {
   return (request as WithSession)[key]?.units.cutShort(reason) ?? false;
