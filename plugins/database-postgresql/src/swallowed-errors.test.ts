@@ -70,6 +70,39 @@ describe.each(swallowing)('a lost connection whose error the work has swallowed,
   });
 });
 
+const wrapping: [string, (em: EntityManager) => Promise<unknown>][] = [
+  [
+    'as the cause of its own',
+    em => insertOverCut(em).catch(cause => Promise.reject(new Error('no author', { cause }))),
+  ],
+  ['among several', em => Promise.any([insertOverCut(em)])],
+  ['by what it concludes from it', em => insertOverCut(em).catch(() => Promise.reject(new Error('not found')))],
+];
+
+describe.each(wrapping)('a lost connection whose error the work has wrapped, %s,', (_what, wrap) => {
+  test('lets the unit run again', async () => {
+    cuts = 1;
+    await database.session(async em => {
+      await insert(em, 1);
+      await wrap(em);
+    });
+    expect(await stored()).toEqual([1, 2]);
+  });
+
+  test('is thrown as it is when the unit may not run again', async () => {
+    cuts = 1;
+    const own: unknown[] = [];
+    const work = async (em: EntityManager) => {
+      await wrap(em).catch((error: unknown) => {
+        own.push(error);
+        throw error;
+      });
+    };
+    const failing = database.session(work, { retry: 'never' });
+    await expect(failing).rejects.toSatisfy(error => error === own[0]);
+  });
+});
+
 test('a conflict whose error the work has swallowed lets the unit run again', async () => {
   await database.session(em => insert(em, 1));
   let attempts = 0;

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
+import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
@@ -99,7 +99,7 @@ test('an answer has what the flush has set, in the form that the application wan
 
 describe('when its connection is lost, a handler that reads its body', () => {
   const csv = { headers: { 'Content-Type': 'text/csv' }, body: 'a\nb' };
-  const insertAll = async (em: { insert(entity: typeof Author, row: object): Promise<unknown> }, text: string) => {
+  const insertAll = async (em: EntityManager, text: string) => {
     let id = 0;
     for (const email of text.split('\n')) await em.insert(Author, { id: ++id, email });
     return { status: 201 };

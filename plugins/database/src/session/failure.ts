@@ -1,5 +1,6 @@
 import { isKeelsonError } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
+import { originOf } from '../errors/fault-origin.js';
 import { SessionAbortedError, TransactionFailedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { judgedWithReplicas, judgeWork } from '../retry/failure-verdict.js';
@@ -24,10 +25,10 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
   if (outcome.is === 'ended by hand') {
     return { error: outcome.error, verdict: { retry: false, availability: 'up' }, endedBy: undefined };
   }
-  const swallowed = swallowedBy(outcome, error);
-  if (swallowed !== undefined) {
-    const verdict = verdictOn(outcome, swallowed, context);
-    if (verdict.retry) return { error: afterSwallowed(asSeen(outcome, swallowed, true)), verdict, endedBy: undefined };
+  const ended = origin === undefined ? whatEnded(outcome, error) : undefined;
+  if (ended !== undefined) {
+    const verdict = verdictOn(outcome, ended, context);
+    if (verdict.retry) return { error: inItsPlace(error, asSeen(outcome, ended, true)), verdict, endedBy: undefined };
   }
   const endedBy = outcome.abortedBy;
   const cause = endedBy ?? origin ?? error;
@@ -37,15 +38,17 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
 }
 
 /**
- * What ended the transaction, when its work did not let that out: after a lost connection or a conflict the unit runs again
- * all the same, for it is not the fault of the work.
+ * What ended the transaction, when its work has failed with an error of its own since: it swallowed the first, or wrapped it.
+ * After a lost connection or a conflict the unit runs again all the same, for what it found out meanwhile means nothing.
  */
-function swallowedBy(outcome: Outcome, error: unknown): unknown {
-  if (outcome.abortedBy !== undefined || !isKeelsonError(error, 'DATABASE_TRANSACTION_FAILED')) return undefined;
+function whatEnded(outcome: Outcome, error: unknown): unknown {
+  if (outcome.abortedBy !== undefined || originOf(error) !== undefined) return undefined;
   return outcome.is === 'failed' ? outcome.by : undefined;
 }
 
-function afterSwallowed(failure: unknown): TransactionFailedError {
+/** An error of the work itself is its caller's, as it is. */
+function inItsPlace(error: unknown, failure: unknown): unknown {
+  if (!isKeelsonError(error, 'DATABASE_TRANSACTION_FAILED')) return error;
   return new TransactionFailedError(failure, isKeelsonError(failure) ? failure.http : undefined);
 }
 
