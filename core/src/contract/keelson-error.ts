@@ -64,12 +64,13 @@ export class KeelsonError extends Error {
   }
 }
 
-/** Returns true for an error of any copy of this package; with `code`, only for that code. */
+/** Returns true for an error of any copy of this package; with `code`, only for that code. Never throws. */
 export function isKeelsonError(error: unknown, code?: string): error is KeelsonError {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    brand in error &&
-    (code === undefined || (error as KeelsonError).code === code)
-  );
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    return brand in error && (code === undefined || (error as KeelsonError).code === code);
+  } catch {
+    // A Proxy that was revoked, as some libraries leave them, throws for every question.
+    return false;
+  }
 }

@@ -199,6 +199,14 @@ describe('a described error', () => {
     expect(described).toMatchObject({ code: '22P02', severity: 'ERROR', constraint: 'users_email_key' });
   });
 
+  test('holds no row that a library has written into the message, as MikroORM does, also in a cause', () => {
+    const detail = 'Key (email)=(hush) already exists.';
+    const error = Object.assign(new Error(`duplicate key value\n - detail: ${detail}`), { code: '23505', detail });
+    const described = describeError(new AggregateError([new Error('Could not save', { cause: error })]));
+    expect(JSON.stringify(described)).not.toContain('hush');
+    expect(JSON.stringify(described)).toContain('duplicate key value');
+  });
+
   test.each([
     ['a string', 'just text', 'just text'],
     ['undefined', undefined, 'undefined'],

@@ -44,9 +44,17 @@ function related(error: Error): Record<string, unknown> {
 function messageAndStack(error: Error): Record<string, unknown> {
   const message = read(error, 'message');
   const stack = read(error, 'stack');
-  if (typeof message !== 'string' || !quotesInput(error)) return { message, stack };
-  const shown = message.replace(/".*"/s, `"${masked}"`);
+  if (typeof message !== 'string') return { message, stack };
+  const shown = withoutInput(error, message);
+  if (shown === message) return { message, stack };
   return { message: shown, stack: typeof stack === 'string' ? stack.replaceAll(message, shown) : undefined };
+}
+
+function withoutInput(error: Error, message: string): string {
+  const quoted = quotesInput(error) ? message.replace(/".*"/s, `"${masked}"`) : message;
+  // MikroORM writes the detail of PostgreSQL into the message: `Key (email)=(ada@example.org) already exists.`
+  const detail = read(error, 'detail');
+  return typeof detail === 'string' && detail !== '' ? quoted.replaceAll(detail, masked) : quoted;
 }
 
 /** PostgreSQL quotes the value it refuses in the messages of SQLSTATE class 22, data exception. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { KeelsonError, systemClock } from '@keelson/core';
-import type { DatabaseService } from '@keelson/database';
+import type { DatabaseService, EntityManager } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { freePort } from '@keelson/test-support/free-port';
@@ -165,9 +165,10 @@ describe('another database of the service', () => {
 
   test('is distinguished even in the raw error that its EntityManager throws', async () => {
     let raw: unknown;
-    const keeping = other.database.session(async em => {
+    const keep = async (em: EntityManager) => {
       raw = await em.execute("do $$ begin raise sqlstate '40001'; end $$").catch((thrown: unknown) => thrown);
-    });
+    };
+    const keeping = other.database.session(keep, { retry: 'never' });
     await expect(keeping).rejects.toMatchObject({ code: 'DATABASE_TRANSACTION_FAILED' });
     const throwing = failingIn(database, () => Promise.reject(raw));
     expect(await throwing).toMatchObject({ runs: 1, error: { code: 'DATABASE_QUERY_FAILED' } });

@@ -90,6 +90,37 @@ describe('urlProblems', () => {
     expect(messages(url)).toEqual([message]);
   });
 
+  test.each([
+    ['sslmode=nonsense', 'sslmode must be one of disable, no-verify, prefer, require, verify-ca, verify-full'],
+    ['sslmode=Require', 'sslmode must be one of disable, no-verify, prefer, require, verify-ca, verify-full'],
+    [
+      'sslmode=require&sslmode=of',
+      'sslmode must be one of disable, no-verify, prefer, require, verify-ca, verify-full',
+    ],
+    ['ssl=false', 'ssl must be one of true, 1, 0, no-verify'],
+    ['sslnegotiation=fast', 'sslnegotiation must be one of postgres, direct'],
+    ['uselibpqcompat=yes', 'uselibpqcompat must be one of true, false'],
+    ['client_encoding=latin1', 'client_encoding must be one of UTF8, UTF-8, utf8, utf-8'],
+    ['replication=database', 'replication must be one of false, off, no, 0'],
+    ['channel_binding=on', 'channel_binding must be one of disable, prefer, require'],
+    ['gssencmode=on', 'gssencmode must be one of disable, prefer, require'],
+    ['load_balance_hosts=yes', 'load_balance_hosts must be one of disable, random'],
+    ['sslcertmode=on', 'sslcertmode must be one of disable, allow, require'],
+  ])('a parameter with a value that it cannot have is refused, with those that it can: %s', (query, message) => {
+    expect(messages(`postgresql://u:p@db/orders?${query}`)).toEqual([message]);
+    expect(replicaUrlProblems([`postgresql://u:p@db/orders?${query}`])).toEqual([{ index: 0, message }]);
+  });
+
+  test.each([
+    'sslmode=no-verify',
+    'sslmode=',
+    'ssl=0',
+    'client_encoding=UTF8',
+    'sslmode=require&channel_binding=require',
+  ])('a parameter with a value that it can have is taken: %s', query =>
+    expect(messages(`postgresql://u:p@db/orders?${query}&application_name=anything`)).toEqual([]),
+  );
+
   test('all at once, and nothing of the url among it', () => {
     const problems = messages('postgresql://u:hunter2@a:0,b:x,/orders?target_session_attrs=main');
     expect(problems).toHaveLength(4);

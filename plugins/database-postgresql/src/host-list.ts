@@ -1,3 +1,5 @@
+import { parameterProblems } from './url-parameters.js';
+
 /** What a server must be, in the words of libpq (PostgreSQL manual, 32.1.2). */
 export const targets = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
 export type Target = (typeof targets)[number];
@@ -65,6 +67,7 @@ function parse(url: string): ParsedUrl {
   const [, before = '', authority = '', path = '', query = ''] = pattern.exec(url) ?? [];
   const parameters = new URLSearchParams(query);
   const target = parameters.get('target_session_attrs') ?? undefined;
+  const wrong = parameterProblems(parameters);
   const inQuery = takeHosts(parameters);
   parameters.delete('target_session_attrs');
   const hosts = inQuery ?? authority.split(',');
@@ -73,7 +76,7 @@ function parse(url: string): ParsedUrl {
     ? [unencoded]
     : before === ''
       ? [notAUrl]
-      : problemsOf(hosts, host => `${before}${host}${after}`, target);
+      : [...problemsOf(hosts, host => `${before}${host}${after}`, target), ...wrong];
   return { before, hosts, after, target, problems };
 }
 

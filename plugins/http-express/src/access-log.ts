@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Logger, LogLevel } from '@keelson/core';
 import type { Exchange } from './exchange.js';
+import { hasLeft } from './response-front.js';
 import { routeOf } from './route-template.js';
 
 /** The status logged for a client that disconnected before its answer, as in nginx. */
@@ -9,7 +10,7 @@ const clientClosedRequest = 499;
 /** Logs one line when the answer is sent or the client has disconnected, without values of users, query and body. */
 export function logAccess(exchange: Exchange, request: IncomingMessage, response: ServerResponse, tools: AccessTools) {
   const { clock, logger } = tools;
-  const status = response.writableFinished || response.headersSent ? response.statusCode : clientClosedRequest;
+  const status = response.writableFinished || hasLeft(response) ? response.statusCode : clientClosedRequest;
   const level = levelOf(exchange, status);
   if (!logger.isEnabled(level)) return;
   const route = routeOf(request) ?? '(no route)';

@@ -1,8 +1,10 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, OutgoingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '@keelson/core';
 import { hasLeft } from './response-front.js';
 
+/** Of Node itself: an answer that waits for its commit has left no byte, and refuses changes by its handler. */
+const { setHeader, removeHeader } = OutgoingMessage.prototype;
 const lookMs = 25;
 /** An idle connection is closed after this many checks without data: an active client sends earlier. */
 const looksAtRest = 20;
@@ -53,6 +55,11 @@ export class Connections {
     return this.#clock.now() - this.#movedAt;
   }
 
+  /** The responses of which no byte has left. */
+  unanswered(): ServerResponse[] {
+    return [...this.#connections.values()].flatMap(({ responses }) => responses.filter(one => !hasLeft(one)));
+  }
+
   /** True when `socket` has sent a part of an answer and not the rest. */
   isAnswering(socket: Socket): boolean {
     return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
@@ -84,7 +91,7 @@ export class Connections {
     if (this.#state === 'open') this.#state = 'announcing';
     for (const { responses } of this.#connections.values()) {
       const newest = responses.at(-1);
-      if (newest !== undefined && !newest.headersSent) newest.setHeader('Connection', 'close');
+      if (newest !== undefined && !hasLeft(newest)) setHeader.call(newest, 'Connection', 'close');
     }
   }
 
@@ -177,8 +184,8 @@ export class Connections {
 function giveLastTo(response: ServerResponse, earlier: readonly ServerResponse[]): boolean {
   for (const one of earlier) {
     if (!one.hasHeader('Connection')) continue;
-    if (one.headersSent) return false;
-    one.removeHeader('Connection');
+    if (hasLeft(one)) return false;
+    removeHeader.call(one, 'Connection');
   }
   response.setHeader('Connection', 'close');
   return true;

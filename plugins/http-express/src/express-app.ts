@@ -47,7 +47,11 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
     parts.handleError(error, request, response);
   app.use(handleError);
   return {
-    handle: app,
+    handle: (request, response) => {
+      // What comes past all layers is an error: of the handler above, a second one of a request, or one like `0`.
+      const last = (error: unknown) => parts.handleError(error || withoutError(), request, response);
+      Reflect.apply(app, undefined, [request, response, last]);
+    },
     mount: (path, handler, session) => {
       if (session === 'none') probes.use(path, probe(path, handler));
       else routes.use(path, route(path, handler));
@@ -76,6 +80,10 @@ function inTurn(...steps: readonly Step[]): RequestHandler {
     };
     next();
   };
+}
+
+function withoutError(): Error {
+  return new Error('A handler failed with a value that is no error, such as 0 or false.');
 }
 
 const notFound: Step = (_request, _response, next) => next(unknownRoute());

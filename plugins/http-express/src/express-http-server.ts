@@ -23,7 +23,7 @@ import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
-import type { RequestSessions } from './request-sessions.js';
+import { cutShort, type RequestSessions } from './request-sessions.js';
 import { syntaxFailure, upgrade } from './request-syntax.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
@@ -39,6 +39,8 @@ type Admission = 'starting' | 'open' | 'closing the port' | 'draining';
 
 /** How often Node checks for requests that arrive too slowly, in ms. */
 const timeoutCheckIntervalMs = 1_000;
+/** How long requests that were waiting for the database may take to answer so, when the time to drain is over, in ms. */
+const lastAnswersMs = 200;
 
 export class ExpressHttpServer implements HttpServer {
   readonly #options: HttpOptions;
@@ -119,9 +121,9 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   /**
-   * Takes no new request and resolves when every request is answered and its connection closed; requests that are
-   * not after `drainTimeoutMs`, or when `signal` aborts, are cut. Probes on connections that are open already are answered
-   * meanwhile.
+   * Takes no new request and resolves when every request is answered and its connection closed. After `drainTimeoutMs`, or
+   * when `signal` aborts, requests that wait for the database get an error to answer with, and the rest is cut. Probes on
+   * connections that are open already are answered meanwhile.
    */
   async drain(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#tools;
@@ -130,6 +132,7 @@ export class ExpressHttpServer implements HttpServer {
     const timeout = clock.sleep(this.#options.drainTimeoutMs, over).catch(() => {});
     await Promise.race([this.#drain(over), timeout]);
     done.abort();
+    if (this.#connections.active > 0) await this.#cutShort();
     const { active } = this.#connections;
     if (active > 0) logger.warn('requests cut: the time to drain is over', { requests: active });
     await this.close();
@@ -143,6 +146,18 @@ export class ExpressHttpServer implements HttpServer {
     this.#server.close();
     this.#connections.destroyAll();
     this.#url = undefined;
+  }
+
+  async #cutShort(): Promise<void> {
+    const { clock } = this.#tools;
+    this.#refuseAll();
+    const reason = stopping();
+    const unanswered = this.#connections.unanswered().filter(({ req }) => cutShort(req, reason));
+    if (unanswered.length === 0) return;
+    const done = new AbortController();
+    const closed = unanswered.map(response => new Promise<void>(resolve => response.once('close', () => resolve())));
+    await Promise.race([Promise.all(closed), clock.sleep(lastAnswersMs, done.signal).catch(() => {})]);
+    done.abort();
   }
 
   async #drain(signal: AbortSignal): Promise<void> {

@@ -267,7 +267,20 @@ describe('while the commit runs', () => {
     await expect(fetch(url, { method: 'POST' })).rejects.toThrow();
     commit.open();
     await service.sessions.until('committed');
-    expect(service.sessions.events).toEqual(committed);
+    // Aborting a session does not end a COMMIT that was sent.
+    expect(service.sessions.events).toEqual(['open', 'commit', 'abort', 'committed']);
+  });
+
+  test('the notice of a stop makes it the last of its connection', async () => {
+    const commit = gate();
+    service.sessions.commit = commit.pass;
+    const url = service.route((_request, response) => response.writeHead(201, { 'X-A': '1' }).end('text'));
+    const answer = fetch(url, { method: 'POST' });
+    await commit.arrived;
+    service.harness.lifecycle.move('stopping');
+    commit.open();
+    const { status, headers } = await answer;
+    expect([status, headers.get('x-a'), headers.get('connection')]).toEqual([201, '1', 'close']);
   });
 
   test('a client that goes away does not disturb it', async () => {
@@ -286,6 +299,7 @@ describe('while the commit runs', () => {
     await closed.promise;
     commit.open();
     await service.sessions.until('committed');
-    expect(service.sessions.events).toEqual(committed);
+    expect(service.sessions.events).toEqual(['open', 'commit', 'abort', 'committed']);
+    expect(service.harness.logger.find(/^POST /)).toMatchObject({ message: 'POST /route 499', facts: { cut: true } });
   });
 });

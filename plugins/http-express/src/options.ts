@@ -34,7 +34,9 @@ export const httpOptions = z.strictObject({
     ),
   drainTimeoutMs: milliseconds
     .default(10_000)
-    .describe('How long a stop waits for requests that are being answered, in milliseconds; then they are cut.'),
+    .describe(
+      'How long a stop waits for requests that are being answered, in milliseconds; then they are ended or cut.',
+    ),
   trustProxy: z
     .union([z.boolean(), z.number().int().min(0), z.string(), z.array(z.string())])
     .default(false)

@@ -1,23 +1,18 @@
+import type { IncomingMessage } from 'node:http';
+import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
+import { type Answer, type PreparedAnswer, prepareAnswer } from './prepared-answer.js';
 import { attachedUnits } from './request-sessions.js';
-
-/** The answer of a repeatable handler. */
-export interface Answer {
-  /** Default 200. From 400 on, nothing of the unit is stored. */
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON; left out, the answer has no body. */
-  readonly body?: unknown;
-}
 
 /**
  * Makes a handler that returns its answer instead of writing it, so that its whole work is one unit that may run again: on a
  * fresh EntityManager and connection, when a failure has certainly stored nothing. A restart of the database is
  * then a slower answer, not a 503.
  *
- * `work` must do nothing outside of the database: a repetition would do it twice. The answer is written once, after the
- * commit.
+ * `work` must do nothing outside of the database: a repetition would do it twice. It may read the body of the request as a
+ * stream, but then it runs again only if it had not begun to read. The answer is prepared before the commit, so that
+ * nothing is stored when it cannot be sent; it is written once, after the commit.
  *
  * Fails with HTTP_SESSION_MISSING for a route with `session: 'none'` or a service without a database.
  */
@@ -25,22 +20,32 @@ export function repeatable<Params = Request['params']>(
   work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
 ): RequestHandler<Params> {
   return async (request, response) => {
-    const { status = 200, headers = {}, body } = await answerOf(request, work);
+    const { status, headers, text } = await answerOf(request, response, work);
     response.status(status).set(headers);
-    if (body === undefined) response.end();
-    else response.json(body);
+    if (text === undefined) {
+      response.end();
+      return;
+    }
+    if (!response.get('Content-Type')) response.set('Content-Type', 'application/json');
+    response.send(text);
   };
 }
 
 async function answerOf<Params>(
   request: Request<Params>,
+  response: Response,
   work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
-): Promise<Answer> {
+): Promise<PreparedAnswer> {
+  const units = attachedUnits(request);
+  const canRepeat = repeatsBody(request);
   try {
-    return await attachedUnits(request).run(async em => {
+    return await units.run(async em => {
+      if (!canRepeat()) throw bodyIsGone();
       const answer = await work(em, request);
-      if ((answer.status ?? 200) >= 400) throw new Refusal(answer);
-      return answer;
+      if ((answer.status ?? 200) >= 400) throw new Refusal(prepareAnswer(answer, response));
+      // The body may show what a flush sets, such as a key.
+      if (!units.readOnly && answer.body !== undefined) await em.flush();
+      return prepareAnswer(answer, response);
     });
   } catch (error) {
     if (error instanceof Refusal) return error.answer;
@@ -48,11 +53,33 @@ async function answerOf<Params>(
   }
 }
 
+/** Asked before each attempt: false when an attempt before it has read from a body that nobody keeps. */
+function repeatsBody(request: IncomingMessage): () => boolean {
+  const { headers, readableDidRead } = request;
+  if (readableDidRead || (headers['transfer-encoding'] === undefined && !(Number(headers['content-length']) > 0)))
+    return () => true;
+  return () => !request.readableDidRead;
+}
+
+function bodyIsGone(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_BODY_GONE',
+    message: 'The work of a repeatable handler had to run again, and it had already read the body of its request.',
+    hint: 'Read the body before the handler, for example with express.text() or express.raw(): then each attempt has it.',
+    http: {
+      status: 503,
+      title: 'Service Unavailable',
+      detail: 'The request was not carried out. Please send it again.',
+      retryAfterMs: 1_000,
+    },
+  });
+}
+
 /** Rolls the unit back on its way to the answer. */
 class Refusal extends Error {
-  readonly answer: Answer;
+  readonly answer: PreparedAnswer;
 
-  constructor(answer: Answer) {
+  constructor(answer: PreparedAnswer) {
     super('the answer is a refusal');
     this.answer = answer;
   }

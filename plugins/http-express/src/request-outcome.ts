@@ -25,7 +25,8 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   readonly #parts: RequestOutcomeParts;
   /** Aborts when the client disconnects; made when a session needs it. */
   #client: AbortController | undefined;
-  #gone: DOMException | undefined;
+  /** Why what runs for the request ends early. */
+  #gone: { readonly reason: unknown } | undefined;
   #ended = false;
   #isStoring = false;
 
@@ -37,6 +38,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   get isStoring(): boolean {
     return this.#isStoring;
+  }
+
+  get readOnly(): boolean {
+    return this.#parts.settings.readOnly;
   }
 
   get em(): EntityManager {
@@ -77,19 +82,26 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     handleError(error, request, response);
   }
 
-  /** The client has disconnected before the answer: what runs for it ends. */
+  /** The client has disconnected before the end of the answer: what runs for it ends. */
   abandon(): void {
-    if (this.#gone !== undefined) return;
+    this.cutShort(new DOMException('The client has gone away.', 'AbortError'));
+    if (!this.#ended) void this.#parts.session.opened?.rollback();
+  }
+
+  /** A COMMIT that was sent goes on: its outcome would be unknown. */
+  cutShort(reason: unknown): boolean {
+    if (this.#gone !== undefined) return false;
     const { session } = this.#parts;
-    this.#gone = new DOMException('The client has gone away.', 'AbortError');
-    this.#client?.abort(this.#gone);
-    session.abort(this.#gone);
-    void session.opened?.rollback();
+    this.#gone = { reason };
+    const ends = this.#client !== undefined || session.opened !== undefined;
+    this.#client?.abort(reason);
+    session.abort(reason);
+    return ends;
   }
 
   #close(): void {
-    // A running commit is not interrupted: its outcome would be unknown.
-    if (this.#ended) this.#parts.session.close();
+    const { response, session } = this.#parts;
+    if (this.#ended && response.writableFinished) session.close();
     else this.abandon();
   }
 
@@ -99,7 +111,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   #commit(session: OpenedSession): Promise<void> {
     this.#ended = true;
-    this.#isStoring = !this.#parts.settings.readOnly;
+    this.#isStoring = !this.readOnly;
     return session.commit();
   }
 
@@ -111,7 +123,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #signal(): AbortSignal {
     if (this.#client === undefined) {
       this.#client = new AbortController();
-      if (this.#gone !== undefined) this.#client.abort(this.#gone);
+      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
     }
     return this.#client.signal;
   }

@@ -12,7 +12,10 @@ export interface RequestSessions {
 
 /** Units of work for one request, next to its session; each may be run more than once. */
 export interface RequestUnits {
+  readonly readOnly: boolean;
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  /** Ends them and the session of the request, unless COMMIT was sent. False when there is nothing to end. */
+  cutShort(reason: unknown): boolean;
 }
 
 export interface SessionSettings {
@@ -35,7 +38,7 @@ export interface RequestSession {
   run<T>(work: () => T): T;
   /** From now on it is not opened any more. */
   close(): void;
-  /** The same, and cancels what runs in it on the server. */
+  /** The same, and cancels what runs in it on the server, unless COMMIT was sent. */
   abort(reason: unknown): void;
 }
 
@@ -60,6 +63,14 @@ type WithSession = IncomingMessage & { [key]?: Attached };
 
 export function attachSession(request: IncomingMessage, session: Attached['session'], units: RequestUnits): void {
   (request as WithSession)[key] = { session, units };
+}
+
+/**
+ * Ends what runs for `request` in the database, unless COMMIT was sent: its handler gets an error, and so its client an
+ * answer. False when nothing runs.
+ */
+export function cutShort(request: IncomingMessage, reason: unknown): boolean {
+  return (request as WithSession)[key]?.units.cutShort(reason) ?? false;
 }
 
 /** @throws KeelsonError HTTP_SESSION_MISSING, as `currentSession`. */

@@ -1,4 +1,4 @@
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type ProblemDocument } from '@keelson/core';
 import { callerPath } from './code-path.js';
 import { causeOf } from './connection-error.js';
 
@@ -21,13 +21,15 @@ export class SessionClosedError extends KeelsonError {
 
 /** A statement had failed before, so the server refuses all further ones until it is rolled back (SQLSTATE 25P02). */
 export class TransactionFailedError extends KeelsonError {
-  constructor(cause?: unknown) {
+  /** `cause`: the failure that was swallowed. `http`: its answer, when it is not the fault of the work. */
+  constructor(cause?: unknown, http?: ProblemDocument) {
     super({
       code: 'DATABASE_TRANSACTION_FAILED',
       message: 'An earlier failure ended this transaction: nothing of it is stored, and nothing more can run in it.',
       hint: 'Let the first error out of the session, or run what may fail in a nested session with a savepoint.',
       facts: place(),
       cause,
+      ...(http && { http }),
     });
   }
 }

@@ -1,5 +1,7 @@
+import { isKeelsonError } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
-import { SessionAbortedError } from '../errors/session-errors.js';
+import { originOf } from '../errors/fault-origin.js';
+import { SessionAbortedError, TransactionFailedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import { judgedWithReplicas, judgeWork } from '../retry/failure-verdict.js';
 import { type Failure, type Outcome, phaseOf } from '../transaction/outcome.js';
@@ -23,11 +25,31 @@ export function failureOf(outcome: Outcome, error: unknown, context: FailureCont
   if (outcome.is === 'ended by hand') {
     return { error: outcome.error, verdict: { retry: false, availability: 'up' }, endedBy: undefined };
   }
+  const ended = origin === undefined ? whatEnded(outcome, error) : undefined;
+  if (ended !== undefined) {
+    const verdict = verdictOn(outcome, ended, context);
+    if (verdict.retry) return { error: inItsPlace(error, asSeen(outcome, ended, true)), verdict, endedBy: undefined };
+  }
   const endedBy = outcome.abortedBy;
   const cause = endedBy ?? origin ?? error;
   const verdict = verdictOn(outcome, cause, context);
   if (origin !== undefined && cause === origin) return { error, verdict, endedBy };
   return { error: asSeen(outcome, cause, verdict.retry), verdict, endedBy };
+}
+
+/**
+ * What ended the transaction, when its work has failed with an error of its own since: it swallowed the first, or wrapped it.
+ * After a lost connection or a conflict the unit runs again all the same, for what it found out meanwhile means nothing.
+ */
+function whatEnded(outcome: Outcome, error: unknown): unknown {
+  if (outcome.abortedBy !== undefined || originOf(error) !== undefined) return undefined;
+  return outcome.is === 'failed' ? outcome.by : undefined;
+}
+
+/** An error of the work itself is its caller's, as it is. */
+function inItsPlace(error: unknown, failure: unknown): unknown {
+  if (!isKeelsonError(error, 'DATABASE_TRANSACTION_FAILED')) return error;
+  return new TransactionFailedError(failure, isKeelsonError(failure) ? failure.http : undefined);
 }
 
 /** The server says that the transaction of a lost COMMIT was aborted: nothing of it is there. */

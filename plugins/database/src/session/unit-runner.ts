@@ -10,6 +10,7 @@ import type {
 } from '@keelson/core';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
+import { readable } from '../errors/readable.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
@@ -159,7 +160,7 @@ class Unit<T> {
       if (session.outcome.answered && !this.#target.viaReplicas) onWell();
       return result;
     } catch (error) {
-      const failure = await session.fail(error);
+      const failure = await session.fail(readable(error));
       this.#thrown = failure;
       if (session.verdict.availability === 'down') onDown(failure);
       throw failure;

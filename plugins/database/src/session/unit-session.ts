@@ -211,10 +211,7 @@ export class UnitSession implements DatabaseSession {
   async #commit(): Promise<void> {
     const { abort, deadline, name } = this.#parts;
     const { partFailed } = this.outcome;
-    if (partFailed !== undefined) {
-      await this.#rollBack(undefined);
-      throw new TransactionFailedError(partFailed.cause);
-    }
+    if (partFailed !== undefined) throw await this.fail(new TransactionFailedError(partFailed.cause));
     // Half of what has joined would be stored; a read that has joined stores nothing.
     if (this.#joined > this.#reads.count) throw await this.fail(new ConcurrentUseError());
     // After the deadline no caller waits for the answer, so COMMIT is not sent.

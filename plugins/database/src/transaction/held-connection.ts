@@ -52,7 +52,7 @@ export class HeldConnection {
       ...(signal && { signal }),
     });
     return this.wait.until(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {
-      outcome.move({ it: 'failed' });
+      outcome.move({ it: 'failed', by: error });
       throw error;
     });
   }

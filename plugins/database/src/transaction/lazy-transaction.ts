@@ -113,7 +113,7 @@ export class LazyTransaction {
       for await (const rows of this.#held.wait.read(chunks)) yield { rows: rows as R[] };
       this.#statements.assertInTransaction(connection);
     } catch (error) {
-      this.#outcome.move({ it: 'failed' });
+      this.#outcome.move({ it: 'failed', by: error });
       throw error;
     } finally {
       this.#readers -= 1;
@@ -243,7 +243,7 @@ export class LazyTransaction {
     try {
       return await repeatFirst(() => this.#runFirst(statement));
     } catch (error) {
-      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed' });
+      if (!(error instanceof ConcurrentUseError)) this.#outcome.move({ it: 'failed', by: error });
       throw error;
     }
   }
@@ -251,7 +251,7 @@ export class LazyTransaction {
   async #withConnection<T>(work: (connection: DriverConnection) => Promise<T>): Promise<T> {
     const connection = await this.#begun();
     const result = await this.#held.wait.until(work(connection)).catch((error: unknown) => {
-      this.#outcome.move({ it: 'failed' });
+      this.#outcome.move({ it: 'failed', by: error });
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
     await this.#statements.runProbe(connection);

@@ -42,8 +42,8 @@ export type Outcome = Course &
     /** A connection is asked for. */
     | { readonly is: 'reaching' }
     | { readonly is: 'open' }
-    /** Nothing more can run, unless a savepoint takes the failure back. */
-    | { readonly is: 'failed'; readonly at: FailurePhase; readonly connected: boolean }
+    /** Nothing more can run, unless a savepoint takes the failure back. `by`: what the work may have swallowed. */
+    | { readonly is: 'failed'; readonly at: FailurePhase; readonly connected: boolean; readonly by?: unknown }
     /** It was ended before its owner knows. `unused`: there was nothing to lose. */
     | { readonly is: 'cut short'; readonly unused: boolean }
     /** Its own work ended it, or was about to. `stored`: what ran before may be stored. */
@@ -65,7 +65,7 @@ export type OutcomeEvent =
   | { readonly it: 'has a connection' }
   /** The server has done all that was sent to it until now. */
   | { readonly it: 'was answered'; readonly transactionId: string | undefined }
-  | { readonly it: 'failed' }
+  | { readonly it: 'failed'; readonly by?: unknown }
   /** ROLLBACK TO SAVEPOINT has taken the failure back. */
   | { readonly it: 'was mended' }
   /** The first statement is to be tried again, on another connection. */
@@ -111,7 +111,7 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
       return answeredWith(outcome, event.transactionId);
     case 'failed':
       return isWorking(outcome) && outcome.is !== 'failed'
-        ? { ...courseOf(outcome), is: 'failed', at: phaseOf(outcome), connected: outcome.is === 'open' }
+        ? { ...courseOf(outcome), is: 'failed', at: phaseOf(outcome), connected: outcome.is === 'open', by: event.by }
         : outcome;
     case 'was mended':
       return outcome.is === 'failed' && outcome.at !== 'commit'

@@ -136,7 +136,7 @@ export class Statements {
     if (news && (first === 'all' ? failure === undefined : this.pending.length === 0))
       outcome.move({ it: 'was answered', transactionId });
     if (failure !== undefined) {
-      outcome.move({ it: 'failed' });
+      outcome.move({ it: 'failed', by: failure.error });
       throw signal?.aborted === true ? signal.reason : clearly(failure.error);
     }
     this.#onFirstAnswer?.();
