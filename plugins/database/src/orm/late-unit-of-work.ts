@@ -3,8 +3,10 @@ import { EndlessFlushError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
 import { overrideHidden } from './hidden-method.js';
 import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
+import { knowAgain, knownOf } from './known-before.js';
 import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
 import { Mark } from './marks.js';
+import { transactionOf } from './session-connection.js';
 import { takeBackUndone } from './taken-back.js';
 import { forgetUndone, noteFlush } from './undone-flushes.js';
 
@@ -59,10 +61,14 @@ export async function asPart<T>(em: EntityManager, run: () => Promise<T>): Promi
   const kept = keptWork.get(em.getUnitOfWork(false));
   if (kept === undefined) return run();
   kept.parts += 1;
+  const transaction = transactionOf(em.getTransactionContext());
+  const changes = transaction?.changes;
+  const known = knownOf(em);
   try {
     return await run();
   } catch (error) {
     takeBackUndone(kept);
+    if (transaction?.changes !== changes) knowAgain(known, em);
     throw error;
   } finally {
     kept.parts -= 1;

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type ForkOptions, type TransactionOptions, TransactionPropagation } from '@mikro-orm/core';
+import { type ForkOptions, type TransactionOptions, TransactionPropagation, Utils } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { SecondConnectionError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
@@ -7,11 +7,13 @@ import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
+import { overrideHidden } from './hidden-method.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
+import { notingUpsert } from './undone-flushes.js';
 
 /** What the EntityManagers of one session have in common. */
 export interface SessionBond {
-  readonly transaction: Pick<LazyTransaction, 'refuseByHand'>;
+  readonly transaction: Pick<LazyTransaction, 'refuseByHand' | 'changes' | 'loseBlock'>;
   readonly outcome: Pick<UnitOutcome, 'move'>;
   /** Left out for a read-only session: nothing of it is stored, so nothing is lost. */
   readonly clears?: ClearWatch;
@@ -64,9 +66,22 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     super.clear();
   }
 
-  override flush(): Promise<void> {
-    if (!this.#keepsWork) return super.flush();
-    return insideFlush.run(new Set(insideFlush.getStore()).add(this), () => super.flush());
+  /** What a flush has stored before it failed is half of it: it is not kept, even when the error is caught. */
+  override async flush(): Promise<void> {
+    if (this.#bond?.clears === undefined) return super.flush();
+    const { transaction } = this.#bond;
+    const { changes } = transaction;
+    try {
+      await insideFlush.run(new Set(insideFlush.getStore()).add(this), () => super.flush());
+    } catch (error) {
+      if (transaction.changes > changes) transaction.loseBlock(error);
+      throw error;
+    }
+  }
+
+  /** The cache is for everybody; rows that this session has changed may never be stored. */
+  override async storeCache(...given: Parameters<BasePostgreSqlEntityManager['storeCache']>): Promise<void> {
+    if (this.#bond === undefined || this.#bond.transaction.changes === 0) await super.storeCache(...given);
   }
 
   override async transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -95,4 +110,15 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   get #keepsWork(): boolean {
     return this.#bond?.clears !== undefined;
   }
+}
+
+for (const name of ['upsert', 'upsertMany']) {
+  overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
+    SessionEntityManager.prototype,
+    name,
+    (em, upsert, ...given) => {
+      const entities = given.flat().filter(each => Utils.isEntity(each));
+      return entities.length === 0 ? upsert(...given) : notingUpsert(entities, em, () => upsert(...given));
+    },
+  );
 }
