@@ -104,7 +104,7 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     const isNested = (options.propagation ?? NESTED) === NESTED && this.isInTransaction();
     if (isNested && !isFlushing && !hasNoWork(this)) await this.flush();
     const run = () => super.transactional(inner => runAsLast(this, inner, work), options);
-    return isNested ? asPart(this, run) : run();
+    return isNested ? asPart(this, isFlushing, run) : run();
   }
 
   get #keepsWork(): boolean {

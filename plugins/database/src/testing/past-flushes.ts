@@ -3,8 +3,8 @@ import type { EntityManager } from '../orm/entity-manager.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account, Note, noteHooks } from './conformance-model.js';
 import type { Requirement } from './harness.js';
-import { refused, ways } from './note-changes.js';
-import { storedTexts } from './notes.js';
+import { addFullNote, changeAll, refused, seen, versionBefore, ways } from './note-changes.js';
+import { addAccounts, addNote, loadNote, storedNote, storedTexts } from './notes.js';
 
 /** Ways to change an account, and to know its new balance, without a flush. */
 const unflushed: readonly (readonly [what: string, change: (em: EntityManager) => Promise<unknown>])[] = [
@@ -61,6 +61,49 @@ export const pastFlushes: readonly Requirement[] = [
       },
     }),
   ),
+  {
+    name: 'stores nothing that a part has changed, and not flushed, when it fails',
+    async check({ database }) {
+      await addAccounts(database);
+      for (const way of ways) {
+        const id = await addFullNote(database);
+        await database.session(async em => {
+          const note = await loadNote(em, id);
+          const before = seen(note);
+          const part = way(database, em, async inner => {
+            changeAll(note, inner);
+            throw refused;
+          });
+          equal(await rejection(part), refused);
+          deepEqual(seen(note), before);
+        });
+        const { text, version } = await storedNote(database, id);
+        deepEqual([text, version], ['start', versionBefore]);
+      }
+    },
+  },
+  {
+    name: 'stores nothing that a part has made for an entity of the work around it when it fails before a flush',
+    async check({ database }) {
+      await addAccounts(database);
+      const before = await storedEmails(database);
+      for (const way of ways) {
+        const id = await addNote(database);
+        await database.session(async em => {
+          const note = await loadNote(em, id);
+          const part = way(database, em, async inner => {
+            note.account = inner.create(Account, { email: 'of a relation' });
+            note.readers.add(inner.create(Account, { email: 'of a collection' }));
+            throw refused;
+          });
+          equal(await rejection(part), refused);
+        });
+        const { account, readers } = await storedNote(database, id);
+        deepEqual([account?.id, readers.getIdentifiers()], [1, [1]]);
+      }
+      deepEqual(await storedEmails(database), before);
+    },
+  },
   {
     name: 'keeps what a part has loaded when it fails and has changed nothing',
     async check({ database }) {
