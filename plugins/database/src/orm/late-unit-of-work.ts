@@ -1,10 +1,13 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { helper, UnitOfWork } from '@mikro-orm/core';
 import { EndlessFlushError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
 import { overrideHidden } from './hidden-method.js';
 import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
+import { knownOf, undoKnown } from './known-before.js';
 import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
 import { Mark } from './marks.js';
+import { transactionOf } from './session-connection.js';
 import { takeBackUndone } from './taken-back.js';
 import { forgetUndone, noteFlush } from './undone-flushes.js';
 
@@ -54,15 +57,33 @@ export async function runAsLast<Em extends EntityManager, T>(
   return result;
 }
 
-/** Runs a savepoint of `em`. When it is undone, the entities of `em` are again what they were before. */
-export async function asPart<T>(em: EntityManager, run: () => Promise<T>): Promise<T> {
+/** What the code of a part gives to the EntityManagers around it: collections give their items to that of their owner. */
+interface Part {
+  readonly outer: Part | undefined;
+  readonly given: (readonly [work: UnitOfWork, entity: object])[];
+}
+
+const insidePart = new AsyncLocalStorage<Part>();
+
+/**
+ * Runs a savepoint of `em`. When it is undone, the entities of `em` are again what they were before. `pending`: a flush of
+ * `em` runs, so they hold what it has still to store.
+ */
+export async function asPart<T>(em: EntityManager, pending: boolean, run: () => Promise<T>): Promise<T> {
   const kept = keptWork.get(em.getUnitOfWork(false));
   if (kept === undefined) return run();
   kept.parts += 1;
+  const transaction = transactionOf(em.getTransactionContext());
+  const changes = transaction?.changes;
+  const known = pending ? undefined : knownOf(em);
+  const part: Part = { outer: insidePart.getStore(), given: [] };
   try {
-    return await run();
+    return await insidePart.run(part, run);
   } catch (error) {
-    takeBackUndone(kept);
+    const undo = () => takeBackUndone(kept);
+    if (known === undefined) undo();
+    else undoKnown(known, em, transaction?.changes !== changes, undo);
+    for (const [work, entity] of part.given) forgetGiven(work, entity);
     throw error;
   } finally {
     kept.parts -= 1;
@@ -70,11 +91,22 @@ export async function asPart<T>(em: EntityManager, run: () => Promise<T>): Promi
   }
 }
 
+function noteGiven(work: UnitOfWork, entity: object): void {
+  for (let part = insidePart.getStore(); part !== undefined; part = part.outer) part.given.push([work, entity]);
+}
+
+function forgetGiven(work: UnitOfWork, entity: object): void {
+  work.getPersistStack().delete(entity);
+  work.getRemoveStack().delete(entity);
+  work.cancelOrphanRemoval(entity);
+}
+
 class LateUnitOfWork extends UnitOfWork {
   override persist(...[entity, ...more]: Parameters<UnitOfWork['persist']>): void {
     const flush = runningFlush(this);
     flush?.note(entity);
     flush?.unwanted.delete(entity);
+    noteGiven(this, entity);
     if (keptWork.get(this) !== undefined) forgetUndone(entity);
     super.persist(entity, ...more);
   }
@@ -83,6 +115,7 @@ class LateUnitOfWork extends UnitOfWork {
     const flush = runningFlush(this);
     flush?.note(entity);
     if (this.getPersistStack().has(entity) && !isStored(entity)) flush?.unwanted.add(entity);
+    noteGiven(this, entity);
     super.remove(entity, ...more);
   }
 
@@ -94,7 +127,10 @@ class LateUnitOfWork extends UnitOfWork {
   }
 
   override scheduleOrphanRemoval(...[entity, visited]: Parameters<UnitOfWork['scheduleOrphanRemoval']>): void {
-    if (entity) runningFlush(this)?.orphans.add(entity);
+    if (entity) {
+      runningFlush(this)?.orphans.add(entity);
+      noteGiven(this, entity);
+    }
     super.scheduleOrphanRemoval(entity, visited);
   }
 

@@ -5,6 +5,7 @@ import {
   type ForkOptions,
   type TransactionOptions,
   TransactionPropagation,
+  Utils,
 } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
 import { SecondConnectionError } from '../errors/session-errors.js';
@@ -17,10 +18,11 @@ import { overrideHidden } from './hidden-method.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
 import { findByText, type PlainStatement, PlainStatements, updateByText } from './plain-statements.js';
 import { transactionOf } from './session-connection.js';
+import { notingUpsert } from './undone-flushes.js';
 
 /** What the EntityManagers of one session have in common. */
 export interface SessionBond {
-  readonly transaction: Pick<LazyTransaction, 'refuseByHand'>;
+  readonly transaction: Pick<LazyTransaction, 'refuseByHand' | 'changes' | 'loseBlock'>;
   readonly outcome: Pick<UnitOutcome, 'move'>;
   /** Left out for a read-only session: nothing of it is stored, so nothing is lost. */
   readonly clears?: ClearWatch;
@@ -100,9 +102,22 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     super.clear();
   }
 
-  override flush(): Promise<void> {
-    if (!this.#keepsWork) return super.flush();
-    return insideFlush.run(new Set(insideFlush.getStore()).add(this), () => super.flush());
+  /** What a flush has stored before it failed is half of it: it is not kept, even when the error is caught. */
+  override async flush(): Promise<void> {
+    if (this.#bond?.clears === undefined) return super.flush();
+    const { transaction } = this.#bond;
+    const { changes } = transaction;
+    try {
+      await insideFlush.run(new Set(insideFlush.getStore()).add(this), () => super.flush());
+    } catch (error) {
+      if (transaction.changes > changes) transaction.loseBlock(error);
+      throw error;
+    }
+  }
+
+  /** The cache is for everybody; rows that this session has changed may never be stored. */
+  override async storeCache(...given: Parameters<BasePostgreSqlEntityManager['storeCache']>): Promise<void> {
+    if (this.#bond === undefined || this.#bond.transaction.changes === 0) await super.storeCache(...given);
   }
 
   override async transactional<T>(work: (em: this) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -125,7 +140,7 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     const isNested = (options.propagation ?? NESTED) === NESTED && this.isInTransaction();
     if (isNested && !isFlushing && !hasNoWork(this)) await this.flush();
     const run = () => super.transactional(inner => runAsLast(this, inner, work), options);
-    return isNested ? asPart(this, run) : run();
+    return isNested ? asPart(this, isFlushing, run) : run();
   }
 
   /** Nothing that was set on it changes its statements. */
@@ -166,6 +181,17 @@ overrideHidden(
     return em.plainStatements.learn(update, lesson => nativeUpdate(entityName, where, data, lesson));
   },
 );
+
+for (const name of ['upsert', 'upsertMany']) {
+  overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
+    SessionEntityManager.prototype,
+    name,
+    (em, upsert, ...given) => {
+      const entities = given.flat().filter(each => Utils.isEntity(each));
+      return entities.length === 0 ? upsert(...given) : notingUpsert(entities, em, () => upsert(...given));
+    },
+  );
+}
 
 function hasOptions(options: object): boolean {
   for (const _ in options) return true;

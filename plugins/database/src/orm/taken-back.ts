@@ -14,6 +14,12 @@ import { type Before, flushed } from './undone-flushes.js';
 type Data = EntityData<AnyEntity>;
 type Properties = ReadonlyMap<string, EntityProperty>;
 
+interface PutBack {
+  readonly entity: object;
+  readonly stored: Data | undefined;
+  readonly initialized: boolean;
+}
+
 const jsonOfSnapshot = { mode: 'hydration', force: true } as const;
 
 /**
@@ -63,17 +69,22 @@ function takeBack(entity: object, em: EntityManager): void {
   const undone = undoneOf(entity);
   const first = undone.at(-1);
   if (first?.stored === undefined) return;
-  const wrapped = helper(entity);
-  hydrate(entity, first.stored, em);
-  unsetWhatWasUnset(entity, first.stored, em);
-  wrapped.__originalEntityData = first.stored;
-  wrapped.__managed = true;
-  wrapped.__initialized = first.initialized;
+  putBack({ entity, stored: first.stored, initialized: first.initialized }, em);
   for (const { made, collections } of undone) {
     for (const [name, before] of made) Reflect.set(entity, name, before);
     for (const each of collections) takeBackItems(each);
   }
-  flushed.set(wrapped, first.earlier);
+  flushed.set(helper(entity), first.earlier);
+}
+
+/** `entity` holds again what was stored of it, and MikroORM knows no more than that. */
+export function putBack({ entity, stored = {}, initialized }: PutBack, em: EntityManager): void {
+  const wrapped = helper(entity);
+  hydrate(entity, stored, em);
+  unsetWhatWasUnset(entity, stored, em);
+  wrapped.__originalEntityData = stored;
+  wrapped.__managed = true;
+  wrapped.__initialized = initialized;
 }
 
 function takeBackItems({ of, stored, added }: Before['collections'][number]): void {
@@ -110,11 +121,16 @@ function hydrate(entity: object, stored: Data, em: EntityManager): void {
 
 /** What is stored has no value for it, not even null. */
 function unsetWhatWasUnset(entity: object, stored: Data, em: EntityManager): void {
-  const { props, class: type } = helper(entity).__meta;
+  const { __meta: meta, __loadedProperties: loaded } = helper(entity);
+  const { props, class: type } = meta;
   const comparator = em.getComparator();
   const changed = comparator.diffEntities(type, stored, comparator.prepareEntity(entity));
   const properties: Properties = new Map(props.map(property => [property.name, property]));
-  for (const property of props) if (property.name in changed && isUnset(property, stored)) unset(entity, property);
+  for (const property of props) {
+    if (property.primary === true || !(property.name in changed) || !isUnset(property, stored)) continue;
+    unset(entity, property);
+    loaded.delete(property.name);
+  }
 
   function unset(holder: object, property: EntityProperty): void {
     const parent = property.embedded && properties.get(property.embedded[0]);

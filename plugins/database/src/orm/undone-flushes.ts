@@ -8,6 +8,7 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import type { WorkMark } from '../transaction/work-mark.js';
+import type { EntityManager } from './entity-manager.js';
 import type { KeptWork } from './kept-work.js';
 import { Mark } from './marks.js';
 import { transactionOf } from './session-connection.js';
@@ -42,6 +43,17 @@ export function noteFlush(work: UnitOfWork, { em, marks }: KeptWork): void {
   marks.push(flush);
   for (const { entity } of work.getChangeSets()) note(entity, flush);
   for (const { owner } of work.getCollectionUpdates()) note(owner, flush);
+}
+
+/** An upsert stores `entities` without a flush. */
+export async function notingUpsert<T>(entities: readonly object[], em: EntityManager, upsert: () => Promise<T>) {
+  const mark = transactionOf(em.getTransactionContext())?.markWork();
+  if (mark !== undefined) for (const entity of entities) note(entity, mark);
+  try {
+    return await upsert();
+  } finally {
+    mark?.end();
+  }
 }
 
 function note(entity: object, flush: WorkMark): void {

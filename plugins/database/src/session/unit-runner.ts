@@ -11,6 +11,7 @@ import type {
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
+import { SessionAbortedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
@@ -106,13 +107,23 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final = this.#last === undefined ? error : errorOf(this.#last.outcome, { name: this.#name, error, reason });
+      const final =
+        this.#last === undefined
+          ? this.#unbegun(error)
+          : errorOf(this.#last.outcome, { name: this.#name, error, reason });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
     } finally {
       leave();
     }
+  }
+
+  /** Its caller had given up before the first attempt: the policy gives the reason of the signal, which may be anything. */
+  #unbegun(error: unknown): unknown {
+    const { signal } = this.#options;
+    const isReason = signal?.aborted === true && error === signal.reason;
+    return isReason ? new SessionAbortedError({ name: this.#name, reason: 'signal' }, error) : error;
   }
 
   #executeOptions(): ExecuteOptions {

@@ -20,6 +20,7 @@ import { nestedOptions } from './nested-options.js';
 import { nesting } from './nesting.js';
 import { outside } from './outside.js';
 import { overlapping } from './overlapping.js';
+import { pastFlushes } from './past-flushes.js';
 import { refusing } from './refusing.js';
 import { retrying } from './retrying.js';
 import { undone } from './undone.js';
@@ -50,6 +51,7 @@ const requirements: readonly Requirement[] = [
   ...retrying,
   ...undone,
   ...undoneParts,
+  ...pastFlushes,
   ...migrating,
   ...batching,
 ];

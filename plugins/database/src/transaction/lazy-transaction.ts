@@ -44,6 +44,12 @@ export interface LazyTransactionOptions {
   readonly repeatFirst?: <T>(attempt: () => Promise<T>) => Promise<T>;
 }
 
+const nothing: StatementResult = { rows: [], command: '', rowCount: undefined };
+
+function changesRows({ command, rowCount = 0 }: StatementResult): boolean {
+  return rowCount > 0 && command !== 'SELECT';
+}
+
 /**
  * A transaction that takes a connection at its first statement, and sends BEGIN, settings and savepoints together with
  * it: one that runs nothing costs nothing, one of n statements n + 1 round trips, a read-only one n for its caller.
@@ -56,6 +62,7 @@ export class LazyTransaction {
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
   #readers = 0;
+  #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
   #isAsked = false;
   #beforeCommit: (() => Promise<void>) | undefined;
@@ -85,6 +92,16 @@ export class LazyTransaction {
   /** A stream of it has been begun and neither read to its end nor left: Kysely lets nothing else through meanwhile. */
   get isRead(): boolean {
     return this.#readers > 0;
+  }
+
+  /** How many statements have changed rows. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Half of what the calling code wanted to store as a whole is there: its part, or the unit, cannot be kept. */
+  loseBlock(cause: unknown): void {
+    this.#savepoints.lose(new TransactionFailedError(cause));
   }
 
   /** Whether a savepoint has taken back the part that the calling code is in, by the time that it is asked. */
@@ -254,6 +271,7 @@ export class LazyTransaction {
       this.#outcome.move({ it: 'failed', by: error });
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
+    this.#changes += 1;
     await this.#statements.runProbe(connection);
     return result;
   }
@@ -279,7 +297,9 @@ export class LazyTransaction {
     const connection = await this.#connection();
     this.#savepoints.note();
     const results = await this.#statements.run(connection, [{ ...statement, isOne: true }]);
-    return results.at(-1) ?? { rows: [], command: '', rowCount: undefined };
+    const result = results.at(-1) ?? nothing;
+    if (changesRows(result)) this.#changes += 1;
+    return result;
   }
 
   /** After a failure that another try may mend, the transaction is as untouched as before. */

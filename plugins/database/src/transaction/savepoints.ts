@@ -125,6 +125,11 @@ export class Savepoints {
     }
   }
 
+  /** The block of the calling code cannot be kept any more; it can be undone. */
+  lose(why: Error): void {
+    (this.#current().nearestOpen ?? this.#unit).lose(why);
+  }
+
   /** The block of the calling code has lost all its work, and its caller hears so: the block around it may go on. */
   endLost(): void {
     const block = this.#current();
