@@ -197,7 +197,8 @@ describe('a connection lost during COMMIT', () => {
     test('and nobody answers: verifyCommitted is asked, or the outcome is unknown', async () => {
       for (const verifyCommitted of [async () => true, undefined]) {
         const cut = proxy.onceAtCommit('after');
-        const outcome = act({ timeoutMs: 2_000, ...(verifyCommitted && { verifyCommitted }) });
+        // Half of the time is for the server, the other half for the proof.
+        const outcome = act(verifyCommitted ? { timeoutMs: 6_000, verifyCommitted } : { timeoutMs: 2_000 });
         outcome.catch(() => {});
         await cut;
         await proxy.setMode('blackhole');
