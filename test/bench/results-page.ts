@@ -21,7 +21,7 @@ export function writePage(results: BenchResults): string {
   const { rounds, seconds } = results.options;
   return [
     '# What the ordinary request costs',
-    'Written by `npm run bench -- --write`; [what is measured, and how](README.md).',
+    'Written by `npm run bench -- --write`; [what is measured, and how](README.md). [Missed goals](missed-goals.md) have their reasons.',
     table(['', ''], results.machine),
     `Up to ${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets
 is the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a

@@ -53,7 +53,7 @@ async function answerOf<Params>(
   }
 }
 
-/** Asked before each attempt: false when an attempt before it has read from a body that nobody keeps. */
+/** Asked before each attempt: false when an earlier attempt has read from a body that is not kept. */
 function repeatsBody(request: IncomingMessage): () => boolean {
   const { headers, readableDidRead } = request;
   if (readableDidRead || (headers['transfer-encoding'] === undefined && !(Number(headers['content-length']) > 0)))

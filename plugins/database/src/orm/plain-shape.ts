@@ -37,7 +37,7 @@ export function plainUpdateShape(
   return shape.sets(data) && shape.compares(where, operators) ? shape : undefined;
 }
 
-/** Its methods add to the shape; what they say no to is no part of any. */
+/** Each method adds to the shape, or returns false for what no shape can have. */
 class ShapeOf implements PlainShape {
   readonly values: PlainValue[] = [];
   name: string;
@@ -102,7 +102,8 @@ class ShapeOf implements PlainShape {
       return true;
     }
     if (!isRaw(value) || !value.params.every(isPlainValue)) return false;
-    this.name += ` ${property.name} = ${value.sql}`;
+    // With its length, so that a text that reads like more properties is not taken for them.
+    this.name += ` ${property.name} = ${value.sql.length} ${value.sql}`;
     this.values.push(...value.params);
     return true;
   }
