@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Target } from './host-list.js';
 import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
+import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
 
@@ -9,6 +10,7 @@ import { type ServerRole, watchRole } from './server-role.js';
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', ignore);
+  watchPoolerWords(client);
   const role = watchRole(client);
   try {
     await connectTo(client, host, closing, () => client.connect());
@@ -67,6 +69,7 @@ export function hostClientClass(
     constructor() {
       super(config);
       watchParameters(this);
+      watchPoolerWords(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
       this.on('error', ignore);
     }
