@@ -1,13 +1,15 @@
 import type { Deadline } from '@keelson/core';
-import type {
-  AcquireOptions,
-  DatabaseCapability,
-  DatabaseDriver,
-  DriverConnection,
-  DriverContext,
-  HostStats,
-  PoolStats,
-  TransactionOutcome,
+import {
+  type AcquireOptions,
+  type DatabaseCapability,
+  type DatabaseDriver,
+  type DriverConnection,
+  type DriverContext,
+  type Engine,
+  type HostStats,
+  type PoolStats,
+  plainEngine,
+  type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
 import { Endpoint } from './endpoint.js';
@@ -25,13 +27,7 @@ const defaults = `
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
-  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set([
-    'cancel-query',
-    'multi-connection',
-    'commit-resolution',
-    'copy',
-    'stream',
-  ]);
+  engine: Engine = plainEngine();
   readonly transactionIdProbe = transactionIdProbe;
   isReadCommitted = false;
   readonly #primary: Endpoint;
@@ -52,6 +48,10 @@ export class PostgresqlDriver implements DatabaseDriver {
       },
     });
     this.#replicas = new Replicas({ options, clock, logger });
+  }
+
+  get capabilities(): ReadonlySet<DatabaseCapability> {
+    return this.engine.capabilities;
   }
 
   get databaseName(): string {
