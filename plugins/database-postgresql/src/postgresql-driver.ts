@@ -9,6 +9,7 @@ import {
   type HostStats,
   type PoolStats,
   plainEngine,
+  type TransactionLimits,
   type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
@@ -16,13 +17,13 @@ import { Endpoint } from './endpoint.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
+import { behindPooler } from './pooler.js';
 import { Replicas } from './replicas.js';
 
 /** What the transactions of this role are when they say nothing else. */
-const defaults = `
-  select current_setting('default_transaction_isolation') as isolation,
-    setting = 'on' and source in ('user', 'database user', 'client') as "roleIsReadOnly"
-  from pg_settings where name = 'default_transaction_read_only'`;
+const defaults = `current_setting('default_transaction_isolation') as isolation,
+  (select setting = 'on' and source in ('user', 'database user', 'client')
+    from pg_settings where name = 'default_transaction_read_only') as "roleIsReadOnly"`;
 
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
@@ -66,9 +67,14 @@ export class PostgresqlDriver implements DatabaseDriver {
     return this.#replicas.all.length > 0;
   }
 
+  /** Where any of its servers needs them: it is not known yet which one will be asked. */
+  get transactionLimits(): TransactionLimits | undefined {
+    return this.#primary.ridingLimits ?? this.#replicas.ridingLimits;
+  }
+
   async connect(signal: AbortSignal): Promise<void> {
-    const [result] = await this.#primary.ask([{ sql: defaults }], signal);
-    const [row] = result?.rows ?? [];
+    const row = await this.#primary.look(defaults, signal);
+    this.engine = this.#primary.isPooled ? behindPooler(plainEngine()) : plainEngine();
     this.isReadCommitted = row?.isolation === 'read committed';
     this.#primary.expectReadOnly(row?.roleIsReadOnly === true);
     this.#primary.warm();
