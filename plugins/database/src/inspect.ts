@@ -1,17 +1,24 @@
 import type { Diagnosis, Inspection } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
-export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats' | 'address'>): Inspection {
-  const { state, address } = database;
+export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine'>): Inspection {
+  const { state, address, engine } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
-    facts: { ...factsOf(state), ...(address !== undefined && { address }), pool: { ...pool, ...counts } },
-    findings: [aboutState(state, address), aboutPool(pool)],
+    facts: {
+      ...factsOf(state),
+      ...(address !== undefined && { address }),
+      engine: engineFacts(engine),
+      pool: { ...pool, ...counts },
+    },
+    findings: [aboutState(state, address), aboutEngine(engine), aboutPool(pool)],
   };
 }
 
