@@ -218,6 +218,23 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     expect(attempts).toBe(1);
   });
 
+  test('a deadline cancels a statement also when the pooler lets it wait for a connection until then', async () => {
+    await using narrow = await startPgbouncer({ to: testDatabase.url, poolSize: 1 });
+    await using own = createPostgresqlService({ url: narrow.url(), options: { session: { cancelGraceMs: 10_000 } } });
+    await own.database.connect();
+    await own.database.session(em => em.execute('select 1'));
+    const holder = new pg.Client(narrow.url());
+    await holder.connect();
+    await holder.query('begin');
+    const late = own.database.session(em => em.execute('select pg_sleep(62)'), { timeoutMs: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
+    await eventually(() => expect(narrow.log()).toMatch(/cancel request for idle client/));
+    await holder.query('commit');
+    await holder.end();
+    await eventually(() => expect(own.database.stats()).toMatchObject({ busy: 0, idle: 1 }));
+    expect(await backends()).not.toContainEqual(expect.objectContaining({ state: 'active' }));
+  });
+
   test('a backend that ends is an outage of one connection', async () => {
     const running = database.session(async em => {
       const [row] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
