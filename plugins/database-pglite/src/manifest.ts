@@ -10,6 +10,6 @@ export default defineManifest<PgliteOptions>({
   provides: [DatabaseService],
   optional: databaseUses,
   diagnoses: true,
-  capabilities: ['stream'],
+  capabilities: ['stream', 'listen'],
   startTimeoutMs: 330_000,
 });

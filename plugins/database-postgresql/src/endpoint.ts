@@ -4,6 +4,8 @@ import {
   type BatchOutcome,
   DatabaseClosedError,
   type DriverConnection,
+  type DriverListener,
+  type OpenListenerOptions,
   type PoolStats,
   type Statement,
 } from '@keelson/database';
@@ -17,6 +19,7 @@ import { ControlConnection } from './control-connection.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
+import { ListeningClient } from './listening-client.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { SilenceWatch } from './silence-watch.js';
@@ -40,6 +43,10 @@ export class Endpoint {
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
+  readonly #newListeningClient: () => pg.Client;
+  /** The one that was opened last: a service has one at a time. */
+  #listener: ListeningClient | undefined;
+  readonly #types: pg.CustomTypesConfig;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -69,6 +76,10 @@ export class Endpoint {
       this.#hosts.doubt();
       onLost(cause);
     };
+    const listening = { ...config, application_name: `${options.applicationName} listen` };
+    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, closing);
+    this.#newListeningClient = () => new ListenClient();
+    this.#types = types;
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
     this.#control = new ControlConnection(
       () => new ControlClient(),
@@ -114,6 +125,18 @@ export class Endpoint {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
+  /** A connection of its own, to the wanted server; lost when another becomes that. */
+  async openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    const parts = {
+      ...options,
+      newClient: this.#newListeningClient,
+      types: this.#types,
+      isRoleReadOnly: () => this.#pool.isRoleReadOnly,
+    };
+    this.#listener = await this.#hosts.reach(() => ListeningClient.open(parts));
+    return this.#listener;
+  }
+
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
   expectReadOnly(isRoleReadOnly: boolean): void {
     this.#pool.isRoleReadOnly = isRoleReadOnly;
@@ -136,6 +159,7 @@ export class Endpoint {
   }
 
   renew(): void {
+    this.#listener?.lose(renewed());
     void this.#pool.renew().catch(() => {});
   }
 
@@ -168,6 +192,10 @@ export class Endpoint {
     this.#control.close();
     this.renew();
   }
+}
+
+function renewed(): Error {
+  return Object.assign(new Error('every connection is being replaced'), { code: 'ECONNABORTED' });
 }
 
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */

@@ -10,6 +10,6 @@ export default defineManifest<PostgresqlOptions>({
   provides: [DatabaseService],
   optional: databaseUses,
   diagnoses: true,
-  capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'],
+  capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream', 'listen'],
   startTimeoutMs: 330_000,
 });

@@ -5,7 +5,9 @@ import type {
   DatabaseDriver,
   DriverConnection,
   DriverContext,
+  DriverListener,
   HostStats,
+  OpenListenerOptions,
   PoolStats,
   TransactionOutcome,
 } from '@keelson/database';
@@ -31,6 +33,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     'commit-resolution',
     'copy',
     'stream',
+    'listen',
   ]);
   readonly transactionIdProbe = transactionIdProbe;
   isReadCommitted = false;
@@ -88,6 +91,10 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
     return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
+  }
+
+  openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    return this.#primary.openListener(options);
   }
 
   stats(): PoolStats {

@@ -118,11 +118,42 @@ export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 
  * What an implementation can do beyond running statements:
  * `cancel-query` ends a running statement on the server; `multi-connection` lends more than one connection at a time;
  * `commit-resolution` can tell what became of a transaction whose COMMIT was not answered; `copy` loads in bulk;
- * `stream` reads with a cursor.
+ * `stream` reads with a cursor; `listen` receives the messages of channels.
  */
-export type DatabaseCapability = 'cancel-query' | 'multi-connection' | 'commit-resolution' | 'copy' | 'stream';
+export type DatabaseCapability =
+  | 'cancel-query'
+  | 'multi-connection'
+  | 'commit-resolution'
+  | 'copy'
+  | 'stream'
+  | 'listen';
 
 export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unknown';
+
+/** A message of a channel, as the server sends it. */
+export interface ChannelMessage {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+export interface OpenListenerOptions {
+  /** Ends the attempt to connect. */
+  readonly signal: AbortSignal;
+  readonly onMessage: (message: ChannelMessage) => void;
+  /** It has ended by itself, or leads to a server that is not the wanted one any more. */
+  readonly onLost: (cause: unknown) => void;
+}
+
+/** A connection of its own for the messages of channels. Whoever gets a rejection from it closes it. */
+export interface DriverListener {
+  /** Resolves when the server has confirmed: each message of a transaction that commits from now on arrives. */
+  listen(channels: readonly string[], signal: AbortSignal): Promise<void>;
+  unlisten(channels: readonly string[], signal: AbortSignal): Promise<void>;
+  /** One round trip. Rejects when `signal` aborts before the answer, and when the server takes no writes any more. */
+  prove(signal: AbortSignal): Promise<void>;
+  /** Closes the socket now. Nothing is reported any more. */
+  close(): void;
+}
 
 /** What a database plugin brings: connections, and answers about the server. Sessions and retries are not its business. */
 export interface DatabaseDriver {
@@ -155,6 +186,8 @@ export interface DatabaseDriver {
   readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  /** Connects to the server that takes writes; outside of the pool. Present with capability `listen` and only then. */
+  openListener?(options: OpenListenerOptions): Promise<DriverListener>;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */
