@@ -3,7 +3,6 @@ import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
-  type DatabaseCapability,
   DatabaseClosedError,
   type DatabaseDriver,
   type DriverConnection,
@@ -14,9 +13,11 @@ import {
   type Permit,
   Permits,
   type PoolStats,
+  plainEngine,
   type TransactionOutcome,
   UnsupportedError,
 } from '@keelson/database';
+import { capabilities } from './capabilities.js';
 import { prepareDataDir } from './data-dir.js';
 import { DataDirLock } from './data-dir-lock.js';
 import { folderNotOpened, memoryLost } from './errors.js';
@@ -29,7 +30,8 @@ import { PgliteListener } from './pglite-listener.js';
 export class PgliteDriver implements DatabaseDriver {
   readonly name = 'pglite';
   readonly databaseName = 'postgres';
-  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set(['stream', 'listen']);
+  readonly engine = plainEngine(capabilities);
+  readonly capabilities = this.engine.capabilities;
   readonly #dataDir: string;
   readonly #options: PgliteOptions;
   readonly #clock: Clock;
@@ -83,7 +85,7 @@ export class PgliteDriver implements DatabaseDriver {
   }
 
   transactionOutcome(): Promise<TransactionOutcome> {
-    return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-resolution' }));
+    return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-lookup' }));
   }
 
   /** On the one connection there is: asked for between two sessions. */

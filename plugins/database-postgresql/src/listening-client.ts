@@ -16,6 +16,8 @@ export interface ListeningClientParts extends OpenListenerOptions {
 export class ListeningClient implements DriverListener {
   readonly #client: PgClient;
   readonly #parts: ListeningClientParts;
+  /** One question after the other. */
+  #asking: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   private constructor(client: PgClient, parts: ListeningClientParts) {
@@ -76,13 +78,18 @@ export class ListeningClient implements DriverListener {
   }
 
   #send(statements: readonly Statement[], signal: AbortSignal): Promise<void> {
-    const answer = new Promise<void>((resolve, reject) => {
+    const answer = this.#asking.then(() => this.#ask(statements));
+    this.#asking = answer.catch(() => {});
+    return unlessAborted(answer, signal);
+  }
+
+  #ask(statements: readonly Statement[]): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       const settle = ({ failure }: { readonly failure?: { readonly error: unknown } }) => {
         if (failure === undefined) resolve();
         else reject(failure.error);
       };
       this.#client.query(new StatementBatch(statements, { types: this.#parts.types, settle }));
     });
-    return unlessAborted(answer, signal);
   }
 }

@@ -15,7 +15,8 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
-import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
@@ -129,7 +130,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#batches = new Batches({
       session: (work, given) => this.session(work, given),
       current: this.#current,
-      capabilities: driver.capabilities,
+      driver,
       clock,
       logger,
       timeoutMs: options.batch.timeoutMs,
@@ -142,6 +143,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   get address(): string | undefined {
     return addressOf(this.#parts.driver);
+  }
+
+  get engine(): Engine {
+    return this.#parts.driver.engine;
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {
@@ -203,6 +208,7 @@ class DefaultDatabaseService implements DatabaseService {
     options: ListenOptions & Partial<ListenSchemaOptions<Payload>> = {},
   ): Promise<Subscription> {
     this.#connectivity.assertConnected();
+    this.#assertListens();
     this.#sessions.assertSecondConnection();
     const listening = await this.#loadListening();
     // Its events carry what its own schema returns, or texts.
@@ -283,14 +289,23 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#migrations;
   }
 
+  #assertListens(): void {
+    const { driver } = this.#parts;
+    if (driver.openListener === undefined || !driver.capabilities.has('listen')) this.#refuseToListen();
+  }
+
+  #refuseToListen(): never {
+    const { name, engine } = this.#parts.driver;
+    const why = engine.pooling === 'transaction' && 'the pooler in between lends the connection to others';
+    throw new UnsupportedError({ driver: name, capability: 'listen', ...(why && { why }) });
+  }
+
   /** One for all calls. A service that does not listen loads none of this code. */
   #loadListening(): Promise<Listening> {
     this.#loadingListening ??= import('./listening/listening.js').then(({ Listening }) => {
       const { driver, clock, logger, telemetry, metrics = silentMetrics, target, options } = this.#parts;
-      const open = driver.openListener;
-      if (open === undefined) throw new UnsupportedError({ driver: driver.name, capability: 'listen' });
       const listening = new Listening({
-        open,
+        open: opened => driver.openListener?.(opened) ?? this.#refuseToListen(),
         clock,
         logger,
         telemetry,

@@ -7,7 +7,7 @@ import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
 export function inspectDatabase(
-  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'listening'>,
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address'> & Partial<Pick<DatabaseService, 'listening'>>,
 ): Inspection {
   const { state, address, listening } = database;
   const { counters, ...pool } = database.stats();

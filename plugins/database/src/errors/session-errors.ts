@@ -188,12 +188,26 @@ export class SessionAbortedError extends KeelsonError {
 
 /** Asked of a driver that cannot do it. */
 export class UnsupportedError extends KeelsonError {
-  constructor(facts: { readonly driver: string; readonly capability: string }) {
+  /** `why`: what was found that is the reason, when the driver itself could. */
+  constructor(facts: { readonly driver: string; readonly capability: string; readonly why?: string }) {
+    const because = facts.why === undefined ? '' : `: ${facts.why}`;
     super({
       code: 'DATABASE_UNSUPPORTED',
-      message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}".`,
+      message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}"${because}.`,
       hint: 'Use @keelson/database-postgresql, or do without.',
       facts,
+    });
+  }
+}
+
+/** A statement would leave a state on a connection that a pooler lends to others after the transaction. */
+export class LastingStateError extends KeelsonError {
+  constructor(facts: { readonly by: string }) {
+    super({
+      code: 'DATABASE_LASTING_STATE',
+      message: `${facts.by} would leave a state behind, and the pooler in between lends the connection to others after the transaction.`,
+      hint: 'Use set local, set_config(…, true), pg_advisory_xact_lock or on commit drop; for LISTEN, connect past the pooler.',
+      facts: { ...facts, ...place() },
     });
   }
 }

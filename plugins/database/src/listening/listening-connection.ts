@@ -27,6 +27,15 @@ export type ListeningState =
   | { readonly is: 'connecting'; readonly since: Date; readonly cause: unknown }
   | { readonly is: 'listening'; readonly since: Date };
 
+interface Current {
+  readonly listener: DriverListener;
+  readonly life: ProofOfLife;
+  readonly lose: (cause: unknown) => void;
+  /** What the server was not asked for yet, by channel. */
+  readonly wanted: Map<string, 'listen' | 'unlisten'>;
+  isAsking: boolean;
+}
+
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 
@@ -34,7 +43,7 @@ const longestPauseMs = 5_000;
 export class ListeningConnection {
   readonly #parts: ListeningConnectionParts;
   #state: ListeningState;
-  #current: { readonly listener: DriverListener; readonly life: ProofOfLife; lose(cause: unknown): void } | undefined;
+  #current: Current | undefined;
   #stop: AbortController | undefined;
 
   constructor(parts: ListeningConnectionParts) {
@@ -65,20 +74,37 @@ export class ListeningConnection {
 
   /** Asks for one more channel on the open connection; one that is being opened asks for all. */
   add(channel: string): void {
-    const current = this.#current;
-    if (current === undefined) return;
-    void this.#confirm(current.listener, [channel]).catch(current.lose);
+    this.#want(channel, 'listen');
   }
 
   remove(channel: string): void {
-    const current = this.#current;
-    if (current === undefined) return;
-    void this.#inTime(signal => current.listener.unlisten([channel], signal)).catch(current.lose);
+    this.#want(channel, 'unlisten');
   }
 
   /** Something speaks against the server. */
   doubt(): void {
     this.#current?.life.ask();
+  }
+
+  #want(channel: string, what: 'listen' | 'unlisten'): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    current.wanted.set(channel, what);
+    if (!current.isAsking) void this.#ask(current).catch(current.lose);
+  }
+
+  /** All that came while the server was asked goes together. */
+  async #ask(current: Current): Promise<void> {
+    const { listener, wanted } = current;
+    current.isAsking = true;
+    while (wanted.size > 0) {
+      const channels = (what: string) => [...wanted].filter(([, each]) => each === what).map(([channel]) => channel);
+      const [ended, begun] = [channels('unlisten'), channels('listen')];
+      wanted.clear();
+      if (ended.length > 0) await this.#inTime(signal => listener.unlisten(ended, signal));
+      if (begun.length > 0) await this.#confirm(listener, begun);
+    }
+    current.isAsking = false;
   }
 
   async #keep(stopped: AbortSignal): Promise<void> {
@@ -111,10 +137,13 @@ export class ListeningConnection {
       listener = await open({ signal: stopped, onMessage: heard, onLost: lose });
       stopped.throwIfAborted();
       life = this.#watch(listener, lose);
-      this.#current = { listener, life, lose };
-      await this.#confirm(listener, channels(), lost);
+      const current: Current = { listener, life, lose, wanted: new Map(), isAsking: true };
+      this.#current = current;
+      const lostFirst = lost.then(cause => Promise.reject(cause));
+      await Promise.race([this.#confirm(listener, channels()), lostFirst]);
       stopped.throwIfAborted();
       this.#move({ is: 'listening', since: clock.date() });
+      void this.#ask(current).catch(lose);
       logger.info('listening', { channels: channels().length });
       return await lost;
     } catch (cause) {
@@ -134,9 +163,8 @@ export class ListeningConnection {
   }
 
   /** @throws why the server has not confirmed. */
-  async #confirm(listener: DriverListener, channels: readonly string[], lost?: Promise<unknown>): Promise<void> {
-    const asked = this.#inTime(signal => listener.listen(channels, signal));
-    await (lost === undefined ? asked : Promise.race([asked, lost.then(cause => Promise.reject(cause))]));
+  async #confirm(listener: DriverListener, channels: readonly string[]): Promise<void> {
+    await this.#inTime(signal => listener.listen(channels, signal));
     if (this.#current?.listener === listener) this.#parts.onConfirmed(channels);
   }
 

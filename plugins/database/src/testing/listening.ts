@@ -257,6 +257,21 @@ export const listening: readonly Requirement[] = [
     },
   },
   {
+    name: 'refuses to listen inside a session that holds the only connection',
+    requires: 'listen',
+    lacks: 'multi-connection',
+    async check({ database }) {
+      await database.session(async em => {
+        await addAccount(em, 'stored');
+        await rejectsWith(
+          database.listen(newChannel(), () => {}),
+          'DATABASE_UNSUPPORTED',
+        );
+      });
+      deepEqual(await storedEmails(database), ['stored']);
+    },
+  },
+  {
     name: 'delivers nothing more once it is drained, and waits for handlers that run',
     requires: 'listen',
     async check({ open }) {

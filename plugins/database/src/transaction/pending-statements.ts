@@ -63,7 +63,8 @@ export class PendingStatements {
 
   /** A message for those who listen, sent by the server with the commit. It undergoes the fate of the work that sends it. */
   addNotice(channel: string, payload: string, notice: Notice): void {
-    this.#keep([...this.#waiting, { ...notify, parameters: [channel, payload], notice }]);
+    this.#waiting = [...this.#waiting, { ...notify, parameters: [channel, payload], notice }];
+    this.#notices += 1;
   }
 
   /** The last message, to be sent as a statement: no other follows it. Undefined when none of them is left. */
