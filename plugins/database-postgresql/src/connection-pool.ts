@@ -69,12 +69,12 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
-  #mostPrepared: number;
+  /** Connections opened from now on keep no statement prepared. */
+  preparesNone = false;
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
     this.#parts = parts;
-    this.#mostPrepared = options.preparedStatements;
     this.#loans = new Loans({ ...options, clock, logger: parts.logger });
     this.#pool = new pg.Pool({
       ...parts.client,
@@ -114,13 +114,6 @@ export class ConnectionPool {
       permit.release();
       throw error;
     }
-  }
-
-  /** From now on; connections on which a statement may be prepared are lent no more. */
-  preparesNone(): void {
-    if (this.#mostPrepared === 0) return;
-    this.#mostPrepared = 0;
-    this.invalidate();
   }
 
   /** Every connection opened until now is thrown away instead of lent again. */
@@ -330,7 +323,7 @@ export class ConnectionPool {
       openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements({
-        most: this.#mostPrepared,
+        most: this.preparesNone ? 0 : options.preparedStatements,
         clock,
         staleness: this.#staleness,
         timeZone: () => timeZoneOf(client),

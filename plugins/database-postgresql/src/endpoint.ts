@@ -1,4 +1,4 @@
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
@@ -7,18 +7,16 @@ import {
   type DriverListener,
   type OpenListenerOptions,
   type PoolStats,
-  type Row,
   type Statement,
-  type TransactionLimits,
 } from '@keelson/database';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
-import { backendColumns, backendFactsOf } from './backend-facts.js';
 import { BackendLook } from './backend-look.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
+import { limitNames } from './engine/probes.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
@@ -26,7 +24,6 @@ import { ListeningClient } from './listening-client.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { SilenceWatch } from './silence-watch.js';
-import { StartupLimits } from './startup-limits.js';
 import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
@@ -54,9 +51,8 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
-  readonly #startup: StartupLimits;
-  #isPooled = false;
-  #ridingLimits: TransactionLimits | undefined;
+  readonly #configs: readonly pg.ClientConfig[];
+  #startLimits: StartLimits;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -64,8 +60,6 @@ export class Endpoint {
     const config = { ...clientConfig(url, options), ...connectTimeout(servers, options, pool) };
     const probing = { ...config, application_name: `${options.applicationName} probe` };
     const types = typeParsers();
-    const startup = new StartupLimits(config);
-    this.#startup = startup;
     const closing = this.#closing.signal;
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
@@ -75,21 +69,23 @@ export class Endpoint {
     this.#hosts = new Hosts({
       hosts,
       target: servers.target,
-      probe: host => probeHost(probing, host, startup, closing),
+      probe: host => probeHost(probing, host, closing),
       clock,
       logger,
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
+    const listening = { ...config, application_name: `${options.applicationName} listen` };
+    this.#configs = [config, probing, control, listening];
+    this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const listening = { ...config, application_name: `${options.applicationName} listen` };
-    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, startup, closing);
+    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, closing);
     this.#newListeningClient = () => new ListenClient();
     this.#types = types;
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, startup, closing);
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
     this.#control = new ControlConnection(
       () => new ControlClient(),
       types,
@@ -98,7 +94,7 @@ export class Endpoint {
       },
     );
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, startup, closing) },
+      client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
       options: pool,
       types,
       clock,
@@ -120,10 +116,53 @@ export class Endpoint {
     return this.#hosts.isFound;
   }
 
+  /** With which each connection is opened, by the name of the setting, in ms; those of the url are not among them. */
+  get startLimits(): StartLimits {
+    return this.#startLimits;
+  }
+
+  get startsWithLimits(): boolean {
+    return this.#configs.some(config => config.statement_timeout !== undefined);
+  }
+
+  /** Connections that are opened from now on set no limits for themselves. */
+  startWithoutLimits(): void {
+    for (const config of this.#configs) for (const name of limitNames) delete config[name];
+    this.#startLimits = {};
+    this.#hosts.lookAgain();
+  }
+
+  /** Connections that are opened from now on keep no statement prepared. */
+  prepareNone(): void {
+    this.#pool.preparesNone = true;
+  }
+
+  /** The process that the handshake of the connection for questions named; null when it named none. */
+  get backendKey(): number | null | undefined {
+    return this.#control.server?.processId;
+  }
+
+  /** Whether two clients were served by one process: something in between lends the server's connections by transaction. */
+  async isShared(signal: AbortSignal): Promise<boolean> {
+    const pidNow = async () => (await this.ask([{ sql: 'select pg_backend_pid() as pid' }], signal))[0]?.rows[0]?.pid;
+    const before = await pidNow();
+    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
+    const other = await this.acquire({ deadline, signal, readOnly: false });
+    try {
+      const { results, failure } = await other.run([{ sql: 'begin' }, { sql: 'select pg_backend_pid() as pid' }]);
+      if (failure !== undefined) throw failure.error;
+      const beside = results[1]?.rows[0]?.pid;
+      return beside === before || (await pidNow()) !== before;
+    } finally {
+      await other.run([{ sql: 'rollback' }]);
+      other.release();
+    }
+  }
+
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
     try {
-      return await this.#reach(() => this.#pool.acquire({ ...options, deadline }));
+      return await this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
     } catch (error) {
       throw this.#closing.signal.aborted ? new DatabaseClosedError() : error;
     }
@@ -131,31 +170,7 @@ export class Endpoint {
 
   /** Over a connection of its own: never behind the work of users. */
   ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
-    return this.#reach(() => this.#control.ask(statements, signal));
-  }
-
-  /**
-   * Asks for `columns`, and learns from the same answer what the connections are like: whether a pooler is in between, and
-   * whether they have their limits.
-   */
-  async look(columns: string, signal: AbortSignal): Promise<Row | undefined> {
-    const [result] = await this.ask([{ sql: `select ${columns}, ${backendColumns(this.#startup.limits)}` }], signal);
-    const [row] = result?.rows ?? [];
-    const { isPooled, hasLimits } = backendFactsOf(row, this.#control.server?.processId);
-    this.#ridingLimits = isPooled || !hasLimits ? this.#startup.limits : undefined;
-    if (isPooled && !this.#isPooled) this.#pool.preparesNone();
-    this.#isPooled = isPooled;
-    return row;
-  }
-
-  /** A pooler is in between, as of the last look. */
-  get isPooled(): boolean {
-    return this.#isPooled;
-  }
-
-  /** What each transaction must set for itself, as of the last look: the connections do not have it. */
-  get ridingLimits(): TransactionLimits | undefined {
-    return this.#ridingLimits;
+    return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
   /** A connection of its own, to the wanted server; lost when another becomes that. */
@@ -221,10 +236,6 @@ export class Endpoint {
     });
   }
 
-  #reach<T>(work: () => Promise<T>): Promise<T> {
-    return this.#startup.reach(() => this.#hosts.reach(work));
-  }
-
   #moved(): void {
     this.#control.close();
     this.renew();
@@ -233,6 +244,25 @@ export class Endpoint {
 
 function renewed(): Error {
   return Object.assign(new Error('every connection is being replaced'), { code: 'ECONNABORTED' });
+}
+
+/** By the name of the setting. */
+type StartLimits = Readonly<Partial<Record<(typeof limitNames)[number], number>>>;
+
+/** A limit in the url wins over that of the configuration. */
+function startLimitsOf(url: string, options: PostgresqlOptions): StartLimits {
+  const ofOptions = limitsOf(options);
+  return Object.fromEntries(
+    limitNames.filter(name => !new RegExp(`[?&]${name}=`).test(url)).map(name => [name, ofOptions[name]]),
+  );
+}
+
+function limitsOf(options: PostgresqlOptions) {
+  return {
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+  } satisfies pg.ClientConfig;
 }
 
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
@@ -245,9 +275,7 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
   return {
     connectionString: url,
     application_name: options.applicationName,
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    ...limitsOf(options),
     keepAlive: true,
     keepAliveInitialDelayMillis: options.keepAliveMs,
     types: typeParsers(),

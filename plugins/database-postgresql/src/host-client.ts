@@ -5,30 +5,15 @@ import { asPgClient } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
-import type { StartupLimits } from './startup-limits.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export function probeHost(
-  config: pg.ClientConfig,
-  host: Host,
-  startup: StartupLimits,
-  closing: AbortSignal,
-): Promise<ServerRole> {
-  return startup.reach(() => probe(config, host, startup, closing));
-}
-
-async function probe(
-  config: pg.ClientConfig,
-  host: Host,
-  startup: StartupLimits,
-  closing: AbortSignal,
-): Promise<ServerRole> {
+export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', ignore);
   watchPoolerWords(client);
   const role = watchRole(client);
   try {
-    await connectTo(client, host, startup, closing, () => client.connect());
+    await connectTo(client, host, closing, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
@@ -38,20 +23,17 @@ async function probe(
 async function connectTo(
   client: pg.Client,
   { host, port }: Host,
-  startup: StartupLimits,
   closing: AbortSignal,
   connect: () => Promise<unknown>,
 ): Promise<void> {
   closing.throwIfAborted();
   client.host = host;
   client.port = port;
-  startup.prepare(client);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
   } catch (error) {
-    startup.learn(error);
     throw withCode(error);
   } finally {
     closing.removeEventListener('abort', giveUp);
@@ -77,7 +59,6 @@ export function hostClientClass(
   config: pg.ClientConfig,
   hosts: Hosts,
   target: Target,
-  startup: StartupLimits,
   closing: AbortSignal,
 ): new (
   given?: pg.ClientConfig,
@@ -107,7 +88,7 @@ export function hostClientClass(
     async #connect(): Promise<pg.Client> {
       const host = await hosts.wanted();
       try {
-        await connectTo(this, host, startup, closing, () => super.connect());
+        await connectTo(this, host, closing, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }

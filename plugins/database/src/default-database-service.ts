@@ -15,6 +15,7 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
+import { assertAble } from './driver/assert-able.js';
 import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
@@ -208,7 +209,7 @@ class DefaultDatabaseService implements DatabaseService {
     options: ListenOptions & Partial<ListenSchemaOptions<Payload>> = {},
   ): Promise<Subscription> {
     this.#connectivity.assertConnected();
-    this.#assertListens();
+    assertAble(this.#parts.driver, 'listen');
     this.#sessions.assertSecondConnection();
     const listening = await this.#loadListening();
     // Its events carry what its own schema returns, or texts.
@@ -289,23 +290,14 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#migrations;
   }
 
-  #assertListens(): void {
-    const { driver } = this.#parts;
-    if (driver.openListener === undefined || !driver.capabilities.has('listen')) this.#refuseToListen();
-  }
-
-  #refuseToListen(): never {
-    const { name, engine } = this.#parts.driver;
-    const why = engine.pooling === 'transaction' && 'the pooler in between lends the connection to others';
-    throw new UnsupportedError({ driver: name, capability: 'listen', ...(why && { why }) });
-  }
-
   /** One for all calls. A service that does not listen loads none of this code. */
   #loadListening(): Promise<Listening> {
     this.#loadingListening ??= import('./listening/listening.js').then(({ Listening }) => {
       const { driver, clock, logger, telemetry, metrics = silentMetrics, target, options } = this.#parts;
+      const open = driver.openListener;
+      if (open === undefined) throw new UnsupportedError({ driver: driver.name, capability: 'listen' });
       const listening = new Listening({
-        open: opened => driver.openListener?.(opened) ?? this.#refuseToListen(),
+        open,
         clock,
         logger,
         telemetry,

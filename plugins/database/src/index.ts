@@ -36,6 +36,7 @@ export {
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
+export { weakerPromises } from './driver/weaker.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
 export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
@@ -46,10 +47,12 @@ export {
   DatabaseClosedError,
   OverloadedError,
 } from './errors/connection-error.js';
+export { EngineDifferentError } from './errors/engine-different-error.js';
 export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,
+  IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,
   SecondConnectionError,
@@ -100,4 +103,4 @@ export type {
   SessionWork,
 } from './session/database-session.js';
 export type { DatabaseState, StateListener } from './state.js';
-export type { IsolationLevel } from './transaction/transaction-settings.js';
+export { type IsolationLevel, isolationLevels } from './transaction/transaction-settings.js';

@@ -1,26 +1,31 @@
 import type { Diagnosis, Inspection } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { ListeningStats } from './listening/listen-options.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
 export function inspectDatabase(
-  database: Pick<DatabaseService, 'state' | 'stats' | 'address'> & Partial<Pick<DatabaseService, 'listening'>>,
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine'> &
+    Partial<Pick<DatabaseService, 'listening'>>,
 ): Inspection {
-  const { state, address, listening } = database;
+  const { state, address, engine, listening } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
     facts: {
       ...factsOf(state),
       ...(address !== undefined && { address }),
+      engine: engineFacts(engine),
       pool: { ...pool, ...counts },
       ...(listening !== undefined && { listening: factsOfListening(listening) }),
     },
     findings: [
       aboutState(state, address),
+      aboutEngine(engine),
       aboutPool(pool),
       ...(listening === undefined ? [] : [aboutListening(listening)]),
     ],

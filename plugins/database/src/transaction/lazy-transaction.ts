@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
+import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
@@ -62,7 +63,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
-  readonly #mayLeaveState: boolean;
+  readonly #keepsNoState: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -73,7 +74,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
-    this.#mayLeaveState = options.driver.capabilities.has('session-state');
+    this.#keepsNoState = !options.driver.capabilities.has('session-state');
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -134,8 +135,9 @@ export class LazyTransaction {
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
+    assertAble(this.#options.driver, 'stream');
     const command = this.#refusedIn(statement);
+    if (command === undefined && this.#keepsNoState) assertLeavesNoState(statement.sql);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -159,6 +161,7 @@ export class LazyTransaction {
   savepoint(name: string): Promise<void> {
     return this.#turns.take(async () => {
       this.#assertUsable();
+      assertAble(this.#options.driver, 'savepoints');
       this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
     });
   }
@@ -280,9 +283,9 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
-    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
+    if (this.#keepsNoState) assertLeavesNoState(statement.sql);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
