@@ -23,6 +23,7 @@ import { type Host, Hosts, nameOf } from './hosts.js';
 import { ListeningClient } from './listening-client.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
 
@@ -51,6 +52,7 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #roles: RoleSource = { isAsked: false };
   readonly #configs: readonly pg.ClientConfig[];
   #startLimits: StartLimits;
 
@@ -69,7 +71,7 @@ export class Endpoint {
     this.#hosts = new Hosts({
       hosts,
       target: servers.target,
-      probe: host => probeHost(probing, host, closing),
+      probe: host => probeHost(probing, host, this.#roles, closing),
       clock,
       logger,
       onMoved: () => this.#moved(),
@@ -82,10 +84,10 @@ export class Endpoint {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, closing);
+    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, this.#roles, closing);
     this.#newListeningClient = () => new ListenClient();
     this.#types = types;
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target, this.#roles, closing);
     this.#control = new ControlConnection(
       () => new ControlClient(),
       types,
@@ -94,7 +96,7 @@ export class Endpoint {
       },
     );
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
+      client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
       options: pool,
       types,
       clock,
@@ -130,6 +132,14 @@ export class Endpoint {
     for (const config of this.#configs) for (const name of limitNames) delete config[name];
     this.#startLimits = {};
     this.#hosts.lookAgain();
+  }
+
+  /** What servers say of themselves by themselves is not believed from now on: it is asked for. */
+  askRoles(): void {
+    if (this.#roles.isAsked) return;
+    this.#roles.isAsked = true;
+    this.#hosts.doubt();
+    this.#moved();
   }
 
   /** Connections that are opened from now on keep no statement prepared. */

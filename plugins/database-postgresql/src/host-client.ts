@@ -4,14 +4,19 @@ import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
-import { type ServerRole, watchRole } from './server-role.js';
+import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
+export async function probeHost(
+  config: pg.ClientConfig,
+  host: Host,
+  roles: RoleSource,
+  closing: AbortSignal,
+): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', ignore);
   watchPoolerWords(client);
-  const role = watchRole(client);
+  const role = watchRole(client, roles);
   try {
     await connectTo(client, host, closing, () => client.connect());
     return await role();
@@ -59,12 +64,13 @@ export function hostClientClass(
   config: pg.ClientConfig,
   hosts: Hosts,
   target: Target,
+  roles: RoleSource,
   closing: AbortSignal,
 ): new (
   given?: pg.ClientConfig,
 ) => pg.Client {
   return class HostClient extends pg.Client {
-    readonly #role = target === 'any' ? undefined : watchRole(this);
+    readonly #role = target === 'any' ? undefined : watchRole(this, roles);
 
     constructor() {
       super(config);

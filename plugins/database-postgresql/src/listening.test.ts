@@ -1,5 +1,5 @@
 import { Deadline, systemClock } from '@keelson/core';
-import type { ChannelEvent, DatabaseService } from '@keelson/database';
+import type { ChannelEvent, DatabaseService, PayloadSchema } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
@@ -12,10 +12,20 @@ import { startReplicatedPostgres } from '@keelson/test-support/replication';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 
 /** Where a test waits for the service to find something out. */
 const quick = { listen: { checkIntervalMs: 200, checkTimeoutMs: 1_000 } };
+
+const counted: PayloadSchema<{ readonly count: number }> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: async value => {
+      const count: unknown = Reflect.get(Object(value), 'count');
+      return typeof count === 'number' ? { value: { count } } : { issues: [{ message: 'needs a count' }] };
+    },
+  },
+};
 
 function recorder() {
   const seen: string[] = [];
@@ -207,7 +217,7 @@ describe('a service that listens', () => {
       event => {
         if (event.is === 'message') counts.push(event.payload.count + 1);
       },
-      { schema: z.object({ count: z.number() }) },
+      { schema: counted },
     );
     await send(database, 'typed', '{"count":1}', '{"count":"secret"}', '{"count":2}');
     await eventually(() => expect(counts).toEqual([2, 3]));
