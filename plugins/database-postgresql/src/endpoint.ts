@@ -94,6 +94,7 @@ export class Endpoint {
       cause => {
         if (meansRestart(cause)) lost(cause);
       },
+      client => this.#pool.isOffLimits(client),
     );
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
@@ -138,6 +139,7 @@ export class Endpoint {
   askRoles(): void {
     if (this.#roles.isAsked) return;
     this.#roles.isAsked = true;
+    this.#pool.believesReports = false;
     this.#hosts.doubt();
     this.#moved();
   }

@@ -111,9 +111,10 @@ export interface PoolCounters extends PermitCounters {
 
 /**
  * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`).
+ * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`); `read-only` leads to
+ * a server that takes no writes, where the address has led to one that does.
  */
-export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
+export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
 
 /** Longest times, in ms, of a transaction that says nothing else. */
 export interface TransactionLimits {
