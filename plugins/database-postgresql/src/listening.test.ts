@@ -2,6 +2,7 @@ import { Deadline, systemClock } from '@keelson/core';
 import type { ChannelEvent, DatabaseService, PayloadSchema } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { hasPgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
@@ -334,6 +335,31 @@ describe('a service that listens, and its server', () => {
     await send(service.database, 'read-only', 'after');
     await eventually(() => expect(seen.at(-1)).toBe('after'));
     expect(seen.at(-2)).toBe('gap reconnected');
+  });
+});
+
+describe.skipIf(!hasPgbouncer)('a service that listens behind PgBouncer', () => {
+  test.each(['session', 'transaction'] as const)('in %s mode', async poolMode => {
+    await using testDatabase = await createTestDatabase();
+    await using bouncer = await startPgbouncer({ to: testDatabase.url, poolMode });
+    const options = { pool: { max: 3 }, engine: { pooler: 'pgbouncer', pooling: poolMode } } as const;
+    await using service = createPostgresqlService({ url: bouncer.url(), options });
+    const { database } = service;
+    await database.connect();
+    const { seen, record } = recorder();
+    if (poolMode === 'transaction') {
+      await expect(database.listen('pooled', record)).rejects.toMatchObject({
+        code: 'DATABASE_UNSUPPORTED',
+        facts: { capability: 'listen' },
+        hint: expect.stringContaining('past the pooler'),
+      });
+    } else await database.listen('pooled', record);
+    await using direct = createPostgresqlService({ url: testDatabase.url });
+    await direct.database.connect();
+    await direct.database.listen('pooled', record);
+    await send(database, 'pooled', 'through the pooler');
+    const handlers = poolMode === 'session' ? 2 : 1;
+    await eventually(() => expect(seen.filter(text => text === 'through the pooler')).toHaveLength(handlers));
   });
 });
 
