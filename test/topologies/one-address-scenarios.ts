@@ -37,7 +37,10 @@ async function flip(form: Form, cut: boolean, options: PostgresqlServiceOptions[
       await pause(flipMs);
       await balancer.pointTo(flips % 2 === 0 ? 'standby' : 'primary', { cut });
     }
-    await balancer.pointTo('primary', { cut });
+    // The connections to the standby stay open, and none of them may be lent to a write.
+    await balancer.pointTo('standby', { cut });
+    await pause(flipMs);
+    await balancer.pointTo('primary');
   });
   await expectWritable(database);
   return { ...found, notes: `${flips} flips; the longest request took ${seconds(longestMs)}` };
