@@ -4,6 +4,8 @@ import {
   type BatchOutcome,
   DatabaseClosedError,
   type DriverConnection,
+  type DriverListener,
+  type OpenListenerOptions,
   type PoolStats,
   type Statement,
 } from '@keelson/database';
@@ -18,6 +20,7 @@ import { limitNames } from './engine/probes.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
+import { ListeningClient } from './listening-client.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { namePrefix } from './prepared-statements.js';
@@ -43,6 +46,10 @@ export class Endpoint {
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
+  readonly #newListeningClient: () => pg.Client;
+  /** The one that was opened last: a service has one at a time. */
+  #listener: ListeningClient | undefined;
+  readonly #types: pg.CustomTypesConfig;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -71,12 +78,16 @@ export class Endpoint {
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
-    this.#configs = [config, probing, control];
+    const listening = { ...config, application_name: `${options.applicationName} listen` };
+    this.#configs = [config, probing, control, listening];
     this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
+    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, this.#roles, closing);
+    this.#newListeningClient = () => new ListenClient();
+    this.#types = types;
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, this.#roles, closing);
     this.#control = new ControlConnection(
       () => new ControlClient(),
@@ -84,6 +95,7 @@ export class Endpoint {
       cause => {
         if (meansRestart(cause)) lost(cause);
       },
+      client => this.#pool.isOffLimits(client),
     );
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
@@ -128,6 +140,7 @@ export class Endpoint {
   askRoles(): void {
     if (this.#roles.isAsked) return;
     this.#roles.isAsked = true;
+    this.#pool.believesReports = false;
     this.#hosts.doubt();
     this.#moved();
   }
@@ -202,6 +215,18 @@ export class Endpoint {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
+  /** A connection of its own, to the wanted server; lost when another becomes that. */
+  async openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    const parts = {
+      ...options,
+      newClient: this.#newListeningClient,
+      types: this.#types,
+      isRoleReadOnly: () => this.#pool.isRoleReadOnly,
+    };
+    this.#listener = await this.#hosts.reach(() => ListeningClient.open(parts));
+    return this.#listener;
+  }
+
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
   expectReadOnly(isRoleReadOnly: boolean): void {
     this.#pool.isRoleReadOnly = isRoleReadOnly;
@@ -224,6 +249,7 @@ export class Endpoint {
   }
 
   renew(): void {
+    this.#listener?.lose(renewed());
     void this.#pool.renew().catch(() => {});
   }
 
@@ -256,6 +282,10 @@ export class Endpoint {
     this.#control.close();
     this.renew();
   }
+}
+
+function renewed(): Error {
+  return Object.assign(new Error('every connection is being replaced'), { code: 'ECONNABORTED' });
 }
 
 /** By the name of the setting. */

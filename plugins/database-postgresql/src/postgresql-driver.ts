@@ -5,8 +5,10 @@ import {
   type DatabaseDriver,
   type DriverConnection,
   type DriverContext,
+  type DriverListener,
   type Engine,
   type HostStats,
+  type OpenListenerOptions,
   type PoolStats,
   plainEngine,
   type Statement,
@@ -108,6 +110,10 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
     return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
+  }
+
+  openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    return this.#primary.openListener(options);
   }
 
   stats(): PoolStats {

@@ -4,11 +4,14 @@ export { createDatabaseService, type DatabaseServiceParts } from './default-data
 export type {
   AcquireOptions,
   BatchOutcome,
+  ChannelMessage,
   ConnectionStatus,
   DatabaseDriver,
   DiscardReason,
   DriverConnection,
+  DriverListener,
   HostStats,
+  OpenListenerOptions,
   PoolCounters,
   PoolStats,
   Row,
@@ -45,6 +48,7 @@ export {
   OverloadedError,
 } from './errors/connection-error.js';
 export { EngineDifferentError } from './errors/engine-different-error.js';
+export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,
@@ -72,6 +76,17 @@ export {
 } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
+export type {
+  ChannelEvent,
+  ChannelHandler,
+  GapReason,
+  InvalidMessage,
+  ListeningStats,
+  ListenOptions,
+  ListenSchemaOptions,
+  PayloadSchema,
+  Subscription,
+} from './listening/listen-options.js';
 export { migrateCommands } from './migrations/migrate-commands.js';
 export type { AppliedMigration, MigrationStatus } from './migrations/migration-table.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { PoolStats } from './driver/driver.js';
 import { engineFacts, plainEngine } from './driver/engine.js';
 import { inspectDatabase } from './inspect.js';
+import type { ListeningStats } from './listening/listen-options.js';
 
 const since = new Date('2026-01-02T03:04:05Z');
 const counters = { acquired: 9, waited: 2, timedOut: 0, refused: 0, waitMs: [], opened: 3, discarded: { lost: 1 } };
@@ -43,4 +44,24 @@ test('a database that does not answer warns with since when and why, and callers
     { name: 'engine' },
     { name: 'pool', status: 'warn', output: expect.stringContaining('1 caller waits') },
   ]);
+});
+
+test('a connection that listens passes, and warns with since when and why while it is away', () => {
+  const state = { is: 'connected', since } as const;
+  const gaps = { started: 2, reconnected: 0, overflow: 0, resumed: 0 };
+  const numbers = { channels: 1, subscriptions: 2, queued: 3, counters: { received: 4, gaps, invalid: 0, failed: 0 } };
+  const findingOf = (listening: ListeningStats) =>
+    inspectDatabase({ state, stats, engine, listening }).findings?.find(({ name }) => name === 'listening');
+  expect(findingOf({ state: 'listening', since, ...numbers })).toEqual({
+    name: 'listening',
+    status: 'pass',
+    output: 'Listens to 1 channel for 2 handlers since 2026-01-02T03:04:05.000Z, 3 events wait.',
+  });
+  const cause = Object.assign(new Error('terminating connection'), { code: '57P01', severity: 'FATAL' });
+  const away = inspectDatabase({ state, stats, engine, listening: { state: 'connecting', since, cause, ...numbers } });
+  expect(away.facts).toMatchObject({ listening: { state: 'connecting', cause: { sqlState: '57P01' } } });
+  expect(findingOf({ state: 'connecting', since, cause, ...numbers })).toMatchObject({
+    status: 'warn',
+    output: 'The connection that listens is away since 2026-01-02T03:04:05.000Z (57P01).',
+  });
 });

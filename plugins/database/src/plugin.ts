@@ -1,5 +1,6 @@
 import {
   type Clock,
+  Deadline,
   HealthService,
   Logger,
   Metrics,
@@ -78,6 +79,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
       return diagnoseDatabase({ database, options: config, clock, signal });
     },
     inspect: () => inspectDatabase(database),
+    drain: async () => void (await database.pauseListening(Deadline.after(config.closeTimeoutMs, clock))),
   };
   // A tool that only asks gets to see the tables as they are.
   if (!serving) return running;

@@ -119,7 +119,12 @@ const sessionLocks: Probe = {
   read: rows => rows[2]?.held === true,
 };
 
-const listen: Probe = { of: 'listen', sql: inTransaction('listen keelson'), read: () => true };
+/** A standby refuses LISTEN until it is promoted; its kind of server can. */
+const listen: Probe = {
+  of: 'listen',
+  sql: inTransaction('do $$ begin if not pg_is_in_recovery() then listen keelson; end if; end $$'),
+  read: () => true,
+};
 
 const replicaLag: Probe = {
   of: 'replica-lag',

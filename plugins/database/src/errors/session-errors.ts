@@ -206,6 +206,10 @@ const instead: ReadonlyMap<string, string> = new Map([
   ['session-state', 'Use what ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.'],
   ['server-timeouts', 'Leave the time limit out; timeoutMs ends the statements of the session.'],
   ['stream', 'Read the rows at once, or page by page.'],
+  [
+    'listen',
+    'Listen over a second database plugin whose url leads past the pooler, or look at the tables from time to time.',
+  ],
 ]);
 
 /** A session asked for an isolation level that the database does not give. Nothing was sent. */

@@ -124,6 +124,15 @@ export class LazyTransaction {
     return this.#turns.take(() => this.#run(statement));
   }
 
+  /** Sends a message with the commit. It rides with the next statement, and causes one only when no other follows. */
+  notify(channel: string, payload: string): void {
+    this.#assertNotOver();
+    if (this.#outcome.now.is === 'failed') throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
+    this.#isAsked = true;
+    this.#statements.pending.addNotice(channel, payload, this.#savepoints.noteNotice());
+  }
+
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
     assertAble(this.#options.driver, 'stream');
@@ -190,8 +199,11 @@ export class LazyTransaction {
    * is still open was not sent COMMIT, and is to be rolled back.
    */
   async commit(): Promise<void> {
-    const refusal = this.#whyNotCommitted();
-    if (refusal !== undefined) throw refusal.error;
+    this.#assertMayCommit();
+    if (this.#statements.pending.hasNotices) {
+      await this.#sendNotices();
+      this.#assertMayCommit();
+    }
     await commitOn(this.#held, this.#options);
   }
 
@@ -229,6 +241,17 @@ export class LazyTransaction {
 
   async #rollBack(): Promise<void> {
     if (this.#outcome.now.is !== 'committing') await this.#held.takeBack();
+  }
+
+  /** Those that no statement took along. */
+  async #sendNotices(): Promise<void> {
+    const last = this.#statements.pending.takeLastNotice();
+    if (last !== undefined) await this.run(last);
+  }
+
+  #assertMayCommit(): void {
+    const refusal = this.#whyNotCommitted();
+    if (refusal !== undefined) throw refusal.error;
   }
 
   #whyNotCommitted(): { readonly error: unknown } | undefined {
@@ -292,9 +315,11 @@ export class LazyTransaction {
       // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
       const isFailed = this.#held.current?.status === 'failed transaction';
       this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
+      this.#statements.pending.dropNoticesAfter(savepoint.id, savepoint.block);
       return savepoint;
     }
     const connection = await this.#connection({ failedToo: true });
+    this.#statements.pending.dropNotices();
     this.#outcome.move({ it: 'was mended' });
     await this.#statements.run(connection, [{ sql: `rollback to savepoint ${savepoint.id}` }]);
     this.#savepoints.rolledBack(savepoint);
@@ -364,15 +389,17 @@ export class LazyTransaction {
   }
 
   #assertUsable(options?: { failedToo: boolean }): void {
+    this.#assertNotOver();
+    if (this.#held.wait.busy) throw new ConcurrentUseError();
+    if (options?.failedToo === true) return;
+    if (this.#outcome.now.is === 'failed') throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
+  }
+
+  #assertNotOver(): void {
     this.#options.signal?.throwIfAborted();
     const outcome = this.#outcome.now;
     if (outcome.is === 'ended by hand') throw outcome.error;
-    const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
-    if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
-      throw new SessionClosedError();
-    if (this.#held.wait.busy) throw new ConcurrentUseError();
-    if (options?.failedToo === true) return;
-    if (isFailed) throw new TransactionFailedError();
-    this.#savepoints.assertUsable();
+    if (!isWorking(outcome)) throw new SessionClosedError();
   }
 }
