@@ -1,4 +1,4 @@
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
@@ -11,6 +11,7 @@ import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
 import { BackendLook } from './backend-look.js';
+import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
@@ -32,6 +33,11 @@ export interface EndpointParts {
   readonly onLost: (cause: unknown) => void;
 }
 
+/** Longer than a look for the outcome of a commit takes. */
+const closeApartAfterMs = 60_000;
+/** By then a question waits for a lock, if it has to. */
+const lookAfterMs = 100;
+
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
@@ -40,6 +46,9 @@ export class Endpoint {
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
+  /** For what may have to wait; closed when nothing was asked for a while. */
+  readonly #apart: ControlConnection;
+  #closingApart: Timer | undefined;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -70,13 +79,11 @@ export class Endpoint {
       onLost(cause);
     };
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
-    this.#control = new ControlConnection(
-      () => new ControlClient(),
-      types,
-      cause => {
-        if (meansRestart(cause)) lost(cause);
-      },
-    );
+    const onControlLost = (cause: unknown) => {
+      if (meansRestart(cause)) lost(cause);
+    };
+    this.#control = new ControlConnection(() => new ControlClient(), types, onControlLost);
+    this.#apart = new ControlConnection(() => new ControlClient(), types, onControlLost);
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
       options: pool,
@@ -114,6 +121,26 @@ export class Endpoint {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
+  /** The same over a further connection: no ping waits for its answer. */
+  async askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    { endsIdle = false }: { readonly endsIdle?: boolean } = {},
+  ): Promise<BatchOutcome['results']> {
+    this.#closingApart?.cancel();
+    this.#closingApart = this.#clock.schedule(closeApartAfterMs, () => this.#apart.close());
+    const ending = endsIdle ? this.#clock.schedule(lookAfterMs, () => void this.#endIdle()) : undefined;
+    try {
+      return await this.#hosts.reach(() => this.#apart.ask(statements, signal));
+    } finally {
+      ending?.cancel();
+    }
+  }
+
+  async #endIdle(): Promise<void> {
+    await endIdleBlocker(this.#control, this.#apart.server).catch(() => {});
+  }
+
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
   expectReadOnly(isRoleReadOnly: boolean): void {
     this.#pool.isRoleReadOnly = isRoleReadOnly;
@@ -146,6 +173,8 @@ export class Endpoint {
     timer.cancel();
     giveUp();
     this.#control.close();
+    this.#closingApart?.cancel();
+    this.#apart.close();
   }
 
   /** Ends connections whose statement got lost, so that those who wait for it hear of it. */
@@ -166,6 +195,7 @@ export class Endpoint {
 
   #moved(): void {
     this.#control.close();
+    this.#apart.close();
     this.renew();
   }
 }

@@ -1,12 +1,14 @@
 import type { Deadline } from '@keelson/core';
 import type {
   AcquireOptions,
+  BatchOutcome,
   DatabaseCapability,
   DatabaseDriver,
   DriverConnection,
   DriverContext,
   HostStats,
   PoolStats,
+  Statement,
   TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
@@ -88,6 +90,14 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
     return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
+  }
+
+  askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']> {
+    return this.#primary.askApart(statements, signal, options);
   }
 
   stats(): PoolStats {

@@ -155,6 +155,16 @@ export interface DatabaseDriver {
   readonly transactionIdProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-resolution`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  /**
+   * Runs `statements` together on the server that takes writes, over a connection that no work of users and no ping waits
+   * for. Left out: a lent connection does. Rejects when `signal` aborts. With `endsIdle` it ends the connection that the
+   * statements wait for, where that is in a transaction and has waited for its own client for a second.
+   */
+  askApart?(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']>;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */

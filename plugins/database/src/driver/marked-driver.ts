@@ -23,6 +23,10 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
     ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    ...(driver.askApart !== undefined && {
+      askApart: (statements, signal, options) =>
+        own(driver.askApart?.(statements, signal, options) ?? Promise.resolve([]), signal),
+    }),
     get isReadCommitted() {
       return driver.isReadCommitted ?? true;
     },

@@ -9,6 +9,7 @@ import {
   TransactionFailedError,
 } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
@@ -28,6 +29,7 @@ import { WorkMark } from './work-mark.js';
  */
 export interface LazyTransactionOptions {
   readonly driver: DatabaseDriver;
+  readonly proof: CommitProof;
   readonly clock: Clock;
   readonly deadline: Deadline;
   readonly signal?: AbortSignal;
@@ -272,7 +274,7 @@ export class LazyTransaction {
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
     this.#changes += 1;
-    await this.#statements.runProbe(connection);
+    await this.#statements.runMark(connection);
     return result;
   }
 

@@ -1,0 +1,74 @@
+import type { Clock, Deadline, Logger } from '@keelson/core';
+import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
+import { UnsupportedError } from '../errors/session-errors.js';
+import type { CommitProofChoice, CommitProofName } from './choices.js';
+import { type CommitMark, type CommitProof, NoProof, TransactionIdProof } from './commit-proof.js';
+import { TokenProof } from './token-proof.js';
+
+export interface ChosenProofParts {
+  readonly driver: DatabaseDriver;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly choice: CommitProofChoice;
+  readonly tokens: { readonly tableName: string; readonly keepMs: number; readonly cleanEveryMs: number };
+}
+
+/** The proof that the configuration asks for; `auto` is decided when the driver knows what it is connected to. */
+export class ChosenProof implements CommitProof {
+  readonly #parts: ChosenProofParts;
+  #proof: CommitProof;
+
+  constructor(parts: ChosenProofParts) {
+    this.#parts = parts;
+    this.#proof = new NoProof(parts.driver);
+  }
+
+  get name(): CommitProofName {
+    return this.#proof.name;
+  }
+
+  /** Of the tokens, when they are the proof. */
+  get tableName(): string | undefined {
+    return this.#proof instanceof TokenProof ? this.#proof.table.name : undefined;
+  }
+
+  /**
+   * To be called once the driver is connected.
+   *
+   * @throws UnsupportedError, CommitTokenError when the proof that was asked for cannot be had.
+   */
+  async prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
+    const { driver, clock, logger, tokens } = this.#parts;
+    const name = this.#choose();
+    if (name === this.name) return;
+    if (name === 'token') {
+      const proof = new TokenProof({ driver, clock, logger, ...tokens });
+      await proof.prepare(deadline, signal);
+      this.#proof = proof;
+    } else this.#proof = name === 'none' ? new NoProof(driver) : new TransactionIdProof(driver);
+  }
+
+  mark(): CommitMark | undefined {
+    return this.#proof.mark();
+  }
+
+  outcome(key: string, signal: AbortSignal, askedForMs: number): Promise<TransactionOutcome> {
+    return this.#proof.outcome(key, signal, askedForMs);
+  }
+
+  stop(): void {
+    if (this.#proof instanceof TokenProof) this.#proof.stop();
+  }
+
+  #choose(): CommitProofName {
+    const { driver, choice } = this.#parts;
+    const { name, capabilities } = driver;
+    const canAsk = capabilities.has('commit-resolution');
+    if (choice === 'transaction-id' && !canAsk)
+      throw new UnsupportedError({ driver: name, capability: 'commit-resolution' });
+    if (choice !== 'auto') return choice;
+    if (canAsk) return 'transaction-id';
+    // An embedded database has no network on which an answer could be lost.
+    return capabilities.has('multi-connection') ? 'token' : 'none';
+  }
+}
