@@ -1,4 +1,4 @@
-import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
+import { type Clock, Deadline, type Logger, type Timer } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
@@ -15,6 +15,7 @@ import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
+import { limitNames } from './engine/probes.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
@@ -52,6 +53,8 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #configs: readonly pg.ClientConfig[];
+  #startLimits: StartLimits;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -74,6 +77,8 @@ export class Endpoint {
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
+    this.#configs = [config, probing, control];
+    this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
@@ -105,6 +110,49 @@ export class Endpoint {
   /** False while none of its hosts is the wanted one. */
   get isFound(): boolean {
     return this.#hosts.isFound;
+  }
+
+  /** With which each connection is opened, by the name of the setting, in ms; those of the url are not among them. */
+  get startLimits(): StartLimits {
+    return this.#startLimits;
+  }
+
+  get startsWithLimits(): boolean {
+    return this.#configs.some(config => config.statement_timeout !== undefined);
+  }
+
+  /** Connections that are opened from now on set no limits for themselves. */
+  startWithoutLimits(): void {
+    for (const config of this.#configs) for (const name of limitNames) delete config[name];
+    this.#startLimits = {};
+    this.#hosts.lookAgain();
+  }
+
+  /** Connections that are opened from now on keep no statement prepared. */
+  prepareNone(): void {
+    this.#pool.preparesNone = true;
+  }
+
+  /** The process that the handshake of the connection for questions named; null when it named none. */
+  get backendKey(): number | null | undefined {
+    return this.#control.server?.processId;
+  }
+
+  /** Whether two clients were served by one process: something in between lends the server's connections by transaction. */
+  async isShared(signal: AbortSignal): Promise<boolean> {
+    const pidNow = async () => (await this.ask([{ sql: 'select pg_backend_pid() as pid' }], signal))[0]?.rows[0]?.pid;
+    const before = await pidNow();
+    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
+    const other = await this.acquire({ deadline, signal, readOnly: false });
+    try {
+      const { results, failure } = await other.run([{ sql: 'begin' }, { sql: 'select pg_backend_pid() as pid' }]);
+      if (failure !== undefined) throw failure.error;
+      const beside = results[1]?.rows[0]?.pid;
+      return beside === before || (await pidNow()) !== before;
+    } finally {
+      await other.run([{ sql: 'rollback' }]);
+      other.release();
+    }
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
@@ -200,6 +248,25 @@ export class Endpoint {
   }
 }
 
+/** By the name of the setting. */
+type StartLimits = Readonly<Partial<Record<(typeof limitNames)[number], number>>>;
+
+/** A limit in the url wins over that of the configuration. */
+function startLimitsOf(url: string, options: PostgresqlOptions): StartLimits {
+  const ofOptions = limitsOf(options);
+  return Object.fromEntries(
+    limitNames.filter(name => !new RegExp(`[?&]${name}=`).test(url)).map(name => [name, ofOptions[name]]),
+  );
+}
+
+function limitsOf(options: PostgresqlOptions) {
+  return {
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+  } satisfies pg.ClientConfig;
+}
+
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
 function hostOf(url: string): Host {
   const { host, port } = new pg.Client(url);
@@ -210,9 +277,7 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
   return {
     connectionString: url,
     application_name: options.applicationName,
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    ...limitsOf(options),
     keepAlive: true,
     keepAliveInitialDelayMillis: options.keepAliveMs,
     types: typeParsers(),

@@ -1,6 +1,7 @@
 import { type Clock, Deadline, type HealthResult, type Logger, type Telemetry } from '@keelson/core';
 import { connectWithin } from './connect.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { Healing } from './healing.js';
 import { answered, unanswered } from './health.js';
@@ -110,6 +111,7 @@ export class Connectivity {
       });
       await prepare?.(deadline, signal);
       this.#state.move({ is: 'connected', since: clock.date() });
+      logger.info('database engine found', engineFacts(driver.engine));
     } catch (error) {
       if (this.state.is === 'connecting') this.#state.move({ is: 'disconnected' });
       throw signal.aborted ? new DatabaseClosedError() : error;

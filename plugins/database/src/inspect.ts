@@ -1,25 +1,33 @@
 import type { Diagnosis, Inspection } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { CommitProofName } from './proof/choices.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
 export function inspectDatabase(
-  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'commitProof'>,
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine' | 'commitProof'>,
 ): Inspection {
-  const { state, address, commitProof } = database;
+  const { state, address, engine, commitProof } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
     facts: {
       ...factsOf(state),
       ...(address !== undefined && { address }),
+      engine: engineFacts(engine),
       commitProof,
       pool: { ...pool, ...counts },
     },
-    findings: [aboutState(state, address), aboutPool(pool), { ...proofs[commitProof], name: 'commit proof' }],
+    findings: [
+      aboutState(state, address),
+      aboutEngine(engine),
+      aboutPool(pool),
+      { ...proofs[commitProof], name: 'commit proof' },
+    ],
   };
 }
 

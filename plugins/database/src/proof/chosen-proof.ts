@@ -1,8 +1,8 @@
 import type { Clock, Deadline, Logger } from '@keelson/core';
+import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
-import { UnsupportedError } from '../errors/session-errors.js';
 import type { CommitProofChoice, CommitProofName } from './choices.js';
-import { type CommitMark, type CommitProof, NoProof, TransactionIdProof } from './commit-proof.js';
+import { type CommitMark, type CommitProof, noProof, TransactionIdProof } from './commit-proof.js';
 import { TokenProof } from './token-proof.js';
 
 export interface ChosenProofParts {
@@ -16,20 +16,18 @@ export interface ChosenProofParts {
 /** The proof that the configuration asks for; `auto` is decided when the driver knows what it is connected to. */
 export class ChosenProof implements CommitProof {
   readonly #parts: ChosenProofParts;
-  #proof: CommitProof;
+  #proof: CommitProof = noProof;
 
   constructor(parts: ChosenProofParts) {
     this.#parts = parts;
-    this.#proof = new NoProof(parts.driver);
   }
 
   get name(): CommitProofName {
     return this.#proof.name;
   }
 
-  /** Of the tokens, when they are the proof. */
-  get tableName(): string | undefined {
-    return this.#proof instanceof TokenProof ? this.#proof.table.name : undefined;
+  get isWhole(): boolean {
+    return this.#proof.isWhole;
   }
 
   /**
@@ -45,7 +43,7 @@ export class ChosenProof implements CommitProof {
       const proof = new TokenProof({ driver, clock, logger, ...tokens });
       await proof.prepare(deadline, signal);
       this.#proof = proof;
-    } else this.#proof = name === 'none' ? new NoProof(driver) : new TransactionIdProof(driver);
+    } else this.#proof = name === 'none' ? noProof : new TransactionIdProof(driver);
   }
 
   mark(): CommitMark | undefined {
@@ -62,12 +60,10 @@ export class ChosenProof implements CommitProof {
 
   #choose(): CommitProofName {
     const { driver, choice } = this.#parts;
-    const { name, capabilities } = driver;
-    const canAsk = capabilities.has('commit-resolution');
-    if (choice === 'transaction-id' && !canAsk)
-      throw new UnsupportedError({ driver: name, capability: 'commit-resolution' });
+    const { capabilities } = driver;
+    if (choice === 'transaction-id') assertAble(driver, 'commit-lookup');
     if (choice !== 'auto') return choice;
-    if (canAsk) return 'transaction-id';
+    if (capabilities.has('commit-lookup') && capabilities.has('write-implies-id')) return 'transaction-id';
     // An embedded database has no network on which an answer could be lost.
     return capabilities.has('multi-connection') ? 'token' : 'none';
   }

@@ -1,5 +1,4 @@
 import type { DatabaseDriver, Statement, TransactionOutcome } from '../driver/driver.js';
-import { UnsupportedError } from '../errors/session-errors.js';
 import type { CommitProofName } from './choices.js';
 
 /** What a transaction sends so that its outcome can be looked up. */
@@ -12,6 +11,8 @@ export interface CommitMark {
 /** How the outcome of a COMMIT that was not answered is found. */
 export interface CommitProof {
   readonly name: CommitProofName;
+  /** All that a transaction stores is stored with its mark. False where another server commits its part before. */
+  readonly isWhole: boolean;
   /** The mark of one more transaction that may write; undefined where there is none. */
   mark(): CommitMark | undefined;
   /**
@@ -31,6 +32,10 @@ export class TransactionIdProof implements CommitProof {
     this.#driver = driver;
   }
 
+  get isWhole(): boolean {
+    return this.#driver.capabilities.has('write-implies-id');
+  }
+
   /** The same object for as long as the driver has the same probe. */
   mark(): CommitMark | undefined {
     const probe = this.#driver.transactionIdProbe;
@@ -44,19 +49,9 @@ export class TransactionIdProof implements CommitProof {
 }
 
 /** Nobody is asked. */
-export class NoProof implements CommitProof {
-  readonly name = 'none';
-  readonly #driver: string;
-
-  constructor({ name }: Pick<DatabaseDriver, 'name'>) {
-    this.#driver = name;
-  }
-
-  mark(): undefined {
-    return undefined;
-  }
-
-  outcome(): Promise<TransactionOutcome> {
-    return Promise.reject(new UnsupportedError({ driver: this.#driver, capability: 'commit-resolution' }));
-  }
-}
+export const noProof: CommitProof = {
+  name: 'none',
+  isWhole: false,
+  mark: () => undefined,
+  outcome: async () => 'unknown',
+};

@@ -43,6 +43,12 @@ export class TokenProof implements CommitProof {
     this.#cleaner = new TokenCleaner({ ...parts, table: this.table });
   }
 
+  /** Where the server can be asked for ids, and they do not stand for all, another server commits its part before. */
+  get isWhole(): boolean {
+    const { capabilities } = this.#parts.driver;
+    return capabilities.has('write-implies-id') || !capabilities.has('commit-lookup');
+  }
+
   /** Resolves when tokens can be written and looked up, with the table made where it was missing. */
   async prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
     await makeUsable({ ...this.#parts, table: this.table }, deadline, signal);
@@ -76,7 +82,8 @@ export class TokenProof implements CommitProof {
 
   #ask(look: Statement, signal: AbortSignal, endsIdle: boolean): Promise<BatchOutcome['results']> {
     const { driver } = this.#parts;
-    const statements = [endsIdle ? longLimit : limit, look];
+    const limits = driver.capabilities.has('server-timeouts') ? [endsIdle ? longLimit : limit] : [];
+    const statements = [...limits, look];
     return driver.askApart?.(statements, signal, { endsIdle }) ?? this.#askOnLoan(statements, signal);
   }
 

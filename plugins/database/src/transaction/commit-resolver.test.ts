@@ -11,12 +11,15 @@ type Answer = TransactionOutcome | 'no answer' | 'silence';
 /** Answers in turn, the last one again and again; `silence` never answers by itself. Without answers there is no proof. */
 const setUp = (...answers: readonly Answer[]) => setUpWith('transaction-id', ...answers);
 
-const setUpWith = (name: CommitProofName, ...answers: readonly Answer[]) => {
+const setUpWith = (name: CommitProofName, ...answers: readonly Answer[]) => setUpProof(name, true, answers);
+
+const setUpProof = (name: CommitProofName, isWhole: boolean, answers: readonly Answer[]) => {
   const clock = new FakeClock();
   const closing = new AbortController();
   const asked: string[] = [];
   const proof: CommitProof = {
     name: answers.length === 0 ? 'none' : name,
+    isWhole,
     mark: () => undefined,
     outcome(id, signal) {
       const answer = answers[Math.min(asked.push(id), answers.length) - 1];
@@ -92,6 +95,14 @@ describe('the outcome of an unanswered COMMIT', () => {
       expect(await resolution).toEqual({ is: 'unknown', why: 'the database service was closed before the answer' });
       await clock.advance(5_000);
       expect({ asked: asked.length, pending: clock.pending }).toEqual({ asked: before, pending: 0 });
+    }
+  });
+
+  test('is not that nothing is stored, where another server commits its part before', async () => {
+    for (const proof of ['transaction-id', 'token'] as const) {
+      const why = 'the database may have stored what an aborted transaction wrote elsewhere';
+      expect(await setUpProof(proof, false, ['aborted']).resolve('42')).toEqual({ is: 'unknown', why });
+      expect(await setUpProof(proof, false, ['committed']).resolve('42')).toEqual({ is: 'committed' });
     }
   });
 

@@ -59,7 +59,8 @@ export class CommitResolver {
     const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
     const until = deadline.within(askMs);
     const said = canAsk && commitKey !== undefined ? await this.#ask(commitKey, until) : 'unknown';
-    if (said === 'committed' || said === 'aborted') return { is: said };
+    // Where a part is committed before the transaction, the proof says only that it is stored: not that it is not.
+    if (said === 'committed' || (said === 'aborted' && this.#proof.isWhole)) return { is: said };
     if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
     if (this.#closed.aborted) return { is: 'unknown', why: 'the database service was closed before the answer' };
     const why = canAsk && commitKey === undefined ? unmarked[this.#proof.name] : whyUnknown(this.#proof.name, said);
@@ -107,6 +108,7 @@ const unmarked: Readonly<Record<CommitProofName, string>> = {
 
 function whyUnknown(proof: CommitProofName, said: TransactionOutcome | 'no answer'): string {
   if (proof === 'none') return unmarked.none;
+  if (said === 'aborted') return 'the database may have stored what an aborted transaction wrote elsewhere';
   if (said === 'no answer') return 'the database did not answer within the deadline';
   if (said === 'in progress') return 'the transaction was still in progress at the deadline';
   return proof === 'token' ? 'its token may be deleted already' : 'the database no longer knows the transaction';
