@@ -10,7 +10,7 @@ import {
   weakerPromises,
 } from '@keelson/database';
 import type { Found } from './found.js';
-import { foreignWrites, isOfPostgresql, type Lack, pooledByTransaction, productOf, products } from './products.js';
+import { isOfPostgresql, type Lack, pooledByTransaction, productOf, products } from './products.js';
 import type { StatedEngine } from './stated-engine.js';
 
 /** All that was found out about a server, and on the way to it. */
@@ -35,7 +35,6 @@ export function engineOf(findings: Findings, stated: StatedEngine): Engine {
   const pooler = stated.pooler ?? findings.pooler;
   const pooling = poolingIn(findings, stated, pooler);
   const lacks = new Map<DatabaseCapability, Lack>(lacking);
-  if (found.marks.has('foreign')) lacks.set('write-implies-id', foreignWrites);
   if (pooling === 'transaction') addAll(lacks, Object.entries(pooledByTransaction));
   for (const [capability, why] of foundLacks(findings)) lacks.set(capability, { why });
   const reasons = reasonsFor(lacks, stated.capabilities ?? {});

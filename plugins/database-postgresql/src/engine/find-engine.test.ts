@@ -94,14 +94,6 @@ describe('what a service finds out about its database when it connects', () => {
     expect(lacking(citus)).toEqual(['write-implies-id']);
   });
 
-  test('has foreign servers, so that a write does not imply an id', async () => {
-    await asAdmin('create extension postgres_fdw; create server elsewhere foreign data wrapper postgres_fdw');
-    const engine = await found({});
-    await asAdmin('drop extension postgres_fdw cascade');
-    expect(lacking(engine)).toEqual(['write-implies-id']);
-    expect(engine.weaker[0]?.why).toContain('foreign server');
-  });
-
   test.each<[DatabaseCapability, string]>([
     ['commit-lookup', 'pg_xact_status'],
     ['savepoints', 'savepoint'],

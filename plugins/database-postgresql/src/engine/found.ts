@@ -22,8 +22,7 @@ export interface Found {
   readonly lacks: Map<DatabaseCapability, string>;
 }
 
-/** `foreign`: the database has foreign servers. */
-export type Mark = 'citus' | 'aurora' | 'alloydb' | 'neon' | 'foreign';
+export type Mark = 'citus' | 'aurora' | 'alloydb' | 'neon';
 
 export function nothingFound(): Found {
   return {

@@ -19,7 +19,6 @@ const marks: Readonly<Record<Mark, string>> = {
   aurora: `select from pg_proc where proname = 'aurora_version'`,
   alloydb: `select from pg_settings where name like 'alloydb.%'`,
   neon: `select from pg_settings where name like 'neon.%'`,
-  foreign: 'select from pg_foreign_server',
 };
 
 const inTransaction = (...sql: readonly string[]) => ['begin', ...sql, 'rollback'];

@@ -68,11 +68,6 @@ export const pooledByTransaction: Lacks = {
   'prepared-statements': { why: 'a pooler lends the connections of the server by transaction', mayBeStated: true },
 };
 
-export const foreignWrites: Lack = {
-  why: 'a write through a foreign server is committed there before it is here',
-  mayBeStated: true,
-};
-
 /** Products that have another version(): never taken for each other, nor for PostgreSQL. */
 const ownWords: readonly (readonly [product: EngineProduct, words: RegExp])[] = [
   ['cockroachdb', /^CockroachDB\b.*?\bv([\w.-]+)/],
