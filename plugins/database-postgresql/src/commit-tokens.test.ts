@@ -1,4 +1,5 @@
 import type { DatabaseService } from '@keelson/database';
+import { startDisguiseProxy } from '@keelson/test-support/disguise-proxy';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
@@ -207,4 +208,31 @@ describe('a unit with a token as proof of its commit', () => {
     expect(heard.size).toBe(200);
     expect(cuts).toBeGreaterThan(20);
   }, 60_000);
+});
+
+test('on an engine that gives out no ids, auto writes tokens, and a COMMIT that is cut is resolved', async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase('other');
+  const version = 'CockroachDB CCL v24.1.2 (x86_64-pc-linux-gnu, built 2024/07/01)';
+  const statement = (sql: string) => sql.replaceAll('version()', `'${version}'::text`);
+  await using disguise = await startDisguiseProxy(url, { statement });
+  await using proxy = await startTcpProxy({ to: disguise.url(url) });
+  await using service = createPostgresqlService({ url: proxy.url() });
+  const { database } = service;
+  await database.connect();
+  await database.migrate();
+  expect([database.engine.product, database.commitProof]).toEqual(['cockroachdb', 'token']);
+  for (const [when, attempts] of [
+    ['after', 1],
+    ['before', 2],
+  ] as const) {
+    const cut = proxy.onceAtCommit(when);
+    const attempt = await database.session(async (em, session) => {
+      await em.insert(Author, { email: `${when}@example.org` });
+      return session.attempt;
+    });
+    await cut;
+    expect(attempt).toBe(attempts);
+  }
+  expect(await database.read(em => em.count(Author))).toBe(2);
 });
