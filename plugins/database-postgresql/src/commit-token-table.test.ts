@@ -45,6 +45,7 @@ describe('the table of commit tokens', () => {
     const { url, query } = await emptyDatabase();
     await using asIs = withTokens(url);
     await asIs.database.connect({ asIs: true });
+    expect(asIs.database.commitProof).toBe('none');
     await using auto = createPostgresqlService({ url });
     await auto.database.connect();
     expect(auto.database.commitProof).toBe('transaction-id');

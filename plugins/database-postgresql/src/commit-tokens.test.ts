@@ -114,6 +114,19 @@ describe('a unit with a token as proof of its commit', () => {
     expect(await tokens()).toEqual([{ refused: false }, { refused: true }]);
   });
 
+  test('is looked up once more when the answer about it was lost, with the same result', async () => {
+    for (const [when, attempts] of [
+      ['before', 2],
+      ['after', 1],
+    ] as const) {
+      const cut = proxy.onceAtCommit(when);
+      const lookCut = proxy.onceAt(/kept\.refused/, 'after');
+      expect(await insert()).toBe(attempts);
+      await Promise.all([cut, lookCut]);
+    }
+    expect(await stored()).toHaveLength(2);
+  });
+
   test('writes it after what must come first in a transaction, and before a role that may not write it', async () => {
     await server.query('create role tenant; grant tenant to keelson');
     const firsts = ['set transaction isolation level serializable', 'lock table author in share mode'];

@@ -272,8 +272,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   async #prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
-    if (this.#isAsIs) return;
-    await this.#proof.prepare(deadline, signal).catch((error: unknown) => {
+    await this.#proof.prepare(deadline, signal, { asIs: this.#isAsIs }).catch((error: unknown) => {
       throw translate(error);
     });
   }

@@ -42,7 +42,7 @@ export const commonOptions = {
     .enum(commitProofChoices)
     .default('auto')
     .describe(
-      'How a COMMIT without an answer is resolved: by the transaction id, by a token that each unit writes, or not. auto: by the id where the server can be asked for it, otherwise by a token.',
+      'How a COMMIT without an answer is resolved: by the transaction id, by a token that each unit writes, or not. auto: by the id where the id stands for all that is written, otherwise by a token.',
     ),
   commitTokens: z
     .strictObject({

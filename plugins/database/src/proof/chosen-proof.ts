@@ -31,14 +31,14 @@ export class ChosenProof implements CommitProof {
   }
 
   /**
-   * To be called once the driver is connected.
+   * To be called once the driver is connected. With `asIs` no table is made, and no token written.
    *
    * @throws UnsupportedError, CommitTokenError when the proof that was asked for cannot be had.
    */
-  async prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
+  async prepare(deadline: Deadline, signal: AbortSignal, { asIs }: { readonly asIs: boolean }): Promise<void> {
     const { driver, clock, logger, tokens } = this.#parts;
     const name = this.#choose();
-    if (name === this.name) return;
+    if (name === this.name || (asIs && name === 'token')) return;
     if (name === 'token') {
       const proof = new TokenProof({ driver, clock, logger, ...tokens });
       await proof.prepare(deadline, signal);

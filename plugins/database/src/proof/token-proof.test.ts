@@ -80,7 +80,7 @@ describe('the proof that is chosen', () => {
     const clock = new FakeClock();
     const driver = scriptedDriver({ capabilities: new Set(capabilities) });
     const proof = new ChosenProof({ driver, clock, logger: silentLogger, choice, tokens });
-    return { proof, prepared: proof.prepare(Deadline.after(1_000, clock), never) };
+    return { proof, prepared: proof.prepare(Deadline.after(1_000, clock), never, { asIs: false }) };
   };
 
   test('is the transaction id where the server can be asked for it, and it stands for all', async () => {
