@@ -32,6 +32,7 @@ import type { SchemaReport } from './schema/schema-report.js';
 import { CurrentSession } from './session/current-session.js';
 import type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
@@ -96,7 +97,7 @@ class DefaultDatabaseService implements DatabaseService {
     });
     this.#sessions = new Sessions({
       driver,
-      fork: () => forkOf(this.#orm),
+      fork: identity => forkOf(this.#orm, identity),
       clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
@@ -170,8 +171,8 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#sessions.openOnce(options);
   }
 
-  sessionOnDemand(options: OpenSessionOptions = {}): Promise<SessionOnDemand> {
-    return this.#sessions.onDemand(options);
+  sessionOnDemand(options: OpenSessionOptions = {}, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand> {
+    return this.#sessions.onDemand(options, whenUsed);
   }
 
   outside<T>(work: () => T): T {

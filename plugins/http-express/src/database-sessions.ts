@@ -3,7 +3,7 @@ import type { RequestSessions } from './request-sessions.js';
 
 export function databaseSessions(database: DatabaseService): RequestSessions {
   return {
-    onDemand: settings => database.sessionOnDemand(settings),
+    onDemand: (settings, whenUsed) => database.sessionOnDemand(settings, whenUsed),
     unit: (work, options) => database.session(work, { ...options, nested: 'separate' }),
   };
 }

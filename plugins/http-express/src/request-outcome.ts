@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
 import type { HandleError } from './error-handler.js';
 import { holdResponse, type ResponseKeeper } from './held-response.js';
@@ -15,6 +15,8 @@ export interface RequestOutcomeParts {
   readonly session: RequestSession;
   readonly sessions: RequestSessions;
   readonly settings: SessionSettings;
+  /** What the service adds to them when a session is needed. */
+  readonly whenUsed: (() => RequestSessionOptions) | undefined;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly handleError: HandleError;
@@ -50,8 +52,8 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
-    const { sessions, settings } = this.#parts;
-    return sessions.unit(work, { ...settings, signal: this.#signal() });
+    const { sessions, settings, whenUsed } = this.#parts;
+    return sessions.unit(work, { ...settings, ...whenUsed?.(), signal: this.#signal() });
   }
 
   mustHold(): boolean {

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
 
 /** The part of `DatabaseService` that a request needs. */
 export interface RequestSessions {
-  /** Opens nothing before the session is used, and takes no connection before its first statement. */
-  onDemand(settings: SessionSettings): Promise<RequestSession>;
+  /** Opens nothing before the session is used, and takes no connection before its first statement. `whenUsed` is called then. */
+  onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
 }
@@ -24,7 +24,7 @@ export interface SessionSettings {
   readonly readOnly: boolean;
 }
 
-export interface UnitOptions extends SessionSettings {
+export interface UnitOptions extends SessionSettings, RequestSessionOptions {
   /** Aborts when the client disconnects: the running statement is cancelled on the server. */
   readonly signal: AbortSignal;
 }

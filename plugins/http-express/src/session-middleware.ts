@@ -1,3 +1,4 @@
+import type { RequestSessionRule } from '@keelson/core';
 import type { HandleError } from './error-handler.js';
 import type { Middleware } from './express-app.js';
 import { RequestOutcome } from './request-outcome.js';
@@ -6,6 +7,8 @@ import { attachSession, type RequestSessions, type SessionSettings } from './req
 export interface SessionParts {
   /** Undefined while, or because, there is no database. */
   readonly sessions: () => RequestSessions | undefined;
+  /** With what they are opened; undefined while, or because, the service has not said. */
+  readonly rule: () => RequestSessionRule | undefined;
   readonly readOnlyMethods: readonly string[];
   readonly handleError: HandleError;
 }
@@ -18,8 +21,10 @@ export function createSessionMiddleware(parts: SessionParts): Middleware {
     const sessions = parts.sessions();
     if (sessions === undefined) return next();
     const settings = settingsOf(request.method ?? 'GET');
-    const session = await sessions.onDemand(settings);
-    const outcome = new RequestOutcome({ session, sessions, settings, request, response, handleError });
+    const rule = parts.rule();
+    const whenUsed = rule && (() => rule(request));
+    const session = await sessions.onDemand(settings, whenUsed);
+    const outcome = new RequestOutcome({ session, sessions, settings, whenUsed, request, response, handleError });
     if (response.destroyed) return outcome.abandon();
     attachSession(request, outcome, outcome);
     session.run(() => next());

@@ -1,6 +1,7 @@
 import type { Deadline } from '@keelson/core';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { IsolationLevel } from '../transaction/transaction-settings.js';
+import type { SessionIdentity } from './session-identity.js';
 
 export interface OpenSessionOptions {
   /** What the session is for, low in cardinality; in spans, logs and errors. Default `session`. */
@@ -10,6 +11,11 @@ export interface OpenSessionOptions {
   /** Of a read-only session: no replica answers, so that it sees all that was committed before. Default false. */
   readonly fresh?: boolean;
   readonly isolation?: IsolationLevel;
+  /**
+   * The variables and the role that row-level security decides by; sent with BEGIN, at no round trip. Default: those of the
+   * session around it, also when that has ended; `{}` for none.
+   */
+  readonly session?: SessionIdentity;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. Default false. */
   readonly deferrable?: boolean;
   /** Longest single statement, in ms; the server ends it. Default: the connection's own. */
@@ -33,6 +39,9 @@ export interface OpenSessionOptions {
    */
   readonly verifyCommitted?: () => Promise<boolean>;
 }
+
+/** What of its options a session on demand may be given when it is first used. */
+export type LateSessionOptions = Omit<OpenSessionOptions, 'name' | 'readOnly' | 'deadline' | 'timeoutMs' | 'signal'>;
 
 export interface SessionOptions extends OpenSessionOptions {
   /**

@@ -2,6 +2,7 @@ import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError } from '../errors/session-errors.js';
 import { mayUseReplica, type TransactionSettings } from '../transaction/transaction-settings.js';
 import type { SessionOptions } from './database-session.js';
+import { identityMisfits, type SessionIdentity } from './session-identity.js';
 
 /** What work inside a session may ask of a transaction. */
 export type AskedOfTransaction = Omit<SessionOptions, 'isolation'> & {
@@ -40,5 +41,16 @@ export function assertFits(
 ): void {
   const outer = isReadCommitted === false ? given : { isolation: 'read committed' as const, ...given };
   const refused = ofTransaction.filter(([, fits]) => !fits(asked, outer)).map(([option]) => option);
+  if (asked.session !== undefined) refused.push(...identityMisfits(asked.session, given.identity));
+  if (refused.length > 0) throw new NestedOptionsError(refused);
+}
+
+/**
+ * The same for the variables and the role alone.
+ *
+ * @throws NestedOptionsError when they are others.
+ */
+export function assertIdentityFits(asked: SessionIdentity, { identity }: TransactionSettings): void {
+  const refused = identityMisfits(asked, identity);
   if (refused.length > 0) throw new NestedOptionsError(refused);
 }

@@ -8,6 +8,7 @@ import { withOpening } from '../orm/session-driver.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
+import type { Identity } from '../transaction/identity.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
@@ -17,6 +18,7 @@ import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
 import type { OpenSessions } from './open-sessions.js';
+import { identityOf } from './session-identity.js';
 import { UnitSession } from './unit-session.js';
 
 type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
@@ -37,7 +39,7 @@ export interface SessionTarget {
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
-  readonly fork: () => SessionEntityManager;
+  readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
@@ -128,7 +130,7 @@ export class SessionOpener {
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
-    const em = fork();
+    const em = fork(settings.identity);
     const begin = () =>
       withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();
@@ -220,9 +222,11 @@ const processPart = Math.floor(Math.random() * 36 ** 4)
   .padStart(4, '0');
 
 function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { isolation, deferrable, fresh, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const { isolation, session, deferrable, fresh, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const identity = session && identityOf(session);
   return {
     readOnly: options.readOnly ?? false,
+    ...(identity !== undefined && { identity }),
     ...(fresh !== undefined && { fresh }),
     ...(isolation !== undefined && { isolation }),
     ...(deferrable !== undefined && { deferrable }),

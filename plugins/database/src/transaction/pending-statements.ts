@@ -1,10 +1,7 @@
 import type { Statement } from '../driver/driver.js';
 
-interface Pending {
-  readonly sql: string;
+interface Pending extends Statement {
   readonly savepoint?: string;
-  readonly readAlone?: boolean;
-  readonly recurs?: boolean;
 }
 
 /**
@@ -36,7 +33,11 @@ export class PendingStatements {
   }
 
   add(sql: string): void {
-    this.#waiting = [...this.#waiting, { sql, recurs: true }];
+    this.addStatement({ sql, recurs: true });
+  }
+
+  addStatement(statement: Statement): void {
+    this.#waiting = [...this.#waiting, statement];
   }
 
   addSavepoint(name: string): void {

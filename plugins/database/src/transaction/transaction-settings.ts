@@ -1,3 +1,5 @@
+import type { Identity } from './identity.js';
+
 export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
 export type IsolationLevel = (typeof isolationLevels)[number];
 
@@ -5,6 +7,8 @@ export interface TransactionSettings {
   readonly readOnly: boolean;
   /** Not from a replica. */
   readonly fresh?: boolean;
+  /** Variables and role, set right after BEGIN. */
+  readonly identity?: Identity;
   /** Default: the server's, which is `read committed` unless it was changed. */
   readonly isolation?: IsolationLevel;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
