@@ -158,6 +158,21 @@ describe('the code of docs/database.md', () => {
     await kernel.stop();
   });
 
+  test('reads that see earlier commits', async () => {
+    let token: string | undefined;
+    await database.session(
+      async (em, session) => {
+        em.create(Author, { email: 'dorothy@example.org' });
+        session.onCommit(() => {
+          token = session.consistencyToken;
+        });
+      },
+      { consistencyToken: true },
+    );
+    const dorothy = await database.read(em => em.count(Author, { email: 'dorothy@example.org' }), { after: token });
+    expect([dorothy, token]).toEqual([1, expect.stringMatching(/^[\w-]{20,100}$/)]);
+  });
+
   test('a session ended by its owner', async () => {
     await using session = await database.openSession({ name: 'import' });
     session.em.create(Author, { email: 'grace@example.org' });

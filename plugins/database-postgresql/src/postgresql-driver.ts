@@ -15,6 +15,7 @@ import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { Replicas } from './replicas.js';
+import { positionProbe } from './wal-position.js';
 
 /** What the transactions of this role are when they say nothing else. */
 const defaults = `
@@ -33,6 +34,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     'stream',
   ]);
   readonly transactionIdProbe = transactionIdProbe;
+  readonly positionProbe = positionProbe;
   isReadCommitted = false;
   readonly #primary: Endpoint;
   readonly #replicas: Replicas;
@@ -51,7 +53,7 @@ export class PostgresqlDriver implements DatabaseDriver {
         for (const listener of this.#lostListeners) listener(cause);
       },
     });
-    this.#replicas = new Replicas({ options, clock, logger });
+    this.#replicas = new Replicas({ options, clock, logger, isReadCommitted: () => this.isReadCommitted });
   }
 
   get databaseName(): string {
@@ -78,7 +80,9 @@ export class PostgresqlDriver implements DatabaseDriver {
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
     const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
-    const fromReplica = mayBeReplica ? await this.#replicas.acquire(within) : undefined;
+    const fromReplica = mayBeReplica
+      ? await this.#replicas.acquire(within, () => this.#primary.acquire(within))
+      : undefined;
     return fromReplica ?? this.#primary.acquire(within);
   }
 

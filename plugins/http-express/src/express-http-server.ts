@@ -17,6 +17,7 @@ import { logAccess } from './access-log.js';
 import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
+import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
 import { createExpressApp, type ExpressApp } from './express-app.js';
@@ -64,6 +65,7 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools = tools;
     const handleError = createErrorHandler(tools);
     const { readOnlyMethods } = options;
+    const consistency = consistencies[options.consistency];
     this.#app = createExpressApp(options, {
       open: (request, response, next) => this.#open(request, response, next),
       admit: (request, _response, next) => this.#admit(request, next),
@@ -71,6 +73,7 @@ export class ExpressHttpServer implements HttpServer {
         sessions: () => this.#sessions,
         rule: () => this.#sessionRule,
         readOnlyMethods,
+        consistency,
         handleError,
       }),
       handleError,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
+import type { Consistency } from './consistency.js';
 import type { HandleError } from './error-handler.js';
 import { holdResponse, type ResponseKeeper } from './held-response.js';
 import type {
@@ -17,6 +18,7 @@ export interface RequestOutcomeParts {
   readonly settings: SessionSettings;
   /** What the service adds to them when a session is needed. */
   readonly whenUsed: (() => RequestSessionOptions) | undefined;
+  readonly consistency: Consistency | undefined;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly handleError: HandleError;
@@ -31,6 +33,8 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #gone: { readonly reason: unknown } | undefined;
   #ended = false;
   #isStoring = false;
+  /** Of what was stored last. */
+  #token: string | undefined;
 
   constructor(parts: RequestOutcomeParts) {
     this.#parts = parts;
@@ -52,8 +56,19 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
-    const { sessions, settings, whenUsed } = this.#parts;
-    return sessions.unit(work, { ...settings, ...whenUsed?.(), signal: this.#signal() });
+    const { sessions, settings, whenUsed, consistency } = this.#parts;
+    const options = { ...settings, ...whenUsed?.(), signal: this.#signal() };
+    if (consistency === undefined) return sessions.unit(work, options);
+    return sessions.unit(work, { ...options, onToken: token => this.#tell(token) });
+  }
+
+  leave(): void {
+    if (this.#token !== undefined) this.#tell(this.#token);
+  }
+
+  #tell(token: string): void {
+    const { consistency, response } = this.#parts;
+    if (!response.headersSent) consistency?.put(response, token);
   }
 
   mustHold(): boolean {
@@ -111,10 +126,11 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.session.open();
   }
 
-  #commit(session: OpenedSession): Promise<void> {
+  async #commit(session: OpenedSession): Promise<void> {
     this.#ended = true;
     this.#isStoring = !this.readOnly;
-    return session.commit();
+    await session.commit();
+    this.#token = session.consistencyToken;
   }
 
   #rollback(session: OpenedSession): Promise<void> {

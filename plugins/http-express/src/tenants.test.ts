@@ -132,7 +132,9 @@ test('a second rule is refused', () => {
   expect(() => server.session(() => ({}))).toThrow(expect.objectContaining({ code: 'HTTP_SESSION_RULE_TAKEN' }));
 });
 
-test('400 requests of 40 tenants at once, some of which fail: none sees or stores a row of another', async () => {
+test('400 requests of 40 tenants at once, some of which fail: none sees or stores a row of another', {
+  timeout: 120_000,
+}, async () => {
   const wrong: string[] = [];
   const send = async (at: number) => {
     const tenant = `tenant-${at % 40}`;

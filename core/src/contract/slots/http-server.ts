@@ -24,6 +24,10 @@ export interface RequestSessionOptions {
     readonly variables?: Readonly<Record<string, string | number | bigint | boolean | Date>>;
     readonly role?: string;
   };
+  /** A replica answers only when it is known to be no further behind, in ms. */
+  readonly maxLagMs?: number;
+  /** The consistency token of an earlier commit: the request sees what was stored then. */
+  readonly after?: string | undefined;
   /** No replica answers, so that the request sees all that was committed before. Default false. */
   readonly fresh?: boolean;
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';

@@ -22,6 +22,7 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     ...(driver.servers !== undefined && { servers: driver.servers }),
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
     ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
+    ...(driver.positionProbe !== undefined && { positionProbe: driver.positionProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
     get isReadCommitted() {
       return driver.isReadCommitted ?? true;

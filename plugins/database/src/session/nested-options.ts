@@ -1,6 +1,7 @@
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError } from '../errors/session-errors.js';
 import { mayUseReplica, type TransactionSettings } from '../transaction/transaction-settings.js';
+import { positionIn } from './consistency-token.js';
 import type { SessionOptions } from './database-session.js';
 import { identityMisfits, type SessionIdentity } from './session-identity.js';
 
@@ -22,6 +23,13 @@ const ofTransaction: readonly (readonly [option: string, fits: Fits])[] = [
   ['isolation', own('isolation')],
   ['deferrable', (asked, outer) => asked.deferrable !== true || outer.deferrable === true],
   ['fresh', (asked, outer) => asked.fresh !== true || !mayUseReplica(outer)],
+  ['after', ({ after }, outer) => after === undefined || !mayUseReplica(outer) || outer.after === positionIn(after)],
+  [
+    'maxLagMs',
+    ({ maxLagMs }, outer) =>
+      maxLagMs === undefined || !mayUseReplica(outer) || (outer.maxLagMs ?? Number.POSITIVE_INFINITY) <= maxLagMs,
+  ],
+  ['consistencyToken', (asked, outer) => asked.consistencyToken !== true || outer.tellsPosition === true],
   ['statementTimeoutMs', own('statementTimeoutMs')],
   ['lockTimeoutMs', own('lockTimeoutMs')],
   ['idleTimeoutMs', own('idleTimeoutMs')],

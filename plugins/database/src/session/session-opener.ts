@@ -14,6 +14,7 @@ import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import { UnitOutcome } from '../transaction/unit-outcome.js';
 import { abortInTime } from './abort-in-time.js';
+import { positionIn } from './consistency-token.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
@@ -222,12 +223,19 @@ const processPart = Math.floor(Math.random() * 36 ** 4)
   .padStart(4, '0');
 
 function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { isolation, session, deferrable, fresh, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const { after: token, maxLagMs, consistencyToken } = options;
+  const { isolation, session, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
   const identity = session && identityOf(session);
+  const after = token === undefined ? undefined : positionIn(token);
+  // Who cannot tell how far a replica must be asks none.
+  const fresh = token !== undefined && after === undefined ? true : options.fresh;
   return {
     readOnly: options.readOnly ?? false,
     ...(identity !== undefined && { identity }),
     ...(fresh !== undefined && { fresh }),
+    ...(after !== undefined && { after }),
+    ...(maxLagMs !== undefined && { maxLagMs }),
+    ...(consistencyToken === true && { tellsPosition: true }),
     ...(isolation !== undefined && { isolation }),
     ...(deferrable !== undefined && { deferrable }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),

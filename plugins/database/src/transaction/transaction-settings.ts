@@ -7,6 +7,12 @@ export interface TransactionSettings {
   readonly readOnly: boolean;
   /** Not from a replica. */
   readonly fresh?: boolean;
+  /** A replica shows all up to this position of the driver's. */
+  readonly after?: string;
+  /** A replica is no further behind, in ms. */
+  readonly maxLagMs?: number;
+  /** The position of its commit is to be known. */
+  readonly tellsPosition?: boolean;
   /** Variables and role, set right after BEGIN. */
   readonly identity?: Identity;
   /** Default: the server's, which is `read committed` unless it was changed. */
