@@ -8,6 +8,7 @@ import type { CommitProofName } from './proof/choices.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
@@ -81,8 +82,12 @@ export interface DatabaseService {
    * rolled back. Never run again by itself.
    */
   openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
-  /** The same, opened when it is first used: for an owner that cannot know whether its session will be needed. */
-  sessionOnDemand(options?: OpenSessionOptions): Promise<SessionOnDemand>;
+  /**
+   * The same, opened when it is first used: for an owner that cannot know whether its session will be needed. `whenUsed` is
+   * called then, once, and may say what is known only then; when a subscriber takes part in the begin of transactions, the
+   * session is opened at once, and `whenUsed` called.
+   */
+  sessionOnDemand(options?: OpenSessionOptions, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand>;
   /**
    * Runs `work` outside of every session, although the calling code may be in one. For whatever outlives the caller: a
    * queue, a timer, a cache that fills itself. Started inside a session, all that it ever runs would join that session as

@@ -36,6 +36,7 @@ import type { SchemaReport } from './schema/schema-report.js';
 import { CurrentSession } from './session/current-session.js';
 import type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
@@ -112,7 +113,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#sessions = new Sessions({
       driver,
       proof: this.#proof,
-      fork: () => forkOf(this.#orm),
+      fork: identity => forkOf(this.#orm, identity),
       clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
@@ -195,8 +196,8 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#sessions.openOnce(options);
   }
 
-  sessionOnDemand(options: OpenSessionOptions = {}): Promise<SessionOnDemand> {
-    return this.#sessions.onDemand(options);
+  sessionOnDemand(options: OpenSessionOptions = {}, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand> {
+    return this.#sessions.onDemand(options, whenUsed);
   }
 
   outside<T>(work: () => T): T {

@@ -20,6 +20,7 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     databaseName: driver.databaseName,
     ...(driver.servers !== undefined && { servers: driver.servers }),
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
+    ...(driver.positionProbe !== undefined && { positionProbe: driver.positionProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
     ...(driver.askApart !== undefined && {
       askApart: (statements, signal, options) =>

@@ -16,6 +16,7 @@ import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import { Callbacks } from './callbacks.js';
+import { consistencyTokenOf } from './consistency-token.js';
 import type { CurrentSession } from './current-session.js';
 import type { DatabaseSession, SessionWork } from './database-session.js';
 import { type FailureContext, failureOf, failureOfAborted } from './failure.js';
@@ -89,6 +90,13 @@ export class UnitSession implements DatabaseSession {
 
   get state(): DatabaseSession['state'] {
     return stateOf(this.outcome);
+  }
+
+  get consistencyToken(): string | undefined {
+    const { settings, transaction } = this.#parts;
+    if (settings.tellsPosition !== true || this.outcome.is !== 'committed' || !this.outcome.answered) return undefined;
+    const canTell = !settings.readOnly && transaction.driver.positionProbe !== undefined;
+    return canTell ? consistencyTokenOf(transaction.position) : undefined;
   }
 
   get verdict(): FailureVerdict {

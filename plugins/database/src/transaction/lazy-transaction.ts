@@ -71,6 +71,7 @@ export class LazyTransaction {
   /** A statement was to be sent, also when it never got as far as a connection. */
   #isAsked = false;
   #beforeCommit: (() => Promise<void>) | undefined;
+  #position: string | undefined;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -108,6 +109,11 @@ export class LazyTransaction {
   /** Half of what the calling code wanted to store as a whole is there: its part, or the unit, cannot be kept. */
   loseBlock(cause: unknown): void {
     this.#savepoints.lose(new TransactionFailedError(cause));
+  }
+
+  /** How far a replica must have come to show its commit, when its settings ask for that and the server has said it. */
+  get position(): string | undefined {
+    return this.#position;
   }
 
   /** Whether a savepoint has taken back the part that the calling code is in, by the time that it is asked. */
@@ -194,7 +200,7 @@ export class LazyTransaction {
   async commit(): Promise<void> {
     const refusal = this.#whyNotCommitted();
     if (refusal !== undefined) throw refusal.error;
-    await commitOn(this.#held, this.#options);
+    this.#position = await commitOn(this.#held, this.#options);
   }
 
   /** Ends it for work that would have begun or ended a transaction past its owner, with `by`. */

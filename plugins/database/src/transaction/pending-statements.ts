@@ -45,6 +45,10 @@ export class PendingStatements {
     this.#waiting = [...this.#waiting, { sql, recurs: true, begins: true }];
   }
 
+  addStatement(statement: Statement): void {
+    this.#waiting = [...this.#waiting, statement];
+  }
+
   /** Waits right behind BEGIN: no savepoint takes it back, and no other role than that of the connection does it. */
   addMark(mark: Statement, commitKey: string): void {
     const rest = this.#waiting.findIndex(({ begins }) => begins !== true);

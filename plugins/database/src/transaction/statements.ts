@@ -1,5 +1,6 @@
 import type { Clock } from '@keelson/core';
 import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
+import { IdentityRefusedError } from '../errors/identity-errors.js';
 import { SeveralStatementsError, type StoredByHand, TransactionByHandError } from '../errors/session-errors.js';
 import { sqlStateOf } from '../errors/sql-state.js';
 import type { CommitProof } from '../proof/commit-proof.js';
@@ -36,6 +37,8 @@ export class Statements {
     this.#held = held;
     this.#mayStandAlone = mayStandAlone(options.settings, options.driver);
     for (const sql of beginStatements(options.settings, options.driver.transactionLimits)) this.pending.add(sql);
+    const { identity } = options.settings;
+    if (identity !== undefined) this.pending.addStatement(identity.statement);
   }
 
   /** Calls `listener` once, when the server has done a statement. */
@@ -132,6 +135,7 @@ export class Statements {
     probed: boolean,
   ): void {
     const { outcome, signal } = this.#options;
+    const refused = failure && this.#refusedIdentity(results.length, failure.error);
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
     const isUndone = first === 'all' || (failure !== undefined && connection.status === 'idle');
     const waiting = this.pending.commitKey;
@@ -143,10 +147,18 @@ export class Statements {
       outcome.move({ it: 'was answered', commitKey });
     if (failure !== undefined) {
       outcome.move({ it: 'failed', by: failure.error });
-      throw signal?.aborted === true ? signal.reason : clearly(failure.error);
+      throw signal?.aborted === true ? signal.reason : (refused ?? clearly(failure.error));
     }
     this.#onFirstAnswer?.();
     this.#onFirstAnswer = undefined;
+  }
+
+  /** The statement that failed is the one that sets variables and role. */
+  #refusedIdentity(failed: number, error: unknown): IdentityRefusedError | undefined {
+    const { identity } = this.#options.settings;
+    if (identity === undefined || this.pending.statements[failed] !== identity.statement) return undefined;
+    if (!refusals.test(sqlStateOf(error) ?? '')) return undefined;
+    return new IdentityRefusedError({ variables: Object.keys(identity.variables), role: identity.role }, error);
   }
 
   /** Gives the mark that is to be sent last; one that has a key waits with BEGIN instead. */
@@ -175,6 +187,9 @@ export class Statements {
     return mustComeFirst(sql);
   }
 }
+
+/** An unknown role or value, a right that is missing; not a server that is away. */
+const refusals = /^(?:22|42)/;
 
 const commit: Statement = { sql: 'commit', recurs: true };
 
