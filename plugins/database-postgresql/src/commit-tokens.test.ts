@@ -140,6 +140,19 @@ describe('a unit with a token as proof of its commit', () => {
     expect(await tokens()).toHaveLength(3);
   });
 
+  test('writes it as the role of the connection, before the session takes the role and the variables of a tenant', async () => {
+    await server.query('create role narrow; grant narrow to keelson');
+    await client.query('grant insert, select on author to narrow; grant usage on sequence author_id_seq to narrow');
+    const cut = proxy.onceAtCommit('after');
+    const recording = proxy.recording();
+    await database.session(em => em.insert(Author, { email: email() }), {
+      session: { role: 'narrow', variables: { 'app.tenant': 'one' } },
+    });
+    await cut;
+    expect(recording.statements[0]).toHaveLength(4);
+    expect([await tokens(), (await stored()).length]).toEqual([[{ refused: false }], 1]);
+  });
+
   test('loads in bulk and streams with its token written first', async () => {
     for (const work of [
       () => database.bulkInsert(Author, [{ email: email() }]),
