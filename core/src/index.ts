@@ -42,7 +42,13 @@ export {
   silentHealthService,
 } from './contract/slots/health.js';
 export { HttpClient, type HttpRequestOptions, type HttpTarget } from './contract/slots/http-client.js';
-export { type HttpHandler, HttpServer, type RouteOptions } from './contract/slots/http-server.js';
+export {
+  type HttpHandler,
+  HttpServer,
+  type RequestSessionOptions,
+  type RequestSessionRule,
+  type RouteOptions,
+} from './contract/slots/http-server.js';
 export { Logger, type LogLevel, logLevels, silentLogger } from './contract/slots/logger.js';
 export {
   type Counter,

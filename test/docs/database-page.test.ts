@@ -1,13 +1,35 @@
 import { readFileSync } from 'node:fs';
-import type { DatabaseService, EntityManager } from '@keelson/database';
+import { definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
+import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
+import postgresql from '@keelson/database-postgresql';
+import http, { currentSession } from '@keelson/http-express';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
+import { type Request, Router } from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+
+const Paper = defineEntity({
+  name: 'Paper',
+  tableName: 'paper',
+  properties: {
+    id: p.integer().primary(),
+    tenant: p.string().defaultRaw("current_setting('app.tenant')"),
+    title: p.string(),
+  },
+});
+
+class CreatePapers extends Migration {
+  override up() {
+    this.addSql('create table paper (id serial primary key, tenant text not null, title text not null)');
+  }
+}
 
 const source = readFileSync(new URL(import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
@@ -64,6 +86,93 @@ describe('the code of docs/database.md', () => {
     await using next = createPostgresqlService({ url: testDatabase.url, models });
     await next.database.connect();
     expect(await next.database.migrate()).toEqual(['IndexAuthors']);
+  });
+
+  test('tenants', async () => {
+    class ProtectPapers extends Migration {
+      override up() {
+        this.addSql('alter table paper enable row level security');
+        this.addSql('alter table paper force row level security');
+        this.addSql(`create policy own_rows on paper
+          using (tenant = current_setting('app.tenant', true))
+          with check (tenant = current_setting('app.tenant', true))`);
+        this.addSql(`alter table paper alter column tenant set default current_setting('app.tenant')`);
+        this.addSql('grant select, insert, update, delete on paper to app_user');
+        this.addSql('grant usage on all sequences in schema public to app_user');
+      }
+    }
+    await using own = await startPostgres();
+    await own.query("create role app_login login password 'of the page'");
+    await own.query('create role app_user nologin nobypassrls');
+    await own.query('grant app_user to app_login');
+    const url = new URL(await own.createDatabase('papers'));
+    await own.query('grant create on schema public to app_login', [], 'papers');
+    url.username = 'app_login';
+    url.password = 'of the page';
+    const model = { entities: [Paper], migrations: [CreatePapers, ProtectPapers] };
+    const papersPlugin = definePlugin({
+      name: 'papers',
+      requires: [HttpServer],
+      register: ({ bind }) => void bind(DatabaseModel).toConstantValue(model),
+      start: ({ container }) => {
+        container.get(HttpServer).router(
+          '/papers',
+          Router()
+            .get('/', async (request, response) => void response.json(await currentSession(request).find(Paper, {})))
+            .post('/', async (request, response) => {
+              await currentSession(request).insert(Paper, { title: request.body.title });
+              response.status(201).end();
+            }),
+        );
+        container.get(HttpServer).session((request: Request) => {
+          const tenant = request.get('X-Tenant');
+          if (tenant === undefined) throw noTenant();
+          return { session: { variables: { 'app.tenant': tenant }, role: 'app_user' } };
+        });
+      },
+    });
+    const noTenant = () =>
+      new KeelsonError({ code: 'NO_TENANT', message: 'No tenant.', http: { status: 400, title: 'Bad Request' } });
+    const kernel = await Kernel.start({
+      config: { service: 'papers' },
+      plugins: { http, database: postgresql, papers: papersPlugin } as Record<string, Plugin>,
+      overrides: {
+        plugins: { http: { port: 0, host: '127.0.0.1' }, database: { url: url.href, migrations: { atStart: true } } },
+      },
+      variables: {},
+    });
+    const database = kernel.container.get(DatabaseService);
+    const ask = (tenant: string, body?: object) =>
+      fetch(`${kernel.container.get(HttpServer).url}/papers`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { 'Content-Type': 'application/json', ...(tenant !== '' && { 'X-Tenant': tenant }) },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+    for (const tenant of ['acme', 'other']) expect((await ask(tenant, { title: `of ${tenant}` })).status).toBe(201);
+    expect((await ask('')).status).toBe(400);
+    expect(await (await ask('other')).json()).toMatchObject([{ title: 'of other' }]);
+    const papers = await database.read(em => em.find(Paper, {}), {
+      session: { variables: { 'app.tenant': 'acme' }, role: 'app_user' },
+    });
+    expect(papers.map(({ title }) => title)).toEqual(['of acme']);
+    // The owner of the table is held to the policy, too.
+    expect(await database.read(em => em.find(Paper, {}))).toEqual([]);
+    await kernel.stop();
+  });
+
+  test('reads that see earlier commits', async () => {
+    let token: string | undefined;
+    await database.session(
+      async (em, session) => {
+        em.create(Author, { email: 'dorothy@example.org' });
+        session.onCommit(() => {
+          token = session.consistencyToken;
+        });
+      },
+      { consistencyToken: true },
+    );
+    const dorothy = await database.read(em => em.count(Author, { email: 'dorothy@example.org' }), { after: token });
+    expect([dorothy, token]).toEqual([1, expect.stringMatching(/^[\w-]{20,100}$/)]);
   });
 
   test('a session ended by its owner', async () => {

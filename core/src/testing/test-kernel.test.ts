@@ -47,7 +47,7 @@ test('starts a whole service from its configuration, with some slots replaced', 
     'keelson.yaml': { service: 'shop', plugins: { logger: { use: 'not-installed' }, orders: { use: './orders.js' } } },
     'orders.js': `export default { name: 'orders', requires: [Symbol.for('@keelson/core/HttpServer')], start({ logger }) { logger.info('up'); } };`,
   });
-  const http = { url: 'http://localhost', router() {} };
+  const http = { url: 'http://localhost', router() {}, session() {} };
   await using kernel = await createTestKernel({ config: folder.config, slots: { http }, clock: systemClock });
   expect(kernel.container.get(HttpServer)).toBe(http);
   expect(kernel.logger.find('up')?.facts).toEqual({ plugin: 'orders' });

@@ -1,4 +1,4 @@
-import { type Clock, Deadline, type Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger, type Timer } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
@@ -13,6 +13,7 @@ import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
 import { BackendLook } from './backend-look.js';
+import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
@@ -25,6 +26,7 @@ import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { namePrefix } from './prepared-statements.js';
 import type { RoleSource } from './server-role.js';
+import type { PgClient } from './pg-internals.js';
 import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
 
@@ -38,6 +40,11 @@ export interface EndpointParts {
   readonly onLost: (cause: unknown) => void;
 }
 
+/** Longer than a look for the outcome of a commit takes. */
+const closeApartAfterMs = 60_000;
+/** By then a question waits for a lock, if it has to. */
+const lookAfterMs = 100;
+
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
@@ -50,6 +57,9 @@ export class Endpoint {
   /** The one that was opened last: a service has one at a time. */
   #listener: ListeningClient | undefined;
   readonly #types: pg.CustomTypesConfig;
+  /** For what may have to wait; closed when nothing was asked for a while. */
+  readonly #apart: ControlConnection;
+  #closingApart: Timer | undefined;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
@@ -89,14 +99,12 @@ export class Endpoint {
     this.#newListeningClient = () => new ListenClient();
     this.#types = types;
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, this.#roles, closing);
-    this.#control = new ControlConnection(
-      () => new ControlClient(),
-      types,
-      cause => {
-        if (meansRestart(cause)) lost(cause);
-      },
-      client => this.#pool.isOffLimits(client),
-    );
+    const onControlLost = (cause: unknown) => {
+      if (meansRestart(cause)) lost(cause);
+    };
+    const isOffLimits = (client: PgClient) => this.#pool.isOffLimits(client);
+    this.#control = new ControlConnection(() => new ControlClient(), types, onControlLost, isOffLimits);
+    this.#apart = new ControlConnection(() => new ControlClient(), types, onControlLost, isOffLimits);
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
       options: pool,
@@ -215,6 +223,26 @@ export class Endpoint {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
   }
 
+  /** The same over a further connection: no ping waits for its answer. */
+  async askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    { endsIdle = false }: { readonly endsIdle?: boolean } = {},
+  ): Promise<BatchOutcome['results']> {
+    this.#closingApart?.cancel();
+    this.#closingApart = this.#clock.schedule(closeApartAfterMs, () => this.#apart.close());
+    const ending = endsIdle ? this.#clock.schedule(lookAfterMs, () => void this.#endIdle()) : undefined;
+    try {
+      return await this.#hosts.reach(() => this.#apart.ask(statements, signal));
+    } finally {
+      ending?.cancel();
+    }
+  }
+
+  async #endIdle(): Promise<void> {
+    await endIdleBlocker(this.#control, this.#apart.server).catch(() => {});
+  }
+
   /** A connection of its own, to the wanted server; lost when another becomes that. */
   async openListener(options: OpenListenerOptions): Promise<DriverListener> {
     const parts = {
@@ -260,6 +288,8 @@ export class Endpoint {
     timer.cancel();
     giveUp();
     this.#control.close();
+    this.#closingApart?.cancel();
+    this.#apart.close();
   }
 
   /** Ends connections whose statement got lost, so that those who wait for it hear of it. */
@@ -280,6 +310,7 @@ export class Endpoint {
 
   #moved(): void {
     this.#control.close();
+    this.#apart.close();
     this.renew();
   }
 }

@@ -17,6 +17,7 @@ describe('the options of database-postgresql', () => {
     expect(parse({ replicas: [url] }).replicas).toEqual({
       urls: [url],
       maxLagMs: 10_000,
+      catchUpMs: 100,
       checkIntervalMs: 2_000,
       pool: undefined,
     });

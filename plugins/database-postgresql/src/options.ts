@@ -69,7 +69,7 @@ const replicaUrls = z
   .superRefine((given, context) => report(replicaUrlProblems(given), context))
   .describe('Where the replicas are, as in `url`.');
 
-const replicaDefaults = { maxLagMs: 10_000, checkIntervalMs: 2_000 };
+const replicaDefaults = { maxLagMs: 10_000, checkIntervalMs: 2_000, catchUpMs: 100 };
 
 const replicas = z
   .union([
@@ -83,6 +83,14 @@ const replicas = z
       checkIntervalMs: milliseconds
         .default(replicaDefaults.checkIntervalMs)
         .describe('Pause between two looks at each replica, in ms.'),
+      catchUpMs: z
+        .number()
+        .int()
+        .min(0)
+        .default(replicaDefaults.catchUpMs)
+        .describe(
+          'Longest wait for a replica to show the commit that a read wants to see (`after`), in ms; then the primary answers.',
+        ),
       pool: poolShape.optional().describe('The pool of each replica. Default: as `pool`.'),
     }),
   ])

@@ -1,6 +1,7 @@
 import type { Deadline } from '@keelson/core';
 import {
   type AcquireOptions,
+  type BatchOutcome,
   type DatabaseCapability,
   type DatabaseDriver,
   type DriverConnection,
@@ -22,12 +23,14 @@ import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { Replicas } from './replicas.js';
+import { positionProbe } from './wal-position.js';
 
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
   engine: Engine = plainEngine();
   transactionIdProbe: Statement | undefined;
+  readonly positionProbe = positionProbe;
   transactionLimits: TransactionLimits | undefined;
   isReadCommitted = false;
   readonly #options: PostgresqlOptions;
@@ -49,7 +52,7 @@ export class PostgresqlDriver implements DatabaseDriver {
         for (const listener of this.#lostListeners) listener(cause);
       },
     });
-    this.#replicas = new Replicas({ options, clock, logger });
+    this.#replicas = new Replicas({ options, clock, logger, isReadCommitted: () => this.isReadCommitted });
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {
@@ -100,7 +103,9 @@ export class PostgresqlDriver implements DatabaseDriver {
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
     const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
-    const fromReplica = mayBeReplica ? await this.#replicas.acquire(within) : undefined;
+    const fromReplica = mayBeReplica
+      ? await this.#replicas.acquire(within, () => this.#primary.acquire(within))
+      : undefined;
     return fromReplica ?? this.#primary.acquire(within);
   }
 
@@ -114,6 +119,14 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   openListener(options: OpenListenerOptions): Promise<DriverListener> {
     return this.#primary.openListener(options);
+  }
+
+  askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']> {
+    return this.#primary.askApart(statements, signal, options);
   }
 
   stats(): PoolStats {

@@ -44,6 +44,7 @@ export class Replica {
   /** It was up to date at this time, if not later. */
   #currentAt = Number.NEGATIVE_INFINITY;
   #onLost: () => void = () => {};
+  #checking: Promise<void> | undefined;
 
   constructor(parts: ReplicaParts) {
     this.#clock = parts.clock;
@@ -80,8 +81,20 @@ export class Replica {
     }
   }
 
-  /** Asks how it is. Never rejects. */
-  async check(): Promise<void> {
+  /** It is known to be no further behind than this: what it has not replayed now was written since. */
+  isWithin(lagMs: number): boolean {
+    return this.#maxLagMs !== 'any' && this.#clock.now() - this.#currentAt <= lagMs;
+  }
+
+  /** Asks how it is; callers share a question. Never rejects. */
+  check(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  async #check(): Promise<void> {
     const controller = new AbortController();
     const timeout = this.#clock.schedule(checkTimeoutMs, () => controller.abort(new Error('no answer in time')));
     try {

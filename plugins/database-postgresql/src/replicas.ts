@@ -1,13 +1,17 @@
 import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
 import { type AcquireOptions, type DriverConnection, sqlStateOf, systemCodeOf } from '@keelson/database';
+import { CaughtUpConnection } from './caught-up-connection.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { Replica, type ReplicaState } from './replica.js';
+import { walPositionIn } from './wal-position.js';
 
 export interface ReplicasParts {
   readonly options: PostgresqlOptions;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Transactions that say nothing else are READ COMMITTED. */
+  readonly isReadCommitted: () => boolean;
 }
 
 /** The replicas that reads may go to. Asks in the background how each is; never while somebody waits. */
@@ -48,9 +52,36 @@ export class Replicas {
     for (const replica of this.#replicas) this.#checkIn(0, replica);
   }
 
-  /** A connection to the least busy of those that are fit; undefined when none of them gives one. */
-  async acquire(options: AcquireOptions): Promise<DriverConnection | undefined> {
-    for (const replica of this.#inOrder()) {
+  /**
+   * A connection to the least busy of those that are fit; undefined when none of them gives one. One that is to be waited for
+   * hands over to `primary` when the wait is over.
+   */
+  async acquire(
+    options: AcquireOptions,
+    primary: () => Promise<DriverConnection>,
+  ): Promise<DriverConnection | undefined> {
+    if (options.after === undefined) return this.#acquire(options);
+    const after = walPositionIn(options.after);
+    const replica = after && (await this.#acquire(options));
+    if (after === undefined || replica === undefined) return undefined;
+    const { clock, logger, isReadCommitted } = this.#parts;
+    const { catchUpMs } = this.#parts.options.replicas;
+    return new CaughtUpConnection(replica, {
+      after,
+      catchUpMs,
+      clock,
+      primary,
+      deadline: options.deadline,
+      signal: options.signal,
+      isReadCommitted: isReadCommitted(),
+      onBehind: () => logger.debug('the primary answers for a replica that is behind', { waitedMs: catchUpMs }),
+    });
+  }
+
+  async #acquire(options: AcquireOptions): Promise<DriverConnection | undefined> {
+    const { maxLagMs } = options;
+    const inOrder = maxLagMs === undefined ? this.#inOrder() : await this.#within(maxLagMs, options.signal);
+    for (const replica of inOrder) {
       try {
         // The other half is for the next replica when this one does not answer.
         const deadline = options.deadline.within(options.deadline.remainingMs() / 2);
@@ -66,6 +97,17 @@ export class Replicas {
     this.#state = 'closed';
     for (const timer of this.#timers.values()) timer.cancel();
     await Promise.all(this.#replicas.map(({ endpoint }) => endpoint.close(deadline)));
+  }
+
+  /** Those that are known to be no further behind. When none is, all are asked, and waited for in bounded time. */
+  async #within(maxLagMs: number, signal: AbortSignal | undefined): Promise<readonly Replica[]> {
+    const current = () => this.#inOrder().filter(replica => replica.isWithin(maxLagMs));
+    const known = current();
+    if (known.length > 0) return known;
+    const { clock, options } = this.#parts;
+    const checks = Promise.all(this.#inOrder().map(replica => replica.check()));
+    await Promise.race([checks, clock.sleep(options.replicas.catchUpMs, signal).catch(() => {})]);
+    return current();
   }
 
   /** Among equally busy ones, each time another is first. */

@@ -1,4 +1,4 @@
-import type { Clock, HealthResult, Logger, Telemetry } from '@keelson/core';
+import { type Clock, Deadline, type HealthResult, type Logger, type Telemetry } from '@keelson/core';
 import { connectWithin } from './connect.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { engineFacts } from './driver/engine.js';
@@ -13,6 +13,8 @@ export interface ConnectivityParts {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly connectTimeoutMs: number;
+  /** What else is to be done before there may be sessions. */
+  readonly prepare?: (deadline: Deadline, signal: AbortSignal) => Promise<void>;
 }
 
 /** How the service stands to its server: connects, notices when it is away and when it is back, and says so. */
@@ -95,7 +97,8 @@ export class Connectivity {
   }
 
   async #connect(): Promise<void> {
-    const { driver, clock, logger, connectTimeoutMs } = this.#parts;
+    const { driver, clock, logger, connectTimeoutMs, prepare } = this.#parts;
+    const deadline = Deadline.after(connectTimeoutMs, clock);
     const { signal } = this.#stopping;
     try {
       await connectWithin({
@@ -106,6 +109,7 @@ export class Connectivity {
         signal,
         onAttempt: attempt => this.#state.move({ is: 'connecting', attempt }),
       });
+      await prepare?.(deadline, signal);
       this.#state.move({ is: 'connected', since: clock.date() });
       logger.info('database engine found', engineFacts(driver.engine));
     } catch (error) {

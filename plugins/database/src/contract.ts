@@ -8,11 +8,13 @@ export { type CommonDatabaseOptions, commonOptions } from './options.js';
 export type { EntityManager } from './orm/entity-manager.js';
 export type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
   SessionWork,
 } from './session/database-session.js';
+export type { SessionIdentity } from './session/session-identity.js';
 export { isolationLevels } from './transaction/transaction-settings.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */

@@ -11,9 +11,11 @@ import type {
   Subscription,
 } from './listening/listen-options.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
+import type { CommitProofName } from './proof/choices.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
@@ -30,15 +32,21 @@ export interface DatabaseService {
   readonly engine: Engine;
   /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** How a COMMIT without an answer is resolved; known once it is connected. */
+  readonly commitProof: CommitProofName;
   /** Calls the listener once for each change of state. Disposing of the result removes it. */
   onStateChange(listener: StateListener): Disposable;
   /**
    * Connects, trying again with growing pauses while the server starts, for at most `connect.timeoutMs`. Calls made
    * meanwhile share the attempt; on a connected service it does nothing.
    *
+   * With tokens as proof of commits it makes their table where that is missing. With `asIs` it leaves everything as it is,
+   * for a tool that writes nothing.
+   *
    * @throws ConnectionError DATABASE_CONNECT_FAILED; at once for a wrong password or a missing database.
+   * @throws KeelsonError DATABASE_COMMIT_TOKENS when tokens are the proof of commits and their table cannot be used.
    */
-  connect(): Promise<void>;
+  connect(options?: { readonly asIs?: boolean }): Promise<void>;
   /**
    * Runs `work` as one unit: commits when it resolves, rolls back when it rejects, cleans up either way. The whole unit
    * runs again, on a fresh EntityManager and connection, when a failure is known to have left nothing behind.
@@ -81,8 +89,12 @@ export interface DatabaseService {
    * rolled back. Never run again by itself.
    */
   openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
-  /** The same, opened when it is first used: for an owner that cannot know whether its session will be needed. */
-  sessionOnDemand(options?: OpenSessionOptions): Promise<SessionOnDemand>;
+  /**
+   * The same, opened when it is first used: for an owner that cannot know whether its session will be needed. `whenUsed` is
+   * called then, once, and may say what is known only then; when a subscriber takes part in the begin of transactions, the
+   * session is opened at once, and `whenUsed` called.
+   */
+  sessionOnDemand(options?: OpenSessionOptions, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand>;
   /**
    * Runs `work` outside of every session, although the calling code may be in one. For whatever outlives the caller: a
    * queue, a timer, a cache that fills itself. Started inside a session, all that it ever runs would join that session as

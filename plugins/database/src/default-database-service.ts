@@ -30,8 +30,9 @@ import type {
   Subscription,
 } from './listening/listen-options.js';
 import type { Listening } from './listening/listening.js';
+import { translate } from './errors/translate.js';
 import { DatabaseMetrics } from './metrics.js';
-import type { MigrationStatus } from './migrations/migration-table.js';
+import { type MigrationStatus, qualified } from './migrations/migration-table.js';
 import type { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -40,11 +41,14 @@ import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, forkOf, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
+import type { CommitProofName } from './proof/choices.js';
+import { ChosenProof } from './proof/chosen-proof.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { CurrentSession } from './session/current-session.js';
 import type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
@@ -78,6 +82,7 @@ export function createDatabaseService(parts: DatabaseServiceParts): DatabaseServ
 class DefaultDatabaseService implements DatabaseService {
   readonly #parts: DatabaseServiceParts;
   readonly #current = new CurrentSession<UnitSession>();
+  readonly #proof: ChosenProof;
   readonly #connectivity: Connectivity;
   readonly #metrics: DatabaseMetrics;
   readonly #retry: StoppableRetryPolicy;
@@ -90,17 +95,27 @@ class DefaultDatabaseService implements DatabaseService {
   #loadingListening: Promise<Listening> | undefined;
   #listening: Listening | undefined;
   #disconnecting: Promise<void> | undefined;
+  /** Connected to look, not to work. */
+  #isAsIs = false;
 
   constructor(given: DatabaseServiceParts) {
     const parts = { ...given, driver: markedDriver(given.driver) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
+    this.#proof = new ChosenProof({
+      driver,
+      clock,
+      logger,
+      choice: options.commitProof,
+      tokens: options.commitTokens,
+    });
     this.#connectivity = new Connectivity({
       driver,
       clock,
       logger,
       telemetry,
       connectTimeoutMs: options.connect.timeoutMs,
+      prepare: (deadline, signal) => this.#prepare(deadline, signal),
     });
     this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
     this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
@@ -113,7 +128,8 @@ class DefaultDatabaseService implements DatabaseService {
     });
     this.#sessions = new Sessions({
       driver,
-      fork: () => forkOf(this.#orm),
+      proof: this.#proof,
+      fork: identity => forkOf(this.#orm, identity),
       clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
       current: this.#current,
@@ -154,11 +170,16 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#parts.driver.capabilities;
   }
 
+  get commitProof(): CommitProofName {
+    return this.#proof.name;
+  }
+
   onStateChange(listener: StateListener): Disposable {
     return this.#connectivity.onChange((now, before) => this.outside(() => listener(now, before)));
   }
 
-  connect(): Promise<void> {
+  connect({ asIs = false }: { readonly asIs?: boolean } = {}): Promise<void> {
+    this.#isAsIs = asIs;
     if (this.state.is === 'disconnected') this.#declareTargets();
     return this.#connectivity.connect();
   }
@@ -191,8 +212,8 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#sessions.openOnce(options);
   }
 
-  sessionOnDemand(options: OpenSessionOptions = {}): Promise<SessionOnDemand> {
-    return this.#sessions.onDemand(options);
+  sessionOnDemand(options: OpenSessionOptions = {}, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand> {
+    return this.#sessions.onDemand(options, whenUsed);
   }
 
   outside<T>(work: () => T): T {
@@ -271,8 +292,9 @@ class DefaultDatabaseService implements DatabaseService {
 
   async validateSchema(): Promise<SchemaReport> {
     const { validateSchema } = await import('./schema/validate-schema.js');
-    const { migrations } = this.#parts.options;
-    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs });
+    const { migrations, commitTokens } = this.#parts.options;
+    const own = [qualified(commitTokens.tableName)[1]];
+    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs, own });
   }
 
   disconnect(deadline?: Deadline): Promise<void> {
@@ -314,6 +336,12 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#loadingListening;
   }
 
+  async #prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
+    await this.#proof.prepare(deadline, signal, { asIs: this.#isAsIs }).catch((error: unknown) => {
+      throw translate(error);
+    });
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -323,6 +351,7 @@ class DefaultDatabaseService implements DatabaseService {
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
     this.#metrics.close();
+    this.#proof.stop();
     this.#retry.stop(new DatabaseClosedError());
     this.#connectivity.close();
     const until = deadline ?? Deadline.after(options.closeTimeoutMs, clock);

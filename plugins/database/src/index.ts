@@ -49,6 +49,7 @@ export {
 } from './errors/connection-error.js';
 export { EngineDifferentError } from './errors/engine-different-error.js';
 export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
+export { IdentityFixedError, IdentityInvalidError, IdentityRefusedError } from './errors/identity-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,
@@ -97,10 +98,12 @@ export { type DatabasePluginParts, type DriverContext, databasePlugin } from './
 export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';
 export type {
   DatabaseSession,
+  LateSessionOptions,
   OpenSessionOptions,
   SessionOnDemand,
   SessionOptions,
   SessionWork,
 } from './session/database-session.js';
+export type { SessionIdentity } from './session/session-identity.js';
 export type { DatabaseState, StateListener } from './state.js';
 export { type IsolationLevel, isolationLevels } from './transaction/transaction-settings.js';

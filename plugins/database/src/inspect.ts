@@ -5,14 +5,15 @@ import type { PoolStats } from './driver/driver.js';
 import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
 import type { ListeningStats } from './listening/listen-options.js';
+import type { CommitProofName } from './proof/choices.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
 export function inspectDatabase(
-  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine'> &
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine' | 'commitProof'> &
     Partial<Pick<DatabaseService, 'listening'>>,
 ): Inspection {
-  const { state, address, engine, listening } = database;
+  const { state, address, engine, commitProof, listening } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
@@ -20,6 +21,7 @@ export function inspectDatabase(
       ...factsOf(state),
       ...(address !== undefined && { address }),
       engine: engineFacts(engine),
+      commitProof,
       pool: { ...pool, ...counts },
       ...(listening !== undefined && { listening: factsOfListening(listening) }),
     },
@@ -28,6 +30,7 @@ export function inspectDatabase(
       aboutEngine(engine),
       aboutPool(pool),
       ...(listening === undefined ? [] : [aboutListening(listening)]),
+      { ...proofs[commitProof], name: 'commit proof' },
     ],
   };
 }
@@ -74,6 +77,15 @@ function aboutPool({ total, busy, waiting, max }: Omit<PoolStats, 'counters'>): 
   const hint = 'Look for slow statements and sessions held open before raising pool.max.';
   return { name: 'pool', status: 'warn', output, hint };
 }
+
+const proofs: Readonly<Record<CommitProofName, Omit<Diagnosis, 'name'>>> = {
+  'transaction-id': {
+    status: 'pass',
+    output: 'A COMMIT without an answer is looked up by its transaction id; not across a crash or a failover.',
+  },
+  token: { status: 'pass', output: 'A COMMIT without an answer is looked up by the token that its unit has written.' },
+  none: { status: 'pass', output: 'A COMMIT without an answer stays unknown, except where verifyCommitted is given.' },
+};
 
 function iso(date: Date): string {
   return date.toISOString();

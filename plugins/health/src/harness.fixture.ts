@@ -54,6 +54,8 @@ export class PlainHttpServer implements HttpServer, AsyncDisposable {
     this.#routes.push({ path, handler, session: options.session ?? 'request' });
   }
 
+  session(): void {}
+
   async listen(): Promise<string> {
     await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
     const { port } = this.#server.address() as AddressInfo;

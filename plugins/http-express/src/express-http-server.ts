@@ -8,6 +8,7 @@ import {
   type Lifecycle,
   type LifecyclePhase,
   type Logger,
+  type RequestSessionRule,
   type RouteOptions,
   runWithContext,
   type Telemetry,
@@ -16,12 +17,13 @@ import { logAccess } from './access-log.js';
 import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
+import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
 import { createExpressApp, type ExpressApp } from './express-app.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
-import { notReady, stopping } from './refusals.js';
+import { notReady, sessionRuleTaken, stopping } from './refusals.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
 import { syntaxFailure, upgrade } from './request-syntax.js';
@@ -54,6 +56,7 @@ export class ExpressHttpServer implements HttpServer {
   readonly #waiting: (() => void)[] = [];
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
+  #sessionRule: RequestSessionRule | undefined;
   #url: string | undefined;
 
   constructor(options: HttpOptions, tools: HttpServerTools) {
@@ -62,10 +65,17 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools = tools;
     const handleError = createErrorHandler(tools);
     const { readOnlyMethods } = options;
+    const consistency = consistencies[options.consistency];
     this.#app = createExpressApp(options, {
       open: (request, response, next) => this.#open(request, response, next),
       admit: (request, _response, next) => this.#admit(request, next),
-      session: createSessionMiddleware({ sessions: () => this.#sessions, readOnlyMethods, handleError }),
+      session: createSessionMiddleware({
+        sessions: () => this.#sessions,
+        rule: () => this.#sessionRule,
+        readOnlyMethods,
+        consistency,
+        handleError,
+      }),
       handleError,
     });
     this.#server = createServer(
@@ -102,6 +112,12 @@ export class ExpressHttpServer implements HttpServer {
 
   router(path: string, handler: HttpHandler, options: RouteOptions = {}): void {
     this.#app.mount(path, handler, options.session ?? 'request');
+  }
+
+  /** @throws KeelsonError HTTP_SESSION_RULE_TAKEN when another part of the service has given one. */
+  session(rule: RequestSessionRule): void {
+    if (this.#sessionRule !== undefined) throw sessionRuleTaken();
+    this.#sessionRule = rule;
   }
 
   /** @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED. */

@@ -13,6 +13,8 @@ export interface ResponseKeeper {
   begin(status: number): Promise<'let go' | 'finish with it'>;
   /** Called once, before the end of such an answer is sent. Rejects when the answer must be cut. */
   finish(): Promise<void>;
+  /** Called before the first byte of an answer that was held leaves: its headers may still be set. */
+  leave(): void;
   /** Called with the reason when the answer cannot be sent, to write another one to the response itself. */
   replace(error: unknown): void;
 }
@@ -195,6 +197,7 @@ class HeldResponse implements ResponseFront {
     this.#state = next;
     if (this.#response.destroyed) return;
     try {
+      this.#keeper.leave();
       for (const call of state.held) call();
     } catch (error) {
       // A middleware that changes headers on sending has failed.

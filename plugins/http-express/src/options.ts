@@ -49,6 +49,13 @@ export const httpOptions = z.strictObject({
     .regex(/^[A-Za-z0-9-]+$/)
     .default('X-Request-Id')
     .describe('The header that carries the id of a request, in and out.'),
+  consistency: z
+    .enum(['off', 'header', 'cookie'])
+    .default('off')
+    .describe(
+      'How clients see what they have stored before, also on a replica: the answer of a writing request has a token in the ' +
+        'header or the cookie Keelson-Consistency, and a reading request that brings it back is answered no older.',
+    ),
   readOnlyMethods: z
     .array(z.string().toUpperCase())
     .default(['GET', 'HEAD'])

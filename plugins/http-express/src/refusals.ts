@@ -24,6 +24,14 @@ export function unknownRoute(): KeelsonError {
   });
 }
 
+export function sessionRuleTaken(): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_SESSION_RULE_TAKEN',
+    message: 'A second rule for the sessions of requests was given to the HTTP server.',
+    hint: 'Give one rule, in one plugin: http.session(request => ({ session: { variables, role } })).',
+  });
+}
+
 function unavailable(detail: string) {
   return { status: 503, title: 'Service unavailable', detail, retryAfterMs: 1_000 };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
+import type { Consistency } from './consistency.js';
 import type { HandleError } from './error-handler.js';
 import { holdResponse, type ResponseKeeper } from './held-response.js';
 import type {
@@ -15,6 +16,9 @@ export interface RequestOutcomeParts {
   readonly session: RequestSession;
   readonly sessions: RequestSessions;
   readonly settings: SessionSettings;
+  /** What the service adds to them when a session is needed. */
+  readonly whenUsed: (() => RequestSessionOptions) | undefined;
+  readonly consistency: Consistency | undefined;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly handleError: HandleError;
@@ -29,6 +33,8 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #gone: { readonly reason: unknown } | undefined;
   #ended = false;
   #isStoring = false;
+  /** Of what was stored last. */
+  #token: string | undefined;
 
   constructor(parts: RequestOutcomeParts) {
     this.#parts = parts;
@@ -50,8 +56,19 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
-    const { sessions, settings } = this.#parts;
-    return sessions.unit(work, { ...settings, signal: this.#signal() });
+    const { sessions, settings, whenUsed, consistency } = this.#parts;
+    const options = { ...settings, ...whenUsed?.(), signal: this.#signal() };
+    if (consistency === undefined) return sessions.unit(work, options);
+    return sessions.unit(work, { ...options, onToken: token => this.#tell(token) });
+  }
+
+  leave(): void {
+    if (this.#token !== undefined) this.#tell(this.#token);
+  }
+
+  #tell(token: string): void {
+    const { consistency, response } = this.#parts;
+    if (!response.headersSent) consistency?.put(response, token);
   }
 
   mustHold(): boolean {
@@ -109,10 +126,11 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.session.open();
   }
 
-  #commit(session: OpenedSession): Promise<void> {
+  async #commit(session: OpenedSession): Promise<void> {
     this.#ended = true;
     this.#isStoring = !this.readOnly;
-    return session.commit();
+    await session.commit();
+    this.#token = session.consistencyToken;
   }
 
   #rollback(session: OpenedSession): Promise<void> {

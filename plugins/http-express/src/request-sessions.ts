@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
 
 /** The part of `DatabaseService` that a request needs. */
 export interface RequestSessions {
-  /** Opens nothing before the session is used, and takes no connection before its first statement. */
-  onDemand(settings: SessionSettings): Promise<RequestSession>;
+  /** Opens nothing before the session is used, and takes no connection before its first statement. `whenUsed` is called then. */
+  onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
 }
@@ -22,11 +22,17 @@ export interface SessionSettings {
   /** Low in cardinality: `http.post`. */
   readonly name: string;
   readonly readOnly: boolean;
+  /** Of a session that may write: it has a token once it is committed. */
+  readonly consistencyToken?: boolean;
+  /** Of a read-only one: it sees what was stored when this token was given. */
+  readonly after?: string | undefined;
 }
 
-export interface UnitOptions extends SessionSettings {
+export interface UnitOptions extends SessionSettings, RequestSessionOptions {
   /** Aborts when the client disconnects: the running statement is cancelled on the server. */
   readonly signal: AbortSignal;
+  /** Called when it is committed and has a token. */
+  readonly onToken?: (token: string) => void;
 }
 
 export interface RequestSession {
@@ -46,6 +52,8 @@ export interface OpenedSession {
   readonly em: EntityManager;
   /** Whether the session reads rows now; `alone` when its end may wait for them, as it has nothing to store. */
   readonly reading: 'no' | 'alone' | 'with writes';
+  /** Known once it is committed, when the settings ask for it. */
+  readonly consistencyToken?: string | undefined;
   commit(): Promise<void>;
   /** Never rejects. */
   rollback(): Promise<void>;

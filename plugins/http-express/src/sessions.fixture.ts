@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
 import type { OpenedSession, RequestSession, RequestSessions, SessionSettings } from './request-sessions.js';
 import { currentSession } from './request-sessions.js';
@@ -32,7 +32,7 @@ export class RecordedSessions implements RequestSessions {
   rollback: () => Promise<void> = async () => {};
   #waiting: { event: string; resolve: () => void }[] = [];
 
-  async onDemand(settings: SessionSettings): Promise<RequestSession> {
+  async onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession> {
     let opened: OpenedSession | undefined;
     let isClosed = false;
     const close = () => {
@@ -46,7 +46,7 @@ export class RecordedSessions implements RequestSessions {
       open: () => {
         if (opened === undefined && isClosed)
           throw new KeelsonError({ code: 'DATABASE_SESSION_CLOSED', message: 'The session has ended.' });
-        opened ??= this.#open(settings);
+        opened ??= this.#open({ ...settings, ...whenUsed?.() });
         return opened;
       },
       run: work => this.current.run(session, work),

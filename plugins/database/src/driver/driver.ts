@@ -74,6 +74,10 @@ export interface AcquireOptions {
   readonly readOnly: boolean;
   /** No replica all the same: all that was committed before is to be seen. Default false. */
   readonly fresh?: boolean;
+  /** Of a replica: it shows all up to this position, which `positionProbe` has given. Waited for in bounded time. */
+  readonly after?: string;
+  /** Of a replica: it is known to be no further behind, in ms. */
+  readonly maxLagMs?: number;
   /** How long it is going to be kept: it is not reported as a leak before. Default: as long as the driver finds usual. */
   readonly lentForMs?: number;
 }
@@ -184,10 +188,25 @@ export interface DatabaseDriver {
    * `commit-lookup` and only then, so known once it is connected. The id means something to `transactionOutcome` alone.
    */
   readonly transactionIdProbe?: Statement | undefined;
+  /**
+   * Sent with COMMIT, after it, for a session that wants to know how far a replica must have come to show what it has stored:
+   * one row, one column `position`, for `AcquireOptions.after`. Left out where no other server answers reads.
+   */
+  readonly positionProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-lookup`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
   /** Connects to the server that takes writes; outside of the pool. Present with capability `listen` and only then. */
   openListener?(options: OpenListenerOptions): Promise<DriverListener>;
+  /**
+   * Runs `statements` together on the server that takes writes, over a connection that no work of users and no ping waits
+   * for. Left out: a lent connection does. Rejects when `signal` aborts. With `endsIdle` it ends the connection that the
+   * statements wait for, where that is in a transaction and has waited for its own client for a second.
+   */
+  askApart?(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']>;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */

@@ -21,7 +21,12 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     databaseName: driver.databaseName,
     ...(driver.servers !== undefined && { servers: driver.servers }),
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
+    ...(driver.positionProbe !== undefined && { positionProbe: driver.positionProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    ...(driver.askApart !== undefined && {
+      askApart: (statements, signal, options) =>
+        own(driver.askApart?.(statements, signal, options) ?? Promise.resolve([]), signal),
+    }),
     get engine() {
       return driver.engine;
     },

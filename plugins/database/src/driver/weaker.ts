@@ -5,7 +5,8 @@ import type { DatabaseCapability, Engine, WeakerPromise } from './engine.js';
 const without: Readonly<Record<DatabaseCapability, string>> = {
   cancel: 'A session over its deadline closes its connection; the server may go on with the statement for a while.',
   'multi-connection': 'A session beside one that holds the connection is refused.',
-  'commit-lookup': 'The server is not asked about a COMMIT that was not answered.',
+  'commit-lookup':
+    'The server cannot be asked for the id of a COMMIT that was not answered: units write tokens instead, unless commitProof is none.',
   'write-implies-id': 'The server is not believed when it reports that a transaction in doubt was aborted.',
   savepoints: 'No part of a session can fail alone: database.transaction inside a session is refused.',
   'session-state':

@@ -202,6 +202,7 @@ export class UnsupportedError extends KeelsonError {
 
 /** What to do without a capability. */
 const instead: ReadonlyMap<string, string> = new Map([
+  ['commit-lookup', 'Set commitProof to token or auto.'],
   ['savepoints', "Let the part fail the whole session, or run it in a session of its own: { nested: 'separate' }."],
   ['session-state', 'Use what ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.'],
   ['server-timeouts', 'Leave the time limit out; timeoutMs ends the statements of the session.'],

@@ -78,6 +78,6 @@ export function qualified(tableName: string): [schema: string, table: string] {
   return second === undefined ? ['public', first] : [first, second];
 }
 
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,11 +1,12 @@
 import { isKeelsonError } from '@keelson/core';
-import { MikroORM, type Options } from '@mikro-orm/core';
+import { type ForkOptions, MikroORM, type Options } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
 import { arrayText } from '../batch/copy-text.js';
 import { withOriginOf } from '../errors/fault-origin.js';
 import type { DatabaseModel } from '../model.js';
 import { inUndoneBlock } from '../transaction/block-scope.js';
+import type { Identity } from '../transaction/identity.js';
 import type { EntityManager } from './entity-manager.js';
 import { bindParameters } from './session-connection.js';
 import { SessionEntityManager } from './session-entity-manager.js';
@@ -50,9 +51,16 @@ export function createOrm(options: OrmOptions): Orm {
   return orm;
 }
 
+const unbound = { useContext: false, disableContextResolution: true } as const;
+
+/** With it, MikroORM keeps what it caches for one tenant from another. It is Keelson that sends it. */
+function contextOf({ variables, role }: Identity): NonNullable<ForkOptions['session']> {
+  return { variables: { ...variables }, ...(role !== undefined && { role }) };
+}
+
 /** The EntityManager of a new session, bound to none yet. */
-export function forkOf(orm: Orm): SessionEntityManager {
-  const fork = orm.em.fork({ useContext: false, disableContextResolution: true });
+export function forkOf(orm: Orm, identity: Identity | undefined): SessionEntityManager {
+  const fork = orm.em.fork(identity === undefined ? unbound : { ...unbound, session: contextOf(identity) });
   if (!(fork instanceof SessionEntityManager)) throw new Error('bug: MikroORM has made another EntityManager');
   return fork;
 }

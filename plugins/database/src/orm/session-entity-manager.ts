@@ -8,6 +8,7 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import { BasePostgreSqlEntityManager } from '@mikro-orm/sql';
+import { IdentityFixedError } from '../errors/identity-errors.js';
 import { SecondConnectionError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
@@ -59,6 +60,7 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   }
 
   override fork(options?: ForkOptions): this {
+    if (this.#bond !== undefined && options?.session !== undefined) throw new IdentityFixedError({ by: 'em.fork' });
     const fork = super.fork(options);
     fork.#plain = this.plainStatements;
     fork.#isFiltered = this.#isFiltered;
@@ -69,6 +71,19 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   override addFilter<T extends EntityName | readonly EntityName[]>(options: Omit<FilterDef<T>, 'rls'>): void {
     this.getContext(false).#isFiltered = true;
     super.addFilter(options);
+  }
+
+  override setSessionContext(): never {
+    throw new IdentityFixedError({ by: 'em.setSessionContext' });
+  }
+
+  override clearSessionContext(): void {
+    if (this.getSessionContext() !== undefined) throw new IdentityFixedError({ by: 'em.clearSessionContext' });
+  }
+
+  /** The session sends it with its BEGIN. */
+  override getTransactionSessionContext(): undefined {
+    return undefined;
   }
 
   /** Those of all forks of one EntityManager. */
@@ -179,6 +194,16 @@ overrideHidden(
     if (transaction === undefined || update === undefined) return nativeUpdate(entityName, where, data, options);
     if (update.sql !== undefined) return updateByText(em, transaction, update, update.sql);
     return em.plainStatements.learn(update, lesson => nativeUpdate(entityName, where, data, lesson));
+  },
+);
+
+/** A filter with `rls` would set variables as well. */
+overrideHidden<SessionEntityManager, [], void>(
+  SessionEntityManager.prototype,
+  'validateSessionContextStaging',
+  (em, validate) => {
+    if (em.isInTransaction()) throw new IdentityFixedError({ by: 'em.setFilterParams' });
+    validate();
   },
 );
 

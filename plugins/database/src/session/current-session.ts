@@ -17,6 +17,11 @@ export class CurrentSession<Session> {
     return found instanceof OnDemand ? found.opened : found;
   }
 
+  /** The same, as it was given to `run`. */
+  found(): Session | OnDemand<Session> | undefined {
+    return this.#value.get();
+  }
+
   /** What `work` begins, now or later, is in no session. */
   outside<T>(work: () => T): T {
     return this.#value.run(undefined, work);

@@ -1,6 +1,7 @@
 import type { Deadline } from '@keelson/core';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { IsolationLevel } from '../transaction/transaction-settings.js';
+import type { SessionIdentity } from './session-identity.js';
 
 export interface OpenSessionOptions {
   /** What the session is for, low in cardinality; in spans, logs and errors. Default `session`. */
@@ -9,7 +10,21 @@ export interface OpenSessionOptions {
   readonly readOnly?: boolean;
   /** Of a read-only session: no replica answers, so that it sees all that was committed before. Default false. */
   readonly fresh?: boolean;
+  /**
+   * The token of an earlier commit, of whatever session: a read-only session shows what was stored then. A replica that is
+   * not that far is waited for in bounded time; then the primary answers.
+   */
+  readonly after?: string | undefined;
+  /** Of a read-only session: a replica answers only when it is known to be no further behind, in ms. */
+  readonly maxLagMs?: number;
+  /** The session has a `consistencyToken` once it is committed; the server gives it with COMMIT. Default false. */
+  readonly consistencyToken?: boolean;
   readonly isolation?: IsolationLevel;
+  /**
+   * The variables and the role that row-level security decides by; sent with BEGIN, at no round trip. Default: those of the
+   * session around it, also when that has ended; `{}` for none.
+   */
+  readonly session?: SessionIdentity;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. Default false. */
   readonly deferrable?: boolean;
   /** Longest single statement, in ms; the server ends it. Default: the connection's own. */
@@ -34,6 +49,9 @@ export interface OpenSessionOptions {
   readonly verifyCommitted?: () => Promise<boolean>;
 }
 
+/** What of its options a session on demand may be given when it is first used. */
+export type LateSessionOptions = Omit<OpenSessionOptions, 'name' | 'readOnly' | 'deadline' | 'timeoutMs' | 'signal'>;
+
 export interface SessionOptions extends OpenSessionOptions {
   /**
    * What to do inside another session: `join` it (default), use a `savepoint` in it, or open a `separate` one on a
@@ -54,6 +72,11 @@ export interface DatabaseSession extends AsyncDisposable {
   /** Aborts when the session is cancelled, or over its deadline. */
   readonly signal: AbortSignal;
   readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
+  /**
+   * For the option `after` of later reads, once it is committed: text for a header or a cookie. Undefined unless the session
+   * was opened with `consistencyToken: true`, has sent a statement, and other servers than one may answer reads.
+   */
+  readonly consistencyToken: string | undefined;
   /**
    * Whether rows are being read in it now. `alone`: by a stream or by a `read` that has joined it, and it has nothing to
    * store, so that its end may wait for them. `with writes`: by a stream, and it has.

@@ -1,7 +1,8 @@
 import { SessionAbortedError, SessionClosedError } from '../errors/session-errors.js';
 import type { CurrentSession } from './current-session.js';
 import type { SessionOnDemand } from './database-session.js';
-import { OnDemand } from './on-demand.js';
+import { type KnownLater, OnDemand } from './on-demand.js';
+import type { SessionIdentity } from './session-identity.js';
 import type { AbortableSession } from './session-opener.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -10,6 +11,8 @@ export interface LateSessionParts {
   readonly id: string;
   readonly name: string;
   readonly current: CurrentSession<UnitSession>;
+  /** Known before it is opened. */
+  readonly identity: KnownLater<SessionIdentity>;
   /** Called once. */
   readonly onClose: () => void;
 }
@@ -26,7 +29,7 @@ export class LateSession implements SessionOnDemand {
       const { session, abort } = open();
       this.#abort = abort;
       return session;
-    });
+    }, parts.identity);
   }
 
   get opened(): UnitSession | undefined {

@@ -1,10 +1,22 @@
+import type { SessionIdentity } from './session-identity.js';
+
+/** A value, or how it is found when it is needed. */
+export type KnownLater<T extends object> = T | (() => T | undefined) | undefined;
+
 /** Something that is opened when it is first used, unless its time is over by then. */
 export class OnDemand<Session> {
   readonly #open: () => Session;
+  readonly #identity: KnownLater<SessionIdentity>;
   #state: State<Session> = { is: 'unused' };
 
-  constructor(open: () => Session) {
+  constructor(open: () => Session, identity?: KnownLater<SessionIdentity>) {
     this.#open = open;
+    this.#identity = identity;
+  }
+
+  /** The variables and the role that it has or will have. */
+  get identity(): SessionIdentity | undefined {
+    return typeof this.#identity === 'function' ? this.#identity() : this.#identity;
   }
 
   /** Undefined until it is first used. */

@@ -3,21 +3,26 @@ import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import type { DatabaseMetrics } from '../metrics.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import { withOpening } from '../orm/session-driver.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
+import type { Identity } from '../transaction/identity.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import { UnitOutcome } from '../transaction/unit-outcome.js';
 import { abortInTime } from './abort-in-time.js';
+import { positionIn } from './consistency-token.js';
 import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
 import type { OpenSessions } from './open-sessions.js';
+import { identityOf } from './session-identity.js';
 import { UnitSession } from './unit-session.js';
 
 type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
@@ -38,7 +43,9 @@ export interface SessionTarget {
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
-  readonly fork: () => SessionEntityManager;
+  readonly proof: CommitProof;
+  readonly metrics: DatabaseMetrics;
+  readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
@@ -63,7 +70,9 @@ export class SessionOpener {
 
   constructor(parts: SessionOpenerParts) {
     this.#parts = parts;
-    this.#resolver = new CommitResolver(parts.driver, parts.clock, parts.closed);
+    this.#resolver = new CommitResolver(parts.proof, parts.clock, parts.closed, (proof, resolution) =>
+      parts.metrics.resolved(proof, resolution),
+    );
   }
 
   deadlineOf(options: OpenSessionOptions): Deadline {
@@ -107,7 +116,7 @@ export class SessionOpener {
   }
 
   #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
-    const { driver, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
+    const { driver, proof, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
     const settings = settingsOf(options);
     assertAbleToBegin(driver, settings);
     const name = options.name ?? 'session';
@@ -121,6 +130,7 @@ export class SessionOpener {
     const stopWatching = abortInTime({ name, deadline, signal: options.signal }, clock, abort);
     const transaction = new LazyTransaction({
       driver,
+      proof,
       settings,
       deadline,
       signal,
@@ -130,7 +140,7 @@ export class SessionOpener {
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
     });
-    const em = fork();
+    const em = fork(settings.identity);
     const begin = () =>
       withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();
@@ -222,10 +232,19 @@ const processPart = Math.floor(Math.random() * 36 ** 4)
   .padStart(4, '0');
 
 function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { isolation, deferrable, fresh, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const { after: token, maxLagMs, consistencyToken } = options;
+  const { isolation, session, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
+  const identity = session && identityOf(session);
+  const after = token === undefined ? undefined : positionIn(token);
+  // Who cannot tell how far a replica must be asks none.
+  const fresh = token !== undefined && after === undefined ? true : options.fresh;
   return {
     readOnly: options.readOnly ?? false,
+    ...(identity !== undefined && { identity }),
     ...(fresh !== undefined && { fresh }),
+    ...(after !== undefined && { after }),
+    ...(maxLagMs !== undefined && { maxLagMs }),
+    ...(consistencyToken === true && { tellsPosition: true }),
     ...(isolation !== undefined && { isolation }),
     ...(deferrable !== undefined && { deferrable }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),

@@ -6,13 +6,22 @@ import { UnsupportedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
+import type { CommitProof } from '../proof/commit-proof.js';
+import type { Identity } from '../transaction/identity.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
 import { abortInTime } from './abort-in-time.js';
 import type { CurrentSession } from './current-session.js';
-import type { OpenSessionOptions, SessionOnDemand, SessionOptions, SessionWork } from './database-session.js';
+import type {
+  LateSessionOptions,
+  OpenSessionOptions,
+  SessionOnDemand,
+  SessionOptions,
+  SessionWork,
+} from './database-session.js';
 import { LateSession } from './late-session.js';
-import { assertFits } from './nested-options.js';
+import { assertFits, assertIdentityFits } from './nested-options.js';
+import { OnDemand } from './on-demand.js';
 import { OpenSessions } from './open-sessions.js';
 import { SessionOpener, type SessionTarget } from './session-opener.js';
 import { isTrial } from './trial.js';
@@ -21,7 +30,8 @@ import type { UnitSession } from './unit-session.js';
 
 export interface SessionsParts {
   readonly driver: DatabaseDriver;
-  readonly fork: () => SessionEntityManager;
+  readonly proof: CommitProof;
+  readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
@@ -65,11 +75,11 @@ export class Sessions {
 
   async run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
     const outer = options.nested === 'separate' ? this.#aroundOpened() : this.#around();
-    if (outer === undefined) return this.#units.run(work, options);
-    if (isTrial(outer)) return this.#inSavepoint(outer, work);
+    if (outer === undefined) return this.#units.run(work, this.#identified(options));
+    if (isTrial(outer)) return this.#inTrial(outer, work, options);
     if (options.nested === 'separate') {
       this.#assertSecondConnection(outer);
-      return this.#units.run(work, options);
+      return this.#units.run(work, this.#identified(options));
     }
     assertFits(options, outer.settings, this.#parts.driver);
     if (options.retry === 'never') outer.forbidRepeat(neverInside);
@@ -108,16 +118,18 @@ export class Sessions {
     const outer = this.#aroundOpened();
     if (outer !== undefined) this.#assertSecondConnection(outer);
     this.#assertAdmits();
-    return this.#whenConnected(async () => (await this.#opener.openOnce(options)).session);
+    return this.#whenConnected(async () => (await this.#opener.openOnce(this.#identified(options))).session);
   }
 
   /** Its time begins now. It counts among the open ones until it is closed, so that a drain waits for it. */
-  async onDemand(options: OpenSessionOptions): Promise<SessionOnDemand> {
+  async onDemand(given: OpenSessionOptions, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand> {
     const { current, connectivity } = this.#parts;
     const opener = this.#opener;
     const outer = this.#aroundOpened();
     if (outer !== undefined) this.#assertSecondConnection(outer);
-    const deadline = opener.deadlineOf(options);
+    const early = this.#identified(given);
+    const late = whenUsed && onceFound(() => ({ ...early, ...whenUsed() }));
+    const deadline = opener.deadlineOf(given);
     const id = opener.nextId();
     const leave = this.#open.draining ? undefined : this.#open.enter();
     const admitted = <T>(open: () => T): T => {
@@ -125,12 +137,13 @@ export class Sessions {
       connectivity.assertConnected();
       return current.outside(open);
     };
-    const parts = { id, name: options.name ?? 'session', current, onClose: () => leave?.() };
+    const identity = late === undefined ? early.session : () => late().session;
+    const parts = { id, name: given.name ?? 'session', current, identity, onClose: () => leave?.() };
     if (!this.#parts.isBeginObserved()) {
-      return new LateSession(parts, () => admitted(() => opener.openOnceNow(options, deadline, id)));
+      return new LateSession(parts, () => admitted(() => opener.openOnceNow(late?.() ?? early, deadline, id)));
     }
     try {
-      const opened = await admitted(() => opener.openOnce(options, deadline, id));
+      const opened = await admitted(() => opener.openOnce(late?.() ?? early, deadline, id));
       const session = new LateSession(parts, () => opened);
       session.open();
       return session;
@@ -176,6 +189,21 @@ export class Sessions {
     return { name: viaReplicas ? replicaTarget(target) : target, viaReplicas };
   }
 
+  /** A session inside another, or one that outlives it, works for the same tenant unless it says otherwise. */
+  #identified<Options extends OpenSessionOptions>(options: Options): Options {
+    if (options.session !== undefined) return options;
+    const around = this.#parts.current.found();
+    if (around === undefined) return options;
+    const session = around instanceof OnDemand ? around.identity : around.settings.identity;
+    return session === undefined ? options : { ...options, session };
+  }
+
+  /** Whatever else it asks for, a trial has one transaction; the work of another tenant would see the wrong rows in it. */
+  async #inTrial<T>(outer: UnitSession, work: SessionWork<T>, { session }: SessionOptions): Promise<T> {
+    if (session !== undefined) assertIdentityFits(session, outer.settings);
+    return this.#inSavepoint(outer, work);
+  }
+
   /** MikroORM forks the EntityManager for it and merges it back when it succeeds. */
   async #inSavepoint<T>(outer: UnitSession, work: SessionWork<T>): Promise<T> {
     try {
@@ -211,6 +239,15 @@ export class Sessions {
 }
 
 const neverInside = "safe to repeat, but a session inside it said { retry: 'never' }";
+
+/** Asked when it is first needed, and once unless it throws. */
+function onceFound<T extends object>(find: () => T): () => T {
+  let found: T | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}
 
 function admitting(session: UnitSession | undefined): UnitSession | undefined {
   return session?.admits === true ? session : undefined;

@@ -14,6 +14,7 @@ import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './reading.js';
@@ -27,6 +28,7 @@ export interface UnitRunnerParts {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly driver: Pick<DatabaseDriver, 'engine'>;
+  readonly proof: CommitProof;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
@@ -111,7 +113,7 @@ class Unit<T> {
       const final =
         this.#last === undefined
           ? this.#unbegun(error)
-          : errorOf(this.#last.outcome, { name: this.#name, error, reason });
+          : errorOf(this.#last.outcome, { name: this.#name, error, reason, proof: this.#parts.proof.name });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;

@@ -19,6 +19,7 @@ import { type Failure, isInDoubt, type Outcome } from '../transaction/outcome.js
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import { Callbacks } from './callbacks.js';
+import { consistencyTokenOf } from './consistency-token.js';
 import type { CurrentSession } from './current-session.js';
 import type { DatabaseSession, SessionWork } from './database-session.js';
 import { type FailureContext, failureOf, failureOfAborted } from './failure.js';
@@ -92,6 +93,13 @@ export class UnitSession implements DatabaseSession {
 
   get state(): DatabaseSession['state'] {
     return stateOf(this.outcome);
+  }
+
+  get consistencyToken(): string | undefined {
+    const { settings, transaction } = this.#parts;
+    if (settings.tellsPosition !== true || this.outcome.is !== 'committed' || !this.outcome.answered) return undefined;
+    const canTell = !settings.readOnly && transaction.driver.positionProbe !== undefined;
+    return canTell ? consistencyTokenOf(transaction.position) : undefined;
   }
 
   get verdict(): FailureVerdict {
@@ -288,14 +296,14 @@ export class UnitSession implements DatabaseSession {
   /** Finds out what became of a COMMIT that was not answered. */
   async #resolve(doubt: Outcome & { readonly is: 'in doubt' }): Promise<void> {
     const { name, deadline, resolver, verifyCommitted, outcome } = this.#parts;
-    const resolution = await resolver.resolve(doubt.transactionId, deadline, verifyCommitted);
+    const resolution = await resolver.resolve(doubt.commitKey, deadline, verifyCommitted);
     if (resolution.is === 'committed') outcome.move({ it: 'was found committed' });
     else if (resolution.is === 'aborted')
       outcome.move({ it: 'was found aborted', failure: failureOfAborted(doubt, this.#parts) });
     else
       outcome.move({
         it: 'stays unknown',
-        error: new AmbiguousCommitError({ name, why: resolution.why }, doubt.error),
+        error: new AmbiguousCommitError({ name, why: resolution.why, proof: resolver.proof }, doubt.error),
       });
   }
 

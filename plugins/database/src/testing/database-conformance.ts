@@ -14,6 +14,7 @@ import { flushing } from './flushing.js';
 import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
 import { hooking } from './hooking.js';
+import { identifying } from './identifying.js';
 import { lending } from './lending.js';
 import { listening } from './listening.js';
 import { migrating } from './migrating.js';
@@ -39,6 +40,7 @@ const requirements: readonly Requirement[] = [
   ...committing,
   ...nesting,
   ...nestedOptions,
+  ...identifying,
   ...flushing,
   ...changing,
   ...hooking,

@@ -1,22 +1,27 @@
 import type { Clock, Deadline } from '@keelson/core';
-import type { BatchOutcome } from '../driver/driver.js';
+import type { BatchOutcome, DatabaseDriver, Statement } from '../driver/driver.js';
 import { TransactionFailedError } from '../errors/session-errors.js';
 import { isDefiniteRefusal } from '../errors/sql-state.js';
 import { byDeadline } from './bounded.js';
 import type { HeldConnection } from './held-connection.js';
+import type { TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface CommitOptions {
   readonly outcome: UnitOutcome;
-  readonly settings: { readonly readOnly: boolean };
+  readonly settings: Pick<TransactionSettings, 'readOnly' | 'tellsPosition'>;
+  readonly driver: Pick<DatabaseDriver, 'positionProbe'>;
   readonly deadline: Deadline;
   readonly clock: Clock;
 }
 
-const commit = [{ sql: 'commit' }];
+const commit: readonly Statement[] = [{ sql: 'commit' }];
 
-/** Commits what was done over the connection; over none, nothing was. Rejects when the server has not said that it is done. */
-export async function commitOn(held: HeldConnection, options: CommitOptions): Promise<void> {
+/**
+ * Commits what was done over the connection; over none, nothing was. Gives the position of the commit, when that was wanted
+ * and the server has said it. Rejects when the server has not said that it is done.
+ */
+export async function commitOn(held: HeldConnection, options: CommitOptions): Promise<string | undefined> {
   const { outcome, settings, deadline, clock } = options;
   const connection = held.current;
   // Nothing can be lost with a read-only transaction, so its caller does not wait for COMMIT; the connection does.
@@ -24,10 +29,11 @@ export async function commitOn(held: HeldConnection, options: CommitOptions): Pr
     outcome.move({ it: 'was committed' });
     if (connection === undefined || connection.status === 'idle') held.release();
     else held.releaseAfter(connection.run(commit));
-    return;
+    return undefined;
   }
   outcome.move({ it: 'sent COMMIT' });
-  const answer = connection.run(commit);
+  const probe = settings.tellsPosition === true ? options.driver.positionProbe : undefined;
+  const answer = connection.run(probe === undefined ? commit : [...commit, probe]);
   // It is never cancelled: its answer is what everybody wants to know.
   const answered = await byDeadline(answer, deadline, clock);
   if (answered === undefined) {
@@ -38,10 +44,16 @@ export async function commitOn(held: HeldConnection, options: CommitOptions): Pr
   }
   held.release();
   settle(outcome, answered);
+  return textOf(answered.results[1]?.rows[0]?.position);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function settle(outcome: UnitOutcome, { results, failure }: BatchOutcome): void {
-  if (failure === undefined) {
+  // What failed behind COMMIT says nothing of it.
+  if (failure === undefined || results.length > 0) {
     // COMMIT of a failed transaction is answered with success and the tag ROLLBACK.
     const committed = results[0]?.command === 'COMMIT';
     outcome.move({ it: committed ? 'was committed' : 'was refused' });

@@ -44,11 +44,13 @@ export class HeldConnection {
     const { driver, deadline, signal, settings, outcome } = this.#options;
     this.#listen();
     outcome.move({ it: 'asks for a connection' });
-    const { readOnly } = settings;
+    const { readOnly, after, maxLagMs } = settings;
     const acquired = driver.acquire({
       deadline,
       readOnly,
       fresh: !mayUseReplica(settings),
+      ...(after !== undefined && { after }),
+      ...(maxLagMs !== undefined && { maxLagMs }),
       ...(signal && { signal }),
     });
     return this.wait.until(acquired.then(connection => this.#hold(connection))).catch((error: unknown) => {

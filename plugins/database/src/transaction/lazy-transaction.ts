@@ -10,6 +10,7 @@ import {
   TransactionFailedError,
 } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
@@ -30,6 +31,7 @@ import { WorkMark } from './work-mark.js';
  */
 export interface LazyTransactionOptions {
   readonly driver: DatabaseDriver;
+  readonly proof: CommitProof;
   readonly clock: Clock;
   readonly deadline: Deadline;
   readonly signal?: AbortSignal;
@@ -69,6 +71,7 @@ export class LazyTransaction {
   /** A statement was to be sent, also when it never got as far as a connection. */
   #isAsked = false;
   #beforeCommit: (() => Promise<void>) | undefined;
+  #position: string | undefined;
   #rollingBack: Promise<void> | undefined;
 
   constructor(options: LazyTransactionOptions) {
@@ -106,6 +109,11 @@ export class LazyTransaction {
   /** Half of what the calling code wanted to store as a whole is there: its part, or the unit, cannot be kept. */
   loseBlock(cause: unknown): void {
     this.#savepoints.lose(new TransactionFailedError(cause));
+  }
+
+  /** How far a replica must have come to show its commit, when its settings ask for that and the server has said it. */
+  get position(): string | undefined {
+    return this.#position;
   }
 
   /** Whether a savepoint has taken back the part that the calling code is in, by the time that it is asked. */
@@ -204,7 +212,7 @@ export class LazyTransaction {
       await this.#sendNotices();
       this.#assertMayCommit();
     }
-    await commitOn(this.#held, this.#options);
+    this.#position = await commitOn(this.#held, this.#options);
   }
 
   /** Ends it for work that would have begun or ended a transaction past its owner, with `by`. */
@@ -303,7 +311,7 @@ export class LazyTransaction {
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
     this.#changes += 1;
-    await this.#statements.runProbe(connection);
+    await this.#statements.runMark(connection);
     return result;
   }
 

@@ -1,14 +1,13 @@
 import type { Statement } from '../driver/driver.js';
 import type { Block } from './block.js';
 
-interface Pending {
-  readonly sql: string;
+interface Pending extends Statement {
+  /** BEGIN, or a limit that is set with it. */
+  readonly begins?: boolean;
   readonly savepoint?: string;
   readonly notice?: Notice;
-  readonly parameters?: readonly unknown[];
-  readonly types?: readonly number[];
-  readonly readAlone?: boolean;
-  readonly recurs?: boolean;
+  /** By which the transaction is looked up once this was done. */
+  readonly commitKey?: string;
 }
 
 /** Whose message it is, and whether a savepoint has taken that work back. */
@@ -49,8 +48,24 @@ export class PendingStatements {
     this.#keep([...snapshot, ...since]);
   }
 
+  /** The key of the mark that waits. */
+  get commitKey(): string | undefined {
+    return this.#waiting.find(({ commitKey }) => commitKey !== undefined)?.commitKey;
+  }
+
   add(sql: string): void {
-    this.#waiting = [...this.#waiting, { sql, recurs: true }];
+    this.#waiting = [...this.#waiting, { sql, recurs: true, begins: true }];
+  }
+
+  addStatement(statement: Statement): void {
+    this.#waiting = [...this.#waiting, statement];
+  }
+
+  /** Waits right behind BEGIN: no savepoint takes it back, and no other role than that of the connection does it. */
+  addMark(mark: Statement, commitKey: string): void {
+    const rest = this.#waiting.findIndex(({ begins }) => begins !== true);
+    const at = rest === -1 ? this.#waiting.length : rest;
+    this.#waiting = this.#waiting.toSpliced(at, 0, { ...mark, commitKey });
   }
 
   addSavepoint(name: string): void {

@@ -1,16 +1,19 @@
 import type { Clock } from '@keelson/core';
 import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, StatementResult } from '../driver/driver.js';
+import { IdentityRefusedError } from '../errors/identity-errors.js';
 import { SeveralStatementsError, type StoredByHand, TransactionByHandError } from '../errors/session-errors.js';
 import { sqlStateOf } from '../errors/sql-state.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
-import { endingOf, isPlainRead } from './transaction-commands.js';
+import { endingOf, isPlainRead, makesReadOnly, mustComeFirst } from './transaction-commands.js';
 import { beginStatements, mayStandAlone, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface StatementsOptions {
-  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe' | 'isReadCommitted' | 'transactionLimits'>;
+  readonly driver: Pick<DatabaseDriver, 'isReadCommitted' | 'transactionLimits'>;
+  readonly proof: CommitProof;
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
@@ -18,7 +21,7 @@ export interface StatementsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Runs the statements of one transaction: what waits, then what was asked for, then the probe for its id, in one round trip. */
+/** Runs the statements of one transaction: what waits, what was asked for, and the mark by which its commit can be looked up, in one round trip. */
 export class Statements {
   /** BEGIN, settings and savepoints that were not sent yet. */
   readonly pending = new PendingStatements();
@@ -26,12 +29,16 @@ export class Statements {
   readonly #held: HeldConnection;
   readonly #mayStandAlone: boolean;
   #onFirstAnswer: (() => void) | undefined;
+  /** The work has made it read-only by a statement of its own. */
+  #isMadeReadOnly = false;
 
   constructor(options: StatementsOptions, held: HeldConnection) {
     this.#options = options;
     this.#held = held;
     this.#mayStandAlone = mayStandAlone(options.settings, options.driver);
     for (const sql of beginStatements(options.settings, options.driver.transactionLimits)) this.pending.add(sql);
+    const { identity } = options.settings;
+    if (identity !== undefined) this.pending.addStatement(identity.statement);
   }
 
   /** Calls `listener` once, when the server has done a statement. */
@@ -47,9 +54,9 @@ export class Statements {
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const { observer, clock } = this.#options;
     if (this.pending.hasNotices) this.pending.dropUndoneNotices();
-    const first = this.pending.length;
     const alone = this.#standsAlone(connection, statements);
-    const last = alone ? commit : this.#probe();
+    const last = alone ? commit : this.#mark(statements[0]);
+    const first = this.pending.length;
     const all = [...this.pending.statements, ...statements, ...(last === undefined ? [] : [last])];
     if (all.length === 0) return [];
     this.assertHeld(connection);
@@ -81,9 +88,9 @@ export class Statements {
     );
   }
 
-  /** Asks for the transaction id after work on the connection itself. */
-  async runProbe(connection: DriverConnection): Promise<void> {
-    if (this.#probe() !== undefined) await this.run(connection, []);
+  /** Marks the transaction after work on the connection itself, where it is not marked yet. */
+  async runMark(connection: DriverConnection): Promise<void> {
+    if (this.#isToBeMarked && this.#options.proof.name !== 'none') await this.run(connection, []);
   }
 
   /** The transaction may have ended between two steps of one statement. */
@@ -129,28 +136,62 @@ export class Statements {
     probed: boolean,
   ): void {
     const { outcome, signal } = this.#options;
+    const refused = failure && this.#refusedIdentity(results.length, failure.error);
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
     const isUndone = first === 'all' || (failure !== undefined && connection.status === 'idle');
+    const waiting = this.pending.commitKey;
     const done = isUndone ? 0 : Math.min(first, results.length);
     this.pending.done(done);
-    const transactionId = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
-    const news = !outcome.now.answered || transactionId !== undefined;
+    const given = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
+    const commitKey = waiting === this.pending.commitKey ? given : waiting;
+    const news = !outcome.now.answered || commitKey !== undefined;
     if (news && (first === 'all' ? failure === undefined : done === first))
-      outcome.move({ it: 'was answered', transactionId });
+      outcome.move({ it: 'was answered', commitKey });
     if (failure !== undefined) {
       outcome.move({ it: 'failed', by: failure.error });
-      throw signal?.aborted === true ? signal.reason : clearly(failure.error);
+      throw signal?.aborted === true ? signal.reason : (refused ?? clearly(failure.error));
     }
     this.#onFirstAnswer?.();
     this.#onFirstAnswer = undefined;
   }
 
-  /** What asks for the transaction id, while it is not known and may be given. */
-  #probe(): Statement | undefined {
-    const { settings, outcome, driver } = this.#options;
-    return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
+  /** The statement that failed is the one that sets variables and role. */
+  #refusedIdentity(failed: number, error: unknown): IdentityRefusedError | undefined {
+    const { identity } = this.#options.settings;
+    if (identity === undefined || this.pending.statements[failed] !== identity.statement) return undefined;
+    if (!refusals.test(sqlStateOf(error) ?? '')) return undefined;
+    return new IdentityRefusedError({ variables: Object.keys(identity.variables), role: identity.role }, error);
+  }
+
+  /** Gives the mark that is to be sent last; one that has a key waits with BEGIN instead. */
+  #mark(statement: Statement | undefined): Statement | undefined {
+    if (!this.#isToBeMarked) return undefined;
+    const { proof } = this.#options;
+    if (proof.name !== 'token') return proof.mark()?.statement;
+    if (statement !== undefined && this.#staysFirst(statement)) return undefined;
+    const { statement: mark, key } = proof.mark() ?? {};
+    if (mark !== undefined && key !== undefined) this.pending.addMark(mark, key);
+    return undefined;
+  }
+
+  get #isToBeMarked(): boolean {
+    const { settings, outcome } = this.#options;
+    return (
+      !settings.readOnly &&
+      outcome.now.commitKey === undefined &&
+      !this.#isMadeReadOnly &&
+      this.pending.commitKey === undefined
+    );
+  }
+
+  #staysFirst({ sql }: Statement): boolean {
+    this.#isMadeReadOnly ||= makesReadOnly(sql);
+    return mustComeFirst(sql);
   }
 }
+
+/** An unknown role or value, a right that is missing; not a server that is away. */
+const refusals = /^(?:22|42)/;
 
 const commit: Statement = { sql: 'commit', recurs: true };
 

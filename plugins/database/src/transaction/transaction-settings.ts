@@ -1,4 +1,5 @@
 import type { DatabaseDriver, TransactionLimits } from '../driver/driver.js';
+import type { Identity } from './identity.js';
 
 export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
 export type IsolationLevel = (typeof isolationLevels)[number];
@@ -7,6 +8,14 @@ export interface TransactionSettings {
   readonly readOnly: boolean;
   /** Not from a replica. */
   readonly fresh?: boolean;
+  /** A replica shows all up to this position of the driver's. */
+  readonly after?: string;
+  /** A replica is no further behind, in ms. */
+  readonly maxLagMs?: number;
+  /** The position of its commit is to be known. */
+  readonly tellsPosition?: boolean;
+  /** Variables and role, set right after BEGIN. */
+  readonly identity?: Identity;
   /** Default: the server's, which is `read committed` unless it was changed. */
   readonly isolation?: IsolationLevel;
   /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
