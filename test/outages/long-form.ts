@@ -4,6 +4,7 @@ import { allOutages } from './all-outages.js';
 import { Lanes } from './lanes.js';
 import { longForm } from './measures.js';
 import { runOutage } from './outage.js';
+import { commitProof } from './proof.js';
 import { type Failure, type Row, writeReport } from './report.js';
 import { tableOf, writeInto } from './table.js';
 
@@ -16,7 +17,7 @@ afterAll(async () => {
   await lanes[Symbol.asyncDispose]();
   const inOrder = allOutages.flatMap(({ name }) => rows.filter(row => row.name === name));
   console.log(tableOf(inOrder));
-  if (rows.length === allOutages.length) writeInto(page, 'outages', tableOf(inOrder));
+  if (rows.length === allOutages.length && commitProof() === 'auto') writeInto(page, 'outages', tableOf(inOrder));
   writeReport({ rows: inOrder, failures });
 });
 

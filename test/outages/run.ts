@@ -1,10 +1,11 @@
-// `npm run outages`: the long form of the suite, once, or with `--repeat N` so many times in a row. What else is given
-// goes to vitest.
+// `npm run outages`: the long form of the suite, once, or with `--repeat N` so many times in a row; with
+// `--commit-proof token` on tokens, which leaves the page as it is. What else is given goes to vitest.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { proofVariable } from './proof.ts';
 import { isSound, type Run, tellAll, tellRun } from './repeated.ts';
 import { readReport, reportVariable } from './report.ts';
 import { writeInto } from './table.ts';
@@ -15,19 +16,29 @@ const page = join(root, 'docs/outages.md');
 const runTimeoutMs = 600_000;
 const killAfterMs = 15_000;
 
-const { repeat, others } = readWords(process.argv.slice(2));
+const { value: proof, rest } = taken(process.argv.slice(2), '--commit-proof');
+if (proof !== undefined) process.env[proofVariable] = proof;
+const { repeat, others } = readWords(rest);
 process.exitCode = repeat === undefined ? await once(others) : await inARow(repeat, others);
 
+/** The value of an option, `--name value` or `--name=value`, and the other words. */
+function taken(words: readonly string[], name: string): { value: string | undefined; rest: readonly string[] } {
+  const at = words.findIndex(word => word === name || word.startsWith(`${name}=`));
+  if (at === -1) return { value: undefined, rest: words };
+  const isApart = words[at] === name;
+  const value = (isApart ? words[at + 1] : words[at]?.slice(name.length + 1)) ?? '';
+  return { value, rest: words.toSpliced(at, isApart ? 2 : 1) };
+}
+
 function readWords(words: readonly string[]): { repeat: number | undefined; others: readonly string[] } {
-  const at = words.findIndex(word => /^--repeat(=|$)/.test(word));
-  if (at === -1) return { repeat: undefined, others: words };
-  const isApart = words[at] === '--repeat';
-  const repeat = Number(isApart ? words[at + 1] : words[at]?.slice('--repeat='.length));
+  const { value, rest } = taken(words, '--repeat');
+  if (value === undefined) return { repeat: undefined, others: words };
+  const repeat = Number(value);
   if (!Number.isInteger(repeat) || repeat < 1) {
     console.error('--repeat takes how many times to run the suite: a whole number from 1.');
     process.exit(2);
   }
-  return { repeat, others: words.toSpliced(at, isApart ? 2 : 1) };
+  return { repeat, others: rest };
 }
 
 async function once(words: readonly string[]): Promise<number> {
@@ -48,7 +59,7 @@ async function inARow(repeat: number, words: readonly string[]): Promise<number>
   }
   console.log(`\n${tellAll(runs)}`);
   // Some of the outages are not the suite.
-  if (words.length === 0) writeInto(page, 'repeated', tellAll(runs));
+  if (words.length === 0 && proof === undefined) writeInto(page, 'repeated', tellAll(runs));
   return 0;
 }
 

@@ -10,6 +10,7 @@ import type { PostgresServer } from '@keelson/test-support/postgres-server';
 import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { Hosts } from './hosts.js';
+import { commitProof } from './proof.js';
 import type { Vitals } from './vitals.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -188,6 +189,7 @@ export class Stage implements AsyncDisposable {
           migrations: { atStart: true },
           session: { timeoutMs: deadlineMs },
           pool: { max: poolMax },
+          commitProof: commitProof(),
         },
         retry: {
           use: '@keelson/retry-opossum',

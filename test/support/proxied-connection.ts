@@ -5,7 +5,7 @@ import { type ReceivedAnswer, WireSession } from './wire-session.js';
 
 /** A connection that is to break at a statement. */
 export interface PlannedCut {
-  readonly when: 'before' | 'after';
+  readonly when: 'before' | 'after' | 'on its way';
   done(): void;
 }
 
@@ -93,6 +93,7 @@ export class ProxiedConnection {
         this.#cutBefore(plan, chunk.subarray(0, message.start));
         return;
       }
+      if (plan?.when === 'on its way') this.#orphan(plan);
       if (plan?.when === 'after') this.#cut = { plan, group: message.group };
       this.#counter.sent(message);
     }
@@ -117,6 +118,13 @@ export class ProxiedConnection {
     const isLastKept = answeredBefore + earlier.length >= group;
     const bytes = isLastKept ? (earlier.at(-1)?.end ?? 0) : chunk.length;
     return { kept: { bytes, answers: earlier }, isCutHere: answers.length > earlier.length };
+  }
+
+  /** The client loses its connection. The server keeps it, and hears nothing of all that, until the release. */
+  #orphan(plan: PlannedCut): void {
+    this.hold();
+    this.#client.resetAndDestroy();
+    plan.done();
   }
 
   /** What came before the statement still reaches the server; the statement does not. */

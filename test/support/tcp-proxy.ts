@@ -43,11 +43,12 @@ export interface TcpProxy extends AsyncDisposable {
   resume(): void;
   /**
    * Breaks the next connection that commits: `before` the server hears of it, or `after` the server has answered and
-   * before the client hears of that. Resolves when it is done.
+   * before the client hears of that. `on its way` breaks it for the client alone: the server hears of it, and then of the
+   * end of the connection, at the next `resume`. Resolves when it is done.
    */
-  onceAtCommit(when: 'before' | 'after'): Promise<void>;
+  onceAtCommit(when: PlannedCut['when']): Promise<void>;
   /** The same at the next statement that matches. */
-  onceAt(statement: RegExp, when: 'before' | 'after'): Promise<void>;
+  onceAt(statement: RegExp, when: PlannedCut['when']): Promise<void>;
   /** Records round trips from now on. */
   recording(): WireRecording;
   dispose(): Promise<void>;
@@ -143,11 +144,11 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
     for (const connection of this.#connections) connection.release();
   }
 
-  onceAtCommit(when: 'before' | 'after'): Promise<void> {
+  onceAtCommit(when: PlannedCut['when']): Promise<void> {
     return this.onceAt(commitPattern, when);
   }
 
-  onceAt(pattern: RegExp, when: 'before' | 'after'): Promise<void> {
+  onceAt(pattern: RegExp, when: PlannedCut['when']): Promise<void> {
     return new Promise(resolve => this.#planned.push({ pattern, cut: { when, done: resolve } }));
   }
 

@@ -119,6 +119,30 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     await eventually(() => expect(database.stats()).toMatchObject(rested));
   });
 
+  test('runs a unit again whose COMMIT has crashed PGlite where tokens are the proof, and leaves it unknown without', async () => {
+    for (const commitProof of ['token', 'auto'] as const) {
+      await using service = createPgliteService({ options: { dataDir, commitProof } });
+      const { database } = service;
+      await database.connect();
+      await database.session(async em => {
+        await em.execute('drop table if exists fragile');
+        await em.execute('create table fragile (run int)');
+        await em.execute(`create or replace function crash() returns trigger language plpgsql as
+          $$ begin if new.run = 1 then perform endless(1); end if; return null; end $$`);
+        await em.execute(`create or replace function endless(n integer) returns integer language plpgsql as
+          $$ begin return endless(n + 1); end $$`);
+        await em.execute(`create constraint trigger at_commit after insert on fragile
+          deferrable initially deferred for each row execute function crash()`);
+      });
+      let runs = 0;
+      const unit = database.session(async em => void (await em.execute(`insert into fragile values (${++runs})`)));
+      if (commitProof === 'auto') await expect(unit).rejects.toMatchObject({ facts: { proof: 'none' } });
+      else await unit;
+      const rows = await database.read(em => em.execute('select run from fragile'));
+      expect(rows).toEqual(commitProof === 'token' ? [{ run: 2 }] : []);
+    }
+  });
+
   test('lends a connection that was returned inside a transaction in a clean state', async () => {
     const options = optionsSchema.parse({ dataDir });
     const driver = new PgliteDriver(options, { clock: systemClock, logger: silentLogger, directory: '.' });

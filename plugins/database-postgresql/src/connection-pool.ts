@@ -69,6 +69,8 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
+  /** Connections opened from now on keep no statement prepared. */
+  preparesNone = false;
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
@@ -321,7 +323,7 @@ export class ConnectionPool {
       openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements({
-        most: options.preparedStatements,
+        most: this.preparesNone ? 0 : options.preparedStatements,
         clock,
         staleness: this.#staleness,
         timeZone: () => timeZoneOf(client),

@@ -1,8 +1,11 @@
-import type { BatchOutcome, Statement } from '@keelson/database';
+import { type BatchOutcome, type Statement, sqlStateOf } from '@keelson/database';
 import type pg from 'pg';
 import type { CustomTypesConfig } from 'pg';
 import { addressOf, asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
+
+/** The question waited for a lock in vain, as it had asked for: the connection is as it was. */
+const lockNotAvailable = '55P03';
 
 /**
  * One connection outside of the pool, for questions about the server that must not wait behind the work of users.
@@ -45,7 +48,7 @@ export class ControlConnection {
     try {
       return await unlessAborted(this.#run(statements), signal);
     } catch (error) {
-      this.#drop();
+      if (sqlStateOf(error) !== lockNotAvailable) this.#drop();
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger, type Timer } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
@@ -11,9 +11,11 @@ import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
 import { BackendLook } from './backend-look.js';
+import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
+import { limitNames } from './engine/probes.js';
 import { hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
@@ -32,6 +34,11 @@ export interface EndpointParts {
   readonly onLost: (cause: unknown) => void;
 }
 
+/** Longer than a look for the outcome of a commit takes. */
+const closeApartAfterMs = 60_000;
+/** By then a question waits for a lock, if it has to. */
+const lookAfterMs = 100;
+
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
@@ -40,9 +47,14 @@ export class Endpoint {
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
+  /** For what may have to wait; closed when nothing was asked for a while. */
+  readonly #apart: ControlConnection;
+  #closingApart: Timer | undefined;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #configs: readonly pg.ClientConfig[];
+  #startLimits: StartLimits;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -65,18 +77,18 @@ export class Endpoint {
       onMoved: () => this.#moved(),
     });
     const control = { ...config, application_name: `${options.applicationName} control` };
+    this.#configs = [config, probing, control];
+    this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
     const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
-    this.#control = new ControlConnection(
-      () => new ControlClient(),
-      types,
-      cause => {
-        if (meansRestart(cause)) lost(cause);
-      },
-    );
+    const onControlLost = (cause: unknown) => {
+      if (meansRestart(cause)) lost(cause);
+    };
+    this.#control = new ControlConnection(() => new ControlClient(), types, onControlLost);
+    this.#apart = new ControlConnection(() => new ControlClient(), types, onControlLost);
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
       options: pool,
@@ -100,6 +112,49 @@ export class Endpoint {
     return this.#hosts.isFound;
   }
 
+  /** With which each connection is opened, by the name of the setting, in ms; those of the url are not among them. */
+  get startLimits(): StartLimits {
+    return this.#startLimits;
+  }
+
+  get startsWithLimits(): boolean {
+    return this.#configs.some(config => config.statement_timeout !== undefined);
+  }
+
+  /** Connections that are opened from now on set no limits for themselves. */
+  startWithoutLimits(): void {
+    for (const config of this.#configs) for (const name of limitNames) delete config[name];
+    this.#startLimits = {};
+    this.#hosts.lookAgain();
+  }
+
+  /** Connections that are opened from now on keep no statement prepared. */
+  prepareNone(): void {
+    this.#pool.preparesNone = true;
+  }
+
+  /** The process that the handshake of the connection for questions named; null when it named none. */
+  get backendKey(): number | null | undefined {
+    return this.#control.server?.processId;
+  }
+
+  /** Whether two clients were served by one process: something in between lends the server's connections by transaction. */
+  async isShared(signal: AbortSignal): Promise<boolean> {
+    const pidNow = async () => (await this.ask([{ sql: 'select pg_backend_pid() as pid' }], signal))[0]?.rows[0]?.pid;
+    const before = await pidNow();
+    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
+    const other = await this.acquire({ deadline, signal, readOnly: false });
+    try {
+      const { results, failure } = await other.run([{ sql: 'begin' }, { sql: 'select pg_backend_pid() as pid' }]);
+      if (failure !== undefined) throw failure.error;
+      const beside = results[1]?.rows[0]?.pid;
+      return beside === before || (await pidNow()) !== before;
+    } finally {
+      await other.run([{ sql: 'rollback' }]);
+      other.release();
+    }
+  }
+
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
     try {
@@ -112,6 +167,26 @@ export class Endpoint {
   /** Over a connection of its own: never behind the work of users. */
   ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
     return this.#hosts.reach(() => this.#control.ask(statements, signal));
+  }
+
+  /** The same over a further connection: no ping waits for its answer. */
+  async askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    { endsIdle = false }: { readonly endsIdle?: boolean } = {},
+  ): Promise<BatchOutcome['results']> {
+    this.#closingApart?.cancel();
+    this.#closingApart = this.#clock.schedule(closeApartAfterMs, () => this.#apart.close());
+    const ending = endsIdle ? this.#clock.schedule(lookAfterMs, () => void this.#endIdle()) : undefined;
+    try {
+      return await this.#hosts.reach(() => this.#apart.ask(statements, signal));
+    } finally {
+      ending?.cancel();
+    }
+  }
+
+  async #endIdle(): Promise<void> {
+    await endIdleBlocker(this.#control, this.#apart.server).catch(() => {});
   }
 
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
@@ -146,6 +221,8 @@ export class Endpoint {
     timer.cancel();
     giveUp();
     this.#control.close();
+    this.#closingApart?.cancel();
+    this.#apart.close();
   }
 
   /** Ends connections whose statement got lost, so that those who wait for it hear of it. */
@@ -166,8 +243,28 @@ export class Endpoint {
 
   #moved(): void {
     this.#control.close();
+    this.#apart.close();
     this.renew();
   }
+}
+
+/** By the name of the setting. */
+type StartLimits = Readonly<Partial<Record<(typeof limitNames)[number], number>>>;
+
+/** A limit in the url wins over that of the configuration. */
+function startLimitsOf(url: string, options: PostgresqlOptions): StartLimits {
+  const ofOptions = limitsOf(options);
+  return Object.fromEntries(
+    limitNames.filter(name => !new RegExp(`[?&]${name}=`).test(url)).map(name => [name, ofOptions[name]]),
+  );
+}
+
+function limitsOf(options: PostgresqlOptions) {
+  return {
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+  } satisfies pg.ClientConfig;
 }
 
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
@@ -180,9 +277,7 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
   return {
     connectionString: url,
     application_name: options.applicationName,
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    ...limitsOf(options),
     keepAlive: true,
     keepAliveInitialDelayMillis: options.keepAliveMs,
     types: typeParsers(),

@@ -1,5 +1,6 @@
 import { commonOptions } from '@keelson/database/contract';
 import { z } from 'zod';
+import { engineOptions } from './engine/stated-engine.js';
 import { replicaUrlProblems, type UrlProblem, urlProblems } from './host-list.js';
 
 const milliseconds = z.number().int().positive();
@@ -105,6 +106,7 @@ export const optionsSchema = z
   .strictObject({
     url,
     ...commonOptions,
+    engine: engineOptions,
     pool: poolShape.prefault({}),
     replicas,
     connectTimeoutMs: milliseconds.default(5_000).describe('Longest time to open one connection, in ms.'),

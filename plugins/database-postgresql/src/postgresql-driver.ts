@@ -1,47 +1,44 @@
 import type { Deadline } from '@keelson/core';
-import type {
-  AcquireOptions,
-  DatabaseCapability,
-  DatabaseDriver,
-  DriverConnection,
-  DriverContext,
-  HostStats,
-  PoolStats,
-  TransactionOutcome,
+import {
+  type AcquireOptions,
+  type BatchOutcome,
+  type DatabaseCapability,
+  type DatabaseDriver,
+  type DriverConnection,
+  type DriverContext,
+  type Engine,
+  type HostStats,
+  type PoolStats,
+  plainEngine,
+  type Statement,
+  type TransactionLimits,
+  type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
 import { Endpoint } from './endpoint.js';
+import { findEngine } from './engine/find-engine.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { Replicas } from './replicas.js';
 import { positionProbe } from './wal-position.js';
 
-/** What the transactions of this role are when they say nothing else. */
-const defaults = `
-  select current_setting('default_transaction_isolation') as isolation,
-    setting = 'on' and source in ('user', 'database user', 'client') as "roleIsReadOnly"
-  from pg_settings where name = 'default_transaction_read_only'`;
-
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
-  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set([
-    'cancel-query',
-    'multi-connection',
-    'commit-resolution',
-    'copy',
-    'stream',
-  ]);
-  readonly transactionIdProbe = transactionIdProbe;
+  engine: Engine = plainEngine();
+  transactionIdProbe: Statement | undefined;
   readonly positionProbe = positionProbe;
+  transactionLimits: TransactionLimits | undefined;
   isReadCommitted = false;
+  readonly #options: PostgresqlOptions;
   readonly #primary: Endpoint;
   readonly #replicas: Replicas;
   readonly #acquireTimeoutMs: number;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
   constructor(options: PostgresqlOptions, { clock, logger }: DriverContext) {
+    this.#options = options;
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
@@ -54,6 +51,10 @@ export class PostgresqlDriver implements DatabaseDriver {
       },
     });
     this.#replicas = new Replicas({ options, clock, logger, isReadCommitted: () => this.isReadCommitted });
+  }
+
+  get capabilities(): ReadonlySet<DatabaseCapability> {
+    return this.engine.capabilities;
   }
 
   get databaseName(): string {
@@ -69,12 +70,27 @@ export class PostgresqlDriver implements DatabaseDriver {
   }
 
   async connect(signal: AbortSignal): Promise<void> {
-    const [result] = await this.#primary.ask([{ sql: defaults }], signal);
-    const [row] = result?.rows ?? [];
-    this.isReadCommitted = row?.isolation === 'read committed';
-    this.#primary.expectReadOnly(row?.roleIsReadOnly === true);
+    const { engine: given } = this.#options;
+    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, signal);
+    this.isReadCommitted = found.isReadCommitted;
+    this.#primary.expectReadOnly(found.isRoleReadOnly);
+    this.#use(found.engine);
     this.#primary.warm();
-    this.#replicas.watch();
+    const { maxLagMs } = this.#options.replicas;
+    if (found.engine.capabilities.has('replica-lag') || maxLagMs === 'any') this.#replicas.watch();
+  }
+
+  /** What it lacks is not asked for from now on. */
+  #use(engine: Engine): void {
+    const { capabilities } = engine;
+    this.engine = engine;
+    this.transactionIdProbe = capabilities.has('commit-lookup') ? transactionIdProbe : undefined;
+    const setsLimits = !capabilities.has('startup-parameters') && capabilities.has('server-timeouts');
+    this.transactionLimits = setsLimits ? limitsOf(this.#options) : undefined;
+    for (const endpoint of this.#endpoints()) {
+      if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
+      if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
+    }
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
@@ -92,6 +108,14 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
     return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
+  }
+
+  askApart(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']> {
+    return this.#primary.askApart(statements, signal, options);
   }
 
   stats(): PoolStats {
@@ -132,4 +156,12 @@ export class PostgresqlDriver implements DatabaseDriver {
   #endpoints(): readonly Endpoint[] {
     return [this.#primary, ...this.#replicas.all.map(({ endpoint }) => endpoint)];
   }
+}
+
+function limitsOf(options: PostgresqlOptions): TransactionLimits {
+  return {
+    statementTimeoutMs: options.statementTimeoutMs,
+    lockTimeoutMs: options.lockTimeoutMs,
+    idleTimeoutMs: options.idleInTransactionTimeoutMs,
+  };
 }

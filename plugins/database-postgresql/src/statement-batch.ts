@@ -51,6 +51,7 @@ export class StatementBatch implements Submittable {
   readonly #parsing = new Set<Prepared>();
   #shape: RowShape | undefined;
   #rows: Row[] = [];
+  #isExtended = false;
   #parseFailure: { readonly error: unknown } | undefined;
 
   /** @throws what a value throws that cannot be written: nothing of the batch has been sent by then. */
@@ -62,7 +63,8 @@ export class StatementBatch implements Submittable {
 
   submit(connection: Connection): void {
     const recur = this.#parts.prepared !== undefined && this.#statements.every(({ recurs }) => recurs === true);
-    if (recur || needsExtendedProtocol(this.#statements)) this.#sendExtended(connection);
+    this.#isExtended = recur || needsExtendedProtocol(this.#statements);
+    if (this.#isExtended) this.#sendExtended(connection);
     else connection.query(this.#statements.map(({ sql }) => sql).join('\n;'));
   }
 
@@ -131,8 +133,10 @@ export class StatementBatch implements Submittable {
     connection.once('end', ended);
   }
 
+  /** The server has overlooked the Sync of an extended batch while it waited for rows. */
   handleCopyInResponse(connection: Connection): void {
     connection.stream.write(copyFail);
+    if (this.#isExtended) connection.stream.write(new FrontendMessages().sync());
   }
 
   handleCopyData(): void {}

@@ -1,6 +1,7 @@
-import type { Clock, HealthResult, Logger, Telemetry } from '@keelson/core';
+import { type Clock, Deadline, type HealthResult, type Logger, type Telemetry } from '@keelson/core';
 import { connectWithin } from './connect.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { Healing } from './healing.js';
 import { answered, unanswered } from './health.js';
@@ -12,6 +13,8 @@ export interface ConnectivityParts {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly connectTimeoutMs: number;
+  /** What else is to be done before there may be sessions. */
+  readonly prepare?: (deadline: Deadline, signal: AbortSignal) => Promise<void>;
 }
 
 /** How the service stands to its server: connects, notices when it is away and when it is back, and says so. */
@@ -94,7 +97,8 @@ export class Connectivity {
   }
 
   async #connect(): Promise<void> {
-    const { driver, clock, logger, connectTimeoutMs } = this.#parts;
+    const { driver, clock, logger, connectTimeoutMs, prepare } = this.#parts;
+    const deadline = Deadline.after(connectTimeoutMs, clock);
     const { signal } = this.#stopping;
     try {
       await connectWithin({
@@ -105,7 +109,9 @@ export class Connectivity {
         signal,
         onAttempt: attempt => this.#state.move({ is: 'connecting', attempt }),
       });
+      await prepare?.(deadline, signal);
       this.#state.move({ is: 'connected', since: clock.date() });
+      logger.info('database engine found', engineFacts(driver.engine));
     } catch (error) {
       if (this.state.is === 'connecting') this.#state.move({ is: 'disconnected' });
       throw signal.aborted ? new DatabaseClosedError() : error;

@@ -1,6 +1,7 @@
 import { HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
 
 export { DatabaseService } from './database-service.js';
+export { type DatabaseCapability, databaseCapabilities, engineProducts, poolers } from './driver/engine.js';
 export { translate } from './errors/translate.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions } from './options.js';
@@ -14,6 +15,7 @@ export type {
   SessionWork,
 } from './session/database-session.js';
 export type { SessionIdentity } from './session/session-identity.js';
+export { isolationLevels } from './transaction/transaction-settings.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */
 export const databaseUses: readonly ServiceToken[] = [HealthService, Logger, Metrics, RetryPolicy, Telemetry];

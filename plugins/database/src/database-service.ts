@@ -1,8 +1,10 @@
 import { type Deadline, type HealthResult, type ServiceToken, serviceToken } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
-import type { DatabaseCapability, PoolStats } from './driver/driver.js';
+import type { PoolStats } from './driver/driver.js';
+import type { DatabaseCapability, Engine } from './driver/engine.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
+import type { CommitProofName } from './proof/choices.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
   DatabaseSession,
@@ -19,16 +21,25 @@ export interface DatabaseService {
   /** `db:5432/shop`, for people; undefined for a database without a server. */
   readonly address?: string | undefined;
   readonly state: DatabaseState;
+  /** What it talks to, what that can do, and which promise is weaker for it; found when it connects. */
+  readonly engine: Engine;
+  /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** How a COMMIT without an answer is resolved; known once it is connected. */
+  readonly commitProof: CommitProofName;
   /** Calls the listener once for each change of state. Disposing of the result removes it. */
   onStateChange(listener: StateListener): Disposable;
   /**
    * Connects, trying again with growing pauses while the server starts, for at most `connect.timeoutMs`. Calls made
    * meanwhile share the attempt; on a connected service it does nothing.
    *
+   * With tokens as proof of commits it makes their table where that is missing. With `asIs` it leaves everything as it is,
+   * for a tool that writes nothing.
+   *
    * @throws ConnectionError DATABASE_CONNECT_FAILED; at once for a wrong password or a missing database.
+   * @throws KeelsonError DATABASE_COMMIT_TOKENS when tokens are the proof of commits and their table cannot be used.
    */
-  connect(): Promise<void>;
+  connect(options?: { readonly asIs?: boolean }): Promise<void>;
   /**
    * Runs `work` as one unit: commits when it resolves, rolls back when it rejects, cleans up either way. The whole unit
    * runs again, on a fresh EntityManager and connection, when a failure is known to have left nothing behind.

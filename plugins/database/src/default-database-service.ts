@@ -14,11 +14,13 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
-import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
+import { translate } from './errors/translate.js';
 import { DatabaseMetrics } from './metrics.js';
-import type { MigrationStatus } from './migrations/migration-table.js';
+import { type MigrationStatus, qualified } from './migrations/migration-table.js';
 import type { Migrations } from './migrations/migrations.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -27,6 +29,8 @@ import { ClearWatch } from './orm/clear-watch.js';
 import { GuardedDirectConnections } from './orm/direct-connections.js';
 import { createOrm, forkOf, type Orm, type OrmDriver } from './orm/orm.js';
 import { createDialect } from './orm/session-driver.js';
+import type { CommitProofName } from './proof/choices.js';
+import { ChosenProof } from './proof/chosen-proof.js';
 import { StoppableRetryPolicy } from './retry/stoppable-retry-policy.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import { CurrentSession } from './session/current-session.js';
@@ -66,6 +70,7 @@ export function createDatabaseService(parts: DatabaseServiceParts): DatabaseServ
 class DefaultDatabaseService implements DatabaseService {
   readonly #parts: DatabaseServiceParts;
   readonly #current = new CurrentSession<UnitSession>();
+  readonly #proof: ChosenProof;
   readonly #connectivity: Connectivity;
   readonly #metrics: DatabaseMetrics;
   readonly #retry: StoppableRetryPolicy;
@@ -74,17 +79,27 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #batches: Batches;
   #migrations: Promise<Migrations> | undefined;
   #disconnecting: Promise<void> | undefined;
+  /** Connected to look, not to work. */
+  #isAsIs = false;
 
   constructor(given: DatabaseServiceParts) {
     const parts = { ...given, driver: markedDriver(given.driver) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
+    this.#proof = new ChosenProof({
+      driver,
+      clock,
+      logger,
+      choice: options.commitProof,
+      tokens: options.commitTokens,
+    });
     this.#connectivity = new Connectivity({
       driver,
       clock,
       logger,
       telemetry,
       connectTimeoutMs: options.connect.timeoutMs,
+      prepare: (deadline, signal) => this.#prepare(deadline, signal),
     });
     this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
     this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
@@ -97,6 +112,7 @@ class DefaultDatabaseService implements DatabaseService {
     });
     this.#sessions = new Sessions({
       driver,
+      proof: this.#proof,
       fork: identity => forkOf(this.#orm, identity),
       clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
@@ -115,7 +131,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#batches = new Batches({
       session: (work, given) => this.session(work, given),
       current: this.#current,
-      capabilities: driver.capabilities,
+      driver,
       clock,
       logger,
       timeoutMs: options.batch.timeoutMs,
@@ -130,15 +146,24 @@ class DefaultDatabaseService implements DatabaseService {
     return addressOf(this.#parts.driver);
   }
 
+  get engine(): Engine {
+    return this.#parts.driver.engine;
+  }
+
   get capabilities(): ReadonlySet<DatabaseCapability> {
     return this.#parts.driver.capabilities;
+  }
+
+  get commitProof(): CommitProofName {
+    return this.#proof.name;
   }
 
   onStateChange(listener: StateListener): Disposable {
     return this.#connectivity.onChange((now, before) => this.outside(() => listener(now, before)));
   }
 
-  connect(): Promise<void> {
+  connect({ asIs = false }: { readonly asIs?: boolean } = {}): Promise<void> {
+    this.#isAsIs = asIs;
     if (this.state.is === 'disconnected') this.#declareTargets();
     return this.#connectivity.connect();
   }
@@ -227,8 +252,9 @@ class DefaultDatabaseService implements DatabaseService {
 
   async validateSchema(): Promise<SchemaReport> {
     const { validateSchema } = await import('./schema/validate-schema.js');
-    const { migrations } = this.#parts.options;
-    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs });
+    const { migrations, commitTokens } = this.#parts.options;
+    const own = [qualified(commitTokens.tableName)[1]];
+    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs, own });
   }
 
   disconnect(deadline?: Deadline): Promise<void> {
@@ -246,6 +272,12 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#migrations;
   }
 
+  async #prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
+    await this.#proof.prepare(deadline, signal, { asIs: this.#isAsIs }).catch((error: unknown) => {
+      throw translate(error);
+    });
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -255,6 +287,7 @@ class DefaultDatabaseService implements DatabaseService {
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
     this.#metrics.close();
+    this.#proof.stop();
     this.#retry.stop(new DatabaseClosedError());
     this.#connectivity.close();
     await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));

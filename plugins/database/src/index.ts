@@ -5,7 +5,6 @@ export type {
   AcquireOptions,
   BatchOutcome,
   ConnectionStatus,
-  DatabaseCapability,
   DatabaseDriver,
   DiscardReason,
   DriverConnection,
@@ -15,11 +14,26 @@ export type {
   Row,
   Statement,
   StatementResult,
+  TransactionLimits,
   TransactionOutcome,
 } from './driver/driver.js';
+export {
+  type Conflicts,
+  type DatabaseCapability,
+  databaseCapabilities,
+  type Engine,
+  type EngineProduct,
+  engineProducts,
+  type Pooler,
+  type Pooling,
+  plainEngine,
+  poolers,
+  type WeakerPromise,
+} from './driver/engine.js';
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
+export { weakerPromises } from './driver/weaker.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
 export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
@@ -30,10 +44,12 @@ export {
   DatabaseClosedError,
   OverloadedError,
 } from './errors/connection-error.js';
+export { EngineDifferentError } from './errors/engine-different-error.js';
 export { IdentityFixedError, IdentityInvalidError, IdentityRefusedError } from './errors/identity-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,
+  IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,
   SecondConnectionError,
@@ -75,4 +91,4 @@ export type {
 } from './session/database-session.js';
 export type { SessionIdentity } from './session/session-identity.js';
 export type { DatabaseState, StateListener } from './state.js';
-export type { IsolationLevel } from './transaction/transaction-settings.js';
+export { type IsolationLevel, isolationLevels } from './transaction/transaction-settings.js';

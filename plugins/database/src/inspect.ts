@@ -1,17 +1,33 @@
 import type { Diagnosis, Inspection } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
+import type { CommitProofName } from './proof/choices.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
-export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats' | 'address'>): Inspection {
-  const { state, address } = database;
+export function inspectDatabase(
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine' | 'commitProof'>,
+): Inspection {
+  const { state, address, engine, commitProof } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
-    facts: { ...factsOf(state), ...(address !== undefined && { address }), pool: { ...pool, ...counts } },
-    findings: [aboutState(state, address), aboutPool(pool)],
+    facts: {
+      ...factsOf(state),
+      ...(address !== undefined && { address }),
+      engine: engineFacts(engine),
+      commitProof,
+      pool: { ...pool, ...counts },
+    },
+    findings: [
+      aboutState(state, address),
+      aboutEngine(engine),
+      aboutPool(pool),
+      { ...proofs[commitProof], name: 'commit proof' },
+    ],
   };
 }
 
@@ -42,6 +58,15 @@ function aboutPool({ total, busy, waiting, max }: Omit<PoolStats, 'counters'>): 
   const hint = 'Look for slow statements and sessions held open before raising pool.max.';
   return { name: 'pool', status: 'warn', output, hint };
 }
+
+const proofs: Readonly<Record<CommitProofName, Omit<Diagnosis, 'name'>>> = {
+  'transaction-id': {
+    status: 'pass',
+    output: 'A COMMIT without an answer is looked up by its transaction id; not across a crash or a failover.',
+  },
+  token: { status: 'pass', output: 'A COMMIT without an answer is looked up by the token that its unit has written.' },
+  none: { status: 'pass', output: 'A COMMIT without an answer stays unknown, except where verifyCommitted is given.' },
+};
 
 function iso(date: Date): string {
   return date.toISOString();

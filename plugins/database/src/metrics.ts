@@ -1,5 +1,6 @@
 import type { Counter, Histogram, Metrics } from '@keelson/core';
 import type { PoolStats } from './driver/driver.js';
+import type { CommitProofName } from './proof/choices.js';
 
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -12,6 +13,7 @@ export class DatabaseMetrics {
   readonly #duration: Histogram;
   readonly #retries: Counter;
   readonly #timeouts: Counter;
+  readonly #resolutions: Counter;
   readonly #gauges: readonly Disposable[];
 
   constructor(metrics: Metrics, name: string, stats: () => PoolStats) {
@@ -35,6 +37,12 @@ export class DatabaseMetrics {
       description: 'Sessions that got no connection in time.',
       unit: '{timeout}',
       labels: [poolLabel],
+    });
+    this.#resolutions = metrics.counter({
+      name: 'db.client.commit.resolutions',
+      description: 'Commits without an answer, by the proof that was asked and what it said.',
+      unit: '{commit}',
+      labels: [poolLabel, 'keelson.commit.proof', 'keelson.commit.outcome'],
     });
     const gauge = (what: string, description: string, read: (now: PoolStats) => number) =>
       metrics.gauge(
@@ -63,6 +71,11 @@ export class DatabaseMetrics {
     this.#duration.record(durationMs / 1_000, type === undefined ? labels : { ...labels, 'error.type': type });
     if (attempts > 1) this.#retries.add(attempts - 1, labels);
     if (type === 'DATABASE_ACQUIRE_TIMEOUT') this.#timeouts.add(1, this.#pool);
+  }
+
+  /** A commit was not answered, and its proof was asked. */
+  resolved(proof: CommitProofName, outcome: 'committed' | 'aborted' | 'unknown'): void {
+    this.#resolutions.add(1, { ...this.#pool, 'keelson.commit.proof': proof, 'keelson.commit.outcome': outcome });
   }
 
   close(): void {

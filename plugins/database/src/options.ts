@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { commitProofChoices } from './proof/choices.js';
 
 const milliseconds = z.number().int().positive();
 
@@ -35,6 +36,26 @@ export const commonOptions = {
         .default(300_000)
         .describe('Longest run of all migrations, the wait for others included, in ms.'),
       tableName: z.string().default('mikro_orm_migrations').describe('The table of applied migrations.'),
+    })
+    .prefault({}),
+  commitProof: z
+    .enum(commitProofChoices)
+    .default('auto')
+    .describe(
+      'How a COMMIT without an answer is resolved: by the transaction id, by a token that each unit writes, or not. auto: by the id where the id stands for all that is written, otherwise by a token.',
+    ),
+  commitTokens: z
+    .strictObject({
+      tableName: z.string().default('keelson_commit_tokens').describe('The table of the tokens.'),
+      keepMs: milliseconds
+        .min(60_000)
+        .default(86_400_000)
+        .describe(
+          'How long a token is kept, in ms. After half of that it proves a commit, and no longer the opposite.',
+        ),
+      cleanEveryMs: milliseconds
+        .default(60_000)
+        .describe('Pause between two deletions of old tokens, in ms, up to half of it shorter or longer at random.'),
     })
     .prefault({}),
   schema: z

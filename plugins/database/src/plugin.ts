@@ -71,7 +71,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
   defer(() => database.disconnect());
   signal.addEventListener('abort', () => void database.disconnect(), { once: true });
   waitingFor(`a connection${database.address === undefined ? '' : ` to ${database.address}`}`);
-  await database.connect();
+  await database.connect({ asIs: !serving });
   const running: StartedPlugin<Config> = {
     diagnose: async ({ signal }) => {
       const { diagnoseDatabase } = await import('./diagnose.js');

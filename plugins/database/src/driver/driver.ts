@@ -1,4 +1,5 @@
 import type { Deadline } from '@keelson/core';
+import type { DatabaseCapability, Engine } from './engine.js';
 import type { PermitCounters } from './permits.js';
 
 export interface Statement {
@@ -56,7 +57,7 @@ export interface DriverConnection {
   /**
    * Asks the server to end the statement that runs, over another connection. Resolves when asked, or when `signal` has
    * aborted and nothing of the question is left; changes nothing here: `run` still settles by itself. Only with
-   * capability `cancel-query`.
+   * capability `cancel`.
    */
   cancel(signal: AbortSignal): Promise<void>;
   /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
@@ -118,13 +119,12 @@ export interface PoolCounters extends PermitCounters {
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
 
-/**
- * What an implementation can do beyond running statements:
- * `cancel-query` ends a running statement on the server; `multi-connection` lends more than one connection at a time;
- * `commit-resolution` can tell what became of a transaction whose COMMIT was not answered; `copy` loads in bulk;
- * `stream` reads with a cursor.
- */
-export type DatabaseCapability = 'cancel-query' | 'multi-connection' | 'commit-resolution' | 'copy' | 'stream';
+/** Longest times, in ms, of a transaction that says nothing else. */
+export interface TransactionLimits {
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
 
 export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unknown';
 
@@ -136,7 +136,12 @@ export interface DatabaseDriver {
   readonly databaseName: string;
   /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
   readonly servers?: readonly string[];
+  /** What it talks to: found when it connects, and another object when that changes. Before, what is certain without. */
+  readonly engine: Engine;
+  /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** What each transaction must set for itself, because connections are not opened with it. Left out: nothing. */
+  readonly transactionLimits?: TransactionLimits | undefined;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
   /** Transactions that say nothing else are READ COMMITTED. Default true; known once it is connected. */
@@ -154,16 +159,26 @@ export interface DatabaseDriver {
   /**
    * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
    * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
-   * `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
+   * `commit-lookup` and only then, so known once it is connected. The id means something to `transactionOutcome` alone.
    */
-  readonly transactionIdProbe?: Statement;
+  readonly transactionIdProbe?: Statement | undefined;
   /**
    * Sent with COMMIT, after it, for a session that wants to know how far a replica must have come to show what it has stored:
    * one row, one column `position`, for `AcquireOptions.after`. Left out where no other server answers reads.
    */
   readonly positionProbe?: Statement;
-  /** What became of a transaction. Only with capability `commit-resolution`. */
+  /** What became of a transaction. Only with capability `commit-lookup`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  /**
+   * Runs `statements` together on the server that takes writes, over a connection that no work of users and no ping waits
+   * for. Left out: a lent connection does. Rejects when `signal` aborts. With `endsIdle` it ends the connection that the
+   * statements wait for, where that is in a transaction and has waited for its own client for a second.
+   */
+  askApart?(
+    statements: readonly Statement[],
+    signal: AbortSignal,
+    options?: { readonly endsIdle?: boolean },
+  ): Promise<BatchOutcome['results']>;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */

@@ -18,12 +18,26 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
   const marked: DatabaseDriver = {
     name: driver.name,
     databaseName: driver.databaseName,
-    capabilities: driver.capabilities,
     ...(driver.servers !== undefined && { servers: driver.servers }),
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
-    ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
     ...(driver.positionProbe !== undefined && { positionProbe: driver.positionProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    ...(driver.askApart !== undefined && {
+      askApart: (statements, signal, options) =>
+        own(driver.askApart?.(statements, signal, options) ?? Promise.resolve([]), signal),
+    }),
+    get engine() {
+      return driver.engine;
+    },
+    get capabilities() {
+      return driver.capabilities;
+    },
+    get transactionLimits() {
+      return driver.transactionLimits;
+    },
+    get transactionIdProbe() {
+      return driver.transactionIdProbe;
+    },
     get isReadCommitted() {
       return driver.isReadCommitted ?? true;
     },

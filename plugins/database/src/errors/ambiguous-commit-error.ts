@@ -1,4 +1,5 @@
 import { KeelsonError } from '@keelson/core';
+import type { CommitProofName } from '../proof/choices.js';
 import { causeOf } from './connection-error.js';
 
 /**
@@ -6,11 +7,11 @@ import { causeOf } from './connection-error.js';
  * retried: the writes may be stored.
  */
 export class AmbiguousCommitError extends KeelsonError {
-  constructor(facts: { readonly name: string; readonly why: string }, cause: unknown) {
+  constructor(facts: { readonly name: string; readonly why: string; readonly proof: CommitProofName }, cause: unknown) {
     super({
       code: 'DATABASE_AMBIGUOUS_COMMIT',
-      message: `It is not known whether the session "${facts.name}" was committed: ${facts.why}.`,
-      hint: 'Check whether the writes are stored before you repeat them, or pass { verifyCommitted }: the session calls it to check.',
+      message: `It is not known whether the session "${facts.name}" was committed: ${facts.why} (${proofs[facts.proof]}).`,
+      hint: `Check whether the writes are stored before you repeat them, or pass { verifyCommitted }: the session calls it to check.${better[facts.proof]}`,
       facts,
       cause: causeOf(cause),
       http: {
@@ -21,3 +22,15 @@ export class AmbiguousCommitError extends KeelsonError {
     });
   }
 }
+
+const proofs: Readonly<Record<CommitProofName, string>> = {
+  'transaction-id': 'proof: transaction id',
+  token: 'proof: token',
+  none: 'no proof',
+};
+
+const better: Readonly<Record<CommitProofName, string>> = {
+  'transaction-id': ' With commitProof: token a crash or a failover leaves no doubt.',
+  token: '',
+  none: ' Or set commitProof: token.',
+};

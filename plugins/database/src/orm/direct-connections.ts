@@ -5,7 +5,7 @@ import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
 import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
-import { beginStatements } from '../transaction/transaction-settings.js';
+import { longBeginStatements } from '../transaction/transaction-settings.js';
 import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
@@ -43,9 +43,10 @@ export class GuardedDirectConnections implements DirectConnections {
   async acquire(): Promise<DirectConnection> {
     const options = allowed.getStore();
     if (options === undefined) throw this.#refusal();
-    if (options.on !== undefined) return new PlainConnection(options.on, options);
+    if (options.on !== undefined) return new PlainConnection(options.on, options, this.#driver);
     const deadline = Deadline.after(options.timeoutMs, this.#clock);
-    return new PlainConnection(await borrowWithin({ driver: this.#driver, clock: this.#clock }, { deadline }), options);
+    const connection = await borrowWithin({ driver: this.#driver, clock: this.#clock }, { deadline });
+    return new PlainConnection(connection, options, this.#driver);
   }
 
   #refusal(): Error {
@@ -58,9 +59,11 @@ export class GuardedDirectConnections implements DirectConnections {
 class PlainConnection implements DirectConnection {
   readonly #connection: DriverConnection;
   readonly #options: DirectOptions;
+  readonly #driver: DatabaseDriver;
 
-  constructor(connection: DriverConnection, options: DirectOptions) {
+  constructor(connection: DriverConnection, options: DirectOptions, driver: DatabaseDriver) {
     this.#connection = connection;
+    this.#driver = driver;
     this.#options = options;
   }
 
@@ -83,11 +86,8 @@ class PlainConnection implements DirectConnection {
     if (this.#options.on === undefined) this.#connection.release();
   }
 
-  /** Each statement sees what was committed before it, and a pause is no mistake: these are long pieces of work. */
   #begin(): readonly Statement[] {
-    const { timeoutMs: statementTimeoutMs } = this.#options;
-    const settings = { readOnly: false, isolation: 'read committed', statementTimeoutMs, idleTimeoutMs: 0 } as const;
-    return beginStatements(settings).map(sql => ({ sql }));
+    return longBeginStatements(this.#driver, this.#options.timeoutMs).map(sql => ({ sql }));
   }
 }
 

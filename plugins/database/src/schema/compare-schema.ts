@@ -1,11 +1,24 @@
 import { DatabaseSchema, SchemaComparator, type SchemaDifference, SqlSchemaGenerator } from '@mikro-orm/sql';
 import type { Orm } from '../orm/orm.js';
 
-/** What the entities say and the live schema has not, and the other way round. Reads the catalogs, changes nothing. */
-export async function compareSchema({ em, config }: Orm): Promise<SchemaDifference> {
+/**
+ * What the entities say and the live schema has not, and the other way round, but for the tables in `own`. Reads the
+ * catalogs, changes nothing.
+ */
+export async function compareSchema({ em, config }: Orm, own: readonly string[] = []): Promise<SchemaDifference> {
   const platform = em.getPlatform();
   const target = new SqlSchemaGenerator(em).getTargetSchema();
-  const live = await DatabaseSchema.create(em.getConnection(), platform, config, undefined, target.getNamespaces());
+  const namespaces = target.getNamespaces();
+  const skipped = [...own];
+  const live = await DatabaseSchema.create(
+    em.getConnection(),
+    platform,
+    config,
+    undefined,
+    namespaces,
+    undefined,
+    skipped,
+  );
   cutNames(target);
   return new SchemaComparator(platform).compare(live, target);
 }

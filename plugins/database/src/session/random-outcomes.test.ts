@@ -106,7 +106,7 @@ function note(world: World, event: OutcomeEvent): void {
 
 const by = new SessionAbortedError({ name: 'test', reason: 'deadline' });
 const byHand = new TransactionByHandError({ by: 'COMMIT', stored: 'unknown' });
-const end = { name: 'test', error: new Error('the policy gave up'), reason: 'deadline' } as const;
+const end = { name: 'test', error: new Error('the policy gave up'), reason: 'deadline', proof: 'none' } as const;
 
 const failures: fc.Arbitrary<Failure> = fc.boolean().map(retry => ({
   error: new Error('why'),
@@ -118,7 +118,7 @@ const anyEvent: fc.Arbitrary<OutcomeEvent> = fc.oneof(
   fc.constantFrom<OutcomeEvent>(
     { it: 'asks for a connection' },
     { it: 'has a connection' },
-    { it: 'was answered', transactionId: '42' },
+    { it: 'was answered', commitKey: '42' },
     { it: 'failed' },
     { it: 'was mended' },
     { it: 'starts afresh' },
@@ -129,7 +129,10 @@ const anyEvent: fc.Arbitrary<OutcomeEvent> = fc.oneof(
     { it: 'was found committed' },
     { it: 'is rolled back' },
     { it: 'must not repeat', why: 'it pays' },
-    { it: 'stays unknown', error: new AmbiguousCommitError({ name: 'test', why: 'silence' }, undefined) },
+    {
+      it: 'stays unknown',
+      error: new AmbiguousCommitError({ name: 'test', why: 'silence', proof: 'none' }, undefined),
+    },
   ),
   fc.constant<OutcomeEvent>({ it: 'sent COMMIT' }),
   fc.boolean().map((stored): OutcomeEvent => ({ it: 'was ended by hand', error: byHand, stored })),
@@ -142,7 +145,7 @@ const anyEvent: fc.Arbitrary<OutcomeEvent> = fc.oneof(
 const usual: readonly OutcomeEvent[] = [
   { it: 'asks for a connection' },
   { it: 'has a connection' },
-  { it: 'was answered', transactionId: '42' },
+  { it: 'was answered', commitKey: '42' },
   { it: 'sent COMMIT' },
 ];
 

@@ -1,6 +1,7 @@
 import type { FailureVerdict } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
+import type { CommitProofName } from '../proof/choices.js';
 import type { Outcome } from '../transaction/outcome.js';
 import type { DatabaseSession } from './database-session.js';
 
@@ -34,10 +35,11 @@ export interface End {
   readonly error: unknown;
   /** Why it gave up while the unit still ran. */
   readonly reason: 'deadline' | 'signal';
+  readonly proof: CommitProofName;
 }
 
 /** What the caller of a unit gets when it is not committed, whatever the session still does to end itself. */
-export function errorOf(outcome: Outcome, { name, error, reason }: End): unknown {
+export function errorOf(outcome: Outcome, { name, error, reason, proof }: End): unknown {
   switch (outcome.is) {
     case 'committed':
       return error;
@@ -50,7 +52,7 @@ export function errorOf(outcome: Outcome, { name, error, reason }: End): unknown
       return outcome.failure === undefined ? error : outcome.failure.error;
     case 'committing':
     case 'in doubt':
-      return new AmbiguousCommitError({ name, why: unansweredFor[reason] }, error);
+      return new AmbiguousCommitError({ name, why: unansweredFor[reason], proof }, error);
     default:
       return new SessionAbortedError({ name, reason }, error);
   }

@@ -1,11 +1,14 @@
 import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
+import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import type { DatabaseMetrics } from '../metrics.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import { withOpening } from '../orm/session-driver.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
 import type { Identity } from '../transaction/identity.js';
@@ -40,6 +43,8 @@ export interface SessionTarget {
 
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
+  readonly proof: CommitProof;
+  readonly metrics: DatabaseMetrics;
   readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
@@ -65,7 +70,9 @@ export class SessionOpener {
 
   constructor(parts: SessionOpenerParts) {
     this.#parts = parts;
-    this.#resolver = new CommitResolver(parts.driver, parts.clock, parts.closed);
+    this.#resolver = new CommitResolver(parts.proof, parts.clock, parts.closed, (proof, resolution) =>
+      parts.metrics.resolved(proof, resolution),
+    );
   }
 
   deadlineOf(options: OpenSessionOptions): Deadline {
@@ -109,7 +116,9 @@ export class SessionOpener {
   }
 
   #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
-    const { driver, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
+    const { driver, proof, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
+    const settings = settingsOf(options);
+    assertAbleToBegin(driver, settings);
     const name = options.name ?? 'session';
     const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
@@ -119,9 +128,9 @@ export class SessionOpener {
       controller.abort(by);
     };
     const stopWatching = abortInTime({ name, deadline, signal: options.signal }, clock, abort);
-    const settings = settingsOf(options);
     const transaction = new LazyTransaction({
       driver,
+      proof,
       settings,
       deadline,
       signal,

@@ -6,6 +6,7 @@ import { UnsupportedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import type { Identity } from '../transaction/identity.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
@@ -29,6 +30,7 @@ import type { UnitSession } from './unit-session.js';
 
 export interface SessionsParts {
   readonly driver: DatabaseDriver;
+  readonly proof: CommitProof;
   readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   readonly isBeginObserved: () => boolean;

@@ -8,11 +8,13 @@ import type {
   RetryPolicy,
   Telemetry,
 } from '@keelson/core';
+import type { DatabaseDriver } from '../driver/driver.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './reading.js';
@@ -25,7 +27,8 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly driver: object;
+  readonly driver: Pick<DatabaseDriver, 'engine'>;
+  readonly proof: CommitProof;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
@@ -110,7 +113,7 @@ class Unit<T> {
       const final =
         this.#last === undefined
           ? this.#unbegun(error)
-          : errorOf(this.#last.outcome, { name: this.#name, error, reason });
+          : errorOf(this.#last.outcome, { name: this.#name, error, reason, proof: this.#parts.proof.name });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -181,7 +184,10 @@ class Unit<T> {
   #logRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
     const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
     const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
-    this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
+    const { logger, driver } = this.#parts;
+    // Where conflicts are an everyday outcome, one is no news.
+    const level = driver.engine.conflicts === 'normal' && this.#last?.verdict.conflict === true ? 'debug' : 'warn';
+    logger[level]('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
   }
 
   /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once: it is reported where it is met. */

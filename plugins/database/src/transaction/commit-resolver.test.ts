@@ -1,30 +1,38 @@
 import { Deadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
-import { scriptedDriver } from '@keelson/test-support/scripted-driver';
 import { describe, expect, test } from 'vitest';
 import type { TransactionOutcome } from '../driver/driver.js';
+import type { CommitProofName } from '../proof/choices.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { CommitResolver } from './commit-resolver.js';
 
 type Answer = TransactionOutcome | 'no answer' | 'silence';
 
-/** Answers in turn, the last one again and again; `silence` never answers by itself. */
-const setUp = (...answers: readonly Answer[]) => {
+/** Answers in turn, the last one again and again; `silence` never answers by itself. Without answers there is no proof. */
+const setUp = (...answers: readonly Answer[]) => setUpWith('transaction-id', ...answers);
+
+const setUpWith = (name: CommitProofName, ...answers: readonly Answer[]) => setUpProof(name, true, answers);
+
+const setUpProof = (name: CommitProofName, isWhole: boolean, answers: readonly Answer[]) => {
   const clock = new FakeClock();
   const closing = new AbortController();
   const asked: string[] = [];
-  const driver = scriptedDriver({
-    capabilities: new Set(answers.length === 0 ? [] : (['commit-resolution'] as const)),
-    transactionOutcome(id, signal) {
+  const proof: CommitProof = {
+    name: answers.length === 0 ? 'none' : name,
+    isWhole,
+    mark: () => undefined,
+    outcome(id, signal) {
       const answer = answers[Math.min(asked.push(id), answers.length) - 1];
       if (answer === 'no answer' || answer === undefined) return Promise.reject(new Error('not now'));
       if (answer !== 'silence') return Promise.resolve(answer);
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     },
-  });
-  const resolver = new CommitResolver(driver, clock, closing.signal);
+  };
+  const counted: string[] = [];
+  const resolver = new CommitResolver(proof, clock, closing.signal, (...what) => counted.push(what.join(' ')));
   const resolve = (id: string | undefined, verifyCommitted?: () => Promise<boolean>, timeoutMs = 1_000) =>
     resolver.resolve(id, Deadline.after(timeoutMs, clock), verifyCommitted);
-  return { clock, closing, asked, resolve };
+  return { clock, closing, asked, counted, resolve };
 };
 
 describe('the outcome of an unanswered COMMIT', () => {
@@ -90,9 +98,30 @@ describe('the outcome of an unanswered COMMIT', () => {
     }
   });
 
-  test('stays unknown where the driver cannot ask', async () => {
+  test('is not that nothing is stored, where another server commits its part before', async () => {
+    for (const proof of ['transaction-id', 'token'] as const) {
+      const why = 'the database may have stored what an aborted transaction wrote elsewhere';
+      expect(await setUpProof(proof, false, ['aborted']).resolve('42')).toEqual({ is: 'unknown', why });
+      expect(await setUpProof(proof, false, ['committed']).resolve('42')).toEqual({ is: 'committed' });
+    }
+  });
+
+  test('is counted, with the proof that was asked', async () => {
+    const { counted, resolve } = setUpWith('token', 'committed');
+    await resolve('42');
+    await resolve(undefined);
+    expect(counted).toEqual(['token committed', 'token unknown']);
+  });
+
+  test('stays unknown when its token was not written, or may be deleted', async () => {
+    const { resolve } = setUpWith('token', 'unknown');
+    expect(await resolve(undefined)).toEqual({ is: 'unknown', why: 'the transaction has written no token' });
+    expect(await resolve('42')).toEqual({ is: 'unknown', why: 'its token may be deleted already' });
+  });
+
+  test('stays unknown without a proof', async () => {
     const { resolve } = setUp();
-    const why = 'this driver cannot ask what became of a transaction';
+    const why = 'no proof is kept of its commits';
     expect(await resolve('42')).toEqual({ is: 'unknown', why });
     expect(await resolve(undefined)).toEqual({ is: 'unknown', why });
   });

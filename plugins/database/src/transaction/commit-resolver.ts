@@ -1,5 +1,7 @@
 import type { Clock, Deadline } from '@keelson/core';
-import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
+import type { TransactionOutcome } from '../driver/driver.js';
+import type { CommitProofName } from '../proof/choices.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { byDeadline } from './bounded.js';
 
 export type CommitResolution =
@@ -11,49 +13,71 @@ export type CommitResolution =
 const longestMs = 30_000;
 const pauseMs = 50;
 
+/** Where it is counted what became of commits that were not answered. */
+export type ResolutionCount = (proof: CommitProofName, resolution: CommitResolution['is']) => void;
+
 /**
- * Finds the outcome of an unanswered COMMIT by asking the server over another connection
- * (`pg_xact_status`, PostgreSQL 10 and later). Asks again while the server starts or the old connection still ends.
+ * Finds the outcome of an unanswered COMMIT by its proof, over another connection. Asks again while the server starts or
+ * the old connection still ends.
  */
 export class CommitResolver {
-  readonly #driver: DatabaseDriver;
+  readonly #proof: CommitProof;
   readonly #clock: Clock;
   readonly #closed: AbortSignal;
+  readonly #count: ResolutionCount;
 
   /** Sends no query once `closed` has aborted. */
-  constructor(driver: DatabaseDriver, clock: Clock, closed: AbortSignal) {
-    this.#driver = driver;
+  constructor(proof: CommitProof, clock: Clock, closed: AbortSignal, count: ResolutionCount = () => {}) {
+    this.#proof = proof;
     this.#clock = clock;
     this.#closed = closed;
+    this.#count = count;
+  }
+
+  /** The proof that is used. */
+  get proof(): CommitProofName {
+    return this.#proof.name;
   }
 
   async resolve(
-    transactionId: string | undefined,
+    commitKey: string | undefined,
     deadline: Deadline,
     verifyCommitted: (() => Promise<boolean>) | undefined,
   ): Promise<CommitResolution> {
-    const canAsk = this.#driver.capabilities.has('commit-resolution');
+    const resolution = await this.#resolve(commitKey, deadline, verifyCommitted);
+    this.#count(this.proof, resolution.is);
+    return resolution;
+  }
+
+  async #resolve(
+    commitKey: string | undefined,
+    deadline: Deadline,
+    verifyCommitted: (() => Promise<boolean>) | undefined,
+  ): Promise<CommitResolution> {
+    const canAsk = this.proof !== 'none';
     // Who has a proof of their own must be asked in time.
     const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
     const until = deadline.within(askMs);
-    const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, until) : 'unknown';
-    if (said === 'committed' || said === 'aborted') return { is: said };
+    const said = canAsk && commitKey !== undefined ? await this.#ask(commitKey, until) : 'unknown';
+    // Where a part is committed before the transaction, the proof says only that it is stored: not that it is not.
+    if (said === 'committed' || (said === 'aborted' && this.#proof.isWhole)) return { is: said };
     if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
     if (this.#closed.aborted) return { is: 'unknown', why: 'the database service was closed before the answer' };
-    const why = canAsk && transactionId === undefined ? 'the transaction has no id' : whyUnknown(canAsk, said);
+    const why = canAsk && commitKey === undefined ? unmarked[this.#proof.name] : whyUnknown(this.#proof.name, said);
     return { is: 'unknown', why };
   }
 
-  async #ask(transactionId: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {
+  async #ask(commitKey: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {
     const controller = new AbortController();
+    const startedAt = this.#clock.now();
     const giveUp = () => controller.abort(new Error('no time left'));
     const timer = this.#clock.schedule(until.remainingMs(), giveUp);
     this.#closed.addEventListener('abort', giveUp, { once: true });
     let said: TransactionOutcome | 'no answer' = 'no answer';
     try {
       while (!until.passed && !this.#closed.aborted) {
-        said = await this.#driver
-          .transactionOutcome(transactionId, controller.signal)
+        said = await this.#proof
+          .outcome(commitKey, controller.signal, this.#clock.now() - startedAt)
           .catch(() => 'no answer' as const);
         if (said !== 'in progress' && said !== 'no answer') return said;
         await this.#clock.sleep(Math.min(pauseMs, until.remainingMs()), controller.signal).catch(() => {});
@@ -76,9 +100,16 @@ export class CommitResolver {
   }
 }
 
-function whyUnknown(canAsk: boolean, said: TransactionOutcome | 'no answer'): string {
-  if (!canAsk) return 'this driver cannot ask what became of a transaction';
+const unmarked: Readonly<Record<CommitProofName, string>> = {
+  'transaction-id': 'the transaction has no id',
+  token: 'the transaction has written no token',
+  none: 'no proof is kept of its commits',
+};
+
+function whyUnknown(proof: CommitProofName, said: TransactionOutcome | 'no answer'): string {
+  if (proof === 'none') return unmarked.none;
+  if (said === 'aborted') return 'the database may have stored what an aborted transaction wrote elsewhere';
   if (said === 'no answer') return 'the database did not answer within the deadline';
   if (said === 'in progress') return 'the transaction was still in progress at the deadline';
-  return 'the database no longer knows the transaction';
+  return proof === 'token' ? 'its token may be deleted already' : 'the database no longer knows the transaction';
 }

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
+import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
+import { leavesState } from '../driver/lasting-state.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
   ConcurrentUseError,
@@ -9,6 +11,7 @@ import {
   TransactionFailedError,
 } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
@@ -28,6 +31,7 @@ import { WorkMark } from './work-mark.js';
  */
 export interface LazyTransactionOptions {
   readonly driver: DatabaseDriver;
+  readonly proof: CommitProof;
   readonly clock: Clock;
   readonly deadline: Deadline;
   readonly signal?: AbortSignal;
@@ -61,6 +65,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
+  readonly #keepsNoState: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -72,6 +77,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
+    this.#keepsNoState = !options.driver.capabilities.has('session-state');
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -128,6 +134,8 @@ export class LazyTransaction {
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
+    assertAble(this.#options.driver, 'stream');
+    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
     const command = this.#refusedIn(statement);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
@@ -152,6 +160,7 @@ export class LazyTransaction {
   savepoint(name: string): Promise<void> {
     return this.#turns.take(async () => {
       this.#assertUsable();
+      assertAble(this.#options.driver, 'savepoints');
       this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
     });
   }
@@ -259,6 +268,7 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
+    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
@@ -278,7 +288,7 @@ export class LazyTransaction {
       throw this.#options.signal?.aborted === true ? this.#options.signal.reason : error;
     });
     this.#changes += 1;
-    await this.#statements.runProbe(connection);
+    await this.#statements.runMark(connection);
     return result;
   }
 
@@ -341,6 +351,11 @@ export class LazyTransaction {
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
     this.#assertUsable(options);
     return this.#held.current ?? this.#held.acquire();
+  }
+
+  /** The connection of the server goes to another client after the transaction, as it was left. */
+  #assertLeavesNoState({ sql }: Statement): void {
+    if (leavesState(sql)) assertAble(this.#options.driver, 'session-state');
   }
 
   #refusedIn({ sql }: Statement): string | undefined {

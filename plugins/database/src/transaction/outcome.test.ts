@@ -18,7 +18,7 @@ const error = new Error('no answer');
 const events: { readonly [It in OutcomeEvent['it']]: Extract<OutcomeEvent, { it: It }> } = {
   'asks for a connection': { it: 'asks for a connection' },
   'has a connection': { it: 'has a connection' },
-  'was answered': { it: 'was answered', transactionId: undefined },
+  'was answered': { it: 'was answered', commitKey: undefined },
   failed: { it: 'failed' },
   'was mended': { it: 'was mended' },
   'starts afresh': { it: 'starts afresh' },
@@ -117,19 +117,13 @@ describe('an outcome', () => {
 
 describe('what an outcome keeps', () => {
   test('the id of its transaction, once it is known', () => {
-    const known = after(
-      ...open,
-      { it: 'was answered', transactionId: '42' },
-      'was answered',
-      'sent COMMIT',
-      'lost COMMIT',
-    );
-    expect(known).toMatchObject({ is: 'in doubt', transactionId: '42', error, late: false });
+    const known = after(...open, { it: 'was answered', commitKey: '42' }, 'was answered', 'sent COMMIT', 'lost COMMIT');
+    expect(known).toMatchObject({ is: 'in doubt', commitKey: '42', error, late: false });
   });
 
   test('no id, and no answer, of a connection that it gave up', () => {
-    const afresh = after(...open, { it: 'was answered', transactionId: '42' }, 'failed', 'starts afresh');
-    expect(afresh).toMatchObject({ is: 'reaching', transactionId: undefined, answered: false, reached: true });
+    const afresh = after(...open, { it: 'was answered', commitKey: '42' }, 'failed', 'starts afresh');
+    expect(afresh).toMatchObject({ is: 'reaching', commitKey: undefined, answered: false, reached: true });
   });
 
   test('whether its last try got a connection', () => {

@@ -17,8 +17,8 @@ interface Course {
   readonly reached: boolean;
   /** The server has done BEGIN and all that waited with it. */
   readonly answered: boolean;
-  /** Given with the first answer, by a driver that can look it up later. */
-  readonly transactionId: string | undefined;
+  /** Known with the first answer: by it the commit can be looked up later. */
+  readonly commitKey: string | undefined;
   /** Its time was over, or its caller gave up, before COMMIT was sent. */
   readonly abortedBy: SessionAbortedError | undefined;
   /** Work that had joined it failed: it must not be committed. */
@@ -64,7 +64,7 @@ export type OutcomeEvent =
   | { readonly it: 'asks for a connection' }
   | { readonly it: 'has a connection' }
   /** The server has done all that was sent to it until now. */
-  | { readonly it: 'was answered'; readonly transactionId: string | undefined }
+  | { readonly it: 'was answered'; readonly commitKey: string | undefined }
   | { readonly it: 'failed'; readonly by?: unknown }
   /** ROLLBACK TO SAVEPOINT has taken the failure back. */
   | { readonly it: 'was mended' }
@@ -93,7 +93,7 @@ export function untouched(notRepeated?: string): Outcome {
     is: 'untouched',
     reached: false,
     answered: false,
-    transactionId: undefined,
+    commitKey: undefined,
     abortedBy: undefined,
     partFailed: undefined,
     notRepeated,
@@ -108,7 +108,7 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
     case 'has a connection':
       return outcome.is === 'reaching' ? bare(outcome, 'open', true) : outcome;
     case 'was answered':
-      return answeredWith(outcome, event.transactionId);
+      return answeredWith(outcome, event.commitKey);
     case 'failed':
       return isWorking(outcome) && outcome.is !== 'failed'
         ? { ...courseOf(outcome), is: 'failed', at: phaseOf(outcome), connected: outcome.is === 'open', by: event.by }
@@ -119,7 +119,7 @@ export function moved(outcome: Outcome, event: OutcomeEvent): Outcome {
         : outcome;
     case 'starts afresh':
       return isWorking(outcome) && outcome.is !== 'untouched'
-        ? { ...courseOf(outcome), is: 'reaching', answered: false, transactionId: undefined }
+        ? { ...courseOf(outcome), is: 'reaching', answered: false, commitKey: undefined }
         : outcome;
     case 'lost a part':
       return outcome.partFailed === undefined ? { ...outcome, partFailed: { cause: event.cause } } : outcome;
@@ -184,10 +184,10 @@ function mayBeCommitted(outcome: Outcome): boolean {
   return is === 'committing' || is === 'open' || is === 'untouched' || (is === 'cut short' && outcome.unused);
 }
 
-function answeredWith(outcome: Outcome, transactionId: string | undefined): Outcome {
+function answeredWith(outcome: Outcome, commitKey: string | undefined): Outcome {
   if (outcome.is !== 'open') return outcome;
-  const id = outcome.transactionId ?? transactionId;
-  return outcome.answered && id === outcome.transactionId ? outcome : { ...outcome, answered: true, transactionId: id };
+  const id = outcome.commitKey ?? commitKey;
+  return outcome.answered && id === outcome.commitKey ? outcome : { ...outcome, answered: true, commitKey: id };
 }
 
 function cutShort(outcome: Outcome): Outcome {
@@ -211,15 +211,15 @@ function rollingBack(outcome: Outcome, failure: Failure | undefined): Outcome {
   return isOwners ? { ...courseOf(outcome), is: 'rolling back', failure } : outcome;
 }
 
-function courseOf({ reached, answered, transactionId, abortedBy, partFailed, notRepeated }: Outcome): Course {
-  return { reached, answered, transactionId, abortedBy, partFailed, notRepeated };
+function courseOf({ reached, answered, commitKey, abortedBy, partFailed, notRepeated }: Outcome): Course {
+  return { reached, answered, commitKey, abortedBy, partFailed, notRepeated };
 }
 
 /** An outcome of which no more is to be said; every unit goes through some, so each is one object. */
 function bare<Is extends 'untouched' | 'reaching' | 'open' | 'committing' | 'committed'>(
-  { reached: reachedBefore, answered, transactionId, abortedBy, partFailed, notRepeated }: Outcome,
+  { reached: reachedBefore, answered, commitKey, abortedBy, partFailed, notRepeated }: Outcome,
   is: Is,
   reached = reachedBefore,
 ): Course & { readonly is: Is } {
-  return { is, reached, answered, transactionId, abortedBy, partFailed, notRepeated };
+  return { is, reached, answered, commitKey, abortedBy, partFailed, notRepeated };
 }

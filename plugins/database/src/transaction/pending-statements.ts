@@ -1,7 +1,11 @@
 import type { Statement } from '../driver/driver.js';
 
 interface Pending extends Statement {
+  /** BEGIN, or a limit that is set with it. */
+  readonly begins?: boolean;
   readonly savepoint?: string;
+  /** By which the transaction is looked up once this was done. */
+  readonly commitKey?: string;
 }
 
 /**
@@ -32,12 +36,24 @@ export class PendingStatements {
     this.#waiting = [...snapshot];
   }
 
+  /** The key of the mark that waits. */
+  get commitKey(): string | undefined {
+    return this.#waiting.find(({ commitKey }) => commitKey !== undefined)?.commitKey;
+  }
+
   add(sql: string): void {
-    this.addStatement({ sql, recurs: true });
+    this.#waiting = [...this.#waiting, { sql, recurs: true, begins: true }];
   }
 
   addStatement(statement: Statement): void {
     this.#waiting = [...this.#waiting, statement];
+  }
+
+  /** Waits right behind BEGIN: no savepoint takes it back, and no other role than that of the connection does it. */
+  addMark(mark: Statement, commitKey: string): void {
+    const rest = this.#waiting.findIndex(({ begins }) => begins !== true);
+    const at = rest === -1 ? this.#waiting.length : rest;
+    this.#waiting = this.#waiting.toSpliced(at, 0, { ...mark, commitKey });
   }
 
   addSavepoint(name: string): void {

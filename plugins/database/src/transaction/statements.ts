@@ -3,15 +3,17 @@ import type { BatchOutcome, DatabaseDriver, DriverConnection, Statement, Stateme
 import { IdentityRefusedError } from '../errors/identity-errors.js';
 import { SeveralStatementsError, type StoredByHand, TransactionByHandError } from '../errors/session-errors.js';
 import { sqlStateOf } from '../errors/sql-state.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
-import { endingOf, isPlainRead } from './transaction-commands.js';
+import { endingOf, isPlainRead, makesReadOnly, mustComeFirst } from './transaction-commands.js';
 import { beginStatements, mayStandAlone, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface StatementsOptions {
-  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe' | 'isReadCommitted'>;
+  readonly driver: Pick<DatabaseDriver, 'isReadCommitted' | 'transactionLimits'>;
+  readonly proof: CommitProof;
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
@@ -19,7 +21,7 @@ export interface StatementsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Runs the statements of one transaction: what waits, then what was asked for, then the probe for its id, in one round trip. */
+/** Runs the statements of one transaction: what waits, what was asked for, and the mark by which its commit can be looked up, in one round trip. */
 export class Statements {
   /** BEGIN, settings and savepoints that were not sent yet. */
   readonly pending = new PendingStatements();
@@ -27,12 +29,14 @@ export class Statements {
   readonly #held: HeldConnection;
   readonly #mayStandAlone: boolean;
   #onFirstAnswer: (() => void) | undefined;
+  /** The work has made it read-only by a statement of its own. */
+  #isMadeReadOnly = false;
 
   constructor(options: StatementsOptions, held: HeldConnection) {
     this.#options = options;
     this.#held = held;
     this.#mayStandAlone = mayStandAlone(options.settings, options.driver);
-    for (const sql of beginStatements(options.settings)) this.pending.add(sql);
+    for (const sql of beginStatements(options.settings, options.driver.transactionLimits)) this.pending.add(sql);
     const { identity } = options.settings;
     if (identity !== undefined) this.pending.addStatement(identity.statement);
   }
@@ -49,9 +53,9 @@ export class Statements {
 
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const { observer, clock } = this.#options;
-    const first = this.pending.length;
     const alone = this.#standsAlone(connection, statements);
-    const last = alone ? commit : this.#probe();
+    const last = alone ? commit : this.#mark(statements[0]);
+    const first = this.pending.length;
     const all = [...this.pending.statements, ...statements, ...(last === undefined ? [] : [last])];
     if (all.length === 0) return [];
     this.assertHeld(connection);
@@ -83,9 +87,9 @@ export class Statements {
     );
   }
 
-  /** Asks for the transaction id after work on the connection itself. */
-  async runProbe(connection: DriverConnection): Promise<void> {
-    if (this.#probe() !== undefined) await this.run(connection, []);
+  /** Marks the transaction after work on the connection itself, where it is not marked yet. */
+  async runMark(connection: DriverConnection): Promise<void> {
+    if (this.#isToBeMarked && this.#options.proof.name !== 'none') await this.run(connection, []);
   }
 
   /** The transaction may have ended between two steps of one statement. */
@@ -134,11 +138,13 @@ export class Statements {
     const refused = failure && this.#refusedIdentity(results.length, failure.error);
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
     const isUndone = first === 'all' || (failure !== undefined && connection.status === 'idle');
+    const waiting = this.pending.commitKey;
     this.pending.done(isUndone ? 0 : Math.min(first, results.length));
-    const transactionId = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
-    const news = !outcome.now.answered || transactionId !== undefined;
+    const given = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
+    const commitKey = waiting === this.pending.commitKey ? given : waiting;
+    const news = !outcome.now.answered || commitKey !== undefined;
     if (news && (first === 'all' ? failure === undefined : this.pending.length === 0))
-      outcome.move({ it: 'was answered', transactionId });
+      outcome.move({ it: 'was answered', commitKey });
     if (failure !== undefined) {
       outcome.move({ it: 'failed', by: failure.error });
       throw signal?.aborted === true ? signal.reason : (refused ?? clearly(failure.error));
@@ -155,10 +161,30 @@ export class Statements {
     return new IdentityRefusedError({ variables: Object.keys(identity.variables), role: identity.role }, error);
   }
 
-  /** What asks for the transaction id, while it is not known and may be given. */
-  #probe(): Statement | undefined {
-    const { settings, outcome, driver } = this.#options;
-    return settings.readOnly || outcome.now.transactionId !== undefined ? undefined : driver.transactionIdProbe;
+  /** Gives the mark that is to be sent last; one that has a key waits with BEGIN instead. */
+  #mark(statement: Statement | undefined): Statement | undefined {
+    if (!this.#isToBeMarked) return undefined;
+    const { proof } = this.#options;
+    if (proof.name !== 'token') return proof.mark()?.statement;
+    if (statement !== undefined && this.#staysFirst(statement)) return undefined;
+    const { statement: mark, key } = proof.mark() ?? {};
+    if (mark !== undefined && key !== undefined) this.pending.addMark(mark, key);
+    return undefined;
+  }
+
+  get #isToBeMarked(): boolean {
+    const { settings, outcome } = this.#options;
+    return (
+      !settings.readOnly &&
+      outcome.now.commitKey === undefined &&
+      !this.#isMadeReadOnly &&
+      this.pending.commitKey === undefined
+    );
+  }
+
+  #staysFirst({ sql }: Statement): boolean {
+    this.#isMadeReadOnly ||= makesReadOnly(sql);
+    return mustComeFirst(sql);
   }
 }
 

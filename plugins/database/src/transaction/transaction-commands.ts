@@ -38,6 +38,23 @@ export function writingCommandIn(sql: string): string | undefined {
   return madeWritable.test(sql) ? 'SET TRANSACTION READ WRITE' : undefined;
 }
 
+const first = new RegExp(String.raw`${skipped}(?:set\s+(?:(?:local|session)\s+)?transaction\b|lock\b)`, 'i');
+
+/** Whether a statement does its work only, or otherwise, when none that reads or writes comes before it in its transaction. */
+export function mustComeFirst(sql: string): boolean {
+  return first.test(sql);
+}
+
+const madeReadOnly = new RegExp(
+  String.raw`${skipped}set\s+(?:(?:local|session)\s+)?transaction(?:_read_only\b|\b[^;]*\bread\s+only\b)`,
+  'i',
+);
+
+/** Whether nothing can be written in the transaction from here on. */
+export function makesReadOnly(sql: string): boolean {
+  return madeReadOnly.test(sql);
+}
+
 const read = new RegExp(String.raw`${skipped}(?:select|with|values|table|show)\b`, 'i');
 const spans =
   /advisory_xact|set_config|pg_export_snapshot|xact_id|txid_|\bsnapshot\b|\blo_open\b|pg_notify|logical_emit/i;

@@ -1,3 +1,4 @@
+import type { DatabaseDriver, TransactionLimits } from '../driver/driver.js';
 import type { Identity } from './identity.js';
 
 export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
@@ -50,18 +51,31 @@ export function mayStandAlone(
   );
 }
 
-/** BEGIN and what belongs to it, in the order in which the server must receive it. */
-export function beginStatements(settings: TransactionSettings): string[] {
+/** BEGIN and what belongs to it, in the order in which the server must receive it. `limits` hold where the settings say nothing. */
+export function beginStatements(settings: TransactionSettings, limits?: TransactionLimits): string[] {
   const begin = ['begin'];
   if (settings.isolation !== undefined) begin.push(`isolation level ${settings.isolation}`);
   if (settings.readOnly) begin.push('read only');
   if (settings.deferrable === true) begin.push('deferrable');
   return [
     begin.join(' '),
-    ...setLocal('statement_timeout', settings.statementTimeoutMs),
-    ...setLocal('lock_timeout', settings.lockTimeoutMs),
-    ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs),
+    ...setLocal('statement_timeout', settings.statementTimeoutMs ?? limits?.statementTimeoutMs),
+    ...setLocal('lock_timeout', settings.lockTimeoutMs ?? limits?.lockTimeoutMs),
+    ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs ?? limits?.idleTimeoutMs),
   ];
+}
+
+/** BEGIN of a long piece of work: each statement sees what was committed before it, and a pause in it is no mistake. */
+export function longBeginStatements(
+  { engine, capabilities }: Pick<DatabaseDriver, 'engine' | 'capabilities'>,
+  statementTimeoutMs?: number,
+): string[] {
+  return beginStatements({
+    readOnly: false,
+    ...(engine.isolationLevels.has('read committed') && { isolation: 'read committed' }),
+    ...(capabilities.has('server-timeouts') && { idleTimeoutMs: 0 }),
+    ...(capabilities.has('server-timeouts') && statementTimeoutMs !== undefined && { statementTimeoutMs }),
+  });
 }
 
 function setLocal(name: string, ms: number | undefined): string[] {
