@@ -124,6 +124,19 @@ export class EndlessFlushError extends KeelsonError {
   }
 }
 
+/** An entity of one open session was to be stored, removed or merged by another. */
+export class SharedEntityError extends KeelsonError {
+  /** `relation` is what refers to it: `Order.customer`. */
+  constructor(facts: { readonly entity: string; readonly relation?: string }) {
+    super({
+      code: 'DATABASE_ENTITY_SHARED',
+      message: `A session was given an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
+      hint: `Load the entity in each session, or refer to it by its key: em.getReference(${facts.entity}, id).`,
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
 /** An EntityManager that belongs to no open session was asked for data. */
 export class OutsideSessionError extends KeelsonError {
   constructor() {
