@@ -1,4 +1,4 @@
-import { Cascade, type EntityProperty, helper, Reference, ReferenceKind, Utils } from '@mikro-orm/core';
+import { helper, Reference, Utils } from '@mikro-orm/core';
 import { SharedEntityError } from '../errors/session-errors.js';
 import { isWorking } from '../transaction/outcome.js';
 import type { EntityManager } from './entity-manager.js';
@@ -21,78 +21,55 @@ interface Taker {
  * @throws SharedEntityError when `entity` belongs to another session that may still store it.
  */
 export function assertOwn(entity: object, taker: Taker): void {
-  if (helper(entity).__em !== taker.em && isOfOther(entity, taker)) throw refusal(entity, referrerOf(entity, taker.em));
+  if (isForeign(entity, taker)) throw new SharedEntityError({ entity: helper(entity).__meta.className });
 }
 
-/**
- * `kept` is to store `entity`, given by the code of the service, or found by a flush because another refers to it. Those
- * that a given one refers to would be stored with it.
- */
-export function take(entity: object, kept: KeptWork, by: 'code' | 'flush'): void {
+/** The code of the service gives `entity` to `kept`. Of another session it may refer to what is stored, by its key. */
+export function take(entity: object, kept: KeptWork): void {
   assertOwn(entity, kept);
+  claim(entity, kept);
   const wrapped = helper(entity);
-  if (by === 'code') assertOwnRelations(entity, kept);
-  if (by === 'flush' && wrapped.__managed === true) return;
+  for (const { name } of wrapped.__meta.relations) {
+    const related: unknown = Reference.unwrapReference(Object(Reflect.get(entity, name)));
+    if (!Utils.isEntity<object>(related) || !isForeign(related, kept)) continue;
+    leave(related, kept);
+    if (helper(related).__managed === true) continue;
+    const relation = `${wrapped.__meta.className}.${name}`;
+    throw new SharedEntityError({ entity: helper(related).__meta.className, relation });
+  }
+}
+
+/** `kept` is to store it: an entity that is stored belongs to the EntityManager that has it. */
+export function claim(entity: object, kept: KeptWork): void {
+  const wrapped = helper(entity);
   if (wrapped.__em !== kept.em && givenTo.get(wrapped) !== kept) givenTo.set(wrapped, kept);
 }
 
-function assertOwnRelations(entity: object, kept: KeptWork): void {
-  for (const property of helper(entity).__meta.relations) {
-    const related = relatedBy(property, entity);
-    if (related !== undefined && isOfOther(related, kept)) throw refusal(related, { referrer: entity, property });
-  }
-}
-
-function isOfOther(entity: object, { em, session }: Taker): boolean {
+/** It belongs to another session, which may still store it. */
+export function isForeign(entity: object, { em, session }: Taker): boolean {
   const wrapped = helper(entity);
-  if (wrapped.__em === em) return false;
+  const { __em: managedBy } = wrapped;
+  if (managedBy === em) return false;
   const mayStore = (kept: KeptWork | undefined) =>
     kept !== undefined && kept.session !== session && isWorking(kept.session.outcome.now);
-  return mayStore(givenTo.get(wrapped)) || mayStore(wrapped.__em && keptWork.get(wrapped.__em.getUnitOfWork(false)));
+  return mayStore(givenTo.get(wrapped)) || mayStore(managedBy && keptWork.get(managedBy.getUnitOfWork(false)));
 }
 
-/** The entity of a relation whose own changes are stored with its owner. */
-function relatedBy({ kind, name, cascade }: EntityProperty, owner: object): object | undefined {
-  if (kind !== ReferenceKind.MANY_TO_ONE && kind !== ReferenceKind.ONE_TO_ONE) return undefined;
-  if (!cascade.includes(Cascade.PERSIST) && !cascade.includes(Cascade.ALL)) return undefined;
-  const related: unknown = Reference.unwrapReference(Object(Reflect.get(owner, name)));
-  return Utils.isEntity<object>(related) ? related : undefined;
-}
-
-interface Referrer {
-  readonly referrer: object;
-  readonly property: EntityProperty;
-}
-
-function refusal(entity: object, by: Referrer | undefined): SharedEntityError {
-  if (by !== undefined) takeOut(entity, by);
-  const { className } = helper(entity).__meta;
-  const relation = by && `${helper(by.referrer).__meta.className}.${by.property.name}`;
-  return new SharedEntityError({ entity: className, ...(relation !== undefined && { relation }) });
-}
-
-/** What in `em` refers to `entity`. */
-function referrerOf(entity: object, em: EntityManager): Referrer | undefined {
-  const work = em.getUnitOfWork(false);
-  for (const { meta, prop: property } of helper(entity).__meta.referencingProperties) {
-    for (const referrer of [...work.getIdentityMap().getStore(meta).values(), ...work.getPersistStack()]) {
-      if (helper(referrer).__meta.root !== meta.root) continue;
-      const held: unknown = Reflect.get(referrer, property.name);
-      const refers = Utils.isCollection<object>(held)
-        ? held.contains(entity, false)
-        : Reference.unwrapReference(Object(held)) === entity;
-      if (refers) return { referrer, property };
-    }
-  }
-  return undefined;
-}
-
-/** Where `entity` refers back, the session that it belongs to would store the referrer. */
-function takeOut(entity: object, { referrer, property }: Referrer): void {
-  for (const { name, mappedBy, inversedBy } of helper(entity).__meta.bidirectionalRelations) {
-    if ((mappedBy ?? inversedBy) !== property.name) continue;
-    const held: unknown = Reflect.get(entity, name);
-    if (Utils.isCollection<object>(held)) held.removeWithoutPropagation(referrer);
-    else if (Reference.unwrapReference(Object(held)) === referrer) Reflect.deleteProperty(helper(entity).__data, name);
+/**
+ * Another session's `entity` is left to it. MikroORM has put what refers to it into its inverse sides, and the other session
+ * would store it.
+ */
+export function leave(entity: object, { session }: Taker): void {
+  const isOurs = (item: object) => {
+    const { __em: managedBy } = helper(item);
+    const owner = givenTo.get(helper(item)) ?? (managedBy && keptWork.get(managedBy.getUnitOfWork(false)));
+    return owner?.session === session;
+  };
+  for (const { name, mappedBy } of helper(entity).__meta.bidirectionalRelations) {
+    if (!mappedBy) continue;
+    const held: unknown = Reference.unwrapReference(Object(Reflect.get(entity, name)));
+    if (Utils.isCollection<object>(held)) {
+      for (const item of held.getItems(false)) if (isOurs(item)) held.removeWithoutPropagation(item);
+    } else if (Utils.isEntity<object>(held) && isOurs(held)) Reflect.deleteProperty(helper(entity).__data, name);
   }
 }

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { helper, UnitOfWork } from '@mikro-orm/core';
+import { Cascade, helper, UnitOfWork } from '@mikro-orm/core';
 import { EndlessFlushError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
-import { assertOwn, take } from './foreign-entities.js';
+import { assertOwn, claim, isForeign, leave, take } from './foreign-entities.js';
 import { overrideHidden } from './hidden-method.js';
 import { Flush, KeptWork, keptWork, maxFlushes, type Session } from './kept-work.js';
 import { knownOf, undoKnown } from './known-before.js';
@@ -105,7 +105,8 @@ function forgetGiven(work: UnitOfWork, entity: object): void {
 class LateUnitOfWork extends UnitOfWork {
   override persist(...[entity, visited, options]: Parameters<UnitOfWork['persist']>): void {
     const kept = keptWork.get(this);
-    if (kept !== undefined) take(entity, kept, visited === undefined ? 'code' : 'flush');
+    if (kept !== undefined && visited === undefined) take(entity, kept);
+    else if (kept !== undefined && helper(entity).__managed !== true) claim(entity, kept);
     const flush = kept?.flush;
     flush?.note(entity);
     flush?.unwanted.delete(entity);
@@ -187,6 +188,28 @@ class LateUnitOfWork extends UnitOfWork {
 }
 
 overrideChangeTracking(LateUnitOfWork.prototype);
+
+type Cascaded = [entity: object, type: Cascade, ...more: unknown[]];
+
+// What belongs to another session is neither stored nor merged by this one: it is referred to by its key.
+overrideHidden<LateUnitOfWork, Cascaded, void>(LateUnitOfWork.prototype, 'cascade', (work, cascade, ...given) => {
+  const [entity, type] = given;
+  const kept = keptWork.get(work);
+  const isTaken = type === Cascade.PERSIST || type === Cascade.MERGE;
+  if (kept === undefined || !isTaken || !isForeign(entity, kept)) cascade(...given);
+  else leave(entity, kept);
+});
+
+// It would be inserted, as it has no key yet.
+overrideHidden<LateUnitOfWork, [entity: object, ...more: unknown[]], void>(
+  LateUnitOfWork.prototype,
+  'findNewEntities',
+  (work, find, ...given) => {
+    const kept = keptWork.get(work);
+    if (kept !== undefined) assertOwn(given[0], kept);
+    find(...given);
+  },
+);
 
 // MikroORM ends every flush with it.
 overrideHidden<LateUnitOfWork, [], void>(LateUnitOfWork.prototype, 'postCommitCleanup', (work, cleanUp) => {
