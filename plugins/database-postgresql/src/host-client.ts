@@ -4,6 +4,7 @@ import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
+import { readableValues } from './value-formats.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
@@ -89,13 +90,18 @@ export function hostClientClass(
       } catch (error) {
         throw hosts.failed(host, error);
       }
+      await this.#orEnd(() => readableValues(this));
       if (this.#role !== undefined) await this.#beApproved(host, this.#role);
       return this;
     }
 
     async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {
+      await this.#orEnd(async () => hosts.approve(host, await role()));
+    }
+
+    async #orEnd(step: () => Promise<void>): Promise<void> {
       try {
-        hosts.approve(host, await role());
+        await step();
       } catch (error) {
         void this.end().catch(ignore);
         throw error;
