@@ -5,6 +5,7 @@ import { asPgClient } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
+import { readableValues } from './value-formats.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(
@@ -98,13 +99,18 @@ export function hostClientClass(
       } catch (error) {
         throw hosts.failed(host, error);
       }
+      await this.#orEnd(() => readableValues(this));
       if (this.#role !== undefined) await this.#beApproved(host, this.#role);
       return this;
     }
 
     async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {
+      await this.#orEnd(async () => hosts.approve(host, await role()));
+    }
+
+    async #orEnd(step: () => Promise<void>): Promise<void> {
       try {
-        hosts.approve(host, await role());
+        await step();
       } catch (error) {
         void this.end().catch(ignore);
         throw error;

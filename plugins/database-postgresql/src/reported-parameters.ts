@@ -42,6 +42,18 @@ export function timeZoneOf(client: pg.ClientBase): string | undefined {
   return reported.get(client)?.latest.get('TimeZone');
 }
 
+/** What the server has last reported of a setting; undefined for one that it does not report. */
+export function latestOf(client: pg.ClientBase, setting: string): string | undefined {
+  return reported.get(client)?.latest.get(setting);
+}
+
+/** The settings are as they are to be from now on. */
+export function takeForFresh(client: pg.ClientBase): void {
+  const { first, latest, changed } = reported.get(client) ?? {};
+  for (const [name, value] of latest ?? []) first?.set(name, value);
+  changed?.clear();
+}
+
 /** A setting is not as it was when the connection was fresh. That a standby was promoted is none. */
 export function hasOtherParameters(client: pg.ClientBase): boolean {
   const { changed } = reported.get(client) ?? { changed: new Set<string>() };

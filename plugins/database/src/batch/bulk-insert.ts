@@ -38,6 +38,7 @@ export class BulkInsert {
     // COPY without a column stores nothing, so a row of defaults alone goes by INSERT.
     if (!this.#copies || rows.some(row => Object.keys(row).length === 0)) return this.#insert(em, rows);
     const groups = this.#copyRows.group(rows, firstItem);
+    if (groups === undefined) return this.#insert(em, rows);
     await this.#session.transaction.withConnection(async connection => {
       for (const group of groups) await this.#copy(connection, group);
     });

@@ -1,6 +1,7 @@
 import {
   type EntityMetadata,
   type EntityProperty,
+  isRaw,
   type Platform,
   QueryHelper,
   Reference,
@@ -55,8 +56,21 @@ export class CopyRows {
       .join('.');
   }
 
-  /** @throws ValidationError naming the row and the property whose value has no text. */
-  group(rows: readonly Row[], firstItem: number): CopyGroup[] {
+  /**
+   * Undefined when the type of a property writes a value in SQL, which COPY cannot evaluate.
+   *
+   * @throws ValidationError naming the row and the property whose value has no text.
+   */
+  group(rows: readonly Row[], firstItem: number): CopyGroup[] | undefined {
+    try {
+      return this.#group(rows, firstItem);
+    } catch (error) {
+      if (error instanceof WrittenInSql) return undefined;
+      throw error;
+    }
+  }
+
+  #group(rows: readonly Row[], firstItem: number): CopyGroup[] {
     return groupByColumns(rows).map(({ names, rows: taken, indexes }) => {
       const properties = names.map(name => this.#meta.properties[name]).filter(property => property !== undefined);
       const lines = taken.map((row, index) =>
@@ -87,8 +101,11 @@ export class CopyRows {
 
   #converted(property: EntityProperty, given: unknown, path: string): string | null {
     try {
-      return textOf(this.#databaseValue(property, keyOf(given)), this.#dateText);
-    } catch {
+      const value = this.#databaseValue(property, keyOf(given));
+      if (isRaw(value)) throw new WrittenInSql();
+      return textOf(value, this.#dateText);
+    } catch (error) {
+      if (error instanceof WrittenInSql) throw error;
       throw new ValidationError([{ path, message: 'does not fit the type of its property' }]);
     }
   }
@@ -108,6 +125,9 @@ export class CopyRows {
     return `copy ${this.#table} (${columns.join(', ')}) from stdin`;
   }
 }
+
+/** The value of a row is an expression, as that of `to_tsvector` is. */
+class WrittenInSql extends Error {}
 
 /** A relation may be given as the entity itself. */
 function keyOf(value: unknown): unknown {

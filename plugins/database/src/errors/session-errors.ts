@@ -124,6 +124,19 @@ export class EndlessFlushError extends KeelsonError {
   }
 }
 
+/** An entity of one open session was to be stored, removed or merged by another, or is new and another refers to it. */
+export class SharedEntityError extends KeelsonError {
+  /** `relation` is what refers to it: `Order.customer`. */
+  constructor(facts: { readonly entity: string; readonly relation?: string }) {
+    super({
+      code: 'DATABASE_ENTITY_SHARED',
+      message: `A session was to store, remove or merge an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
+      hint: 'Load the entity in each session, or end the other session first.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
 /** An EntityManager that belongs to no open session was asked for data. */
 export class OutsideSessionError extends KeelsonError {
   constructor() {

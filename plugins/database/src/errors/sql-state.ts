@@ -92,7 +92,9 @@ export function isAnswer(error: unknown): boolean {
 export function isStalePlan(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state === '0A000') return text(error, 'routine') === 'RevalidateCachedQuery';
-  return state === '26000' || (mayBeOutdated(error) && state?.startsWith('22') === false);
+  // Not when a function of the service raises it.
+  if (state === '26000') return text(error, 'routine') !== 'exec_stmt_raise';
+  return mayBeOutdated(error) && state?.startsWith('22') === false;
 }
 
 /**

@@ -30,7 +30,7 @@ function parametrized(platform: Platform, given: string, givenValues: readonly u
   for (let at = 0; at < values.length; at++) {
     const value = values[at];
     const type = typeOf(value);
-    if (template.slots[at] === 'number' && typeof value !== 'number') return undefined;
+    if (template.slots[at] === 'number' && !Number.isFinite(value)) return undefined;
     const text = type === undefined ? undefined : textOf(platform, value);
     if (type === undefined || text === undefined) return undefined;
     types[at] = type;
@@ -47,7 +47,7 @@ const numeric = 1700;
 
 /** The type of the literal (PostgreSQL manual, 4.1.2.6); `inferred` for one in quotes, undefined for no literal. */
 function typeOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? typeOfNumber(value) : undefined;
+  if (typeof value === 'number') return Number.isFinite(value) ? typeOfNumber(value) : inferred;
   if (typeof value === 'boolean') return boolean;
   return value === undefined || typeof value === 'symbol' || typeof value === 'function' ? undefined : inferred;
 }

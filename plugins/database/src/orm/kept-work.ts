@@ -1,5 +1,6 @@
 import { helper } from '@mikro-orm/core';
 import { callerPath } from '../errors/code-path.js';
+import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { WorkMark } from '../transaction/work-mark.js';
 import type { EntityManager } from './entity-manager.js';
 import { Mark } from './marks.js';
@@ -59,9 +60,15 @@ export class Flush {
   }
 }
 
+/** What the EntityManagers of one session have in common. */
+export interface Session {
+  readonly outcome: Pick<UnitOutcome, 'now'>;
+}
+
 /** What a unit of work keeps for its next flush. */
 export class KeptWork {
   readonly em: EntityManager;
+  readonly session: Session;
   /** No other flush follows the next one. */
   isLast = false;
   /** The one that runs. */
@@ -75,8 +82,9 @@ export class KeptWork {
   /** Of a savepoint: the EntityManager that it was begun with. */
   outer: EntityManager | undefined;
 
-  constructor(em: EntityManager) {
+  constructor(em: EntityManager, session: Session) {
     this.em = em;
+    this.session = session;
   }
 }
 

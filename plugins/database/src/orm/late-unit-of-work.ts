@@ -1,26 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { helper, UnitOfWork } from '@mikro-orm/core';
+import { Cascade, helper, UnitOfWork } from '@mikro-orm/core';
 import { EndlessFlushError } from '../errors/session-errors.js';
 import type { EntityManager } from './entity-manager.js';
+import { assertOwn, claim, isForeign, leave, take } from './foreign-entities.js';
 import { overrideHidden } from './hidden-method.js';
-import { Flush, KeptWork, keptWork, maxFlushes } from './kept-work.js';
+import { Flush, KeptWork, keptWork, maxFlushes, type Session } from './kept-work.js';
 import { knownOf, undoKnown } from './known-before.js';
 import { LateChangeSetPersister, overrideChangeTracking } from './late-changes.js';
 import { Mark } from './marks.js';
 import { transactionOf } from './session-connection.js';
 import { takeBackUndone } from './taken-back.js';
-import { forgetUndone, noteFlush } from './undone-flushes.js';
+import { forgetUndone, noteFlush, noteUpserted } from './undone-flushes.js';
 
 /**
  * From now on `em` keeps for its next flush what is created, changed or removed while one runs; MikroORM forgets it when
  * that flush ends. A flush that no other follows, of a commit or at the end of `em.transactional`, is repeated until nothing
  * waits.
  */
-export function keepLateWork(em: EntityManager): void {
+export function keepLateWork(em: EntityManager, session: Session): void {
   const work = em.getUnitOfWork(false);
   if (work instanceof LateUnitOfWork) return;
   const persister = work.getChangeSetPersister();
-  const kept = new KeptWork(em);
+  const kept = new KeptWork(em, session);
   // MikroORM makes both itself. Their private fields stay what they are.
   Reflect.setPrototypeOf(work, LateUnitOfWork.prototype);
   Reflect.setPrototypeOf(persister, LateChangeSetPersister.prototype);
@@ -102,17 +103,37 @@ function forgetGiven(work: UnitOfWork, entity: object): void {
 }
 
 class LateUnitOfWork extends UnitOfWork {
-  override persist(...[entity, ...more]: Parameters<UnitOfWork['persist']>): void {
-    const flush = runningFlush(this);
+  override persist(...[entity, visited, options]: Parameters<UnitOfWork['persist']>): void {
+    const kept = keptWork.get(this);
+    if (kept !== undefined && visited === undefined) take(entity, kept);
+    else if (kept !== undefined && helper(entity).__managed !== true) claim(entity, kept);
+    const flush = kept?.flush;
     flush?.note(entity);
     flush?.unwanted.delete(entity);
     noteGiven(this, entity);
-    if (keptWork.get(this) !== undefined) forgetUndone(entity);
-    super.persist(entity, ...more);
+    if (kept !== undefined) forgetUndone(entity);
+    super.persist(entity, visited, options);
+  }
+
+  override merge(...[entity, visited]: Parameters<UnitOfWork['merge']>): void {
+    const kept = keptWork.get(this);
+    if (kept !== undefined) assertOwn(entity, kept);
+    super.merge(entity, visited);
+  }
+
+  override register<T extends object>(
+    ...[entity, data, options]: Parameters<typeof UnitOfWork.prototype.register<T>>
+  ): T {
+    // As loaded nothing: the end of an INSERT of a flush, or of an upsert.
+    if (options?.refresh === true && options.loaded === undefined && keptWork.get(this) !== undefined)
+      noteUpserted(entity);
+    return super.register(entity, data, options);
   }
 
   override remove(...[entity, ...more]: Parameters<UnitOfWork['remove']>): void {
-    const flush = runningFlush(this);
+    const kept = keptWork.get(this);
+    if (kept !== undefined) assertOwn(entity, kept);
+    const flush = kept?.flush;
     flush?.note(entity);
     if (this.getPersistStack().has(entity) && !isStored(entity)) flush?.unwanted.add(entity);
     noteGiven(this, entity);
@@ -167,6 +188,28 @@ class LateUnitOfWork extends UnitOfWork {
 }
 
 overrideChangeTracking(LateUnitOfWork.prototype);
+
+type Cascaded = [entity: object, type: Cascade, ...more: unknown[]];
+
+// What belongs to another session is neither stored nor merged by this one: it is referred to by its key.
+overrideHidden<LateUnitOfWork, Cascaded, void>(LateUnitOfWork.prototype, 'cascade', (work, cascade, ...given) => {
+  const [entity, type] = given;
+  const kept = keptWork.get(work);
+  const isTaken = type === Cascade.PERSIST || type === Cascade.MERGE;
+  if (kept === undefined || !isTaken || !isForeign(entity, kept)) cascade(...given);
+  else leave(entity, kept);
+});
+
+// It would be inserted, as it has no key yet.
+overrideHidden<LateUnitOfWork, [entity: object, ...more: unknown[]], void>(
+  LateUnitOfWork.prototype,
+  'findNewEntities',
+  (work, find, ...given) => {
+    const kept = keptWork.get(work);
+    if (kept !== undefined) assertOwn(given[0], kept);
+    find(...given);
+  },
+);
 
 // MikroORM ends every flush with it.
 overrideHidden<LateUnitOfWork, [], void>(LateUnitOfWork.prototype, 'postCommitCleanup', (work, cleanUp) => {

@@ -8,6 +8,7 @@ import type { DatabaseModel } from '../model.js';
 import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { Identity } from '../transaction/identity.js';
 import type { EntityManager } from './entity-manager.js';
+import { compareExactly } from './exact-comparison.js';
 import { bindParameters } from './session-connection.js';
 import { SessionEntityManager } from './session-entity-manager.js';
 
@@ -45,6 +46,7 @@ export function createOrm(options: OrmOptions): Orm {
   });
   letOwnErrorsThrough(orm);
   writeWholeArrays(orm);
+  compareExactly(orm);
   bindParameters(orm.driver.getConnection(), orm.driver.getPlatform());
   markNestedBlocks(orm);
   forkQuietly(orm);

@@ -15,6 +15,7 @@ import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
+import { assertOwn } from './foreign-entities.js';
 import { overrideHidden } from './hidden-method.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
 import { findByText, type PlainStatement, PlainStatements, updateByText } from './plain-statements.js';
@@ -24,7 +25,7 @@ import { notingUpsert } from './undone-flushes.js';
 /** What the EntityManagers of one session have in common. */
 export interface SessionBond {
   readonly transaction: Pick<LazyTransaction, 'refuseByHand' | 'changes' | 'loseBlock'>;
-  readonly outcome: Pick<UnitOutcome, 'move'>;
+  readonly outcome: Pick<UnitOutcome, 'move' | 'now'>;
   /** Left out for a read-only session: nothing of it is stored, so nothing is lost. */
   readonly clears?: ClearWatch;
   /** @throws NestedOptionsError when its transaction is not what `asked` says. */
@@ -56,7 +57,7 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
 
   bindTo(bond: SessionBond): void {
     this.#bond = bond;
-    if (bond.clears !== undefined) keepLateWork(this);
+    if (bond.clears !== undefined) keepLateWork(this, bond);
   }
 
   override fork(options?: ForkOptions): this {
@@ -115,6 +116,12 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   override clear(): void {
     this.#bond?.clears?.look(this);
     super.clear();
+  }
+
+  /** @throws SharedEntityError when `entity` belongs to another open session. */
+  assertOwn(entity: object): void {
+    const em = this.getContext(false);
+    if (em.#bond !== undefined) assertOwn(entity, { em, session: em.#bond });
   }
 
   /** What a flush has stored before it failed is half of it: it is not kept, even when the error is caught. */
@@ -212,11 +219,23 @@ for (const name of ['upsert', 'upsertMany']) {
     SessionEntityManager.prototype,
     name,
     (em, upsert, ...given) => {
-      const entities = given.flat().filter(each => Utils.isEntity(each));
-      return entities.length === 0 ? upsert(...given) : notingUpsert(entities, em, () => upsert(...given));
+      const [entity, data = entity] = given;
+      const items = Utils.asArray(data).filter(each => typeof each === 'object' && each !== null);
+      for (const each of items) if (Utils.isEntity(each)) em.assertOwn(each);
+      return notingUpsert(items, em, () => upsert(...given));
     },
   );
 }
+
+// A read-only session keeps no work, so its unit of work would not see what is merged.
+overrideHidden<SessionEntityManager, unknown[], unknown>(
+  SessionEntityManager.prototype,
+  'merge',
+  (em, merge, ...given) => {
+    for (const each of given.slice(0, 2)) if (Utils.isEntity(each)) em.assertOwn(each);
+    return merge(...given);
+  },
+);
 
 function hasOptions(options: object): boolean {
   for (const _ in options) return true;

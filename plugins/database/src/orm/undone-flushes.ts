@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type AnyEntity,
   type Collection,
@@ -45,18 +46,45 @@ export function noteFlush(work: UnitOfWork, { em, marks }: KeptWork): void {
   for (const { owner } of work.getCollectionUpdates()) note(owner, flush);
 }
 
-/** An upsert stores `entities` without a flush. */
-export async function notingUpsert<T>(entities: readonly object[], em: EntityManager, upsert: () => Promise<T>) {
+interface Upsert {
+  readonly mark: WorkMark;
+  /** The properties of which data were given. */
+  readonly names: ReadonlySet<string>;
+}
+
+const insideUpsert = new AsyncLocalStorage<Upsert>();
+
+/** An upsert stores what it is `given`, entities or data, without a flush. */
+export async function notingUpsert<T>(
+  given: readonly object[],
+  em: EntityManager,
+  upsert: () => Promise<T>,
+): Promise<T> {
   const mark = transactionOf(em.getTransactionContext())?.markWork();
-  if (mark !== undefined) for (const entity of entities) note(entity, mark);
+  if (mark === undefined) return upsert();
+  const entities = given.filter(each => Utils.isEntity(each));
+  for (const entity of entities) note(entity, mark);
+  const names = new Set(given.filter(each => !entities.includes(each)).flatMap(each => Object.keys(each)));
   try {
-    return await upsert();
+    return await insideUpsert.run({ mark, names }, upsert);
   } finally {
-    mark?.end();
+    mark.end();
   }
 }
 
-function note(entity: object, flush: WorkMark): void {
+/** MikroORM takes `entity` for stored, as it does with what an upsert has made of data; it still knows what was before. */
+export function noteUpserted(entity: object): void {
+  const { mark, names } = insideUpsert.getStore() ?? {};
+  if (mark === undefined || names === undefined) return;
+  const { primaryKeys, versionProperty } = helper(entity).__meta;
+  const isNew = helper(entity).__originalEntityData === undefined;
+  const made = isNew
+    ? [...primaryKeys, ...(versionProperty ? [versionProperty] : [])].filter(name => !names.has(name))
+    : [];
+  note(entity, mark, isNew ? made.map(name => [name, undefined]) : undefined);
+}
+
+function note(entity: object, flush: WorkMark, made: Before['made'] = madeOf(entity)): void {
   const wrapped = helper(entity);
   const last = flushed.get(wrapped);
   if (last?.flush === flush) return;
@@ -68,7 +96,7 @@ function note(entity: object, flush: WorkMark): void {
     return;
   }
   const { __originalEntityData: stored, __initialized: initialized } = wrapped;
-  flushed.set(wrapped, { flush, stored, initialized, made: madeOf(entity), collections, earlier });
+  flushed.set(wrapped, { flush, stored, initialized, made, collections, earlier });
 }
 
 function madeOf(entity: object): Before['made'] {

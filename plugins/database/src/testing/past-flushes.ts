@@ -1,4 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import type { InferEntity } from '@mikro-orm/core';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
 import { Account, Note, noteHooks } from './conformance-model.js';
@@ -33,6 +34,8 @@ async function failAfterItsInsert(em: EntityManager): Promise<unknown> {
   em.create(Note, { text: 'half' });
   return rejection(em.flush()).finally(() => delete noteHooks.afterCreate);
 }
+
+const byEmail = { onConflictFields: ['email' as const] };
 
 /** What is stored, and what MikroORM knows of it, past a flush. */
 export const pastFlushes: readonly Requirement[] = [
@@ -134,6 +137,41 @@ export const pastFlushes: readonly Requirement[] = [
         await database.session(async em => void em.persist(Object(account)));
       }
       deepEqual(await storedEmails(database), ['many false', 'many true']);
+    },
+  },
+  {
+    name: 'stores what an upsert has made of data when its work was undone, and it is given to another',
+    async check({ database }) {
+      for (const isMany of [false, true]) {
+        let made: readonly object[] = [];
+        const data = { email: `many ${isMany}`, balance: 5 };
+        const failing = database.session(async em => {
+          made = isMany ? await em.upsertMany(Account, [data], byEmail) : [await em.upsert(Account, data, byEmail)];
+          throw refused;
+        });
+        equal(await rejection(failing), refused);
+        await database.session(async em => void em.persist([...made]));
+      }
+      deepEqual(await storedEmails(database), ['many false', 'many true']);
+    },
+  },
+  {
+    name: 'stores what an upsert has changed of a loaded entity when its work was undone, and it is given to another',
+    async check({ database }) {
+      await database.session(em => addAccount(em, 'start'));
+      for (const isMany of [false, true]) {
+        let account: InferEntity<typeof Account> | undefined;
+        const data = { email: 'start', balance: isMany ? 6 : 5 };
+        const failing = database.session(async em => {
+          account = await em.findOneOrFail(Account, { email: 'start' });
+          await (isMany ? em.upsertMany(Account, [data], byEmail) : em.upsert(Account, data, byEmail));
+          throw refused;
+        });
+        equal(await rejection(failing), refused);
+        await database.session(async em => void em.persist(Object(account)));
+        const stored = await database.read(em => em.findOneOrFail(Account, 1));
+        equal(stored.balance, data.balance);
+      }
     },
   },
   {
