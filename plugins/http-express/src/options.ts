@@ -1,5 +1,25 @@
 import { z } from 'zod';
 
+const path = z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as /docs');
+
+const openApi = z
+  .union([
+    z.literal(false),
+    z.strictObject({
+      documentPath: path.default('/openapi.json').describe('The path of the OpenAPI 3.1 document.'),
+      pagePath: z
+        .union([z.literal(false), path])
+        .default('/docs')
+        .describe('The path of a page to read and try the API; false serves none.'),
+      title: z.string().min(1).optional().describe('The title of the API. Default: the name of the service.'),
+      version: z.string().min(1).default('1.0.0').describe('The version of the API.'),
+    }),
+  ])
+  .prefault({})
+  .describe(
+    'Describes the routes with schemas; false describes nothing. A service without such routes serves nothing.',
+  );
+
 const milliseconds = z.number().int().min(0).max(3_600_000);
 
 export const httpOptions = z.strictObject({
@@ -53,6 +73,14 @@ export const httpOptions = z.strictObject({
     .array(z.string().toUpperCase())
     .default(['GET', 'HEAD'])
     .describe('Methods whose database session is read-only.'),
+  openApi,
+  checkAnswers: z
+    .enum(['auto', 'always', 'never'])
+    .default('auto')
+    .describe(
+      'Whether the answers of routes with schemas are compared with what the route describes; another answer is a 500. ' +
+        '`auto`: always, except with --environment production or NODE_ENV=production.',
+    ),
 });
 
 export type HttpOptions = z.infer<typeof httpOptions>;

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
-import type { Request, RequestHandler, Response } from 'express';
-import { type Answer, type PreparedAnswer, prepareAnswer } from './prepared-answer.js';
+import type { Answer, PreparedAnswer } from '@keelson/http';
+import type { Request, RequestHandler } from 'express';
+import { prepareAsJson, sendPrepared } from './answer-json.js';
 import { attachedUnits } from './request-sessions.js';
 
 /**
@@ -20,32 +21,27 @@ export function repeatable<Params = Request['params']>(
   work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
 ): RequestHandler<Params> {
   return async (request, response) => {
-    const { status, headers, text } = await answerOf(request, response, work);
-    response.status(status).set(headers);
-    if (text === undefined) {
-      response.end();
-      return;
-    }
-    if (!response.get('Content-Type')) response.set('Content-Type', 'application/json');
-    response.send(text);
+    const prepare = (answer: Answer) => prepareAsJson(answer, response);
+    sendPrepared(await repeatedAnswer(request, em => work(em, request), prepare), response);
   };
 }
 
-async function answerOf<Params>(
-  request: Request<Params>,
-  response: Response,
-  work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
+/** The answer of `work`, which may run again; `prepare` runs in its unit. */
+export async function repeatedAnswer(
+  request: IncomingMessage,
+  work: (em: EntityManager) => Promise<Answer>,
+  prepare: (answer: Answer) => PreparedAnswer,
 ): Promise<PreparedAnswer> {
   const units = attachedUnits(request);
   const canRepeat = repeatsBody(request);
   try {
     return await units.run(async em => {
       if (!canRepeat()) throw bodyIsGone();
-      const answer = await work(em, request);
-      if ((answer.status ?? 200) >= 400) throw new Refusal(prepareAnswer(answer, response));
+      const answer = await work(em);
+      if ((answer.status ?? 200) >= 400) throw new Refusal(prepare(answer));
       // The body may show what a flush sets, such as a key.
       if (!units.readOnly && answer.body !== undefined) await em.flush();
-      return prepareAnswer(answer, response);
+      return prepare(answer);
     });
   } catch (error) {
     if (error instanceof Refusal) return error.answer;

@@ -44,6 +44,14 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.settings.readOnly;
   }
 
+  get signal(): AbortSignal {
+    if (this.#client === undefined) {
+      this.#client = new AbortController();
+      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
+    }
+    return this.#client.signal;
+  }
+
   get em(): EntityManager {
     return this.#parts.session.open().em;
   }
@@ -51,7 +59,11 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
     const { sessions, settings } = this.#parts;
-    return sessions.unit(work, { ...settings, signal: this.#signal() });
+    return sessions.unit(work, { ...settings, signal: this.signal });
+  }
+
+  async flush(): Promise<void> {
+    if (!this.readOnly) await this.#parts.session.opened?.em.flush();
   }
 
   mustHold(): boolean {
@@ -118,14 +130,6 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #rollback(session: OpenedSession): Promise<void> {
     this.#ended = true;
     return session.rollback();
-  }
-
-  #signal(): AbortSignal {
-    if (this.#client === undefined) {
-      this.#client = new AbortController();
-      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
-    }
-    return this.#client.signal;
   }
 }
 

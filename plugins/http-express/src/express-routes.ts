@@ -1,0 +1,73 @@
+import type { EntityManager } from '@keelson/database/contract';
+import { type Answer, type Attempt, checkAnswer, type PreparedAnswer, prepareAnswer, type Route } from '@keelson/http';
+import { type Request, type RequestHandler, Router } from 'express';
+import { sendPrepared } from './answer-json.js';
+import { repeatedAnswer } from './repeatable.js';
+import { currentSession, unitsOf } from './request-sessions.js';
+
+/** The routes as Express has them. `checks`: an answer that its route does not describe is an error. */
+export function expressRouter(routes: readonly Route[], { checks }: { readonly checks: boolean }): Router {
+  const router = Router();
+  for (const route of routes) router[route.method](route.path, handlerOf(route, checks));
+  return router;
+}
+
+function handlerOf(route: Route, checks: boolean): RequestHandler {
+  const prepare = (answer: Answer): PreparedAnswer => {
+    const prepared = prepareAnswer(answer);
+    if (checks) checkAnswer(route, prepared);
+    return prepared;
+  };
+  const answer = route.repeatable ? answerRepeatedly : answerOnce;
+  return async (request, response) => {
+    sendPrepared(await answer(route, request, prepare), response);
+  };
+}
+
+type Prepare = (answer: Answer) => PreparedAnswer;
+
+function answerRepeatedly(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
+  const handle = route.accept(receivedBy(request));
+  return repeatedAnswer(request, em => handle(new RequestAttempt(request, em)), prepare);
+}
+
+async function answerOnce(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
+  const answer = await route.accept(receivedBy(request))(new RequestAttempt(request));
+  const { status = 200, body } = answer;
+  // The body may show what a flush sets, such as a key.
+  if (status < 400 && body !== undefined) await unitsOf(request)?.flush();
+  return prepare(answer);
+}
+
+function receivedBy(request: Request) {
+  const { params, query, body } = request;
+  return { params, query, body, request };
+}
+
+/** What a handler asks for is made when it does. */
+class RequestAttempt implements Attempt {
+  readonly #request: Request;
+  readonly #em: EntityManager | undefined;
+
+  constructor(request: Request, em?: EntityManager) {
+    this.#request = request;
+    this.#em = em;
+  }
+
+  get em(): EntityManager {
+    return this.#em ?? currentSession(this.#request);
+  }
+
+  get signal(): AbortSignal {
+    return unitsOf(this.#request)?.signal ?? clientSignal(this.#request);
+  }
+}
+
+/** For a request without a session: aborts when the client disconnects before the end of its answer. */
+function clientSignal({ res }: Request): AbortSignal {
+  const client = new AbortController();
+  res?.once('close', () => {
+    if (!res.writableFinished) client.abort(new DOMException('The client has gone away.', 'AbortError'));
+  });
+  return client.signal;
+}
