@@ -1,9 +1,18 @@
 import type { EntityManager } from '@keelson/database/contract';
-import { type Answer, type Attempt, checkAnswer, type PreparedAnswer, prepareAnswer, type Route } from '@keelson/http';
+import {
+  type Answer,
+  type Attempt,
+  ClaimedKey,
+  checkAnswer,
+  type PreparedAnswer,
+  prepareAnswer,
+  type Route,
+} from '@keelson/http';
 import { type Request, type RequestHandler, Router } from 'express';
 import { sendPrepared } from './answer-json.js';
 import { repeatedAnswer } from './repeatable.js';
 import { currentSession, unitsOf } from './request-sessions.js';
+import { routeOf } from './route-template.js';
 
 /** The routes as Express has them. `checks`: an answer that its route does not describe is an error. */
 export function expressRouter(routes: readonly Route[], { checks }: { readonly checks: boolean }): Router {
@@ -27,8 +36,15 @@ function handlerOf(route: Route, checks: boolean): RequestHandler {
 type Prepare = (answer: Answer) => PreparedAnswer;
 
 function answerRepeatedly(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
+  const { params, query, body } = request;
   const handle = route.accept(receivedBy(request));
-  return repeatedAnswer(request, em => handle(new RequestAttempt(request, em)), prepare);
+  const key =
+    route.idempotency &&
+    ClaimedKey.of(
+      { request, route: `${request.method} ${routeOf(request)}`, content: { params, query, body } },
+      route.idempotency,
+    );
+  return repeatedAnswer(request, { key, work: em => handle(new RequestAttempt(request, em)), prepare });
 }
 
 async function answerOnce(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {

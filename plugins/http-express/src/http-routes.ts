@@ -21,6 +21,7 @@ export class ExpressHttpRoutes implements HttpRoutes {
   readonly #options: Pick<HttpOptions, 'openApi' | 'checkAnswers'>;
   readonly #parts: RoutesParts;
   readonly #mounted = new MountedRoutes();
+  #hasIdempotent = false;
 
   constructor(options: Pick<HttpOptions, 'openApi' | 'checkAnswers'>, parts: RoutesParts) {
     this.#options = options;
@@ -30,8 +31,14 @@ export class ExpressHttpRoutes implements HttpRoutes {
   mount(path: string, routes: readonly Route[]): void {
     const isFirst = this.#mounted.size === 0;
     this.#mounted.add(path, routes);
+    this.#hasIdempotent ||= routes.some(({ idempotency }) => idempotency !== undefined);
     if (isFirst && routes.length > 0) this.#describe();
     this.#parts.http.router(path, expressRouter(routes, { checks: this.#checks() }));
+  }
+
+  /** They need their table, and something that deletes expired keys. */
+  get hasIdempotent(): boolean {
+    return this.#hasIdempotent;
   }
 
   describe(change: (document: OpenApiDocument) => OpenApiDocument): void {

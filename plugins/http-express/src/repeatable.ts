@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
-import type { Answer, PreparedAnswer } from '@keelson/http';
+import type { Answer, ClaimedKey, PreparedAnswer } from '@keelson/http';
 import type { Request, RequestHandler } from 'express';
 import { prepareAsJson, sendPrepared } from './answer-json.js';
 import { attachedUnits } from './request-sessions.js';
@@ -22,26 +22,36 @@ export function repeatable<Params = Request['params']>(
 ): RequestHandler<Params> {
   return async (request, response) => {
     const prepare = (answer: Answer) => prepareAsJson(answer, response);
-    sendPrepared(await repeatedAnswer(request, em => work(em, request), prepare), response);
+    sendPrepared(await repeatedAnswer(request, { work: em => work(em, request), prepare }), response);
   };
 }
 
-/** The answer of `work`, which may run again; `prepare` runs in its unit. */
+/** All of it runs in one unit, which may run again. */
+export interface RepeatedWork {
+  /** Has the answer of an earlier request, and keeps that of this one. */
+  readonly key?: ClaimedKey | undefined;
+  work(em: EntityManager): Promise<Answer>;
+  prepare(answer: Answer): PreparedAnswer;
+}
+
 export async function repeatedAnswer(
   request: IncomingMessage,
-  work: (em: EntityManager) => Promise<Answer>,
-  prepare: (answer: Answer) => PreparedAnswer,
+  { key, work, prepare }: RepeatedWork,
 ): Promise<PreparedAnswer> {
   const units = attachedUnits(request);
   const canRepeat = repeatsBody(request);
   try {
     return await units.run(async em => {
       if (!canRepeat()) throw bodyIsGone();
+      const earlier = await key?.claim(em);
+      if (earlier !== undefined) return earlier;
       const answer = await work(em);
       if ((answer.status ?? 200) >= 400) throw new Refusal(prepare(answer));
       // The body may show what a flush sets, such as a key.
       if (!units.readOnly && answer.body !== undefined) await em.flush();
-      return prepare(answer);
+      const prepared = prepare(answer);
+      await key?.store(em, prepared);
+      return prepared;
     });
   } catch (error) {
     if (error instanceof Refusal) return error.answer;

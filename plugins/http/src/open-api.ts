@@ -47,7 +47,7 @@ function operationOf(at: string, route: Route): ZodOpenApiOperationObject {
     ...(description !== undefined && { description }),
     ...(operationId !== undefined && { operationId }),
     ...(deprecated !== undefined && { deprecated }),
-    ...(params === undefined && { parameters: textParameters(route.path) }),
+    parameters: [...(params === undefined ? textParameters(route.path) : []), ...keyParameters(route)],
     requestParams: { ...(params !== undefined && { path: params }), ...(query !== undefined && { query }) },
     ...(body !== undefined && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     responses: responsesOf(route),
@@ -64,6 +64,21 @@ function defaultTags(at: string): readonly string[] {
 
 function textParameters(path: string): ZodOpenApiParameterObject[] {
   return namesIn(path).map(name => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+}
+
+function keyParameters({ idempotency }: Route): ZodOpenApiParameterObject[] {
+  if (idempotency === undefined) return [];
+  const description =
+    'A text for this request alone, such as a UUID. A repetition with the same key is not done again: it gets the first answer.';
+  return [
+    {
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: idempotency.required,
+      description,
+      schema: { type: 'string', minLength: 1, maxLength: 255 },
+    },
+  ];
 }
 
 function responsesOf({ answers, problems, schemas }: Route): Responses {

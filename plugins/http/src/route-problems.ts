@@ -11,6 +11,7 @@ interface Definition {
   readonly body?: z.ZodType | undefined;
   readonly answers: AnswerDescriptions;
   readonly problems?: Readonly<Record<number, string>>;
+  readonly idempotent?: boolean | object;
 }
 
 /** Statuses whose answers have no body (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). */
@@ -20,7 +21,7 @@ const withoutBody = new Set([204, 205, 304]);
 export function assertRoute(definition: Definition): void {
   const problems = [
     ...pathProblems(definition),
-    ...bodyProblems(definition),
+    ...methodProblems(definition),
     ...Object.entries(definition.answers).flatMap(([status, answer]) => answerProblems(Number(status), answer)),
     ...Object.keys(definition.problems ?? {}).flatMap(problemStatusProblems),
   ];
@@ -50,8 +51,12 @@ function pathProblems({ path, params }: Definition): string[] {
   ];
 }
 
-function bodyProblems({ method, body }: Definition): string[] {
-  return method === 'get' && body !== undefined ? ['body: a GET has none'] : [];
+function methodProblems({ method, body, idempotent = false }: Definition): string[] {
+  if (method !== 'get') return [];
+  return [
+    ...(body === undefined ? [] : ['body: a GET has none']),
+    ...(idempotent === false ? [] : ['idempotent: a GET is without it']),
+  ];
 }
 
 function answerProblems(status: number, answer: z.ZodType | object): string[] {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { EntityManager } from '@keelson/database/contract';
 import type { z } from 'zod';
 import type { Answer, AnswerDescriptions, AnswerOf } from './answer.js';
+import { type IdempotencyOptions, type IdempotencySettings, settingsOf } from './idempotency/options.js';
 import type { PathNames } from './path-template.js';
 import { type InputSchemas, readInput } from './read-input.js';
 import { assertRoute } from './route-problems.js';
@@ -67,6 +68,11 @@ export interface RouteDefinition<
    * twice. Default false: it runs once.
    */
   readonly repeatable?: boolean;
+  /**
+   * A request with the header `Idempotency-Key` is done once: its answer is stored with its data, and given again to each
+   * repetition. The handler is `repeatable`. It costs two statements, and needs the migration `CreateIdempotencyKeys`.
+   */
+  readonly idempotent?: boolean | IdempotencyOptions;
   /** Returns the answer; from 400 on, nothing is stored. A `KeelsonError` with `http` becomes a problem document. */
   handle(
     input: RouteInput<
@@ -100,6 +106,8 @@ export interface Route extends RouteTexts {
   readonly answers: AnswerDescriptions;
   readonly problems: Readonly<Record<number, string>>;
   readonly repeatable: boolean;
+  /** Undefined: it takes no notice of an `Idempotency-Key`. */
+  readonly idempotency: IdempotencySettings | undefined;
   /**
    * Checks the request, and returns its handler, which each attempt calls.
    *
@@ -123,12 +131,22 @@ export function route<
   const Result extends AnswerOf<Answers> = AnswerOf<Answers>,
 >(definition: RouteDefinition<Path, Params, Query, Body, Answers, Result>): Route;
 export function route(definition: AnyDefinition): Route {
-  const { params, query, body, handle, repeatable = false, problems = {}, ...described } = definition;
+  const {
+    params,
+    query,
+    body,
+    handle,
+    repeatable = false,
+    idempotent = false,
+    problems = {},
+    ...described
+  } = definition;
   assertRoute(definition);
   return {
     ...described,
     schemas: { params, query, body },
-    repeatable,
+    repeatable: repeatable || idempotent !== false,
+    idempotency: idempotent === false ? undefined : settingsOf(idempotent === true ? {} : idempotent),
     problems,
     accept(received) {
       const input = readInput({ params, query, body }, received);
@@ -148,6 +166,7 @@ interface AnyDefinition extends RouteTexts {
   readonly answers: AnswerDescriptions;
   readonly problems?: Readonly<Record<number, string>>;
   readonly repeatable?: boolean;
+  readonly idempotent?: boolean | IdempotencyOptions;
   handle(input: RouteInput<unknown, unknown, unknown>): Promise<Answer> | Answer;
 }
 

@@ -7,7 +7,10 @@ const location = { Location: 'The path of the order.' };
 const refusals = { 404: 'No product has this sku.', 409: 'There is not enough in stock.' };
 const unknownOrder = { 404: 'No order has this id.' };
 
-/** Routes that write are repeatable: a restart of the database only delays their answers. */
+/**
+ * Routes that write are repeatable: a restart of the database only delays their answers. Those that a client must not do
+ * twice are idempotent.
+ */
 export function ordersRoutes(book: OrderBook): readonly Route[] {
   return [
     route({
@@ -17,7 +20,7 @@ export function ordersRoutes(book: OrderBook): readonly Route[] {
       body: newOrder,
       answers: { 201: { body: orderView, headers: location } },
       problems: refusals,
-      repeatable: true,
+      idempotent: true,
       handle: async ({ em, body }) => {
         const order = await book.place(em, body);
         return { status: 201, headers: { Location: `/orders/${order.id}` }, body: order };
@@ -30,7 +33,7 @@ export function ordersRoutes(book: OrderBook): readonly Route[] {
       body: newOrders,
       answers: { 201: placedOrders },
       problems: refusals,
-      repeatable: true,
+      idempotent: true,
       handle: async ({ em, body }) => {
         const placed = await book.placeAll(em, body.orders);
         return { status: 201, body: { created: placed.length } };
