@@ -13,12 +13,13 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
+import { AdminPort } from './admin-port.js';
 import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
-import { createExpressApp, type ExpressApp } from './express-app.js';
+import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
@@ -48,6 +49,7 @@ export class ExpressHttpServer implements HttpServer {
   readonly #requestIdKey: string;
   readonly #tools: HttpServerTools;
   readonly #app: ExpressApp;
+  readonly #admin: AdminPort | undefined;
   readonly #server: Server;
   readonly #connections: Connections;
   #admission: Admission = 'starting';
@@ -62,8 +64,13 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools = tools;
     const handleError = createErrorHandler(tools);
     const { readOnlyMethods } = options;
+    const open: Middleware = (request, response, next) => this.#open(request, response, next);
+    if (options.admin !== undefined) {
+      const app = createAdminApp(options, { open, handleError });
+      this.#admin = new AdminPort(options.admin, app, tools.logger);
+    }
     this.#app = createExpressApp(options, {
-      open: (request, response, next) => this.#open(request, response, next),
+      open,
       admit: (request, _response, next) => this.#admit(request, next),
       session: createSessionMiddleware({ sessions: () => this.#sessions, readOnlyMethods, handleError }),
       handleError,
@@ -95,17 +102,25 @@ export class ExpressHttpServer implements HttpServer {
     return this.#url;
   }
 
+  get adminUrl(): string | undefined {
+    return this.#admin?.url;
+  }
+
   /** Number of requests without a complete answer. */
   get active(): number {
     return this.#connections.active;
   }
 
   router(path: string, handler: HttpHandler, options: RouteOptions = {}): void {
-    this.#app.mount(path, handler, options.session ?? 'request');
+    const { session = 'request', admin = false } = options;
+    if (!admin) this.#app.mount(path, handler, session);
+    else if (this.#admin === undefined) this.#app.mount(path, handler, 'none');
+    else this.#admin.mount(path, handler);
   }
 
   /** @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED. */
   async listen(): Promise<void> {
+    await this.#admin?.listen();
     const listening = await listen(this.#server, this.#options);
     this.#url = listening.url;
     this.#server.on('error', error => this.#tools.logger.error('http server failed', { error }));
@@ -135,11 +150,16 @@ export class ExpressHttpServer implements HttpServer {
     if (this.#connections.active > 0) await this.#cutShort();
     const { active } = this.#connections;
     if (active > 0) logger.warn('requests cut: the time to drain is over', { requests: active });
-    await this.close();
+    this.#closeApi();
   }
 
-  /** Closes the port and every connection, also with running requests. A second call has no effect. */
+  /** Closes both ports and every connection, also with running requests. A second call has no effect. */
   async close(): Promise<void> {
+    this.#closeApi();
+    this.#admin?.close();
+  }
+
+  #closeApi(): void {
     this.#phases?.[Symbol.dispose]();
     this.#refuseAll();
     // Also when it no longer listens: it stops the check for slow requests.

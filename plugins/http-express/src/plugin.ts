@@ -35,7 +35,7 @@ export default definePlugin<HttpOptions>({
             }
             server.letIn(database && databaseSessions(database));
           },
-          diagnose: async () => (await import('./diagnose-port.js')).diagnosePort(config),
+          diagnose: async () => (await import('./diagnose-port.js')).diagnosePorts(config),
           async drain({ signal, waitingFor }) {
             waitingFor('the requests that are being answered');
             await server.drain(signal);
