@@ -4,7 +4,10 @@ import { listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 
 /** Checks whether a start could listen: binds each port for a moment, and releases it. */
-export async function diagnosePorts({ admin, ...api }: Pick<HttpOptions, 'port' | 'host' | 'admin'>): Promise<readonly Diagnosis[]> {
+export async function diagnosePorts({
+  admin,
+  ...api
+}: Pick<HttpOptions, 'port' | 'host' | 'admin'>): Promise<readonly Diagnosis[]> {
   const diagnoses = [await diagnosePort('port', api)];
   if (admin !== undefined) diagnoses.push(await diagnosePort('admin port', admin));
   return diagnoses;
