@@ -30,6 +30,7 @@ export {
   DatabaseClosedError,
   OverloadedError,
 } from './errors/connection-error.js';
+export { isQueryError, type QueryErrorMatch } from './errors/is-query-error.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,

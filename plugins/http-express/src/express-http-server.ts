@@ -62,8 +62,8 @@ export class ExpressHttpServer implements HttpServer {
     this.#options = options;
     this.#requestIdKey = options.requestIdHeader.toLowerCase();
     this.#tools = tools;
-    const handleError = createErrorHandler(tools);
-    const { readOnlyMethods } = options;
+    const { readOnlyMethods, problems } = options;
+    const handleError = createErrorHandler({ ...tools, problems });
     const open: Middleware = (request, response, next) => this.#open(request, response, next);
     if (options.admin !== undefined) {
       const app = createAdminApp(options, { open, handleError });
@@ -89,12 +89,12 @@ export class ExpressHttpServer implements HttpServer {
     this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
     this.#server.on('connect', (_request, socket) => {
       socket.on('error', () => {}).resume();
-      writeProblem(socket, upgrade());
+      writeProblem(socket, upgrade(), problems);
       this.#connections.leave(socket as Socket);
     });
     this.#connections = new Connections(this.#server, tools.clock);
     this.#server.on('clientError', (error, socket) => {
-      void answerClientError(error, socket as Socket, this.#connections);
+      void answerClientError(error, socket as Socket, { connections: this.#connections, problems });
     });
   }
 

@@ -29,13 +29,16 @@ function handlerOf(route: Route, checks: boolean): RequestHandler {
   };
   const answer = route.repeatable ? answerRepeatedly : answerOnce;
   return async (request, response) => {
-    sendPrepared(await answer(route, request, prepare), response);
+    const prepared = await answer(route, request, prepare).catch((error: unknown) => {
+      throw route.mapError(error);
+    });
+    sendPrepared(prepared, response);
   };
 }
 
 type Prepare = (answer: Answer) => PreparedAnswer;
 
-function answerRepeatedly(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
+async function answerRepeatedly(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
   const { params, query, body } = request;
   const handle = route.accept(receivedBy(request));
   const key =
@@ -49,9 +52,8 @@ function answerRepeatedly(route: Route, request: Request, prepare: Prepare): Pro
 
 async function answerOnce(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
   const answer = await route.accept(receivedBy(request))(new RequestAttempt(request));
-  const { status = 200, body } = answer;
-  // The body may show what a flush sets, such as a key.
-  if (status < 400 && body !== undefined) await unitsOf(request)?.flush();
+  // The body may show what a flush sets, such as a key; and an error of the flush is still the handler's.
+  if ((answer.status ?? 200) < 400) await unitsOf(request)?.flush();
   return prepare(answer);
 }
 

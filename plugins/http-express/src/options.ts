@@ -14,6 +14,32 @@ const admin = z
 
 export type AdminOptions = z.infer<typeof admin>;
 
+const problemOverride = z.strictObject({
+  status: z.number().int().min(400).max(599),
+  title: z.string().min(1).optional().describe('Default: the name of the status.'),
+  detail: z.string().min(1).optional().describe('One sentence for clients. Default: that of the error.'),
+});
+
+export type ProblemOverride = z.infer<typeof problemOverride>;
+
+const problems = z
+  .strictObject({
+    typeBase: z
+      .string()
+      .min(1)
+      .default('urn:keelson:problem:')
+      .describe(
+        'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#.',
+      ),
+    overrides: z
+      .record(z.string(), problemOverride)
+      .default({})
+      .describe(
+        'Other statuses for errors, by code or by the kind of a database error: { lock-timeout: { status: 409 } }.',
+      ),
+  })
+  .prefault({});
+
 const openApi = z
   .union([
     z.literal(false),
@@ -86,6 +112,7 @@ export const httpOptions = z
       .default(['GET', 'HEAD'])
       .describe('Methods whose database session is read-only.'),
     openApi,
+    problems,
     checkAnswers: z
       .enum(['auto', 'always', 'never'])
       .default('auto')

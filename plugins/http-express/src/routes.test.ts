@@ -1,5 +1,5 @@
 import { definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel } from '@keelson/database';
+import { DatabaseModel, isQueryError } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { HttpRoutes, type Route, route } from '@keelson/http';
 import retry from '@keelson/retry-opossum';
@@ -122,6 +122,28 @@ describe.each([{ repeatable: false }, { repeatable: true }])(
       const url = await serviceWith([keyed]);
       expect(await (await post(`${url}/authors`, {})).json()).toEqual({ id: 7 });
       expect((await post(`${url}/authors`, {})).status).toBe(409);
+    });
+
+    test('replaces the error of its flush or commit in one line', async () => {
+      const taken = new KeelsonError({ code: 'TEST_TAKEN', message: 'taken', http: { status: 409, title: 'Taken' } });
+      const mapped = (path: string, constraint: string) =>
+        route({
+          method: 'post',
+          path,
+          answers: { 204: {} },
+          repeatable,
+          mapError: error => (isQueryError(error, { kind: 'unique', constraint }) ? taken : error),
+          handle: ({ em }) => {
+            em.create(Author, { id: 1, email: 'a@example.org' });
+            return { status: 204 };
+          },
+        });
+      const url = await serviceWith([mapped('/', 'author_pkey'), mapped('/other', 'author_email_unique')]);
+      expect((await post(`${url}/authors`, {})).status).toBe(204);
+      expect(await (await post(`${url}/authors`, {})).json()).toMatchObject({ type: 'urn:keelson:problem:TEST_TAKEN' });
+      expect(await (await post(`${url}/authors/other`, {})).json()).toMatchObject({
+        type: 'urn:keelson:problem:DATABASE_QUERY_FAILED',
+      });
     });
 
     test('stores nothing when its answer is a refusal, or is not what the route describes', async () => {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { EntityManager } from '@keelson/database/contract';
+import { type EntityManager, translate } from '@keelson/database/contract';
 import type { z } from 'zod';
 import type { Answer, AnswerDescriptions, AnswerOf } from './answer.js';
 import { type IdempotencyOptions, type IdempotencySettings, settingsOf } from './idempotency/options.js';
@@ -73,6 +73,11 @@ export interface RouteDefinition<
    * repetition. The handler is `repeatable`. It costs two statements, and needs the migration `CreateIdempotencyKeys`.
    */
   readonly idempotent?: boolean | IdempotencyOptions;
+  /**
+   * Replaces the error of the handler, of its last flush or of its commit: `error => (isQueryError(error, { kind: 'unique' })
+   * ? skuTaken() : error)`. Errors of the database are translated before.
+   */
+  mapError?(error: unknown): unknown;
   /** Returns the answer; from 400 on, nothing is stored. A `KeelsonError` with `http` becomes a problem document. */
   handle(
     input: RouteInput<
@@ -108,6 +113,8 @@ export interface Route extends RouteTexts {
   readonly repeatable: boolean;
   /** Undefined: it takes no notice of an `Idempotency-Key`. */
   readonly idempotency: IdempotencySettings | undefined;
+  /** The error that is answered instead of `error`. */
+  mapError(error: unknown): unknown;
   /**
    * Checks the request, and returns its handler, which each attempt calls.
    *
@@ -139,6 +146,7 @@ export function route(definition: AnyDefinition): Route {
     repeatable = false,
     idempotent = false,
     problems = {},
+    mapError,
     ...described
   } = definition;
   assertRoute(definition);
@@ -148,6 +156,7 @@ export function route(definition: AnyDefinition): Route {
     repeatable: repeatable || idempotent !== false,
     idempotency: idempotent === false ? undefined : settingsOf(idempotent === true ? {} : idempotent),
     problems,
+    mapError: error => (mapError === undefined ? error : mapError(translate(error))),
     accept(received) {
       const input = readInput({ params, query, body }, received);
       const { request } = received;
@@ -167,6 +176,7 @@ interface AnyDefinition extends RouteTexts {
   readonly problems?: Readonly<Record<number, string>>;
   readonly repeatable?: boolean;
   readonly idempotent?: boolean | IdempotencyOptions;
+  mapError?(error: unknown): unknown;
   handle(input: RouteInput<unknown, unknown, unknown>): Promise<Answer> | Answer;
 }
 

@@ -1,11 +1,11 @@
+import { isQueryError } from '@keelson/database';
 import { type Route, route } from '@keelson/http';
 import type { PriceList } from './price-list.js';
 import { Product } from './product.js';
-import { productUnknown } from './product-errors.js';
+import { productUnknown, skuTaken } from './product-errors.js';
 import { newProduct } from './product-input.js';
 import { pricedProductView, productView } from './product-views.js';
 
-/** The primary key makes a taken sku a 409: the insert fails before the answer is sent. */
 export function productsRoutes(prices: PriceList): readonly Route[] {
   return [
     route({
@@ -14,8 +14,9 @@ export function productsRoutes(prices: PriceList): readonly Route[] {
       summary: 'Adds a product',
       body: newProduct,
       answers: { 201: { body: productView, headers: { Location: 'The path of the product.' } } },
-      problems: { 409: 'The sku is taken.' },
+      problems: { 409: 'A product has this sku already.' },
       repeatable: true,
+      mapError: error => (isQueryError(error, { kind: 'unique', constraint: 'products_pkey' }) ? skuTaken() : error),
       handle: ({ em, body }) => {
         const product = em.create(Product, body);
         return { status: 201, headers: { Location: `/products/${encodeURIComponent(product.sku)}` }, body: product };
