@@ -1,10 +1,12 @@
 import {
   type Clock,
+  currentDeadline,
   Deadline,
   type HealthResult,
   type Logger,
   type Metrics,
   type RetryPolicy,
+  runWithDeadline,
   silentMetrics,
   type Telemetry,
 } from '@keelson/core';
@@ -175,7 +177,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   outside<T>(work: () => T): T {
-    return this.#current.outside(work);
+    return this.#current.outside(() => (currentDeadline() === undefined ? work() : runWithDeadline(undefined, work)));
   }
 
   currentSession(): DatabaseSession | undefined {

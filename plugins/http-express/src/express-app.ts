@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { HttpHandler } from '@keelson/core';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
+import { corsHandler } from './cors.js';
 import type { HandleError } from './error-handler.js';
 import { exchangeOf } from './exchange.js';
 import { jsonBody, verifyText } from './json-body.js';
@@ -35,7 +36,8 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const routes = Router();
   const type = ['application/json', 'application/*+json'];
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
-  const steps = [parts.open, probes, parts.admit, body, parts.session, routes, notFound];
+  const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
+  const steps = [parts.open, ...cors, probes, parts.admit, body, parts.session, routes, notFound];
   return {
     handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {

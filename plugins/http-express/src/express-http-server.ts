@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import {
   type Clock,
+  Deadline,
   type HttpHandler,
   type HttpServer,
   type KeelsonError,
@@ -10,6 +11,7 @@ import {
   type Logger,
   type RouteOptions,
   runWithContext,
+  runWithDeadline,
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
@@ -23,9 +25,11 @@ import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } fr
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { notReady, stopping } from './refusals.js';
+import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
 import { syntaxFailure, upgrade } from './request-syntax.js';
+import { securityHeaders } from './security-headers.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
 export interface HttpServerTools {
@@ -48,6 +52,8 @@ export class ExpressHttpServer implements HttpServer {
   /** The name of the header as Node has it. */
   readonly #requestIdKey: string;
   readonly #tools: HttpServerTools;
+  readonly #deadlines: RequestDeadlines | undefined;
+  readonly #secure: (response: ServerResponse) => void;
   readonly #app: ExpressApp;
   readonly #admin: AdminPort | undefined;
   readonly #server: Server;
@@ -62,6 +68,8 @@ export class ExpressHttpServer implements HttpServer {
     this.#options = options;
     this.#requestIdKey = options.requestIdHeader.toLowerCase();
     this.#tools = tools;
+    this.#deadlines = options.deadline && new RequestDeadlines(options.deadline, tools.clock);
+    this.#secure = securityHeaders(options.securityHeaders);
     const { readOnlyMethods, problems } = options;
     const handleError = createErrorHandler({ ...tools, problems });
     const open: Middleware = (request, response, next) => this.#open(request, response, next);
@@ -216,10 +224,13 @@ export class ExpressHttpServer implements HttpServer {
     const requestId = requestIdFrom(request.headers[this.#requestIdKey]);
     const exchange = openExchange(request, requestId, clock.now());
     const traceId = telemetry.currentTraceId();
+    this.#secure(response);
     response.setHeader(this.#options.requestIdHeader, requestId);
     const context = traceId === undefined ? { requestId } : { requestId, traceId };
     response.on('close', () => runWithContext(context, () => logAccess(exchange, request, response, this.#tools)));
-    runWithContext(context, () => next(syntaxFailure(request)));
+    const deadline = this.#deadlines?.of(request);
+    if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
+    else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+const milliseconds = z.number().int().min(0).max(3_600_000);
+
 const path = z.string().regex(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as /docs');
 
 const port = z.number().int().min(0).max(65_535);
@@ -13,6 +15,53 @@ const admin = z
   .describe('A port of its own for probes, metrics and pages of operators; the port of the API then has none of them.');
 
 export type AdminOptions = z.infer<typeof admin>;
+
+const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header');
+
+const deadlineOptions = z
+  .strictObject({
+    header: headerName
+      .default('Request-Timeout')
+      .describe('The header in which clients say how long they wait: 5, 0.5, 500ms.'),
+    longestMs: z
+      .number()
+      .int()
+      .min(1)
+      .max(3_600_000)
+      .default(60_000)
+      .describe('The longest time that a client can ask for, in milliseconds.'),
+  })
+  .describe(
+    'Reads how long a client waits: sessions, retries and requests to other services end by then. Default: not read.',
+  );
+
+export type DeadlineOptions = z.infer<typeof deadlineOptions>;
+
+const origin = z.string().refine(text => {
+  if (!URL.canParse(text)) return false;
+  return new URL(text).origin === text;
+}, 'must be an origin without a path, such as https://app.example.com');
+
+const corsOptions = z
+  .strictObject({
+    origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Whose pages may read answers; * means all.'),
+    methods: z
+      .array(z.string().toUpperCase())
+      .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+      .describe('The methods that such pages may use.'),
+    headers: z.array(headerName).optional().describe('The headers that they may send. Default: whatever they ask for.'),
+    exposedHeaders: z.array(headerName).default([]).describe('The headers of an answer that they may read.'),
+    credentials: z.boolean().default(false).describe('Whether their requests may carry cookies.'),
+    maxAgeMs: milliseconds.default(600_000).describe('How long a browser may keep this, in milliseconds.'),
+  })
+  .superRefine(({ origins, credentials }, context) => {
+    if (origins !== '*' || !credentials) return;
+    const message = 'must be a list of origins where credentials are allowed: browsers refuse * then';
+    context.addIssue({ code: 'custom', path: ['origins'], message });
+  })
+  .describe('Lets pages of other origins use the API. Default: none.');
+
+export type CorsOptions = z.infer<typeof corsOptions>;
 
 const problemOverride = z.strictObject({
   status: z.number().int().min(400).max(599),
@@ -57,8 +106,6 @@ const openApi = z
   .describe(
     'Describes the routes with schemas; false describes nothing. A service without such routes serves nothing.',
   );
-
-const milliseconds = z.number().int().min(0).max(3_600_000);
 
 export const httpOptions = z
   .strictObject({
@@ -111,6 +158,15 @@ export const httpOptions = z
       .array(z.string().toUpperCase())
       .default(['GET', 'HEAD'])
       .describe('Methods whose database session is read-only.'),
+    deadline: deadlineOptions.optional(),
+    cors: corsOptions.optional(),
+    securityHeaders: z
+      .union([z.literal(false), z.record(headerName, z.union([z.literal(false), z.string().min(1)]))])
+      .default({})
+      .describe(
+        'Headers of every answer: X-Content-Type-Options, X-Frame-Options, Referrer-Policy and Strict-Transport-Security. ' +
+          'Another value replaces one, false leaves it out; false alone leaves out all.',
+      ),
     openApi,
     problems,
     checkAnswers: z
