@@ -24,6 +24,7 @@ import { exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
+import { type Load, Overload } from './overload.js';
 import { notReady, stopping } from './refusals.js';
 import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
@@ -52,6 +53,7 @@ export class ExpressHttpServer implements HttpServer {
   /** The name of the header as Node has it. */
   readonly #requestIdKey: string;
   readonly #tools: HttpServerTools;
+  readonly #overload: Overload | undefined;
   readonly #deadlines: RequestDeadlines | undefined;
   readonly #secure: (response: ServerResponse) => void;
   readonly #app: ExpressApp;
@@ -63,6 +65,10 @@ export class ExpressHttpServer implements HttpServer {
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #url: string | undefined;
+  readonly #load: Load = {
+    active: () => this.#connections.active,
+    pool: () => this.#sessions?.pool(),
+  };
 
   constructor(options: HttpOptions, tools: HttpServerTools) {
     this.#options = options;
@@ -101,6 +107,7 @@ export class ExpressHttpServer implements HttpServer {
       this.#connections.leave(socket as Socket);
     });
     this.#connections = new Connections(this.#server, tools.clock);
+    if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
       void answerClientError(error, socket as Socket, { connections: this.#connections, problems });
     });
@@ -139,6 +146,7 @@ export class ExpressHttpServer implements HttpServer {
   letIn(sessions: RequestSessions | undefined): void {
     const { lifecycle } = this.#tools;
     this.#sessions = sessions;
+    this.#overload?.start();
     this.#phases ??= lifecycle.onPhase(phase => this.#follow(phase));
     this.#follow(lifecycle.phase);
   }
@@ -168,6 +176,7 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   #closeApi(): void {
+    this.#overload?.[Symbol.dispose]();
     this.#phases?.[Symbol.dispose]();
     this.#refuseAll();
     // Also when it no longer listens: it stops the check for slow requests.
@@ -234,8 +243,13 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {
-    if (this.#admission === 'open') return undefined;
-    exchangeOf(request).refused = true;
+    const refusal = this.#whyRefused();
+    if (refusal !== undefined) exchangeOf(request).refused = true;
+    return refusal;
+  }
+
+  #whyRefused(): KeelsonError | undefined {
+    if (this.#admission === 'open') return this.#overload?.refusal();
     return this.#admission === 'starting' ? notReady() : stopping();
   }
 }

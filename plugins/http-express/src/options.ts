@@ -18,6 +18,20 @@ export type AdminOptions = z.infer<typeof admin>;
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header');
 
+const overloadOptions = z.strictObject({
+  maxActive: z.number().int().min(1).default(10_000).describe('Requests that may run at the same time.'),
+  maxLateMs: milliseconds
+    .min(20)
+    .default(500)
+    .describe('How late the timers of the process may be, in milliseconds, as a moving average.'),
+  longestWaitMs: milliseconds
+    .min(1)
+    .default(5_000)
+    .describe('The longest line for a connection of the database, in milliseconds, or what a client still waits.'),
+});
+
+export type OverloadOptions = z.infer<typeof overloadOptions>;
+
 const deadlineOptions = z
   .strictObject({
     header: headerName
@@ -158,6 +172,12 @@ export const httpOptions = z
       .array(z.string().toUpperCase())
       .default(['GET', 'HEAD'])
       .describe('Methods whose database session is read-only.'),
+    overload: z
+      .union([z.literal(false), overloadOptions])
+      .prefault({})
+      .describe(
+        'Refuses requests early, with 503 and Retry-After, that would not be answered in time; false refuses none.',
+      ),
     deadline: deadlineOptions.optional(),
     cors: corsOptions.optional(),
     securityHeaders: z

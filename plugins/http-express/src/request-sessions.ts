@@ -8,6 +8,8 @@ export interface RequestSessions {
   onDemand(settings: SessionSettings): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
+  /** Callers that wait for a connection now, and how many have got one since the start. */
+  pool(): { readonly waiting: number; readonly acquired: number };
 }
 
 /** Units of work for one request, next to its session; each may be run more than once. */
