@@ -8,6 +8,7 @@ import { errorCodes as pgliteCodes } from '@keelson/database-pglite';
 import { errorCodes as postgresqlCodes } from '@keelson/database-postgresql';
 import { errorCodes as faultsCodes } from '@keelson/faults';
 import { errorCodes as healthCodes } from '@keelson/health';
+import { errorCodes as httpRouteCodes } from '@keelson/http';
 import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
@@ -30,6 +31,7 @@ describe('the documentation', () => {
       faultsCodes,
       healthCodes,
       httpCodes,
+      httpRouteCodes,
       httpClientCodes,
       loggerCodes,
       cockatielCodes,

@@ -75,7 +75,9 @@ describe('a product', () => {
   test('with a sku that is taken is refused, and changes nothing', async () => {
     const sku = await product(3);
 
-    expectProblem(await post('/products', { sku, stock: 9 }), 409);
+    const refused = await post('/products', { sku, stock: 9 });
+    expectProblem(refused, 409);
+    expect(refused.body.type).toBe('urn:keelson:problem:ORDERS_SKU_TAKEN');
     expect(await stockOf(sku)).toBe(3);
   });
 

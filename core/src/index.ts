@@ -3,7 +3,14 @@ export { formatProblem, type Problem } from './config/problem.js';
 export { causesOf } from './contract/causes.js';
 export { Clock, systemClock, type Timer } from './contract/clock.js';
 export type { ConfigFinding, ConfigToCheck } from './contract/config-finding.js';
-export { ContextValue, type CorrelationContext, currentContext, runWithContext } from './contract/context.js';
+export {
+  ContextValue,
+  type CorrelationContext,
+  currentContext,
+  currentDeadline,
+  runWithContext,
+  runWithDeadline,
+} from './contract/context.js';
 export { contractVersion } from './contract/contract-version.js';
 export { Deadline } from './contract/deadline.js';
 export type { Diagnosis, Inspection } from './contract/inspection.js';

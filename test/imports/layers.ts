@@ -14,4 +14,4 @@ export const coreLayers: readonly string[] = [
 ];
 
 /** Packages of contracts, which every plugin may import. */
-export const contractPackages = ['@keelson/core', '@keelson/database'];
+export const contractPackages = ['@keelson/core', '@keelson/database', '@keelson/http'];

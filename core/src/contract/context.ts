@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Deadline } from './deadline.js';
 
 /** The ids that connect the log lines, spans and errors of one request or job. Never a user's value. */
 export interface CorrelationContext {
@@ -59,4 +60,19 @@ export class ContextValue<Value> {
       work,
     );
   }
+}
+
+const deadlines = new ContextValue<Deadline>('deadline');
+
+/** The time by which the request or job that the calling code works for must end; undefined when it has none. */
+export function currentDeadline(): Deadline | undefined {
+  return deadlines.get();
+}
+
+/**
+ * Runs `work` under `deadline`, and with `context` merged over the current context: database sessions, retries and requests
+ * to other services end by then, although nobody passes it on. Undefined takes an outer deadline away.
+ */
+export function runWithDeadline<T>(deadline: Deadline | undefined, work: () => T, context?: CorrelationContext): T {
+  return deadlines.run(deadline, work, context);
 }

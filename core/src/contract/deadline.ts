@@ -16,6 +16,13 @@ export class Deadline {
     return new Deadline(clock.now() + ms, clock);
   }
 
+  /** The one that comes first. */
+  static earliest(first: Deadline, ...others: readonly (Deadline | undefined)[]): Deadline {
+    let earliest = first;
+    for (const each of others) if (each !== undefined && each.at < earliest.at) earliest = each;
+    return earliest;
+  }
+
   /** Milliseconds left, never below 0. */
   remainingMs(): number {
     return Math.max(0, this.at - this.#clock.now());

@@ -18,6 +18,8 @@ export interface ProblemDocument {
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;
+  /** The part of an HTTP request that `path` is in; left out for the body. */
+  readonly in?: 'path' | 'query' | 'header';
 }
 
 /** Numbers, names and places that explain an error. Never a secret, SQL text or a user's value. */

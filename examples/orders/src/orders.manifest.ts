@@ -1,5 +1,6 @@
 import { defineManifest, HttpClient, HttpServer } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
+import { HttpRoutes } from '@keelson/http/contract';
 import { z } from 'zod';
 
 const options = z.strictObject({
@@ -12,6 +13,6 @@ export type OrdersOptions = z.output<typeof options>;
 export default defineManifest<OrdersOptions>({
   name: 'orders',
   config: options,
-  requires: [DatabaseService, HttpServer],
+  requires: [DatabaseService, HttpServer, HttpRoutes],
   optional: [HttpClient],
 });

@@ -1,13 +1,14 @@
 import { Clock, definePlugin, HttpClient, HttpServer } from '@keelson/core';
 import { DatabaseModel } from '@keelson/database';
+import { HttpRoutes } from '@keelson/http';
 import { migrations } from './migrations/index.js';
 import { Order } from './orders/order.js';
 import { OrderBook } from './orders/order-book.js';
-import { ordersRouter } from './orders/orders-router.js';
+import { ordersRoutes } from './orders/orders-routes.js';
 import manifest, { type OrdersOptions } from './orders.manifest.js';
 import { PriceList } from './products/price-list.js';
 import { Product } from './products/product.js';
-import { productsRouter } from './products/products-router.js';
+import { productsRoutes } from './products/products-routes.js';
 import { welcome } from './welcome.js';
 
 /** The service: products with a stock, and orders that take from it. */
@@ -23,9 +24,10 @@ export default definePlugin<OrdersOptions>({
 
   start({ config, container, clock, lifecycle, logger }) {
     const http = container.get(HttpServer);
+    const routes = container.get(HttpRoutes);
     const client = container.isBound(HttpClient) ? container.get(HttpClient) : undefined;
-    http.router('/products', productsRouter(new PriceList(client?.target('prices'), clock, logger)));
-    http.router('/orders', ordersRouter(container.get(OrderBook)));
+    routes.mount('/products', productsRoutes(new PriceList(client?.target('prices'), clock, logger)));
+    routes.mount('/orders', ordersRoutes(container.get(OrderBook)));
     return {
       ready() {
         const { url } = http;

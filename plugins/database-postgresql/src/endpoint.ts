@@ -24,9 +24,9 @@ import { type Host, Hosts, nameOf } from './hosts.js';
 import { ListeningClient } from './listening-client.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import type { PgClient } from './pg-internals.js';
 import { namePrefix } from './prepared-statements.js';
 import type { RoleSource } from './server-role.js';
-import type { PgClient } from './pg-internals.js';
 import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
 

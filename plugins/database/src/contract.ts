@@ -2,6 +2,7 @@ import { HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemet
 
 export { DatabaseService } from './database-service.js';
 export { type DatabaseCapability, databaseCapabilities, engineProducts, poolers } from './driver/engine.js';
+export { isQueryError, type QueryErrorMatch } from './errors/is-query-error.js';
 export { translate } from './errors/translate.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions } from './options.js';

@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type Clock,
+  currentDeadline,
   Deadline,
   type HealthResult,
   type Logger,
   type Metrics,
   type RetryPolicy,
+  runWithDeadline,
   silentMetrics,
   type Telemetry,
 } from '@keelson/core';
@@ -21,6 +23,7 @@ import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
+import { translate } from './errors/translate.js';
 import { withListening } from './health.js';
 import type {
   ChannelHandler,
@@ -30,7 +33,6 @@ import type {
   Subscription,
 } from './listening/listen-options.js';
 import type { Listening } from './listening/listening.js';
-import { translate } from './errors/translate.js';
 import { DatabaseMetrics } from './metrics.js';
 import { type MigrationStatus, qualified } from './migrations/migration-table.js';
 import type { Migrations } from './migrations/migrations.js';
@@ -217,7 +219,7 @@ class DefaultDatabaseService implements DatabaseService {
   }
 
   outside<T>(work: () => T): T {
-    return this.#current.outside(work);
+    return this.#current.outside(() => (currentDeadline() === undefined ? work() : runWithDeadline(undefined, work)));
   }
 
   currentSession(): DatabaseSession | undefined {

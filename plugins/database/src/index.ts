@@ -48,8 +48,9 @@ export {
   OverloadedError,
 } from './errors/connection-error.js';
 export { EngineDifferentError } from './errors/engine-different-error.js';
-export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { IdentityFixedError, IdentityInvalidError, IdentityRefusedError } from './errors/identity-errors.js';
+export { isQueryError, type QueryErrorMatch } from './errors/is-query-error.js';
+export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,

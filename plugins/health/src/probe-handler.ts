@@ -11,7 +11,7 @@ const probeKinds: readonly ProbeKind[] = ['live', 'ready', 'startup'];
 /** Mounts the probes without a session, so that they answer at any time. */
 export function mountProbes(http: HttpServer, health: HealthService, options: HealthOptions): void {
   for (const kind of probeKinds) {
-    http.router(probePaths[kind], probeHandler(kind, health, options), { session: 'none' });
+    http.router(probePaths[kind], probeHandler(kind, health, options), { session: 'none', admin: true });
   }
 }
 

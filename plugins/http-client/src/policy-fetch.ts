@@ -1,6 +1,8 @@
 import {
   type Attempt,
   type Clock,
+  currentDeadline,
+  Deadline,
   type ExecuteOptions,
   type FailureVerdict,
   type HttpRequestOptions,
@@ -46,13 +48,15 @@ export type PolicyFetch = (input: string | URL | Request, init?: HttpRequestOpti
 export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptions = {}): PolicyFetch {
   if (typeof options.target === 'string') policy.declareTarget?.(options.target);
   return async (input, init = {}) => {
-    const { idempotent, deadline, attemptTimeoutMs, ...request } = init;
-    const given = input instanceof Request ? input : undefined;
-    const url = new URL(given?.url ?? String(input));
-    const method = (request.method ?? given?.method ?? 'GET').toUpperCase();
-    const headers = new Headers(request.headers ?? given?.headers);
-    const body = request.body === undefined ? given?.body : request.body;
-    const signal = request.signal === undefined ? given?.signal : (request.signal ?? undefined);
+    const { idempotent, attemptTimeoutMs, deadline: given, ...request } = init;
+    const running = currentDeadline();
+    const deadline = given === undefined ? running : Deadline.earliest(given, running);
+    const whole = input instanceof Request ? input : undefined;
+    const url = new URL(whole?.url ?? String(input));
+    const method = (request.method ?? whole?.method ?? 'GET').toUpperCase();
+    const headers = new Headers(request.headers ?? whole?.headers);
+    const body = request.body === undefined ? whole?.body : request.body;
+    const signal = request.signal === undefined ? whole?.signal : (request.signal ?? undefined);
     const exchange = new Exchange(
       attempt => (options.fetch ?? fetch)(input, { ...request, signal: either(attempt.signal, signal) }),
       { method, host: url.host },

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
 import type { Connections } from './connections.js';
-import { problemOf } from './problem.js';
+import { type ProblemSettings, problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
 
 /**
@@ -14,7 +14,7 @@ import { requestIdFrom } from './request-id.js';
 export async function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
-  connections: Connections,
+  { connections, problems }: { readonly connections: Connections; readonly problems: ProblemSettings },
 ): Promise<void> {
   // Bytes after the last answer are read and discarded.
   if (connections.isLeaving(socket)) return;
@@ -24,13 +24,13 @@ export async function answerClientError(
   }
   const owed = await connections.answered(socket);
   if (!socket.writable) return;
-  if (owed) writeProblem(socket, malformed(error));
+  if (owed) writeProblem(socket, malformed(error), problems);
   connections.leave(socket);
 }
 
 /** Writes an answer to the socket, where Node provides no response. */
-export function writeProblem(socket: Duplex, failure: KeelsonError): void {
-  const { status, headers, body } = problemOf(failure, requestIdFrom(undefined));
+export function writeProblem(socket: Duplex, failure: KeelsonError, problems: ProblemSettings): void {
+  const { status, headers, body } = problemOf(failure, problems, { requestId: requestIdFrom(undefined) });
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);

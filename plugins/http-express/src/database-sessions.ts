@@ -4,6 +4,10 @@ import type { RequestSessions } from './request-sessions.js';
 export function databaseSessions(database: DatabaseService): RequestSessions {
   return {
     onDemand: (settings, whenUsed) => database.sessionOnDemand(settings, whenUsed),
+    pool: () => {
+      const { waiting, counters } = database.stats();
+      return { waiting, acquired: counters.acquired };
+    },
     unit: async (work, { onToken, ...options }) => {
       let last: DatabaseSession | undefined;
       const result = await database.session(

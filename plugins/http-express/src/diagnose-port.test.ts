@@ -4,28 +4,28 @@ import type { AddressInfo } from 'node:net';
 import { HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { freePort } from '@keelson/test-support/free-port';
 import { expect, test } from 'vitest';
-import { diagnosePort } from './diagnose-port.js';
+import { diagnosePorts } from './diagnose-port.js';
 import plugin from './index.js';
 
 test('a free port passes, and is released', async () => {
   const place = { port: await freePort(), host: '127.0.0.1' };
   const found = [{ name: 'port', status: 'pass', output: `Port ${place.port} is free.` }];
-  expect(await diagnosePort(place)).toEqual(found);
-  expect(await diagnosePort(place)).toEqual(found);
+  expect(await diagnosePorts(place)).toEqual(found);
+  expect(await diagnosePorts(place)).toEqual(found);
 });
 
 test('a port in use is a warning, since it may be the running service itself', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
-  const [found] = await diagnosePort({ port, host: '127.0.0.1' });
+  const [found] = await diagnosePorts({ port, host: '127.0.0.1' });
   other.close();
   expect(found).toMatchObject({ status: 'warn', output: `Port ${port} is in use by another process.` });
   expect(found?.hint).toMatch(/^Do nothing if this service runs.* set another port/);
 });
 
 test('an address of another machine is a failure', async () => {
-  const [found] = await diagnosePort({ port: 0, host: '192.0.2.1' });
+  const [found] = await diagnosePorts({ port: 0, host: '192.0.2.1' });
   expect(found).toMatchObject({ status: 'fail', hint: expect.stringContaining('an address of this machine') });
 });
 

@@ -3,12 +3,13 @@ import { isKeelsonError, type Logger, type Telemetry } from '@keelson/core';
 import { translate } from '@keelson/database/contract';
 import { exchangeOf } from './exchange.js';
 import { takeBack } from './held-response.js';
-import { failureOf, problemOf } from './problem.js';
+import { failureOf, type ProblemSettings, problemOf } from './problem.js';
 import { sendProblem } from './send-problem.js';
 
 export interface ErrorTools {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  readonly problems: ProblemSettings;
 }
 
 export type HandleError = (error: unknown, request: IncomingMessage, response: ServerResponse) => void;
@@ -22,7 +23,10 @@ export function createErrorHandler(tools: ErrorTools): HandleError {
     const exchange = exchangeOf(request);
     if (response.destroyed) return breakOff(error, request, response, tools);
     if (response.headersSent && !takeBack(response)) return breakOff(error, request, response, tools);
-    const problem = problemOf(failureOf(error), exchange.requestId);
+    const problem = problemOf(failureOf(error), tools.problems, {
+      requestId: exchange.requestId,
+      accept: request.headers.accept,
+    });
     exchange.error = error;
     exchange.code = problem.code;
     if (problem.status >= 500 && !exchange.refused) capture(error, request, tools);

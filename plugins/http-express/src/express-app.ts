@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { HttpHandler } from '@keelson/core';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
+import { corsHandler } from './cors.js';
 import type { HandleError } from './error-handler.js';
 import { exchangeOf } from './exchange.js';
 import { jsonBody, verifyText } from './json-body.js';
@@ -29,33 +30,47 @@ export interface ExpressApp {
   mount(path: string, handler: HttpHandler, session: 'request' | 'none'): void;
 }
 
-/** Builds the Express application; the only file that imports Express. */
+/** Builds the Express application of the service. */
 export function createExpressApp(options: HttpOptions, parts: AppParts): ExpressApp {
   const probes = Router();
   const routes = Router();
-  const app = express();
-  watchRoutes(app.request);
-  app.disable('x-powered-by');
-  app.set('trust proxy', options.trustProxy);
-  // Without this, Express would show stacks of errors that pass our error handler.
-  app.set('env', 'production');
   const type = ['application/json', 'application/*+json'];
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
-  // One layer for all: each layer of a router costs more than most of these steps.
-  app.use(inTurn(parts.open, probes, parts.admit, body, parts.session, routes, notFound));
-  const handleError: ErrorRequestHandler = (error, request, response, _next) =>
-    parts.handleError(error, request, response);
-  app.use(handleError);
+  const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
+  const steps = [parts.open, ...cors, probes, parts.admit, body, parts.session, routes, notFound];
   return {
-    handle: (request, response) => {
-      // What comes past all layers is an error: of the handler above, a second one of a request, or one like `0`.
-      const last = (error: unknown) => parts.handleError(error || withoutError(), request, response);
-      Reflect.apply(app, undefined, [request, response, last]);
-    },
+    handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {
       if (session === 'none') probes.use(path, probe(path, handler));
       else routes.use(path, route(path, handler));
     },
+  };
+}
+
+/** Builds the application of the admin port: its routes answer at any time, without session and body. */
+export function createAdminApp(options: HttpOptions, { open, handleError }: Pick<AppParts, 'open' | 'handleError'>) {
+  const routes = Router();
+  return {
+    handle: applicationOf([open, routes, notFound], options, handleError),
+    mount: (path: string, handler: HttpHandler): void => void routes.use(path, probe(path, handler)),
+  };
+}
+
+function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, handleError: HandleError): RequestListener {
+  const app = express();
+  watchRoutes(app.request);
+  app.disable('x-powered-by');
+  app.set('trust proxy', trustProxy);
+  // Without this, Express would show stacks of errors that pass our error handler.
+  app.set('env', 'production');
+  // One layer for all: each layer of a router costs more than most of these steps.
+  app.use(inTurn(...steps));
+  const onError: ErrorRequestHandler = (error, request, response, _next) => handleError(error, request, response);
+  app.use(onError);
+  return (request, response) => {
+    // What comes past all layers is an error: of the handler above, a second one of a request, or one like `0`.
+    const last = (error: unknown) => handleError(error || withoutError(), request, response);
+    Reflect.apply(app, undefined, [request, response, last]);
   };
 }
 

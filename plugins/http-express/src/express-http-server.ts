@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import {
   type Clock,
+  Deadline,
   type HttpHandler,
   type HttpServer,
   type KeelsonError,
@@ -11,22 +12,27 @@ import {
   type RequestSessionRule,
   type RouteOptions,
   runWithContext,
+  runWithDeadline,
   type Telemetry,
 } from '@keelson/core';
 import { logAccess } from './access-log.js';
+import { AdminPort } from './admin-port.js';
 import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
-import { createExpressApp, type ExpressApp } from './express-app.js';
+import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
+import { type Load, Overload } from './overload.js';
 import { notReady, sessionRuleTaken, stopping } from './refusals.js';
+import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
 import { syntaxFailure, upgrade } from './request-syntax.js';
+import { securityHeaders } from './security-headers.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
 export interface HttpServerTools {
@@ -49,7 +55,11 @@ export class ExpressHttpServer implements HttpServer {
   /** The name of the header as Node has it. */
   readonly #requestIdKey: string;
   readonly #tools: HttpServerTools;
+  readonly #overload: Overload | undefined;
+  readonly #deadlines: RequestDeadlines | undefined;
+  readonly #secure: (response: ServerResponse) => void;
   readonly #app: ExpressApp;
+  readonly #admin: AdminPort | undefined;
   readonly #server: Server;
   readonly #connections: Connections;
   #admission: Admission = 'starting';
@@ -58,16 +68,27 @@ export class ExpressHttpServer implements HttpServer {
   #sessions: RequestSessions | undefined;
   #sessionRule: RequestSessionRule | undefined;
   #url: string | undefined;
+  readonly #load: Load = {
+    active: () => this.#connections.active,
+    pool: () => this.#sessions?.pool(),
+  };
 
   constructor(options: HttpOptions, tools: HttpServerTools) {
     this.#options = options;
     this.#requestIdKey = options.requestIdHeader.toLowerCase();
     this.#tools = tools;
-    const handleError = createErrorHandler(tools);
-    const { readOnlyMethods } = options;
+    this.#deadlines = options.deadline && new RequestDeadlines(options.deadline, tools.clock);
+    this.#secure = securityHeaders(options.securityHeaders);
+    const { readOnlyMethods, problems } = options;
     const consistency = consistencies[options.consistency];
+    const handleError = createErrorHandler({ ...tools, problems });
+    const open: Middleware = (request, response, next) => this.#open(request, response, next);
+    if (options.admin !== undefined) {
+      const app = createAdminApp(options, { open, handleError });
+      this.#admin = new AdminPort(options.admin, app, tools.logger);
+    }
     this.#app = createExpressApp(options, {
-      open: (request, response, next) => this.#open(request, response, next),
+      open,
       admit: (request, _response, next) => this.#admit(request, next),
       session: createSessionMiddleware({
         sessions: () => this.#sessions,
@@ -92,17 +113,22 @@ export class ExpressHttpServer implements HttpServer {
     this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
     this.#server.on('connect', (_request, socket) => {
       socket.on('error', () => {}).resume();
-      writeProblem(socket, upgrade());
+      writeProblem(socket, upgrade(), problems);
       this.#connections.leave(socket as Socket);
     });
     this.#connections = new Connections(this.#server, tools.clock);
+    if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
-      void answerClientError(error, socket as Socket, this.#connections);
+      void answerClientError(error, socket as Socket, { connections: this.#connections, problems });
     });
   }
 
   get url(): string | undefined {
     return this.#url;
+  }
+
+  get adminUrl(): string | undefined {
+    return this.#admin?.url;
   }
 
   /** Number of requests without a complete answer. */
@@ -111,7 +137,10 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   router(path: string, handler: HttpHandler, options: RouteOptions = {}): void {
-    this.#app.mount(path, handler, options.session ?? 'request');
+    const { session = 'request', admin = false } = options;
+    if (!admin) this.#app.mount(path, handler, session);
+    else if (this.#admin === undefined) this.#app.mount(path, handler, 'none');
+    else this.#admin.mount(path, handler);
   }
 
   /** @throws KeelsonError HTTP_SESSION_RULE_TAKEN when another part of the service has given one. */
@@ -122,6 +151,7 @@ export class ExpressHttpServer implements HttpServer {
 
   /** @throws KeelsonError HTTP_PORT_TAKEN, HTTP_PORT_FORBIDDEN or HTTP_LISTEN_FAILED. */
   async listen(): Promise<void> {
+    await this.#admin?.listen();
     const listening = await listen(this.#server, this.#options);
     this.#url = listening.url;
     this.#server.on('error', error => this.#tools.logger.error('http server failed', { error }));
@@ -132,6 +162,7 @@ export class ExpressHttpServer implements HttpServer {
   letIn(sessions: RequestSessions | undefined): void {
     const { lifecycle } = this.#tools;
     this.#sessions = sessions;
+    this.#overload?.start();
     this.#phases ??= lifecycle.onPhase(phase => this.#follow(phase));
     this.#follow(lifecycle.phase);
   }
@@ -151,11 +182,17 @@ export class ExpressHttpServer implements HttpServer {
     if (this.#connections.active > 0) await this.#cutShort();
     const { active } = this.#connections;
     if (active > 0) logger.warn('requests cut: the time to drain is over', { requests: active });
-    await this.close();
+    this.#closeApi();
   }
 
-  /** Closes the port and every connection, also with running requests. A second call has no effect. */
+  /** Closes both ports and every connection, also with running requests. A second call has no effect. */
   async close(): Promise<void> {
+    this.#closeApi();
+    this.#admin?.close();
+  }
+
+  #closeApi(): void {
+    this.#overload?.[Symbol.dispose]();
     this.#phases?.[Symbol.dispose]();
     this.#refuseAll();
     // Also when it no longer listens: it stops the check for slow requests.
@@ -212,15 +249,23 @@ export class ExpressHttpServer implements HttpServer {
     const requestId = requestIdFrom(request.headers[this.#requestIdKey]);
     const exchange = openExchange(request, requestId, clock.now());
     const traceId = telemetry.currentTraceId();
+    this.#secure(response);
     response.setHeader(this.#options.requestIdHeader, requestId);
     const context = traceId === undefined ? { requestId } : { requestId, traceId };
     response.on('close', () => runWithContext(context, () => logAccess(exchange, request, response, this.#tools)));
-    runWithContext(context, () => next(syntaxFailure(request)));
+    const deadline = this.#deadlines?.of(request);
+    if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
+    else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {
-    if (this.#admission === 'open') return undefined;
-    exchangeOf(request).refused = true;
+    const refusal = this.#whyRefused();
+    if (refusal !== undefined) exchangeOf(request).refused = true;
+    return refusal;
+  }
+
+  #whyRefused(): KeelsonError | undefined {
+    if (this.#admission === 'open') return this.#overload?.refusal();
     return this.#admission === 'starting' ? notReady() : stopping();
   }
 }

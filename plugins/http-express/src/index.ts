@@ -1,6 +1,6 @@
+export type { Answer } from '@keelson/http';
 export { errorCodes } from './error-codes.js';
 export { type HttpOptions, httpOptions } from './options.js';
 export { default } from './plugin.js';
-export type { Answer } from './prepared-answer.js';
 export { repeatable } from './repeatable.js';
 export { currentSession } from './request-sessions.js';

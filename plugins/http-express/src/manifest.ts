@@ -1,4 +1,5 @@
 import { defineManifest, HttpServer, Logger, Telemetry } from '@keelson/core';
+import { HttpRoutes } from '@keelson/http/contract';
 import { type HttpOptions, httpOptions } from './options.js';
 
 /**
@@ -10,7 +11,7 @@ export default defineManifest<HttpOptions>({
   slot: 'http',
   contract: '^0.1.0',
   config: httpOptions,
-  provides: [HttpServer],
+  provides: [HttpServer, HttpRoutes],
   diagnoses: true,
   optional: [Logger, Telemetry],
   stopTimeoutMs: 15_000,

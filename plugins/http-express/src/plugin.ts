@@ -1,31 +1,41 @@
 import { definePlugin, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
+import { HttpRoutes, KeyCleaner } from '@keelson/http';
 import { databaseSessions } from './database-sessions.js';
 import { ExpressHttpServer } from './express-http-server.js';
+import { ExpressHttpRoutes } from './http-routes.js';
 import manifest from './manifest.js';
 import type { HttpOptions } from './options.js';
 
 export default definePlugin<HttpOptions>({
   ...manifest,
 
-  register({ bind, config, clock, key, lifecycle }) {
+  register({ bind, config, clock, key, lifecycle, service, environment }) {
     const serverWith = makeOnce(
       (logger: Logger, telemetry: Telemetry) =>
         new ExpressHttpServer(config, { clock, lifecycle, logger: logger.child({ plugin: key }), telemetry }),
     );
     bind(HttpServer).toResolvedValue(serverWith, [Logger, Telemetry]).inSingletonScope();
+    const routesOn = makeOnce((http: HttpServer) => new ExpressHttpRoutes(config, { http, service, environment }));
+    bind(HttpRoutes).toResolvedValue(routesOn, [HttpServer]).inSingletonScope();
 
     return {
-      async start({ container, serving, defer }) {
+      async start({ container, serving, defer, logger }) {
         const server = serverWith(container.get(Logger), container.get(Telemetry));
+        let cleaner: KeyCleaner | undefined;
+        defer(() => cleaner?.[Symbol.dispose]());
         defer(() => server.close());
         if (serving) await server.listen();
         return {
-          ready() {
-            const hasDatabase = container.isBound(DatabaseService);
-            server.letIn(hasDatabase ? databaseSessions(container.get(DatabaseService)) : undefined);
+          async ready() {
+            const database = container.isBound(DatabaseService) ? container.get(DatabaseService) : undefined;
+            if (database !== undefined && routesOn(server).hasIdempotent) {
+              cleaner = new KeyCleaner({ database, clock, logger });
+              await cleaner.start();
+            }
+            server.letIn(database && databaseSessions(database));
           },
-          diagnose: async () => (await import('./diagnose-port.js')).diagnosePort(config),
+          diagnose: async () => (await import('./diagnose-port.js')).diagnosePorts(config),
           async drain({ signal, waitingFor }) {
             waitingFor('the requests that are being answered');
             await server.drain(signal);

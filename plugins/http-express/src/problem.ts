@@ -1,6 +1,15 @@
-import { isKeelsonError, KeelsonError, type ProblemDocument } from '@keelson/core';
+import { STATUS_CODES } from 'node:http';
+import { type FieldProblem, isKeelsonError, KeelsonError, type ProblemDocument } from '@keelson/core';
 import { bodyFailure } from './json-body.js';
+import type { ProblemOverride } from './options.js';
 import { malformedPath } from './request-syntax.js';
+
+/** What a deployment says about problems. */
+export interface ProblemSettings {
+  readonly typeBase: string;
+  /** By code, or by the kind of a database error. */
+  readonly overrides: Readonly<Record<string, ProblemOverride>>;
+}
 
 /** An answer in the form of RFC 9457. */
 export interface Problem {
@@ -16,23 +25,65 @@ const unexpected: { code: string; http: ProblemDocument } = {
   http: { status: 500, title: 'Internal Server Error' },
 };
 
-/** The problem document of `failure`; an error that is not for clients becomes a 500 without details. */
-export function problemOf(failure: KeelsonError, requestId: string): Problem {
-  const { code, http } = isAnswer(failure) ? failure : unexpected;
+/**
+ * The problem document of `failure`; an error that is not for clients becomes a 500 without details. A client that accepts
+ * text and no JSON gets text.
+ */
+export function problemOf(
+  failure: KeelsonError,
+  { typeBase, overrides }: ProblemSettings,
+  { requestId, accept }: { readonly requestId: string; readonly accept?: string | undefined },
+): Problem {
+  const { code, http } = overridden(isAnswer(failure) ? failure : unexpected, failure, overrides);
   const document = {
-    type: `urn:keelson:problem:${code}`,
+    type: `${typeBase}${code}`,
     title: http.title,
     status: http.status,
     ...(http.detail === undefined ? {} : { detail: http.detail }),
     instance: `urn:keelson:request:${requestId}`,
     ...(http.errors === undefined ? {} : { errors: http.errors }),
   };
-  return { code, status: http.status, headers: headersOf(http), body: JSON.stringify(document) };
+  const asText = prefersText(accept);
+  const headers = headersOf(http, asText ? 'text/plain; charset=utf-8' : 'application/problem+json');
+  return { code, status: http.status, headers, body: asText ? textOf(document, code) : JSON.stringify(document) };
 }
 
-function headersOf(http: ProblemDocument): Record<string, string> {
+interface Answer {
+  readonly code: string;
+  readonly http: ProblemDocument;
+}
+
+function overridden(answer: Answer, { facts }: KeelsonError, overrides: ProblemSettings['overrides']): Answer {
+  const { kind } = facts;
+  const override = overrides[answer.code] ?? (typeof kind === 'string' ? overrides[kind] : undefined);
+  if (override === undefined) return answer;
+  const { status, title = STATUS_CODES[status] ?? answer.http.title, detail } = override;
+  return { code: answer.code, http: { ...answer.http, status, title, ...(detail !== undefined && { detail }) } };
+}
+
+/** As a person at a terminal asks for it: `curl -H 'Accept: text/plain'`. */
+function prefersText(accept: string | undefined): boolean {
+  return accept !== undefined && /\btext\/(plain|\*)/i.test(accept) && !/json|\*\/\*/i.test(accept);
+}
+
+interface Document {
+  readonly title: string;
+  readonly status: number;
+  readonly detail?: string;
+  readonly instance: string;
+  readonly errors?: readonly FieldProblem[];
+}
+
+function textOf({ title, status, detail, instance, errors = [] }: Document, code: string): string {
+  const fields = errors.map(({ in: part = 'body', path, message }) => `- ${part} ${path}: ${message}`);
+  return [`${status} ${title}`, ...(detail === undefined ? [] : [detail]), ...fields, `${code} ${instance}`, ''].join(
+    '\n',
+  );
+}
+
+function headersOf(http: ProblemDocument, type: string): Record<string, string> {
   return {
-    'Content-Type': 'application/problem+json',
+    'Content-Type': type,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     ...(http.retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(http.retryAfterMs / 1_000)) }),

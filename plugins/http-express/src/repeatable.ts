@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
-import type { Request, RequestHandler, Response } from 'express';
-import { type Answer, type PreparedAnswer, prepareAnswer } from './prepared-answer.js';
+import type { Answer, ClaimedKey, PreparedAnswer } from '@keelson/http';
+import type { Request, RequestHandler } from 'express';
+import { prepareAsJson, sendPrepared } from './answer-json.js';
 import { attachedUnits } from './request-sessions.js';
 
 /**
@@ -20,32 +21,37 @@ export function repeatable<Params = Request['params']>(
   work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
 ): RequestHandler<Params> {
   return async (request, response) => {
-    const { status, headers, text } = await answerOf(request, response, work);
-    response.status(status).set(headers);
-    if (text === undefined) {
-      response.end();
-      return;
-    }
-    if (!response.get('Content-Type')) response.set('Content-Type', 'application/json');
-    response.send(text);
+    const prepare = (answer: Answer) => prepareAsJson(answer, response);
+    sendPrepared(await repeatedAnswer(request, { work: em => work(em, request), prepare }), response);
   };
 }
 
-async function answerOf<Params>(
-  request: Request<Params>,
-  response: Response,
-  work: (em: EntityManager, request: Request<Params>) => Promise<Answer>,
+/** All of it runs in one unit, which may run again. */
+export interface RepeatedWork {
+  /** Has the answer of an earlier request, and keeps that of this one. */
+  readonly key?: ClaimedKey | undefined;
+  work(em: EntityManager): Promise<Answer>;
+  prepare(answer: Answer): PreparedAnswer;
+}
+
+export async function repeatedAnswer(
+  request: IncomingMessage,
+  { key, work, prepare }: RepeatedWork,
 ): Promise<PreparedAnswer> {
   const units = attachedUnits(request);
   const canRepeat = repeatsBody(request);
   try {
     return await units.run(async em => {
       if (!canRepeat()) throw bodyIsGone();
-      const answer = await work(em, request);
-      if ((answer.status ?? 200) >= 400) throw new Refusal(prepareAnswer(answer, response));
+      const earlier = await key?.claim(em);
+      if (earlier !== undefined) return earlier;
+      const answer = await work(em);
+      if ((answer.status ?? 200) >= 400) throw new Refusal(prepare(answer));
       // The body may show what a flush sets, such as a key.
       if (!units.readOnly && answer.body !== undefined) await em.flush();
-      return prepareAnswer(answer, response);
+      const prepared = prepare(answer);
+      await key?.store(em, prepared);
+      return prepared;
     });
   } catch (error) {
     if (error instanceof Refusal) return error.answer;

@@ -50,6 +50,14 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.settings.readOnly;
   }
 
+  get signal(): AbortSignal {
+    if (this.#client === undefined) {
+      this.#client = new AbortController();
+      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
+    }
+    return this.#client.signal;
+  }
+
   get em(): EntityManager {
     return this.#parts.session.open().em;
   }
@@ -57,9 +65,13 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
     const { sessions, settings, whenUsed, consistency } = this.#parts;
-    const options = { ...settings, ...whenUsed?.(), signal: this.#signal() };
+    const options = { ...settings, ...whenUsed?.(), signal: this.signal };
     if (consistency === undefined) return sessions.unit(work, options);
     return sessions.unit(work, { ...options, onToken: token => this.#tell(token) });
+  }
+
+  async flush(): Promise<void> {
+    if (!this.readOnly) await this.#parts.session.opened?.em.flush();
   }
 
   leave(): void {
@@ -136,14 +148,6 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #rollback(session: OpenedSession): Promise<void> {
     this.#ended = true;
     return session.rollback();
-  }
-
-  #signal(): AbortSignal {
-    if (this.#client === undefined) {
-      this.#client = new AbortController();
-      if (this.#gone !== undefined) this.#client.abort(this.#gone.reason);
-    }
-    return this.#client.signal;
   }
 }
 

@@ -8,11 +8,17 @@ export interface RequestSessions {
   onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
+  /** Callers that wait for a connection now, and how many have got one since the start. */
+  pool(): { readonly waiting: number; readonly acquired: number };
 }
 
 /** Units of work for one request, next to its session; each may be run more than once. */
 export interface RequestUnits {
   readonly readOnly: boolean;
+  /** Aborts when the client disconnects before the end of its answer. */
+  readonly signal: AbortSignal;
+  /** Writes what the session of the request holds, when it was opened and may write. */
+  flush(): Promise<void>;
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Ends them and the session of the request, unless COMMIT was sent. False when there is nothing to end. */
   cutShort(reason: unknown): boolean;
@@ -78,12 +84,17 @@ export function attachSession(request: IncomingMessage, session: Attached['sessi
  * answer. False when nothing runs.
  */
 export function cutShort(request: IncomingMessage, reason: unknown): boolean {
-  return (request as WithSession)[key]?.units.cutShort(reason) ?? false;
+  return unitsOf(request)?.cutShort(reason) ?? false;
 }
 
 /** @throws KeelsonError HTTP_SESSION_MISSING, as `currentSession`. */
 export function attachedUnits(request: IncomingMessage): RequestUnits {
   return attached(request).units;
+}
+
+/** Undefined for a request that has no session. */
+export function unitsOf(request: IncomingMessage): RequestUnits | undefined {
+  return (request as WithSession)[key]?.units;
 }
 
 /**

@@ -32,6 +32,12 @@ export class RecordedSessions implements RequestSessions {
   rollback: () => Promise<void> = async () => {};
   #waiting: { event: string; resolve: () => void }[] = [];
 
+  line = { waiting: 0, acquired: 0 };
+
+  pool() {
+    return this.line;
+  }
+
   async onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession> {
     let opened: OpenedSession | undefined;
     let isClosed = false;

@@ -15,6 +15,11 @@ export interface RouteOptions {
    * ready. `none`: neither; for probes and metrics, which must answer at any time.
    */
   readonly session?: 'request' | 'none';
+  /**
+   * For operators and machines, not for users of the service: on the admin port, when the configuration has one, and
+   * nowhere else. Such a route has neither session nor admission. Default false.
+   */
+  readonly admin?: boolean;
 }
 
 /** With what the database session of a request is opened. */
@@ -45,6 +50,8 @@ export type RequestSessionRule = {
 export interface HttpServer {
   /** Its address without a path: `http://127.0.0.1:3000`. Undefined until the server listens. */
   readonly url: string | undefined;
+  /** The same of the admin port; undefined without one. */
+  readonly adminUrl?: string | undefined;
   /**
    * Mounts `handler` at `path` and below; inside, `request.url` is what follows `path`. Routes are tried in the order in
    * which they were mounted, those with `session: 'none'` first, so that no other route can hide a probe.

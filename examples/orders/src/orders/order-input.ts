@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { wholeNumber } from '../input.js';
 import { sku } from '../products/product-input.js';
+import { wholeNumber } from '../whole-number.js';
 
 export const newOrder = z.strictObject({ sku, quantity: wholeNumber(1, 10_000) });
 

@@ -1,7 +1,10 @@
 import { type Clock, Deadline, type HttpTarget, type Logger } from '@keelson/core';
 import { z } from 'zod';
 
-const price = z.object({ amount: z.int().describe('In the smallest unit of the currency.'), currency: z.string() });
+export const price = z.object({
+  amount: z.int().describe('In the smallest unit of the currency.'),
+  currency: z.string(),
+});
 
 export type Price = z.infer<typeof price>;
 

@@ -8,6 +8,14 @@ export function productUnknown(errors?: readonly FieldProblem[]): KeelsonError {
   });
 }
 
+export function skuTaken(): KeelsonError {
+  return new KeelsonError({
+    code: 'ORDERS_SKU_TAKEN',
+    message: 'A request added a product that exists already.',
+    http: { status: 409, title: 'Sku taken', detail: 'A product has this sku already.' },
+  });
+}
+
 export function stockTooLow(errors: readonly FieldProblem[]): KeelsonError {
   return new KeelsonError({
     code: 'ORDERS_STOCK_TOO_LOW',

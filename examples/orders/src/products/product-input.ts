@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { wholeNumber } from '../input.js';
+import { wholeNumber } from '../whole-number.js';
 
 export const sku = z
   .string('must be a text')

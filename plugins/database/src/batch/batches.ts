@@ -1,4 +1,4 @@
-import { type Clock, Deadline, KeelsonError, type Logger } from '@keelson/core';
+import { type Clock, currentDeadline, Deadline, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
@@ -72,7 +72,8 @@ export class Batches {
     const { session, current, clock, logger, timeoutMs } = this.#parts;
     const outer = options.nested === 'separate' ? undefined : current.get();
     const source = new ItemSource(items);
-    const deadline = earliest(Deadline.after(options.timeoutMs ?? timeoutMs, clock), options.deadline, outer?.deadline);
+    const own = Deadline.after(options.timeoutMs ?? timeoutMs, clock);
+    const deadline = Deadline.earliest(own, options.deadline, outer?.deadline, currentDeadline());
     const store = () =>
       session(
         async em => {
@@ -100,13 +101,6 @@ export class Batches {
       await byDeadline(orAborted(source[Symbol.asyncDispose](), options.signal), deadline, clock);
     }
   }
-}
-
-function earliest(first: Deadline, ...others: readonly (Deadline | undefined)[]): Deadline {
-  return others.reduce<Deadline>(
-    (earlier, each) => (each !== undefined && each.at < earlier.at ? each : earlier),
-    first,
-  );
 }
 
 function assertUsable(items: unknown, chunkSize: unknown): void {

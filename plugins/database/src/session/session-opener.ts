@@ -1,4 +1,11 @@
-import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
+import {
+  type Clock,
+  currentDeadline,
+  Deadline,
+  type FailureVerdict,
+  type Logger,
+  type RetryPolicy,
+} from '@keelson/core';
 import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
@@ -77,7 +84,7 @@ export class SessionOpener {
 
   deadlineOf(options: OpenSessionOptions): Deadline {
     const own = Deadline.after(options.timeoutMs ?? this.#parts.defaultTimeoutMs, this.#parts.clock);
-    return options.deadline !== undefined && options.deadline.at < own.at ? options.deadline : own;
+    return Deadline.earliest(own, options.deadline, currentDeadline());
   }
 
   /** A session that cannot be run again as a whole; its first statement can. */

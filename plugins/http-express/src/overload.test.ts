@@ -1,0 +1,149 @@
+import { type Clock, Deadline, runWithDeadline } from '@keelson/core';
+import { FakeClock } from '@keelson/core/testing';
+import { describe, expect, test } from 'vitest';
+import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { httpOptions } from './options.js';
+import { Overload } from './overload.js';
+
+const limits = { maxActive: 3, maxLateMs: 500, longestWaitMs: 5_000 };
+
+/** What the service works with, for the test to change. */
+class Numbers {
+  readonly clock = new FakeClock();
+  activeNow = 1;
+  /** How late the timers of the process are. */
+  lateMs = 0;
+  line: { waiting: number; acquired: number } | undefined = { waiting: 0, acquired: 0 };
+  readonly overload: Overload;
+
+  constructor() {
+    const { clock } = this;
+    const late: Clock = {
+      now: () => clock.now(),
+      date: () => clock.date(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      schedule: (ms, callback) => clock.schedule(ms + this.lateMs, callback),
+    };
+    this.overload = new Overload(limits, { active: () => this.activeNow, pool: () => this.line }, late);
+    this.overload.start();
+  }
+
+  /** Until the next look, with `lent` connections in it. */
+  async look(lent = 0): Promise<void> {
+    if (this.line !== undefined) this.line.acquired += lent;
+    await this.clock.advance(250 + this.lateMs);
+  }
+}
+
+describe('a request is refused', () => {
+  test('when more run than may', () => {
+    const numbers = new Numbers();
+    numbers.activeNow = 3;
+    expect(numbers.overload.refusal()).toBeUndefined();
+    numbers.activeNow = 4;
+    expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED', facts: { active: 4, maxActive: 3 } });
+  });
+
+  test('while the process is too busy, and not after; one long step is not enough', async () => {
+    const numbers = new Numbers();
+    numbers.lateMs = 900;
+    await numbers.look();
+    await numbers.look();
+    expect(numbers.overload.refusal()).toBeUndefined();
+    await numbers.look();
+    expect(numbers.overload.refusal()).toMatchObject({ facts: { lateMs: 675 } });
+    numbers.lateMs = 0;
+    await numbers.clock.advance(1_150);
+    await numbers.look();
+    expect(numbers.overload.refusal()).toBeUndefined();
+  });
+
+  test('when the line for a connection takes longer than the longest wait', async () => {
+    const numbers = new Numbers();
+    await numbers.look(25);
+    await numbers.look(10);
+    numbers.line = { waiting: 500, acquired: 35 };
+    expect(numbers.overload.refusal()).toBeUndefined();
+    numbers.line = { waiting: 501, acquired: 35 };
+    expect(numbers.overload.refusal()).toMatchObject({ facts: { waiting: 501, waitMs: 5_010 } });
+  });
+
+  test('when the line takes longer than its client waits', async () => {
+    const numbers = new Numbers();
+    await numbers.look(25);
+    await numbers.look(25);
+    numbers.line = { waiting: 20, acquired: 50 };
+    const refusalWithin = (ms: number) =>
+      runWithDeadline(Deadline.after(ms, numbers.clock), () => numbers.overload.refusal());
+    expect(refusalWithin(200)).toBeUndefined();
+    expect(refusalWithin(199)).toMatchObject({ facts: { waiting: 20, waitMs: 200 } });
+  });
+});
+
+describe('a request is let in', () => {
+  test('while the database is away, from its last connection to its first: requests wait for it', async () => {
+    const numbers = new Numbers();
+    await numbers.look(25);
+    await numbers.look(25);
+    numbers.line = { waiting: 1_000, acquired: 50 };
+    for (const lent of [0, 0, 1]) {
+      await numbers.look(lent);
+      expect(numbers.overload.refusal()).toBeUndefined();
+    }
+    await numbers.look(25);
+    expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
+  });
+
+  test('in a service without a database', async () => {
+    const numbers = new Numbers();
+    numbers.line = undefined;
+    await numbers.look();
+    expect(numbers.overload.refusal()).toBeUndefined();
+  });
+});
+
+test('it looks no more after the end', async () => {
+  const numbers = new Numbers();
+  numbers.overload[Symbol.dispose]();
+  expect(numbers.clock.pending).toBe(0);
+});
+
+describe('over HTTP', () => {
+  const options = (overload: object | false) => httpOptions.parse({ port: 0, host: '127.0.0.1', overload });
+
+  test('one more than may run is a 503 with Retry-After, and probes are answered', async () => {
+    await using harness = new Harness(options({ maxActive: 1 }));
+    const slow = gate();
+    harness.http.router('/slow', async (_request, response) => {
+      await slow.pass();
+      response.end('done');
+    });
+    harness.http.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
+    await harness.ready();
+    const running = fetch(`${harness.url}/slow`);
+    await slow.arrived;
+    expect(await problemFrom(await fetch(`${harness.url}/slow`))).toMatchObject({
+      status: 503,
+      retryAfter: '1',
+      body: { type: expect.stringContaining('HTTP_OVERLOADED') },
+    });
+    expect(await (await fetch(`${harness.url}/livez`)).text()).toBe('alive');
+    slow.open();
+    expect(await (await running).text()).toBe('done');
+    expect(harness.telemetry.errors()).toEqual([]);
+  });
+
+  test('none is refused when the deployment says so', async () => {
+    await using harness = new Harness(options(false));
+    const slow = gate();
+    harness.http.router('/slow', async (_request, response) => {
+      await slow.pass();
+      response.end('done');
+    });
+    await harness.ready();
+    const both = [fetch(`${harness.url}/slow`), fetch(`${harness.url}/slow`)];
+    await slow.arrived;
+    slow.open();
+    expect(await Promise.all(both.map(async answer => (await answer).status))).toEqual([200, 200]);
+  });
+});

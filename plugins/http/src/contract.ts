@@ -1,0 +1,1 @@
+export { HttpRoutes } from './http-routes.js';

@@ -1,0 +1,1 @@
+export { CreateIdempotencyKeys } from './idempotency/create-idempotency-keys.js';

@@ -1,0 +1,37 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { Readable } from 'node:stream';
+import type { Answer } from './answer.js';
+
+/** An answer that nothing keeps from being sent. */
+export interface PreparedAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string | undefined;
+}
+
+/**
+ * Turns the body into JSON, before anything is stored.
+ *
+ * @throws Error for an answer that could not be sent: a body that is no JSON, a status or a header that is none.
+ */
+export function prepareAnswer(
+  { status = 200, headers = {}, body }: Answer,
+  stringify: (body: unknown) => string | undefined = JSON.stringify,
+): PreparedAnswer {
+  if (!Number.isInteger(status) || status < 100 || status > 999)
+    throw new TypeError('A handler returned a status that is not a whole number from 100 to 999.');
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+  }
+  return { status, headers, text: textOf(body, stringify) };
+}
+
+function textOf(body: unknown, stringify: (body: unknown) => string | undefined): string | undefined {
+  if (body === undefined) return undefined;
+  if (body instanceof Readable || body instanceof ReadableStream)
+    throw new TypeError('A handler returned a stream as its body. Return the data: it is sent as JSON.');
+  const text = stringify(body);
+  if (text === undefined) throw new TypeError('A handler returned a body that is no JSON.');
+  return text;
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+
+const fieldProblem = z
+  .object({
+    path: z.string().meta({ description: 'A JSON Pointer (RFC 6901); empty for the whole.' }),
+    message: z.string(),
+    in: z.enum(['path', 'query', 'header']).optional().meta({ description: 'Left out for the body.' }),
+  })
+  .meta({ id: 'FieldProblem', description: 'A fault in one field of the input.' });
+
+/** The body of every error (RFC 9457). */
+export const problemDocument = z
+  .looseObject({
+    type: z.string().meta({ description: 'The kind of the problem; its code is the last part.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    instance: z.string().optional().meta({ description: 'The id of the request.' }),
+    errors: z.array(fieldProblem).optional().meta({ description: 'One entry for each wrong field.' }),
+  })
+  .meta({ id: 'Problem', description: 'A problem document (RFC 9457).' });
