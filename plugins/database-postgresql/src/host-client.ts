@@ -4,6 +4,7 @@ import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
+import { checkSocket, isSocket, speakPlainly } from './unix-socket.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
@@ -27,6 +28,10 @@ async function connectTo(
   closing.throwIfAborted();
   client.host = host;
   client.port = port;
+  if (isSocket(host)) {
+    checkSocket({ host, port });
+    speakPlainly(asPgClient(client));
+  }
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {

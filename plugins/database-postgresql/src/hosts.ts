@@ -2,6 +2,7 @@ import type { Clock, Logger, Timer } from '@keelson/core';
 import { ConnectionError, connectFailureOf, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
 import type { Target } from './host-list.js';
 import { describeRole, type ServerRole, suits } from './server-role.js';
+import { isSocket } from './unix-socket.js';
 
 export interface Host {
   readonly host: string;
@@ -190,16 +191,22 @@ export class HostFailure extends Error {
   /** Of its cause, so that it is judged as its cause is. */
   readonly code: string | undefined;
   readonly severity: string | undefined;
+  /** Of a socket that could not be connected to. */
+  readonly address: unknown;
+  readonly syscall = 'connect';
 
   constructor(host: Host, cause: unknown) {
     super(`${nameOf(host)} is not the wanted server`, { cause });
     this.name = 'HostFailure';
     this.code = sqlStateOf(cause) ?? systemCodeOf(cause) ?? 'ECONNABORTED';
     this.severity = severityOf(cause);
+    this.address = Reflect.get(Object(cause), 'address');
   }
 }
 
+/** `db:5432`, `[::1]:5432`, `unix:/run/postgresql:5432`: for people. */
 export function nameOf({ host, port }: Host): string {
+  if (isSocket(host)) return `unix:${host}:${port}`;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

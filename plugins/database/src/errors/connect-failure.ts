@@ -1,3 +1,4 @@
+import { socketKindOf } from './socket-failure.js';
 import { severityOf, sqlStateOf, systemCodeOf } from './sql-state.js';
 
 /** Why no connection came about: one row of the table in docs/database.md each. */
@@ -22,6 +23,11 @@ export type ConnectFailureKind =
   | 'full'
   | 'starting'
   | 'stopping'
+  | 'socket-missing'
+  | 'socket-stale'
+  | 'socket-permission'
+  | 'socket-path'
+  | 'socket-unsupported'
   | 'startup-parameter'
   | 'server-words';
 
@@ -36,7 +42,7 @@ export interface ConnectFailure {
   readonly final: boolean;
 }
 
-interface Kind {
+export interface Kind {
   readonly kind: ConnectFailureKind;
   readonly says: string;
   readonly hint: string;
@@ -204,7 +210,8 @@ export function connectFailureOf(error: unknown): ConnectFailure | undefined {
   if (state !== undefined) return isEnd(error) ? failure(state, kindOfEnd(state, error)) : undefined;
   const code = codeOf(error);
   if (code === undefined) return undefined;
-  const known = byCode.get(code) ?? (/^(?:ERR_SSL_|EPROTO$|TLS_)/.test(code) ? tlsFailed : undefined);
+  const known =
+    socketKindOf(code, error) ?? byCode.get(code) ?? (/^(?:ERR_SSL_|EPROTO$|TLS_)/.test(code) ? tlsFailed : undefined);
   return known && failure(code, known);
 }
 
