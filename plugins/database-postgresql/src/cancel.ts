@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { asPgClient, type PgClient } from './pg-internals.js';
-import { isSocket, socketPath, speakPlainly } from './unix-socket.js';
+import { isSocket, socketPath } from './host.js';
+import { asPgClient, type PgClient, speakPlainly } from './pg-internals.js';
 
 /**
  * Asks the server to end what `busy` runs: a cancel request on a socket of its own (PostgreSQL manual, 54.2.8). The

@@ -1,10 +1,11 @@
 import pg from 'pg';
+import { type Host, isSocket } from './host.js';
 import type { Target } from './host-list.js';
-import type { Host, Hosts } from './hosts.js';
-import { asPgClient } from './pg-internals.js';
+import type { Hosts } from './hosts.js';
+import { asPgClient, speakPlainly } from './pg-internals.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
-import { checkSocket, isSocket, speakPlainly } from './unix-socket.js';
+import { checkSocket } from './unix-socket.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {

@@ -1,4 +1,4 @@
-import { isSocket } from './unix-socket.js';
+import { isSocket } from './host.js';
 import { asksForTls, parameterProblems } from './url-parameters.js';
 
 /** What a server must be, in the words of libpq (PostgreSQL manual, 32.1.2). */

@@ -1,13 +1,8 @@
 import type { Clock, Logger, Timer } from '@keelson/core';
 import { ConnectionError, connectFailureOf, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
+import { type Host, nameOf } from './host.js';
 import type { Target } from './host-list.js';
 import { describeRole, type ServerRole, suits } from './server-role.js';
-import { isSocket } from './unix-socket.js';
-
-export interface Host {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface HostsParts {
   /** In the order in which they are tried; at least one. */
@@ -202,12 +197,6 @@ export class HostFailure extends Error {
     this.severity = severityOf(cause);
     this.address = Reflect.get(Object(cause), 'address');
   }
-}
-
-/** `db:5432`, `[::1]:5432`, `unix:/run/postgresql:5432`: for people. */
-export function nameOf({ host, port }: Host): string {
-  if (isSocket(host)) return `unix:${host}:${port}`;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** A server that is full, or refuses the user, answers: another one is not asked (libpq does the same). */

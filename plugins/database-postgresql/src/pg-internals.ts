@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { Connection } from 'pg';
-import { isSocket, socketPath } from './unix-socket.js';
+import { isSocket, socketPath } from './host.js';
 
 /**
  * The parts of pg 8.23 that its type definitions leave out: its conversion of parameters, and what
@@ -55,4 +55,10 @@ export function addressOf({ connection, host, port }: PgClient): string {
   if (isSocket(host)) return socketPath({ host, port });
   const { remoteAddress = '', remotePort = '' } = connection.stream;
   return `${remoteAddress} ${remotePort}`;
+}
+
+/** Neither PostgreSQL nor libpq speaks TLS over a unix socket. */
+export function speakPlainly(client: PgClient): void {
+  client.ssl = false;
+  client.connection.ssl = false;
 }

@@ -12,7 +12,8 @@ import {
 } from '@keelson/test-support/postgresql-service';
 import { socketFolder } from '@keelson/test-support/socket-folder';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { checkSocket, socketPath } from './unix-socket.js';
+import { socketPath } from './host.js';
+import { checkSocket } from './unix-socket.js';
 
 const page = readFileSync(new URL('../../../docs/database.md', import.meta.url), 'utf8');
 const account = 'keelson:keelson';

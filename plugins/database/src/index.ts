@@ -22,7 +22,7 @@ export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
-export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
+export { connectFailureOf } from './errors/connect-failure.js';
 export {
   AcquireTimeoutError,
   ConnectionError,
@@ -30,6 +30,7 @@ export {
   DatabaseClosedError,
   OverloadedError,
 } from './errors/connection-error.js';
+export type { ConnectFailureKind } from './errors/failure-kind.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export {
   ConcurrentUseError,

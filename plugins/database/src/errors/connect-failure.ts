@@ -1,35 +1,6 @@
+import type { ConnectFailureKind, Kind } from './failure-kind.js';
 import { socketKindOf } from './socket-failure.js';
 import { severityOf, sqlStateOf, systemCodeOf } from './sql-state.js';
-
-/** Why no connection came about: one row of the table in docs/database.md each. */
-export type ConnectFailureKind =
-  | 'tls-not-spoken'
-  | 'tls-self-signed'
-  | 'tls-unknown-authority'
-  | 'tls-expired'
-  | 'tls-host-name'
-  | 'tls-client-certificate'
-  | 'tls-failed'
-  | 'host-unknown'
-  | 'refused'
-  | 'unreachable'
-  | 'timeout'
-  | 'password'
-  | 'password-missing'
-  | 'role-missing'
-  | 'hba'
-  | 'database-missing'
-  | 'privilege'
-  | 'full'
-  | 'starting'
-  | 'stopping'
-  | 'socket-missing'
-  | 'socket-stale'
-  | 'socket-permission'
-  | 'socket-path'
-  | 'socket-unsupported'
-  | 'startup-parameter'
-  | 'server-words';
 
 export interface ConnectFailure {
   readonly kind: ConnectFailureKind;
@@ -40,13 +11,6 @@ export interface ConnectFailure {
   readonly hint: string;
   /** No further attempt mends it: a person has to. */
   readonly final: boolean;
-}
-
-export interface Kind {
-  readonly kind: ConnectFailureKind;
-  readonly says: string;
-  readonly hint: string;
-  readonly final?: true;
 }
 
 const unknownAuthority: Kind = {

@@ -1,4 +1,4 @@
-import type { Kind } from './connect-failure.js';
+import type { Kind } from './failure-kind.js';
 
 const permission: Kind = {
   kind: 'socket-permission',
