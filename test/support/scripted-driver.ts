@@ -1,4 +1,4 @@
-import type { DatabaseDriver } from '@keelson/database';
+import { type DatabaseDriver, plainEngine } from '@keelson/database';
 
 const unexpected = (): never => {
   throw new Error('the test did not expect this of the driver');
@@ -9,6 +9,7 @@ export function scriptedDriver(methods: Partial<DatabaseDriver>): DatabaseDriver
   return {
     name: 'scripted',
     databaseName: 'scripted',
+    engine: plainEngine(methods.capabilities ?? []),
     capabilities: new Set(),
     connect: unexpected,
     acquire: unexpected,

@@ -40,7 +40,7 @@ export interface PluginManifest<Config = unknown> {
   readonly perSession?: readonly ServiceToken[];
   /** Capabilities of this implementation beyond the contract of its slot. */
   readonly capabilities?: readonly string[];
-  /** Capabilities that it needs of other plugins, by slot: `{ database: ['cancel-query'] }`. */
+  /** Capabilities that it needs of other plugins, by slot: `{ database: ['cancel'] }`. */
   readonly needsCapabilities?: Readonly<Record<string, readonly string[]>>;
   /**
    * Returns the faults of its configuration that the schema cannot express: a value that conflicts with another, or with

@@ -1,5 +1,6 @@
 import { defineManifest } from '@keelson/core';
 import { DatabaseService, databaseUses } from '@keelson/database/contract';
+import { capabilities } from './capabilities.js';
 import { optionsSchema, type PgliteOptions } from './options.js';
 
 export default defineManifest<PgliteOptions>({
@@ -10,6 +11,6 @@ export default defineManifest<PgliteOptions>({
   provides: [DatabaseService],
   optional: databaseUses,
   diagnoses: true,
-  capabilities: ['stream'],
+  capabilities,
   startTimeoutMs: 330_000,
 });

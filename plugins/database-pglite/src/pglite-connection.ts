@@ -79,7 +79,7 @@ export class PgliteConnection implements DriverConnection {
   }
 
   cancel(): Promise<void> {
-    return Promise.reject(new UnsupportedError({ driver: 'pglite', capability: 'cancel-query' }));
+    return Promise.reject(new UnsupportedError({ driver: 'pglite', capability: 'cancel' }));
   }
 
   release(): void {

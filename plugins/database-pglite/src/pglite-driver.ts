@@ -3,7 +3,6 @@ import type { Clock, Deadline, Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
-  type DatabaseCapability,
   DatabaseClosedError,
   type DatabaseDriver,
   type DriverConnection,
@@ -12,9 +11,11 @@ import {
   type Permit,
   Permits,
   type PoolStats,
+  plainEngine,
   type TransactionOutcome,
   UnsupportedError,
 } from '@keelson/database';
+import { capabilities } from './capabilities.js';
 import { prepareDataDir } from './data-dir.js';
 import { DataDirLock } from './data-dir-lock.js';
 import { folderNotOpened, memoryLost } from './errors.js';
@@ -26,7 +27,8 @@ import { batchOf, PgliteEngine } from './pglite-engine.js';
 export class PgliteDriver implements DatabaseDriver {
   readonly name = 'pglite';
   readonly databaseName = 'postgres';
-  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set(['stream']);
+  readonly engine = plainEngine(capabilities);
+  readonly capabilities = this.engine.capabilities;
   readonly #dataDir: string;
   readonly #options: PgliteOptions;
   readonly #clock: Clock;
@@ -79,7 +81,7 @@ export class PgliteDriver implements DatabaseDriver {
   }
 
   transactionOutcome(): Promise<TransactionOutcome> {
-    return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-resolution' }));
+    return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-lookup' }));
   }
 
   stats(): PoolStats {

@@ -69,10 +69,12 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
+  #mostPrepared: number;
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
     this.#parts = parts;
+    this.#mostPrepared = options.preparedStatements;
     this.#loans = new Loans({ ...options, clock, logger: parts.logger });
     this.#pool = new pg.Pool({
       ...parts.client,
@@ -112,6 +114,13 @@ export class ConnectionPool {
       permit.release();
       throw error;
     }
+  }
+
+  /** From now on; connections on which a statement may be prepared are lent no more. */
+  preparesNone(): void {
+    if (this.#mostPrepared === 0) return;
+    this.#mostPrepared = 0;
+    this.invalidate();
   }
 
   /** Every connection opened until now is thrown away instead of lent again. */
@@ -321,7 +330,7 @@ export class ConnectionPool {
       openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements({
-        most: options.preparedStatements,
+        most: this.#mostPrepared,
         clock,
         staleness: this.#staleness,
         timeZone: () => timeZoneOf(client),

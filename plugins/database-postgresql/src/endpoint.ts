@@ -5,11 +5,14 @@ import {
   DatabaseClosedError,
   type DriverConnection,
   type PoolStats,
+  type Row,
   type Statement,
+  type TransactionLimits,
 } from '@keelson/database';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
+import { backendColumns, backendFactsOf } from './backend-facts.js';
 import { BackendLook } from './backend-look.js';
 import { cancelStatement } from './cancel.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
@@ -21,6 +24,7 @@ import { Hosts } from './hosts.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { SilenceWatch } from './silence-watch.js';
+import { StartupLimits } from './startup-limits.js';
 import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
@@ -44,6 +48,9 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #startup: StartupLimits;
+  #isPooled = false;
+  #ridingLimits: TransactionLimits | undefined;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -51,6 +58,8 @@ export class Endpoint {
     const config = { ...clientConfig(url, options), ...connectTimeout(servers, options, pool) };
     const probing = { ...config, application_name: `${options.applicationName} probe` };
     const types = typeParsers();
+    const startup = new StartupLimits(config);
+    this.#startup = startup;
     const closing = this.#closing.signal;
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
@@ -60,7 +69,7 @@ export class Endpoint {
     this.#hosts = new Hosts({
       hosts,
       target: servers.target,
-      probe: host => probeHost(probing, host, closing),
+      probe: host => probeHost(probing, host, startup, closing),
       clock,
       logger,
       onMoved: () => this.#moved(),
@@ -70,7 +79,7 @@ export class Endpoint {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target, startup, closing);
     this.#control = new ControlConnection(
       () => new ControlClient(),
       types,
@@ -79,7 +88,7 @@ export class Endpoint {
       },
     );
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
+      client: { Client: hostClientClass(config, this.#hosts, servers.target, startup, closing) },
       options: pool,
       types,
       clock,
@@ -104,7 +113,7 @@ export class Endpoint {
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
     try {
-      return await this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
+      return await this.#reach(() => this.#pool.acquire({ ...options, deadline }));
     } catch (error) {
       throw this.#closing.signal.aborted ? new DatabaseClosedError() : error;
     }
@@ -112,7 +121,31 @@ export class Endpoint {
 
   /** Over a connection of its own: never behind the work of users. */
   ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
-    return this.#hosts.reach(() => this.#control.ask(statements, signal));
+    return this.#reach(() => this.#control.ask(statements, signal));
+  }
+
+  /**
+   * Asks for `columns`, and learns from the same answer what the connections are like: whether a pooler is in between, and
+   * whether they have their limits.
+   */
+  async look(columns: string, signal: AbortSignal): Promise<Row | undefined> {
+    const [result] = await this.ask([{ sql: `select ${columns}, ${backendColumns(this.#startup.limits)}` }], signal);
+    const [row] = result?.rows ?? [];
+    const { isPooled, hasLimits } = backendFactsOf(row, this.#control.server?.processId);
+    this.#ridingLimits = isPooled || !hasLimits ? this.#startup.limits : undefined;
+    if (isPooled && !this.#isPooled) this.#pool.preparesNone();
+    this.#isPooled = isPooled;
+    return row;
+  }
+
+  /** A pooler is in between, as of the last look. */
+  get isPooled(): boolean {
+    return this.#isPooled;
+  }
+
+  /** What each transaction must set for itself, as of the last look: the connections do not have it. */
+  get ridingLimits(): TransactionLimits | undefined {
+    return this.#ridingLimits;
   }
 
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
@@ -163,6 +196,10 @@ export class Endpoint {
         void backends.end(client);
       },
     });
+  }
+
+  #reach<T>(work: () => Promise<T>): Promise<T> {
+    return this.#startup.reach(() => this.#hosts.reach(work));
   }
 
   #moved(): void {

@@ -3,17 +3,34 @@ import { type Host, isSocket } from './host.js';
 import type { Target } from './host-list.js';
 import type { Hosts } from './hosts.js';
 import { asPgClient, speakPlainly } from './pg-internals.js';
+import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
+import type { StartupLimits } from './startup-limits.js';
 import { checkSocket } from './unix-socket.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
+export function probeHost(
+  config: pg.ClientConfig,
+  host: Host,
+  startup: StartupLimits,
+  closing: AbortSignal,
+): Promise<ServerRole> {
+  return startup.reach(() => probe(config, host, startup, closing));
+}
+
+async function probe(
+  config: pg.ClientConfig,
+  host: Host,
+  startup: StartupLimits,
+  closing: AbortSignal,
+): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', ignore);
+  watchPoolerWords(client);
   const role = watchRole(client);
   try {
-    await connectTo(client, host, closing, () => client.connect());
+    await connectTo(client, host, startup, closing, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
@@ -23,6 +40,7 @@ export async function probeHost(config: pg.ClientConfig, host: Host, closing: Ab
 async function connectTo(
   client: pg.Client,
   { host, port }: Host,
+  startup: StartupLimits,
   closing: AbortSignal,
   connect: () => Promise<unknown>,
 ): Promise<void> {
@@ -33,11 +51,13 @@ async function connectTo(
     checkSocket({ host, port });
     speakPlainly(asPgClient(client));
   }
+  startup.prepare(client);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
   } catch (error) {
+    startup.learn(error);
     throw withCode(error);
   } finally {
     closing.removeEventListener('abort', giveUp);
@@ -63,6 +83,7 @@ export function hostClientClass(
   config: pg.ClientConfig,
   hosts: Hosts,
   target: Target,
+  startup: StartupLimits,
   closing: AbortSignal,
 ): new (
   given?: pg.ClientConfig,
@@ -73,6 +94,7 @@ export function hostClientClass(
     constructor() {
       super(config);
       watchParameters(this);
+      watchPoolerWords(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
       this.on('error', ignore);
     }
@@ -91,7 +113,7 @@ export function hostClientClass(
     async #connect(): Promise<pg.Client> {
       const host = await hosts.wanted();
       try {
-        await connectTo(this, host, closing, () => super.connect());
+        await connectTo(this, host, startup, closing, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }

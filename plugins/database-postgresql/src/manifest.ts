@@ -1,5 +1,5 @@
 import { defineManifest } from '@keelson/core';
-import { DatabaseService, databaseUses } from '@keelson/database/contract';
+import { DatabaseService, databaseCapabilities, databaseUses } from '@keelson/database/contract';
 import { optionsSchema, type PostgresqlOptions } from './options.js';
 
 export default defineManifest<PostgresqlOptions>({
@@ -10,6 +10,7 @@ export default defineManifest<PostgresqlOptions>({
   provides: [DatabaseService],
   optional: databaseUses,
   diagnoses: true,
-  capabilities: ['cancel-query', 'multi-connection', 'commit-resolution', 'copy', 'stream'],
+  // What the server or a pooler lacks of these is found when it connects.
+  capabilities: databaseCapabilities,
   startTimeoutMs: 330_000,
 });

@@ -37,6 +37,8 @@ export interface PgClient extends pg.PoolClient {
   readonly port: number;
   readonly processID: number | null;
   readonly secretKey: Buffer | number | null;
+  /** What the startup message is made of. */
+  readonly connectionParameters: Record<string, unknown>;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 

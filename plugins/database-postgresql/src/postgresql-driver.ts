@@ -1,37 +1,34 @@
 import type { Deadline } from '@keelson/core';
-import type {
-  AcquireOptions,
-  DatabaseCapability,
-  DatabaseDriver,
-  DriverConnection,
-  DriverContext,
-  HostStats,
-  PoolStats,
-  TransactionOutcome,
+import {
+  type AcquireOptions,
+  type DatabaseCapability,
+  type DatabaseDriver,
+  type DriverConnection,
+  type DriverContext,
+  type Engine,
+  type HostStats,
+  type PoolStats,
+  plainEngine,
+  type TransactionLimits,
+  type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
 import { Endpoint } from './endpoint.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
+import { behindPooler } from './pooler.js';
 import { Replicas } from './replicas.js';
 
 /** What the transactions of this role are when they say nothing else. */
-const defaults = `
-  select current_setting('default_transaction_isolation') as isolation,
-    setting = 'on' and source in ('user', 'database user', 'client') as "roleIsReadOnly"
-  from pg_settings where name = 'default_transaction_read_only'`;
+const defaults = `current_setting('default_transaction_isolation') as isolation,
+  (select setting = 'on' and source in ('user', 'database user', 'client')
+    from pg_settings where name = 'default_transaction_read_only') as "roleIsReadOnly"`;
 
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
-  readonly capabilities: ReadonlySet<DatabaseCapability> = new Set([
-    'cancel-query',
-    'multi-connection',
-    'commit-resolution',
-    'copy',
-    'stream',
-  ]);
+  engine: Engine = plainEngine();
   readonly transactionIdProbe = transactionIdProbe;
   isReadCommitted = false;
   readonly #primary: Endpoint;
@@ -54,6 +51,10 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.#replicas = new Replicas({ options, clock, logger });
   }
 
+  get capabilities(): ReadonlySet<DatabaseCapability> {
+    return this.engine.capabilities;
+  }
+
   get databaseName(): string {
     return this.#primary.databaseName;
   }
@@ -66,9 +67,14 @@ export class PostgresqlDriver implements DatabaseDriver {
     return this.#replicas.all.length > 0;
   }
 
+  /** Where any of its servers needs them: it is not known yet which one will be asked. */
+  get transactionLimits(): TransactionLimits | undefined {
+    return this.#primary.ridingLimits ?? this.#replicas.ridingLimits;
+  }
+
   async connect(signal: AbortSignal): Promise<void> {
-    const [result] = await this.#primary.ask([{ sql: defaults }], signal);
-    const [row] = result?.rows ?? [];
+    const row = await this.#primary.look(defaults, signal);
+    this.engine = this.#primary.isPooled ? behindPooler(plainEngine()) : plainEngine();
     this.isReadCommitted = row?.isolation === 'read committed';
     this.#primary.expectReadOnly(row?.roleIsReadOnly === true);
     this.#primary.warm();

@@ -1,6 +1,7 @@
 import { HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
 
 export { DatabaseService } from './database-service.js';
+export { type DatabaseCapability, databaseCapabilities } from './driver/engine.js';
 export { translate } from './errors/translate.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions } from './options.js';

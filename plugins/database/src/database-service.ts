@@ -1,7 +1,8 @@
 import { type Deadline, type HealthResult, type ServiceToken, serviceToken } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
-import type { DatabaseCapability, PoolStats } from './driver/driver.js';
+import type { PoolStats } from './driver/driver.js';
+import type { DatabaseCapability, Engine } from './driver/engine.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
@@ -18,6 +19,9 @@ export interface DatabaseService {
   /** `db:5432/shop`, for people; undefined for a database without a server. */
   readonly address?: string | undefined;
   readonly state: DatabaseState;
+  /** What it talks to, what that can do, and which promise is weaker for it; found when it connects. */
+  readonly engine: Engine;
+  /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
   /** Calls the listener once for each change of state. Disposing of the result removes it. */
   onStateChange(listener: StateListener): Disposable;

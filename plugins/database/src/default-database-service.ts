@@ -14,7 +14,8 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
-import type { DatabaseCapability, DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseDriver, PoolStats } from './driver/driver.js';
+import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { DatabaseMetrics } from './metrics.js';
@@ -114,7 +115,7 @@ class DefaultDatabaseService implements DatabaseService {
     this.#batches = new Batches({
       session: (work, given) => this.session(work, given),
       current: this.#current,
-      capabilities: driver.capabilities,
+      driver,
       clock,
       logger,
       timeoutMs: options.batch.timeoutMs,
@@ -127,6 +128,10 @@ class DefaultDatabaseService implements DatabaseService {
 
   get address(): string | undefined {
     return addressOf(this.#parts.driver);
+  }
+
+  get engine(): Engine {
+    return this.#parts.driver.engine;
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {

@@ -5,7 +5,6 @@ export type {
   AcquireOptions,
   BatchOutcome,
   ConnectionStatus,
-  DatabaseCapability,
   DatabaseDriver,
   DiscardReason,
   DriverConnection,
@@ -15,8 +14,22 @@ export type {
   Row,
   Statement,
   StatementResult,
+  TransactionLimits,
   TransactionOutcome,
 } from './driver/driver.js';
+export {
+  type Conflicts,
+  type DatabaseCapability,
+  databaseCapabilities,
+  type Engine,
+  type EngineProduct,
+  engineProducts,
+  type Pooler,
+  type Pooling,
+  plainEngine,
+  poolers,
+  type WeakerPromise,
+} from './driver/engine.js';
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';

@@ -1,7 +1,7 @@
 import { type Clock, Deadline, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
-import type { DatabaseCapability } from '../driver/driver.js';
+import type { DatabaseDriver } from '../driver/driver.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
 import type { UnitSession } from '../session/unit-session.js';
@@ -16,7 +16,7 @@ import { runBatch } from './run-batch.js';
 export interface BatchesParts {
   readonly session: DatabaseService['session'];
   readonly current: CurrentSession<UnitSession>;
-  readonly capabilities: ReadonlySet<DatabaseCapability>;
+  readonly driver: Pick<DatabaseDriver, 'capabilities'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timeoutMs: number;
@@ -42,7 +42,7 @@ export class Batches {
     options: BatchOptions = {},
   ): Promise<BatchProgress> {
     const named = { name: 'bulk-insert', ...options };
-    const copies = this.#parts.capabilities.has('copy');
+    const copies = this.#parts.driver.capabilities.has('copy');
     return this.#run(
       rows,
       (em, session) => {

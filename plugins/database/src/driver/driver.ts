@@ -1,4 +1,5 @@
 import type { Deadline } from '@keelson/core';
+import type { DatabaseCapability, Engine } from './engine.js';
 import type { PermitCounters } from './permits.js';
 
 export interface Statement {
@@ -56,7 +57,7 @@ export interface DriverConnection {
   /**
    * Asks the server to end the statement that runs, over another connection. Resolves when asked, or when `signal` has
    * aborted and nothing of the question is left; changes nothing here: `run` still settles by itself. Only with
-   * capability `cancel-query`.
+   * capability `cancel`.
    */
   cancel(signal: AbortSignal): Promise<void>;
   /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
@@ -114,13 +115,12 @@ export interface PoolCounters extends PermitCounters {
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
 
-/**
- * What an implementation can do beyond running statements:
- * `cancel-query` ends a running statement on the server; `multi-connection` lends more than one connection at a time;
- * `commit-resolution` can tell what became of a transaction whose COMMIT was not answered; `copy` loads in bulk;
- * `stream` reads with a cursor.
- */
-export type DatabaseCapability = 'cancel-query' | 'multi-connection' | 'commit-resolution' | 'copy' | 'stream';
+/** Longest times, in ms, of a transaction that says nothing else. */
+export interface TransactionLimits {
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
 
 export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unknown';
 
@@ -132,7 +132,12 @@ export interface DatabaseDriver {
   readonly databaseName: string;
   /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
   readonly servers?: readonly string[];
+  /** What it talks to: found when it connects, and another object when that changes. Before, what is certain without. */
+  readonly engine: Engine;
+  /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
+  /** What each transaction must set for itself, because connections are not opened with it. Left out: nothing. */
+  readonly transactionLimits?: TransactionLimits | undefined;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
   /** Transactions that say nothing else are READ COMMITTED. Default true; known once it is connected. */
@@ -150,10 +155,10 @@ export interface DatabaseDriver {
   /**
    * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
    * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
-   * `commit-resolution` and only then. The id means something to `transactionOutcome` alone.
+   * `commit-lookup` and only then, so known once it is connected. The id means something to `transactionOutcome` alone.
    */
-  readonly transactionIdProbe?: Statement;
-  /** What became of a transaction. Only with capability `commit-resolution`. */
+  readonly transactionIdProbe?: Statement | undefined;
+  /** What became of a transaction. Only with capability `commit-lookup`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
   /** Of all its pools together. */
   stats(): PoolStats;

@@ -18,11 +18,21 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
   const marked: DatabaseDriver = {
     name: driver.name,
     databaseName: driver.databaseName,
-    capabilities: driver.capabilities,
     ...(driver.servers !== undefined && { servers: driver.servers }),
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
-    ...(driver.transactionIdProbe !== undefined && { transactionIdProbe: driver.transactionIdProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
+    get engine() {
+      return driver.engine;
+    },
+    get capabilities() {
+      return driver.capabilities;
+    },
+    get transactionLimits() {
+      return driver.transactionLimits;
+    },
+    get transactionIdProbe() {
+      return driver.transactionIdProbe;
+    },
     get isReadCommitted() {
       return driver.isReadCommitted ?? true;
     },

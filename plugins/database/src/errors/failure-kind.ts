@@ -26,6 +26,7 @@ export type ConnectFailureKind =
   | 'socket-path'
   | 'socket-unsupported'
   | 'startup-parameter'
+  | 'behind-pooler'
   | 'server-words';
 
 /** What is said of every failure of a kind. */

@@ -129,7 +129,7 @@ export class MigrationRun {
     const migration = this.#migration(name);
     this.#running = name;
     const ask = askOver(work);
-    for (const limit of limits) await ask(`set ${limit} = ${this.#leftMs}`);
+    for (const limit of this.#limits) await ask(`set ${limit} = ${this.#leftMs}`);
     const marked = await this.#mark.put(work);
     try {
       const mayGoOn = () => this.#keep(name, work, lock);
@@ -139,8 +139,8 @@ export class MigrationRun {
       }
     } finally {
       if (work.status !== 'idle') await work.run([{ sql: 'rollback' }]);
-      const after = [...(marked ? [this.#mark.away] : []), ...limits.map(limit => `reset ${limit}`)];
-      await work.run(after.map(sql => ({ sql })));
+      const after = [...(marked ? [this.#mark.away] : []), ...this.#limits.map(limit => `reset ${limit}`)];
+      if (after.length > 0) await work.run(after.map(sql => ({ sql })));
     }
     this.#finished();
   }
@@ -245,6 +245,11 @@ export class MigrationRun {
 
   #direct<T>(options: Omit<DirectOptions, 'timeoutMs'>, work: () => Promise<T>): Promise<T> {
     return withDirectConnections({ timeoutMs: this.#leftMs, ...options }, work);
+  }
+
+  /** Behind a pooler they would stay on a connection of others; and what a connection is opened with is the server's own. */
+  get #limits(): readonly string[] {
+    return this.#parts.driver.capabilities.has('session-state') ? limits : [];
   }
 
   get #leftMs(): number {

@@ -1,7 +1,7 @@
 import type { ConformanceCase, ConformanceOutcome } from '@keelson/core/testing';
 import { conformanceCase } from '@keelson/core/testing';
 import type { DatabaseService } from '../database-service.js';
-import type { DatabaseCapability } from '../driver/driver.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import { batching } from './batching.js';
 import { changing } from './changing.js';
 import { isAtRest } from './checks.js';

@@ -128,7 +128,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'cancels the running statement on the server when the caller gives up',
-    requires: 'cancel-query',
+    requires: 'cancel',
     async check({ database }) {
       const mark = randomUUID();
       const caller = new AbortController();
@@ -144,7 +144,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'cancels the running statement on the server at the deadline',
-    requires: 'cancel-query',
+    requires: 'cancel',
     async check({ database }) {
       const mark = randomUUID();
       const sleeping = database.session(em => em.execute(`select pg_sleep(60) /* ${mark} */`), { timeoutMs: 1_000 });
@@ -156,7 +156,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'rolls back a session while its statement runs, and cancels the statement on the server',
-    requires: 'cancel-query',
+    requires: 'cancel',
     async check({ database }) {
       const mark = randomUUID();
       const session = await database.openSession();
@@ -169,7 +169,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'ends a statement that runs longer than the session allows',
-    requires: 'cancel-query',
+    requires: 'cancel',
     async check({ database }) {
       const work = database.session(em => em.execute('select pg_sleep(60)'), { statementTimeoutMs: 50 });
       equal((await rejectsWith(work, 'DATABASE_QUERY_FAILED')).facts.kind, 'statement-timeout');

@@ -1,5 +1,5 @@
 import type { DatabaseService } from '../database-service.js';
-import type { DatabaseCapability } from '../driver/driver.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import type { DatabaseModel } from '../model.js';
 
 /** One driver under test, and what is needed to look at it. */

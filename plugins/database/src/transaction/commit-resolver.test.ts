@@ -13,7 +13,7 @@ const setUp = (...answers: readonly Answer[]) => {
   const closing = new AbortController();
   const asked: string[] = [];
   const driver = scriptedDriver({
-    capabilities: new Set(answers.length === 0 ? [] : (['commit-resolution'] as const)),
+    capabilities: new Set(answers.length === 0 ? [] : (['commit-lookup'] as const)),
     transactionOutcome(id, signal) {
       const answer = answers[Math.min(asked.push(id), answers.length) - 1];
       if (answer === 'no answer' || answer === undefined) return Promise.reject(new Error('not now'));

@@ -32,7 +32,7 @@ export class CommitResolver {
     deadline: Deadline,
     verifyCommitted: (() => Promise<boolean>) | undefined,
   ): Promise<CommitResolution> {
-    const canAsk = this.#driver.capabilities.has('commit-resolution');
+    const canAsk = this.#driver.capabilities.has('commit-lookup');
     // Who has a proof of their own must be asked in time.
     const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
     const until = deadline.within(askMs);

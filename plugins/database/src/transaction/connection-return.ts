@@ -41,7 +41,7 @@ export class ConnectionReturn {
    */
   async #end(connection: DriverConnection, ended: () => Promise<unknown>): Promise<boolean> {
     const end = ended().catch(() => {});
-    if (!this.#options.driver.capabilities.has('cancel-query')) {
+    if (!this.#options.driver.capabilities.has('cancel')) {
       await end;
       return true;
     }

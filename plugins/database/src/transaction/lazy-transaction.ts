@@ -12,6 +12,7 @@ import { isConnectionLoss } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
+import { assertLeavesNoState } from './no-lasting-state.js';
 import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
@@ -61,6 +62,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
+  readonly #mayLeaveState: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -71,6 +73,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
+    this.#mayLeaveState = options.driver.capabilities.has('session-state');
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -122,6 +125,7 @@ export class LazyTransaction {
 
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
+    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
     const command = this.#refusedIn(statement);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
@@ -253,6 +257,7 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
+    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);

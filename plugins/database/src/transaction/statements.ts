@@ -10,7 +10,7 @@ import { beginStatements, mayStandAlone, type TransactionSettings } from './tran
 import type { UnitOutcome } from './unit-outcome.js';
 
 export interface StatementsOptions {
-  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe' | 'isReadCommitted'>;
+  readonly driver: Pick<DatabaseDriver, 'transactionIdProbe' | 'isReadCommitted' | 'transactionLimits'>;
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
@@ -31,7 +31,7 @@ export class Statements {
     this.#options = options;
     this.#held = held;
     this.#mayStandAlone = mayStandAlone(options.settings, options.driver);
-    for (const sql of beginStatements(options.settings)) this.pending.add(sql);
+    for (const sql of beginStatements(options.settings, options.driver.transactionLimits)) this.pending.add(sql);
   }
 
   /** Calls `listener` once, when the server has done a statement. */

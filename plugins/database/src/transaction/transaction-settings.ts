@@ -1,3 +1,5 @@
+import type { TransactionLimits } from '../driver/driver.js';
+
 export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
 export type IsolationLevel = (typeof isolationLevels)[number];
 
@@ -40,17 +42,17 @@ export function mayStandAlone(
   );
 }
 
-/** BEGIN and what belongs to it, in the order in which the server must receive it. */
-export function beginStatements(settings: TransactionSettings): string[] {
+/** BEGIN and what belongs to it, in the order in which the server must receive it. `limits` hold where the settings say nothing. */
+export function beginStatements(settings: TransactionSettings, limits?: TransactionLimits): string[] {
   const begin = ['begin'];
   if (settings.isolation !== undefined) begin.push(`isolation level ${settings.isolation}`);
   if (settings.readOnly) begin.push('read only');
   if (settings.deferrable === true) begin.push('deferrable');
   return [
     begin.join(' '),
-    ...setLocal('statement_timeout', settings.statementTimeoutMs),
-    ...setLocal('lock_timeout', settings.lockTimeoutMs),
-    ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs),
+    ...setLocal('statement_timeout', settings.statementTimeoutMs ?? limits?.statementTimeoutMs),
+    ...setLocal('lock_timeout', settings.lockTimeoutMs ?? limits?.lockTimeoutMs),
+    ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs ?? limits?.idleTimeoutMs),
   ];
 }
 

@@ -1,0 +1,89 @@
+import { type IsolationLevel, isolationLevels } from '../transaction/transaction-settings.js';
+
+/** What a database may be able to do beyond statements in transactions, and what it means that it can. */
+export const databaseCapabilities = [
+  /** A running statement can be ended on the server. */
+  'cancel',
+  /** More than one connection at a time. */
+  'multi-connection',
+  /** The server can tell what became of a transaction whose COMMIT was not answered. */
+  'commit-lookup',
+  /** All that a transaction writes is committed with its id: what the server says of the id holds for all of it. */
+  'write-implies-id',
+  'savepoints',
+  /** Settings, temporary tables and the like stay with the connection after a transaction. */
+  'session-state',
+  /** A connection can be opened with the limits of its statements. */
+  'startup-parameters',
+  'prepared-statements',
+  /** Loading in bulk: COPY ... FROM STDIN. */
+  'copy',
+  /** Reading with a cursor. */
+  'stream',
+  /** CREATE, ALTER and DROP are undone by a rollback. */
+  'transactional-ddl',
+  /** Advisory locks that shut others out. */
+  'session-locks',
+  /** The server itself ends what takes too long: a statement, a wait for a lock, a pause in a transaction. */
+  'server-timeouts',
+  /** A replica can tell how far behind it is. */
+  'replica-lag',
+  'listen',
+] as const;
+
+export type DatabaseCapability = (typeof databaseCapabilities)[number];
+
+export const engineProducts = [
+  'postgresql',
+  'aurora',
+  'alloydb',
+  'neon',
+  'citus',
+  'yugabytedb',
+  'cockroachdb',
+  'unknown',
+] as const;
+export type EngineProduct = (typeof engineProducts)[number];
+
+export const poolers = ['pgbouncer', 'pgpool', 'rds-proxy', 'unknown'] as const;
+/** What is between a service and its server. */
+export type Pooler = (typeof poolers)[number];
+
+/** How long a connection of the server is lent to one of its clients. */
+export type Pooling = 'session' | 'transaction';
+
+/** `normal`: a conflict (40001) is an everyday outcome, also between units that would not wait for each other. */
+export type Conflicts = 'rare' | 'normal';
+
+/** A promise that is not kept, or not by the server, and what was found that is the reason. */
+export interface WeakerPromise {
+  readonly promise: string;
+  readonly why: string;
+}
+
+/** What a service talks to. One object for as long as nothing about it changes. */
+export interface Engine {
+  readonly product: EngineProduct;
+  /** As the server gives it: `18.1`; empty before it was asked. */
+  readonly version: string;
+  /** Left out when nothing was found between the service and its server. */
+  readonly pooler?: Pooler;
+  /** With `pooler`, and only then. */
+  readonly pooling?: Pooling;
+  readonly capabilities: ReadonlySet<DatabaseCapability>;
+  readonly isolationLevels: ReadonlySet<IsolationLevel>;
+  readonly conflicts: Conflicts;
+  readonly weaker: readonly WeakerPromise[];
+}
+
+/** PostgreSQL itself with these capabilities: all of them unless given. */
+export function plainEngine(capabilities: Iterable<DatabaseCapability> = databaseCapabilities): Engine {
+  return {
+    product: 'postgresql',
+    version: '',
+    capabilities: new Set(capabilities),
+    isolationLevels: new Set(isolationLevels),
+    conflicts: 'rare',
+    weaker: [],
+  };
+}
