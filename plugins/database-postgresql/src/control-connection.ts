@@ -4,6 +4,18 @@ import type { CustomTypesConfig } from 'pg';
 import { addressOf, asPgClient, type PgClient } from './pg-internals.js';
 import { StatementBatch } from './statement-batch.js';
 
+/** Where the control connection leads to, and as whom. */
+export interface ControlServer {
+  /** The backend, as the handshake named it. */
+  readonly processId: number | null;
+  readonly address: string;
+  readonly user: string | undefined;
+}
+
+function serverOf(client: PgClient): ControlServer {
+  return { processId: client.processID, address: addressOf(client), user: client.user };
+}
+
 /**
  * One connection outside of the pool, for questions about the server that must not wait behind the work of users.
  * Opened when first needed, again when it was lost; one question at a time.
@@ -14,7 +26,8 @@ export class ControlConnection {
   readonly #onLost: (cause: unknown) => void;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
-  #server: { readonly processId: number | null; readonly address: string } | undefined;
+  #isStale = false;
+  #server: ControlServer | undefined;
 
   /** `onLost` hears of a connection that ended by itself. */
   constructor(newClient: () => pg.Client, types: CustomTypesConfig, onLost: (cause: unknown) => void) {
@@ -24,7 +37,7 @@ export class ControlConnection {
   }
 
   /** The backend of the last connection, as the handshake named it, and where it is. */
-  get server(): { readonly processId: number | null; readonly address: string } | undefined {
+  get server(): ControlServer | undefined {
     return this.#server;
   }
 
@@ -40,8 +53,14 @@ export class ControlConnection {
     this.#drop();
   }
 
+  /** The same, but a question that is being asked is answered first. */
+  expire(): void {
+    this.#isStale = true;
+  }
+
   async #ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
     signal.throwIfAborted();
+    if (this.#isStale) this.#drop();
     try {
       return await unlessAborted(this.#run(statements), signal);
     } catch (error) {
@@ -71,7 +90,7 @@ export class ControlConnection {
     const opened = client.connect().then(() => {
       client.connection.stream.unref();
       // One that was dropped while it connected may come after its successor.
-      if (this.#client === opened) this.#server = { processId: client.processID, address: addressOf(client) };
+      if (this.#client === opened) this.#server = serverOf(client);
       return client;
     });
     client.on('error', error => {
@@ -85,6 +104,7 @@ export class ControlConnection {
   #drop(): void {
     const dropped = this.#client;
     this.#client = undefined;
+    this.#isStale = false;
     void dropped?.then(
       client => client.connection.stream.destroy(),
       () => {},

@@ -15,20 +15,23 @@ import array from 'postgres-array';
 import { backendColumns, backendFactsOf } from './backend-facts.js';
 import { BackendLook } from './backend-look.js';
 import { cancelStatement } from './cancel.js';
+import { ClientSettings } from './client-settings.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
 import { type Host, nameOf } from './host.js';
-import { hostClientClass, probeHost } from './host-client.js';
+import { type Door, hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { Hosts } from './hosts.js';
+import type { LoginSource } from './login.js';
+import { Logins } from './logins.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { SilenceWatch } from './silence-watch.js';
 import { StartupLimits } from './startup-limits.js';
-import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
   readonly servers: HostList;
+  readonly login: LoginSource;
   readonly options: PostgresqlOptions;
   readonly pool: PostgresqlOptions['pool'];
   readonly clock: Clock;
@@ -40,46 +43,51 @@ export interface EndpointParts {
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
-  /** `a:5432`, in the order in which they are tried. */
-  readonly hostNames: readonly string[];
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #configOf: (servers: HostList) => pg.ClientConfig;
+  readonly #logins: Logins;
+  readonly #logger: Logger;
+  #settings: ClientSettings;
   readonly #startup: StartupLimits;
   #isPooled = false;
   #ridingLimits: TransactionLimits | undefined;
 
-  constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
-    const [url = ''] = servers.urls;
-    checkTlsFiles(url);
-    const config = { ...clientConfig(url, options), ...connectTimeout(servers, options, pool) };
-    const probing = { ...config, application_name: `${options.applicationName} probe` };
+  constructor({ servers, login, options, pool, clock, logger, onLost }: EndpointParts) {
+    this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
+    const config = this.#configOf(servers);
+    this.#settings = new ClientSettings(config, logger);
+    this.#logger = logger;
     const types = typeParsers();
     const startup = new StartupLimits(config);
     this.#startup = startup;
-    const closing = this.#closing.signal;
+    this.#logins = new Logins({ source: login, clock, onOtherUser: () => this.#control.expire() });
+    const door: Door = {
+      settings: () => this.#settings,
+      logins: this.#logins,
+      startup,
+      closing: this.#closing.signal,
+    };
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
-    const hosts = servers.urls.map(hostOf);
-    this.hostNames = hosts.map(nameOf);
     this.#hosts = new Hosts({
-      hosts,
+      hosts: servers.urls.map(hostOf),
       target: servers.target,
-      probe: host => probeHost(probing, host, startup, closing),
+      probe: host => probeHost(door, host),
       clock,
       logger,
       onMoved: () => this.#moved(),
     });
-    const control = { ...config, application_name: `${options.applicationName} control` };
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, startup, closing);
+    const ControlClient = hostClientClass(door, this.#hosts, ' control');
     this.#control = new ControlConnection(
       () => new ControlClient(),
       types,
@@ -88,15 +96,32 @@ export class Endpoint {
       },
     );
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, startup, closing) },
+      client: { Client: hostClientClass(door, this.#hosts) },
       options: pool,
       types,
       clock,
       logger,
       watch: this.#watchOver(options.silentAfterMs, logger),
-      cancel: (lent, signal) => cancelStatement(config, lent, signal),
+      cancel: (lent, signal) => cancelStatement(this.#settings.config, lent, signal),
       onLost: lost,
     });
+  }
+
+  /** `a:5432`, in the order in which they are tried. */
+  get hostNames(): readonly string[] {
+    return this.#hosts.all.map(nameOf);
+  }
+
+  /**
+   * New connections go to `servers`, and the ones there are replaced; nobody is interrupted.
+   *
+   * @throws ConnectionError for TLS files that cannot be used; nothing has changed then.
+   */
+  change(servers: HostList): void {
+    this.#settings = new ClientSettings(this.#configOf(servers), this.#logger);
+    this.#hosts.change({ hosts: servers.urls.map(hostOf), target: servers.target });
+    this.#control.expire();
+    this.renew();
   }
 
   /** `a:5432`, the one it was last found to be; undefined before the first connection. */
@@ -199,7 +224,7 @@ export class Endpoint {
   }
 
   #reach<T>(work: () => Promise<T>): Promise<T> {
-    return this.#startup.reach(() => this.#hosts.reach(work));
+    return this.#logins.reach(() => this.#startup.reach(() => this.#hosts.reach(work)));
   }
 
   #moved(): void {

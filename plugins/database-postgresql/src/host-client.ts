@@ -1,49 +1,61 @@
+import { connectFailureOf } from '@keelson/database';
 import pg from 'pg';
+import type { ClientSettings } from './client-settings.js';
 import { type Host, isSocket } from './host.js';
-import type { Target } from './host-list.js';
-import type { Hosts } from './hosts.js';
-import { asPgClient, speakPlainly } from './pg-internals.js';
+import { HostFailure, type Hosts } from './hosts.js';
+import type { Login } from './login.js';
+import { LoginChanged, type Logins } from './logins.js';
+import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
 import type { StartupLimits } from './startup-limits.js';
 import { checkSocket } from './unix-socket.js';
 
-/** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export function probeHost(
-  config: pg.ClientConfig,
-  host: Host,
-  startup: StartupLimits,
-  closing: AbortSignal,
-): Promise<ServerRole> {
-  return startup.reach(() => probe(config, host, startup, closing));
+/** How connections to one place are opened. */
+export interface Door {
+  /** With what a client is made now. */
+  readonly settings: () => ClientSettings;
+  readonly logins: Logins;
+  readonly startup: StartupLimits;
+  /** Aborting it ends the opening of a connection at once. */
+  readonly closing: AbortSignal;
 }
 
-async function probe(
-  config: pg.ClientConfig,
-  host: Host,
-  startup: StartupLimits,
-  closing: AbortSignal,
-): Promise<ServerRole> {
-  const client = new pg.Client(config);
+/** What the connection is for, behind the name of the application. */
+export type Purpose = '' | ' control' | ' probe';
+
+/** Opens a connection to `host` only to ask what it is. */
+export function probeHost(door: Door, host: Host): Promise<ServerRole> {
+  return door.logins.reach(() => door.startup.reach(() => probe(door, host)));
+}
+
+async function probe(door: Door, host: Host): Promise<ServerRole> {
+  const { config } = door.settings();
+  const login = await door.logins.next();
+  const client = new pg.Client(named(config, ' probe'));
   client.on('error', ignore);
   watchPoolerWords(client);
   const role = watchRole(client);
   try {
-    await connectTo(client, host, startup, closing, () => client.connect());
+    await connectTo(client, { door, host, login, config }, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
   }
 }
 
-async function connectTo(
-  client: pg.Client,
-  { host, port }: Host,
-  startup: StartupLimits,
-  closing: AbortSignal,
-  connect: () => Promise<unknown>,
-): Promise<void> {
+interface Opening {
+  readonly door: Door;
+  readonly host: Host;
+  readonly login: Login;
+  /** What the client was made with. */
+  readonly config: pg.ClientConfig;
+}
+
+async function connectTo(client: pg.Client, opening: Opening, connect: () => Promise<unknown>): Promise<void> {
+  const { host, port } = opening.host;
+  const { startup, closing, logins } = opening.door;
   closing.throwIfAborted();
   client.host = host;
   client.port = port;
@@ -51,17 +63,34 @@ async function connectTo(
     checkSocket({ host, port });
     speakPlainly(asPgClient(client));
   }
+  logInAs(asPgClient(client), opening.login);
   startup.prepare(client);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
+    logins.accepted(opening.login);
   } catch (error) {
     startup.learn(error);
-    throw withCode(error);
+    throw await judged(withCode(error), opening);
   } finally {
     closing.removeEventListener('abort', giveUp);
   }
+}
+
+/** A `LoginChanged` when the connection was refused for something that is another now. */
+async function judged(error: unknown, { door, login, config }: Opening): Promise<unknown> {
+  const kind = connectFailureOf(error)?.kind ?? '';
+  const isOfLogin = loginFailures.has(kind);
+  if (!isOfLogin && !kind.startsWith('tls-')) return error;
+  if (door.settings().config !== config) return new LoginChanged(error);
+  return isOfLogin ? door.logins.refused(login, error) : error;
+}
+
+const loginFailures = new Set(['password', 'password-missing', 'role-missing', 'hba', 'tls-client-certificate']);
+
+function named(config: pg.ClientConfig, purpose: Purpose): pg.ClientConfig {
+  return purpose === '' ? config : { ...config, application_name: `${config.application_name}${purpose}` };
 }
 
 /** What pg 8.23 says in a sentence only, with a code that identifies it. */
@@ -80,19 +109,20 @@ function withCode(error: unknown): unknown {
 
 /** A client of pg that finds out where to connect to when it connects, for those who make clients of a class. */
 export function hostClientClass(
-  config: pg.ClientConfig,
+  door: Door,
   hosts: Hosts,
-  target: Target,
-  startup: StartupLimits,
-  closing: AbortSignal,
+  purpose: Purpose = '',
 ): new (
   given?: pg.ClientConfig,
 ) => pg.Client {
   return class HostClient extends pg.Client {
-    readonly #role = target === 'any' ? undefined : watchRole(this);
+    readonly #config: pg.ClientConfig;
+    readonly #role = hosts.target === 'any' ? undefined : watchRole(this);
 
     constructor() {
-      super(config);
+      const { config } = door.settings();
+      super(named(config, purpose));
+      this.#config = config;
       watchParameters(this);
       watchPoolerWords(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
@@ -111,14 +141,22 @@ export function hostClientClass(
     }
 
     async #connect(): Promise<pg.Client> {
+      const login = await door.logins.next();
       const host = await hosts.wanted();
       try {
-        await connectTo(this, host, startup, closing, () => super.connect());
+        await connectTo(this, { door, host, login, config: this.#config }, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }
+      if (!hosts.all.includes(host)) this.#leave(new HostFailure(host, undefined));
       if (this.#role !== undefined) await this.#beApproved(host, this.#role);
       return this;
+    }
+
+    /** The hosts are others now. */
+    #leave(why: HostFailure): never {
+      void this.end().catch(ignore);
+      throw why;
     }
 
     async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {

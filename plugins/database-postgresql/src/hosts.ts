@@ -1,4 +1,4 @@
-import type { Clock, Logger, Timer } from '@keelson/core';
+import { type Clock, isKeelsonError, type Logger, type Timer } from '@keelson/core';
 import { ConnectionError, connectFailureOf, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
 import { type Host, nameOf } from './host.js';
 import type { Target } from './host-list.js';
@@ -29,15 +29,30 @@ const pauseMs = 200;
 
 /** Knows which of several hosts is the wanted one, from the last look until something speaks against it. */
 export class Hosts {
-  readonly #parts: HostsParts;
+  #parts: HostsParts;
   #state: State;
   #last: Host | undefined;
   #isLostTold = false;
 
   constructor(parts: HostsParts) {
     this.#parts = parts;
-    const [only] = parts.hosts;
-    this.#state = parts.hosts.length === 1 && only !== undefined ? { is: 'known', host: only } : { is: 'unknown' };
+    this.#state = beginning(parts.hosts);
+  }
+
+  get target(): Target {
+    return this.#parts.target;
+  }
+
+  get all(): readonly Host[] {
+    return this.#parts.hosts;
+  }
+
+  /** From now on these; connections that are open are left to the caller. */
+  change(to: Pick<HostsParts, 'hosts' | 'target'>): void {
+    this.#parts = { ...this.#parts, ...to };
+    this.#state = beginning(to.hosts);
+    this.#last = undefined;
+    this.#isLostTold = false;
   }
 
   /** The host last found, for people; undefined before the first look. */
@@ -55,7 +70,7 @@ export class Hosts {
     if (state.is === 'known') return Promise.resolve(state.host);
     if (state.is === 'looking') return state.found;
     if (state.is === 'failed' && this.#parts.clock.now() < state.until) return Promise.reject(state.error);
-    const found = this.#look();
+    const found = this.#look(this.#parts.hosts);
     this.#state = { is: 'looking', found };
     return found;
   }
@@ -89,13 +104,16 @@ export class Hosts {
     }
   }
 
-  async #look(): Promise<Host> {
+  /** A look at hosts that have been changed meanwhile leaves the state alone. */
+  async #look(hosts: readonly Host[]): Promise<Host> {
     try {
       const host = await this.#find();
+      if (hosts !== this.#parts.hosts) return this.wanted();
       this.#state = { is: 'known', host };
       this.#tellFound(host);
       return host;
     } catch (error) {
+      if (hosts !== this.#parts.hosts) return this.wanted();
       this.#state = { is: 'failed', error, until: this.#parts.clock.now() + pauseMs };
       this.#tellLost();
       throw error;
@@ -199,8 +217,15 @@ export class HostFailure extends Error {
   }
 }
 
+/** One alone is not looked for. */
+function beginning(hosts: readonly Host[]): State {
+  const [only] = hosts;
+  return hosts.length === 1 && only !== undefined ? { is: 'known', host: only } : { is: 'unknown' };
+}
+
 /** A server that is full, or refuses the user, answers: another one is not asked (libpq does the same). */
 function speaksAgainstHost(error: unknown): boolean {
+  if (isKeelsonError(error)) return false;
   const state = sqlStateOf(error);
   return state === undefined || state.startsWith('57P') || state.startsWith('08');
 }

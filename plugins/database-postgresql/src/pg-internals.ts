@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { Connection } from 'pg';
 import { isSocket, socketPath } from './host.js';
+import type { Login } from './login.js';
 
 /**
  * The parts of pg 8.23 that its type definitions leave out: its conversion of parameters, and what
@@ -39,6 +40,8 @@ export interface PgClient extends pg.PoolClient {
   readonly secretKey: Buffer | number | null;
   /** What the startup message is made of. */
   readonly connectionParameters: Record<string, unknown>;
+  user?: string;
+  password?: string;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
@@ -63,4 +66,13 @@ export function addressOf({ connection, host, port }: PgClient): string {
 export function speakPlainly(client: PgClient): void {
   client.ssl = false;
   client.connection.ssl = false;
+}
+
+/** To be called before `client` connects. What is left out stays as pg found it. */
+export function logInAs(client: PgClient, { user, password }: Login): void {
+  if (user !== undefined) {
+    client.user = user;
+    client.connectionParameters.user = user;
+  }
+  if (password !== undefined) client.password = password;
 }

@@ -13,12 +13,14 @@ import {
   type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
+import { ConfiguredLogins, type RereadFiles } from './configured-logins.js';
 import { Endpoint } from './endpoint.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { behindPooler } from './pooler.js';
 import { Replicas } from './replicas.js';
+import { urlChange } from './url-change.js';
 
 /** What the transactions of this role are when they say nothing else. */
 const defaults = `current_setting('default_transaction_isolation') as isolation,
@@ -31,15 +33,21 @@ export class PostgresqlDriver implements DatabaseDriver {
   engine: Engine = plainEngine();
   readonly transactionIdProbe = transactionIdProbe;
   isReadCommitted = false;
+  readonly #logins: ConfiguredLogins;
   readonly #primary: Endpoint;
   readonly #replicas: Replicas;
   readonly #acquireTimeoutMs: number;
+  #options: PostgresqlOptions;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
-  constructor(options: PostgresqlOptions, { clock, logger }: DriverContext) {
+  constructor(options: PostgresqlOptions, context: DriverContext<PostgresqlOptions>) {
+    const { clock, logger, rereadFiles, credentials } = context;
+    this.#options = options;
+    this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
+      login: this.#logins.sourceOf(now => hostListOf(now.url).urls[0] ?? ''),
       options,
       pool: options.pool,
       clock,
@@ -48,7 +56,21 @@ export class PostgresqlDriver implements DatabaseDriver {
         for (const listener of this.#lostListeners) listener(cause);
       },
     });
-    this.#replicas = new Replicas({ options, clock, logger });
+    this.#replicas = new Replicas({ options, logins: this.#logins, clock, logger });
+  }
+
+  /**
+   * Takes another url, user and password: logs in with them from now on, and replaces the connections when more has changed
+   * than the password. Interrupts nobody.
+   *
+   * @throws KeelsonError `DATABASE_RELOAD_REFUSED` for a url with another database or other settings of its sessions;
+   * ConnectionError for TLS files that cannot be used. Nothing has changed then.
+   */
+  reconfigure(options: PostgresqlOptions, rereadFiles?: RereadFiles): void {
+    const change = urlChange(this.#options, options);
+    if (change !== 'none') this.#primary.change(hostListOf(options.url));
+    this.#logins.change(options, rereadFiles);
+    this.#options = options;
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {

@@ -6,12 +6,14 @@ import {
   systemCodeOf,
   type TransactionLimits,
 } from '@keelson/database';
+import type { ConfiguredLogins } from './configured-logins.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { Replica, type ReplicaState } from './replica.js';
 
 export interface ReplicasParts {
   readonly options: PostgresqlOptions;
+  readonly logins: ConfiguredLogins;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -25,13 +27,14 @@ export class Replicas {
   #state: 'not watching' | 'watching' | 'closed' = 'not watching';
 
   constructor(parts: ReplicasParts) {
-    const { options, clock, logger } = parts;
+    const { options, logins, clock, logger } = parts;
     const { urls, maxLagMs, pool = options.pool } = options.replicas;
     this.#parts = parts;
     this.#replicas = urls.flatMap(hostsOf).map(
-      url =>
+      (url, index) =>
         new Replica({
           servers: { urls: [url], target: 'any' },
+          login: logins.sourceOf(now => now.replicas.urls.flatMap(hostsOf)[index] ?? url),
           options,
           pool,
           maxLagMs,

@@ -15,6 +15,17 @@ const values: ReadonlyMap<string, readonly string[]> = new Map<string, readonly 
   ['sslcertmode', ['disable', 'allow', 'require']],
 ]);
 
+/** All that say how a connection is encrypted. */
+export const tlsParameters = [
+  'sslmode',
+  'ssl',
+  'sslcert',
+  'sslkey',
+  'sslrootcert',
+  'sslnegotiation',
+  'uselibpqcompat',
+] as const;
+
 /** Whether a connection without TLS is less than what the parameters ask for. As to pg, a file is a wish for TLS. */
 export function asksForTls(parameters: URLSearchParams): boolean {
   const mode = parameters.get('sslmode') ?? '';

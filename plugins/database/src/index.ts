@@ -45,6 +45,7 @@ export {
 } from './errors/connection-error.js';
 export type { ConnectFailureKind } from './errors/failure-kind.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
+export { reloadRefused } from './errors/reload-refused.js';
 export {
   ConcurrentUseError,
   NestedOptionsError,

@@ -18,7 +18,9 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
   const marked: DatabaseDriver = {
     name: driver.name,
     databaseName: driver.databaseName,
-    ...(driver.servers !== undefined && { servers: driver.servers }),
+    get servers() {
+      return driver.servers;
+    },
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),
     get engine() {

@@ -125,7 +125,7 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'password',
       says: 'refused the password',
-      hint: 'Check user and password in the configured url, special characters as %XX; after a rotation, start with the new one.',
+      hint: 'Check user and password in the configured url, special characters as %XX; after a rotation, put the new one into the configuration or its file.',
       final: true,
     },
   ],

@@ -13,6 +13,7 @@ export type ConnectFailureKind =
   | 'timeout'
   | 'password'
   | 'password-missing'
+  | 'credentials'
   | 'role-missing'
   | 'hba'
   | 'database-missing'
