@@ -3,8 +3,7 @@ import pg from 'pg';
 import type { ClientSettings } from './client-settings.js';
 import { type Host, isSocket } from './host.js';
 import { HostFailure, type Hosts } from './hosts.js';
-import type { Login } from './login.js';
-import { LoginChanged, type Logins } from './logins.js';
+import { type LoginAttempt, LoginChanged, type Logins } from './logins.js';
 import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
@@ -32,13 +31,13 @@ export function probeHost(door: Door, host: Host): Promise<ServerRole> {
 
 async function probe(door: Door, host: Host): Promise<ServerRole> {
   const { config } = door.settings();
-  const login = await door.logins.next();
+  const attempt = await door.logins.next();
   const client = new pg.Client(named(config, ' probe'));
   client.on('error', ignore);
   watchPoolerWords(client);
   const role = watchRole(client);
   try {
-    await connectTo(client, { door, host, login, config }, () => client.connect());
+    await connectTo(client, { door, host, attempt, config }, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
@@ -48,7 +47,7 @@ async function probe(door: Door, host: Host): Promise<ServerRole> {
 interface Opening {
   readonly door: Door;
   readonly host: Host;
-  readonly login: Login;
+  readonly attempt: LoginAttempt;
   /** What the client was made with. */
   readonly config: pg.ClientConfig;
 }
@@ -63,13 +62,13 @@ async function connectTo(client: pg.Client, opening: Opening, connect: () => Pro
     checkSocket({ host, port });
     speakPlainly(asPgClient(client));
   }
-  logInAs(asPgClient(client), opening.login);
+  logInAs(asPgClient(client), opening.attempt.login);
   startup.prepare(client);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
-    logins.accepted(opening.login);
+    logins.accepted(opening.attempt);
   } catch (error) {
     startup.learn(error);
     throw await judged(withCode(error), opening);
@@ -79,12 +78,12 @@ async function connectTo(client: pg.Client, opening: Opening, connect: () => Pro
 }
 
 /** A `LoginChanged` when the connection was refused for something that is another now. */
-async function judged(error: unknown, { door, login, config }: Opening): Promise<unknown> {
+async function judged(error: unknown, { door, attempt, config }: Opening): Promise<unknown> {
   const kind = connectFailureOf(error)?.kind ?? '';
   const isOfLogin = loginFailures.has(kind);
   if (!isOfLogin && !kind.startsWith('tls-')) return error;
   if (door.settings().config !== config) return new LoginChanged(error);
-  return isOfLogin ? door.logins.refused(login, error) : error;
+  return isOfLogin ? door.logins.refused(attempt, error) : error;
 }
 
 const loginFailures = new Set(['password', 'password-missing', 'role-missing', 'hba', 'tls-client-certificate']);
@@ -141,10 +140,10 @@ export function hostClientClass(
     }
 
     async #connect(): Promise<pg.Client> {
-      const login = await door.logins.next();
+      const attempt = await door.logins.next();
       const host = await hosts.wanted();
       try {
-        await connectTo(this, { door, host, login, config: this.#config }, () => super.connect());
+        await connectTo(this, { door, host, attempt, config: this.#config }, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }

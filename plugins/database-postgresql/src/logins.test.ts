@@ -24,11 +24,11 @@ describe('Logins', () => {
   });
 
   const open = async (): Promise<string> => {
-    const login = await logins.next();
-    const { password = '' } = login;
+    const attempt = await logins.next();
+    const { password = '' } = attempt.login;
     tried.push(password);
-    if (!onServer.includes(password)) throw await logins.refused(login, wrong);
-    logins.accepted(login);
+    if (!onServer.includes(password)) throw await logins.refused(attempt, wrong);
+    logins.accepted(attempt);
     return password;
   };
   const connect = () => logins.reach(open);
@@ -70,9 +70,9 @@ describe('Logins', () => {
   test('another one in the source is tried at once', async () => {
     await connect();
     onServer = ['two'];
-    const login = await logins.next();
+    const attempt = await logins.next();
     inSource = { user: 'app', password: 'two' };
-    expect(await logins.refused(login, wrong)).toBeInstanceOf(LoginChanged);
+    expect(await logins.refused(attempt, wrong)).toBeInstanceOf(LoginChanged);
     expect(await connect()).toBe('two');
   });
 
@@ -105,13 +105,38 @@ describe('Logins', () => {
     expect(await connect()).toBe('one');
   });
 
-  test('a second change in a row is not hidden in an error of its own', async () => {
+  test('one that was refused before the server got it is tried again when it has it by then', async () => {
+    await connect();
+    inSource = { user: 'app', password: 'two' };
+    const early = await logins.next();
+    const old = await logins.next();
+    onServer = ['two'];
+    expect(await connect()).toBe('two');
+    expect(await logins.refused(early, wrong)).toBeInstanceOf(LoginChanged);
+    expect(await logins.refused(old, wrong)).toBeInstanceOf(LoginChanged);
+    expect(await connect()).toBe('two');
+  });
+
+  test('a new one, the one before and the new one again are tried for one connection', async () => {
+    await connect();
+    inSource = { user: 'app', password: 'two' };
+    tried = [];
+    // The server gets the new one between the first and the second.
+    const opened = logins.reach(async () => {
+      if (tried.length === 1) onServer = ['two'];
+      return open();
+    });
+    expect(await opened).toBe('two');
+    expect(tried).toEqual(['two', 'one', 'two']);
+  });
+
+  test('changes in a row are not hidden in an error of their own', async () => {
     onServer = [];
     let number = 0;
     const numbered = async () => ({ password: String(number++) });
     logins = new Logins({ source: { current: numbered, renewed: numbered }, clock, onOtherUser: () => {} });
     await expect(connect()).rejects.toBe(wrong);
-    expect(tried).toHaveLength(2);
+    expect(tried).toHaveLength(3);
   });
 
   test('tells when the user is another', async () => {

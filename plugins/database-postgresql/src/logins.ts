@@ -20,8 +20,17 @@ interface Refusal {
 /** A refused login is tried again after this; each time after a pause twice as long. Accounts get locked by guessing. */
 const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
+/** A new login that the server does not have yet; the one before, in the moment in which it gets the new one; the new one. */
+const mostAttempts = 3;
 /** More logins than these are not refused one after the other: an old one, a new one, and a few of a slow rotation. */
 const mostRefusals = 4;
+
+/** A login that is being tried. */
+export interface LoginAttempt {
+  readonly login: Login;
+  /** What was known by then. */
+  readonly knowledge: number;
+}
 
 /** Which login connections to one place are opened with, and what to do when it is refused. */
 export class Logins {
@@ -32,6 +41,8 @@ export class Logins {
   #current: Login | undefined;
   #user: string | undefined;
   #refusals: readonly Refusal[] = [];
+  /** Grows when the source or the server has changed: what was begun before says nothing of now. */
+  #knowledge = 0;
 
   constructor(parts: LoginsParts) {
     this.#parts = parts;
@@ -43,7 +54,7 @@ export class Logins {
    *
    * @throws the error of the last refusal, when nothing but the refused login is there and its pause is not over.
    */
-  async next(): Promise<Login> {
+  async next(): Promise<LoginAttempt> {
     const current = this.#seen(await this.#parts.source.current());
     const refusal = this.#pausing(current);
     if (refusal === undefined) return this.#as(current);
@@ -51,13 +62,16 @@ export class Logins {
     return this.#as(this.#proven);
   }
 
-  accepted(login: Login): void {
+  accepted({ login }: LoginAttempt): void {
+    if (this.#proven !== undefined && isSameLogin(this.#proven, login)) return;
+    this.#knowledge += 1;
     this.#proven = login;
     this.#forgetRefusalOf(login);
   }
 
   /** Returns what to throw: a `LoginChanged` when there is another login to try. */
-  async refused(login: Login, error: unknown): Promise<unknown> {
+  async refused({ login, knowledge }: LoginAttempt, error: unknown): Promise<unknown> {
+    if (knowledge !== this.#knowledge) return new LoginChanged(error);
     this.#remember(login, error);
     const { source } = this.#parts;
     const now = this.#seen(await source.renewed(login).catch(() => login));
@@ -65,22 +79,25 @@ export class Logins {
     return others.length > 0 ? new LoginChanged(error) : error;
   }
 
-  /** Runs `work`, and once more when it failed with a login that is not in force any more. */
+  /** Runs `work`, and again when it failed with a login that is not in force any more. */
   async reach<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof LoginChanged)) throw error;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof LoginChanged)) throw error;
+        if (attempt === mostAttempts) throw error.cause;
+      }
     }
-    return work().catch((error: unknown) => {
-      throw error instanceof LoginChanged ? error.cause : error;
-    });
   }
 
   /** One that the source has only now may be good again, whenever it was refused. */
   #seen(login: Login): Login {
-    if (this.#current !== undefined && !isSameLogin(this.#current, login)) this.#forgetRefusalOf(login);
+    const isOther = this.#current !== undefined && !isSameLogin(this.#current, login);
     this.#current = login;
+    if (!isOther) return login;
+    this.#knowledge += 1;
+    this.#forgetRefusalOf(login);
     return login;
   }
 
@@ -92,6 +109,7 @@ export class Logins {
   #remember(login: Login, error: unknown): void {
     if (this.#proven !== undefined && isSameLogin(this.#proven, login)) {
       // The server has changed: what it refused before, it may accept now.
+      this.#knowledge += 1;
       this.#proven = undefined;
       this.#refusals = [];
     }
@@ -110,10 +128,10 @@ export class Logins {
     return refusal !== undefined && this.#parts.clock.now() < refusal.until ? refusal : undefined;
   }
 
-  #as(login: Login): Login {
+  #as(login: Login): LoginAttempt {
     if (this.#user !== undefined && this.#user !== login.user) this.#parts.onOtherUser();
     this.#user = login.user;
-    return login;
+    return { login, knowledge: this.#knowledge };
   }
 }
 

@@ -220,14 +220,36 @@ describe('a password that changes while the service runs', () => {
     expect(asked).toEqual([{ usename: 'green' }]);
   });
 
+  test('a statement of the old user that runs long is not taken for lost, as the new user does not see it', async () => {
+    const vault = new Vault(blue());
+    await open({ login: { credentials: vault } }, { silentAfterMs: 300 });
+    let runs = 0;
+    const sleeping = database.session(async em => {
+      runs += 1;
+      return em.execute('select pg_sleep(2.5), current_user as name');
+    });
+    const looks =
+      "select 1 from pg_stat_activity where application_name = 'keelson control' and query like '%wait_event%'";
+    await eventually(async () => (await server.query(`${looks} and usename = 'blue'`)).length === 1);
+    vault.held = { user: 'green', password: 'green-hunter-0' };
+    expect(await Promise.all([user(), user()])).toEqual(['green', 'green']);
+    await eventually(async () => (await server.query(`${looks} and usename = 'green'`)).length === 1);
+    expect(await sleeping).toMatchObject([{ name: 'blue' }]);
+    expect(runs).toBe(1);
+  });
+
   test('a credential that cannot be had is a failure to connect of its own', async () => {
     const vault = new Vault(blue());
-    await open({ login: { credentials: vault } });
+    await open({ retry: singleAttempt(systemClock), login: { credentials: vault } });
     vault.current = () => Promise.reject(new Error('hunter-vault is sealed'));
-    vault.renewed = vault.current;
-    await reconnect();
-    const failure = await failureOf(database.session(em => em.execute('select 1'), { timeoutMs: 1_000 }));
-    expect([failure.facts.kind, Reflect.get(Object(failure.cause), 'facts')?.kind]).toContain('credentials');
+    database.renewConnections();
+    await eventually(() => database.stats().total === 0);
+    expect(await failureOf(user())).toMatchObject({
+      code: 'DATABASE_CONNECT_FAILED',
+      message: expect.stringContaining('There is nothing to log in to the database with.'),
+      facts: { kind: 'credentials' },
+      http: { status: 503 },
+    });
   });
 
   describe('at a reload', () => {
