@@ -21,9 +21,9 @@ import { ControlConnection } from './control-connection.js';
 import { type Host, nameOf } from './host.js';
 import { type Door, hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
-import { Hosts } from './hosts.js';
+import { HostFailure, Hosts } from './hosts.js';
 import type { LoginSource } from './login.js';
-import { Logins } from './logins.js';
+import { LoginChanged, Logins } from './logins.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import { SilenceWatch } from './silence-watch.js';
@@ -223,8 +223,16 @@ export class Endpoint {
     });
   }
 
-  #reach<T>(work: () => Promise<T>): Promise<T> {
-    return this.#logins.reach(() => this.#startup.reach(() => this.#hosts.reach(work)));
+  /** Runs `work`, and again after a failure that another host, login or start of the connection may mend. */
+  async #reach<T>(work: () => Promise<T>): Promise<T> {
+    const { areRefused } = this.#startup;
+    try {
+      return await work();
+    } catch (error) {
+      const isOfThePlace = error instanceof HostFailure || error instanceof LoginChanged;
+      if (!isOfThePlace && areRefused === this.#startup.areRefused) throw error;
+      return this.#logins.reach(() => this.#startup.reach(() => this.#hosts.reach(work)));
+    }
   }
 
   #moved(): void {
