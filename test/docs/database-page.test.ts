@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 
 const source = readFileSync(new URL(import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
@@ -164,6 +166,35 @@ describe('the code of docs/database.md', () => {
     const several = database.session(async em => void (await em.execute('select 1; select 2')));
     await expect(several).rejects.toMatchObject({ code: 'DATABASE_SEVERAL_STATEMENTS', facts: { at } });
     expect(await emails()).not.toContain('half@example.org');
+  });
+
+  test('messages between services', async () => {
+    const delivered = new Set<string>();
+    const deliver = async () => {
+      const waiting = await database.session(em => em.find(Author, { name: null }));
+      for (const { email } of waiting) delivered.add(email);
+    };
+    const subscription = await database.listen('authors', deliver);
+
+    await database.session(async (em, session) => {
+      em.create(Author, { email: 'outbox@example.org' });
+      session.notify('authors');
+    });
+    await eventually(() => expect(delivered).toContain('outbox@example.org'));
+    await subscription.close();
+
+    const prices = new Map<string, number>();
+    const cache = await database.listen(
+      'prices',
+      event => {
+        if (event.is === 'gap') prices.clear();
+        else prices.set(event.payload.sku, event.payload.cents);
+      },
+      { schema: z.object({ sku: z.string(), cents: z.number() }) },
+    );
+    await database.session(async (_em, session) => session.notify('prices', { sku: 'K-1', cents: 250 }));
+    await eventually(() => expect([...prices]).toEqual([['K-1', 250]]));
+    await cache.close();
   });
 
   test('errors', async () => {

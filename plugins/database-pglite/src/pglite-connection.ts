@@ -13,6 +13,8 @@ import { batchOf, type PgliteEngine } from './pglite-engine.js';
 export interface PgliteConnectionParts {
   /** PGlite has crashed during a statement. */
   readonly onLost: (cause: unknown) => void;
+  /** Settings and channels of the connection are those of a fresh one. */
+  readonly onDiscarded: () => Promise<void>;
   /** The connection is free again. */
   readonly onReturned: () => void;
 }
@@ -97,7 +99,9 @@ export class PgliteConnection implements DriverConnection {
     if (this.#status === 'lost') return;
     try {
       if (this.#status !== 'idle') await this.#engine.run(batchOf([{ sql: 'rollback' }]));
-      if (this.#isAltered) await this.#engine.run(batchOf([{ sql: 'discard all' }]));
+      if (!this.#isAltered) return;
+      await this.#engine.run(batchOf([{ sql: 'discard all' }]));
+      await this.#parts.onDiscarded();
     } catch (error) {
       this.#parts.onLost(error);
     }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
@@ -7,6 +7,8 @@ import {
   type DatabaseDriver,
   type DriverConnection,
   type DriverContext,
+  type DriverListener,
+  type OpenListenerOptions,
   OverloadedError,
   type Permit,
   Permits,
@@ -22,6 +24,7 @@ import { folderNotOpened, memoryLost } from './errors.js';
 import { inMemory, type PgliteOptions } from './options.js';
 import { PgliteConnection } from './pglite-connection.js';
 import { batchOf, PgliteEngine } from './pglite-engine.js';
+import { PgliteListener } from './pglite-listener.js';
 
 /** DatabaseDriver on PGlite: PostgreSQL in this process, with one connection. */
 export class PgliteDriver implements DatabaseDriver {
@@ -39,6 +42,7 @@ export class PgliteDriver implements DatabaseDriver {
   #opening: Promise<PgliteEngine> | undefined;
   #engine: PgliteEngine | undefined;
   #lent: { readonly since: number; readonly connection: PgliteConnection } | undefined;
+  #listener: PgliteListener | undefined;
   #opened = 0;
   #lost = 0;
   #closed = false;
@@ -82,6 +86,18 @@ export class PgliteDriver implements DatabaseDriver {
 
   transactionOutcome(): Promise<TransactionOutcome> {
     return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-lookup' }));
+  }
+
+  /** On the one connection there is: asked for between two sessions. */
+  async openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    const engine = await untilAborted(this.#open(), options.signal);
+    const exclusively = async (work: () => Promise<void>, signal: AbortSignal) => {
+      const deadline = Deadline.after(this.#options.acquireTimeoutMs, this.#clock);
+      const permit = await this.#permits.acquire(deadline, signal);
+      await work().finally(() => permit.release());
+    };
+    this.#listener = new PgliteListener({ ...options, engine, exclusively });
+    return this.#listener;
   }
 
   stats(): PoolStats {
@@ -146,6 +162,7 @@ export class PgliteDriver implements DatabaseDriver {
   #lend(engine: PgliteEngine, permit: Permit): DriverConnection {
     const connection = new PgliteConnection(engine, {
       onLost: cause => void this.#ended(engine, cause),
+      onDiscarded: async () => this.#listener?.restore(),
       onReturned: () => {
         this.#lent = undefined;
         permit.release();
@@ -160,6 +177,7 @@ export class PgliteDriver implements DatabaseDriver {
     if (this.#engine === engine) {
       this.#engine = undefined;
       this.#lost += 1;
+      this.#listener?.lose(cause);
       this.#logger.warn('pglite crashed', { error: cause });
       for (const listener of this.#lostListeners) listener(cause);
     }

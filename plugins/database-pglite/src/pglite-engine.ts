@@ -61,6 +61,11 @@ export class PgliteEngine {
     }
   }
 
+  /** Calls `listener` with each message of a channel that the connection listens to. The result ends that. */
+  onNotification(listener: (channel: string, payload: string) => void): () => void {
+    return this.#pglite.onNotification(listener);
+  }
+
   async close(): Promise<void> {
     await this.#pglite.close();
   }

@@ -7,7 +7,7 @@ import { tlsParameters } from './url-parameters.js';
 /** With what clients of pg are made for one place, its TLS files as they are now. */
 export class ClientSettings {
   readonly #files: TlsFiles;
-  readonly #withoutTls: pg.ClientConfig;
+  #withoutTls: pg.ClientConfig;
   readonly #tls: unknown;
   #made: { readonly from: TlsContents; readonly config: pg.ClientConfig } | undefined;
 
@@ -32,6 +32,14 @@ export class ClientSettings {
     const from = this.#files.contents;
     if (this.#made?.from !== from) this.#made = { from, config: this.#configWith(from) };
     return this.#made.config;
+  }
+
+  /** Clients are made without these from now on. */
+  leaveOut(names: readonly (keyof pg.ClientConfig)[]): void {
+    const left = { ...this.#withoutTls };
+    for (const name of names) delete left[name];
+    this.#withoutTls = left;
+    this.#made = undefined;
   }
 
   #configWith(contents: TlsContents): pg.ClientConfig {

@@ -16,6 +16,10 @@ export const transactionIdProbe: Statement = {
   sql: `select case when pg_is_in_recovery() then '${noId}' else pg_current_xact_id()::text end || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
 };
 
+/** One row, `works`: the server can tell what becomes of a transaction of its own, and its runs apart. */
+export const commitLookupProbe = `select (pg_is_in_recovery() or pg_xact_status(pg_current_xact_id()) = 'in progress')
+  and ${run} is not null and ${startedAt} is not null as works`;
+
 /**
  * Asks the server that takes writes now what became of a transaction, which may be another than it ran on.
  *

@@ -1,4 +1,4 @@
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
@@ -19,9 +19,10 @@ import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
 import { PreparedStatements, type Staleness } from './prepared-statements.js';
-import { timeZoneOf } from './reported-parameters.js';
+import { isReadOnlyServer, isStandby, timeZoneOf } from './reported-parameters.js';
 import type { SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
+import { WritableWatch } from './writable-watch.js';
 
 export interface ConnectionPoolParts {
   /** How connections are made: `Client` makes them, and knows where to. */
@@ -69,12 +70,17 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
-  #mostPrepared: number;
+  /** What a server says of itself by itself holds: no pooler in between repeats what another one has said. */
+  believesReports = true;
+  /** A connection has led to a server that takes writes: one to a read-only server is a mistake from then on. */
+  #hasTakenWrites = false;
+  readonly #writable: WritableWatch;
+  /** Connections opened from now on keep no statement prepared. */
+  preparesNone = false;
 
   constructor(parts: ConnectionPoolParts) {
     const { options, clock } = parts;
     this.#parts = parts;
-    this.#mostPrepared = options.preparedStatements;
     this.#loans = new Loans({ ...options, clock, logger: parts.logger });
     this.#pool = new pg.Pool({
       ...parts.client,
@@ -84,6 +90,7 @@ export class ConnectionPool {
     });
     this.#pool.on('connect', client => this.#remember(client));
     this.#pool.on('error', error => this.#noteFailure(error));
+    this.#writable = new WritableWatch({ clock, look: () => this.#lookForWrites() });
     this.#permits = new Permits({
       max: options.max,
       maxWaiting: options.maxWaiting,
@@ -105,22 +112,58 @@ export class ConnectionPool {
     return { total, idle, busy, waiting, max: this.#parts.options.max, counters };
   }
 
-  async acquire({ deadline, signal, readOnly, lentForMs = 0 }: AcquireOptions): Promise<DriverConnection> {
-    const until = deadline.within(this.#parts.options.acquireTimeoutMs);
+  async acquire(options: AcquireOptions): Promise<DriverConnection> {
+    const until = options.deadline.within(this.#parts.options.acquireTimeoutMs);
+    for (;;) {
+      const lent = await this.#acquireOnce(until, options);
+      if (lent !== undefined) return lent;
+      await this.#writable.wait(until, options.signal);
+    }
+  }
+
+  /** The connection led to a server that takes no writes, as the address did. */
+  isOffLimits(client: pg.ClientBase): boolean {
+    if (!this.#hasTakenWrites || !this.believesReports || !isReadOnlyServer(client)) return false;
+    return !this.isRoleReadOnly || isStandby(client);
+  }
+
+  /** Undefined when there are only connections to a server that takes no writes, and the caller may write. */
+  async #acquireOnce(
+    until: Deadline,
+    { signal, readOnly, fresh = false, lentForMs = 0 }: AcquireOptions,
+  ): Promise<DriverConnection | undefined> {
     const permit = await this.#permits.acquire(until, signal);
     try {
-      return this.#lend(await this.#workingClient(until, signal), permit, { readOnly, lentForMs });
+      const client = await this.#workingClient(until, signal);
+      const mayStay = readOnly && !fresh;
+      if (mayStay || !this.isOffLimits(client)) return this.#lend(client, permit, { readOnly, lentForMs });
+      this.#discard(client, 'read-only');
+      permit.release();
+      return undefined;
     } catch (error) {
       permit.release();
       throw error;
     }
   }
 
-  /** From now on; connections on which a statement may be prepared are lent no more. */
-  preparesNone(): void {
-    if (this.#mostPrepared === 0) return;
-    this.#mostPrepared = 0;
-    this.invalidate();
+  /** A failure to connect is for those who wait: they meet it themselves. */
+  async #lookForWrites(): Promise<'read-only' | 'anything else'> {
+    if (this.#closing) return 'anything else';
+    try {
+      const until = Deadline.after(this.#parts.options.acquireTimeoutMs, this.#parts.clock);
+      const permit = await this.#permits.acquire(until);
+      try {
+        const client = asPgClient(await this.#checkOut(until));
+        const isOffLimits = this.isOffLimits(client);
+        if (isOffLimits) this.#discard(client, 'read-only');
+        else client.release();
+        return isOffLimits ? 'read-only' : 'anything else';
+      } finally {
+        permit.release();
+      }
+    } catch {
+      return 'anything else';
+    }
   }
 
   /** Every connection opened until now is thrown away instead of lent again. */
@@ -301,7 +344,10 @@ export class ConnectionPool {
 
   #giveBack(client: PgClient, altered: boolean): void {
     const now = this.#parts.clock.now();
-    const fault = this.#knownFaultOf(client, now) ?? (altered ? 'altered' : undefined);
+    const fault =
+      this.#knownFaultOf(client, now) ??
+      (altered ? 'altered' : undefined) ??
+      (this.isOffLimits(client) ? 'read-only' : undefined);
     if (fault !== undefined) {
       this.#discard(client, fault);
       return;
@@ -324,13 +370,14 @@ export class ConnectionPool {
     const { clock, options, random = Math.random } = this.#parts;
     const now = clock.now();
     this.#opened += 1;
+    if (!isReadOnlyServer(client)) this.#hasTakenWrites = true;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
     this.#histories.set(client, {
       generation: this.#generation,
       openedAt: now,
       expiresAt: now + lifetimeMs,
       prepared: new PreparedStatements({
-        most: this.#mostPrepared,
+        most: this.preparesNone ? 0 : options.preparedStatements,
         clock,
         staleness: this.#staleness,
         timeZone: () => timeZoneOf(client),

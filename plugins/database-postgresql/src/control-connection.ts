@@ -24,16 +24,26 @@ export class ControlConnection {
   readonly #newClient: () => pg.Client;
   readonly #types: CustomTypesConfig;
   readonly #onLost: (cause: unknown) => void;
+  readonly #isOffLimits: (client: PgClient) => boolean;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
   #isStale = false;
   #server: ControlServer | undefined;
 
-  /** `onLost` hears of a connection that ended by itself. */
-  constructor(newClient: () => pg.Client, types: CustomTypesConfig, onLost: (cause: unknown) => void) {
+  /**
+   * `onLost` hears of a connection that ended by itself. One that `isOffLimits` leads to another server than it should, so
+   * it is opened again before it is asked; whatever it leads to then is asked.
+   */
+  constructor(
+    newClient: () => pg.Client,
+    types: CustomTypesConfig,
+    onLost: (cause: unknown) => void,
+    isOffLimits: (client: PgClient) => boolean = () => false,
+  ) {
     this.#newClient = newClient;
     this.#types = types;
     this.#onLost = onLost;
+    this.#isOffLimits = isOffLimits;
   }
 
   /** The backend of the last connection, as the handshake named it, and where it is. */
@@ -71,6 +81,10 @@ export class ControlConnection {
 
   async #run(statements: readonly Statement[]): Promise<BatchOutcome['results']> {
     this.#client ??= this.#open();
+    if (this.#isOffLimits(await this.#client)) {
+      this.#drop();
+      this.#client = this.#open();
+    }
     const client = await this.#client;
     return new Promise((resolve, reject) => {
       client.query(
@@ -112,7 +126,7 @@ export class ControlConnection {
   }
 }
 
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });

@@ -1,33 +1,34 @@
-import type { Clock, Deadline, Logger } from '@keelson/core';
+import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   type BatchOutcome,
   DatabaseClosedError,
   type DriverConnection,
+  type DriverListener,
+  type OpenListenerOptions,
   type PoolStats,
-  type Row,
   type Statement,
-  type TransactionLimits,
 } from '@keelson/database';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
 import array from 'postgres-array';
-import { backendColumns, backendFactsOf } from './backend-facts.js';
 import { BackendLook } from './backend-look.js';
 import { cancelStatement } from './cancel.js';
 import { ClientSettings } from './client-settings.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
+import { limitNames } from './engine/probes.js';
 import { type Host, nameOf } from './host.js';
 import { type Door, hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { HostFailure, Hosts } from './hosts.js';
+import { ListeningClient } from './listening-client.js';
 import type { LoginSource } from './login.js';
 import { LoginChanged, Logins } from './logins.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
-import { StartupLimits } from './startup-limits.js';
 
 export interface EndpointParts {
   readonly servers: HostList;
@@ -46,32 +47,34 @@ export class Endpoint {
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
+  readonly #newListeningClient: () => pg.Client;
+  /** The one that was opened last: a service has one at a time. */
+  #listener: ListeningClient | undefined;
+  readonly #types: pg.CustomTypesConfig;
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #roles: RoleSource = { isAsked: false };
   readonly #configOf: (servers: HostList) => pg.ClientConfig;
   readonly #logins: Logins;
   readonly #logger: Logger;
   #settings: ClientSettings;
-  readonly #startup: StartupLimits;
-  #isPooled = false;
-  #ridingLimits: TransactionLimits | undefined;
+  #startLimits: StartLimits;
 
   constructor({ servers, login, options, pool, clock, logger, onLost }: EndpointParts) {
+    const [url = ''] = servers.urls;
     this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
     const config = this.#configOf(servers);
     this.#settings = new ClientSettings(config, logger);
     this.#logger = logger;
-    const types = typeParsers();
-    const startup = new StartupLimits(config);
-    this.#startup = startup;
     this.#logins = new Logins({ source: login, clock, onOtherUser: () => this.#control.expire() });
     const door: Door = {
       settings: () => this.#settings,
       logins: this.#logins,
-      startup,
+      roles: this.#roles,
       closing: this.#closing.signal,
     };
+    const types = typeParsers();
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
@@ -83,10 +86,14 @@ export class Endpoint {
       logger,
       onMoved: () => this.#moved(),
     });
+    this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
+    const ListenClient = hostClientClass(door, this.#hosts, ' listen');
+    this.#newListeningClient = () => new ListenClient();
+    this.#types = types;
     const ControlClient = hostClientClass(door, this.#hosts, ' control');
     this.#control = new ControlConnection(
       () => new ControlClient(),
@@ -94,6 +101,7 @@ export class Endpoint {
       cause => {
         if (meansRestart(cause)) lost(cause);
       },
+      client => this.#pool.isOffLimits(client),
     );
     this.#pool = new ConnectionPool({
       client: { Client: hostClientClass(door, this.#hosts) },
@@ -118,7 +126,9 @@ export class Endpoint {
    * @throws ConnectionError for TLS files that cannot be used; nothing has changed then.
    */
   change(servers: HostList): void {
-    this.#settings = new ClientSettings(this.#configOf(servers), this.#logger);
+    const settings = new ClientSettings(this.#configOf(servers), this.#logger);
+    if (!this.startsWithLimits) settings.leaveOut(limitNames);
+    this.#settings = settings;
     this.#hosts.change({ hosts: servers.urls.map(hostOf), target: servers.target });
     this.#control.expire();
     this.renew();
@@ -135,6 +145,58 @@ export class Endpoint {
     return this.#hosts.isFound;
   }
 
+  /** With which each connection is opened, by the name of the setting, in ms; those of the url are not among them. */
+  get startLimits(): StartLimits {
+    return this.#startLimits;
+  }
+
+  get startsWithLimits(): boolean {
+    return this.#settings.config.statement_timeout !== undefined;
+  }
+
+  /** Connections that are opened from now on set no limits for themselves. */
+  startWithoutLimits(): void {
+    this.#settings.leaveOut(limitNames);
+    this.#startLimits = {};
+    this.#hosts.lookAgain();
+  }
+
+  /** What servers say of themselves by themselves is not believed from now on: it is asked for. */
+  askRoles(): void {
+    if (this.#roles.isAsked) return;
+    this.#roles.isAsked = true;
+    this.#pool.believesReports = false;
+    this.#hosts.doubt();
+    this.#moved();
+  }
+
+  /** Connections that are opened from now on keep no statement prepared. */
+  prepareNone(): void {
+    this.#pool.preparesNone = true;
+  }
+
+  /** The process that the handshake of the connection for questions named; null when it named none. */
+  get backendKey(): number | null | undefined {
+    return this.#control.server?.processId;
+  }
+
+  /** Whether two clients were served by one process: something in between lends the server's connections by transaction. */
+  async isShared(signal: AbortSignal): Promise<boolean> {
+    const pidNow = async () => (await this.ask([{ sql: 'select pg_backend_pid() as pid' }], signal))[0]?.rows[0]?.pid;
+    const before = await pidNow();
+    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
+    const other = await this.acquire({ deadline, signal, readOnly: false });
+    try {
+      const { results, failure } = await other.run([{ sql: 'begin' }, { sql: 'select pg_backend_pid() as pid' }]);
+      if (failure !== undefined) throw failure.error;
+      const beside = results[1]?.rows[0]?.pid;
+      return beside === before || (await pidNow()) !== before;
+    } finally {
+      await other.run([{ sql: 'rollback' }]);
+      other.release();
+    }
+  }
+
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
     try {
@@ -149,28 +211,16 @@ export class Endpoint {
     return this.#reach(() => this.#control.ask(statements, signal));
   }
 
-  /**
-   * Asks for `columns`, and learns from the same answer what the connections are like: whether a pooler is in between, and
-   * whether they have their limits.
-   */
-  async look(columns: string, signal: AbortSignal): Promise<Row | undefined> {
-    const [result] = await this.ask([{ sql: `select ${columns}, ${backendColumns(this.#startup.limits)}` }], signal);
-    const [row] = result?.rows ?? [];
-    const { isPooled, hasLimits } = backendFactsOf(row, this.#control.server?.processId);
-    this.#ridingLimits = isPooled || !hasLimits ? this.#startup.limits : undefined;
-    if (isPooled && !this.#isPooled) this.#pool.preparesNone();
-    this.#isPooled = isPooled;
-    return row;
-  }
-
-  /** A pooler is in between, as of the last look. */
-  get isPooled(): boolean {
-    return this.#isPooled;
-  }
-
-  /** What each transaction must set for itself, as of the last look: the connections do not have it. */
-  get ridingLimits(): TransactionLimits | undefined {
-    return this.#ridingLimits;
+  /** A connection of its own, to the wanted server; lost when another becomes that. */
+  async openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    const parts = {
+      ...options,
+      newClient: this.#newListeningClient,
+      types: this.#types,
+      isRoleReadOnly: () => this.#pool.isRoleReadOnly,
+    };
+    this.#listener = await this.#reach(() => ListeningClient.open(parts));
+    return this.#listener;
   }
 
   /** The settings of the role say that its sessions are read-only: then a refused write says nothing of the server. */
@@ -195,6 +245,7 @@ export class Endpoint {
   }
 
   renew(): void {
+    this.#listener?.lose(renewed());
     void this.#pool.renew().catch(() => {});
   }
 
@@ -223,15 +274,13 @@ export class Endpoint {
     });
   }
 
-  /** Runs `work`, and again after a failure that another host, login or start of the connection may mend. */
+  /** Runs `work`, and again after a failure that another host or login may mend. */
   async #reach<T>(work: () => Promise<T>): Promise<T> {
-    const { areRefused } = this.#startup;
     try {
       return await work();
     } catch (error) {
-      const isOfThePlace = error instanceof HostFailure || error instanceof LoginChanged;
-      if (!isOfThePlace && areRefused === this.#startup.areRefused) throw error;
-      return this.#logins.reach(() => this.#startup.reach(() => this.#hosts.reach(work)));
+      if (!(error instanceof HostFailure || error instanceof LoginChanged)) throw error;
+      return this.#logins.reach(() => this.#hosts.reach(work));
     }
   }
 
@@ -239,6 +288,29 @@ export class Endpoint {
     this.#control.close();
     this.renew();
   }
+}
+
+function renewed(): Error {
+  return Object.assign(new Error('every connection is being replaced'), { code: 'ECONNABORTED' });
+}
+
+/** By the name of the setting. */
+type StartLimits = Readonly<Partial<Record<(typeof limitNames)[number], number>>>;
+
+/** A limit in the url wins over that of the configuration. */
+function startLimitsOf(url: string, options: PostgresqlOptions): StartLimits {
+  const ofOptions = limitsOf(options);
+  return Object.fromEntries(
+    limitNames.filter(name => !new RegExp(`[?&]${name}=`).test(url)).map(name => [name, ofOptions[name]]),
+  );
+}
+
+function limitsOf(options: PostgresqlOptions) {
+  return {
+    statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+  } satisfies pg.ClientConfig;
 }
 
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
@@ -251,9 +323,7 @@ function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig 
   return {
     connectionString: url,
     application_name: options.applicationName,
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    ...limitsOf(options),
     keepAlive: true,
     keepAliveInitialDelayMillis: options.keepAliveMs,
     types: typeParsers(),

@@ -7,8 +7,7 @@ import { type LoginAttempt, LoginChanged, type Logins } from './logins.js';
 import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
-import { type ServerRole, watchRole } from './server-role.js';
-import type { StartupLimits } from './startup-limits.js';
+import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
 import { checkSocket } from './unix-socket.js';
 
 /** How connections to one place are opened. */
@@ -16,17 +15,17 @@ export interface Door {
   /** With what a client is made now. */
   readonly settings: () => ClientSettings;
   readonly logins: Logins;
-  readonly startup: StartupLimits;
+  readonly roles: RoleSource;
   /** Aborting it ends the opening of a connection at once. */
   readonly closing: AbortSignal;
 }
 
 /** What the connection is for, behind the name of the application. */
-export type Purpose = '' | ' control' | ' probe';
+export type Purpose = '' | ' control' | ' listen' | ' probe';
 
 /** Opens a connection to `host` only to ask what it is. */
 export function probeHost(door: Door, host: Host): Promise<ServerRole> {
-  return door.logins.reach(() => door.startup.reach(() => probe(door, host)));
+  return door.logins.reach(() => probe(door, host));
 }
 
 async function probe(door: Door, host: Host): Promise<ServerRole> {
@@ -35,7 +34,7 @@ async function probe(door: Door, host: Host): Promise<ServerRole> {
   const client = new pg.Client(named(config, ' probe'));
   client.on('error', ignore);
   watchPoolerWords(client);
-  const role = watchRole(client);
+  const role = watchRole(client, door.roles);
   try {
     await connectTo(client, { door, host, attempt, config }, () => client.connect());
     return await role();
@@ -54,7 +53,7 @@ interface Opening {
 
 async function connectTo(client: pg.Client, opening: Opening, connect: () => Promise<unknown>): Promise<void> {
   const { host, port } = opening.host;
-  const { startup, closing, logins } = opening.door;
+  const { closing, logins } = opening.door;
   closing.throwIfAborted();
   client.host = host;
   client.port = port;
@@ -63,14 +62,12 @@ async function connectTo(client: pg.Client, opening: Opening, connect: () => Pro
     speakPlainly(asPgClient(client));
   }
   logInAs(asPgClient(client), opening.attempt.login);
-  startup.prepare(client);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
     logins.accepted(opening.attempt);
   } catch (error) {
-    startup.learn(error);
     throw await judged(withCode(error), opening);
   } finally {
     closing.removeEventListener('abort', giveUp);
@@ -116,7 +113,7 @@ export function hostClientClass(
 ) => pg.Client {
   return class HostClient extends pg.Client {
     readonly #config: pg.ClientConfig;
-    readonly #role = hosts.target === 'any' ? undefined : watchRole(this);
+    readonly #role = hosts.target === 'any' ? undefined : watchRole(this, door.roles);
 
     constructor() {
       const { config } = door.settings();

@@ -80,6 +80,11 @@ export class Hosts {
     if (this.#state.is === 'known' && this.#parts.hosts.length > 1) this.#state = { is: 'unknown' };
   }
 
+  /** What the last look failed for is no longer so: the next one does not wait. */
+  lookAgain(): void {
+    if (this.#state.is === 'failed') this.#state = { is: 'unknown' };
+  }
+
   /** A connection to `host` was opened: may it be used? @throws HostFailure when it may not. */
   approve(host: Host, role: ServerRole): void {
     if (!suits(role, this.#parts.target)) throw this.failed(host, role);

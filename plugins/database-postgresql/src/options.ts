@@ -1,5 +1,6 @@
 import { commonOptions } from '@keelson/database/contract';
 import { z } from 'zod';
+import { engineOptions } from './engine/stated-engine.js';
 import { replicaUrlProblems, type UrlProblem, urlProblems } from './host-list.js';
 
 const milliseconds = z.number().int().positive();
@@ -106,6 +107,7 @@ export const optionsSchema = z
         'The password as it is, instead of the one in `url`. A file that it comes from is read again for each new connection.',
       ),
     ...commonOptions,
+    engine: engineOptions,
     pool: poolShape.prefault({}),
     replicas,
     connectTimeoutMs: milliseconds.default(5_000).describe('Longest time to open one connection, in ms.'),

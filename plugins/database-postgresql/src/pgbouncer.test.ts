@@ -2,6 +2,7 @@ import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { hasPgbouncer, type Pgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
+import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
   type PostgresqlService,
@@ -60,19 +61,13 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const email = nextEmail();
     await database.session(em => insert(em, email));
     expect(await database.read(em => em.count(Author, { email }))).toBe(1);
-    const { pooling, capabilities, weaker } = database.engine;
-    expect(pooling).toBe('transaction');
-    for (const lacking of [
-      'session-state',
-      'session-locks',
-      'startup-parameters',
-      'prepared-statements',
-      'listen',
-    ] as const)
+    const { pooler, pooling, capabilities, weaker } = database.engine;
+    expect({ pooler, pooling }).toEqual({ pooler: 'pgbouncer', pooling: 'transaction' });
+    for (const lacking of ['session-state', 'startup-parameters', 'prepared-statements', 'listen'] as const)
       expect(capabilities).not.toContain(lacking);
     for (const there of ['cancel', 'commit-lookup', 'savepoints', 'copy', 'stream'] as const)
       expect(capabilities).toContain(there);
-    expect(weaker.map(({ promise }) => promise).join()).toMatch(/got lost.*starts to migrate/);
+    expect(weaker.map(({ promise }) => promise).join()).toMatch(/set with each BEGIN.*got lost.*may migrate/);
   });
 
   test('limits of statements ride with BEGIN: no round trip more, and none is left on the connection', async () => {
@@ -188,6 +183,41 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     await eventually(async () => expect((await backends()).filter(({ state }) => state === 'active')).toEqual([]));
   });
 
+  test('of several hosts, the one that takes writes now is used, whatever a pooler has heard when it started', async () => {
+    await using server = await startPostgres();
+    const address = await server.createDatabase(testDatabase.name);
+    await using before = await startPgbouncer({ to: address, settings: { server_login_retry: 1 } });
+    await using now = await startPgbouncer({ to: testDatabase.url });
+    const client = new pg.Client(before.url());
+    await client.connect();
+    await client.end();
+    await server.query('alter system set default_transaction_read_only = on');
+    await server.restart();
+    const both = `${before.host}:${before.port},${now.host}:${now.port}`;
+    const url = now.url().replace(`${now.host}:${now.port}`, both);
+    await using own = createPostgresqlService({ url: `${url}?target_session_attrs=read-write` });
+    await own.database.connect();
+    const email = nextEmail();
+    await own.database.session(em => insert(em, email), { retry: 'never' });
+    expect(await database.read(em => em.count(Author, { email }))).toBe(1);
+  });
+
+  test('a pause in a transaction for too long ends the session, which does not run again', async () => {
+    let attempts = 0;
+    const slow = database.session(
+      async em => {
+        attempts++;
+        await em.execute('select 1');
+        const [row] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
+        await eventually(async () => expect((await backends()).map(({ pid }) => pid)).not.toContain(row?.pid));
+        await em.execute('select 2');
+      },
+      { idleTimeoutMs: 100 },
+    );
+    await expect(slow).rejects.toMatchObject({ code: 'DATABASE_CONNECTION_LOST', facts: { sqlState: '25P03' } });
+    expect(attempts).toBe(1);
+  });
+
   test('a backend that ends is an outage of one connection', async () => {
     const running = database.session(async em => {
       const [row] = await em.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
@@ -200,10 +230,28 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
   });
 
   test.each([
-    ['a wrong password', 'password', (url: URL) => Object.assign(url, { password: 'wrong' })],
-    ['an unknown user', 'password', (url: URL) => Object.assign(url, { username: 'nobody' })],
+    ['a wrong password', 'password', { password: 'wrong' }],
+    ['an unknown user', 'password', { username: 'nobody' }],
+    ['a database that does not exist', 'database-missing', { pathname: '/missing' }],
   ] as const)('%s is reported at once', async (_, kind, change) => {
-    await using own = createPostgresqlService({ url: change(new URL(bouncer.url())).href });
+    await using strict = await startPgbouncer({ to: testDatabase.url, databases: [testDatabase.name] });
+    const url = Object.assign(new URL(strict.url()), change).href;
+    await using own = createPostgresqlService({ url });
     await expect(own.database.connect()).rejects.toMatchObject({ code: 'DATABASE_CONNECT_FAILED', facts: { kind } });
+  });
+
+  test('a pooler that is full, or has no connection to the server, is an outage that passes', async () => {
+    const settings = { max_client_conn: 1, query_wait_timeout: 1 };
+    await using narrow = await startPgbouncer({ to: testDatabase.url, settings });
+    await using own = createPostgresqlService({ url: narrow.url(), options: { connect: { timeoutMs: 1_500 } } });
+    const holder = new pg.Client(narrow.url());
+    holder.on('error', () => {});
+    await holder.connect();
+    await expect(own.database.connect()).rejects.toMatchObject({ facts: { kind: 'full', sqlState: '53300' } });
+    await holder.end();
+    await narrow.command('pause');
+    await expect(own.database.connect()).rejects.toMatchObject({ facts: { kind: 'behind-pooler' } });
+    await narrow.command('resume');
+    await own.database.connect();
   });
 });

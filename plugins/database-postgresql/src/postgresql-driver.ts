@@ -5,33 +5,32 @@ import {
   type DatabaseDriver,
   type DriverConnection,
   type DriverContext,
+  type DriverListener,
   type Engine,
   type HostStats,
+  type OpenListenerOptions,
   type PoolStats,
   plainEngine,
+  type Statement,
   type TransactionLimits,
   type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
 import { ConfiguredLogins, type RereadFiles } from './configured-logins.js';
 import { Endpoint } from './endpoint.js';
+import { findEngine } from './engine/find-engine.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
-import { behindPooler } from './pooler.js';
 import { Replicas } from './replicas.js';
 import { urlChange } from './url-change.js';
-
-/** What the transactions of this role are when they say nothing else. */
-const defaults = `current_setting('default_transaction_isolation') as isolation,
-  (select setting = 'on' and source in ('user', 'database user', 'client')
-    from pg_settings where name = 'default_transaction_read_only') as "roleIsReadOnly"`;
 
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
 export class PostgresqlDriver implements DatabaseDriver {
   readonly name = 'postgresql';
   engine: Engine = plainEngine();
-  readonly transactionIdProbe = transactionIdProbe;
+  transactionIdProbe: Statement | undefined;
+  transactionLimits: TransactionLimits | undefined;
   isReadCommitted = false;
   readonly #logins: ConfiguredLogins;
   readonly #primary: Endpoint;
@@ -89,18 +88,29 @@ export class PostgresqlDriver implements DatabaseDriver {
     return this.#replicas.all.length > 0;
   }
 
-  /** Where any of its servers needs them: it is not known yet which one will be asked. */
-  get transactionLimits(): TransactionLimits | undefined {
-    return this.#primary.ridingLimits ?? this.#replicas.ridingLimits;
+  async connect(signal: AbortSignal): Promise<void> {
+    const { engine: given } = this.#options;
+    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, signal);
+    this.isReadCommitted = found.isReadCommitted;
+    this.#primary.expectReadOnly(found.isRoleReadOnly);
+    this.#use(found.engine);
+    this.#primary.warm();
+    const { maxLagMs } = this.#options.replicas;
+    if (found.engine.capabilities.has('replica-lag') || maxLagMs === 'any') this.#replicas.watch();
   }
 
-  async connect(signal: AbortSignal): Promise<void> {
-    const row = await this.#primary.look(defaults, signal);
-    this.engine = this.#primary.isPooled ? behindPooler(plainEngine()) : plainEngine();
-    this.isReadCommitted = row?.isolation === 'read committed';
-    this.#primary.expectReadOnly(row?.roleIsReadOnly === true);
-    this.#primary.warm();
-    this.#replicas.watch();
+  /** What it lacks is not asked for from now on. */
+  #use(engine: Engine): void {
+    const { capabilities } = engine;
+    this.engine = engine;
+    this.transactionIdProbe = capabilities.has('commit-lookup') ? transactionIdProbe : undefined;
+    const setsLimits = !capabilities.has('startup-parameters') && capabilities.has('server-timeouts');
+    this.transactionLimits = setsLimits ? limitsOf(this.#options) : undefined;
+    for (const endpoint of this.#endpoints()) {
+      if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
+      if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
+      if (engine.pooler !== undefined) endpoint.askRoles();
+    }
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
@@ -116,6 +126,10 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome> {
     return lookUpCommit(transactionId, statements => this.#primary.ask(statements, signal));
+  }
+
+  openListener(options: OpenListenerOptions): Promise<DriverListener> {
+    return this.#primary.openListener(options);
   }
 
   stats(): PoolStats {
@@ -156,4 +170,12 @@ export class PostgresqlDriver implements DatabaseDriver {
   #endpoints(): readonly Endpoint[] {
     return [this.#primary, ...this.#replicas.all.map(({ endpoint }) => endpoint)];
   }
+}
+
+function limitsOf(options: PostgresqlOptions): TransactionLimits {
+  return {
+    statementTimeoutMs: options.statementTimeoutMs,
+    lockTimeoutMs: options.lockTimeoutMs,
+    idleTimeoutMs: options.idleInTransactionTimeoutMs,
+  };
 }

@@ -28,7 +28,7 @@ const checkTimeoutMs = 2_000;
  * In milliseconds, or more than it is; 0 when nothing waits to be replayed. Without a receiver the end of what was
  * received says nothing, and before the first replay the lag is unknown.
  */
-const lagColumn = `case
+const lagSql = `select case
   when not pg_is_in_recovery() then 0
   when pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() and exists (select from pg_stat_wal_receiver) then 0
   else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000
@@ -85,10 +85,10 @@ export class Replica {
     const controller = new AbortController();
     const timeout = this.#clock.schedule(checkTimeoutMs, () => controller.abort(new Error('no answer in time')));
     try {
-      const column = this.#maxLagMs === 'any' ? 'null as "lagMs"' : lagColumn;
+      const sql = this.#maxLagMs === 'any' ? 'select null as "lagMs"' : lagSql;
       const askedAt = this.#clock.now();
-      const row = await this.#endpoint.look(column, controller.signal);
-      this.#move(this.#judge(row?.lagMs, askedAt));
+      const [result] = await this.#endpoint.ask([{ sql }], controller.signal);
+      this.#move(this.#judge(result?.rows[0]?.lagMs, askedAt));
     } catch (cause) {
       this.#move({ is: 'away', cause });
     } finally {

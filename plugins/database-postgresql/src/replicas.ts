@@ -1,11 +1,5 @@
 import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
-import {
-  type AcquireOptions,
-  type DriverConnection,
-  sqlStateOf,
-  systemCodeOf,
-  type TransactionLimits,
-} from '@keelson/database';
+import { type AcquireOptions, type DriverConnection, sqlStateOf, systemCodeOf } from '@keelson/database';
 import type { ConfiguredLogins } from './configured-logins.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
@@ -48,12 +42,6 @@ export class Replicas {
 
   get all(): readonly Replica[] {
     return this.#replicas;
-  }
-
-  /** What a transaction must set for itself on some of them. */
-  get ridingLimits(): TransactionLimits | undefined {
-    for (const { endpoint } of this.#replicas) if (endpoint.ridingLimits !== undefined) return endpoint.ridingLimits;
-    return undefined;
   }
 
   /** Begins to ask how they are; until the first answer none is fit. */

@@ -6,6 +6,7 @@ interface Reported {
   readonly latest: Map<string, string>;
   /** Those that differ from what the server said at the start. */
   readonly changed: Set<string>;
+  isReadOnly: boolean;
 }
 
 const reported = new WeakMap<pg.ClientBase, Reported>();
@@ -15,9 +16,11 @@ export function watchParameters(client: pg.ClientBase): void {
   const first = new Map<string, string>();
   const latest = new Map<string, string>();
   const changed = new Set<string>();
-  reported.set(client, { first, latest, changed });
+  const all: Reported = { first, latest, changed, isReadOnly: false };
+  reported.set(client, all);
   asPgClient(client).connection.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
     latest.set(name, value);
+    all.isReadOnly = latest.get('default_transaction_read_only') === 'on' || latest.get('in_hot_standby') === 'on';
     if (!first.has(name)) first.set(name, value);
     if (first.get(name) === value) changed.delete(name);
     else changed.add(name);
@@ -26,7 +29,7 @@ export function watchParameters(client: pg.ClientBase): void {
 
 /** The server takes no writes now: it is in recovery, or its transactions are read-only (reported since PostgreSQL 14). */
 export function isReadOnlyServer(client: pg.ClientBase): boolean {
-  return reported.get(client)?.latest.get('default_transaction_read_only') === 'on' || isStandby(client);
+  return reported.get(client)?.isReadOnly === true;
 }
 
 /** The server replays the log of another. */

@@ -1,6 +1,7 @@
 import type { Clock, HealthResult, Logger, Telemetry } from '@keelson/core';
 import { connectWithin } from './connect.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { causeOf, DatabaseClosedError, faultFacts, notConnected } from './errors/connection-error.js';
 import { Healing } from './healing.js';
 import { answered, unanswered } from './health.js';
@@ -106,6 +107,7 @@ export class Connectivity {
         onAttempt: attempt => this.#state.move({ is: 'connecting', attempt }),
       });
       this.#state.move({ is: 'connected', since: clock.date() });
+      logger.info('database engine found', engineFacts(driver.engine));
     } catch (error) {
       if (this.state.is === 'connecting') this.#state.move({ is: 'disconnected' });
       throw signal.aborted ? new DatabaseClosedError() : error;

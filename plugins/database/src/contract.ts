@@ -1,7 +1,7 @@
 import { Credentials, HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
 
 export { DatabaseService } from './database-service.js';
-export { type DatabaseCapability, databaseCapabilities } from './driver/engine.js';
+export { type DatabaseCapability, databaseCapabilities, engineProducts, poolers } from './driver/engine.js';
 export { translate } from './errors/translate.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
 export { type CommonDatabaseOptions, commonOptions } from './options.js';
@@ -13,6 +13,7 @@ export type {
   SessionOptions,
   SessionWork,
 } from './session/database-session.js';
+export { isolationLevels } from './transaction/transaction-settings.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */
 export const databaseUses: readonly ServiceToken[] = [

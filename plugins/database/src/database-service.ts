@@ -3,6 +3,13 @@ import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
 import type { PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
+import type {
+  ChannelHandler,
+  ListeningStats,
+  ListenOptions,
+  ListenSchemaOptions,
+  Subscription,
+} from './listening/listen-options.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
@@ -84,6 +91,31 @@ export interface DatabaseService {
   outside<T>(work: () => T): T;
   /** The session that the calling code runs in. */
   currentSession(): DatabaseSession | undefined;
+  /**
+   * Calls `handler` with each message that a transaction sends to `channel` with `session.notify` or NOTIFY, once the server
+   * has confirmed and this has resolved. All channels share one connection, which is not of the pool. It is opened
+   * again when it is lost; what was sent meanwhile is lost, and each handler gets a gap. Its first event is a gap as well.
+   *
+   * A handler is called outside of every session, with one event at a time. When it fails, the error is logged and
+   * reported, and the next event follows.
+   *
+   * @throws ListenFailedError when the server has not confirmed in time, and at once when no retry can help.
+   * @throws ChannelInvalidError for a name of more than 63 bytes.
+   * @throws UnsupportedError without the capability `listen`.
+   */
+  listen(channel: string, handler: ChannelHandler, options?: ListenOptions): Promise<Subscription>;
+  listen<Payload>(
+    channel: string,
+    handler: ChannelHandler<Payload>,
+    options: ListenSchemaOptions<Payload>,
+  ): Promise<Subscription>;
+  /** How it stands to the channels that it listens to; undefined until it first listens. */
+  readonly listening: ListeningStats | undefined;
+  /**
+   * Delivers no more messages until `resume`, after which each handler gets a gap. Resolves when the handlers that run have
+   * returned, or at `deadline`; true when all have.
+   */
+  pauseListening(deadline: Deadline): Promise<boolean>;
   /** One round trip on a connection of its own, never behind the work of users. Never rejects. */
   health(signal?: AbortSignal): Promise<HealthResult>;
   stats(): PoolStats;
@@ -93,8 +125,8 @@ export interface DatabaseService {
   /** Replaces every connection, without interrupting anyone: after a failover behind one address, or a new password. */
   renewConnections(): void;
   /**
-   * Refuses new sessions and resolves when all open ones have ended, retries of theirs included, or at `deadline`; true
-   * when all had ended.
+   * Delivers no more messages, waits for the handlers that run, then refuses new sessions and resolves when all open ones
+   * have ended, retries of theirs included, or at `deadline`; true when all had ended.
    */
   drain(deadline: Deadline): Promise<boolean>;
   /** Which migrations are applied, and which are not. Changes nothing, and makes no table. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type Clock,
   Deadline,
@@ -14,10 +15,21 @@ import type { BatchOptions, BatchProgress, BatchSource, BatchWork } from './batc
 import { Batches } from './batch/batches.js';
 import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
+import { assertAble } from './driver/assert-able.js';
 import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
+import { UnsupportedError } from './errors/session-errors.js';
+import { withListening } from './health.js';
+import type {
+  ChannelHandler,
+  ListeningStats,
+  ListenOptions,
+  ListenSchemaOptions,
+  Subscription,
+} from './listening/listen-options.js';
+import type { Listening } from './listening/listening.js';
 import { DatabaseMetrics } from './metrics.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
 import type { Migrations } from './migrations/migrations.js';
@@ -72,7 +84,11 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #orm: Orm;
   readonly #sessions: Sessions;
   readonly #batches: Batches;
+  /** In the context in which the service was made, which is that of no request. */
+  readonly #outsideRequests = AsyncLocalStorage.snapshot();
   #migrations: Promise<Migrations> | undefined;
+  #loadingListening: Promise<Listening> | undefined;
+  #listening: Listening | undefined;
   #disconnecting: Promise<void> | undefined;
 
   constructor(given: DatabaseServiceParts) {
@@ -187,8 +203,29 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#current.get();
   }
 
-  health(signal: AbortSignal = AbortSignal.timeout(2_000)): Promise<HealthResult> {
-    return this.#connectivity.health(signal);
+  async listen<Payload>(
+    channel: string,
+    handler: ChannelHandler<Payload>,
+    options: ListenOptions & Partial<ListenSchemaOptions<Payload>> = {},
+  ): Promise<Subscription> {
+    this.#connectivity.assertConnected();
+    assertAble(this.#parts.driver, 'listen');
+    this.#sessions.assertSecondConnection();
+    const listening = await this.#loadListening();
+    // Its events carry what its own schema returns, or texts.
+    return listening.listen(channel, handler as ChannelHandler<unknown>, options);
+  }
+
+  get listening(): ListeningStats | undefined {
+    return this.#listening?.stats();
+  }
+
+  async pauseListening(deadline: Deadline): Promise<boolean> {
+    return (await this.#listening?.pause(deadline)) ?? true;
+  }
+
+  async health(signal: AbortSignal = AbortSignal.timeout(2_000)): Promise<HealthResult> {
+    return withListening(await this.#connectivity.health(signal), this.listening);
   }
 
   stats(): PoolStats {
@@ -202,14 +239,17 @@ class DefaultDatabaseService implements DatabaseService {
   resume(): void {
     this.#sessions.reopen();
     this.#parts.driver.resume();
+    this.#listening?.resume();
   }
 
   renewConnections(): void {
     this.#parts.driver.renew();
   }
 
-  drain(deadline: Deadline): Promise<boolean> {
-    return this.#sessions.drain(deadline);
+  async drain(deadline: Deadline): Promise<boolean> {
+    // Their handlers need sessions.
+    const haveReturned = this.#listening === undefined || (await this.#listening.pause(deadline));
+    return (await this.#sessions.drain(deadline)) && haveReturned;
   }
 
   async migrations(): Promise<MigrationStatus> {
@@ -250,6 +290,30 @@ class DefaultDatabaseService implements DatabaseService {
     return this.#migrations;
   }
 
+  /** One for all calls. A service that does not listen loads none of this code. */
+  #loadListening(): Promise<Listening> {
+    this.#loadingListening ??= import('./listening/listening.js').then(({ Listening }) => {
+      const { driver, clock, logger, telemetry, metrics = silentMetrics, target, options } = this.#parts;
+      const open = driver.openListener;
+      if (open === undefined) throw new UnsupportedError({ driver: driver.name, capability: 'listen' });
+      const listening = new Listening({
+        open,
+        clock,
+        logger,
+        telemetry,
+        metrics,
+        target,
+        options: options.listen,
+        connectTimeoutMs: options.connect.timeoutMs,
+        detached: work => this.#outsideRequests(() => this.outside(work)),
+      });
+      driver.onLost(() => listening.doubt());
+      this.#listening = listening;
+      return listening;
+    });
+    return this.#loadingListening;
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -261,7 +325,10 @@ class DefaultDatabaseService implements DatabaseService {
     this.#metrics.close();
     this.#retry.stop(new DatabaseClosedError());
     this.#connectivity.close();
-    await driver.close(deadline ?? Deadline.after(options.closeTimeoutMs, clock));
+    const until = deadline ?? Deadline.after(options.closeTimeoutMs, clock);
+    // Handlers that run may end their sessions.
+    await this.#listening?.close(until);
+    await driver.close(until);
     this.#sessions.closed();
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
   }

@@ -1,4 +1,5 @@
 import { type Clock, type Diagnosis, type HealthResult, isKeelsonError } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { HostStats } from './driver/driver.js';
 import { qualified } from './migrations/migration-table.js';
@@ -32,6 +33,7 @@ export async function diagnoseDatabase({
   const pending = 'value' in status && status.value.pending.length > 0;
   return [
     ...asked,
+    aboutEngine(database.engine),
     aboutHealth(health),
     'value' in status ? aboutMigrations(status.value, options.migrations.atStart) : notAsked('migrations', status),
     await aboutSchema(database, pending),

@@ -1,6 +1,7 @@
 import type { HealthResult } from '@keelson/core';
 import type { DatabaseDriver } from './driver/driver.js';
 import { faultFacts } from './errors/connection-error.js';
+import type { ListeningStats } from './listening/listen-options.js';
 import type { DatabaseState } from './state.js';
 
 /** The primary has answered; a replica that cannot be read from is a warning. */
@@ -15,6 +16,15 @@ export function answered(driver: DatabaseDriver, state: DatabaseState, latencyMs
 export function unanswered(driver: DatabaseDriver, state: DatabaseState, error: unknown): HealthResult {
   const facts = { ...factsOf(driver, state), ...faultFacts(error) };
   return { status: 'fail', output: 'The database did not answer.', facts };
+}
+
+/** A service that listens and is not heard works on, later than it could: a warning. */
+export function withListening(result: HealthResult, listening: ListeningStats | undefined): HealthResult {
+  if (listening === undefined || listening.state === 'closed') return result;
+  const { state, since, channels, queued } = listening;
+  const facts = { ...result.facts, listening: { state, since, channels, queued } };
+  if (state === 'listening' || result.status !== 'pass') return { ...result, facts };
+  return { status: 'warn', output: `No messages are received since ${since.toISOString()}.`, facts };
 }
 
 function factsOf(driver: DatabaseDriver, state: DatabaseState) {

@@ -4,11 +4,14 @@ export { createDatabaseService, type DatabaseServiceParts } from './default-data
 export type {
   AcquireOptions,
   BatchOutcome,
+  ChannelMessage,
   ConnectionStatus,
   DatabaseDriver,
   DiscardReason,
   DriverConnection,
+  DriverListener,
   HostStats,
+  OpenListenerOptions,
   PoolCounters,
   PoolStats,
   Row,
@@ -33,6 +36,7 @@ export {
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
+export { weakerPromises } from './driver/weaker.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
 export { connectFailureOf } from './errors/connect-failure.js';
@@ -43,11 +47,14 @@ export {
   DatabaseClosedError,
   OverloadedError,
 } from './errors/connection-error.js';
+export { EngineDifferentError } from './errors/engine-different-error.js';
 export type { ConnectFailureKind } from './errors/failure-kind.js';
+export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export { reloadRefused } from './errors/reload-refused.js';
 export {
   ConcurrentUseError,
+  IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,
   SecondConnectionError,
@@ -71,6 +78,17 @@ export {
 } from './errors/sql-state.js';
 export { translate } from './errors/translate.js';
 export { ValidationError } from './errors/validation-error.js';
+export type {
+  ChannelEvent,
+  ChannelHandler,
+  GapReason,
+  InvalidMessage,
+  ListeningStats,
+  ListenOptions,
+  ListenSchemaOptions,
+  PayloadSchema,
+  Subscription,
+} from './listening/listen-options.js';
 export { migrateCommands } from './migrations/migrate-commands.js';
 export type { AppliedMigration, MigrationStatus } from './migrations/migration-table.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';
@@ -87,4 +105,4 @@ export type {
   SessionWork,
 } from './session/database-session.js';
 export type { DatabaseState, StateListener } from './state.js';
-export type { IsolationLevel } from './transaction/transaction-settings.js';
+export { type IsolationLevel, isolationLevels } from './transaction/transaction-settings.js';

@@ -1,17 +1,34 @@
 import type { Diagnosis, Inspection } from '@keelson/core';
+import { aboutEngine } from './about-engine.js';
 import type { DatabaseService } from './database-service.js';
 import type { PoolStats } from './driver/driver.js';
+import { engineFacts } from './driver/engine.js';
 import { faultFacts, labelOf } from './errors/connection-error.js';
+import type { ListeningStats } from './listening/listen-options.js';
 import type { DatabaseState } from './state.js';
 
 /** What an operator sees of a running database: its state, since when and why, and the numbers of its pool. */
-export function inspectDatabase(database: Pick<DatabaseService, 'state' | 'stats' | 'address'>): Inspection {
-  const { state, address } = database;
+export function inspectDatabase(
+  database: Pick<DatabaseService, 'state' | 'stats' | 'address' | 'engine'> &
+    Partial<Pick<DatabaseService, 'listening'>>,
+): Inspection {
+  const { state, address, engine, listening } = database;
   const { counters, ...pool } = database.stats();
   const { waitMs: _waitMs, ...counts } = counters;
   return {
-    facts: { ...factsOf(state), ...(address !== undefined && { address }), pool: { ...pool, ...counts } },
-    findings: [aboutState(state, address), aboutPool(pool)],
+    facts: {
+      ...factsOf(state),
+      ...(address !== undefined && { address }),
+      engine: engineFacts(engine),
+      pool: { ...pool, ...counts },
+      ...(listening !== undefined && { listening: factsOfListening(listening) }),
+    },
+    findings: [
+      aboutState(state, address),
+      aboutEngine(engine),
+      aboutPool(pool),
+      ...(listening === undefined ? [] : [aboutListening(listening)]),
+    ],
   };
 }
 
@@ -34,6 +51,21 @@ function aboutState(state: DatabaseState, address: string | undefined): Diagnosi
     output,
     hint: 'It heals by itself once the server is back: look at the server.',
   };
+}
+
+function factsOfListening({ cause, ...listening }: ListeningStats) {
+  return { ...listening, ...(cause !== undefined && { cause: faultFacts(cause) }) };
+}
+
+function aboutListening({ state, since, cause, channels, subscriptions, queued }: ListeningStats): Diagnosis {
+  if (state === 'closed') return { name: 'listening', status: 'pass', output: 'It listens to no channel.' };
+  if (state === 'listening') {
+    const output = `Listens to ${channels} ${channels === 1 ? 'channel' : 'channels'} for ${subscriptions} handlers since ${iso(since)}, ${queued} events wait.`;
+    return { name: 'listening', status: 'pass', output };
+  }
+  const output = `The connection that listens is away since ${iso(since)} (${labelOf(cause)}).`;
+  const hint = 'It is opened again by itself, and each handler looks for what it has missed: look at the server.';
+  return { name: 'listening', status: 'warn', output, hint };
 }
 
 function aboutPool({ total, busy, waiting, max }: Omit<PoolStats, 'counters'>): Diagnosis {

@@ -45,6 +45,25 @@ export const commonOptions = {
         .describe('Compare the entities with the tables when starting: log what differs, or do not start.'),
     })
     .prefault({}),
+  listen: z
+    .strictObject({
+      checkIntervalMs: milliseconds
+        .default(10_000)
+        .describe(
+          'After this much silence the server is asked whether the connection that listens still leads to it, in ms.',
+        ),
+      checkTimeoutMs: milliseconds
+        .default(3_000)
+        .describe('Without an answer for this long that connection counts as lost and is opened again, in ms.'),
+      maxQueued: z
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(1_000)
+        .describe('Events that may wait for one handler; one more drops them and leaves a gap.'),
+    })
+    .prefault({}),
   slowStatementMs: milliseconds.default(1_000).describe('A statement slower than this is logged as a warning, in ms.'),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };

@@ -1,6 +1,7 @@
 import {
   type Clock,
   Credentials,
+  Deadline,
   HealthService,
   Logger,
   Metrics,
@@ -97,6 +98,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
       return diagnoseDatabase({ database, options: config, clock, signal });
     },
     inspect: () => inspectDatabase(database),
+    drain: async () => void (await database.pauseListening(Deadline.after(config.closeTimeoutMs, clock))),
   };
   // A tool that only asks gets to see the tables as they are.
   if (!serving) return running;

@@ -2,6 +2,7 @@ import { type Clock, Deadline, KeelsonError, type Logger } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseDriver } from '../driver/driver.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { CurrentSession } from '../session/current-session.js';
 import type { UnitSession } from '../session/unit-session.js';
@@ -42,7 +43,8 @@ export class Batches {
     options: BatchOptions = {},
   ): Promise<BatchProgress> {
     const named = { name: 'bulk-insert', ...options };
-    const copies = this.#parts.driver.capabilities.has('copy');
+    // A table that refuses COPY ends the transaction, unless a savepoint takes the refusal back.
+    const copies = this.#able('copy') && this.#able('savepoints');
     return this.#run(
       rows,
       (em, session) => {
@@ -53,6 +55,10 @@ export class Batches {
       named,
       copies ? chunkSizes.copy : chunkSizes.insert,
     );
+  }
+
+  #able(capability: DatabaseCapability): boolean {
+    return this.#parts.driver.capabilities.has(capability);
   }
 
   async #run<Item>(
@@ -79,7 +85,7 @@ export class Batches {
             source,
             work: workFor(em, inside),
             chunkSize,
-            repeatable: options.retry !== 'never',
+            repeatable: options.retry !== 'never' && this.#able('savepoints'),
             onProgress,
             clock,
             logger,

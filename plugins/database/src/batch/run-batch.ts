@@ -39,7 +39,7 @@ export async function runBatch<Item>(run: BatchRun<Item>): Promise<BatchProgress
   // Where to go back to for a look at what failed. Sent with the first statement, and one is enough for all chunks: a
   // transaction of many subtransactions slows down everybody else's reads.
   const start = nextSavepoint();
-  await session.transaction.savepoint(start);
+  if (session.transaction.driver.capabilities.has('savepoints')) await session.transaction.savepoint(start);
   let progress: BatchProgress = { done: 0, chunks: 0, elapsedMs: 0 };
   for (;;) {
     const items = await source.read(chunkSize, session.signal);

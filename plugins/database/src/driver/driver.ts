@@ -111,9 +111,10 @@ export interface PoolCounters extends PermitCounters {
 
 /**
  * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`).
+ * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`); `read-only` leads to
+ * a server that takes no writes, where the address has led to one that does.
  */
-export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered';
+export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
 
 /** Longest times, in ms, of a transaction that says nothing else. */
 export interface TransactionLimits {
@@ -123,6 +124,31 @@ export interface TransactionLimits {
 }
 
 export type TransactionOutcome = 'committed' | 'aborted' | 'in progress' | 'unknown';
+
+/** A message of a channel, as the server sends it. */
+export interface ChannelMessage {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+export interface OpenListenerOptions {
+  /** Ends the attempt to connect. */
+  readonly signal: AbortSignal;
+  readonly onMessage: (message: ChannelMessage) => void;
+  /** It has ended by itself, or leads to a server that is not the wanted one any more. */
+  readonly onLost: (cause: unknown) => void;
+}
+
+/** A connection of its own for the messages of channels. Whoever gets a rejection from it closes it. */
+export interface DriverListener {
+  /** Resolves when the server has confirmed: each message of a transaction that commits from now on arrives. */
+  listen(channels: readonly string[], signal: AbortSignal): Promise<void>;
+  unlisten(channels: readonly string[], signal: AbortSignal): Promise<void>;
+  /** One round trip. Rejects when `signal` aborts before the answer, and when the server takes no writes any more. */
+  prove(signal: AbortSignal): Promise<void>;
+  /** Closes the socket now. Nothing is reported any more. */
+  close(): void;
+}
 
 /** What a database plugin brings: connections, and answers about the server. Sessions and retries are not its business. */
 export interface DatabaseDriver {
@@ -160,6 +186,8 @@ export interface DatabaseDriver {
   readonly transactionIdProbe?: Statement | undefined;
   /** What became of a transaction. Only with capability `commit-lookup`. */
   transactionOutcome(transactionId: string, signal: AbortSignal): Promise<TransactionOutcome>;
+  /** Connects to the server that takes writes; outside of the pool. Present with capability `listen` and only then. */
+  openListener?(options: OpenListenerOptions): Promise<DriverListener>;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */

@@ -1,3 +1,4 @@
+import type { Facts } from '@keelson/core';
 import { type IsolationLevel, isolationLevels } from '../transaction/transaction-settings.js';
 
 /** What a database may be able to do beyond statements in transactions, and what it means that it can. */
@@ -74,6 +75,21 @@ export interface Engine {
   readonly isolationLevels: ReadonlySet<IsolationLevel>;
   readonly conflicts: Conflicts;
   readonly weaker: readonly WeakerPromise[];
+}
+
+/** For logs and reports: what is not there says more than what is. */
+export function engineFacts(engine: Engine): Facts {
+  const { product, version, pooler, pooling, capabilities, isolationLevels: levels, conflicts, weaker } = engine;
+  return {
+    product,
+    ...(version !== '' && { version }),
+    ...(pooler !== undefined && { pooler }),
+    ...(pooling !== undefined && { pooling }),
+    lacks: databaseCapabilities.filter(capability => !capabilities.has(capability)),
+    isolationLevels: [...levels],
+    conflicts,
+    weaker: weaker.map(({ promise, why }) => `${promise} (${why})`),
+  };
 }
 
 /** PostgreSQL itself with these capabilities: all of them unless given. */

@@ -15,6 +15,7 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
       throw error;
     }
   };
+  const openListener = driver.openListener?.bind(driver);
   const marked: DatabaseDriver = {
     name: driver.name,
     databaseName: driver.databaseName,
@@ -42,6 +43,7 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
     acquire: async options => new MarkedConnection(await own(driver.acquire(options), options.signal), marked),
     ping: signal => own(driver.ping(signal), signal),
     transactionOutcome: (id, signal) => own(driver.transactionOutcome(id, signal), signal),
+    ...(openListener !== undefined && { openListener: options => own(openListener(options), options.signal) }),
     stats: () => driver.stats(),
     suspend: () => driver.suspend(),
     resume: () => driver.resume(),

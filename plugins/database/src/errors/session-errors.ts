@@ -186,14 +186,40 @@ export class SessionAbortedError extends KeelsonError {
   }
 }
 
-/** Asked of a driver that cannot do it. */
+/** Asked of a driver, or of the engine behind it, that cannot do it. Nothing was sent. */
 export class UnsupportedError extends KeelsonError {
-  constructor(facts: { readonly driver: string; readonly capability: string }) {
+  /** `engine`: left out where the driver itself lacks it. */
+  constructor(facts: { readonly driver: string; readonly capability: string; readonly engine?: string }) {
+    const where = facts.engine === undefined ? '' : ` on this database (${facts.engine})`;
     super({
       code: 'DATABASE_UNSUPPORTED',
-      message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}".`,
-      hint: 'Use @keelson/database-postgresql, or do without.',
-      facts,
+      message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}"${where}.`,
+      hint: instead.get(facts.capability) ?? 'Use @keelson/database-postgresql, or do without.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
+/** What to do without a capability. */
+const instead: ReadonlyMap<string, string> = new Map([
+  ['savepoints', "Let the part fail the whole session, or run it in a session of its own: { nested: 'separate' }."],
+  ['session-state', 'Use what ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.'],
+  ['server-timeouts', 'Leave the time limit out; timeoutMs ends the statements of the session.'],
+  ['stream', 'Read the rows at once, or page by page.'],
+  [
+    'listen',
+    'Listen over a second database plugin whose url leads past the pooler, or look at the tables from time to time.',
+  ],
+]);
+
+/** A session asked for an isolation level that the database does not give. Nothing was sent. */
+export class IsolationUnsupportedError extends KeelsonError {
+  constructor(facts: { readonly isolation: string; readonly available: string; readonly engine: string }) {
+    super({
+      code: 'DATABASE_UNSUPPORTED',
+      message: `This database (${facts.engine}) has no isolation level "${facts.isolation}".`,
+      hint: `Use one that it has: ${facts.available}.`,
+      facts: { ...facts, ...place() },
     });
   }
 }

@@ -3,7 +3,7 @@ import type { Clock, Deadline } from '@keelson/core';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
 import { isDefiniteRefusal } from '../errors/sql-state.js';
-import { beginStatements } from '../transaction/transaction-settings.js';
+import { longBeginStatements } from '../transaction/transaction-settings.js';
 
 /**
  * The lock of those who migrate one database with one table: it belongs to a transaction, and is gone with it however it
@@ -39,7 +39,10 @@ export class HeldLock {
   ): Promise<HeldLock | undefined> {
     const connection = await borrowWithin(parts, { deadline });
     const held = new HeldLock(connection);
-    const { results, failure } = await connection.run([...opening, unlimited, lock].map(sql => ({ sql })));
+    const { driver } = parts;
+    const limits = driver.capabilities.has('server-timeouts') ? [unlimited] : [];
+    const statements = [...longBeginStatements(driver), ...limits, lock];
+    const { results, failure } = await connection.run(statements.map(sql => ({ sql })));
     if (results.at(-1)?.rows[0]?.locked === true) return held;
     await held.end();
     if (failure !== undefined) throw failure.error;
@@ -68,8 +71,6 @@ export class HeldLock {
     this.#connection.release();
   }
 }
-
-const opening = beginStatements({ readOnly: false, isolation: 'read committed', idleTimeoutMs: 0 });
 
 /** From PostgreSQL 17 on the longest transaction can be limited, too; before, there is nothing of that name. */
 const unlimited = `select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout'`;

@@ -3,9 +3,11 @@ import type { Migration } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Row } from '../driver/driver.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import type { MigrationClass } from '../model.js';
 import { type DirectOptions, withDirectConnections } from '../orm/direct-connections.js';
 import type { Orm } from '../orm/orm.js';
+import { LockRow } from './lock-row.js';
 import { migrationFailed, needsTwoConnections, type Remains, waitedTooLong } from './migration-errors.js';
 import { HeldLock, lockStatement } from './migration-lock.js';
 import { type Ask, askOver, type MigrationTable } from './migration-table.js';
@@ -40,6 +42,8 @@ const limits = ['statement_timeout', 'lock_timeout'] as const;
 export class MigrationRun {
   readonly #parts: MigrationRunParts;
   readonly #lock: string;
+  /** In place of advisory locks. */
+  readonly #lockRow: LockRow | undefined;
   readonly #mark: WorkMark;
   readonly #deadline: Deadline;
   readonly #done: string[] = [];
@@ -48,7 +52,8 @@ export class MigrationRun {
 
   constructor(parts: MigrationRunParts) {
     this.#parts = parts;
-    this.#lock = lockStatement(parts.driver.databaseName, parts.table.name);
+    this.#lockRow = this.#able('session-locks') || !this.#hasOthers ? undefined : new LockRow(parts.table);
+    this.#lock = this.#lockRow?.statement ?? lockStatement(parts.driver.databaseName, parts.table.name);
     this.#mark = new WorkMark(parts.driver.databaseName, parts.table.name);
     this.#deadline = Deadline.after(parts.timeoutMs, parts.clock);
   }
@@ -56,6 +61,7 @@ export class MigrationRun {
   /** @throws KeelsonError DATABASE_MIGRATION_FAILED, which says what is stored. */
   async run(): Promise<readonly string[]> {
     try {
+      await this.#makeLockRow();
       while (await this.#together()) await this.#apart();
       return this.#done;
     } catch (error) {
@@ -96,7 +102,7 @@ export class MigrationRun {
         await this.#parts.table.make(ask);
         for (const name of chosen) {
           const migration = this.#migration(name);
-          if (!migration.isTransactional()) break;
+          if (this.#runsApart(migration)) break;
           this.#running = name;
           migration.setTransactionContext(context);
           await shared.add(name, ask, () => this.#execute(migration, context));
@@ -115,8 +121,8 @@ export class MigrationRun {
       const work = await borrowWithin(this.#parts, { deadline: this.#deadline });
       try {
         const ask = askOver(work);
-        const [name] = (await this.#mark.isPut(ask)) ? [] : await this.#chosen(ask);
-        if (name !== undefined && !this.#migration(name).isTransactional()) await this.#runApart(name, work, lock);
+        const [name] = (await this.#isMarked(ask)) ? [] : await this.#chosen(ask);
+        if (name !== undefined && this.#runsApart(this.#migration(name))) await this.#runApart(name, work, lock);
       } finally {
         work.release();
       }
@@ -129,8 +135,11 @@ export class MigrationRun {
     const migration = this.#migration(name);
     this.#running = name;
     const ask = askOver(work);
-    for (const limit of this.#limits) await ask(`set ${limit} = ${this.#leftMs}`);
-    const marked = await this.#mark.put(work);
+    // What is set for a connection must be of this connection alone.
+    const keepsState = this.#able('session-state');
+    const set = keepsState && this.#able('server-timeouts') ? limits : [];
+    for (const limit of set) await ask(`set ${limit} = ${this.#leftMs}`);
+    const marked = keepsState && this.#able('session-locks') && (await this.#mark.put(work));
     try {
       const mayGoOn = () => this.#keep(name, work, lock);
       if (await this.#direct({ on: work }, () => this.#executeApart(migration, mayGoOn))) {
@@ -139,7 +148,7 @@ export class MigrationRun {
       }
     } finally {
       if (work.status !== 'idle') await work.run([{ sql: 'rollback' }]);
-      const after = [...(marked ? [this.#mark.away] : []), ...this.#limits.map(limit => `reset ${limit}`)];
+      const after = [...(marked ? [this.#mark.away] : []), ...set.map(limit => `reset ${limit}`)];
       if (after.length > 0) await work.run(after.map(sql => ({ sql })));
     }
     this.#finished();
@@ -208,12 +217,12 @@ export class MigrationRun {
   async #isFirst(ask: Ask): Promise<boolean> {
     if (!this.#hasOthers) return true;
     const [row] = await ask(this.#lock);
-    return row?.locked === true && !(await this.#mark.isPut(ask));
+    return row?.locked === true && !(await this.#isMarked(ask));
   }
 
   #assertConnections(chosen: readonly string[]): void {
     if (!this.#hasOthers || this.#parts.driver.stats().max > 1) return;
-    const apart = chosen.find(name => !this.#migration(name).isTransactional());
+    const apart = chosen.find(name => this.#runsApart(this.#migration(name)));
     if (apart !== undefined) throw needsTwoConnections(apart);
   }
 
@@ -247,18 +256,36 @@ export class MigrationRun {
     return withDirectConnections({ timeoutMs: this.#leftMs, ...options }, work);
   }
 
-  /** Behind a pooler they would stay on a connection of others; and what a connection is opened with is the server's own. */
-  get #limits(): readonly string[] {
-    return this.#parts.driver.capabilities.has('session-state') ? limits : [];
-  }
-
   get #leftMs(): number {
     return Math.max(1, Math.ceil(this.#deadline.remainingMs()));
   }
 
+  /** Where a rollback does not undo DDL, a transaction would promise what it does not keep. */
+  #runsApart(migration: Migration): boolean {
+    return !this.#able('transactional-ddl') || !migration.isTransactional();
+  }
+
+  async #isMarked(ask: Ask): Promise<boolean> {
+    return this.#able('session-locks') && (await this.#mark.isPut(ask));
+  }
+
+  async #makeLockRow(): Promise<void> {
+    if (this.#lockRow === undefined) return;
+    const connection = await borrowWithin(this.#parts, { deadline: this.#deadline });
+    try {
+      await this.#lockRow.make(askOver(connection));
+    } finally {
+      connection.release();
+    }
+  }
+
+  #able(capability: DatabaseCapability): boolean {
+    return this.#parts.driver.capabilities.has(capability);
+  }
+
   /** A driver with a single connection has no others to wait for. */
   get #hasOthers(): boolean {
-    return this.#parts.driver.capabilities.has('multi-connection');
+    return this.#able('multi-connection');
   }
 }
 

@@ -21,20 +21,21 @@ export type Ask = (sql: string, parameters?: readonly unknown[]) => Promise<Row[
 export class MigrationTable {
   /** Schema and table, for the lock. */
   readonly name: string;
-  readonly #schema: string;
-  readonly #table: string;
+  readonly quotedSchema: string;
+  /** Schema and table. */
+  readonly quotedName: string;
 
   constructor(tableName: string) {
     const [schema, table] = qualified(tableName);
     this.name = `${schema}.${table}`;
-    this.#schema = quoted(schema);
-    this.#table = `${this.#schema}.${quoted(table)}`;
+    this.quotedSchema = quoted(schema);
+    this.quotedName = `${this.quotedSchema}.${quoted(table)}`;
   }
 
   /** In the order in which they were applied. A table that is not there yet is not made. */
   async applied(ask: Ask): Promise<AppliedMigration[]> {
     if (!(await this.#isThere(ask))) return [];
-    const sql = `select name, (extract(epoch from executed_at) * 1000)::float8 as at from ${this.#table} order by id`;
+    const sql = `select name, (extract(epoch from executed_at) * 1000)::float8 as at from ${this.quotedName} order by id`;
     const rows = await ask(sql);
     return rows.map(({ name, at }) => ({ name: String(name).replace(/\.[jt]s$/, ''), at: new Date(Number(at)) }));
   }
@@ -42,22 +43,22 @@ export class MigrationTable {
   /** Makes what is missing. Under the lock: two that make the same table at once hinder each other. */
   async make(ask: Ask): Promise<void> {
     if (await this.#isThere(ask)) return;
-    const [found] = await ask('select to_regnamespace($1) is not null as found', [this.#schema]);
-    if (found?.found !== true) await ask(`create schema ${this.#schema}`);
+    const [found] = await ask('select to_regnamespace($1) is not null as found', [this.quotedSchema]);
+    if (found?.found !== true) await ask(`create schema ${this.quotedSchema}`);
     await ask(
-      `create table ${this.#table} (id serial primary key, name varchar(255) not null, executed_at timestamptz not null default current_timestamp)`,
+      `create table ${this.quotedName} (id serial primary key, name varchar(255) not null, executed_at timestamptz not null default current_timestamp)`,
     );
   }
 
   /** What notes `name` as applied, or takes the note back; with a condition, only where that holds. */
   noteOf(direction: 'up' | 'down', condition = 'true'): string {
     return direction === 'up'
-      ? `insert into ${this.#table} (name) select $1::varchar where ${condition} returning id`
-      : `delete from ${this.#table} where name in ($1::varchar, $1 || '.js', $1 || '.ts') and ${condition} returning id`;
+      ? `insert into ${this.quotedName} (name) select $1::varchar where ${condition} returning id`
+      : `delete from ${this.quotedName} where name in ($1::varchar, $1 || '.js', $1 || '.ts') and ${condition} returning id`;
   }
 
   async #isThere(ask: Ask): Promise<boolean> {
-    const [found] = await ask('select to_regclass($1) is not null as found', [this.#table]);
+    const [found] = await ask('select to_regclass($1) is not null as found', [this.quotedName]);
     return found?.found === true;
   }
 }

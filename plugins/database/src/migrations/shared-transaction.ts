@@ -26,6 +26,7 @@ export class SharedTransaction {
   /** By which the server can tell what became of it. */
   #id: string | undefined;
   #isMigrating = false;
+  #isBegun = false;
   /** A migration may have ended it by hand. */
   #mayHaveEnded = false;
 
@@ -40,13 +41,18 @@ export class SharedTransaction {
 
   async add(name: string, ask: Ask, execute: () => Promise<unknown>): Promise<void> {
     const { table, direction } = this.#parts;
-    this.#id ??= await idOf(ask);
+    const { driver } = this.#parts;
+    if (driver.capabilities.has('commit-lookup')) this.#id ??= await idOf(ask);
+    else if (this.#names.length === 0) await ask(`select set_config('${setting}', '${settingValue}', true)`);
     this.#isMigrating = true;
+    this.#isBegun = true;
     await execute().finally(() => {
       this.#isMigrating = false;
     });
     // Nothing is noted in another transaction than the one it was done in: it may have ended that by itself.
-    const noted = await ask(table.noteOf(direction, 'pg_current_xact_id()::text = $2'), [name, this.#id]);
+    const isTheSame =
+      this.#id === undefined ? `current_setting('${setting}', true) = $2` : 'pg_current_xact_id()::text = $2';
+    const noted = await ask(table.noteOf(direction, isTheSame), [name, this.#id ?? settingValue]);
     if (noted.length === 0) {
       this.#mayHaveEnded = true;
       throw new TransactionEndedError();
@@ -65,11 +71,23 @@ export class SharedTransaction {
    */
   async outcome(error: unknown): Promise<Remains | { readonly is: 'done' }> {
     const isInDoubt = this.isEnding && !isDefiniteRefusal(error);
-    if (this.#id === undefined || !(isInDoubt || this.#mayHaveEnded)) return { is: 'nothing' };
+    if (!this.#isBegun || !(isInDoubt || this.#mayHaveEnded)) return { is: 'nothing' };
     try {
-      return await this.#look(this.#id, isInDoubt);
+      return this.#id === undefined ? await this.#lookWithoutId(isInDoubt) : await this.#look(this.#id, isInDoubt);
     } catch {
       return { is: 'unknown' };
+    }
+  }
+
+  /** That nothing is noted says nothing: the transaction may still be on its way. */
+  async #lookWithoutId(isInDoubt: boolean): Promise<Remains | { readonly is: 'done' }> {
+    if (!isInDoubt) return { is: 'unknown' };
+    const deadline = Deadline.after(outcomeWithinMs, this.#parts.clock);
+    const connection = await borrowWithin(this.#parts, { deadline, graceMs: 0 });
+    try {
+      return { is: (await this.#isNoted(askOver(connection))) ? 'done' : 'unknown' };
+    } finally {
+      connection.release();
     }
   }
 
@@ -98,6 +116,10 @@ export class SharedTransaction {
     return this.#names.every(name => applied.has(name) === (direction === 'up'));
   }
 }
+
+/** Set for one transaction, where it has no id: gone when it has ended. */
+const setting = 'keelson.migration';
+const settingValue = 'runs';
 
 async function idOf(ask: Ask): Promise<string> {
   const [row] = await ask('select pg_current_xact_id()::text as id');

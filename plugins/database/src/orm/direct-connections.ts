@@ -11,7 +11,7 @@ import {
 } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import { lastingStateIn } from '../transaction/no-lasting-state.js';
-import { beginStatements } from '../transaction/transaction-settings.js';
+import { longBeginStatements } from '../transaction/transaction-settings.js';
 import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
 
@@ -49,11 +49,10 @@ export class GuardedDirectConnections implements DirectConnections {
   async acquire(): Promise<DirectConnection> {
     const options = allowed.getStore();
     if (options === undefined) throw this.#refusal();
-    const mayLeaveState = this.#driver.capabilities.has('session-state');
-    if (options.on !== undefined) return new PlainConnection(options.on, options, mayLeaveState);
+    if (options.on !== undefined) return new PlainConnection(options.on, options, this.#driver);
     const deadline = Deadline.after(options.timeoutMs, this.#clock);
-    const borrowed = await borrowWithin({ driver: this.#driver, clock: this.#clock }, { deadline });
-    return new PlainConnection(borrowed, options, mayLeaveState);
+    const connection = await borrowWithin({ driver: this.#driver, clock: this.#clock }, { deadline });
+    return new PlainConnection(connection, options, this.#driver);
   }
 
   #refusal(): Error {
@@ -66,17 +65,17 @@ export class GuardedDirectConnections implements DirectConnections {
 class PlainConnection implements DirectConnection {
   readonly #connection: DriverConnection;
   readonly #options: DirectOptions;
-  readonly #mayLeaveState: boolean;
+  readonly #driver: DatabaseDriver;
 
-  constructor(connection: DriverConnection, options: DirectOptions, mayLeaveState: boolean) {
+  constructor(connection: DriverConnection, options: DirectOptions, driver: DatabaseDriver) {
     this.#connection = connection;
+    this.#driver = driver;
     this.#options = options;
-    this.#mayLeaveState = mayLeaveState;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const statements = query.sql === 'begin' ? this.#begin() : [{ sql: query.sql, parameters: query.parameters }];
-    const by = this.#mayLeaveState ? undefined : lastingStateIn(query.sql);
+    const by = this.#driver.capabilities.has('session-state') ? undefined : lastingStateIn(query.sql);
     if (by !== undefined) throw new LastingStateError({ by });
     this.#options.onStatement?.(query.sql);
     const { results, failure } = await this.#connection.run(statements);
@@ -95,11 +94,8 @@ class PlainConnection implements DirectConnection {
     if (this.#options.on === undefined) this.#connection.release();
   }
 
-  /** Each statement sees what was committed before it, and a pause is no mistake: these are long pieces of work. */
   #begin(): readonly Statement[] {
-    const { timeoutMs: statementTimeoutMs } = this.#options;
-    const settings = { readOnly: false, isolation: 'read committed', statementTimeoutMs, idleTimeoutMs: 0 } as const;
-    return beginStatements(settings).map(sql => ({ sql }));
+    return longBeginStatements(this.#driver, this.#options.timeoutMs).map(sql => ({ sql }));
   }
 }
 

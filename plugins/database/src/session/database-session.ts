@@ -76,6 +76,16 @@ export interface DatabaseSession extends AsyncDisposable {
   /** Makes this the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
   /**
+   * Sends a message to all that listen to `channel` when the session commits, and none when it is rolled back, or when a
+   * savepoint takes back the part that sent it. Costs no round trip when a statement follows. A text is sent as it is,
+   * anything else as JSON. The server delivers equal messages of one session once.
+   *
+   * @throws ChannelInvalidError for a name of more than 63 bytes.
+   * @throws NotifyRefusedError in a read-only session, and for a payload of more than 7999 bytes.
+   * @throws SessionClosedError when the session has ended.
+   */
+  notify(channel: string, payload?: unknown): void;
+  /**
    * Called once after the commit is certain, unless a savepoint took back the part that asked for it. An error in it is
    * logged, and changes nothing.
    *

@@ -1,4 +1,5 @@
 import { type Clock, Deadline, type FailureVerdict, type Logger, type RetryPolicy } from '@keelson/core';
+import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
@@ -107,6 +108,8 @@ export class SessionOpener {
 
   #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
     const { driver, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
+    const settings = settingsOf(options);
+    assertAbleToBegin(driver, settings);
     const name = options.name ?? 'session';
     const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
@@ -116,7 +119,6 @@ export class SessionOpener {
       controller.abort(by);
     };
     const stopWatching = abortInTime({ name, deadline, signal: options.signal }, clock, abort);
-    const settings = settingsOf(options);
     const transaction = new LazyTransaction({
       driver,
       settings,

@@ -195,6 +195,12 @@ export class Sessions {
     return admitting(this.#parts.current.opened());
   }
 
+  /** What is asked for beside the session of the caller would wait for it. */
+  assertSecondConnection(): void {
+    const outer = this.#aroundOpened();
+    if (outer !== undefined) this.#assertSecondConnection(outer);
+  }
+
   /** With one connection in all, a session inside one that holds it would wait for itself. */
   #assertSecondConnection(outer: UnitSession): void {
     const { driver } = this.#parts;

@@ -8,6 +8,7 @@ import type {
   RetryPolicy,
   Telemetry,
 } from '@keelson/core';
+import type { DatabaseDriver } from '../driver/driver.js';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
@@ -25,7 +26,7 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly driver: object;
+  readonly driver: Pick<DatabaseDriver, 'engine'>;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
@@ -181,7 +182,10 @@ class Unit<T> {
   #logRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
     const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
     const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
-    this.#parts.logger.warn('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
+    const { logger, driver } = this.#parts;
+    // Where conflicts are an everyday outcome, one is no news.
+    const level = driver.engine.conflicts === 'normal' && this.#last?.verdict.conflict === true ? 'debug' : 'warn';
+    logger[level]('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
   }
 
   /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once: it is reported where it is met. */

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Deadline, FailureVerdict, Logger } from '@keelson/core';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
+import { NotifyRefusedError } from '../errors/listening-errors.js';
 import {
   ConcurrentUseError,
   SessionAbortedError,
@@ -8,6 +9,8 @@ import {
   TransactionFailedError,
 } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
+import { assertChannel } from '../listening/channel-name.js';
+import { payloadText } from '../listening/payload.js';
 import { type EntityManager, hasNothingToCommit, hasNoWork, hasUnstored } from '../orm/entity-manager.js';
 import { orAborted } from '../transaction/bounded.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
@@ -123,6 +126,13 @@ export class UnitSession implements DatabaseSession {
 
   run<T>(work: () => T): T {
     return this.#parts.current.run(this, work, { sessionId: this.id });
+  }
+
+  notify(channel: string, payload?: unknown): void {
+    if (this.state !== 'open' || isInDoubt(this.outcome)) throw new SessionClosedError();
+    if (this.#parts.readOnly) throw new NotifyRefusedError({ why: 'the session is read-only' });
+    assertChannel(channel);
+    this.transaction.notify(channel, payloadText(payload));
   }
 
   onCommit(callback: Callback): void {

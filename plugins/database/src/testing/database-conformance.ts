@@ -15,6 +15,7 @@ import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
 import { hooking } from './hooking.js';
 import { lending } from './lending.js';
+import { listening } from './listening.js';
 import { migrating } from './migrating.js';
 import { nestedOptions } from './nested-options.js';
 import { nesting } from './nesting.js';
@@ -48,6 +49,7 @@ const requirements: readonly Requirement[] = [
   ...ending,
   ...endingByHand,
   ...lending,
+  ...listening,
   ...retrying,
   ...undone,
   ...undoneParts,

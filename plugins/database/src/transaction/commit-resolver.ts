@@ -37,7 +37,9 @@ export class CommitResolver {
     const askMs = verifyCommitted === undefined ? longestMs : Math.min(longestMs, deadline.remainingMs() / 2);
     const until = deadline.within(askMs);
     const said = canAsk && transactionId !== undefined ? await this.#ask(transactionId, until) : 'unknown';
-    if (said === 'committed' || said === 'aborted') return { is: said };
+    // Where a write may be stored without the id, the id says only that it is: not that it is not.
+    const isWhole = this.#driver.capabilities.has('write-implies-id');
+    if (said === 'committed' || (said === 'aborted' && isWhole)) return { is: said };
     if (verifyCommitted !== undefined && !deadline.passed) return this.#verify(verifyCommitted, deadline);
     if (this.#closed.aborted) return { is: 'unknown', why: 'the database service was closed before the answer' };
     const why = canAsk && transactionId === undefined ? 'the transaction has no id' : whyUnknown(canAsk, said);
@@ -78,6 +80,7 @@ export class CommitResolver {
 
 function whyUnknown(canAsk: boolean, said: TransactionOutcome | 'no answer'): string {
   if (!canAsk) return 'this driver cannot ask what became of a transaction';
+  if (said === 'aborted') return 'the database may have stored what an aborted transaction wrote elsewhere';
   if (said === 'no answer') return 'the database did not answer within the deadline';
   if (said === 'in progress') return 'the transaction was still in progress at the deadline';
   return 'the database no longer knows the transaction';

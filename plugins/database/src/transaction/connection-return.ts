@@ -36,12 +36,14 @@ export class ConnectionReturn {
   }
 
   /**
-   * A cancel request still under way would end a statement of the next borrower, so it is waited for too.
-   * What cannot be cancelled is waited for until it ends.
+   * A cancel request still under way would end a statement of the next borrower, so it is waited for too. What cannot be
+   * cancelled is waited for: for as long as anything else, or, over the only connection that there is, until it ends.
    */
   async #end(connection: DriverConnection, ended: () => Promise<unknown>): Promise<boolean> {
     const end = ended().catch(() => {});
-    if (!this.#options.driver.capabilities.has('cancel')) {
+    const { capabilities } = this.#options.driver;
+    if (!capabilities.has('cancel')) {
+      if (capabilities.has('multi-connection')) return this.#patiently(connection, end);
       await end;
       return true;
     }

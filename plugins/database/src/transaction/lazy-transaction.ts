@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
+import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
@@ -62,7 +63,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
-  readonly #mayLeaveState: boolean;
+  readonly #keepsNoState: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -73,7 +74,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
-    this.#mayLeaveState = options.driver.capabilities.has('session-state');
+    this.#keepsNoState = !options.driver.capabilities.has('session-state');
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -123,10 +124,20 @@ export class LazyTransaction {
     return this.#turns.take(() => this.#run(statement));
   }
 
+  /** Sends a message with the commit. It rides with the next statement, and causes one only when no other follows. */
+  notify(channel: string, payload: string): void {
+    this.#assertNotOver();
+    if (this.#outcome.now.is === 'failed') throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
+    this.#isAsked = true;
+    this.#statements.pending.addNotice(channel, payload, this.#savepoints.noteNotice());
+  }
+
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
-    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
+    assertAble(this.#options.driver, 'stream');
     const command = this.#refusedIn(statement);
+    if (command === undefined && this.#keepsNoState) assertLeavesNoState(statement.sql);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -150,6 +161,7 @@ export class LazyTransaction {
   savepoint(name: string): Promise<void> {
     return this.#turns.take(async () => {
       this.#assertUsable();
+      assertAble(this.#options.driver, 'savepoints');
       this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
     });
   }
@@ -187,8 +199,11 @@ export class LazyTransaction {
    * is still open was not sent COMMIT, and is to be rolled back.
    */
   async commit(): Promise<void> {
-    const refusal = this.#whyNotCommitted();
-    if (refusal !== undefined) throw refusal.error;
+    this.#assertMayCommit();
+    if (this.#statements.pending.hasNotices) {
+      await this.#sendNotices();
+      this.#assertMayCommit();
+    }
     await commitOn(this.#held, this.#options);
   }
 
@@ -228,6 +243,17 @@ export class LazyTransaction {
     if (this.#outcome.now.is !== 'committing') await this.#held.takeBack();
   }
 
+  /** Those that no statement took along. */
+  async #sendNotices(): Promise<void> {
+    const last = this.#statements.pending.takeLastNotice();
+    if (last !== undefined) await this.run(last);
+  }
+
+  #assertMayCommit(): void {
+    const refusal = this.#whyNotCommitted();
+    if (refusal !== undefined) throw refusal.error;
+  }
+
   #whyNotCommitted(): { readonly error: unknown } | undefined {
     const outcome = this.#outcome.now;
     if (this.#isUnused) return undefined;
@@ -257,9 +283,9 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
-    if (!this.#mayLeaveState) assertLeavesNoState(statement.sql);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
+    if (this.#keepsNoState) assertLeavesNoState(statement.sql);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
@@ -289,9 +315,11 @@ export class LazyTransaction {
       // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
       const isFailed = this.#held.current?.status === 'failed transaction';
       this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
+      this.#statements.pending.dropNoticesAfter(savepoint.id, savepoint.block);
       return savepoint;
     }
     const connection = await this.#connection({ failedToo: true });
+    this.#statements.pending.dropNotices();
     this.#outcome.move({ it: 'was mended' });
     await this.#statements.run(connection, [{ sql: `rollback to savepoint ${savepoint.id}` }]);
     this.#savepoints.rolledBack(savepoint);
@@ -361,15 +389,17 @@ export class LazyTransaction {
   }
 
   #assertUsable(options?: { failedToo: boolean }): void {
+    this.#assertNotOver();
+    if (this.#held.wait.busy) throw new ConcurrentUseError();
+    if (options?.failedToo === true) return;
+    if (this.#outcome.now.is === 'failed') throw new TransactionFailedError();
+    this.#savepoints.assertUsable();
+  }
+
+  #assertNotOver(): void {
     this.#options.signal?.throwIfAborted();
     const outcome = this.#outcome.now;
     if (outcome.is === 'ended by hand') throw outcome.error;
-    const isFailed = outcome.is === 'failed' && outcome.at !== 'commit';
-    if (!isFailed && outcome.is !== 'untouched' && outcome.is !== 'reaching' && outcome.is !== 'open')
-      throw new SessionClosedError();
-    if (this.#held.wait.busy) throw new ConcurrentUseError();
-    if (options?.failedToo === true) return;
-    if (isFailed) throw new TransactionFailedError();
-    this.#savepoints.assertUsable();
+    if (!isWorking(outcome)) throw new SessionClosedError();
   }
 }

@@ -66,6 +66,12 @@ export class Savepoints {
     block.lastStatement = this.#statements;
   }
 
+  /** The part of the calling code sends a message, which counts as a statement of it. */
+  noteNotice(): { readonly block: Block; readonly isUndone: () => boolean } {
+    this.note();
+    return { block: this.#current(), isUndone: this.partUndone() };
+  }
+
   /** @throws WorkUndoneError, SessionClosedError when the block of the calling code is not to go on. */
   assertUsable(): void {
     const { refusal } = this.#current();

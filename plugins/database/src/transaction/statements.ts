@@ -46,6 +46,7 @@ export class Statements {
 
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const { observer, clock } = this.#options;
+    if (this.pending.hasNotices) this.pending.dropUndoneNotices();
     const first = this.pending.length;
     const alone = this.#standsAlone(connection, statements);
     const last = alone ? commit : this.#probe();
@@ -130,10 +131,11 @@ export class Statements {
     const { outcome, signal } = this.#options;
     // A batch that fails in its entirety (a syntax error) leaves the server without the BEGIN that was in it.
     const isUndone = first === 'all' || (failure !== undefined && connection.status === 'idle');
-    this.pending.done(isUndone ? 0 : Math.min(first, results.length));
+    const done = isUndone ? 0 : Math.min(first, results.length);
+    this.pending.done(done);
     const transactionId = probed && failure === undefined ? textOf(results.at(-1)?.rows[0]?.id) : undefined;
     const news = !outcome.now.answered || transactionId !== undefined;
-    if (news && (first === 'all' ? failure === undefined : this.pending.length === 0))
+    if (news && (first === 'all' ? failure === undefined : done === first))
       outcome.move({ it: 'was answered', transactionId });
     if (failure !== undefined) {
       outcome.move({ it: 'failed', by: failure.error });

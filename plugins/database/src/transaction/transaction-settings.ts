@@ -1,4 +1,4 @@
-import type { TransactionLimits } from '../driver/driver.js';
+import type { DatabaseDriver, TransactionLimits } from '../driver/driver.js';
 
 export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
 export type IsolationLevel = (typeof isolationLevels)[number];
@@ -54,6 +54,19 @@ export function beginStatements(settings: TransactionSettings, limits?: Transact
     ...setLocal('lock_timeout', settings.lockTimeoutMs ?? limits?.lockTimeoutMs),
     ...setLocal('idle_in_transaction_session_timeout', settings.idleTimeoutMs ?? limits?.idleTimeoutMs),
   ];
+}
+
+/** BEGIN of a long piece of work: each statement sees what was committed before it, and a pause in it is no mistake. */
+export function longBeginStatements(
+  { engine, capabilities }: Pick<DatabaseDriver, 'engine' | 'capabilities'>,
+  statementTimeoutMs?: number,
+): string[] {
+  return beginStatements({
+    readOnly: false,
+    ...(engine.isolationLevels.has('read committed') && { isolation: 'read committed' }),
+    ...(capabilities.has('server-timeouts') && { idleTimeoutMs: 0 }),
+    ...(capabilities.has('server-timeouts') && statementTimeoutMs !== undefined && { statementTimeoutMs }),
+  });
 }
 
 function setLocal(name: string, ms: number | undefined): string[] {

@@ -1,0 +1,77 @@
+import { connectFailureOf, type Engine, type Pooler, type Statement, severityOf } from '@keelson/database';
+import type { Endpoint } from '../endpoint.js';
+import { askProbes } from './ask-probes.js';
+import { engineOf } from './engine-of.js';
+import type { Found } from './found.js';
+import { limitNames } from './probes.js';
+import { productOf } from './products.js';
+import type { StatedEngine } from './stated-engine.js';
+
+export interface FoundEngine {
+  readonly engine: Engine;
+  readonly isReadCommitted: boolean;
+  readonly isRoleReadOnly: boolean;
+}
+
+/**
+ * Finds out what `endpoint` leads to: one round trip on a connection of its own where PostgreSQL answers. From then on
+ * connections are opened as the server, or the pooler in front of it, takes them.
+ *
+ * @throws EngineDifferentError for a statement that was refuted; what the connection throws.
+ */
+export async function findEngine(endpoint: Endpoint, stated: StatedEngine, signal: AbortSignal): Promise<FoundEngine> {
+  const found = await asked(endpoint, signal);
+  const pooler = await poolerBefore(endpoint, found, signal);
+  const isPooled = (stated.pooler ?? pooler) !== undefined;
+  const engine = engineOf(
+    {
+      found,
+      pooler,
+      isShared: isPooled && stated.pooling === 'session' && (await endpoint.isShared(signal)),
+      startsWithLimits: endpoint.startsWithLimits && haveHeld(found, endpoint),
+    },
+    stated,
+  );
+  return { engine, isReadCommitted: found.isReadCommitted, isRoleReadOnly: found.isRoleReadOnly };
+}
+
+/** PgBouncer refuses a connection for the limits that it is opened with: another is opened without. */
+async function asked(endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
+  const ask = (statements: readonly Statement[]) => endpoint.ask(statements, signal);
+  try {
+    return await askProbes(ask, () => endpoint.backendKey);
+  } catch (error) {
+    if (!endpoint.startsWithLimits || connectFailureOf(error)?.kind !== 'startup-parameter') throw error;
+    endpoint.startWithoutLimits();
+    return askProbes(ask, () => endpoint.backendKey);
+  }
+}
+
+/** The process that answers is not the one that the handshake named: something in between has named another. */
+async function poolerBefore(endpoint: Endpoint, found: Found, signal: AbortSignal): Promise<Pooler | undefined> {
+  // Only PgBouncer has the words by which this is known.
+  if (!endpoint.startsWithLimits) return 'pgbouncer';
+  const { backendKey, backendPid } = found;
+  const isNamed = typeof backendKey === 'number' && backendPid !== undefined;
+  if (!isNamed || backendKey === backendPid || productOf(found).product === 'cockroachdb') return undefined;
+  return (await isPgpool(endpoint, signal)) ? 'pgpool' : 'unknown';
+}
+
+/** A server knows no such setting; pgpool answers for itself. */
+async function isPgpool(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+  try {
+    const [result] = await endpoint.ask([{ sql: 'show pool_version' }], signal);
+    return (result?.rows.length ?? 0) > 0;
+  } catch (error) {
+    if (severityOf(error) !== 'ERROR') throw error;
+    return false;
+  }
+}
+
+function haveHeld({ limits }: Found, { startLimits }: Endpoint): boolean {
+  return limitNames.every(name => {
+    const asked = startLimits[name];
+    const limit = limits.get(name);
+    return asked === undefined || limit?.isOfStartup === true || limit?.ms === asked;
+  });
+}

@@ -1,0 +1,33 @@
+import { databaseCapabilities, engineProducts, isolationLevels, poolers } from '@keelson/database/contract';
+import { z } from 'zod';
+
+/** What the configuration says of the engine. */
+export const engineOptions = z
+  .union([
+    z.literal('auto'),
+    z.strictObject({
+      product: z.enum(engineProducts).optional().describe('The product, where it cannot be found.'),
+      pooler: z.enum(poolers).optional().describe('What is between the service and its server.'),
+      pooling: z
+        .enum(['session', 'transaction'])
+        .optional()
+        .describe('How long the pooler lends a connection of the server. Default with a pooler: transaction.'),
+      conflicts: z
+        .enum(['rare', 'normal'])
+        .optional()
+        .describe('`normal`: a unit that runs again after a conflict (40001) is logged at debug.'),
+      isolationLevels: z
+        .array(z.enum(isolationLevels))
+        .min(1)
+        .optional()
+        .describe('The isolation levels that may be used, of those that were found.'),
+      capabilities: z
+        .partialRecord(z.enum(databaseCapabilities), z.boolean())
+        .optional()
+        .describe('false: is not used. true: is used, where it could be neither found nor refuted.'),
+    }),
+  ])
+  .default('auto')
+  .describe('What the database is: found when it connects (`auto`), or restricted and completed here.');
+
+export type StatedEngine = Exclude<z.output<typeof engineOptions>, 'auto'>;

@@ -1,0 +1,46 @@
+import { isolationLevels } from '../transaction/transaction-settings.js';
+import type { DatabaseCapability, Engine, WeakerPromise } from './engine.js';
+
+/** What holds without a capability, for people. */
+const without: Readonly<Record<DatabaseCapability, string>> = {
+  cancel: 'A session over its deadline closes its connection; the server may go on with the statement for a while.',
+  'multi-connection': 'A session beside one that holds the connection is refused.',
+  'commit-lookup': 'The server is not asked about a COMMIT that was not answered.',
+  'write-implies-id': 'The server is not believed when it reports that a transaction in doubt was aborted.',
+  savepoints: 'No part of a session can fail alone: database.transaction inside a session is refused.',
+  'session-state':
+    'A statement that leaves a state on its connection is refused: SET, temporary tables, session locks.',
+  'startup-parameters': 'The time limits are set with each BEGIN, and do not hold outside of a transaction.',
+  'prepared-statements': 'No statement is prepared.',
+  copy: 'bulkInsert uses INSERT.',
+  stream: 'Reading with a cursor is refused.',
+  'transactional-ddl': 'Each migration is applied alone, and one that fails may leave a part of it behind.',
+  'session-locks': 'Instances that migrate at the same time wait for a row of a table instead of an advisory lock.',
+  'server-timeouts': 'Only the deadline of a session ends its statements; a time limit of its own is refused.',
+  'replica-lag': 'Replicas get no reads, unless replicas.maxLagMs is any.',
+  listen: 'Notifications cannot be listened to.',
+};
+
+/** The promises that are weaker; `reasons` has one for each capability that is lacking. */
+export function weakerPromises(
+  { isolationLevels: known, conflicts }: Pick<Engine, 'isolationLevels' | 'conflicts'>,
+  reasons: {
+    readonly lacks: ReadonlyMap<DatabaseCapability, string>;
+    readonly levels: string;
+    readonly conflicts: string;
+  },
+): readonly WeakerPromise[] {
+  const missing = isolationLevels.filter(level => !known.has(level));
+  return [
+    ...[...reasons.lacks].map(([capability, why]) => ({ promise: without[capability], why })),
+    ...missing.map(level => ({ promise: `A session with isolation ${level} is refused.`, why: reasons.levels })),
+    ...(conflicts === 'normal'
+      ? [
+          {
+            promise: 'A unit of work runs again more often, after a conflict with another one.',
+            why: reasons.conflicts,
+          },
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,13 @@
+import { KeelsonError } from '@keelson/core';
+
+/** The configuration states of the engine what the database itself refutes. */
+export class EngineDifferentError extends KeelsonError {
+  constructor(facts: { readonly option: string; readonly stated: string; readonly found: string }) {
+    super({
+      code: 'DATABASE_ENGINE_DIFFERENT',
+      message: `The configuration states engine.${facts.option}: ${facts.stated}, but the database shows otherwise: ${facts.found}.`,
+      hint: `Correct or remove engine.${facts.option}; it can restrict what was found, and state only what cannot be found.`,
+      facts,
+    });
+  }
+}
