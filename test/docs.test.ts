@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorCodes as coreCodes } from '@keelson/core';
+import { errorCodes as commandCodes } from '@keelson/credentials-command';
+import { errorCodes as fileCodes } from '@keelson/credentials-file';
 import { errorCodes as databaseCodes } from '@keelson/database';
 import { errorCodes as pgliteCodes } from '@keelson/database-pglite';
 import { errorCodes as postgresqlCodes } from '@keelson/database-postgresql';
@@ -25,6 +27,8 @@ describe('the documentation', () => {
   test('docs/errors.md has a section for every code, and for no other', () => {
     const known = [
       coreCodes,
+      commandCodes,
+      fileCodes,
       databaseCodes,
       pgliteCodes,
       postgresqlCodes,

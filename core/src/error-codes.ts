@@ -1,3 +1,4 @@
+import { credentialErrorCodes } from './credentials/credential-errors.js';
 import { retryErrorCodes } from './retry/retry-errors.js';
 
 /** Every code of an error or a problem of this package; docs/errors.md has a section for each. */
@@ -56,5 +57,6 @@ export const errorCodes = [
   'PLUGIN_INVALID',
   'PLUGIN_NOT_INSTALLED',
   'PLUGIN_TOKEN_NOT_BOUND',
+  ...credentialErrorCodes,
   ...retryErrorCodes,
 ] as const;

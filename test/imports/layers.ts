@@ -5,6 +5,7 @@ export const coreLayers: readonly string[] = [
   'time',
   'retry',
   'config',
+  'credentials',
   'plan',
   'container',
   'life',

@@ -7,8 +7,8 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
-import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
-import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
+import { createDatabaseService, type DatabaseModel, type DatabaseService, type DriverContext } from '@keelson/database';
+import { optionsSchema, PostgresqlDriver, type PostgresqlOptions } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
@@ -21,12 +21,15 @@ export interface PostgresqlServiceOptions {
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
+  /** Where the driver finds what to log in with, when it is not in the options. */
+  readonly login?: Pick<DriverContext<PostgresqlOptions>, 'rereadFiles' | 'credentials'>;
   /** What the logger keeps. Default: all. */
   readonly logLevel?: LogLevel;
 }
 
 export interface PostgresqlService extends AsyncDisposable {
   readonly database: DatabaseService;
+  readonly driver: PostgresqlDriver;
   readonly logger: RecordingLogger;
 }
 
@@ -36,8 +39,9 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
   const logger = new RecordingLogger(given.logLevel);
   const options = optionsSchema.parse({ url: given.url, ...given.options });
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
+  const driver = new PostgresqlDriver(options, { logger, clock, directory: '.', ...given.login });
   const database = createDatabaseService({
-    driver: new PostgresqlDriver(options, { logger, clock, directory: '.' }),
+    driver,
     ormDriver: PostgreSqlDriver,
     models,
     options,
@@ -47,5 +51,5 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
     clock,
     target: 'database',
   });
-  return { database, logger, [Symbol.asyncDispose]: () => database.disconnect() };
+  return { database, driver, logger, [Symbol.asyncDispose]: () => database.disconnect() };
 }

@@ -8,6 +8,13 @@ import type { ServiceToken } from './token.js';
 export interface PluginContext<Config> {
   /** As the schema parsed it, defaults filled in; after a reload the values that are in force now. */
   readonly config: Config;
+  /**
+   * Resolves to `config` with each value of `${file:...}` as the file is now; to the same object as the last time, without
+   * reading, while no file has changed. Left out when no value comes from a file.
+   *
+   * @throws KeelsonError for a file that cannot be read, or a value that the schema refuses: go on with the values at hand.
+   */
+  readonly rereadFiles?: () => Promise<Config>;
   /** The name of the service, from the top of the configuration. */
   readonly service: string;
   /** The environment the service was started in: `production`; undefined when none was named. */

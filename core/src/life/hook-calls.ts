@@ -1,3 +1,5 @@
+import { FileReferences } from '../config/file-references.js';
+import type { MapNode } from '../config/node.js';
 import type { PluginContext, RunContext } from '../contract/plugin-context.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import type { PlannedPlugin } from '../plan/plan.js';
@@ -17,19 +19,30 @@ export interface HookCall<Given, T> {
   readonly partingMs?: number | undefined;
 }
 
+/** The configuration in force. */
+type Configured = Pick<PluginContext<unknown>, 'config' | 'rereadFiles'>;
+
 /** Calls the hooks of one plugin: each gets what it may know, is timed, and is waited for no longer than allowed. */
 export class HookCalls {
-  /** The configuration in force. */
-  config: unknown;
+  #configured: Configured;
   /** What the last hook has said that it waits for. */
   waitsFor: string | undefined;
   readonly #planned: PlannedPlugin;
   readonly #surroundings: Surroundings;
 
   constructor(planned: PlannedPlugin, surroundings: Surroundings) {
-    this.config = planned.config;
     this.#planned = planned;
     this.#surroundings = surroundings;
+    this.#configured = this.#configuredBy(planned.config, planned.values.node);
+  }
+
+  /** Returns what puts the former values in force again. */
+  configure(config: unknown, node: MapNode): () => void {
+    const before = this.#configured;
+    this.#configured = this.#configuredBy(config, node);
+    return () => {
+      this.#configured = before;
+    };
   }
 
   /** @throws what the hook threw, the reason of `cancel`, or that its time was over. */
@@ -55,7 +68,14 @@ export class HookCalls {
   context(): PluginContext<unknown> {
     const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
     const { key, instance } = this.#planned;
-    return { config: this.config, key, instance, service, environment, directory, clock, lifecycle, serving };
+    return { ...this.#configured, key, instance, service, environment, directory, clock, lifecycle, serving };
+  }
+
+  #configuredBy(config: unknown, node: MapNode): Configured {
+    const { key, manifest } = this.#planned;
+    const { directory, variables } = this.#surroundings;
+    const references = FileReferences.of({ key, node, schema: manifest.config, directory, variables }, config);
+    return references === undefined ? { config } : { config, rereadFiles: () => references.read() };
   }
 
   #runContext(signal: AbortSignal): RunContext<unknown> {

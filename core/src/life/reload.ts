@@ -97,7 +97,7 @@ async function reloadPlugin(old: PlannedPlugin, next: PlannedPlugin, running: Ru
   try {
     const config = old.manifest.config === undefined ? {} : await old.manifest.config.parseAsync(plain(node));
     markSecrets(config, node);
-    await running.reconfigure(config);
+    await running.reconfigure(config, node);
     return { planned: { ...old, config, values: { ...old.values, node } }, changes: applied() };
   } catch (error) {
     return { planned: old, changes: applied(error) };

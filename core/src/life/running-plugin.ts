@@ -1,3 +1,4 @@
+import type { MapNode } from '../config/node.js';
 import { PluginBindings } from '../container/bindings.js';
 import { checkLifetimes } from '../container/lifetimes.js';
 import type { SwitchableService } from '../container/switchable-service.js';
@@ -152,16 +153,15 @@ export class RunningPlugin {
    *
    * @throws what the hook threw, or `KERNEL_HOOK_TIMEOUT`; then the plugin goes on with the values it had.
    */
-  async reconfigure(config: unknown): Promise<void> {
-    const before = this.#calls.config;
-    this.#calls.config = config;
+  async reconfigure(config: unknown, node: MapNode): Promise<void> {
+    const undo = this.#calls.configure(config, node);
     const started = startedIn(this.#state);
     if (started?.reconfigure === undefined) return;
     const work = (context: RunContext<unknown>) => started.reconfigure?.(context);
     try {
       await this.#calls.callRunning({ hook: 'reconfigure', work });
     } catch (error) {
-      this.#calls.config = before;
+      undo();
       throw error;
     }
   }

@@ -172,10 +172,10 @@ export class Start {
   #surroundings(place: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
     const { directory, environment, service } = place;
     const { container, clock, lifecycle } = this;
-    const { around, only } = this.options;
+    const { around, only, variables = process.env } = this.options;
     const serving = only === undefined;
     const own = { registry: new BindingRegistry([]), switchables: new Map(), blocking: this.#blocking, around };
-    return { directory, environment, service, container, clock, lifecycle, serving, ...own };
+    return { directory, environment, service, container, clock, lifecycle, serving, variables, ...own };
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Variables } from '../config/variables.js';
 import type { BindingRegistry } from '../container/bindings.js';
 import type { ServiceContainer } from '../container/service-container.js';
 import type { SwitchableService } from '../container/switchable-service.js';
@@ -13,6 +14,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
   readonly directory: string;
+  /** Those that the configuration was read with. */
+  readonly variables: Variables;
   readonly service: string;
   readonly environment: string | undefined;
   /** By key: who stands in for the optional plugins. */

@@ -1,6 +1,6 @@
 import { Clock } from '../contract/clock.js';
 import { Lifecycle } from '../contract/lifecycle.js';
-import { type Requirement, requirementParts } from '../contract/requirement.js';
+import { namedService, type Requirement, requirementParts } from '../contract/requirement.js';
 import { Logger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import type { ServiceToken } from '../contract/token.js';
@@ -25,6 +25,16 @@ export function providersOf(requirement: Requirement, plugins: readonly PlannedP
   return plugins.filter(plugin => plugin.instance === name && plugin.manifest.provides?.includes(token));
 }
 
+/** `database/reporting` may use the `reporting` of another slot as well. */
+function ownProvidersOf(
+  used: Requirement,
+  { instance }: PlannedPlugin,
+  plugins: readonly PlannedPlugin[],
+): PlannedPlugin[] {
+  const { token, name } = requirementParts(used);
+  return instance === undefined || name !== undefined ? [] : providersOf(namedService(token, instance), plugins);
+}
+
 /** `@keelson/database/DatabaseService (reporting)`. */
 export function requirementName(requirement: Requirement): string {
   const { token, name } = requirementParts(requirement);
@@ -34,7 +44,7 @@ export function requirementName(requirement: Requirement): string {
 function explicitNeeds(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Map<string, string> {
   const reasons = new Map<string, string>();
   for (const used of plugin.manifest.optional ?? []) {
-    for (const { key } of providersOf(used, plugins)) {
+    for (const { key } of [...providersOf(used, plugins), ...ownProvidersOf(used, plugin, plugins)]) {
       if (key !== plugin.key) reasons.set(key, `uses ${requirementName(used)}`);
     }
   }

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin, type Plugin } from '../contract/plugin.js';
 import { namedService } from '../contract/requirement.js';
+import { Credentials } from '../contract/slots/credentials.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import { type ServiceToken, serviceToken } from '../contract/token.js';
@@ -125,6 +126,21 @@ describe('a plan is refused when', () => {
     const plan = await planOf({ database: plugin, 'database/reporting': plugin, orders });
     expect(plan.problems).toEqual([]);
     expect([...(plan.plugins.find(each => each.key === 'orders')?.needs.keys() ?? [])]).toEqual(['database/reporting']);
+  });
+
+  test('a further instance is started after the one of its name in a slot that it may use', async () => {
+    const plugin = definePlugin({ name: 'c', slot: 'credentials', provides: [Credentials] });
+    const token = serviceToken('@keelson/database/DatabaseService');
+    const database = definePlugin({ name: 'd', slot: 'database', provides: [token], optional: [Credentials] });
+    const { plugins } = await planOf({
+      database,
+      'database/reporting': database,
+      credentials: plugin,
+      'credentials/reporting': plugin,
+    });
+    const needsOf = (key: string) => [...(plugins.find(each => each.key === key)?.needs.keys() ?? [])];
+    expect(needsOf('database')).toEqual(['credentials']);
+    expect(needsOf('database/reporting')).toContain('credentials/reporting');
   });
 
   test('a plugin fills another slot than its key, no slot at all, or a slot without its token', async () => {

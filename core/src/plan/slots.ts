@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.js';
+import { Credentials } from '../contract/slots/credentials.js';
 import { HealthService, silentHealthService } from '../contract/slots/health.js';
 import { HttpClient } from '../contract/slots/http-client.js';
 import { HttpServer } from '../contract/slots/http-server.js';
@@ -23,6 +24,7 @@ export const slots: readonly Slot[] = [
   { name: 'metrics', token: Metrics, silentDefault: { name: 'silent metrics', create: () => silentMetrics } },
   { name: 'retry', token: RetryPolicy, silentDefault: { name: 'single attempt', create: singleAttempt } },
   { name: 'health', token: HealthService, silentDefault: { name: 'silent health', create: () => silentHealthService } },
+  { name: 'credentials', token: Credentials },
   { name: 'http', token: HttpServer },
   { name: 'http-client', token: HttpClient },
   { name: 'database', token: serviceToken('@keelson/database/DatabaseService') },

@@ -1,4 +1,5 @@
 export { type ConformanceCase, type ConformanceOutcome, conformanceCase } from '../contract/conformance.js';
+export { type CredentialsHarness, credentialsConformance } from './credentials-conformance.js';
 export { FakeClock } from './fake-clock.js';
 export { type HealthHarness, healthConformance } from './health-conformance.js';
 export { type HttpClientHarness, httpClientConformance } from './http-client-conformance.js';

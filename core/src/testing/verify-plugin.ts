@@ -4,6 +4,7 @@ import { variableFor } from '../config/variables.js';
 import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import type { Plugin, SlotConformance } from '../contract/plugin.js';
 import type { PluginManifest } from '../contract/plugin-manifest.js';
+import { Credentials } from '../contract/slots/credentials.js';
 import { HealthService } from '../contract/slots/health.js';
 import { HttpClient } from '../contract/slots/http-client.js';
 import { HttpServer } from '../contract/slots/http-server.js';
@@ -17,6 +18,7 @@ import { requirementName } from '../plan/dependencies.js';
 import { tokenName } from '../plan/slots.js';
 import { formatError } from '../secrets/format-error.js';
 import { captureOutput } from './capture-output.js';
+import { credentialsConformance } from './credentials-conformance.js';
 import { FakeClock } from './fake-clock.js';
 import { type HealthHarness, healthConformance } from './health-conformance.js';
 import { type HttpClientHarness, httpClientConformance } from './http-client-conformance.js';
@@ -144,6 +146,8 @@ function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: St
       return telemetryConformance(() => telemetryHarness(start));
     case 'retry':
       return retryPolicyConformance(() => retryHarness(start));
+    case 'credentials':
+      return credentialsConformance(() => credentialsHarness(start));
     case 'health':
       return healthConformance(() => healthHarness(start));
     case 'http':
@@ -207,6 +211,12 @@ async function retryPolicyOf(start: Start) {
   const clock = new FakeClock();
   const { container, close } = await running(start, clock, { random: () => 0.5 });
   return { policy: container.get(RetryPolicy), clock, close };
+}
+
+/** Its source is the one of the configuration, which the suite can neither count nor change. */
+async function credentialsHarness(start: Start) {
+  const { container, close } = await running(start);
+  return { credentials: container.get(Credentials), close };
 }
 
 async function healthHarness(start: Start): Promise<HealthHarness> {

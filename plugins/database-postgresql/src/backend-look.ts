@@ -43,6 +43,8 @@ export class BackendLook {
     if (Number(rows[0]?.own) !== this.#control.server?.processId) return reports;
     for (const client of clients) {
       if (addressOf(client) !== this.#control.server.address) continue;
+      // One user does not see what the backends of another do.
+      if (client.user !== this.#control.server.user) continue;
       const row = rows.find(({ pid }) => Number(pid) === client.processID);
       reports.set(client, this.#report(client, row));
     }

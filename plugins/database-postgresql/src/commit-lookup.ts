@@ -2,9 +2,9 @@ import { type BatchOutcome, type Statement, sqlStateOf, type TransactionOutcome 
 
 /**
  * A run of a server: an id given in it is not given to another transaction. The statistics restart after a crash,
- * and only then or by hand; copies of a server may share them, but not its address.
+ * and only then or by hand; copies of a server may share them, but not its address. Over a unix socket that is its port.
  */
-const run = `concat_ws('/', extract(epoch from pg_stat_get_bgwriter_stat_reset_time()), host(inet_server_addr()), inet_server_port())`;
+const run = `concat_ws('/', extract(epoch from pg_stat_get_bgwriter_stat_reset_time()), host(inet_server_addr()), coalesce(inet_server_port()::text, current_setting('port')))`;
 const startedAt = `extract(epoch from pg_postmaster_start_time())`;
 
 /** Instead of an id: a server in recovery gives none, and stores nothing. */

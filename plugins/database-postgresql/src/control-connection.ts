@@ -7,6 +7,18 @@ import { StatementBatch } from './statement-batch.js';
 /** The question waited for a lock in vain, as it had asked for: the connection is as it was. */
 const lockNotAvailable = '55P03';
 
+/** Where the control connection leads to, and as whom. */
+export interface ControlServer {
+  /** The backend, as the handshake named it. */
+  readonly processId: number | null;
+  readonly address: string;
+  readonly user: string | undefined;
+}
+
+function serverOf(client: PgClient): ControlServer {
+  return { processId: client.processID, address: addressOf(client), user: client.user };
+}
+
 /**
  * One connection outside of the pool, for questions about the server that must not wait behind the work of users.
  * Opened when first needed, again when it was lost; one question at a time.
@@ -18,7 +30,8 @@ export class ControlConnection {
   readonly #isOffLimits: (client: PgClient) => boolean;
   #client: Promise<PgClient> | undefined;
   #asking: Promise<unknown> = Promise.resolve();
-  #server: { readonly processId: number | null; readonly address: string } | undefined;
+  #isStale = false;
+  #server: ControlServer | undefined;
 
   /**
    * `onLost` hears of a connection that ended by itself. One that `isOffLimits` leads to another server than it should, so
@@ -37,7 +50,7 @@ export class ControlConnection {
   }
 
   /** The backend of the last connection, as the handshake named it, and where it is. */
-  get server(): { readonly processId: number | null; readonly address: string } | undefined {
+  get server(): ControlServer | undefined {
     return this.#server;
   }
 
@@ -53,8 +66,14 @@ export class ControlConnection {
     this.#drop();
   }
 
+  /** The same, but a question that is being asked is answered first. */
+  expire(): void {
+    this.#isStale = true;
+  }
+
   async #ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
     signal.throwIfAborted();
+    if (this.#isStale) this.#drop();
     try {
       return await unlessAborted(this.#run(statements), signal);
     } catch (error) {
@@ -88,7 +107,7 @@ export class ControlConnection {
     const opened = client.connect().then(() => {
       client.connection.stream.unref();
       // One that was dropped while it connected may come after its successor.
-      if (this.#client === opened) this.#server = { processId: client.processID, address: addressOf(client) };
+      if (this.#client === opened) this.#server = serverOf(client);
       return client;
     });
     client.on('error', error => {
@@ -102,6 +121,7 @@ export class ControlConnection {
   #drop(): void {
     const dropped = this.#client;
     this.#client = undefined;
+    this.#isStale = false;
     void dropped?.then(
       client => client.connection.stream.destroy(),
       () => {},

@@ -15,23 +15,27 @@ import array from 'postgres-array';
 import { BackendLook } from './backend-look.js';
 import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
+import { ClientSettings } from './client-settings.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
 import { limitNames } from './engine/probes.js';
-import { hostClientClass, probeHost } from './host-client.js';
+import { type Host, nameOf } from './host.js';
+import { type Door, hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
-import { type Host, Hosts, nameOf } from './hosts.js';
+import { HostFailure, Hosts } from './hosts.js';
 import { ListeningClient } from './listening-client.js';
+import type { LoginSource } from './login.js';
+import { LoginChanged, Logins } from './logins.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import type { PgClient } from './pg-internals.js';
 import { namePrefix } from './prepared-statements.js';
 import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
-import { checkTlsFiles } from './tls-files.js';
 
 export interface EndpointParts {
   readonly servers: HostList;
+  readonly login: LoginSource;
   readonly options: PostgresqlOptions;
   readonly pool: PostgresqlOptions['pool'];
   readonly clock: Clock;
@@ -48,8 +52,6 @@ const lookAfterMs = 100;
 /** One server, or whichever of several is the wanted one: connections lent from a pool, and one for questions. */
 export class Endpoint {
   readonly databaseName: string;
-  /** `a:5432`, in the order in which they are tried. */
-  readonly hostNames: readonly string[];
   readonly #hosts: Hosts;
   readonly #pool: ConnectionPool;
   readonly #control: ControlConnection;
@@ -64,41 +66,46 @@ export class Endpoint {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #roles: RoleSource = { isAsked: false };
-  readonly #configs: readonly pg.ClientConfig[];
+  readonly #configOf: (servers: HostList) => pg.ClientConfig;
+  readonly #logins: Logins;
+  readonly #logger: Logger;
+  #settings: ClientSettings;
   #startLimits: StartLimits;
 
-  constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
+  constructor({ servers, login, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
-    checkTlsFiles(url);
-    const config = { ...clientConfig(url, options), ...connectTimeout(servers, options, pool) };
-    const probing = { ...config, application_name: `${options.applicationName} probe` };
+    this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
+    const config = this.#configOf(servers);
+    this.#settings = new ClientSettings(config, logger);
+    this.#logger = logger;
+    this.#logins = new Logins({ source: login, clock, onOtherUser: () => this.#expireControl() });
+    const door: Door = {
+      settings: () => this.#settings,
+      logins: this.#logins,
+      roles: this.#roles,
+      closing: this.#closing.signal,
+    };
     const types = typeParsers();
-    const closing = this.#closing.signal;
     this.databaseName = new pg.Client(config).database ?? '';
     this.#clock = clock;
     this.#acquireTimeoutMs = pool.acquireTimeoutMs;
-    const hosts = servers.urls.map(hostOf);
-    this.hostNames = hosts.map(nameOf);
     this.#hosts = new Hosts({
-      hosts,
+      hosts: servers.urls.map(hostOf),
       target: servers.target,
-      probe: host => probeHost(probing, host, this.#roles, closing),
+      probe: host => probeHost(door, host),
       clock,
       logger,
       onMoved: () => this.#moved(),
     });
-    const control = { ...config, application_name: `${options.applicationName} control` };
-    const listening = { ...config, application_name: `${options.applicationName} listen` };
-    this.#configs = [config, probing, control, listening];
     this.#startLimits = startLimitsOf(url, options);
     const lost = (cause: unknown) => {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const ListenClient = hostClientClass(listening, this.#hosts, servers.target, this.#roles, closing);
+    const ListenClient = hostClientClass(door, this.#hosts, ' listen');
     this.#newListeningClient = () => new ListenClient();
     this.#types = types;
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, this.#roles, closing);
+    const ControlClient = hostClientClass(door, this.#hosts, ' control');
     const onControlLost = (cause: unknown) => {
       if (meansRestart(cause)) lost(cause);
     };
@@ -106,15 +113,34 @@ export class Endpoint {
     this.#control = new ControlConnection(() => new ControlClient(), types, onControlLost, isOffLimits);
     this.#apart = new ControlConnection(() => new ControlClient(), types, onControlLost, isOffLimits);
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
+      client: { Client: hostClientClass(door, this.#hosts) },
       options: pool,
       types,
       clock,
       logger,
       watch: this.#watchOver(options.silentAfterMs, logger),
-      cancel: (lent, signal) => cancelStatement(config, lent, signal),
+      cancel: (lent, signal) => cancelStatement(this.#settings.config, lent, signal),
       onLost: lost,
     });
+  }
+
+  /** `a:5432`, in the order in which they are tried. */
+  get hostNames(): readonly string[] {
+    return this.#hosts.all.map(nameOf);
+  }
+
+  /**
+   * New connections go to `servers`, and the ones there are replaced; nobody is interrupted.
+   *
+   * @throws ConnectionError for TLS files that cannot be used; nothing has changed then.
+   */
+  change(servers: HostList): void {
+    const settings = new ClientSettings(this.#configOf(servers), this.#logger);
+    if (!this.startsWithLimits) settings.leaveOut(limitNames);
+    this.#settings = settings;
+    this.#hosts.change({ hosts: servers.urls.map(hostOf), target: servers.target });
+    this.#expireControl();
+    this.renew();
   }
 
   /** `a:5432`, the one it was last found to be; undefined before the first connection. */
@@ -134,12 +160,12 @@ export class Endpoint {
   }
 
   get startsWithLimits(): boolean {
-    return this.#configs.some(config => config.statement_timeout !== undefined);
+    return this.#settings.config.statement_timeout !== undefined;
   }
 
   /** Connections that are opened from now on set no limits for themselves. */
   startWithoutLimits(): void {
-    for (const config of this.#configs) for (const name of limitNames) delete config[name];
+    this.#settings.leaveOut(limitNames);
     this.#startLimits = {};
     this.#hosts.lookAgain();
   }
@@ -212,7 +238,7 @@ export class Endpoint {
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
     const deadline = options.deadline.within(this.#acquireTimeoutMs);
     try {
-      return await this.#hosts.reach(() => this.#pool.acquire({ ...options, deadline }));
+      return await this.#reach(() => this.#pool.acquire({ ...options, deadline }));
     } catch (error) {
       throw this.#closing.signal.aborted ? new DatabaseClosedError() : error;
     }
@@ -220,7 +246,7 @@ export class Endpoint {
 
   /** Over a connection of its own: never behind the work of users. */
   ask(statements: readonly Statement[], signal: AbortSignal): Promise<BatchOutcome['results']> {
-    return this.#hosts.reach(() => this.#control.ask(statements, signal));
+    return this.#reach(() => this.#control.ask(statements, signal));
   }
 
   /** The same over a further connection: no ping waits for its answer. */
@@ -233,7 +259,7 @@ export class Endpoint {
     this.#closingApart = this.#clock.schedule(closeApartAfterMs, () => this.#apart.close());
     const ending = endsIdle ? this.#clock.schedule(lookAfterMs, () => void this.#endIdle()) : undefined;
     try {
-      return await this.#hosts.reach(() => this.#apart.ask(statements, signal));
+      return await this.#reach(() => this.#apart.ask(statements, signal));
     } finally {
       ending?.cancel();
     }
@@ -251,7 +277,7 @@ export class Endpoint {
       types: this.#types,
       isRoleReadOnly: () => this.#pool.isRoleReadOnly,
     };
-    this.#listener = await this.#hosts.reach(() => ListeningClient.open(parts));
+    this.#listener = await this.#reach(() => ListeningClient.open(parts));
     return this.#listener;
   }
 
@@ -306,6 +332,22 @@ export class Endpoint {
         void backends.end(client);
       },
     });
+  }
+
+  /** Runs `work`, and again after a failure that another host or login may mend. */
+  async #reach<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof HostFailure || error instanceof LoginChanged)) throw error;
+      return this.#logins.reach(() => this.#hosts.reach(work));
+    }
+  }
+
+  /** A question that is being asked is answered first. */
+  #expireControl(): void {
+    this.#control.expire();
+    this.#apart.expire();
   }
 
   #moved(): void {

@@ -1,49 +1,93 @@
+import { connectFailureOf } from '@keelson/database';
 import pg from 'pg';
-import type { Target } from './host-list.js';
-import type { Host, Hosts } from './hosts.js';
-import { asPgClient } from './pg-internals.js';
+import type { ClientSettings } from './client-settings.js';
+import { type Host, isSocket } from './host.js';
+import { HostFailure, type Hosts } from './hosts.js';
+import { type LoginAttempt, LoginChanged, type Logins } from './logins.js';
+import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
 import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
+import { checkSocket } from './unix-socket.js';
 import { readableValues } from './value-formats.js';
 
-/** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export async function probeHost(
-  config: pg.ClientConfig,
-  host: Host,
-  roles: RoleSource,
-  closing: AbortSignal,
-): Promise<ServerRole> {
-  const client = new pg.Client(config);
+/** How connections to one place are opened. */
+export interface Door {
+  /** With what a client is made now. */
+  readonly settings: () => ClientSettings;
+  readonly logins: Logins;
+  readonly roles: RoleSource;
+  /** Aborting it ends the opening of a connection at once. */
+  readonly closing: AbortSignal;
+}
+
+/** What the connection is for, behind the name of the application. */
+export type Purpose = '' | ' control' | ' listen' | ' probe';
+
+/** Opens a connection to `host` only to ask what it is. */
+export function probeHost(door: Door, host: Host): Promise<ServerRole> {
+  return door.logins.reach(() => probe(door, host));
+}
+
+async function probe(door: Door, host: Host): Promise<ServerRole> {
+  const { config } = door.settings();
+  const attempt = await door.logins.next();
+  const client = new pg.Client(named(config, ' probe'));
   client.on('error', ignore);
   watchPoolerWords(client);
-  const role = watchRole(client, roles);
+  const role = watchRole(client, door.roles);
   try {
-    await connectTo(client, host, closing, () => client.connect());
+    await connectTo(client, { door, host, attempt, config }, () => client.connect());
     return await role();
   } finally {
     void client.end().catch(() => {});
   }
 }
 
-async function connectTo(
-  client: pg.Client,
-  { host, port }: Host,
-  closing: AbortSignal,
-  connect: () => Promise<unknown>,
-): Promise<void> {
+interface Opening {
+  readonly door: Door;
+  readonly host: Host;
+  readonly attempt: LoginAttempt;
+  /** What the client was made with. */
+  readonly config: pg.ClientConfig;
+}
+
+async function connectTo(client: pg.Client, opening: Opening, connect: () => Promise<unknown>): Promise<void> {
+  const { host, port } = opening.host;
+  const { closing, logins } = opening.door;
   closing.throwIfAborted();
   client.host = host;
   client.port = port;
+  if (isSocket(host)) {
+    checkSocket({ host, port });
+    speakPlainly(asPgClient(client));
+  }
+  logInAs(asPgClient(client), opening.attempt.login);
   const giveUp = () => asPgClient(client).connection.stream.destroy();
   closing.addEventListener('abort', giveUp, { once: true });
   try {
     await connect();
+    logins.accepted(opening.attempt);
   } catch (error) {
-    throw withCode(error);
+    throw await judged(withCode(error), opening);
   } finally {
     closing.removeEventListener('abort', giveUp);
   }
+}
+
+/** A `LoginChanged` when the connection was refused for something that is another now. */
+async function judged(error: unknown, { door, attempt, config }: Opening): Promise<unknown> {
+  const kind = connectFailureOf(error)?.kind ?? '';
+  const isOfLogin = loginFailures.has(kind);
+  if (!isOfLogin && !kind.startsWith('tls-')) return error;
+  if (door.settings().config !== config) return new LoginChanged(error);
+  return isOfLogin ? door.logins.refused(attempt, error) : error;
+}
+
+const loginFailures = new Set(['password', 'password-missing', 'role-missing', 'hba', 'tls-client-certificate']);
+
+function named(config: pg.ClientConfig, purpose: Purpose): pg.ClientConfig {
+  return purpose === '' ? config : { ...config, application_name: `${config.application_name}${purpose}` };
 }
 
 /** What pg 8.23 says in a sentence only, with a code that identifies it. */
@@ -62,19 +106,20 @@ function withCode(error: unknown): unknown {
 
 /** A client of pg that finds out where to connect to when it connects, for those who make clients of a class. */
 export function hostClientClass(
-  config: pg.ClientConfig,
+  door: Door,
   hosts: Hosts,
-  target: Target,
-  roles: RoleSource,
-  closing: AbortSignal,
+  purpose: Purpose = '',
 ): new (
   given?: pg.ClientConfig,
 ) => pg.Client {
   return class HostClient extends pg.Client {
-    readonly #role = target === 'any' ? undefined : watchRole(this, roles);
+    readonly #config: pg.ClientConfig;
+    readonly #role = hosts.target === 'any' ? undefined : watchRole(this, door.roles);
 
     constructor() {
-      super(config);
+      const { config } = door.settings();
+      super(named(config, purpose));
+      this.#config = config;
       watchParameters(this);
       watchPoolerWords(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
@@ -93,15 +138,23 @@ export function hostClientClass(
     }
 
     async #connect(): Promise<pg.Client> {
+      const attempt = await door.logins.next();
       const host = await hosts.wanted();
       try {
-        await connectTo(this, host, closing, () => super.connect());
+        await connectTo(this, { door, host, attempt, config: this.#config }, () => super.connect());
       } catch (error) {
         throw hosts.failed(host, error);
       }
+      if (!hosts.all.includes(host)) this.#leave(new HostFailure(host, undefined));
       await this.#orEnd(() => readableValues(this));
       if (this.#role !== undefined) await this.#beApproved(host, this.#role);
       return this;
+    }
+
+    /** The hosts are others now. */
+    #leave(why: HostFailure): never {
+      void this.end().catch(ignore);
+      throw why;
     }
 
     async #beApproved(host: Host, role: () => Promise<ServerRole>): Promise<void> {

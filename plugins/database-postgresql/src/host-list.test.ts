@@ -40,6 +40,10 @@ describe('hostListOf', () => {
     ['postgresql:///orders?host=a,b&port=1', ['postgresql://a:1/orders', 'postgresql://b:1/orders']],
     ['postgresql://u@/orders?host=/var/run', ['postgresql://u@%2Fvar%2Frun/orders']],
     ['postgresql:///orders?host=::1', ['postgresql://[::1]/orders']],
+    [
+      'postgresql:///orders?host=/cloudsql/p:r:i,db&port=1,2',
+      ['postgresql://%2Fcloudsql%2Fp%3Ar%3Ai:1/orders', 'postgresql://db:2/orders'],
+    ],
   ])('hosts may stand among the parameters: %s', (url, urls) => {
     expect(urlProblems(url)).toEqual([]);
     expect(hostListOf(url).urls).toEqual(urls);
@@ -110,6 +114,42 @@ describe('urlProblems', () => {
     expect(messages(`postgresql://u:p@db/orders?${query}`)).toEqual([message]);
     expect(replicaUrlProblems([`postgresql://u:p@db/orders?${query}`])).toEqual([{ index: 0, message }]);
   });
+
+  test.each([
+    ['socket:/run/pg?db=orders', 'a unix socket is written postgresql://user@/database?host=/directory&port=5432'],
+    ['/run/pg orders', 'a unix socket is written postgresql://user@/database?host=/directory&port=5432'],
+    [
+      'postgresql:///orders?host=@orders',
+      'a host that begins with @ is an abstract socket, which pg cannot open: name a directory',
+    ],
+    [
+      'postgresql:///orders?host=/run/pg/.s.PGSQL.5433',
+      'its host must be the directory of the unix socket, without the file .s.PGSQL.5432 in it',
+    ],
+  ])('a unix socket that cannot be meant so is refused: %s', (url, message) => {
+    expect(messages(url)).toEqual([message]);
+  });
+
+  test.each([
+    'sslmode=require',
+    'sslmode=verify-full',
+    'sslmode=no-verify',
+    'ssl=true',
+    'sslnegotiation=direct',
+    'sslrootcert=/ca.pem',
+    'sslcert=/c.pem&sslkey=/k.pem',
+  ])('TLS over a unix socket is refused, with the reason: %s', query => {
+    const reason = expect.stringContaining('PostgreSQL speaks no TLS over a unix socket');
+    expect(messages(`postgresql:///orders?host=/run/pg&${query}`)).toEqual([reason]);
+    expect(messages(`postgresql://%2Frun%2Fpg,db/orders?${query}`)).toEqual([reason]);
+    expect(replicaUrlProblems([`postgresql://%2Frun%2Fpg/orders?${query}`])).toEqual([{ index: 0, message: reason }]);
+    expect(messages(`postgresql://db/orders?${query}`)).toEqual([]);
+  });
+
+  test.each(['sslmode=disable', 'sslmode=prefer', 'sslmode=prefer&sslrootcert=/ca.pem', 'ssl=0'])(
+    'no TLS over a unix socket is taken: %s',
+    query => expect(messages(`postgresql:///orders?host=/run/pg&${query}`)).toEqual([]),
+  );
 
   test.each([
     'sslmode=no-verify',

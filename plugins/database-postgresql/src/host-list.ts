@@ -1,4 +1,5 @@
-import { parameterProblems } from './url-parameters.js';
+import { isSocket } from './host.js';
+import { asksForTls, parameterProblems } from './url-parameters.js';
 
 /** What a server must be, in the words of libpq (PostgreSQL manual, 32.1.2). */
 export const targets = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
@@ -68,6 +69,7 @@ function parse(url: string): ParsedUrl {
   const parameters = new URLSearchParams(query);
   const target = parameters.get('target_session_attrs') ?? undefined;
   const wrong = parameterProblems(parameters);
+  const wantsTls = asksForTls(parameters);
   const inQuery = takeHosts(parameters);
   parameters.delete('target_session_attrs');
   const hosts = inQuery ?? authority.split(',');
@@ -75,8 +77,12 @@ function parse(url: string): ParsedUrl {
   const problems = hasUnencoded(url, before, path, query)
     ? [unencoded]
     : before === ''
-      ? [notAUrl]
-      : [...problemsOf(hosts, host => `${before}${host}${after}`, target), ...wrong];
+      ? [/^(?:socket:|\/)/.test(url) ? notASocketUrl : notAUrl]
+      : [
+          ...problemsOf(hosts, host => `${before}${host}${after}`, target),
+          ...socketProblems(hosts, wantsTls),
+          ...wrong,
+        ];
   return { before, hosts, after, target, problems };
 }
 
@@ -89,9 +95,14 @@ function takeHosts(parameters: URLSearchParams): string[] | undefined {
   parameters.delete('port');
   return hosts.map((host, index) => {
     const port = ports[ports.length === 1 ? 0 : index] ?? '';
-    const name = host.includes(':') ? `[${host}]` : host.startsWith('/') ? encodeURIComponent(host) : host;
+    const name = isSocket(host) || host.startsWith('@') ? encodeURIComponent(host) : bracketed(host);
     return port === '' ? name : `${name}:${port}`;
   });
+}
+
+/** `db`, `[::1]`. */
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 const unencoded =
@@ -114,6 +125,23 @@ function canDecode(text: string): boolean {
 }
 
 const notAUrl = 'must be a url like postgresql://user:password@host:5432/database';
+
+const notASocketUrl = 'a unix socket is written postgresql://user@/database?host=/directory&port=5432';
+
+/** What is wrong with the hosts that are directories of unix sockets. */
+function socketProblems(hosts: readonly string[], wantsTls: boolean): string[] {
+  const names = hosts.filter(host => canDecode(host)).map(host => decodeURIComponent(host.replace(/:\d+$/, '')));
+  const problems: string[] = [];
+  if (names.some(name => name.startsWith('@'))) problems.push(abstractSocket);
+  if (names.some(name => /^\/.*\/\.s\.PGSQL\.\d+$/.test(name))) problems.push(socketFile);
+  if (wantsTls && names.some(isSocket)) problems.push(tlsOverSocket);
+  return problems;
+}
+
+const abstractSocket = 'a host that begins with @ is an abstract socket, which pg cannot open: name a directory';
+const socketFile = 'its host must be the directory of the unix socket, without the file .s.PGSQL.5432 in it';
+const tlsOverSocket =
+  'PostgreSQL speaks no TLS over a unix socket: leave the ssl parameters out, or write sslmode=prefer for TLS over the network alone';
 
 function problemsOf(hosts: readonly string[], urlOf: (host: string) => string, target: string | undefined): string[] {
   const problems = hosts.flatMap((host, index) => {

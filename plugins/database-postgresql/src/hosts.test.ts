@@ -1,7 +1,8 @@
 import { FakeClock, RecordingLogger } from '@keelson/core/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Host } from './host.js';
 import type { Target } from './host-list.js';
-import { type Host, Hosts } from './hosts.js';
+import { Hosts } from './hosts.js';
 import type { ServerRole } from './server-role.js';
 
 const primary: ServerRole = { standby: false, readOnly: false };

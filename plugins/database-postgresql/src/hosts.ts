@@ -1,12 +1,8 @@
-import type { Clock, Logger, Timer } from '@keelson/core';
+import { type Clock, isKeelsonError, type Logger, type Timer } from '@keelson/core';
 import { ConnectionError, connectFailureOf, severityOf, sqlStateOf, systemCodeOf } from '@keelson/database';
+import { type Host, nameOf } from './host.js';
 import type { Target } from './host-list.js';
 import { describeRole, type ServerRole, suits } from './server-role.js';
-
-export interface Host {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface HostsParts {
   /** In the order in which they are tried; at least one. */
@@ -33,15 +29,30 @@ const pauseMs = 200;
 
 /** Knows which of several hosts is the wanted one, from the last look until something speaks against it. */
 export class Hosts {
-  readonly #parts: HostsParts;
+  #parts: HostsParts;
   #state: State;
   #last: Host | undefined;
   #isLostTold = false;
 
   constructor(parts: HostsParts) {
     this.#parts = parts;
-    const [only] = parts.hosts;
-    this.#state = parts.hosts.length === 1 && only !== undefined ? { is: 'known', host: only } : { is: 'unknown' };
+    this.#state = beginning(parts.hosts);
+  }
+
+  get target(): Target {
+    return this.#parts.target;
+  }
+
+  get all(): readonly Host[] {
+    return this.#parts.hosts;
+  }
+
+  /** From now on these; connections that are open are left to the caller. */
+  change(to: Pick<HostsParts, 'hosts' | 'target'>): void {
+    this.#parts = { ...this.#parts, ...to };
+    this.#state = beginning(to.hosts);
+    this.#last = undefined;
+    this.#isLostTold = false;
   }
 
   /** The host last found, for people; undefined before the first look. */
@@ -59,7 +70,7 @@ export class Hosts {
     if (state.is === 'known') return Promise.resolve(state.host);
     if (state.is === 'looking') return state.found;
     if (state.is === 'failed' && this.#parts.clock.now() < state.until) return Promise.reject(state.error);
-    const found = this.#look();
+    const found = this.#look(this.#parts.hosts);
     this.#state = { is: 'looking', found };
     return found;
   }
@@ -98,13 +109,16 @@ export class Hosts {
     }
   }
 
-  async #look(): Promise<Host> {
+  /** A look at hosts that have been changed meanwhile leaves the state alone. */
+  async #look(hosts: readonly Host[]): Promise<Host> {
     try {
       const host = await this.#find();
+      if (hosts !== this.#parts.hosts) return this.wanted();
       this.#state = { is: 'known', host };
       this.#tellFound(host);
       return host;
     } catch (error) {
+      if (hosts !== this.#parts.hosts) return this.wanted();
       this.#state = { is: 'failed', error, until: this.#parts.clock.now() + pauseMs };
       this.#tellLost();
       throw error;
@@ -195,21 +209,28 @@ export class HostFailure extends Error {
   /** Of its cause, so that it is judged as its cause is. */
   readonly code: string | undefined;
   readonly severity: string | undefined;
+  /** Of a socket that could not be connected to. */
+  readonly address: unknown;
+  readonly syscall = 'connect';
 
   constructor(host: Host, cause: unknown) {
     super(`${nameOf(host)} is not the wanted server`, { cause });
     this.name = 'HostFailure';
     this.code = sqlStateOf(cause) ?? systemCodeOf(cause) ?? 'ECONNABORTED';
     this.severity = severityOf(cause);
+    this.address = Reflect.get(Object(cause), 'address');
   }
 }
 
-export function nameOf({ host, port }: Host): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+/** One alone is not looked for. */
+function beginning(hosts: readonly Host[]): State {
+  const [only] = hosts;
+  return hosts.length === 1 && only !== undefined ? { is: 'known', host: only } : { is: 'unknown' };
 }
 
 /** A server that is full, or refuses the user, answers: another one is not asked (libpq does the same). */
 function speaksAgainstHost(error: unknown): boolean {
+  if (isKeelsonError(error)) return false;
   const state = sqlStateOf(error);
   return state === undefined || state.startsWith('57P') || state.startsWith('08');
 }

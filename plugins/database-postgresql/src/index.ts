@@ -11,4 +11,5 @@ export default databasePlugin({
   manifest,
   ormDriver: PostgreSqlDriver,
   createDriver: (config, context) => new PostgresqlDriver(config, context),
+  reconfigure: (driver, config, rereadFiles) => driver.reconfigure(config, rereadFiles),
 });

@@ -10,7 +10,7 @@ const urlText = z.string().meta({ secret: true });
 const url = z
   .union([urlText, z.array(urlText).min(1)])
   .superRefine((given, context) => report(urlProblems(given), context))
-  .meta({ secret: true })
+  .meta({ secret: true, reloadable: true })
   .describe(
     'Where the database is: postgresql://user:password@host:5432/database. For several hosts host1:5432,host2:5432 or a list of urls; connections go to the one that takes writes, or what ?target_session_attrs= asks for.',
   );
@@ -105,6 +105,15 @@ const replicas = z
 export const optionsSchema = z
   .strictObject({
     url,
+    user: z.string().min(1).optional().meta({ reloadable: true }).describe('The user, instead of the one in `url`.'),
+    password: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ secret: true, reloadable: true })
+      .describe(
+        'The password as it is, instead of the one in `url`. A file that it comes from is read again for each new connection.',
+      ),
     ...commonOptions,
     engine: engineOptions,
     pool: poolShape.prefault({}),

@@ -2,6 +2,8 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { Connection } from 'pg';
+import { isSocket, socketPath } from './host.js';
+import type { Login } from './login.js';
 
 /**
  * The parts of pg 8.23 that its type definitions leave out: its conversion of parameters, and what
@@ -20,9 +22,10 @@ export function parameterText(value: unknown): Buffer | string | null {
 
 /** A socket to a server, from before the startup message on. */
 export interface PgConnection extends Connection {
-  readonly ssl: unknown;
+  ssl: unknown;
   readonly stream: Socket;
-  connect(port: number, host: string): void;
+  /** With the path of a unix socket instead of a port, no host. */
+  connect(port: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processID: number | null, secretKey: Buffer | number | null): void;
 }
@@ -30,10 +33,15 @@ export interface PgConnection extends Connection {
 /** A client with its socket, and the two numbers that name its backend to a cancel request. */
 export interface PgClient extends pg.PoolClient {
   readonly connection: PgConnection;
+  ssl: boolean;
   readonly host: string;
   readonly port: number;
   readonly processID: number | null;
   readonly secretKey: Buffer | number | null;
+  /** What the startup message is made of. */
+  readonly connectionParameters: Record<string, unknown>;
+  user?: string;
+  password?: string;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
@@ -48,7 +56,23 @@ function isPgClient(client: pg.ClientBase): client is PgClient {
 }
 
 /** Where a connection leads to; the same for two only when they were opened to the same address. */
-export function addressOf({ connection }: PgClient): string {
-  const { remoteAddress = 'a socket of this machine', remotePort = '' } = connection.stream;
+export function addressOf({ connection, host, port }: PgClient): string {
+  if (isSocket(host)) return socketPath({ host, port });
+  const { remoteAddress = '', remotePort = '' } = connection.stream;
   return `${remoteAddress} ${remotePort}`;
+}
+
+/** Neither PostgreSQL nor libpq speaks TLS over a unix socket. */
+export function speakPlainly(client: PgClient): void {
+  client.ssl = false;
+  client.connection.ssl = false;
+}
+
+/** To be called before `client` connects. What is left out stays as pg found it. */
+export function logInAs(client: PgClient, { user, password }: Login): void {
+  if (user !== undefined) {
+    client.user = user;
+    client.connectionParameters.user = user;
+  }
+  if (password !== undefined) client.password = password;
 }

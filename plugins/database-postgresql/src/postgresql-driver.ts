@@ -17,12 +17,14 @@ import {
   type TransactionOutcome,
 } from '@keelson/database';
 import { lookUpCommit, transactionIdProbe } from './commit-lookup.js';
+import { ConfiguredLogins, type RereadFiles } from './configured-logins.js';
 import { Endpoint } from './endpoint.js';
 import { findEngine } from './engine/find-engine.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { sumOf } from './pool-stats.js';
 import { Replicas } from './replicas.js';
+import { urlChange } from './url-change.js';
 import { positionProbe } from './wal-position.js';
 
 /** DatabaseDriver on PostgreSQL, through pg: on one server, on whichever of several takes writes, and on replicas. */
@@ -33,17 +35,21 @@ export class PostgresqlDriver implements DatabaseDriver {
   readonly positionProbe = positionProbe;
   transactionLimits: TransactionLimits | undefined;
   isReadCommitted = false;
-  readonly #options: PostgresqlOptions;
+  readonly #logins: ConfiguredLogins;
   readonly #primary: Endpoint;
   readonly #replicas: Replicas;
   readonly #acquireTimeoutMs: number;
+  #options: PostgresqlOptions;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
-  constructor(options: PostgresqlOptions, { clock, logger }: DriverContext) {
+  constructor(options: PostgresqlOptions, context: DriverContext<PostgresqlOptions>) {
+    const { clock, logger, rereadFiles, credentials } = context;
     this.#options = options;
+    this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
+      login: this.#logins.sourceOf(now => hostListOf(now.url).urls[0] ?? ''),
       options,
       pool: options.pool,
       clock,
@@ -52,7 +58,27 @@ export class PostgresqlDriver implements DatabaseDriver {
         for (const listener of this.#lostListeners) listener(cause);
       },
     });
-    this.#replicas = new Replicas({ options, clock, logger, isReadCommitted: () => this.isReadCommitted });
+    this.#replicas = new Replicas({
+      options,
+      logins: this.#logins,
+      clock,
+      logger,
+      isReadCommitted: () => this.isReadCommitted,
+    });
+  }
+
+  /**
+   * Takes another url, user and password: logs in with them from now on, and replaces the connections when more has changed
+   * than the password. Interrupts nobody.
+   *
+   * @throws KeelsonError `DATABASE_RELOAD_REFUSED` for a url with another database or other settings of its sessions;
+   * ConnectionError for TLS files that cannot be used. Nothing has changed then.
+   */
+  reconfigure(options: PostgresqlOptions, rereadFiles?: RereadFiles): void {
+    const change = urlChange(this.#options, options);
+    if (change !== 'none') this.#primary.change(hostListOf(options.url));
+    this.#logins.change(options, rereadFiles);
+    this.#options = options;
   }
 
   get capabilities(): ReadonlySet<DatabaseCapability> {

@@ -1,6 +1,7 @@
 import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
 import { type AcquireOptions, type DriverConnection, sqlStateOf, systemCodeOf } from '@keelson/database';
 import { CaughtUpConnection } from './caught-up-connection.js';
+import type { ConfiguredLogins } from './configured-logins.js';
 import { hostListOf } from './host-list.js';
 import type { PostgresqlOptions } from './options.js';
 import { Replica, type ReplicaState } from './replica.js';
@@ -8,6 +9,7 @@ import { walPositionIn } from './wal-position.js';
 
 export interface ReplicasParts {
   readonly options: PostgresqlOptions;
+  readonly logins: ConfiguredLogins;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Transactions that say nothing else are READ COMMITTED. */
@@ -23,13 +25,14 @@ export class Replicas {
   #state: 'not watching' | 'watching' | 'closed' = 'not watching';
 
   constructor(parts: ReplicasParts) {
-    const { options, clock, logger } = parts;
+    const { options, logins, clock, logger } = parts;
     const { urls, maxLagMs, pool = options.pool } = options.replicas;
     this.#parts = parts;
     this.#replicas = urls.flatMap(hostsOf).map(
-      url =>
+      (url, index) =>
         new Replica({
           servers: { urls: [url], target: 'any' },
+          login: logins.sourceOf(now => now.replicas.urls.flatMap(hostsOf)[index] ?? url),
           options,
           pool,
           maxLagMs,

@@ -15,6 +15,26 @@ const values: ReadonlyMap<string, readonly string[]> = new Map<string, readonly 
   ['sslcertmode', ['disable', 'allow', 'require']],
 ]);
 
+/** All that say how a connection is encrypted. */
+export const tlsParameters = [
+  'sslmode',
+  'ssl',
+  'sslcert',
+  'sslkey',
+  'sslrootcert',
+  'sslnegotiation',
+  'uselibpqcompat',
+] as const;
+
+/** Whether a connection without TLS is less than what the parameters ask for. As to pg, a file is a wish for TLS. */
+export function asksForTls(parameters: URLSearchParams): boolean {
+  const mode = parameters.get('sslmode') ?? '';
+  if (mode === 'disable' || mode === 'prefer') return false;
+  if (mode !== '' || parameters.get('sslnegotiation') === 'direct') return true;
+  if (['true', '1', 'no-verify'].includes(parameters.get('ssl') ?? '')) return true;
+  return ['sslcert', 'sslkey', 'sslrootcert'].some(name => (parameters.get(name) ?? '') !== '');
+}
+
 /** What is wrong with the values; the text names the allowed ones, and never the given one. */
 export function parameterProblems(parameters: URLSearchParams): string[] {
   return [...values].flatMap(([name, allowed]) => {

@@ -1,4 +1,4 @@
-import { HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
+import { Credentials, HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
 
 export { DatabaseService } from './database-service.js';
 export { type DatabaseCapability, databaseCapabilities, engineProducts, poolers } from './driver/engine.js';
@@ -19,4 +19,11 @@ export type { SessionIdentity } from './session/session-identity.js';
 export { isolationLevels } from './transaction/transaction-settings.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */
-export const databaseUses: readonly ServiceToken[] = [HealthService, Logger, Metrics, RetryPolicy, Telemetry];
+export const databaseUses: readonly ServiceToken[] = [
+  Credentials,
+  HealthService,
+  Logger,
+  Metrics,
+  RetryPolicy,
+  Telemetry,
+];

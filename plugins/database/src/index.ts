@@ -39,7 +39,7 @@ export { type Permit, type PermitCounters, Permits, type PermitsOptions } from '
 export { weakerPromises } from './driver/weaker.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
-export { type ConnectFailureKind, connectFailureOf } from './errors/connect-failure.js';
+export { connectFailureOf } from './errors/connect-failure.js';
 export {
   AcquireTimeoutError,
   ConnectionError,
@@ -48,10 +48,12 @@ export {
   OverloadedError,
 } from './errors/connection-error.js';
 export { EngineDifferentError } from './errors/engine-different-error.js';
+export type { ConnectFailureKind } from './errors/failure-kind.js';
 export { IdentityFixedError, IdentityInvalidError, IdentityRefusedError } from './errors/identity-errors.js';
 export { isQueryError, type QueryErrorMatch } from './errors/is-query-error.js';
 export { ChannelInvalidError, ListenFailedError, NotifyRefusedError } from './errors/listening-errors.js';
 export { QueryError, type QueryErrorKind } from './errors/query-error.js';
+export { reloadRefused } from './errors/reload-refused.js';
 export {
   ConcurrentUseError,
   IsolationUnsupportedError,

@@ -64,14 +64,22 @@ test('a connection that listens passes, and warns with since when and why while 
   const gaps = { started: 2, reconnected: 0, overflow: 0, resumed: 0 };
   const numbers = { channels: 1, subscriptions: 2, queued: 3, counters: { received: 4, gaps, invalid: 0, failed: 0 } };
   const findingOf = (listening: ListeningStats) =>
-    inspectDatabase({ state, stats, engine, listening }).findings?.find(({ name }) => name === 'listening');
+    inspectDatabase({ state, commitProof: 'none', stats, engine, listening }).findings?.find(
+      ({ name }) => name === 'listening',
+    );
   expect(findingOf({ state: 'listening', since, ...numbers })).toEqual({
     name: 'listening',
     status: 'pass',
     output: 'Listens to 1 channel for 2 handlers since 2026-01-02T03:04:05.000Z, 3 events wait.',
   });
   const cause = Object.assign(new Error('terminating connection'), { code: '57P01', severity: 'FATAL' });
-  const away = inspectDatabase({ state, stats, engine, listening: { state: 'connecting', since, cause, ...numbers } });
+  const away = inspectDatabase({
+    state,
+    commitProof: 'none',
+    stats,
+    engine,
+    listening: { state: 'connecting', since, cause, ...numbers },
+  });
   expect(away.facts).toMatchObject({ listening: { state: 'connecting', cause: { sqlState: '57P01' } } });
   expect(findingOf({ state: 'connecting', since, cause, ...numbers })).toMatchObject({
     status: 'warn',

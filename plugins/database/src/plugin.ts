@@ -1,5 +1,6 @@
 import {
   type Clock,
+  Credentials,
   Deadline,
   HealthService,
   Logger,
@@ -25,42 +26,60 @@ import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm/orm.js';
 import { checkSchema } from './schema/check-schema.js';
 
-export interface DriverContext {
+export interface DriverContext<Config = unknown> {
   readonly logger: Logger;
   readonly clock: Clock;
   /** Where relative paths of the configuration start. */
   readonly directory: string;
+  /** As that of a plugin: the options with their files as they are now. Left out when none comes from a file. */
+  readonly rereadFiles?: (() => Promise<Config>) | undefined;
+  /** Provides what to log in with. Left out: the options do. */
+  readonly credentials?: Credentials | undefined;
 }
 
-export interface DatabasePluginParts<Config extends CommonDatabaseOptions> {
+export interface DatabasePluginParts<
+  Config extends CommonDatabaseOptions,
+  Driver extends DatabaseDriver = DatabaseDriver,
+> {
   readonly manifest: PluginManifest<Config>;
   readonly ormDriver: OrmDriver;
   /** Makes the driver. Connects to nothing. */
-  readonly createDriver: (config: Config, context: DriverContext) => DatabaseDriver;
+  readonly createDriver: (config: Config, context: DriverContext<Config>) => Driver;
+  /** Applies the options that are reloadable, or throws and keeps the old ones. Left out when none is. */
+  readonly reconfigure?: (driver: Driver, config: Config, rereadFiles?: () => Promise<Config>) => void;
 }
 
 /** Finds the services of others; the container does, and so does what Inversify resolves a binding with. */
 interface Services {
   get<T>(token: ServiceToken<T>): T;
-  getAll<T>(token: ServiceToken<T>, options: { readonly optional: true }): T[];
+  getAll<T>(token: ServiceToken<T>, options: { readonly optional: true; readonly name?: string }): T[];
 }
 
 /** The plugin of a database driver: all but the driver is the same for each. */
-export function databasePlugin<Config extends CommonDatabaseOptions>(
-  parts: DatabasePluginParts<Config>,
+export function databasePlugin<Config extends CommonDatabaseOptions, Driver extends DatabaseDriver>(
+  parts: DatabasePluginParts<Config, Driver>,
 ): Plugin<Config> {
   return {
     ...parts.manifest,
     diagnoses: true,
     conformance: async () => (await import('./testing/plugin-conformance.js')).databasePluginConformance,
     register(context) {
-      const databaseWith = makeOnce((services: Services) => createDatabase(context, parts, services));
+      const madeWith = makeOnce((services: Services) => createDatabase(context, parts, services));
+      const databaseWith = (services: Services) => madeWith(services).database;
       context.bind(DatabaseService).toDynamicValue(databaseWith).inSingletonScope();
       context
         .bind(MigrateCommands)
         .toDynamicValue(services => migrateCommands(databaseWith(services), context.directory))
         .inSingletonScope();
-      return { start: running => startDatabase(databaseWith(running.container), running) };
+      return {
+        async start(running) {
+          const { database, driver } = madeWith(running.container);
+          const started = await startDatabase(database, running);
+          const { reconfigure } = parts;
+          if (reconfigure === undefined) return started;
+          return { ...started, reconfigure: ({ config, rereadFiles }) => reconfigure(driver, config, rereadFiles) };
+        },
+      };
     },
   };
 }
@@ -98,15 +117,19 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
   return running;
 }
 
-function createDatabase<Config extends CommonDatabaseOptions>(
-  { config, clock, directory, instance, key }: RegisterContext<Config>,
-  { ormDriver, createDriver }: DatabasePluginParts<Config>,
+function createDatabase<Config extends CommonDatabaseOptions, Driver extends DatabaseDriver>(
+  { config, rereadFiles, clock, directory, instance, key }: RegisterContext<Config>,
+  { ormDriver, createDriver }: DatabasePluginParts<Config, Driver>,
   services: Services,
-): DatabaseService {
+): { readonly database: DatabaseService; readonly driver: Driver } {
   const logger = services.get(Logger).child({ plugin: key });
   const models = services.getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
-  return createDatabaseService({
-    driver: createDriver(config, { logger, clock, directory }),
+  // `database/reporting` logs in with `credentials/reporting`, `database` with `credentials`.
+  const named = instance === undefined ? {} : { name: instance };
+  const [credentials] = services.getAll(Credentials, { optional: true, ...named });
+  const driver = createDriver(config, { logger, clock, directory, rereadFiles, credentials });
+  const database = createDatabaseService({
+    driver,
     ormDriver,
     models,
     options: config,
@@ -117,4 +140,5 @@ function createDatabase<Config extends CommonDatabaseOptions>(
     clock,
     target: key,
   });
+  return { database, driver };
 }

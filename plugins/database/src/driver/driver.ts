@@ -161,7 +161,7 @@ export interface DatabaseDriver {
   /** The name of the database on its server. */
   readonly databaseName: string;
   /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
-  readonly servers?: readonly string[];
+  readonly servers?: readonly string[] | undefined;
   /** What it talks to: found when it connects, and another object when that changes. Before, what is certain without. */
   readonly engine: Engine;
   /** Of `engine`. */

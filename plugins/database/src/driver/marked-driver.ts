@@ -19,7 +19,9 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
   const marked: DatabaseDriver = {
     name: driver.name,
     databaseName: driver.databaseName,
-    ...(driver.servers !== undefined && { servers: driver.servers }),
+    get servers() {
+      return driver.servers;
+    },
     ...(driver.hasReplicas !== undefined && { hasReplicas: driver.hasReplicas }),
     ...(driver.positionProbe !== undefined && { positionProbe: driver.positionProbe }),
     ...(driver.hosts !== undefined && { hosts: () => driver.hosts?.() ?? [] }),

@@ -1,30 +1,6 @@
+import type { ConnectFailureKind, Kind } from './failure-kind.js';
+import { socketKindOf } from './socket-failure.js';
 import { severityOf, sqlStateOf, systemCodeOf } from './sql-state.js';
-
-/** Why no connection came about: one row of the table in docs/database.md each. */
-export type ConnectFailureKind =
-  | 'tls-not-spoken'
-  | 'tls-self-signed'
-  | 'tls-unknown-authority'
-  | 'tls-expired'
-  | 'tls-host-name'
-  | 'tls-client-certificate'
-  | 'tls-failed'
-  | 'host-unknown'
-  | 'refused'
-  | 'unreachable'
-  | 'timeout'
-  | 'password'
-  | 'password-missing'
-  | 'role-missing'
-  | 'hba'
-  | 'database-missing'
-  | 'privilege'
-  | 'full'
-  | 'starting'
-  | 'stopping'
-  | 'startup-parameter'
-  | 'behind-pooler'
-  | 'server-words';
 
 export interface ConnectFailure {
   readonly kind: ConnectFailureKind;
@@ -35,13 +11,6 @@ export interface ConnectFailure {
   readonly hint: string;
   /** No further attempt mends it: a person has to. */
   readonly final: boolean;
-}
-
-interface Kind {
-  readonly kind: ConnectFailureKind;
-  readonly says: string;
-  readonly hint: string;
-  readonly final?: true;
 }
 
 const unknownAuthority: Kind = {
@@ -156,7 +125,7 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'password',
       says: 'refused the password',
-      hint: 'Check user and password in the configured url, special characters as %XX; after a rotation, start with the new one.',
+      hint: 'Check user and password in the configured url, special characters as %XX; after a rotation, put the new one into the configuration or its file.',
       final: true,
     },
   ],
@@ -214,7 +183,8 @@ export function connectFailureOf(error: unknown): ConnectFailure | undefined {
     return isEnd(error) ? failure(state, inWordsOfPooler(error, kindOfEnd(state, error))) : undefined;
   const code = codeOf(error);
   if (code === undefined) return undefined;
-  const known = byCode.get(code) ?? (/^(?:ERR_SSL_|EPROTO$|TLS_)/.test(code) ? tlsFailed : undefined);
+  const known =
+    socketKindOf(code, error) ?? byCode.get(code) ?? (/^(?:ERR_SSL_|EPROTO$|TLS_)/.test(code) ? tlsFailed : undefined);
   return known && failure(code, known);
 }
 

@@ -1,0 +1,35 @@
+import { type ServiceToken, serviceToken } from '../token.js';
+
+/** What a service logs in with. */
+export interface Credential {
+  /** Left out: the user that the configuration of the login names. */
+  readonly user?: string;
+  readonly password: string;
+  /** It is refused from then on. Left out: this is not known. */
+  readonly expiresAt?: Date;
+}
+
+/**
+ * Provides a credential that changes while the service runs: a token that expires, a password that is rotated.
+ *
+ * The password is masked in every error, log line and event from the moment it is handed out.
+ */
+export interface Credentials {
+  /**
+   * Returns the credential to log in with now. Resolves without asking anybody while one is at hand; callers that wait
+   * share one request.
+   *
+   * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
+   */
+  current(): Promise<Credential>;
+  /**
+   * Returns the credential to try after `refused` was turned away, looked up again if `refused` is the one at hand. The
+   * same one again means that there is no other. Looks up at a bounded pace, however often it is called.
+   *
+   * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
+   */
+  renewed(refused: Credential): Promise<Credential>;
+}
+
+/** Bound by the plugin in the slot `credentials` alone: without one, the configuration of a login has its password. */
+export const Credentials: ServiceToken<Credentials> = serviceToken('@keelson/core/Credentials');

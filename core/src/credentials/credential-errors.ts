@@ -1,0 +1,24 @@
+import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
+
+export const credentialErrorCodes = ['CREDENTIALS_INVALID', 'CREDENTIALS_UNAVAILABLE'] as const;
+
+/** A source has given something that is no credential. `what` holds nothing of it. */
+export function invalidCredential(what: string): KeelsonError {
+  return new KeelsonError({
+    code: 'CREDENTIALS_INVALID',
+    message: `The credential cannot be used: ${what}.`,
+    hint: 'Give the bare password in one line, or JSON: {"user": "app", "password": "...", "expiresAt": "2030-01-31T12:00:00Z"}.',
+  });
+}
+
+/** There is no credential that is valid, because it could not be obtained. */
+export function noCredential(cause: unknown): KeelsonError {
+  const why = isKeelsonError(cause) ? ` ${cause.message}` : '';
+  return new KeelsonError({
+    code: 'CREDENTIALS_UNAVAILABLE',
+    message: `There is no credential that is valid.${why}`,
+    hint: (isKeelsonError(cause) ? cause.hint : undefined) ?? 'Look at the source of the credentials.',
+    ...(isKeelsonError(cause) && { facts: cause.facts }),
+    cause: isKeelsonError(cause) ? cause : undefined,
+  });
+}

@@ -1,0 +1,5 @@
+export { fileStamp } from '../config/file-stamp.js';
+export { credentialErrorCodes } from './credential-errors.js';
+export { CredentialKeeper, type CredentialKeeperParts } from './credential-keeper.js';
+export { type KeeperPluginParts, keeperPlugin } from './keeper-plugin.js';
+export { parseCredential } from './parse-credential.js';

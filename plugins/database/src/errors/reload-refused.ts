@@ -1,0 +1,10 @@
+import { KeelsonError } from '@keelson/core';
+
+/** A reload wants of a database what it cannot change while it runs. */
+export function reloadRefused(what: string): KeelsonError {
+  return new KeelsonError({
+    code: 'DATABASE_RELOAD_REFUSED',
+    message: `The new url of the database names ${what}, which cannot change while the service runs.`,
+    hint: 'Restart the service. A reload may change host, port, user, password and the ssl parameters of the url.',
+  });
+}
