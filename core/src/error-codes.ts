@@ -1,4 +1,3 @@
-import { credentialErrorCodes } from './credentials/credential-errors.js';
 import { retryErrorCodes } from './retry/retry-errors.js';
 
 /** Every code of an error or a problem of this package; docs/errors.md has a section for each. */
@@ -31,6 +30,8 @@ export const errorCodes = [
   'CONTROL_PATH_TOO_LONG',
   'CONTROL_STILL_STARTING',
   'CONTROL_UNAVAILABLE',
+  'CREDENTIALS_INVALID',
+  'CREDENTIALS_UNAVAILABLE',
   'KERNEL_CONTAINER_SEALED',
   'KERNEL_HOOK_TIMEOUT',
   'KERNEL_LIFETIME_CAPTIVE',
@@ -57,6 +58,5 @@ export const errorCodes = [
   'PLUGIN_INVALID',
   'PLUGIN_NOT_INSTALLED',
   'PLUGIN_TOKEN_NOT_BOUND',
-  ...credentialErrorCodes,
   ...retryErrorCodes,
 ] as const;

@@ -1,7 +1,5 @@
 import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 
-export const credentialErrorCodes = ['CREDENTIALS_INVALID', 'CREDENTIALS_UNAVAILABLE'] as const;
-
 /** A source has given something that is no credential. `what` holds nothing of it. */
 export function invalidCredential(what: string): KeelsonError {
   return new KeelsonError({

@@ -1,5 +1,4 @@
 export { fileStamp } from '../config/file-stamp.js';
-export { credentialErrorCodes } from './credential-errors.js';
 export { CredentialKeeper, type CredentialKeeperParts } from './credential-keeper.js';
 export { type KeeperPluginParts, keeperPlugin } from './keeper-plugin.js';
 export { parseCredential } from './parse-credential.js';

@@ -220,6 +220,25 @@ describe('a password that changes while the service runs', () => {
     expect(asked).toEqual([{ usename: 'green' }]);
   });
 
+  test('a question apart is asked with the new password, and as the new user', async () => {
+    const vault = new Vault(blue());
+    await open({ login: { credentials: vault } });
+    const userApart = async () => {
+      const [result] = await service.driver.askApart(
+        [{ sql: 'select current_user as name' }],
+        AbortSignal.timeout(5_000),
+      );
+      return result?.rows[0]?.name;
+    };
+    await setPassword('blue', 'blue-hunter-1');
+    vault.next = blue('blue-hunter-1');
+    expect(await userApart()).toBe('blue');
+    vault.held = { user: 'green', password: 'green-hunter-0' };
+    database.renewConnections();
+    expect(await user()).toBe('green');
+    expect(await userApart()).toBe('green');
+  });
+
   test('a statement of the old user that runs long is not taken for lost, as the new user does not see it', async () => {
     const vault = new Vault(blue());
     await open({ login: { credentials: vault } }, { silentAfterMs: 300 });
