@@ -34,10 +34,12 @@ describe('PGlite keeps the promises of a database driver', { timeout: 60_000 }, 
     open: async ({ models }) => [createPgliteService({ options: { dataDir: await copy() }, models }).database],
   });
 
-  for (const { name, run, requires } of databaseConformance(harness)) {
+  for (const { name, run, requires, lacks } of databaseConformance(harness)) {
     test(name, async () => {
-      const keeps = requires === undefined || shared.database.capabilities.has(requires);
-      expect(await run()).toBe(keeps ? 'passed' : 'not-applicable');
+      const { capabilities } = shared.database;
+      const isKept =
+        requires.every(each => capabilities.has(each)) && !(lacks !== undefined && capabilities.has(lacks));
+      expect(await run()).toBe(isKept ? 'passed' : 'not-applicable');
     });
   }
 });

@@ -40,6 +40,7 @@ async function stateOf(database: DatabaseService): Promise<unknown> {
 export const lending: readonly Requirement[] = [
   {
     name: 'lends a connection as it was when it was fresh, whatever the session before has set, and however it ended',
+    requires: ['session-state', 'session-locks', 'transactional-ddl', 'server-timeouts'],
     async check({ database }) {
       const fresh = await stateOf(database);
       const [me] = await database.session(em => em.execute('select current_user as name'));

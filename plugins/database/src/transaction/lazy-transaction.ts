@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
-import { assertAble } from '../driver/assert-able.js';
+import { assertAble, assertEndsWithTransaction, checksStatements } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
-import { leavesState } from '../driver/lasting-state.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
   ConcurrentUseError,
@@ -63,7 +62,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
-  readonly #keepsNoState: boolean;
+  readonly #checksStatements: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -74,7 +73,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
-    this.#keepsNoState = !options.driver.capabilities.has('session-state');
+    this.#checksStatements = checksStatements(options.driver);
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -127,7 +126,7 @@ export class LazyTransaction {
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
     assertAble(this.#options.driver, 'stream');
-    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
+    if (this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
     const command = this.#refusedIn(statement);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
@@ -260,7 +259,7 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
-    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
+    if (this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
@@ -343,11 +342,6 @@ export class LazyTransaction {
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
     this.#assertUsable(options);
     return this.#held.current ?? this.#held.acquire();
-  }
-
-  /** The connection of the server goes to another client after the transaction, as it was left. */
-  #assertLeavesNoState({ sql }: Statement): void {
-    if (leavesState(sql)) assertAble(this.#options.driver, 'session-state');
   }
 
   #refusedIn({ sql }: Statement): string | undefined {
