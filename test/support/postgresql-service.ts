@@ -7,7 +7,12 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
-import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
+import {
+  createDatabaseService,
+  type DatabaseDriver,
+  type DatabaseModel,
+  type DatabaseService,
+} from '@keelson/database';
 import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
@@ -21,6 +26,8 @@ export interface PostgresqlServiceOptions {
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
+  /** Stands between the service and the driver. */
+  readonly wrap?: (driver: DatabaseDriver) => DatabaseDriver;
   /** What the logger keeps. Default: all. */
   readonly logLevel?: LogLevel;
 }
@@ -32,12 +39,12 @@ export interface PostgresqlService extends AsyncDisposable {
 
 /** A DatabaseService on PostgreSQL made of the real parts, without a kernel. Not connected yet. */
 export function createPostgresqlService(given: PostgresqlServiceOptions): PostgresqlService {
-  const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel] } = given;
+  const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel], wrap = driver => driver } = given;
   const logger = new RecordingLogger(given.logLevel);
   const options = optionsSchema.parse({ url: given.url, ...given.options });
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const database = createDatabaseService({
-    driver: new PostgresqlDriver(options, { logger, clock, directory: '.' }),
+    driver: wrap(new PostgresqlDriver(options, { logger, clock, directory: '.' })),
     ormDriver: PostgreSqlDriver,
     models,
     options,

@@ -4,6 +4,7 @@ import {
   type BatchOutcome,
   DatabaseClosedError,
   type DriverConnection,
+  type Pooler,
   type PoolStats,
   type Statement,
 } from '@keelson/database';
@@ -49,6 +50,7 @@ export class Endpoint {
   readonly #roles: RoleSource = { isAsked: false };
   readonly #configs: readonly pg.ClientConfig[];
   #startLimits: StartLimits;
+  #refusesLimits: Pooler | undefined;
 
   constructor({ servers, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -117,8 +119,14 @@ export class Endpoint {
     return this.#configs.some(config => config.statement_timeout !== undefined);
   }
 
+  /** The pooler that has refused them. */
+  get refusesLimits(): Pooler | undefined {
+    return this.#refusesLimits;
+  }
+
   /** Connections that are opened from now on set no limits for themselves. */
-  startWithoutLimits(): void {
+  startWithoutLimits(refusedBy?: Pooler): void {
+    this.#refusesLimits ??= refusedBy;
     for (const config of this.#configs) for (const name of limitNames) delete config[name];
     this.#startLimits = {};
     this.#hosts.lookAgain();

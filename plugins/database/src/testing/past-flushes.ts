@@ -39,6 +39,7 @@ export const pastFlushes: readonly Requirement[] = [
   ...unflushed.map(
     ([what, change]): Requirement => ({
       name: `undoes ${what} in memory too when its part fails, and stores the same value when it is set again`,
+      requires: 'savepoints',
       async check({ database }) {
         await database.session(em => addAccount(em, 'start'));
         for (const way of ways) {
@@ -63,6 +64,7 @@ export const pastFlushes: readonly Requirement[] = [
   ),
   {
     name: 'stores nothing that a part has changed, and not flushed, when it fails',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       for (const way of ways) {
@@ -84,6 +86,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'stores nothing that a part has made for an entity of the work around it when it fails before a flush',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       const before = await storedEmails(database);
@@ -106,6 +109,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'keeps what a part has loaded when it fails and has changed nothing',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(em => addAccount(em, 'start'));
       const email = await database.session(async em => {
@@ -150,6 +154,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'stores a session whose part failed with a flush when half of it was done',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         em.create(Account, { email: 'kept' });
