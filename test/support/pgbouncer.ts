@@ -81,7 +81,9 @@ class LocalPgbouncer implements Pgbouncer {
     const config = join(directory, 'pgbouncer.ini');
     writeOwned(config, this.#config(directory, options));
     writeOwned(join(directory, 'users.txt'), [superuser, applicationRole].map(userLine).join(''));
-    this.#daemon = new Daemon({ program, args: [config], directory, port });
+    // From 1.23 on SIGTERM waits for clients to leave.
+    const stopSignal = pgbouncerVersion >= 1_023 ? 'SIGQUIT' : 'SIGTERM';
+    this.#daemon = new Daemon({ program, args: [config], directory, port, stopSignal });
   }
 
   get pid(): number | undefined {

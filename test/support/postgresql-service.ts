@@ -7,7 +7,13 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
-import { createDatabaseService, type DatabaseModel, type DatabaseService, type DriverContext } from '@keelson/database';
+import {
+  createDatabaseService,
+  type DatabaseDriver,
+  type DatabaseModel,
+  type DatabaseService,
+  type DriverContext,
+} from '@keelson/database';
 import { optionsSchema, PostgresqlDriver, type PostgresqlOptions } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
@@ -23,6 +29,8 @@ export interface PostgresqlServiceOptions {
   readonly clock?: Clock;
   /** Where the driver finds what to log in with, when it is not in the options. */
   readonly login?: Pick<DriverContext<PostgresqlOptions>, 'rereadFiles' | 'credentials'>;
+  /** Stands between the service and the driver. */
+  readonly wrap?: (driver: DatabaseDriver) => DatabaseDriver;
   /** What the logger keeps. Default: all. */
   readonly logLevel?: LogLevel;
 }
@@ -35,13 +43,13 @@ export interface PostgresqlService extends AsyncDisposable {
 
 /** A DatabaseService on PostgreSQL made of the real parts, without a kernel. Not connected yet. */
 export function createPostgresqlService(given: PostgresqlServiceOptions): PostgresqlService {
-  const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel] } = given;
+  const { clock = systemClock, telemetry = silentTelemetry, models = [sampleModel], wrap = driver => driver } = given;
   const logger = new RecordingLogger(given.logLevel);
   const options = optionsSchema.parse({ url: given.url, ...given.options });
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const driver = new PostgresqlDriver(options, { logger, clock, directory: '.', ...given.login });
   const database = createDatabaseService({
-    driver,
+    driver: wrap(driver),
     ormDriver: PostgreSqlDriver,
     models,
     options,

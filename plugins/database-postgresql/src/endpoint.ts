@@ -6,6 +6,7 @@ import {
   type DriverConnection,
   type DriverListener,
   type OpenListenerOptions,
+  type Pooler,
   type PoolStats,
   type Statement,
 } from '@keelson/database';
@@ -71,6 +72,7 @@ export class Endpoint {
   readonly #logger: Logger;
   #settings: ClientSettings;
   #startLimits: StartLimits;
+  #refusesLimits: Pooler | undefined;
 
   constructor({ servers, login, options, pool, clock, logger, onLost }: EndpointParts) {
     const [url = ''] = servers.urls;
@@ -163,8 +165,14 @@ export class Endpoint {
     return this.#settings.config.statement_timeout !== undefined;
   }
 
+  /** The pooler that has refused them. */
+  get refusesLimits(): Pooler | undefined {
+    return this.#refusesLimits;
+  }
+
   /** Connections that are opened from now on set no limits for themselves. */
-  startWithoutLimits(): void {
+  startWithoutLimits(refusedBy?: Pooler): void {
+    this.#refusesLimits ??= refusedBy;
     this.#settings.leaveOut(limitNames);
     this.#startLimits = {};
     this.#hosts.lookAgain();

@@ -119,7 +119,8 @@ export class PostgresqlDriver implements DatabaseDriver {
     const setsLimits = !capabilities.has('startup-parameters') && capabilities.has('server-timeouts');
     this.transactionLimits = setsLimits ? limitsOf(this.#options) : undefined;
     for (const endpoint of this.#endpoints()) {
-      if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
+      if (!(capabilities.has('startup-parameters') && capabilities.has('server-timeouts')))
+        endpoint.startWithoutLimits();
       if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
       if (engine.pooler !== undefined) endpoint.askRoles();
       if (engine.pooling === 'transaction') endpoint.keepPreparedByText();

@@ -5,6 +5,7 @@ import {
   type Pooler,
   type Statement,
   severityOf,
+  sqlStateOf,
 } from '@keelson/database';
 import type { Endpoint } from '../endpoint.js';
 import { askProbes } from './ask-probes.js';
@@ -53,22 +54,25 @@ function isStated({ capabilities = {} }: StatedEngine, capability: DatabaseCapab
   return capabilities[capability] !== undefined;
 }
 
-/** PgBouncer refuses a connection for the limits that it is opened with: another is opened without. */
+const undefinedObject = '42704';
+
+/** PgBouncer, or a server that does not know them, refuses a connection for the limits that it is opened with: another is opened without. */
 async function asked(endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
   const ask = (statements: readonly Statement[]) => endpoint.ask(statements, signal);
   try {
     return await askProbes(ask, () => endpoint.backendKey);
   } catch (error) {
-    if (!endpoint.startsWithLimits || connectFailureOf(error)?.kind !== 'startup-parameter') throw error;
-    endpoint.startWithoutLimits();
+    const isOfPooler = connectFailureOf(error)?.kind === 'startup-parameter';
+    const isUnknown = sqlStateOf(error) === undefinedObject && severityOf(error) === 'FATAL';
+    if (!endpoint.startsWithLimits || !(isOfPooler || isUnknown)) throw error;
+    endpoint.startWithoutLimits(isOfPooler ? 'pgbouncer' : undefined);
     return askProbes(ask, () => endpoint.backendKey);
   }
 }
 
 /** The process that answers is not the one that the handshake named: something in between has named another. */
 async function poolerBefore(endpoint: Endpoint, found: Found, signal: AbortSignal): Promise<Pooler | undefined> {
-  // Only PgBouncer has the words by which this is known.
-  if (!endpoint.startsWithLimits) return 'pgbouncer';
+  if (endpoint.refusesLimits !== undefined) return endpoint.refusesLimits;
   const { backendKey, backendPid } = found;
   const isNamed = typeof backendKey === 'number' && backendPid !== undefined;
   if (!isNamed || backendKey === backendPid || productOf(found).product === 'cockroachdb') return undefined;

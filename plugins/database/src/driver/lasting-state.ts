@@ -7,6 +7,13 @@ export const commandPattern = new RegExp(
   'i',
 );
 
+const definition = new RegExp(String.raw`${skipped}(?:create|alter|drop)\b`, 'i');
+
+/** Whether a statement begins as one that defines tables and the like. */
+export function isDefinition(sql: string): boolean {
+  return definition.test(sql);
+}
+
 /** What a DO block may do of these, without more reading. */
 const block = new RegExp(String.raw`${skipped}do\b[\s\S]*\b(?:set(?!\s+local\b)|execute|listen|load)\b`, 'i');
 

@@ -15,7 +15,8 @@ const without: Readonly<Record<DatabaseCapability, string>> = {
   'prepared-statements': 'No statement is prepared.',
   copy: 'bulkInsert uses INSERT.',
   stream: 'Reading with a cursor is refused.',
-  'transactional-ddl': 'Each migration is applied alone, and one that fails may leave a part of it behind.',
+  'transactional-ddl':
+    'Each migration is applied alone, and one that fails may leave a part behind; DDL in a session is refused.',
   'session-locks': 'Instances that migrate at the same time wait for a row of a table instead of an advisory lock.',
   'server-timeouts': 'Only the deadline of a session ends its statements; a time limit of its own is refused.',
   'replica-lag': 'Replicas get no reads, unless replicas.maxLagMs is any.',

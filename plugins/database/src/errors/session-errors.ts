@@ -219,6 +219,7 @@ const instead: ReadonlyMap<string, string> = new Map([
   ['savepoints', "Let the part fail the whole session, or run it in a session of its own: { nested: 'separate' }."],
   ['session-state', 'Use what ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.'],
   ['server-timeouts', 'Leave the time limit out; timeoutMs ends the statements of the session.'],
+  ['transactional-ddl', 'Change tables in a migration, which says what is stored when it fails.'],
   ['stream', 'Read the rows at once, or page by page.'],
   [
     'listen',

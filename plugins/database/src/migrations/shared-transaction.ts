@@ -42,7 +42,7 @@ export class SharedTransaction {
   async add(name: string, ask: Ask, execute: () => Promise<unknown>): Promise<void> {
     const { table, direction } = this.#parts;
     const { driver } = this.#parts;
-    if (driver.capabilities.has('commit-lookup')) this.#id ??= await idOf(ask);
+    if (hasIds(driver)) this.#id ??= await idOf(ask);
     else if (this.#names.length === 0) await ask(`select set_config('${setting}', '${settingValue}', true)`);
     this.#isMigrating = true;
     this.#isBegun = true;
@@ -115,6 +115,11 @@ export class SharedTransaction {
     const applied = new Set((await table.applied(ask)).map(({ name }) => name));
     return this.#names.every(name => applied.has(name) === (direction === 'up'));
   }
+}
+
+/** A database with one connection is PostgreSQL in this process: its ids are of its transactions, though nobody else could ask. */
+function hasIds({ capabilities }: DatabaseDriver): boolean {
+  return capabilities.has('commit-lookup') || !capabilities.has('multi-connection');
 }
 
 /** Set for one transaction, where it has no id: gone when it has ended. */

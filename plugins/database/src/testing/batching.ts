@@ -41,6 +41,7 @@ export const batching: readonly Requirement[] = [
   },
   {
     name: 'stores nothing of a batch that fails, and says which item was refused',
+    requires: 'savepoints',
     async check({ database }) {
       const error = await rejectsWith(
         database.batch(withBad(25, 17), store, { chunkSize: 10 }),
@@ -110,6 +111,7 @@ export const batching: readonly Requirement[] = [
   },
   {
     name: 'inserts in bulk all or nothing, and says which row was refused',
+    requires: 'savepoints',
     async check({ database }) {
       const error = await rejectsWith(
         database.bulkInsert(Account, withBad(25, 17), { chunkSize: 10 }),
@@ -195,6 +197,7 @@ export const batching: readonly Requirement[] = [
   },
   {
     name: 'names the item that conflicts with an earlier item, when the items are entities changed before the batch',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       const accounts = await database.read(em => em.find(Account, {}, { orderBy: { id: 'asc' } }));

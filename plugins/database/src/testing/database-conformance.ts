@@ -15,6 +15,7 @@ import type { DatabaseHarness, Requirement, Subject } from './harness.js';
 import { holding } from './holding.js';
 import { hooking } from './hooking.js';
 import { identifying } from './identifying.js';
+import { lacking } from './lacking.js';
 import { lending } from './lending.js';
 import { listening } from './listening.js';
 import { migrating } from './migrating.js';
@@ -29,10 +30,14 @@ import { undone } from './undone.js';
 import { undoneParts } from './undone-parts.js';
 
 export interface DatabaseConformanceCase extends ConformanceCase {
-  /** Not applicable to a driver without it. */
-  readonly requires?: DatabaseCapability;
+  /** Not applicable to a driver that lacks one of them. */
+  readonly requires: readonly DatabaseCapability[];
   /** Not applicable to a driver with it. */
   readonly lacks?: DatabaseCapability;
+}
+
+function requiring(requires: DatabaseCapability, cases: readonly Requirement[]): readonly Requirement[] {
+  return cases.map(each => ({ ...each, requires: each.requires ?? requires }));
 }
 
 const requirements: readonly Requirement[] = [
@@ -44,7 +49,7 @@ const requirements: readonly Requirement[] = [
   ...flushing,
   ...changing,
   ...hooking,
-  ...overlapping,
+  ...requiring('savepoints', overlapping),
   ...outside,
   ...refusing,
   ...holding,
@@ -54,10 +59,11 @@ const requirements: readonly Requirement[] = [
   ...listening,
   ...retrying,
   ...undone,
-  ...undoneParts,
+  ...requiring('savepoints', undoneParts),
   ...pastFlushes,
   ...migrating,
   ...batching,
+  ...lacking,
 ];
 
 /**
@@ -77,13 +83,20 @@ export function databaseConformance(
       harness => checked(requirement, harness),
       neededFor(requirement),
     ),
-    ...(requirement.requires && { requires: requirement.requires }),
+    requires: requiredBy(requirement),
     ...(requirement.lacks && { lacks: requirement.lacks }),
   }));
 }
 
-function neededFor({ requires, lacks }: Requirement): string | undefined {
-  if (requires !== undefined) return `the capability ${requires}`;
+function requiredBy({ requires = [] }: Requirement): readonly DatabaseCapability[] {
+  return typeof requires === 'string' ? [requires] : requires;
+}
+
+function neededFor(requirement: Requirement): string | undefined {
+  const requires = requiredBy(requirement);
+  const { lacks } = requirement;
+  if (requires.length > 0)
+    return `the ${requires.length === 1 ? 'capability' : 'capabilities'} ${requires.join(' and ')}`;
   return lacks === undefined ? undefined : `a database without the capability ${lacks}`;
 }
 
@@ -92,8 +105,8 @@ const empty =
 
 async function checked(requirement: Requirement, harness: DatabaseHarness): Promise<ConformanceOutcome> {
   const { database } = harness;
-  const { requires, lacks } = requirement;
-  if (requires !== undefined && !database.capabilities.has(requires)) return 'not-applicable';
+  const { lacks } = requirement;
+  if (requiredBy(requirement).some(capability => !database.capabilities.has(capability))) return 'not-applicable';
   if (lacks !== undefined && database.capabilities.has(lacks)) return 'not-applicable';
   await database.session(em => em.execute(empty));
   const opened: DatabaseService[] = [];

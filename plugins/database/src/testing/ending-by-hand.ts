@@ -76,6 +76,7 @@ export const endingByHand: readonly Requirement[] = [
   },
   {
     name: 'refuses to let a read-only session write, since no caller waits for its COMMIT',
+    requires: 'session-state',
     async check({ database }) {
       const commands = [
         'set transaction read write',

@@ -169,7 +169,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'ends a statement that runs longer than the session allows',
-    requires: 'cancel',
+    requires: 'server-timeouts',
     async check({ database }) {
       const work = database.session(em => em.execute('select pg_sleep(60)'), { statementTimeoutMs: 50 });
       equal((await rejectsWith(work, 'DATABASE_QUERY_FAILED')).facts.kind, 'statement-timeout');
@@ -177,7 +177,7 @@ export const ending: readonly Requirement[] = [
   },
   {
     name: 'ends a wait for a lock that lasts longer than the session allows',
-    requires: 'multi-connection',
+    requires: 'server-timeouts',
     async check({ database }) {
       await using holder = await database.openSession();
       await holder.em.execute('lock table conformance_account');

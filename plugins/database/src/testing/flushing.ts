@@ -24,6 +24,7 @@ async function flushAndFail(em: EntityManager): Promise<never> {
 export const flushing: readonly Requirement[] = [
   {
     name: 'stores what was created before a savepoint that is undone',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         for (const [index, savepoint] of savepoints(database, em).entries()) {
@@ -36,6 +37,7 @@ export const flushing: readonly Requirement[] = [
   },
   {
     name: 'stores what was changed before a savepoint that is undone',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(em => addAccount(em, 'first'));
       await database.session(async em => {
@@ -51,6 +53,7 @@ export const flushing: readonly Requirement[] = [
   },
   {
     name: 'stores what was created before a savepoint inside a savepoint that is undone',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async () => {
         await database.transaction(async outer => {

@@ -27,8 +27,8 @@ export interface Subject {
 /** One promise that every driver keeps. */
 export interface Requirement {
   readonly name: string;
-  /** Only a driver with this capability can keep it. */
-  readonly requires?: DatabaseCapability;
+  /** Only a driver with these capabilities can keep it. */
+  readonly requires?: DatabaseCapability | readonly DatabaseCapability[];
   /** What a driver without this capability must do instead. */
   readonly lacks?: DatabaseCapability;
   check(subject: Subject): Promise<void>;

@@ -74,6 +74,7 @@ function raise(sqlState: string): string {
 export const holding: readonly Requirement[] = [
   {
     name: 'refuses a value that PostgreSQL cannot store: one attempt, and no effect on other callers',
+    requires: 'transactional-ddl',
     async check({ open }) {
       const [service] = await open(1, [{ entities: [Account] }, keeperModel]);
       await service.connect();

@@ -1,6 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
 import type { EventSubscriber, TransactionEventArgs } from '@mikro-orm/core';
 import type { DatabaseService } from '../database-service.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import type { EntityManager } from '../orm/entity-manager.js';
 import { rejectsWith } from './checks.js';
 import { Note, noteHooks } from './conformance-model.js';
@@ -20,10 +21,15 @@ async function withHooks(hooks: typeof noteHooks, work: () => Promise<unknown>):
 const ends: readonly (readonly [
   how: string,
   run: (database: DatabaseService, work: (em: EntityManager) => Promise<void>) => Promise<unknown>,
+  requires?: DatabaseCapability,
 ])[] = [
   ['a session', (database, work) => database.session(work)],
-  ['a nested session with a savepoint', (database, work) => database.session(() => database.transaction(work))],
-  ['em.transactional', (database, work) => database.session(em => em.transactional(work))],
+  [
+    'a nested session with a savepoint',
+    (database, work) => database.session(() => database.transaction(work)),
+    'savepoints',
+  ],
+  ['em.transactional', (database, work) => database.session(em => em.transactional(work)), 'savepoints'],
   [
     'an opened session',
     async (database, work) => {
@@ -85,8 +91,9 @@ export const hooking: readonly Requirement[] = [
     },
   },
   ...ends.map(
-    ([how, run]): Requirement => ({
+    ([how, run, requires]): Requirement => ({
       name: `stores what hooks of the last flush make: ${how}`,
+      ...(requires !== undefined && { requires }),
       async check({ database }) {
         await addAccounts(database);
         const other = await addNote(database);
@@ -110,6 +117,7 @@ export const hooking: readonly Requirement[] = [
   ),
   {
     name: 'stores what a subscriber makes after the last flush, and what a hook removes',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       const removed = await addNote(database);
@@ -139,6 +147,7 @@ export const hooking: readonly Requirement[] = [
   },
   {
     name: 'refuses to commit when hooks make more in every flush, and stores nothing',
+    requires: 'savepoints',
     async check({ database }) {
       const hooks: typeof noteHooks = { afterCreate: ({ em }) => void em.create(Note, { text: 'one more' }) };
       for (const [, run] of ends.slice(0, 2)) {

@@ -40,7 +40,7 @@ async function stateOf(database: DatabaseService): Promise<unknown> {
 export const lending: readonly Requirement[] = [
   {
     name: 'lends a connection as it was when it was fresh, whatever the session before has set, and however it ended',
-    requires: 'session-state',
+    requires: ['session-state', 'session-locks', 'transactional-ddl', 'server-timeouts'],
     async check({ database }) {
       const fresh = await stateOf(database);
       const [me] = await database.session(em => em.execute('select current_user as name'));
@@ -69,7 +69,7 @@ export const lending: readonly Requirement[] = [
       for (const statement of altering) {
         await database.session(async em => {
           await rejectsWith(em.execute(statement), 'DATABASE_LASTING_STATE');
-          await em.execute('select 1');
+          await em.execute('set local search_path to public');
         });
         deepEqual(await stateOf(database), fresh, statement);
       }

@@ -43,6 +43,7 @@ export const nestedOptions: readonly Requirement[] = [
   },
   {
     name: 'runs a session inside another when it asks for nothing that the open transaction lacks',
+    requires: ['savepoints', 'server-timeouts'],
     async check({ database }) {
       const serializable = { isolation: 'serializable', lockTimeoutMs: 500 } as const;
       for (const nested of nestings) {
@@ -54,6 +55,7 @@ export const nestedOptions: readonly Requirement[] = [
   },
   {
     name: 'refuses em.transactional with another isolation level, or read-only, and the session goes on',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         for (const options of [{ isolationLevel: IsolationLevel.SERIALIZABLE }, { readOnly: true }]) {
@@ -69,6 +71,7 @@ export const nestedOptions: readonly Requirement[] = [
   },
   {
     name: 'does not run a unit again when a session inside it forbids a repeat',
+    requires: 'savepoints',
     async check({ database }) {
       for (const nested of nestings) {
         let runs = 0;
@@ -106,6 +109,7 @@ export const nestedOptions: readonly Requirement[] = [
   },
   {
     name: 'ends the whole session when the time of one inside it is over, or its signal aborts',
+    requires: 'savepoints',
     async check({ database }) {
       const works = [
         (em: EntityManager) => em.execute('select pg_sleep(0.5)'),

@@ -44,6 +44,7 @@ export const nesting: readonly Requirement[] = [
   },
   {
     name: 'undoes only the savepoint when its work fails',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         await addAccount(em, 'outer');
@@ -56,6 +57,7 @@ export const nesting: readonly Requirement[] = [
   },
   {
     name: 'keeps savepoints inside savepoints apart',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async () => {
         await database.transaction(async first => {
@@ -75,6 +77,7 @@ export const nesting: readonly Requirement[] = [
   },
   {
     name: 'goes on after a statement that failed inside a savepoint',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         await addAccount(em, 'same');
@@ -87,6 +90,7 @@ export const nesting: readonly Requirement[] = [
   },
   {
     name: 'refuses several commands in one text, and the session goes on when this happened in a savepoint',
+    requires: 'savepoints',
     async check({ database }) {
       const work = database.session(async em => {
         await addAccount(em, 'outer');
@@ -216,6 +220,7 @@ export const nesting: readonly Requirement[] = [
   },
   {
     name: 'repeats the whole unit when the server has undone it inside a nested session',
+    requires: 'savepoints',
     async check({ database }) {
       for (const nested of ['join', 'savepoint'] as const) {
         await database.session(async (em, session) => {

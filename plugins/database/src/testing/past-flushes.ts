@@ -42,6 +42,7 @@ export const pastFlushes: readonly Requirement[] = [
   ...unflushed.map(
     ([what, change]): Requirement => ({
       name: `undoes ${what} in memory too when its part fails, and stores the same value when it is set again`,
+      requires: 'savepoints',
       async check({ database }) {
         await database.session(em => addAccount(em, 'start'));
         for (const way of ways) {
@@ -66,6 +67,7 @@ export const pastFlushes: readonly Requirement[] = [
   ),
   {
     name: 'stores nothing that a part has changed, and not flushed, when it fails',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       for (const way of ways) {
@@ -87,6 +89,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'stores nothing that a part has made for an entity of the work around it when it fails before a flush',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       const before = await storedEmails(database);
@@ -109,6 +112,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'keeps what a part has loaded when it fails and has changed nothing',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(em => addAccount(em, 'start'));
       const email = await database.session(async em => {
@@ -188,6 +192,7 @@ export const pastFlushes: readonly Requirement[] = [
   },
   {
     name: 'stores a session whose part failed with a flush when half of it was done',
+    requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
         em.create(Account, { email: 'kept' });

@@ -16,6 +16,7 @@ export const databasePluginConformance: SlotConformance = start => {
   const subject = new PluginUnderTest(start);
   const clean: DatabaseConformanceCase = {
     name: 'leaves nothing behind when it is stopped',
+    requires: [],
     run: async () => {
       await subject.leaveEmpty();
       return 'passed';

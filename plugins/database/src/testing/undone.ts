@@ -49,6 +49,7 @@ const afterSavepoint: Way = (database, give) =>
 export const undone: readonly Requirement[] = [
   {
     name: 'stores a new entity that was flushed before by work that was undone',
+    requires: 'savepoints',
     async check({ database }) {
       for (const [index, way] of [inNextAttempt, inNextSession, afterSavepoint].entries()) {
         let account: object | undefined;
@@ -62,6 +63,7 @@ export const undone: readonly Requirement[] = [
   },
   {
     name: 'stores the relations of a new entity that was flushed before by work that was undone',
+    requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);
       for (const way of [inNextAttempt, inNextSession, afterSavepoint]) {
@@ -91,6 +93,7 @@ export const undone: readonly Requirement[] = [
   },
   {
     name: 'calls onRollback, and not onCommit, for a part that was undone in a session that commits',
+    requires: 'savepoints',
     async check({ database }) {
       const called: string[] = [];
       const ask = (session: DatabaseSession, part: string) => {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
-import { assertAble } from '../driver/assert-able.js';
+import { assertAble, assertEndsWithTransaction, checksStatements } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
@@ -14,7 +14,6 @@ import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
-import { assertLeavesNoState } from './no-lasting-state.js';
 import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
@@ -65,7 +64,7 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
-  readonly #keepsNoState: boolean;
+  readonly #checksStatements: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
@@ -77,7 +76,7 @@ export class LazyTransaction {
   constructor(options: LazyTransactionOptions) {
     this.#options = options;
     this.#outcome = options.outcome;
-    this.#keepsNoState = !options.driver.capabilities.has('session-state');
+    this.#checksStatements = checksStatements(options.driver);
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
   }
@@ -145,7 +144,7 @@ export class LazyTransaction {
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
     assertAble(this.#options.driver, 'stream');
     const command = this.#refusedIn(statement);
-    if (command === undefined && this.#keepsNoState) assertLeavesNoState(statement.sql);
+    if (command === undefined && this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -293,7 +292,7 @@ export class LazyTransaction {
     const { repeatFirst } = this.#options;
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
-    if (this.#keepsNoState) assertLeavesNoState(statement.sql);
+    if (this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
