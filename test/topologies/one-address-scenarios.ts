@@ -20,7 +20,11 @@ const storedOn = (server: PostgresServer) => async () =>
   (await server.query<{ email: string }>('select email from author', [], name)).map(({ email }) => email);
 
 /** A service, and what is asked of it while HAProxy leads to one server and to the other in turn. */
-async function flip(form: Form, cut: boolean, options: PostgresqlServiceOptions['options']): Promise<Found> {
+async function flip(
+  form: Form,
+  cut: boolean,
+  options: NonNullable<PostgresqlServiceOptions['options']>,
+): Promise<Found> {
   const longMs = form === 'long' ? 30_000 : 6_000;
   // Without it, a commit that was answered may not have reached the standby yet.
   await using pair = await startReplicatedPostgres({ synchronous: true });

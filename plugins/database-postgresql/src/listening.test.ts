@@ -60,7 +60,7 @@ describe('a service that listens', () => {
     await service[Symbol.asyncDispose]();
   });
 
-  const open = async (options: PostgresqlServiceOptions['options']) => {
+  const open = async (options: NonNullable<PostgresqlServiceOptions['options']>) => {
     service = createPostgresqlService({ url: proxy.url(), options });
     database = service.database;
     await database.connect();

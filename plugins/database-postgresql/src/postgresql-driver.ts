@@ -70,7 +70,10 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   async connect(signal: AbortSignal): Promise<void> {
     const { engine: given } = this.#options;
-    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, signal);
+    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, {
+      signal,
+      hasReplicas: this.hasReplicas,
+    });
     this.isReadCommitted = found.isReadCommitted;
     this.#primary.expectReadOnly(found.isRoleReadOnly);
     this.#use(found.engine);
@@ -90,6 +93,7 @@ export class PostgresqlDriver implements DatabaseDriver {
       if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
       if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
       if (engine.pooler !== undefined) endpoint.askRoles();
+      if (engine.pooling === 'transaction') endpoint.keepPreparedByText();
     }
   }
 
