@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { ChannelEvent } from '../listening/listen-options.js';
 import { addAccount, eventually, rejection, rejectsWith, storedEmails } from './checks.js';
+import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';
 
 const refused = new Error('refused by the work');
@@ -102,6 +103,11 @@ export const listening: readonly Requirement[] = [
           });
         equal(await rejection(part('undone without a statement', false, true)), refused);
         equal(await rejection(part('undone', true, true)), refused);
+        const nested = database.transaction(async () => {
+          await part('kept in a part that is undone', false, false);
+          throw refused;
+        });
+        equal(await rejection(nested), refused);
         await part('kept without a statement', false, false);
         await part('kept', true, false);
         await addAccount(em, 'outer');
@@ -210,11 +216,12 @@ export const listening: readonly Requirement[] = [
           await database.session(em => addAccount(em, event.payload));
         });
       await using _ = await listen();
-      await database.session(async (_em, session) => {
+      await database.session(async (em, session) => {
+        em.create(Account, { email: 'sent', balance: 0 });
         session.notify(channel, 'one');
         session.notify(channel, 'two');
       });
-      await eventually(async () => deepEqual(await storedEmails(database), ['one', 'two']));
+      await eventually(async () => deepEqual(await storedEmails(database), ['one', 'sent', 'two']));
       deepEqual(sessions, [undefined, undefined, undefined]);
       ok((database.listening?.counters.failed ?? 0) > 0);
     },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Block } from './block.js';
 import { PendingStatements } from './pending-statements.js';
 
 const waiting = (...sqls: string[]): PendingStatements => {
@@ -70,4 +71,46 @@ describe('taking a savepoint back', () => {
       }),
     );
   });
+});
+
+const kept = () => false;
+const textsOf = (pending: PendingStatements) =>
+  pending.statements.map(({ sql, parameters }) => (parameters === undefined ? sql : String(parameters.at(-1))));
+
+test('messages wait in their order with what is sent around them, and are not sent twice', () => {
+  const pending = new PendingStatements();
+  const block = new Block();
+  pending.add('begin');
+  pending.addNotice('channel', 'one', { block, isUndone: kept });
+  pending.addSavepoint('a');
+  pending.addNotice('channel', 'two', { block, isUndone: kept });
+  expect(textsOf(pending)).toEqual(['begin', 'one', 'savepoint a', 'two']);
+  pending.done(3);
+  expect([textsOf(pending), pending.hasNotices]).toEqual([['two'], true]);
+  expect(pending.takeLastNotice()).toMatchObject({ parameters: ['channel', 'two'] });
+  expect([pending.length, pending.hasNotices]).toEqual([0, false]);
+});
+
+test('a savepoint that was never sent takes back the messages of its own work behind it, and no others', () => {
+  const pending = new PendingStatements();
+  const [own, other] = [new Block(), new Block()];
+  pending.addNotice('channel', 'before', { block: own, isUndone: kept });
+  pending.addSavepoint('a');
+  pending.addNotice('channel', 'undone', { block: own, isUndone: kept });
+  pending.addNotice('channel', 'of another flow', { block: other, isUndone: kept });
+  pending.dropNoticesAfter('a', own);
+  expect(textsOf(pending)).toEqual(['before', 'savepoint a', 'of another flow']);
+});
+
+test('what is brought back for another try keeps the messages that came meanwhile', () => {
+  const pending = new PendingStatements();
+  const block = new Block();
+  pending.add('begin');
+  pending.addNotice('channel', 'one', { block, isUndone: kept });
+  const before = pending.snapshot();
+  pending.addNotice('channel', 'meanwhile', { block, isUndone: kept });
+  pending.done(2);
+  pending.restore(before);
+  expect(textsOf(pending)).toEqual(['begin', 'one', 'meanwhile']);
+  expect(pending.hasNotices).toBe(true);
 });
