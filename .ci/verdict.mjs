@@ -1,5 +1,5 @@
 // Prints the last line of .ci/run, from Vitest's JSON report, how the test command ended, and how many of the other
-// steps failed. Every test that failed counts; so does each other step, each test file that could not be loaded, a
+// steps failed: `N passed, N failed, N skipped`. Every test that failed counts; so does each other step, each test file that could not be loaded, a
 // test command that failed with no failed test (a crash), and whatever the run left behind.
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,11 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const [, , reportFile, tests, failedSteps, patienceMs = 10_000] = process.argv;
 
-const { passed, failed } = countTests();
+const { passed, failed, skipped } = countTests();
 const left = await leftBehind();
 for (const what of left) console.log(`left behind: ${what}`);
 const total = failed + Number(failedSteps) + left.length;
-console.log(`${passed} passed, ${total} failed`);
+console.log(`${passed} passed, ${total} failed, ${skipped} skipped`);
 process.exitCode = total === 0 ? 0 : 1;
 
 function countTests() {
@@ -22,7 +22,11 @@ function countTests() {
   );
   for (const { name } of broken) console.log(`failed as a whole: ${name}`);
   const found = report.numFailedTests + broken.length;
-  return { passed: report.numPassedTests, failed: tests === 'passed' ? found : Math.max(found, 1) };
+  return {
+    passed: report.numPassedTests,
+    failed: tests === 'passed' ? found : Math.max(found, 1),
+    skipped: report.numPendingTests,
+  };
 }
 
 function readReport() {
@@ -30,7 +34,7 @@ function readReport() {
     return JSON.parse(readFileSync(reportFile, 'utf8'));
   } catch {
     console.log('The tests left no report.');
-    return { numPassedTests: 0, numFailedTests: 0, testResults: [] };
+    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] };
   }
 }
 

@@ -18,30 +18,35 @@ describe('the last line of .ci/run', () => {
 
   test('counts the tests that passed and failed', async () => {
     report({ passed: 12, failed: 0 });
-    expect(await verdict('passed', 0)).toEqual({ last: '12 passed, 0 failed', status: 0 });
+    expect(await verdict('passed', 0)).toEqual({ last: '12 passed, 0 failed, 0 skipped', status: 0 });
     report({ passed: 12, failed: 3 });
-    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 3 failed', status: 1 });
+    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 3 failed, 0 skipped', status: 1 });
+  });
+
+  test('counts the tests that were skipped, which are no failure', async () => {
+    report({ passed: 12, skipped: 7 });
+    expect(await verdict('passed', 0)).toEqual({ last: '12 passed, 0 failed, 7 skipped', status: 0 });
   });
 
   test('counts each other step that failed', async () => {
     report({ passed: 12, failed: 1 });
-    expect(await verdict('failed', 2)).toEqual({ last: '12 passed, 3 failed', status: 1 });
+    expect(await verdict('failed', 2)).toEqual({ last: '12 passed, 3 failed, 0 skipped', status: 1 });
   });
 
   test('counts a file that could not be loaded', async () => {
     report({ passed: 12, failed: 0, files: [{ name: 'a.test.ts', status: 'failed', assertionResults: [] }] });
-    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 1 failed', status: 1 });
+    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 1 failed, 0 skipped', status: 1 });
   });
 
   test('counts a test command that failed though no test did', async () => {
     report({ passed: 12, failed: 0 });
-    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 1 failed', status: 1 });
+    expect(await verdict('failed', 0)).toEqual({ last: '12 passed, 1 failed, 0 skipped', status: 1 });
   });
 
   test('is a failure when the tests left no report, or half of one', async () => {
-    expect(await verdict('failed', 0)).toEqual({ last: '0 passed, 1 failed', status: 1 });
+    expect(await verdict('failed', 0)).toEqual({ last: '0 passed, 1 failed, 0 skipped', status: 1 });
     writeFileSync(join(directory, 'report.json'), '{"numPassed');
-    expect(await verdict('failed', 0)).toEqual({ last: '0 passed, 1 failed', status: 1 });
+    expect(await verdict('failed', 0)).toEqual({ last: '0 passed, 1 failed, 0 skipped', status: 1 });
   });
 
   test.runIf(process.platform === 'linux')('counts a process and a folder that were left behind', async () => {
@@ -49,12 +54,13 @@ describe('the last line of .ci/run', () => {
     mkdirSync(join(directory, 'keelson-left'));
     const left = spawn('sleep', ['1000'], { env: { ...process.env, TMPDIR: directory } });
     await once(left, 'spawn');
-    expect(await verdict('passed', 0)).toEqual({ last: '12 passed, 2 failed', status: 1 });
+    expect(await verdict('passed', 0)).toEqual({ last: '12 passed, 2 failed, 0 skipped', status: 1 });
     left.kill();
   });
 
-  function report({ passed = 0, failed = 0, files = [] as object[] }): void {
-    const content = { numPassedTests: passed, numFailedTests: failed, testResults: files };
+  function report({ passed = 0, failed = 0, skipped = 0, files = [] as object[] }): void {
+    const counts = { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped };
+    const content = { ...counts, testResults: files };
     writeFileSync(join(directory, 'report.json'), JSON.stringify(content));
   }
 

@@ -1,4 +1,5 @@
 import { eventually } from '@keelson/test-support/eventually';
+import { type Pgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { applicationRole, type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { startReplicatedPostgres } from '@keelson/test-support/replication';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
@@ -7,10 +8,18 @@ const settings = { max_connections: 40, deadlock_timeout: '20ms' };
 
 interface Host {
   readonly server: PostgresServer;
+  /** Between the proxy and the server. */
+  readonly pooler: Pgbouncer | undefined;
   readonly proxy: TcpProxy;
 }
 
-/** The servers of a stage, each behind a proxy: one, or a primary and a standby. */
+export interface HostsOptions {
+  readonly standby?: boolean;
+  readonly smallDisk?: boolean;
+  readonly pooler?: 'session' | 'transaction';
+}
+
+/** The servers of a stage, each behind a proxy and perhaps a pooler: one, or a primary and a standby. */
 export class Hosts {
   /** What the service is configured with: the proxies. */
   readonly serviceUrl: string;
@@ -31,12 +40,18 @@ export class Hosts {
   }
 
   /** Servers with a database for the service. */
-  static async open(databaseName: string, { standby = false, smallDisk = false }): Promise<Hosts> {
+  static async open(databaseName: string, options: HostsOptions): Promise<Hosts> {
+    const { standby = false, smallDisk = false, pooler: poolMode } = options;
     const { servers, promote } = standby ? await aPair() : await aServer(smallDisk);
     try {
       await servers[0].createDatabase(databaseName);
       const [first, ...others] = servers;
-      const behindProxy = async (server: PostgresServer) => ({ server, proxy: await startTcpProxy({ to: server }) });
+      const behindProxy = async (server: PostgresServer): Promise<Host> => {
+        // By default it does not try to connect again for 15 s after a failure.
+        const settings = { server_login_retry: 1 };
+        const pooler = poolMode && (await startPgbouncer({ to: server, poolMode, poolSize: 20, settings }));
+        return { server, pooler, proxy: await startTcpProxy({ to: pooler ?? server }) };
+      };
       const hosts = [await behindProxy(first), ...(await Promise.all(others.map(behindProxy)))] as const;
       return new Hosts(databaseName, hosts, promote);
     } catch (error) {
@@ -47,6 +62,17 @@ export class Hosts {
 
   get server(): PostgresServer {
     return this.#acting.server;
+  }
+
+  /** @throws Error where there is none. */
+  get pooler(): Pgbouncer {
+    const { pooler } = this.#acting;
+    if (pooler === undefined) throw new Error('There is no pooler');
+    return pooler;
+  }
+
+  get isPooled(): boolean {
+    return this.#acting.pooler !== undefined;
   }
 
   get proxy(): TcpProxy {
@@ -99,15 +125,17 @@ export class Hosts {
 
   /** Whatever is broken on purpose is mended, so that the service can be stopped. */
   async mend(): Promise<void> {
-    for (const { server, proxy } of this.#all) {
+    for (const { server, pooler, proxy } of this.#all) {
       await proxy.setMode('pass');
+      pooler?.thaw();
       server.thaw();
     }
   }
 
   async dispose(): Promise<void> {
-    for (const { server, proxy } of this.#all) {
+    for (const { server, pooler, proxy } of this.#all) {
       await proxy.dispose();
+      await pooler?.dispose();
       await server.dispose();
     }
   }

@@ -9,7 +9,7 @@ import { guard, release } from '@keelson/test-support/guardian';
 import type { PostgresServer } from '@keelson/test-support/postgres-server';
 import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
-import { Hosts } from './hosts.js';
+import { Hosts, type HostsOptions } from './hosts.js';
 import { commitProof } from './proof.js';
 import type { Vitals } from './vitals.js';
 
@@ -19,11 +19,13 @@ export const databaseName = 'orders';
 export const initialStock = 1_000_000_000;
 export const poolMax = 10;
 
-export interface StageOptions {
+export interface StageOptions extends HostsOptions {
   /** With a second server that follows the first, and has each commit before it is acknowledged. Default false. */
   readonly standby?: boolean;
   /** With a small file system of its own, where that is possible. Default false. */
   readonly smallDisk?: boolean;
+  /** With a PgBouncer in this mode before each server. Default: none. */
+  readonly pooler?: 'session' | 'transaction';
 }
 
 export interface ServiceOptions {
@@ -126,7 +128,11 @@ export class Stage implements AsyncDisposable {
       async () => {
         const vitals = await this.vitals();
         const sessions = await this.hosts.sessions();
-        if (!isCalm(vitals) || !isSeenIdle(sessions, vitals)) throw new Error(JSON.stringify({ ...vitals, sessions }));
+        // A pooler keeps connections of its own, under the name of who used them last.
+        const isIdle = this.hosts.isPooled
+          ? sessions.every(({ state }) => state === 'idle')
+          : isSeenIdle(sessions, vitals);
+        if (!isCalm(vitals) || !isIdle) throw new Error(JSON.stringify({ ...vitals, sessions }));
       },
       // Less than a deadline, after which a forgotten session is closed.
       { that: 'all connections to be idle and the breaker closed', timeoutMs: 3_000, intervalMs: 50 },

@@ -34,8 +34,8 @@ export function tableWith<T>(columns: readonly Column<T>[], rows: readonly T[]):
   return lines.map(cells => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** `outages`: the table of the last run. `repeated`: what many runs in a row have found. */
-export type Place = 'outages' | 'repeated';
+/** `outages`: the table of the last run. `repeated`: what many runs in a row have found. `topologies`: of the page of these. */
+export type Place = 'outages' | 'repeated' | 'topologies';
 
 const frameOf = (place: Place) => new RegExp(`(<!-- ${place}: begin -->)[\\s\\S]*?(<!-- ${place}: end -->)`);
 

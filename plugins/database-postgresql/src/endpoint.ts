@@ -21,6 +21,7 @@ import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
 
@@ -53,6 +54,7 @@ export class Endpoint {
   readonly #acquireTimeoutMs: number;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #roles: RoleSource = { isAsked: false };
   readonly #configs: readonly pg.ClientConfig[];
   #startLimits: StartLimits;
 
@@ -71,7 +73,7 @@ export class Endpoint {
     this.#hosts = new Hosts({
       hosts,
       target: servers.target,
-      probe: host => probeHost(probing, host, closing),
+      probe: host => probeHost(probing, host, this.#roles, closing),
       clock,
       logger,
       onMoved: () => this.#moved(),
@@ -83,14 +85,14 @@ export class Endpoint {
       this.#hosts.doubt();
       onLost(cause);
     };
-    const ControlClient = hostClientClass(control, this.#hosts, servers.target, closing);
+    const ControlClient = hostClientClass(control, this.#hosts, servers.target, this.#roles, closing);
     const onControlLost = (cause: unknown) => {
       if (meansRestart(cause)) lost(cause);
     };
     this.#control = new ControlConnection(() => new ControlClient(), types, onControlLost);
     this.#apart = new ControlConnection(() => new ControlClient(), types, onControlLost);
     this.#pool = new ConnectionPool({
-      client: { Client: hostClientClass(config, this.#hosts, servers.target, closing) },
+      client: { Client: hostClientClass(config, this.#hosts, servers.target, this.#roles, closing) },
       options: pool,
       types,
       clock,
@@ -126,6 +128,14 @@ export class Endpoint {
     for (const config of this.#configs) for (const name of limitNames) delete config[name];
     this.#startLimits = {};
     this.#hosts.lookAgain();
+  }
+
+  /** What servers say of themselves by themselves is not believed from now on: it is asked for. */
+  askRoles(): void {
+    if (this.#roles.isAsked) return;
+    this.#roles.isAsked = true;
+    this.#hosts.doubt();
+    this.#moved();
   }
 
   /** Connections that are opened from now on keep no statement prepared. */

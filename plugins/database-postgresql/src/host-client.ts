@@ -2,14 +2,21 @@ import pg from 'pg';
 import type { Target } from './host-list.js';
 import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
+import { watchPoolerWords } from './pooler-words.js';
 import { watchParameters } from './reported-parameters.js';
-import { type ServerRole, watchRole } from './server-role.js';
+import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
-export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
+export async function probeHost(
+  config: pg.ClientConfig,
+  host: Host,
+  roles: RoleSource,
+  closing: AbortSignal,
+): Promise<ServerRole> {
   const client = new pg.Client(config);
   client.on('error', ignore);
-  const role = watchRole(client);
+  watchPoolerWords(client);
+  const role = watchRole(client, roles);
   try {
     await connectTo(client, host, closing, () => client.connect());
     return await role();
@@ -57,16 +64,18 @@ export function hostClientClass(
   config: pg.ClientConfig,
   hosts: Hosts,
   target: Target,
+  roles: RoleSource,
   closing: AbortSignal,
 ): new (
   given?: pg.ClientConfig,
 ) => pg.Client {
   return class HostClient extends pg.Client {
-    readonly #role = target === 'any' ? undefined : watchRole(this);
+    readonly #role = target === 'any' ? undefined : watchRole(this, roles);
 
     constructor() {
       super(config);
       watchParameters(this);
+      watchPoolerWords(this);
       // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
       this.on('error', ignore);
     }

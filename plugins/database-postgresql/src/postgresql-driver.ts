@@ -90,6 +90,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     for (const endpoint of this.#endpoints()) {
       if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
       if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
+      if (engine.pooler !== undefined) endpoint.askRoles();
     }
   }
 

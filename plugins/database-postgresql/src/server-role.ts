@@ -32,8 +32,14 @@ export function describeRole(role: ServerRole): string {
   return role.readOnly ? 'is read-only' : 'is a primary';
 }
 
+/** How the role of a server is known. */
+export interface RoleSource {
+  /** It is asked for: a pooler repeats what its server said of itself when the pooler first connected to it. */
+  isAsked: boolean;
+}
+
 /** Listens to what the server says of itself while `client` connects. To be called before that. */
-export function watchRole(client: pg.Client): () => Promise<ServerRole> {
+export function watchRole(client: pg.Client, source: RoleSource): () => Promise<ServerRole> {
   const said = new Map<string, boolean>();
   asPgClient(client).connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
     said.set(parameterName, parameterValue === 'on');
@@ -41,7 +47,7 @@ export function watchRole(client: pg.Client): () => Promise<ServerRole> {
   return async () => {
     const standby = said.get('in_hot_standby');
     const readOnly = said.get('default_transaction_read_only');
-    if (standby === undefined || readOnly === undefined) return askRole(client);
+    if (source.isAsked || standby === undefined || readOnly === undefined) return askRole(client);
     return { standby, readOnly: readOnly || standby };
   };
 }

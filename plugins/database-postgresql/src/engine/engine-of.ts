@@ -9,6 +9,7 @@ import {
   type Pooler,
   weakerPromises,
 } from '@keelson/database';
+import { weakerBehindPooler } from './behind-pooler.js';
 import type { Found } from './found.js';
 import { isOfPostgresql, type Lack, pooledByTransaction, productOf, products } from './products.js';
 import type { StatedEngine } from './stated-engine.js';
@@ -48,11 +49,14 @@ export function engineOf(findings: Findings, stated: StatedEngine): Engine {
     ...(pooling !== undefined && { pooling }),
     capabilities: new Set(databaseCapabilities.filter(capability => !reasons.has(capability))),
     ...known,
-    weaker: weakerPromises(known, {
-      lacks: reasons,
-      levels: stated.isolationLevels === undefined ? 'the server does not give it' : byConfiguration,
-      conflicts: stated.conflicts === undefined ? `the product is ${product}` : byConfiguration,
-    }),
+    weaker: [
+      ...weakerPromises(known, {
+        lacks: reasons,
+        levels: stated.isolationLevels === undefined ? 'the server does not give it' : byConfiguration,
+        conflicts: stated.conflicts === undefined ? `the product is ${product}` : byConfiguration,
+      }),
+      ...(pooler === undefined && pooling === undefined ? [] : weakerBehindPooler),
+    ],
   };
 }
 

@@ -2,7 +2,7 @@
 const skipped = String.raw`^(?:[\s;]|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*`;
 
 /** Commands that are known by their first words: SET but not SET LOCAL, LISTEN, PREPARE, LOAD. */
-const command = new RegExp(
+export const commandPattern = new RegExp(
   String.raw`${skipped}(?:set\s+(?!(?:local|transaction|constraints)\b)|listen\b|load\b|prepare\s+(?!transaction\b))`,
   'i',
 );
@@ -21,10 +21,10 @@ const parts = [
   String.raw`(?<!\b(?:insert|merge)\s+)\binto\s+(?:(?:local|global)\s+)?temp(?:orary)?\s`,
   String.raw`\bwith\s+hold\b`,
 ];
-const part = new RegExp(parts.join('|'), 'i');
+export const partPattern = new RegExp(parts.join('|'), 'i');
 
 /** What ends with the transaction all the same: a setting of its own, a table ON COMMIT DROP. */
-const forTransaction =
+export const forTransaction =
   /set_config\s*\((?:[^()']|'(?:[^']|''){0,500}'|\((?:[^()]|\([^()]{0,500}\)){0,500}\)){0,500},\s*true\s*\)|\bcreate\s+(?:(?:local|global)\s+)?temp(?:orary)?\s[^;]{0,2000}?\bon\s+commit\s+drop\b/gi;
 
 /**
@@ -33,6 +33,6 @@ const forTransaction =
  * into functions that are called.
  */
 export function leavesState(sql: string): boolean {
-  if (command.test(sql) || block.test(sql)) return true;
-  return part.test(sql) && part.test(sql.replaceAll(forTransaction, ''));
+  if (commandPattern.test(sql) || block.test(sql)) return true;
+  return partPattern.test(sql) && partPattern.test(sql.replaceAll(forTransaction, ''));
 }

@@ -23,6 +23,7 @@ export type ConnectFailureKind =
   | 'starting'
   | 'stopping'
   | 'startup-parameter'
+  | 'behind-pooler'
   | 'server-words';
 
 export interface ConnectFailure {
@@ -186,6 +187,14 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     },
   ],
   ['57P01', stopping()],
+  [
+    '08001',
+    {
+      kind: 'behind-pooler',
+      says: 'cannot be reached by the pooler in between',
+      hint: 'Look at the log of the pooler: the server behind it is away or full, or the database is paused or disabled there.',
+    },
+  ],
 ]);
 
 function stopping(): Kind {
@@ -201,7 +210,8 @@ const starting: Kind = {
 /** Returns the failure to connect behind the driver's `error`; undefined for any other error. */
 export function connectFailureOf(error: unknown): ConnectFailure | undefined {
   const state = sqlStateOf(error);
-  if (state !== undefined) return isEnd(error) ? failure(state, kindOfEnd(state, error)) : undefined;
+  if (state !== undefined)
+    return isEnd(error) ? failure(state, inWordsOfPooler(error, kindOfEnd(state, error))) : undefined;
   const code = codeOf(error);
   if (code === undefined) return undefined;
   const known = byCode.get(code) ?? (/^(?:ERR_SSL_|EPROTO$|TLS_)/.test(code) ? tlsFailed : undefined);
@@ -223,7 +233,7 @@ function kindOfEnd(state: string, error: unknown): Kind | undefined {
 
 /** The name of the function that refused is the same in every language. */
 function refusalOfUser(error: unknown, words: string): Kind {
-  if (text(error, 'routine') === 'InitializeSessionUserId') {
+  if (text(error, 'routine') === 'InitializeSessionUserId' || /^no such user|^role /.test(words)) {
     const says = 'has no such user that may log in';
     return { kind: 'role-missing', says, hint: 'Create the role with LOGIN, or check the user.', final: true };
   }
@@ -239,6 +249,22 @@ function startupParameter(words: string): Kind {
     hint: 'Name the parameter in ignore_startup_parameters of the pooler in between.',
     final: true,
   };
+}
+
+/** What a pooler says is found in its log and its configuration, in its own words. */
+const poolerHints: ReadonlyMap<ConnectFailureKind, string> = new Map<ConnectFailureKind, string>([
+  ['password', 'Check user and password in the configured url, and auth_file or auth_query of the pooler.'],
+  ['role-missing', 'Add the user to auth_file of the pooler, or check the user in the configured url.'],
+  ['hba', 'Check auth_hba_file and the TLS settings of the pooler.'],
+  ['database-missing', 'Check the name at the end of the configured url, and [databases] of the pooler.'],
+  ['full', 'Raise max_client_conn of the pooler, or max_connections of the server; or lower pool.max.'],
+]);
+
+/** A driver marks what comes from a pooler. */
+function inWordsOfPooler(error: unknown, kind: Kind | undefined): Kind | undefined {
+  if (kind === undefined || text(error, 'saidBy') !== 'pooler') return kind;
+  const says = `is behind a pooler that says "${wordsOf(error)}"`;
+  return { ...kind, says, hint: poolerHints.get(kind.kind) ?? kind.hint };
 }
 
 /** What a server that is no longer to be asked said, in its own words; never SQL, because it is about the connection. */

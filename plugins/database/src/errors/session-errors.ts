@@ -220,3 +220,15 @@ export class IsolationUnsupportedError extends KeelsonError {
     });
   }
 }
+
+/** A statement would leave a state on a connection that a pooler lends to others after the transaction. */
+export class LastingStateError extends KeelsonError {
+  constructor(facts: { readonly by: string }) {
+    super({
+      code: 'DATABASE_LASTING_STATE',
+      message: `${facts.by} would leave a state behind, and the pooler in between lends the connection to others after the transaction.`,
+      hint: 'Use set local, set_config(…, true), pg_advisory_xact_lock or on commit drop; for LISTEN, connect past the pooler.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}

@@ -3,8 +3,14 @@ import { type Clock, Deadline } from '@keelson/core';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
-import { OutsideSessionError, SecondConnectionError, SessionClosedError } from '../errors/session-errors.js';
+import {
+  LastingStateError,
+  OutsideSessionError,
+  SecondConnectionError,
+  SessionClosedError,
+} from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
+import { lastingStateIn } from '../transaction/no-lasting-state.js';
 import { longBeginStatements } from '../transaction/transaction-settings.js';
 import { toQueryResult } from './query-result.js';
 import type { DirectConnection, DirectConnections } from './session-driver.js';
@@ -14,7 +20,7 @@ export interface DirectOptions {
   readonly timeoutMs: number;
   /** All of it runs on this connection, which stays lent. Default: each statement or transaction on one of its own. */
   readonly on?: DriverConnection;
-  /** Called with each statement before it is sent. */
+  /** Called with each statement before it is sent, unless that is refused. */
   readonly onStatement?: (sql: string) => void;
 }
 
@@ -69,6 +75,8 @@ class PlainConnection implements DirectConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const statements = query.sql === 'begin' ? this.#begin() : [{ sql: query.sql, parameters: query.parameters }];
+    const by = this.#driver.capabilities.has('session-state') ? undefined : lastingStateIn(query.sql);
+    if (by !== undefined) throw new LastingStateError({ by });
     this.#options.onStatement?.(query.sql);
     const { results, failure } = await this.#connection.run(statements);
     if (failure === undefined) return toQueryResult<R>(results[0] ?? { rows: [], command: '', rowCount: undefined });

@@ -1,6 +1,6 @@
 import { deepEqual } from 'node:assert/strict';
 import type { DatabaseService } from '../database-service.js';
-import { eventually, rejection } from './checks.js';
+import { eventually, rejection, rejectsWith } from './checks.js';
 import type { Requirement } from './harness.js';
 import { withRollback } from './with-rollback.js';
 
@@ -40,6 +40,7 @@ async function stateOf(database: DatabaseService): Promise<unknown> {
 export const lending: readonly Requirement[] = [
   {
     name: 'lends a connection as it was when it was fresh, whatever the session before has set, and however it ended',
+    requires: 'session-state',
     async check({ database }) {
       const fresh = await stateOf(database);
       const [me] = await database.session(em => em.execute('select current_user as name'));
@@ -57,6 +58,20 @@ export const lending: readonly Requirement[] = [
         await untouched();
         await withRollback(database, async em => void (await em.execute(statement)));
         await untouched();
+      }
+    },
+  },
+  {
+    name: 'refuses a statement whose state others would get, before it is sent, and the session goes on',
+    lacks: 'session-state',
+    async check({ database }) {
+      const fresh = await stateOf(database);
+      for (const statement of altering) {
+        await database.session(async em => {
+          await rejectsWith(em.execute(statement), 'DATABASE_LASTING_STATE');
+          await em.execute('select 1');
+        });
+        deepEqual(await stateOf(database), fresh, statement);
       }
     },
   },

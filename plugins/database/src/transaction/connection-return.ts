@@ -11,6 +11,9 @@ export interface ConnectionReturnOptions {
   readonly cancelGraceMs: number;
 }
 
+/** Pause between two requests to cancel the same statement. */
+const cancelAgainMs = 300;
+
 /**
  * Returns connections in the background: each stays lent until the server has said that it is clean,
  * and is destroyed when the server says nothing. Nothing here rejects.
@@ -48,9 +51,32 @@ export class ConnectionReturn {
       return true;
     }
     const request = new AbortController();
-    const done = await this.#patiently(connection, Promise.all([end, connection.cancel(request.signal)]));
+    const done = await this.#patiently(connection, this.#cancelUntil(end, connection, request.signal));
     request.abort();
     return done;
+  }
+
+  /** Asks again while it runs: a request is lost that comes before the server, or a pooler that lets it wait, has begun. */
+  async #cancelUntil(end: Promise<unknown>, connection: DriverConnection, signal: AbortSignal): Promise<void> {
+    let isRunning = true;
+    const ended = end.then(() => {
+      isRunning = false;
+    });
+    while (isRunning && !signal.aborted) {
+      await connection.cancel(signal);
+      await this.#orLater(ended);
+    }
+  }
+
+  /** Resolves with `step`, or after a while. */
+  #orLater(step: Promise<unknown>): Promise<void> {
+    return new Promise(resolve => {
+      const timer = this.#options.clock.schedule(cancelAgainMs, resolve);
+      void step.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** False when `step` took too long and the connection was destroyed. */

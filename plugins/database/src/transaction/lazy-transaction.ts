@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
 import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
-import { leavesState } from '../driver/lasting-state.js';
 import { markFault } from '../errors/fault-origin.js';
 import {
   ConcurrentUseError,
@@ -15,6 +14,7 @@ import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
+import { assertLeavesNoState } from './no-lasting-state.js';
 import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
@@ -135,8 +135,8 @@ export class LazyTransaction {
   /** Rows of one statement, `chunkSize` at a time. */
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
     assertAble(this.#options.driver, 'stream');
-    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
     const command = this.#refusedIn(statement);
+    if (command === undefined && this.#keepsNoState) assertLeavesNoState(statement.sql);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -268,9 +268,9 @@ export class LazyTransaction {
 
   async #run(statement: Statement): Promise<StatementResult> {
     const { repeatFirst } = this.#options;
-    if (this.#keepsNoState) this.#assertLeavesNoState(statement);
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
+    if (this.#keepsNoState) assertLeavesNoState(statement.sql);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
@@ -351,11 +351,6 @@ export class LazyTransaction {
   async #connection(options?: { failedToo: boolean }): Promise<DriverConnection> {
     this.#assertUsable(options);
     return this.#held.current ?? this.#held.acquire();
-  }
-
-  /** The connection of the server goes to another client after the transaction, as it was left. */
-  #assertLeavesNoState({ sql }: Statement): void {
-    if (leavesState(sql)) assertAble(this.#options.driver, 'session-state');
   }
 
   #refusedIn({ sql }: Statement): string | undefined {

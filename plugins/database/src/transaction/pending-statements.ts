@@ -14,6 +14,7 @@ interface Pending extends Statement {
  */
 export class PendingStatements {
   #waiting: readonly Pending[] = [];
+  #mark: Pending | undefined;
 
   get statements(): readonly Statement[] {
     return this.#waiting;
@@ -34,11 +35,12 @@ export class PendingStatements {
 
   restore(snapshot: readonly Statement[]): void {
     this.#waiting = [...snapshot];
+    this.#forgetMark();
   }
 
   /** The key of the mark that waits. */
   get commitKey(): string | undefined {
-    return this.#waiting.find(({ commitKey }) => commitKey !== undefined)?.commitKey;
+    return this.#mark?.commitKey;
   }
 
   add(sql: string): void {
@@ -53,7 +55,8 @@ export class PendingStatements {
   addMark(mark: Statement, commitKey: string): void {
     const rest = this.#waiting.findIndex(({ begins }) => begins !== true);
     const at = rest === -1 ? this.#waiting.length : rest;
-    this.#waiting = this.#waiting.toSpliced(at, 0, { ...mark, commitKey });
+    this.#mark = { ...mark, commitKey };
+    this.#waiting = this.#waiting.toSpliced(at, 0, this.#mark);
   }
 
   addSavepoint(name: string): void {
@@ -63,6 +66,7 @@ export class PendingStatements {
   /** The server has done the first `count`. */
   done(count: number): void {
     this.#waiting = this.#waiting.slice(count);
+    this.#forgetMark();
   }
 
   /** The savepoint still waits, so nothing has run since. */
@@ -75,5 +79,10 @@ export class PendingStatements {
     const before = this.#waiting.length;
     this.#waiting = this.#waiting.filter(pending => pending.savepoint !== name);
     return this.#waiting.length < before;
+  }
+
+  /** Once it does not wait any more. */
+  #forgetMark(): void {
+    if (this.#mark !== undefined && !this.#waiting.includes(this.#mark)) this.#mark = undefined;
   }
 }

@@ -22,10 +22,14 @@ const noCommand =
   /--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"[^"]*"/gi;
 const endings = new Set(['COMMIT', 'END', 'ABORT', 'ROLLBACK', 'PREPARE TRANSACTION']);
 
+/** Of one text, each without comments and without whatever is quoted. */
+export function statementsIn(text: string): readonly string[] {
+  return text.replaceAll(noCommand, ' ').split(';');
+}
+
 /** Whether a text of one or several statements may end its transaction. Rather too often than not. */
 export function mayEndTransaction(text: string): boolean {
-  const statements = text.replaceAll(noCommand, ' ').split(';');
-  return statements.some(sql => endings.has(transactionCommandIn(sql) ?? ''));
+  return statementsIn(text).some(sql => endings.has(transactionCommandIn(sql) ?? ''));
 }
 
 const madeWritable = new RegExp(

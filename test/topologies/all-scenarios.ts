@@ -1,0 +1,5 @@
+import { pgbouncerScenarios } from './pgbouncer-scenarios.js';
+import type { Scenario } from './topology.js';
+
+/** In the order of the table. */
+export const allScenarios: readonly Scenario[] = [...pgbouncerScenarios];

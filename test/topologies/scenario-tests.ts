@@ -1,0 +1,25 @@
+import { findProgram } from '@keelson/test-support/daemon';
+import { afterAll, expect, test } from 'vitest';
+import { closeStages } from './outage-scenarios.js';
+import type { Form, Found, Scenario } from './topology.js';
+
+/** Makes a test of each of `scenarios`; skipped by name where a program is missing. */
+export function testScenarios(
+  scenarios: readonly Scenario[],
+  { form, timeoutMs, onFound }: { form: Form; timeoutMs: number; onFound?: (scenario: Scenario, found: Found) => void },
+): void {
+  afterAll(closeStages);
+  for (const scenario of scenarios.filter(({ isLong }) => form === 'long' || isLong !== true)) {
+    const { topology, what, needs = [], run } = scenario;
+    const isMissing = needs.some(name => findProgram(name) === undefined);
+    test.skipIf(isMissing)(
+      `${topology}: ${what}`,
+      async () => {
+        const found = await run(form);
+        expect(found).toMatchObject({ lost: 0, doubled: 0 });
+        onFound?.(scenario, found);
+      },
+      timeoutMs,
+    );
+  }
+}
