@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -10,6 +11,9 @@ const program = findProgram('pgbouncer');
 
 /** False where the machine has no pgbouncer: `describe.skipIf(!hasPgbouncer)`. */
 export const hasPgbouncer = program !== undefined;
+
+/** `1.18` of `PgBouncer 1.18.0`, as a number of thousands: 1018; 0 without one. */
+export const pgbouncerVersion = program === undefined ? 0 : versionOf(program);
 
 export interface PgbouncerOptions {
   /** The PostgreSQL behind it; of a url only host and port matter. */
@@ -77,7 +81,9 @@ class LocalPgbouncer implements Pgbouncer {
     const config = join(directory, 'pgbouncer.ini');
     writeOwned(config, this.#config(directory, options));
     writeOwned(join(directory, 'users.txt'), [superuser, applicationRole].map(userLine).join(''));
-    this.#daemon = new Daemon({ program, args: [config], directory, port });
+    // From 1.23 on SIGTERM waits for clients to leave.
+    const stopSignal = pgbouncerVersion >= 1_023 ? 'SIGQUIT' : 'SIGTERM';
+    this.#daemon = new Daemon({ program, args: [config], directory, port, stopSignal });
   }
 
   get pid(): number | undefined {
@@ -169,6 +175,12 @@ class LocalPgbouncer implements Pgbouncer {
       '',
     ].join('\n');
   }
+}
+
+function versionOf(path: string): number {
+  const words = execFileSync(path, ['--version'], { encoding: 'utf8' });
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(words) ?? [];
+  return 1_000 * Number(major) + Number(minor);
 }
 
 function userLine({ name, password }: { readonly name: string; readonly password: string }): string {

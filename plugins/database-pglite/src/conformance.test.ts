@@ -34,9 +34,11 @@ describe('PGlite keeps the promises of a database driver', { timeout: 60_000 }, 
     open: async ({ models }) => [createPgliteService({ options: { dataDir: await copy() }, models }).database],
   });
 
-  for (const { name, run, requires } of databaseConformance(harness)) {
+  for (const { name, run, requires, lacks } of databaseConformance(harness)) {
     test(name, async () => {
-      const keeps = requires === undefined || shared.database.capabilities.has(requires);
+      const { capabilities } = shared.database;
+      const has = requires === undefined || capabilities.has(requires);
+      const keeps = has && (lacks === undefined || !capabilities.has(lacks));
       expect(await run()).toBe(keeps ? 'passed' : 'not-applicable');
     });
   }

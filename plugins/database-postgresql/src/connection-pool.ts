@@ -116,6 +116,11 @@ export class ConnectionPool {
     }
   }
 
+  /** A pooler keeps prepared statements by their text. */
+  keepPreparedByText(): void {
+    this.#staleness.textEnd ??= '';
+  }
+
   /** Every connection opened until now is thrown away instead of lent again. */
   invalidate(): void {
     this.#generation += 1;

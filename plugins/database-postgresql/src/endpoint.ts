@@ -21,6 +21,7 @@ import type { HostList } from './host-list.js';
 import { type Host, Hosts, nameOf } from './hosts.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
+import { namePrefix } from './prepared-statements.js';
 import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
 import { checkTlsFiles } from './tls-files.js';
@@ -141,6 +142,35 @@ export class Endpoint {
   /** Connections that are opened from now on keep no statement prepared. */
   prepareNone(): void {
     this.#pool.preparesNone = true;
+    this.#pool.invalidate();
+  }
+
+  /**
+   * Whether a statement has another name on the server than it was given: a pooler in between prepares it on whichever
+   * connection of the server it is used. Where it has its own, it is gone with the next transaction.
+   */
+  async keepsPrepared(signal: AbortSignal): Promise<boolean> {
+    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
+    const connection = await this.acquire({ deadline, signal, readOnly: false });
+    const giveUp = () => connection.destroy(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      // The second time it is prepared, and finds itself.
+      const { results } = await connection.run([begin, ownName, ownName]);
+      const name = results[2]?.rows[0]?.name;
+      const isOwn = typeof name !== 'string' || name.startsWith(namePrefix);
+      if (typeof name === 'string' && isOwn) await connection.run([{ sql: `deallocate ${name}` }]);
+      await connection.run([{ sql: 'rollback' }]);
+      return !isOwn;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      connection.release();
+    }
+  }
+
+  /** A pooler keeps the prepared statements of all its clients by their text. */
+  keepPreparedByText(): void {
+    this.#pool.keepPreparedByText();
   }
 
   /** The process that the handshake of the connection for questions named; null when it named none. */
@@ -276,6 +306,12 @@ function limitsOf(options: PostgresqlOptions) {
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
   } satisfies pg.ClientConfig;
 }
+
+const begin: Statement = { sql: 'begin', recurs: true };
+const ownName: Statement = {
+  sql: `select name from pg_prepared_statements where statement like '%keelson asks for its name%'`,
+  recurs: true,
+};
 
 /** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
 function hostOf(url: string): Host {

@@ -1,7 +1,7 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { hasPgbouncer, type Pgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
+import { hasPgbouncer, type Pgbouncer, pgbouncerVersion, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
   createPostgresqlService,
@@ -12,6 +12,9 @@ import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+/** From 1.21 on it can keep prepared statements, and does so by default from 1.24 on. */
+const keepsPrepared = pgbouncerVersion >= 1_024;
 
 describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
   let testDatabase: TestDatabase;
@@ -63,8 +66,9 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     expect(await database.read(em => em.count(Author, { email }))).toBe(1);
     const { pooler, pooling, capabilities, weaker } = database.engine;
     expect({ pooler, pooling }).toEqual({ pooler: 'pgbouncer', pooling: 'transaction' });
-    for (const lacking of ['session-state', 'startup-parameters', 'prepared-statements', 'listen'] as const)
+    for (const lacking of ['session-state', 'startup-parameters', 'listen'] as const)
       expect(capabilities).not.toContain(lacking);
+    expect(capabilities.has('prepared-statements')).toBe(keepsPrepared);
     for (const there of ['cancel', 'commit-lookup', 'savepoints', 'copy', 'stream'] as const)
       expect(capabilities).toContain(there);
     expect(weaker.map(({ promise }) => promise).join()).toMatch(/set with each BEGIN.*got lost.*may migrate/);
@@ -120,12 +124,25 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     expect(tookMs).toBeLessThan(3_500);
   });
 
-  test('no statement is prepared, however often it comes', async () => {
+  const isPrepared = async () => {
     for (let count = 0; count < 20; count++) await database.read(em => em.count(Author));
-    const prepared = await database.session(em =>
-      em.execute('select count(*)::int as count from pg_prepared_statements'),
-    );
-    expect(prepared).toEqual([{ count: 0 }]);
+    const sql = 'select count(*)::int as count from pg_prepared_statements';
+    const [row] = await database.session(em => em.execute<{ count: number }[]>(sql));
+    return row?.count !== 0;
+  };
+
+  test.skipIf(keepsPrepared)('no statement is prepared, however often it comes', async () => {
+    expect(await isPrepared()).toBe(false);
+  });
+
+  test.runIf(keepsPrepared)('statements are prepared, and go on after their table was altered', async () => {
+    expect(await isPrepared()).toBe(true);
+    const read = () => database.read(em => em.execute('select * from author limit 1'));
+    for (let count = 0; count < 10; count++) await read();
+    await asAdmin(client => client.query('alter table author add column added integer'));
+    for (let count = 0; count < 10; count++) await read();
+    await asAdmin(client => client.query('alter table author drop column added'));
+    for (let count = 0; count < 10; count++) await read();
   });
 
   test.each([
@@ -258,14 +275,13 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
   });
 
   test('a pooler that is full, or has no connection to the server, is an outage that passes', async () => {
-    const settings = { max_client_conn: 1, query_wait_timeout: 1 };
+    const settings = { max_client_conn: 2, query_wait_timeout: 1 };
     await using narrow = await startPgbouncer({ to: testDatabase.url, settings });
     await using own = createPostgresqlService({ url: narrow.url(), options: { connect: { timeoutMs: 1_500 } } });
-    const holder = new pg.Client(narrow.url());
-    holder.on('error', () => {});
-    await holder.connect();
+    const holders = [1, 2].map(() => new pg.Client(narrow.url()));
+    for (const holder of holders) await holder.connect();
     await expect(own.database.connect()).rejects.toMatchObject({ facts: { kind: 'full', sqlState: '53300' } });
-    await holder.end();
+    for (const holder of holders) await holder.end();
     await narrow.command('pause');
     await expect(own.database.connect()).rejects.toMatchObject({ facts: { kind: 'behind-pooler' } });
     await narrow.command('resume');

@@ -71,7 +71,10 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   async connect(signal: AbortSignal): Promise<void> {
     const { engine: given } = this.#options;
-    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, signal);
+    const found = await findEngine(this.#primary, given === 'auto' ? {} : given, {
+      signal,
+      hasReplicas: this.hasReplicas,
+    });
     this.isReadCommitted = found.isReadCommitted;
     this.#primary.expectReadOnly(found.isRoleReadOnly);
     this.#use(found.engine);
@@ -91,6 +94,7 @@ export class PostgresqlDriver implements DatabaseDriver {
       if (!capabilities.has('startup-parameters')) endpoint.startWithoutLimits();
       if (!capabilities.has('prepared-statements')) endpoint.prepareNone();
       if (engine.pooler !== undefined) endpoint.askRoles();
+      if (engine.pooling === 'transaction') endpoint.keepPreparedByText();
     }
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '@keelson/core';
 import type { Statement } from '@keelson/database';
 import { keepsValues } from './parameter-types.js';
@@ -25,6 +26,11 @@ const definition =
 /** How often prepared statements have become stale on any connection of a pool. */
 export interface Staleness {
   count: number;
+  /**
+   * A pooler in between keeps statements by their text, for all its clients: what is stale there is so under each name. From
+   * then on texts get this end, which is another one each time. Undefined where the name alone counts.
+   */
+  textEnd?: string;
 }
 
 export interface PreparedStatementsParts {
@@ -35,6 +41,9 @@ export interface PreparedStatementsParts {
   /** That of the session, when the server reports it. */
   readonly timeZone: () => string | undefined;
 }
+
+/** Of the names that statements are given. */
+export const namePrefix = 'keelson_';
 
 /** A longer text is not worth its memory on both sides. */
 const longestText = 16_384;
@@ -93,14 +102,21 @@ export class PreparedStatements {
       this.#known.delete(key);
       this.#known.set(key, known);
     }
-    if (known.name !== '' && this.#parts.clock.now() - known.parsedAt > parsedAgainAfterMs) this.unname(known);
+    const isKeptByName = this.#parts.staleness.textEnd === undefined;
+    if (isKeptByName && known.name !== '' && this.#parts.clock.now() - known.parsedAt > parsedAgainAfterMs)
+      this.unname(known);
     return known.isTyped ? undefined : known;
+  }
+
+  /** What the server is to parse for `sql`. */
+  text(sql: string): string {
+    return sql + (this.#parts.staleness.textEnd ?? '');
   }
 
   /** A name for one that the server is about to parse. */
   name(prepared: Prepared): string {
     this.#named += 1;
-    prepared.name = `keelson_${this.#named}`;
+    prepared.name = `${namePrefix}${this.#named}`;
     prepared.parsedAt = this.#parts.clock.now();
     return prepared.name;
   }
@@ -122,6 +138,18 @@ export class PreparedStatements {
   /** The server has none of them any more, or wants none of them any more. */
   becameStale(): void {
     this.#parts.staleness.count += 1;
+    this.#changeText();
+  }
+
+  /** The server might not refuse it if it parsed it now. */
+  becameOutdated(prepared: Prepared): void {
+    this.unname(prepared);
+    this.#changeText();
+  }
+
+  #changeText(): void {
+    const { staleness } = this.#parts;
+    if (staleness.textEnd !== undefined) staleness.textEnd = `\n/* ${randomBytes(4).toString('hex')} */`;
   }
 
   #forgetAll(): void {

@@ -187,7 +187,7 @@ export class StatementBatch implements Submittable {
   #parse(messages: FrontendMessages, used: Prepared, sql: string, types: readonly number[]): void {
     const name = this.#parts.prepared?.name(used) ?? '';
     this.#parsing.add(used);
-    messages.parse(name, sql, types);
+    messages.parse(name, this.#parts.prepared?.text(sql) ?? sql, types);
     messages.describeStatement(name);
   }
 
@@ -196,7 +196,7 @@ export class StatementBatch implements Submittable {
     const used = this.#prepared[this.#results.length];
     if (used === undefined || used.name === '' || this.#parsing.has(used)) return;
     if (!(error instanceof pg.DatabaseError) || !dependsOnTypes(error)) return;
-    this.#parts.prepared?.unname(used);
+    this.#parts.prepared?.becameOutdated(used);
     markOutdated(error);
   }
 

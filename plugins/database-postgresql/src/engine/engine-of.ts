@@ -20,6 +20,8 @@ export interface Findings {
   readonly pooler: Pooler | undefined;
   /** It was seen to lend one connection of the server to two clients. */
   readonly isShared: boolean;
+  /** It was seen to prepare statements on whichever connection of the server they are used. */
+  readonly keepsPrepared: boolean;
   /** The limits that connections are opened with hold. */
   readonly startsWithLimits: boolean;
 }
@@ -37,6 +39,7 @@ export function engineOf(findings: Findings, stated: StatedEngine): Engine {
   const pooling = poolingIn(findings, stated, pooler);
   const lacks = new Map<DatabaseCapability, Lack>(lacking);
   if (pooling === 'transaction') addAll(lacks, Object.entries(pooledByTransaction));
+  if (findings.keepsPrepared) lacks.delete('prepared-statements');
   for (const [capability, why] of foundLacks(findings)) lacks.set(capability, { why });
   const reasons = reasonsFor(lacks, stated.capabilities ?? {});
   const conflicts = stated.conflicts ?? products[product].conflicts;

@@ -134,6 +134,15 @@ describe('what a service finds out about its database when it connects', () => {
     expect(lacking(engine)).toEqual(['session-state', 'prepared-statements', 'listen']);
   });
 
+  test('prepares a statement under another name: the pooler keeps it for whichever connection it lends', async () => {
+    const named = "select 'PGBOUNCER_1' as name from pg_prepared_statements";
+    const engine = await found({
+      ...pooled,
+      statement: sql => sql.replace('select name from pg_prepared_statements', named),
+    });
+    expect(lacking(engine)).toEqual(['session-state', 'listen']);
+  });
+
   test('answers as pgpool does', async () => {
     const engine = await found({
       ...pooled,

@@ -1,4 +1,11 @@
-import { connectFailureOf, type Engine, type Pooler, type Statement, severityOf } from '@keelson/database';
+import {
+  connectFailureOf,
+  type DatabaseCapability,
+  type Engine,
+  type Pooler,
+  type Statement,
+  severityOf,
+} from '@keelson/database';
 import type { Endpoint } from '../endpoint.js';
 import { askProbes } from './ask-probes.js';
 import { engineOf } from './engine-of.js';
@@ -19,20 +26,31 @@ export interface FoundEngine {
  *
  * @throws EngineDifferentError for a statement that was refuted; what the connection throws.
  */
-export async function findEngine(endpoint: Endpoint, stated: StatedEngine, signal: AbortSignal): Promise<FoundEngine> {
+export async function findEngine(
+  endpoint: Endpoint,
+  stated: StatedEngine,
+  { signal, hasReplicas }: { readonly signal: AbortSignal; readonly hasReplicas: boolean },
+): Promise<FoundEngine> {
   const found = await asked(endpoint, signal);
   const pooler = await poolerBefore(endpoint, found, signal);
   const isPooled = (stated.pooler ?? pooler) !== undefined;
+  // The pooler of a replica may be another one, which is not asked here.
+  const mayKeep = isPooled && !hasReplicas && stated.pooling !== 'session' && !isStated(stated, 'prepared-statements');
   const engine = engineOf(
     {
       found,
       pooler,
+      keepsPrepared: mayKeep && (await endpoint.keepsPrepared(signal)),
       isShared: isPooled && stated.pooling === 'session' && (await endpoint.isShared(signal)),
       startsWithLimits: endpoint.startsWithLimits && haveHeld(found, endpoint),
     },
     stated,
   );
   return { engine, isReadCommitted: found.isReadCommitted, isRoleReadOnly: found.isRoleReadOnly };
+}
+
+function isStated({ capabilities = {} }: StatedEngine, capability: DatabaseCapability): boolean {
+  return capabilities[capability] !== undefined;
 }
 
 /** PgBouncer refuses a connection for the limits that it is opened with: another is opened without. */
