@@ -143,6 +143,28 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     expect(found('writes')).toMatchObject({ status: 'pass' });
   });
 
+  test('reports whether the table of commit tokens is there, where they are the proof of commits', async () => {
+    expect((await findings())('commit tokens')).toBeUndefined();
+    const options = { commitProof: 'token' };
+    expect((await findings({ options }))('commit tokens')).toEqual({
+      name: 'commit tokens',
+      status: 'pass',
+      output: 'The table public.keelson_commit_tokens is there.',
+    });
+    const values = { database: { url: database.url, ...options } };
+    await using kernel = await createTestKernel({ plugins: [plugin], values });
+    const client = new pg.Client(database.url);
+    await client.connect();
+    await client.query('drop table keelson_commit_tokens');
+    await client.end();
+    expect((await kernel.kernel.diagnose()).get('database')).toContainEqual({
+      name: 'commit tokens',
+      status: 'warn',
+      output: 'The table public.keelson_commit_tokens is missing.',
+      hint: expect.stringContaining('create table "public"."keelson_commit_tokens" (token uuid primary key'),
+    });
+  });
+
   test('warns of a superuser', async () => {
     const found = await findings({ url: database.adminUrl });
     expect(found('role')).toMatchObject({

@@ -133,10 +133,14 @@ export class StatementBatch implements Submittable {
     connection.once('end', ended);
   }
 
-  /** The server has overlooked the Sync of an extended batch while it waited for rows. */
+  /**
+   * While it waits for rows, the server overlooks the Sync of an extended batch, and takes every other message for a mistake.
+   * So a Sync that comes right behind COPY is sent again, and one behind further statements is not.
+   */
   handleCopyInResponse(connection: Connection): void {
     connection.stream.write(copyFail);
-    if (this.#isExtended) connection.stream.write(new FrontendMessages().sync());
+    const isLast = this.#results.length === this.#statements.length - 1;
+    if (this.#isExtended && isLast) connection.stream.write(new FrontendMessages().sync());
   }
 
   handleCopyData(): void {}

@@ -4,6 +4,7 @@ import type { DatabaseService } from './database-service.js';
 import type { HostStats } from './driver/driver.js';
 import { qualified } from './migrations/migration-table.js';
 import type { CommonDatabaseOptions } from './options.js';
+import { aboutTokens } from './proof/about-tokens.js';
 import { askServer, type ServerFacts } from './server-facts.js';
 
 export interface DiagnoseRequest {
@@ -30,6 +31,7 @@ export async function diagnoseDatabase({
     'value' in server
       ? aboutServer(server.value, { database, hasMigrations, poolMax: poolMaxOf(health, database) })
       : [notAsked('server', server)];
+  const tokens = await attempt(() => aboutTokens(database, options, signal));
   const pending = 'value' in status && status.value.pending.length > 0;
   return [
     ...asked,
@@ -37,6 +39,7 @@ export async function diagnoseDatabase({
     aboutHealth(health),
     'value' in status ? aboutMigrations(status.value, options.migrations.atStart) : notAsked('migrations', status),
     await aboutSchema(database, pending),
+    ...('value' in tokens ? [tokens.value ?? []].flat() : [notAsked('commit tokens', tokens)]),
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { Clock, Deadline, Logger } from '@keelson/core';
 import { assertAble } from '../driver/assert-able.js';
 import type { DatabaseDriver, TransactionOutcome } from '../driver/driver.js';
+import type { DatabaseCapability } from '../driver/engine.js';
 import type { CommitProofChoice, CommitProofName } from './choices.js';
 import { type CommitMark, type CommitProof, noProof, TransactionIdProof } from './commit-proof.js';
 import { TokenProof } from './token-proof.js';
@@ -36,8 +37,9 @@ export class ChosenProof implements CommitProof {
    * @throws UnsupportedError, CommitTokenError when the proof that was asked for cannot be had.
    */
   async prepare(deadline: Deadline, signal: AbortSignal, { asIs }: { readonly asIs: boolean }): Promise<void> {
-    const { driver, clock, logger, tokens } = this.#parts;
-    const name = this.#choose();
+    const { driver, clock, logger, choice, tokens } = this.#parts;
+    if (choice === 'transaction-id') assertAble(driver, 'commit-lookup');
+    const name = proofOf(choice, driver.capabilities);
     if (name === this.name || (asIs && name === 'token')) return;
     if (name === 'token') {
       const proof = new TokenProof({ driver, clock, logger, ...tokens });
@@ -57,14 +59,12 @@ export class ChosenProof implements CommitProof {
   stop(): void {
     if (this.#proof instanceof TokenProof) this.#proof.stop();
   }
+}
 
-  #choose(): CommitProofName {
-    const { driver, choice } = this.#parts;
-    const { capabilities } = driver;
-    if (choice === 'transaction-id') assertAble(driver, 'commit-lookup');
-    if (choice !== 'auto') return choice;
-    if (capabilities.has('commit-lookup') && capabilities.has('write-implies-id')) return 'transaction-id';
-    // An embedded database has no network on which an answer could be lost.
-    return capabilities.has('multi-connection') ? 'token' : 'none';
-  }
+/** What `auto` means for a database that can do this. */
+export function proofOf(choice: CommitProofChoice, capabilities: ReadonlySet<DatabaseCapability>): CommitProofName {
+  if (choice !== 'auto') return choice;
+  if (capabilities.has('commit-lookup') && capabilities.has('write-implies-id')) return 'transaction-id';
+  // An embedded database has no network on which an answer could be lost.
+  return capabilities.has('multi-connection') ? 'token' : 'none';
 }

@@ -11,6 +11,8 @@ export const cleanedAtOnce = 5_000;
 export class TokenTable {
   /** `public.keelson_commit_tokens`. */
   readonly name: string;
+  /** As SQL has it. */
+  readonly quotedName: string;
   /** What makes it. */
   readonly ddl: string;
   /** What a role needs that is not its owner. */
@@ -27,6 +29,7 @@ export class TokenTable {
     this.name = `${schema}.${plainTable}`;
     this.#schema = quoted(schema);
     const table = `${this.#schema}.${quoted(plainTable)}`;
+    this.quotedName = table;
     const expiry = `current_timestamp + interval '${keepMs} milliseconds'`;
     this.ddl = `create table ${table} (token uuid primary key, expires_at timestamptz not null, refused boolean not null default false)`;
     this.grants = `grant select, insert, update, delete on ${table} to <the role of the service>`;

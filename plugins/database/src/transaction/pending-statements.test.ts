@@ -32,6 +32,26 @@ describe('statements that wait', () => {
     expect(waiting('begin', 'savepoint a').statements.map(({ readAlone }) => readAlone)).toEqual([undefined, true]);
   });
 
+  test('have the mark behind those that begin, and know its key until it was sent', () => {
+    const pending = waiting('begin', 'set local x = 1', 'savepoint a');
+    pending.addMark({ sql: 'insert' }, 'key');
+    expect(texts(pending)).toEqual(['begin', 'set local x = 1', 'insert', 'savepoint a']);
+    pending.done(2);
+    expect(pending.commitKey).toBe('key');
+    pending.done(1);
+    expect([pending.commitKey, texts(pending)]).toEqual([undefined, ['savepoint a']]);
+    pending.addMark({ sql: 'again' }, 'other');
+    expect(texts(pending)).toEqual(['again', 'savepoint a']);
+  });
+
+  test('forget the mark when a snapshot from before is restored', () => {
+    const pending = waiting('begin');
+    const before = pending.snapshot();
+    pending.addMark({ sql: 'insert' }, 'key');
+    pending.restore(before);
+    expect([pending.commitKey, texts(pending)]).toEqual([undefined, ['begin']]);
+  });
+
   test('come back as they were when a snapshot is restored', () => {
     const pending = waiting('begin', 'savepoint a');
     const before = pending.snapshot();

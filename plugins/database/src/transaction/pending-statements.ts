@@ -24,6 +24,7 @@ export class PendingStatements {
   #waiting: readonly Pending[] = [];
   /** How many messages wait: a transaction without any does nothing for them. */
   #notices = 0;
+  #mark: Pending | undefined;
 
   get statements(): readonly Statement[] {
     return this.#waiting;
@@ -46,11 +47,12 @@ export class PendingStatements {
   restore(snapshot: readonly Statement[]): void {
     const since = this.#notices === 0 ? [] : this.#waiting.filter(pending => !snapshot.includes(pending));
     this.#keep([...snapshot, ...since]);
+    this.#forgetMark();
   }
 
   /** The key of the mark that waits. */
   get commitKey(): string | undefined {
-    return this.#waiting.find(({ commitKey }) => commitKey !== undefined)?.commitKey;
+    return this.#mark?.commitKey;
   }
 
   add(sql: string): void {
@@ -65,7 +67,8 @@ export class PendingStatements {
   addMark(mark: Statement, commitKey: string): void {
     const rest = this.#waiting.findIndex(({ begins }) => begins !== true);
     const at = rest === -1 ? this.#waiting.length : rest;
-    this.#waiting = this.#waiting.toSpliced(at, 0, { ...mark, commitKey });
+    this.#mark = { ...mark, commitKey };
+    this.#waiting = this.#waiting.toSpliced(at, 0, this.#mark);
   }
 
   addSavepoint(name: string): void {
@@ -108,6 +111,7 @@ export class PendingStatements {
   done(count: number): void {
     if (this.#notices === 0) this.#waiting = this.#waiting.slice(count);
     else this.#keep(this.#waiting.slice(count));
+    this.#forgetMark();
   }
 
   /** The savepoint still waits, so nothing has run since. */
@@ -125,6 +129,11 @@ export class PendingStatements {
   #keep(waiting: readonly Pending[]): void {
     this.#waiting = waiting;
     this.#notices = waiting.filter(({ notice }) => notice !== undefined).length;
+  }
+
+  /** Once it does not wait any more. */
+  #forgetMark(): void {
+    if (this.#mark !== undefined && !this.#waiting.includes(this.#mark)) this.#mark = undefined;
   }
 }
 
