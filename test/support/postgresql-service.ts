@@ -22,7 +22,7 @@ import { sampleModel } from './sample-model.js';
 
 export interface PostgresqlServiceOptions {
   readonly url: string;
-  readonly options?: Omit<z.input<typeof optionsSchema>, 'url'>;
+  readonly options?: Omit<z.input<typeof optionsSchema>, 'url'> | undefined;
   readonly models?: readonly DatabaseModel[];
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;

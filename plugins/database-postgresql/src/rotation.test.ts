@@ -207,6 +207,30 @@ describe('a password that changes while the service runs', () => {
     );
   }, 40_000);
 
+  test('replicas, and the look for the wanted one of several hosts, log in as the new user too', async () => {
+    const vault = new Vault(blue());
+    const hosts = url.replace(`127.0.0.1:${server.port}`, `127.0.0.1:${server.port},localhost:${server.port}`);
+    const replicas = { urls: [url], maxLagMs: 'any' as const, checkIntervalMs: 50 };
+    await open({ url: hosts, login: { credentials: vault } }, { replicas });
+    await eventually(async () => (await database.health()).status === 'pass');
+    await server.query('alter role blue nologin');
+    vault.next = { user: 'green', password: 'green-hunter-0' };
+    await server.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'blue'");
+    expect(await user()).toBe('green');
+    const connected = async () =>
+      (
+        await server.query<{ name: string }>(
+          "select usename || ' ' || application_name as name from pg_stat_activity where usename in ('blue', 'green')",
+        )
+      ).map(({ name }) => name);
+    await eventually(async () => {
+      const [row] = await database.read(em => em.execute('select current_user as name'));
+      expect(row?.name).toBe('green');
+      expect(await database.health()).toMatchObject({ status: 'pass' });
+      expect((await connected()).every(name => name.startsWith('green'))).toBe(true);
+    });
+  });
+
   test('questions to the server are asked as the new user too', async () => {
     const vault = new Vault(blue());
     await open({ login: { credentials: vault } });
