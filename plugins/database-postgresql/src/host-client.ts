@@ -2,9 +2,8 @@ import pg from 'pg';
 import type { Target } from './host-list.js';
 import type { Host, Hosts } from './hosts.js';
 import { asPgClient } from './pg-internals.js';
-import { watchParameters } from './reported-parameters.js';
+import { readableValues, watchParameters } from './reported-parameters.js';
 import { type ServerRole, watchRole } from './server-role.js';
-import { readableValues } from './value-formats.js';
 
 /** Opens a connection to `host` only to ask what it is. Aborting `closing` ends that at once. */
 export async function probeHost(config: pg.ClientConfig, host: Host, closing: AbortSignal): Promise<ServerRole> {
