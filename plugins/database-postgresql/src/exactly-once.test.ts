@@ -198,7 +198,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
       for (const verifyCommitted of [async () => true, undefined]) {
         const cut = proxy.onceAtCommit('after');
         // Half of the time is for the server, the other half for the proof.
-        const outcome = act(verifyCommitted ? { timeoutMs: 6_000, verifyCommitted } : { timeoutMs: 2_000 });
+        const outcome = act(verifyCommitted ? { timeoutMs: 6_000, verifyCommitted } : { timeoutMs: 4_000 });
         outcome.catch(() => {});
         await cut;
         await proxy.setMode('blackhole');

@@ -6,10 +6,9 @@ import { HostFailure, type Hosts } from './hosts.js';
 import { type LoginAttempt, LoginChanged, type Logins } from './logins.js';
 import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
-import { watchParameters } from './reported-parameters.js';
+import { readableValues, watchParameters } from './reported-parameters.js';
 import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
 import { checkSocket } from './unix-socket.js';
-import { readableValues } from './value-formats.js';
 
 /** How connections to one place are opened. */
 export interface Door {

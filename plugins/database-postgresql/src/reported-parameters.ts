@@ -42,13 +42,8 @@ export function timeZoneOf(client: pg.ClientBase): string | undefined {
   return reported.get(client)?.latest.get('TimeZone');
 }
 
-/** What the server has last reported of a setting; undefined for one that it does not report. */
-export function latestOf(client: pg.ClientBase, setting: string): string | undefined {
-  return reported.get(client)?.latest.get(setting);
-}
-
 /** The settings are as they are to be from now on. */
-export function takeForFresh(client: pg.ClientBase): void {
+function takeForFresh(client: pg.ClientBase): void {
   const { first, latest, changed } = reported.get(client) ?? {};
   for (const [name, value] of latest ?? []) first?.set(name, value);
   changed?.clear();
@@ -58,4 +53,25 @@ export function takeForFresh(client: pg.ClientBase): void {
 export function hasOtherParameters(client: pg.ClientBase): boolean {
   const { changed } = reported.get(client) ?? { changed: new Set<string>() };
   return changed.size > (changed.has('in_hot_standby') ? 1 : 0);
+}
+
+/** How the server is to write values so that they are read as what they are, and how it says that it does. */
+const formats: readonly (readonly [setting: string, value: string, fits: RegExp])[] = [
+  ['DateStyle', 'ISO', /^ISO\b/i],
+  ['IntervalStyle', 'postgres', /^postgres$/i],
+  ['standard_conforming_strings', 'on', /^on$/i],
+];
+
+/**
+ * A database or a role may have other formats: with `DateStyle` of `SQL, DMY`, the 3rd of February would be read as the 2nd of
+ * March. The server reports its formats by itself, so this costs a round trip only where it has others.
+ */
+export async function readableValues(client: pg.Client): Promise<void> {
+  const others = formats.filter(([setting, , fits]) => {
+    const latest = reported.get(client)?.latest.get(setting);
+    return latest !== undefined && !fits.test(latest);
+  });
+  if (others.length === 0) return;
+  await client.query(others.map(([setting, value]) => `set ${setting} = '${value}'`).join('; '));
+  takeForFresh(client);
 }

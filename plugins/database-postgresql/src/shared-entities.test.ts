@@ -231,6 +231,43 @@ describe('an entity of an open session', () => {
     expect(readers.map(({ name, books }) => [name, books.length])).toEqual([['changed', 1]]);
   });
 
+  test('is not given what another puts into its collection, and the other is refused', async () => {
+    await database.session(async em => {
+      const shelf = await loadShelf(em);
+      shelf.name = 'changed';
+      const giving = (other: EntityManager, given: ShelfEntity) =>
+        given.books.add(other.create(Book, { title: 'new' }));
+      expect(await outcomeOf(giving, shelf)).toMatchObject({
+        code: 'DATABASE_ENTITY_SHARED',
+        facts: { entity: 'Book' },
+      });
+      expect(shelf.books.length).toBe(0);
+    });
+    expect(await stored()).toEqual({ shelves: ['changed'], books: [['of none', undefined]] });
+  });
+
+  test('keeps its items when another is refused one of them', async () => {
+    await database.session(async em => void em.create(Book, { title: 'mine', shelf: em.getReference(Shelf, 1) }));
+    await database.session(async em => {
+      const shelf = await loadShelf(em);
+      const [book] = shelf.books.getItems();
+      expect(await outcomeOf(other => other.persist(Object(book)), shelf)).toMatchObject({
+        code: 'DATABASE_ENTITY_SHARED',
+      });
+      expect(shelf.books.length).toBe(1);
+    });
+  });
+
+  test('stores a row of its many-to-many collection once, when another has put its own entity there', async () => {
+    await database.session(async em => {
+      const book = await em.findOneOrFail(Book, 1, { populate: ['readers'] });
+      const adding = async (other: EntityManager) => void book.readers.add(other.create(Reader, { name: 'new' }));
+      expect(await outcomeOf(adding, await loadShelf(em))).toBe('done');
+    });
+    const book = await database.read(em => em.findOneOrFail(Book, 1, { populate: ['readers'] }));
+    expect(book.readers.getItems().map(({ name }) => name)).toEqual(['new']);
+  });
+
   test('keeps the changes of its own collections when another that refers to it flushes', async () => {
     await database.session(async em => {
       const book = await em.findOneOrFail(Book, 1, { populate: ['readers'] });

@@ -26,6 +26,7 @@ export function assertOwn(entity: object, taker: Taker): void {
 
 /** The code of the service gives `entity` to `kept`. Of another session it may refer to what is stored, by its key. */
 export function take(entity: object, kept: KeptWork): void {
+  if (isForeign(entity, kept)) takeOut(entity, kept);
   assertOwn(entity, kept);
   claim(entity, kept);
   const wrapped = helper(entity);
@@ -55,21 +56,36 @@ export function isForeign(entity: object, { em, session }: Taker): boolean {
   return mayStore(givenTo.get(wrapped)) || mayStore(managedBy && keptWork.get(managedBy.getUnitOfWork(false)));
 }
 
+/** An item of another session was put into a collection of this one, which gives it to this one. */
+function takeOut(item: object, taker: Taker): void {
+  for (const { name, inversedBy } of helper(item).__meta.bidirectionalRelations) {
+    const owner: unknown = Reference.unwrapReference(Object(Reflect.get(item, name)));
+    if (!inversedBy || !Utils.isEntity<object>(owner) || !isOf(taker, owner)) continue;
+    const held: unknown = Reflect.get(owner, inversedBy);
+    if (Utils.isCollection<object>(held)) held.removeWithoutPropagation(item);
+  }
+}
+
+function isOf({ session }: Taker, entity: object): boolean {
+  const { __em: managedBy } = helper(entity);
+  const owner = givenTo.get(helper(entity)) ?? (managedBy && keptWork.get(managedBy.getUnitOfWork(false)));
+  return owner?.session === session;
+}
+
 /**
  * Another session's `entity` is left to it. MikroORM has put what refers to it into its inverse sides, and the other session
- * would store it.
+ * would store it; what the entity itself refers to is for the other session to store.
  */
-export function leave(entity: object, { session }: Taker): void {
-  const isOurs = (item: object) => {
-    const { __em: managedBy } = helper(item);
-    const owner = givenTo.get(helper(item)) ?? (managedBy && keptWork.get(managedBy.getUnitOfWork(false)));
-    return owner?.session === session;
-  };
-  for (const { name, mappedBy } of helper(entity).__meta.bidirectionalRelations) {
-    if (!mappedBy) continue;
+export function leave(entity: object, taker: Taker): void {
+  for (const { name, mappedBy, inversedBy } of helper(entity).__meta.bidirectionalRelations) {
     const held: unknown = Reference.unwrapReference(Object(Reflect.get(entity, name)));
     if (Utils.isCollection<object>(held)) {
-      for (const item of held.getItems(false)) if (isOurs(item)) held.removeWithoutPropagation(item);
-    } else if (Utils.isEntity<object>(held) && isOurs(held)) Reflect.deleteProperty(helper(entity).__data, name);
+      for (const item of held.getItems(false).filter(each => isOf(taker, each))) {
+        if (mappedBy) held.removeWithoutPropagation(item);
+        const inverse: unknown = inversedBy ? Reflect.get(item, inversedBy) : undefined;
+        if (Utils.isCollection<object>(inverse)) inverse.removeWithoutPropagation(entity);
+      }
+    } else if (mappedBy && Utils.isEntity<object>(held) && isOf(taker, held))
+      Reflect.deleteProperty(helper(entity).__data, name);
   }
 }
