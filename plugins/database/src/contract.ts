@@ -16,7 +16,7 @@ export type {
   SessionWork,
 } from './session/database-session.js';
 export type { SessionIdentity } from './session/session-identity.js';
-export { isolationLevels } from './transaction/transaction-settings.js';
+export { isolationLevels } from './transaction/isolation-levels.js';
 
 /** What every database plugin uses when it is there, so that it is started before and stopped after. */
 export const databaseUses: readonly ServiceToken[] = [

@@ -109,4 +109,4 @@ export type {
 } from './session/database-session.js';
 export type { SessionIdentity } from './session/session-identity.js';
 export type { DatabaseState, StateListener } from './state.js';
-export { type IsolationLevel, isolationLevels } from './transaction/transaction-settings.js';
+export { type IsolationLevel, isolationLevels } from './transaction/isolation-levels.js';

@@ -1,5 +1,5 @@
 import type { Facts } from '@keelson/core';
-import { type IsolationLevel, isolationLevels } from '../transaction/transaction-settings.js';
+import { type IsolationLevel, isolationLevels } from '../transaction/isolation-levels.js';
 
 /** What a database may be able to do beyond statements in transactions, and what it means that it can. */
 export const databaseCapabilities = [

@@ -1,4 +1,4 @@
-import { isolationLevels } from '../transaction/transaction-settings.js';
+import { isolationLevels } from '../transaction/isolation-levels.js';
 import type { DatabaseCapability, Engine, WeakerPromise } from './engine.js';
 
 /** What holds without a capability, for people. */

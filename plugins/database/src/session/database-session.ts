@@ -1,6 +1,6 @@
 import type { Deadline } from '@keelson/core';
 import type { EntityManager } from '../orm/entity-manager.js';
-import type { IsolationLevel } from '../transaction/transaction-settings.js';
+import type { IsolationLevel } from '../transaction/isolation-levels.js';
 import type { SessionIdentity } from './session-identity.js';
 
 export interface OpenSessionOptions {

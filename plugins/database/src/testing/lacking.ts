@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { Migration } from '@mikro-orm/migrations';
 import type { DatabaseService } from '../database-service.js';
 import type { DatabaseCapability } from '../driver/engine.js';
-import { isolationLevels } from '../transaction/transaction-settings.js';
+import { isolationLevels } from '../transaction/isolation-levels.js';
 import { addAccount, rejectsWith, storedEmails } from './checks.js';
 import { Account } from './conformance-model.js';
 import type { Requirement } from './harness.js';

@@ -1,8 +1,6 @@
 import type { DatabaseDriver, TransactionLimits } from '../driver/driver.js';
 import type { Identity } from './identity.js';
-
-export const isolationLevels = ['read committed', 'repeatable read', 'serializable'] as const;
-export type IsolationLevel = (typeof isolationLevels)[number];
+import type { IsolationLevel } from './isolation-levels.js';
 
 export interface TransactionSettings {
   readonly readOnly: boolean;
