@@ -55,7 +55,8 @@ async function failOver(form: Form, listens: (servers: Servers) => Promise<Movin
   await using pair = await startReplicatedPostgres({ synchronous: true });
   const direct = await pair.primary.createDatabase(name);
   await using address = await listens({ before: pair.primary.url, after: pair.standby.url });
-  const options = { listen: { checkIntervalMs: 200, checkTimeoutMs: 1_000 } };
+  // A commit in doubt at the failover is known by its token alone.
+  const options = { commitProof: 'token' as const, listen: { checkIntervalMs: 200, checkTimeoutMs: 1_000 } };
   await using service = createPostgresqlService({ url: address.url(direct), options });
   const { database } = service;
   await database.connect();
