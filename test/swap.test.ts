@@ -51,7 +51,7 @@ const silent: Variables = { KEELSON_LOGGER__USE: 'none' };
 
 const expected = [
   { status: 201, stock: 5 },
-  { status: 409, type: 'urn:keelson:problem:DATABASE_QUERY_FAILED' },
+  { status: 409, type: 'urn:keelson:problem:ORDERS_SKU_TAKEN' },
   { status: 201 },
   { status: 409, type: 'urn:keelson:problem:ORDERS_STOCK_TOO_LOW' },
   { status: 201 },

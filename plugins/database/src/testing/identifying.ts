@@ -82,6 +82,7 @@ export const identifying: readonly Requirement[] = [
   },
   {
     name: 'sets the variables before a stream, and drops them with it',
+    requires: 'stream',
     async check({ database }) {
       await database.session(async em => {
         await addAccount(em, 'one');

@@ -81,7 +81,7 @@ export const listening: readonly Requirement[] = [
   },
   {
     name: 'delivers nothing of a session that is rolled back, nor of a part that is undone',
-    requires: 'listen',
+    requires: ['listen', 'savepoints'],
     async check({ database }) {
       const channel = newChannel();
       const { record, hears } = recorder();
