@@ -5,8 +5,15 @@ export function databaseSessions(database: DatabaseService): RequestSessions {
   return {
     onDemand: (settings, whenUsed) => database.sessionOnDemand(settings, whenUsed),
     pool: () => {
+      const { state } = database;
       const { waiting, counters } = database.stats();
-      return { waiting, acquired: counters.acquired };
+      const { acquired, waited } = counters;
+      return {
+        connectedSince: state.is === 'connected' ? state.since.getTime() : undefined,
+        waiting,
+        acquired,
+        waited,
+      };
     },
     unit: async (work, { onToken, ...options }) => {
       let last: DatabaseSession | undefined;

@@ -3,7 +3,7 @@ import { FakeClock } from '@keelson/core/testing';
 import { describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './options.js';
-import { Overload } from './overload.js';
+import { type Load, Overload, type PoolLoad } from './overload.js';
 
 const limits = { maxActive: 3, maxLateMs: 500, longestWaitMs: 5_000 };
 
@@ -13,7 +13,13 @@ class Numbers {
   activeNow = 1;
   /** How late the timers of the process are. */
   lateMs = 0;
-  line: { waiting: number; acquired: number } | undefined = { waiting: 0, acquired: 0 };
+  line: { -readonly [key in keyof PoolLoad]: PoolLoad[key] } = {
+    connectedSince: 1,
+    waiting: 1,
+    acquired: 0,
+    waited: 0,
+  };
+  hasDatabase = true;
   readonly overload: Overload;
 
   constructor() {
@@ -24,13 +30,18 @@ class Numbers {
       sleep: (ms, signal) => clock.sleep(ms, signal),
       schedule: (ms, callback) => clock.schedule(ms + this.lateMs, callback),
     };
-    this.overload = new Overload(limits, { active: () => this.activeNow, pool: () => this.line }, late);
+    const load: Load = {
+      active: () => this.activeNow,
+      pool: () => (this.hasDatabase ? { ...this.line } : undefined),
+    };
+    this.overload = new Overload(limits, load, late);
     this.overload.start();
   }
 
-  /** Until the next look, with `lent` connections in it. */
-  async look(lent = 0): Promise<void> {
-    if (this.line !== undefined) this.line.acquired += lent;
+  /** Until the next look, with `lent` connections in it, of which `waited` to callers in the line. */
+  async look(lent = 0, waited = lent): Promise<void> {
+    this.line.acquired += lent;
+    this.line.waited += waited;
     await this.clock.advance(250 + this.lateMs);
   }
 }
@@ -60,19 +71,17 @@ describe('a request is refused', () => {
 
   test('when the line for a connection takes longer than the longest wait', async () => {
     const numbers = new Numbers();
-    await numbers.look(25);
-    await numbers.look(10);
-    numbers.line = { waiting: 500, acquired: 35 };
+    for (const lent of [0, 25, 10]) await numbers.look(lent);
+    numbers.line.waiting = 500;
     expect(numbers.overload.refusal()).toBeUndefined();
-    numbers.line = { waiting: 501, acquired: 35 };
+    numbers.line.waiting = 501;
     expect(numbers.overload.refusal()).toMatchObject({ facts: { waiting: 501, waitMs: 5_010 } });
   });
 
   test('when the line takes longer than its client waits', async () => {
     const numbers = new Numbers();
-    await numbers.look(25);
-    await numbers.look(25);
-    numbers.line = { waiting: 20, acquired: 50 };
+    for (const lent of [0, 25, 25]) await numbers.look(lent);
+    numbers.line.waiting = 20;
     const refusalWithin = (ms: number) =>
       runWithDeadline(Deadline.after(ms, numbers.clock), () => numbers.overload.refusal());
     expect(refusalWithin(200)).toBeUndefined();
@@ -81,12 +90,25 @@ describe('a request is refused', () => {
 });
 
 describe('a request is let in', () => {
-  test('while the database is away, from its last connection to its first: requests wait for it', async () => {
+  test('while the pool lends nothing', async () => {
     const numbers = new Numbers();
-    await numbers.look(25);
-    await numbers.look(25);
-    numbers.line = { waiting: 1_000, acquired: 50 };
-    for (const lent of [0, 0, 1]) {
+    numbers.line.waiting = 1_000;
+    for (const lent of [0, 0, 25, 0]) {
+      await numbers.look(lent);
+      expect(numbers.overload.refusal()).toBeUndefined();
+    }
+  });
+
+  test('while the database is away, and after an outage until the speed of the pool is known again', async () => {
+    const numbers = new Numbers();
+    numbers.line.waiting = 1_000;
+    for (const lent of [0, 25, 25]) await numbers.look(lent);
+    expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
+    numbers.line.connectedSince = undefined;
+    expect(numbers.overload.refusal()).toBeUndefined();
+    await numbers.look(3);
+    numbers.line.connectedSince = 2;
+    for (const lent of [3, 25]) {
       await numbers.look(lent);
       expect(numbers.overload.refusal()).toBeUndefined();
     }
@@ -94,9 +116,22 @@ describe('a request is let in', () => {
     expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
   });
 
+  test('after a time in which the requests, and not the pool, set the speed', async () => {
+    const numbers = new Numbers();
+    numbers.line.waiting = 0;
+    for (const lent of [0, 1, 1]) await numbers.look(lent, 0);
+    numbers.line.waiting = 1_000;
+    expect(numbers.overload.refusal()).toBeUndefined();
+    await numbers.look(25, 24);
+    await numbers.look(25);
+    expect(numbers.overload.refusal()).toBeUndefined();
+    await numbers.look(25);
+    expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
+  });
+
   test('in a service without a database', async () => {
     const numbers = new Numbers();
-    numbers.line = undefined;
+    numbers.hasDatabase = false;
     await numbers.look();
     expect(numbers.overload.refusal()).toBeUndefined();
   });

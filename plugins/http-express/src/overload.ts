@@ -6,7 +6,19 @@ export interface Load {
   /** Requests without a complete answer. */
   active(): number;
   /** Of the pool of the database, when there is one. */
-  pool(): { readonly waiting: number; readonly acquired: number } | undefined;
+  pool(): PoolLoad | undefined;
+}
+
+/** The counters only grow. */
+export interface PoolLoad {
+  /** In ms since 1970. Undefined while the database is away; another number after each outage. */
+  readonly connectedSince: number | undefined;
+  /** Callers in the line. */
+  readonly waiting: number;
+  /** Connections lent. */
+  readonly acquired: number;
+  /** Of these, to those who had waited in the line. */
+  readonly waited: number;
 }
 
 /** Pause between two looks, in ms. */
@@ -19,11 +31,11 @@ export class Overload implements Disposable {
   readonly #clock: Clock;
   #timer: Timer | undefined;
   #lookedAt = 0;
-  #acquired = 0;
+  #pool: PoolLoad | undefined;
   /** How late the looks come. */
   #lateMs = 0;
-  /** Connections lent for each ms, between the last two looks and between the two before. */
-  #lentPerMs: readonly [last: number, before: number] = [0, 0];
+  /** Connections that the pool can lend in a ms: between the last two looks, and between the two before. */
+  #lentPerMs: readonly [last: number | undefined, before: number | undefined] = [undefined, undefined];
 
   constructor(options: OverloadOptions, load: Load, clock: Clock) {
     this.#options = options;
@@ -50,16 +62,13 @@ export class Overload implements Disposable {
     return this.#poolRefusal();
   }
 
-  /**
-   * While the pool lends nothing, the database is away and requests wait for it, as long as the breaker lets them. That
-   * begins and ends in the middle of two looks: only a pool that has lent between all of them has a speed.
-   */
   #poolRefusal(): KeelsonError | undefined {
-    if (this.#lentPerMs.includes(0)) return undefined;
-    const waiting = this.#load.pool()?.waiting ?? 0;
-    const waitMs = waiting / Math.max(...this.#lentPerMs);
+    const [last, before] = this.#lentPerMs;
+    if (last === undefined || before === undefined) return undefined;
+    const { waiting, connectedSince } = this.#load.pool() ?? nobodyWaits;
+    const waitMs = waiting / Math.max(last, before);
     const leftMs = Math.min(this.#options.longestWaitMs, currentDeadline()?.remainingMs() ?? Number.POSITIVE_INFINITY);
-    if (waiting === 0 || waitMs <= leftMs) return undefined;
+    if (connectedSince === undefined || waitMs <= leftMs) return undefined;
     return overloaded('the wait for a connection is longer than the time that is left', {
       waiting,
       waitMs: Math.round(waitMs),
@@ -68,15 +77,28 @@ export class Overload implements Disposable {
 
   #look(): void {
     const now = this.#clock.now();
-    const acquired = this.#load.pool()?.acquired ?? 0;
-    const lentPerMs = (acquired - this.#acquired) / Math.max(1, now - this.#lookedAt);
-    this.#lentPerMs = [lentPerMs, this.#lentPerMs[0]];
+    const pool = this.#load.pool();
+    this.#lentPerMs = [speedOf(this.#pool, pool, now - this.#lookedAt), this.#lentPerMs[0]];
     // Half of what it was: one long step of the process is no overload.
     this.#lateMs = (this.#lateMs + Math.max(0, now - this.#lookedAt - lookMs)) / 2;
-    this.#acquired = acquired;
+    this.#pool = pool;
     this.#lookedAt = now;
     this.#timer = this.#clock.schedule(lookMs, () => this.#look());
   }
+}
+
+const nobodyWaits: PoolLoad = { connectedSince: undefined, waiting: 0, acquired: 0, waited: 0 };
+
+/**
+ * How many connections the pool lends in a ms at its limit. Undefined where that does not show: while nobody waits, the
+ * requests set the speed; and in an outage requests wait for the database, as long as the breaker lets them.
+ */
+function speedOf(before: PoolLoad | undefined, now: PoolLoad | undefined, ms: number): number | undefined {
+  if (before === undefined || now === undefined || ms <= 0) return undefined;
+  if (now.connectedSince === undefined || now.connectedSince !== before.connectedSince) return undefined;
+  const acquired = now.acquired - before.acquired;
+  const allHadWaited = acquired > 0 && now.waited - before.waited === acquired;
+  return allHadWaited && before.waiting > 0 && now.waiting > 0 ? acquired / ms : undefined;
 }
 
 function overloaded(why: string, facts: Readonly<Record<string, number>>): KeelsonError {

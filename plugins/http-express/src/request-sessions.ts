@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError, type RequestSessionOptions } from '@keelson/core';
 import type { EntityManager } from '@keelson/database/contract';
+import type { PoolLoad } from './overload.js';
 
 /** The part of `DatabaseService` that a request needs. */
 export interface RequestSessions {
@@ -8,8 +9,7 @@ export interface RequestSessions {
   onDemand(settings: SessionSettings, whenUsed?: () => RequestSessionOptions): Promise<RequestSession>;
   /** Runs `work` in its own session until it commits, may not be repeated, or its time is over. */
   unit<T>(work: (em: EntityManager) => Promise<T>, options: UnitOptions): Promise<T>;
-  /** Callers that wait for a connection now, and how many have got one since the start. */
-  pool(): { readonly waiting: number; readonly acquired: number };
+  pool(): PoolLoad;
 }
 
 /** Units of work for one request, next to its session; each may be run more than once. */

@@ -32,7 +32,7 @@ export class RecordedSessions implements RequestSessions {
   rollback: () => Promise<void> = async () => {};
   #waiting: { event: string; resolve: () => void }[] = [];
 
-  line = { waiting: 0, acquired: 0 };
+  line = { connectedSince: 1, waiting: 0, acquired: 0, waited: 0 };
 
   pool() {
     return this.line;
