@@ -35,6 +35,12 @@ export {
   type StartedPlugin,
   type StartUnderTest,
 } from './contract/plugin.js';
+export {
+  type CommandContext,
+  type CommandWork,
+  definePluginCommand,
+  type PluginCommand,
+} from './contract/plugin-command.js';
 export type { GiveBack, PluginContext, RegisterContext, RunContext, StartContext } from './contract/plugin-context.js';
 export { defineManifest, type PluginManifest } from './contract/plugin-manifest.js';
 export { type NamedService, namedService, type Requirement } from './contract/requirement.js';

@@ -5,6 +5,8 @@ export interface Terminal {
   readonly variables: Readonly<Record<string, string | undefined>>;
   out(text: string): void;
   err(text: string): void;
+  /** Shows one line, which the next one replaces where the output is a terminal. Left out: it is not shown. */
+  progress?(text: string): void;
 }
 
 /** A word after the command. Usage, help, parsing and the type of its value come from this declaration. */
@@ -77,6 +79,8 @@ export interface Command<
   readonly words?: Words;
   /** Beyond `commonOptions`. */
   readonly options: Options;
+  /** Everything from the first word on belongs to the words, also what begins with a dash. */
+  readonly passesOn?: true;
   /** What each exit code means; 2 is wrong usage when nothing else is said. */
   readonly exitCodes: Readonly<Record<number, string>>;
   readonly examples: readonly string[];

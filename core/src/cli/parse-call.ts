@@ -18,23 +18,37 @@ type Parsed = Omit<Call<OptionDeclarations, WordDeclarations>, 'terminal'>;
  * @throws KeelsonError CLI_USAGE_INVALID.
  */
 export function parseCall(name: string, command: Command, args: readonly string[]): Parsed {
-  const { values, positionals } = readArgs({ ...command.options, ...commonOptions }, args);
+  const declared = { ...command.options, ...commonOptions };
+  const own = command.passesOn === true ? args.slice(0, firstWord(declared, args)) : args;
+  const { values, positionals } = readArgs(declared, own);
   const options = Object.entries(values).map(([key, value]) => [key, Array.isArray(value) ? value.map(String) : value]);
   const { json, verbose, help } = values;
   const common = { json: json === true, verbose: verbose === true, help: help === true };
-  const words = common.help ? {} : readWords(name, command.words ?? {}, positionals);
+  const words = common.help ? {} : readWords(name, command.words ?? {}, [...positionals, ...args.slice(own.length)]);
   return { options: { ...Object.fromEntries(options), ...common }, words };
 }
 
+function parseArgsOptions(declared: OptionDeclarations): ParseArgsOptionsConfig {
+  return Object.fromEntries(Object.entries(declared).map(([name, option]) => [name, forParseArgs(option)]));
+}
+
 function readArgs(declared: OptionDeclarations, args: readonly string[]) {
-  const options: ParseArgsOptionsConfig = Object.fromEntries(
-    Object.entries(declared).map(([name, option]) => [name, forParseArgs(option)]),
-  );
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    return parseArgs({ args: [...args], options: parseArgsOptions(declared), allowPositionals: true });
   } catch (error) {
     refuse(misread(error, Object.keys(declared)));
   }
+}
+
+/** Where the first word stands that is neither an option nor its value. */
+function firstWord(declared: OptionDeclarations, args: readonly string[]): number {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: parseArgsOptions(declared),
+    strict: false,
+    tokens: true,
+  });
+  return tokens.find(({ kind }) => kind === 'positional')?.index ?? args.length;
 }
 
 /** Every option gets a value, but for one that takes a single text and has no default. */

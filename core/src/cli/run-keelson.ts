@@ -20,6 +20,7 @@ export async function runKeelson(words: readonly string[], terminal: Terminal = 
     variables: terminal.variables,
     out: text => terminal.out(maskText(text)),
     err: text => terminal.err(maskText(text)),
+    progress: text => terminal.progress?.(maskText(text)),
   });
 }
 

@@ -18,7 +18,7 @@ const files = {
       bind(Symbol.for('@keelson/core/MigrateCommands')).toConstantValue(commands);
     } };`,
 };
-const names = 'start status reload do check explain graph doctor schema migrate verify new'.split(' ');
+const names = 'start status reload do run check explain graph doctor schema migrate verify new'.split(' ');
 
 /** The command line in this process, for what needs no folder. */
 async function told(...words: string[]) {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ConfigFinding, ConfigToCheck } from './config-finding.js';
+import type { PluginCommand } from './plugin-command.js';
 import type { Requirement } from './requirement.js';
 import type { ServiceToken } from './token.js';
 
@@ -52,6 +53,8 @@ export interface PluginManifest<Config = unknown> {
    * Whether the running plugin has `diagnose`. If so, `keelson doctor` starts the plugin and calls it. Default false.
    */
   readonly diagnoses?: boolean;
+  /** Its commands by name, for `keelson run`. */
+  readonly commands?: Readonly<Record<string, PluginCommand>>;
   /** Longest start, in milliseconds. Default 30,000. */
   readonly startTimeoutMs?: number;
   /** Longest stop, in milliseconds. Default 10,000. */

@@ -31,6 +31,7 @@ export function checkManifest(value: unknown): string[] {
   if (plugin.diagnoses !== undefined && typeof plugin.diagnoses !== 'boolean')
     faults.push('its diagnoses is neither true nor false');
   if (plugin.config !== undefined) faults.push(...schemaFaults(plugin.config));
+  if (plugin.commands !== undefined) faults.push(...commandFaults(plugin.commands));
   return [...faults, ...misplaced(plugin)];
 }
 
@@ -57,6 +58,17 @@ function schemaFaults(schema: NonNullable<Plugin['config']>): string[] {
     return ['its config is not a zod schema'];
   const reserved = Object.keys(shapeOf(schema).properties ?? {}).filter(key => entryKeys.includes(key));
   return reserved.map(key => `its config has the key ${key}, which the kernel reads`);
+}
+
+function commandFaults(commands: NonNullable<Plugin['commands']>): string[] {
+  if (typeof commands !== 'object' || commands === null) return ['its commands are not a map'];
+  return Object.entries(commands).flatMap(([name, command]) => {
+    const sound =
+      typeof command?.load === 'function' &&
+      typeof command.description === 'string' &&
+      typeof command.arguments?.safeParseAsync === 'function';
+    return sound ? [] : [`its command ${name} needs \`description\`, \`arguments\` (a zod schema) and \`load\``];
+  });
 }
 
 function operationFaults(operations: NonNullable<StartedPlugin['operations']>): string[] {
