@@ -6,6 +6,7 @@ export const coreLayers: readonly string[] = [
   'retry',
   'config',
   'credentials',
+  'logging',
   'plan',
   'container',
   'life',

@@ -5,6 +5,7 @@ import type { Deadline } from './deadline.js';
 export interface CorrelationContext {
   readonly requestId?: string;
   readonly traceId?: string;
+  readonly spanId?: string;
   readonly sessionId?: string;
 }
 

@@ -14,7 +14,12 @@ export interface Instance {
   /** @throws KeelsonError CONTROL_NO_ANSWER, and whatever a reload throws there. */
   reload(): Promise<ReloadAnswer>;
   /** @throws KeelsonError CONTROL_NO_ANSWER, and whatever the operation throws there. */
-  operate(plugin: string, operation: string, words: readonly string[]): Promise<OperationAnswer>;
+  operate(
+    plugin: string,
+    operation: string,
+    words: readonly string[],
+    named?: Readonly<Record<string, string>>,
+  ): Promise<OperationAnswer>;
 }
 
 export interface Instances {
@@ -61,8 +66,8 @@ function instanceAt({ path, pid }: { readonly path: string; readonly pid: number
     pid,
     status: async () => (await ask('GET', '/status', statusTimeoutMs)) as InstanceStatus,
     reload: async () => (await ask('POST', '/reload', changeTimeoutMs)) as ReloadAnswer,
-    operate: async (plugin, operation, words) =>
-      (await ask('POST', '/operations', changeTimeoutMs, { plugin, operation, words })) as OperationAnswer,
+    operate: async (plugin, operation, words, named = {}) =>
+      (await ask('POST', '/operations', changeTimeoutMs, { plugin, operation, words, named })) as OperationAnswer,
   };
 }
 

@@ -7,7 +7,12 @@ import type { ReloadReport } from '../life/reload.js';
 import { summarizeError } from '../secrets/summarize-error.js';
 import type { ControlRoutes, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
 
-const operationSchema = z.object({ plugin: z.string(), operation: z.string(), words: z.array(z.string()) });
+const operationSchema = z.object({
+  plugin: z.string(),
+  operation: z.string(),
+  words: z.array(z.string()),
+  named: z.record(z.string(), z.string()).default({}),
+});
 
 export interface Controlled {
   readonly starting: Pick<StartingService, 'status'>;
@@ -42,8 +47,8 @@ export function controlRoutes({ starting, kernel, config, onReload }: Controlled
       };
     },
     'POST /operations': async (body): Promise<OperationAnswer> => {
-      const { plugin, operation, words } = operationSchema.parse(body);
-      return { done: await started().operate(plugin, operation, words) };
+      const { plugin, operation, words, named } = operationSchema.parse(body);
+      return { done: await started().operate(plugin, operation, words, named) };
     },
   };
 }

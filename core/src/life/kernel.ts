@@ -106,15 +106,20 @@ export class Kernel {
   }
 
   /**
-   * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order. Resolves to a
-   * sentence that says what was done; what has changed something is logged.
+   * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order, `named` further
+   * ones by name. Resolves to a sentence that says what was done; what has changed something is logged.
    *
    * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN`, naming what there is; `KERNEL_OPERATION_INVALID` with everything
    * wrong in the words; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
    */
-  async operate(plugin: string, operation: string, words: readonly string[]): Promise<string> {
+  async operate(
+    plugin: string,
+    operation: string,
+    words: readonly string[],
+    named: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const { operate } = await import('./operate.js');
-    const { done, changed, given } = await operate(this.#start.running, { plugin, operation, words });
+    const { done, changed, given } = await operate(this.#start.running, { plugin, operation, words, named });
     if (changed) this.#start.logger.info('operation applied', { plugin, operation, given });
     return done;
   }

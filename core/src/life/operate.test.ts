@@ -38,6 +38,13 @@ test('everything wrong with the words is said at once, with what is allowed and 
   await expect(kernel.operate('orders', 'set', [])).rejects.toThrow('rate is missing.');
 });
 
+test('an argument can be given by its name, and one that the operation has not is refused', async () => {
+  const kernel = await running({ orders: sound });
+  expect(await kernel.operate('orders', 'set', ['3'], { how: 'fast' })).toBe('The rate of orders is 3, fast.');
+  const refused = await kernel.operate('orders', 'set', ['3'], { forMs: '5m' }).catch(error => error);
+  expect(refused.message).toContain('It has no argument forMs.');
+});
+
 test('an operation that is not there is refused with the nearest one, or with all', async () => {
   const kernel = await running({ orders: sound });
   const unknown = { code: 'KERNEL_OPERATION_UNKNOWN' };

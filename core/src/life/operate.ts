@@ -12,6 +12,8 @@ export interface OperationRequest {
   readonly plugin: string;
   readonly operation: string;
   readonly words: readonly string[];
+  /** Arguments by their name, beside the words. */
+  readonly named?: Readonly<Record<string, string>>;
 }
 
 export interface Operated extends OperationOutcome {
@@ -41,16 +43,18 @@ async function argumentsOf(operation: Operation, request: OperationRequest): Pro
   const shape = shapeOf(operation.arguments);
   const names = [...(new ShapeReader(shape).keys(shape)?.keys() ?? [])];
   const read = await readValues<unknown>({
-    node: nodeOfWords(names, request.words),
+    node: nodeOfWords(names, request),
     schema: operation.arguments,
     path: '',
     variable: path => path.join('.'),
   });
   const tooMany = request.words.slice(names.length);
+  const unknown = Object.keys(request.named ?? {}).filter(name => !names.includes(name));
   const wrong = [
     ...read.problems.map(({ message, allowed }) =>
       allowed === undefined ? message : `${message} Allowed: ${allowed}.`,
     ),
+    ...unknown.map(name => `It has no argument ${name}.`),
     ...(tooMany.length > 0 ? [`Nothing is asked for after ${names.at(-1) ?? request.operation}.`] : []),
   ];
   if (wrong.length === 0) return read.value;
@@ -63,11 +67,13 @@ async function argumentsOf(operation: Operation, request: OperationRequest): Pro
   });
 }
 
-function nodeOfWords(names: readonly string[], words: readonly string[]): MapNode {
+/** A named argument wins over the word in its place. */
+function nodeOfWords(names: readonly string[], { words, named = {} }: OperationRequest): MapNode {
   const origin = { from: 'code' } as const;
-  const entries = names
-    .slice(0, words.length)
-    .map((name, index) => [name, { kind: 'scalar', origin, value: words[index] ?? '', text: true }] as const)
+  const texts = names.map((name, index) => [name, Object.hasOwn(named, name) ? named[name] : words[index]] as const);
+  const entries = texts
+    .flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+    .map(([name, value]) => [name, { kind: 'scalar', origin, value, text: true }] as const)
     .map(([name, node]) => [name, { key: origin, node }] as const);
   return mapNode(origin, entries);
 }

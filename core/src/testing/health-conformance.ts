@@ -118,6 +118,56 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       await clock.advance(10);
       equal(health.report('ready').status, 'pass');
     }),
+    promise(
+      'calls a check again only when it has returned, also one that ignores its signal',
+      async ({ health, clock }) => {
+        let looks = 0;
+        const check = () => {
+          looks += 1;
+          return new Promise<HealthResult>(() => {});
+        };
+        health.register({ name: 'hangs', intervalMs: 500, timeoutMs: 500, check });
+        await clock.advance(30_000);
+        equal(looks, 1);
+      },
+    ),
+    promise('does not call a status the current one when no sample has come for long', async ({ health, clock }) => {
+      let hangs = false;
+      const check = (): Promise<HealthResult> => (hangs ? new Promise(() => {}) : Promise.resolve({ status: 'pass' }));
+      health.register({ name: 'database', intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 100, check });
+      await clock.advance(10);
+      equal(found(health.report('ready'), 'database').status, 'pass');
+      hangs = true;
+      await clock.advance(60_000);
+      equal(found(health.report('ready'), 'database').status, 'fail');
+    }),
+    promise('is ready, and degraded, when a critical check warns', async ({ health, clock }) => {
+      health.register({ name: 'disk', check: async () => ({ status: 'warn', output: 'Nearly full.' }) });
+      await clock.advance(10);
+      equal(health.report('ready').status, 'warn');
+    }),
+    promise('goes on with the other checks while one hangs or fails', async ({ health, clock }) => {
+      const counting = countingCheck({ intervalMs: 1_000 });
+      health.register({ name: 'hangs', check: () => new Promise(() => {}) });
+      health.register({ name: 'fails', check: () => Promise.reject(new Error('down')) });
+      health.register(counting.check);
+      await clock.advance(5_500);
+      ok(counting.looks >= 4, `looked ${counting.looks} times in 5.5 s at an interval of 1 s`);
+    }),
+    promise('shows of an error what its author wrote for readers, and nothing else', async ({ health, clock }) => {
+      const secret = () => Promise.reject(new Error('connect postgres://orders:hush@db'));
+      health.register({ name: 'secretive', check: secret });
+      await clock.advance(10);
+      ok(!JSON.stringify(health.report('ready')).includes('hush'));
+    }),
+    promise('has no checks, and passes, in a group that is not configured', async ({ health, clock }) => {
+      health.register({ name: 'database', check: async () => ({ status: 'fail', output: 'Down.' }) });
+      await clock.advance(10);
+      equal(
+        health.report('ready', 'no-such-group').checks.some(({ name }) => name === 'database'),
+        false,
+      );
+    }),
     promise('refuses two checks of one name', async ({ health }) => {
       health.register(passing('database'));
       throws(() => health.register(passing('database')));

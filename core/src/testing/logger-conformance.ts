@@ -12,6 +12,8 @@ export interface LoggerHarness {
   lines?(): readonly string[] | Promise<readonly string[]>;
   /** Makes it write `level` and above from now on; left out when that cannot be changed. */
   setLevel?(level: LogLevel): void;
+  /** When it sums up failures that repeat: how many lines of one it writes in a period, and what ends the period. */
+  readonly repeats?: { readonly lines: number; endPeriod(): Promise<void> };
   close?(): void | Promise<void>;
 }
 
@@ -32,6 +34,11 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
     createHarness,
     'a way to change the level of a running logger: pass setLevel to loggerConformance in a test',
     ({ setLevel, lines }) => setLevel !== undefined && lines !== undefined,
+  );
+  const repeating = casesOf(
+    createHarness,
+    'failures that are summed up: pass repeats to loggerConformance in a test',
+    ({ repeats, lines }) => repeats !== undefined && lines !== undefined,
   );
   const plain = (name: string, check: (logger: Logger) => Promise<void>) =>
     always(name, ({ logger }) => check(audible(logger)));
@@ -76,11 +83,11 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       lacks(second, 'from-parent', 'from-child');
     }),
     reading('carries the ids of the current request', async (logger, read) => {
-      const context = { requestId: 'request-1', traceId: 'trace-1', sessionId: 'session-1' };
+      const context = { requestId: 'request-1', traceId: 'trace-1', spanId: 'span-1', sessionId: 'session-1' };
       runWithContext(context, () => logger.info('inside'));
       logger.info('outside');
       const [inside, outside] = await read();
-      mentions(inside, 'request-1', 'trace-1', 'session-1');
+      mentions(inside, 'request-1', 'trace-1', 'span-1', 'session-1');
       lacks(outside, 'request-1');
     }),
     reading('writes a line for hostile facts too', async (logger, read) => {
@@ -146,6 +153,75 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       const [line] = await read();
       notEqual(line, undefined, 'a line was written');
       ok((line?.length ?? 0) < 100_000, `a line of ${line?.length} characters`);
+    }),
+    reading('writes facts that are named like the parts of a request', async (logger, read) => {
+      logger.info('asked', { method: 'fact-method', headers: { accept: 'fact-header' }, socket: 'fact-socket' });
+      mentions((await read())[0], 'fact-method', 'fact-header', 'fact-socket');
+    }),
+    reading('writes each key once in a line, however parent, child and line are called', async (logger, read) => {
+      logger.child({ fact: 'outer' }).child({ fact: 'inner' }).info('message-of-line', { fact: 'from-line' });
+      const [line] = await read();
+      mentions(line, 'from-line');
+      lacks(line, 'outer', 'inner');
+    }),
+    repeating('writes a failure that repeats a few times in a period, and then their number', async harness => {
+      const { logger, repeats } = harness;
+      const failure = (index: number) => ({ error: Object.assign(new Error(`lost ${index}`), { code: 'ECONNRESET' }) });
+      for (let index = 0; index < 1_000; index++) logger.error(`request ${index} failed`, failure(index));
+      const most = repeats?.lines ?? 0;
+      equal((await harness.lines?.())?.length, most, 'so many at once');
+      await repeats?.endPeriod();
+      const lines = await linesOf(harness);
+      equal(lines.length, most + 1, 'and one at the end of the period');
+      mentions(lines.at(-1), 'request 999 failed', 'lost 999', String(1_000 - most));
+    }),
+    repeating(
+      'goes on with one line in a period while the failure lasts, and writes it at once after that',
+      async harness => {
+        const { logger, repeats } = harness;
+        const fail = () => {
+          for (let index = 0; index < 50; index++) logger.warn('retrying', { code: 'ECONNRESET' });
+        };
+        fail();
+        await repeats?.endPeriod();
+        fail();
+        await repeats?.endPeriod();
+        const most = repeats?.lines ?? 0;
+        equal((await linesOf(harness)).length, most + 2);
+        await repeats?.endPeriod();
+        await repeats?.endPeriod();
+        logger.warn('retrying', { code: 'ECONNRESET' });
+        equal((await linesOf(harness)).length, most + 3);
+      },
+    ),
+    repeating('loses no number at a flush, and counts failures of another code or message apart', async harness => {
+      const { logger, repeats } = harness;
+      const most = repeats?.lines ?? 0;
+      for (let index = 0; index < most + 7; index++) {
+        logger.error('call failed', { error: Object.assign(new Error('lost'), { code: 'ECONNRESET' }) });
+        logger.error('call failed', { error: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) });
+        logger.error('answer failed', { error: Object.assign(new Error('lost'), { code: 'ECONNRESET' }) });
+      }
+      const lines = await linesOf(harness);
+      equal(lines.length, 3 * (most + 1));
+      for (const line of lines.slice(-3)) mentions(line, '7');
+    }),
+    repeating('sums up nothing that reports no failure', async harness => {
+      for (let index = 0; index < 100; index++) harness.logger.warn('slow', { latencyMs: 7 });
+      for (let index = 0; index < 100; index++) harness.logger.info('served', { code: 'OK', error: new Error('news') });
+      equal((await linesOf(harness)).length, 200);
+    }),
+    repeating('keeps few kinds of failures in memory, and loses none of their numbers', async harness => {
+      const { logger, repeats } = harness;
+      const most = repeats?.lines ?? 0;
+      const words = Array.from(
+        { length: 600 },
+        (_, index) =>
+          `kind-${'abcdefghij'[index % 10]}${'klmnopqrst'[Math.floor(index / 10) % 10]}${'uvwxyz'[Math.floor(index / 100)]}`,
+      );
+      for (const word of words) for (let index = 0; index < most + 2; index++) logger.error(word, { code: 'E' });
+      const lines = await linesOf(harness);
+      equal(lines.length, words.length * (most + 1));
     }),
     levelled('follows a change of its level, in its children too', async harness => {
       const child = harness.logger.child({ a: 1 });

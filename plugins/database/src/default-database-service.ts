@@ -141,7 +141,10 @@ class DefaultDatabaseService implements DatabaseService {
       metrics: this.#metrics,
       logger,
       clock,
-      observer: new StatementLog(logger, options.slowStatementMs),
+      observer: new StatementLog(
+        logger,
+        options.slowStatements === false ? Number.POSITIVE_INFINITY : options.slowStatements.thresholdMs,
+      ),
       defaultTimeoutMs: options.session.timeoutMs,
       cancelGraceMs: options.session.cancelGraceMs,
       target: parts.target,

@@ -1,5 +1,5 @@
-import type { HealthResult } from '@keelson/core';
-import type { DatabaseDriver } from './driver/driver.js';
+import type { HealthCheck, HealthResult } from '@keelson/core';
+import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import { faultFacts } from './errors/connection-error.js';
 import type { ListeningStats } from './listening/listen-options.js';
 import type { DatabaseState } from './state.js';
@@ -25,6 +25,24 @@ export function withListening(result: HealthResult, listening: ListeningStats | 
   const facts = { ...result.facts, listening: { state, since, channels, queued } };
   if (state === 'listening' || result.status !== 'pass') return { ...result, facts };
   return { status: 'warn', output: `No messages are received since ${since.toISOString()}.`, facts };
+}
+
+/** Whether callers wait for a connection, again and again: the service is slow, and ready. Sends nothing. */
+export function poolCheck(name: string, stats: () => PoolStats): HealthCheck {
+  return {
+    name,
+    critical: false,
+    intervalMs: 1_000,
+    failureThreshold: 3,
+    successThreshold: 3,
+    check: async () => {
+      const { total, idle, busy, waiting, max } = stats();
+      const facts = { total, idle, busy, waiting, max };
+      if (waiting === 0 || busy < max) return { status: 'pass', facts };
+      const callers = waiting === 1 ? '1 caller waits' : `${waiting} callers wait`;
+      return { status: 'fail', output: `All ${max} connections are busy, and ${callers}.`, facts };
+    },
+  };
 }
 
 function factsOf(driver: DatabaseDriver, state: DatabaseState) {

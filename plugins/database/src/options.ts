@@ -85,7 +85,17 @@ export const commonOptions = {
         .describe('Events that may wait for one handler; one more drops them and leaves a gap.'),
     })
     .prefault({}),
-  slowStatementMs: milliseconds.default(1_000).describe('A statement slower than this is logged as a warning, in ms.'),
+  slowStatements: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        thresholdMs: milliseconds
+          .default(1_000)
+          .describe('A statement slower than this is logged as a warning, with its shape, in ms.'),
+      }),
+    ])
+    .prefault({})
+    .describe('Reports slow statements; false reports none.'),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };
 

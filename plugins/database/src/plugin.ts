@@ -19,6 +19,7 @@ import {
 import { DatabaseService } from './database-service.js';
 import { createDatabaseService } from './default-database-service.js';
 import type { DatabaseDriver } from './driver/driver.js';
+import { poolCheck } from './health.js';
 import { inspectDatabase } from './inspect.js';
 import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
@@ -109,11 +110,14 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
   }
   waitingFor('the comparison of its entities with the tables');
   await checkSchema(database, config.schema.validateAtStart, logger);
-  const check = container.get(HealthService).register({
-    name: key.replace('/', '-'),
-    check: probe => database.health(probe),
+  const name = key.replace('/', '-');
+  const checks = [
+    { name, check: (probe: AbortSignal) => database.health(probe) },
+    poolCheck(`${name}-pool`, () => database.stats()),
+  ].map(check => container.get(HealthService).register(check));
+  defer(() => {
+    for (const check of checks) check[Symbol.dispose]();
   });
-  defer(() => check[Symbol.dispose]());
   return running;
 }
 

@@ -1,22 +1,32 @@
 import type { CheckReport, HealthReport, HealthStatus } from '@keelson/core';
-import type { HealthOptions } from './options.js';
+import type { HealthDetails } from './options.js';
 
-type Details = HealthOptions['details'];
+export interface DocumentOptions {
+  readonly details: HealthDetails;
+  readonly releaseId?: string | undefined;
+}
+
+/** The checks that keep a service that is ready from passing. */
+export function degradedBy({ status, checks }: HealthReport): string[] {
+  return status === 'warn' ? checks.filter(check => check.status !== 'pass').map(({ name }) => name) : [];
+}
 
 /**
  * `report` in the members of draft-inadarei-api-health-check-06, as `application/health+json`. A check that passes has
  * no `output`, as section 4.8 asks.
  */
-export function healthDocument(report: HealthReport, notes: readonly string[], options: HealthOptions): object {
+export function healthDocument(report: HealthReport, notes: readonly string[], options: DocumentOptions): object {
+  const degraded = degradedBy(report);
   return {
     status: report.status,
     ...(options.releaseId === undefined ? {} : { releaseId: options.releaseId }),
     ...(notes.length === 0 ? {} : { notes }),
+    ...(options.details === 'none' || degraded.length === 0 ? {} : { degraded }),
     ...(options.details === 'none' ? {} : { checks: checksMember(report.checks, options.details) }),
   };
 }
 
-function checksMember(checks: readonly CheckReport[], details: Details): Record<string, object[]> {
+function checksMember(checks: readonly CheckReport[], details: HealthDetails): Record<string, object[]> {
   return Object.fromEntries(checks.map(check => [memberName(check), [checkMember(check, details)]]));
 }
 
@@ -25,7 +35,7 @@ function memberName(check: CheckReport): string {
   return check.durationMs === undefined ? check.name : `${check.name}:responseTime`;
 }
 
-function checkMember(check: CheckReport, details: Details): object {
+function checkMember(check: CheckReport, details: HealthDetails): object {
   return {
     componentType: 'component',
     status: check.status,
@@ -46,10 +56,12 @@ export function verboseText(
   report: HealthReport,
   excluded: readonly CheckReport[],
   notes: readonly string[],
-  details: Details,
+  details: HealthDetails,
 ): string {
   const checks = details === 'none' ? [] : [...report.checks.map(checkLine), ...excluded.map(excludedLine)];
-  const outcome = report.status === 'fail' ? 'failed' : 'passed';
+  const degraded = details === 'none' ? [] : degradedBy(report);
+  const passed = degraded.length === 0 ? 'passed' : `passed, degraded by ${degraded.join(', ')}`;
+  const outcome = report.status === 'fail' ? 'failed' : passed;
   return [...checks, ...notes.map(note => `warning: ${note}`), `${probe} check ${outcome}`, ''].join('\n');
 }
 

@@ -11,6 +11,7 @@ import {
   type ProbeKind,
   type Telemetry,
 } from '@keelson/core';
+import { checksOfGroup, unmatched } from './groups.js';
 import { judge, type Verdict } from './hysteresis.js';
 import type { HealthOptions } from './options.js';
 import { overallStatus } from './overall-status.js';
@@ -61,14 +62,22 @@ export class HealthEngine implements HealthService, Disposable {
     return check.enabled ? this.#watch(check) : this.#leaveOut(check);
   }
 
-  report(kind: ProbeKind): HealthReport {
-    const checks = this.#checksOf(kind);
+  report(kind: ProbeKind, group?: string): HealthReport {
+    const checks = group === undefined ? this.#checksOf(kind) : this.#checksOfGroup(group);
     return { status: overallStatus(checks), checks };
   }
 
   /** Names in the configuration without a registered check. */
   unusedOverrides(): string[] {
     return Object.keys(this.#options.checks).filter(name => !this.#watched.has(name) && !this.#disabled.has(name));
+  }
+
+  /** Names in the groups of the configuration without a registered check, as `group: name`. */
+  unusedGroupMembers(): string[] {
+    const checks = [...this.#watched.keys(), ...this.#disabled].map(name => ({ name }));
+    return Object.entries(this.#options.groups).flatMap(([name, group]) =>
+      unmatched(group, checks).map(member => `${name}: ${member}`),
+    );
   }
 
   /** Ends all sampling. Reports still return the last samples, until those are stale. */
@@ -111,6 +120,12 @@ export class HealthEngine implements HealthService, Disposable {
     }
   }
 
+  #checksOfGroup(name: string): CheckReport[] {
+    const { groups } = this.#options;
+    const group = Object.hasOwn(groups, name) ? groups[name] : undefined;
+    return checksOfGroup(group ?? { checks: [], degraded: 'pass' }, this.#checksOf('ready'));
+  }
+
   #startup(): CheckReport {
     return lifecycleCheck(this.#hasBeenReady ? undefined : 'The service has not finished its start.');
   }
@@ -133,7 +148,8 @@ export class HealthEngine implements HealthService, Disposable {
 
   #describe({ check, seen }: Watched): CheckReport {
     const { name, critical } = check;
-    if (seen === undefined) return { name, critical, status: 'fail', output: 'Not sampled yet.' };
+    // It takes no longer than its time limit; until then only what is critical keeps the service from being ready.
+    if (seen === undefined) return { name, critical, status: critical ? 'fail' : 'pass', output: 'Not sampled yet.' };
     const { observedAt, durationMs, at } = seen.sample;
     const ageMs = this.#tools.clock.now() - at;
     const result = ageMs > check.staleAfterMs ? stale(ageMs) : seen.verdict.result;

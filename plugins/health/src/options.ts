@@ -3,6 +3,7 @@ import { z } from 'zod';
 const intervalMs = z.number().int().min(100).max(3_600_000);
 const timeoutMs = z.number().int().min(10).max(600_000);
 const threshold = z.number().int().min(1).max(100);
+const details = z.enum(['none', 'checks', 'facts']);
 
 /** Overrides of a deployment for one check; omitted values stay as registered. */
 export const checkOverrides = z.strictObject({
@@ -19,17 +20,91 @@ export const checkOverrides = z.strictObject({
   successThreshold: threshold.optional().describe('Successes in a row before a failing check is reported as passing.'),
 });
 
+const group = z.strictObject({
+  checks: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('The checks of the group by name; a * at the end stands for any end: database*.'),
+  critical: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('Those whose failure fails the group, named in the same way. Default: as each check is.'),
+  degraded: z
+    .enum(['pass', 'fail'])
+    .default('pass')
+    .describe('What the probe of a degraded group answers: pass is 200, fail is 503.'),
+});
+
+const groupName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'may have small letters, digits and - alone');
+
+const own = z
+  .strictObject({
+    eventLoop: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          maxDelayMs: z
+            .number()
+            .int()
+            .min(10)
+            .max(60_000)
+            .default(500)
+            .describe(
+              'How late the event loop may be, in milliseconds: the longest delay since the last sample, twice in a row.',
+            ),
+        }),
+      ])
+      .prefault({})
+      .describe('The check process-event-loop; false runs none.'),
+    memory: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          maxPercent: z
+            .number()
+            .min(1)
+            .max(100)
+            .default(90)
+            .describe('Share of the memory limit (of the container, and of the heap of V8) that may be in use.'),
+        }),
+      ])
+      .prefault({})
+      .describe('The check process-memory; false runs none.'),
+    disk: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          path: z.string().min(1).default('.').describe('A folder on the disk to watch, from the configuration.'),
+          minFreeBytes: z
+            .number()
+            .int()
+            .min(0)
+            .default(104_857_600)
+            .describe('How much must be free for the user of the service, in bytes.'),
+        }),
+      ])
+      .prefault({})
+      .describe('The check process-disk; false runs none.'),
+  })
+  .prefault({})
+  .describe('Checks of the process itself. They are not critical unless `checks` says so.');
+
 export const healthOptions = z.strictObject({
   checks: z
     .record(z.string(), checkOverrides)
     .default({})
     .describe('Overrides by the name of the check: { database: { critical: false, intervalMs: 5000 } }.'),
-  details: z
-    .enum(['none', 'checks', 'facts'])
-    .default('checks')
+  groups: z
+    .record(groupName, group)
+    .default({})
+    .describe('Further readiness probes: { traffic: { checks: [database] } } answers at /readyz/traffic.'),
+  process: own,
+  details: details
+    .optional()
     .describe(
       'What the answers say: none is the overall status alone, checks adds one entry per check with its reason, facts ' +
-        'adds the numbers behind it. Use none where strangers can reach the port.',
+        'adds the numbers behind it. Default: checks on the admin port, none on the port of the API. A value counts for ' +
+        'the admin port, and for the port of the API only when there is no admin port.',
     ),
   releaseId: z
     .string()
@@ -40,3 +115,5 @@ export const healthOptions = z.strictObject({
 
 export type CheckOverrides = z.infer<typeof checkOverrides>;
 export type HealthOptions = z.infer<typeof healthOptions>;
+export type GroupOptions = z.infer<typeof group>;
+export type HealthDetails = z.infer<typeof details>;

@@ -3,6 +3,7 @@ import { HealthEngine } from './health-engine.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
 import { mountProbes } from './probe-handler.js';
+import { processChecks } from './process-checks.js';
 
 export default definePlugin<HealthOptions>({
   ...manifest,
@@ -15,16 +16,19 @@ export default definePlugin<HealthOptions>({
     bind(HealthService).toResolvedValue(engineWith, [Logger, Telemetry]).inSingletonScope();
 
     return {
-      start({ container, instance, logger, defer }) {
+      start({ container, instance, directory, logger, defer }) {
         const engine = engineWith(container.get(Logger), container.get(Telemetry));
         defer(() => engine[Symbol.dispose]());
         // The probes report the engine of the slot itself.
         if (instance === undefined && container.isBound(HttpServer)) {
           mountProbes(container.get(HttpServer), container.get(HealthService), config);
         }
+        const own = processChecks(config.process, { clock, directory });
+        defer(() => own[Symbol.dispose]());
+        for (const check of own.checks) engine.register(check);
         return {
           ready() {
-            const unused = engine.unusedOverrides();
+            const unused = [...engine.unusedOverrides(), ...engine.unusedGroupMembers()];
             if (unused.length === 0) return;
             logger.warn('health configuration names unregistered checks', { checks: unused });
           },

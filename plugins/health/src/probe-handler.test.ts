@@ -21,6 +21,9 @@ beforeEach(async () => {
   url = await http.listen();
 });
 
+/** Where the tests look at what a probe says. */
+const shown = { details: 'checks' };
+
 afterEach(async () => {
   engine?.[Symbol.dispose]();
   expect(clock.pending).toBe(0);
@@ -29,7 +32,7 @@ afterEach(async () => {
 
 /** Mounts the probes of an engine, with these checks registered and looked at once. */
 async function started(given: object, ...checks: HealthCheck[]): Promise<void> {
-  const options = healthOptions.parse(given);
+  const options = healthOptions.parse({ ...shown, ...given });
   engine = new HealthEngine(options, { clock, lifecycle, logger, telemetry: silentTelemetry });
   mountProbes(http, engine, options);
   for (const check of checks) engine.register(check);
@@ -216,5 +219,71 @@ describe('the plugin', () => {
         facts: { checks: ['databse'] },
       },
     ]);
+  });
+});
+
+describe('groups', () => {
+  const traffic = { checks: ['database', 'queue*'] };
+
+  test('answer at /readyz/<group> from the checks of the group alone', async () => {
+    await started({ groups: { traffic: { checks: ['database'] } } }, database, queue);
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    const response = await fetch(`${url}/readyz/traffic`);
+    expect(response.status).toBe(200);
+    expect(Object.keys((await documentOf(response)).checks)).toEqual(['lifecycle', 'database:responseTime']);
+    expect(await (await fetch(`${url}/readyz/traffic?verbose`)).text()).toBe(
+      '[+]lifecycle ok\n[+]database ok\nreadyz/traffic check passed\n',
+    );
+  });
+
+  test('fail with the checks that they call critical, and with the lifecycle', async () => {
+    await started(
+      { groups: { traffic: { ...traffic, critical: ['queue*'] }, other: { ...traffic, critical: [] } } },
+      database,
+      queue,
+    );
+    expect((await fetch(`${url}/readyz/traffic`)).status).toBe(503);
+    expect((await fetch(`${url}/readyz/other`)).status).toBe(200);
+    lifecycle.move('stopping');
+    expect((await fetch(`${url}/readyz/other`)).status).toBe(503);
+  });
+
+  test('may fail when the service is degraded, and then say so in status and body', async () => {
+    await started({ groups: { rollout: { checks: ['database', 'mail'], degraded: 'fail' } } }, database, mail);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    const response = await fetch(`${url}/readyz/rollout`);
+    expect([response.status, (await documentOf(response)).status]).toEqual([503, 'fail']);
+  });
+
+  test('warn of a name without a check', async () => {
+    await started({ groups: { traffic: { checks: ['databse'] } } }, database);
+    const response = await fetch(`${url}/readyz/traffic`);
+    const body = await documentOf(response);
+    expect([response.status, body.status]).toEqual([200, 'warn']);
+    expect(body.checks.databse?.[0]).toMatchObject({ output: 'No check of this name is registered.' });
+    expect(engine?.unusedGroupMembers()).toEqual(['traffic: databse']);
+  });
+
+  test('are probes of readiness alone, and no other path is one', async () => {
+    await started({ groups: { traffic } }, database);
+    for (const path of ['/readyz/nosuch', '/readyz/toString', '/livez/traffic', '/readyz/traffic/more']) {
+      expect((await fetch(url + path)).status).toBe(404);
+    }
+  });
+});
+
+describe('a degraded service', () => {
+  test('is ready, and names what keeps it from passing', async () => {
+    await started({}, database, mail);
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: 'warn', degraded: ['mail'] });
+    expect(await (await fetch(`${url}/readyz?verbose`)).text()).toContain('readyz check passed, degraded by mail\n');
+  });
+});
+
+describe('where the details are', () => {
+  test('nowhere, by default, on a port that clients reach: pass or fail', async () => {
+    await started({ details: undefined }, database, mail);
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'warn' });
+    expect(await (await fetch(`${url}/readyz?verbose`)).text()).toBe('readyz check passed\n');
   });
 });

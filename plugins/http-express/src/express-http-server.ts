@@ -131,6 +131,10 @@ export class ExpressHttpServer implements HttpServer {
     return this.#admin?.url;
   }
 
+  get hasAdminPort(): boolean {
+    return this.#admin !== undefined;
+  }
+
   /** Number of requests without a complete answer. */
   get active(): number {
     return this.#connections.active;

@@ -12,7 +12,9 @@ const admin = z
     port: port.describe('The port to listen on; 0 takes any free one.'),
     host: host.describe('The address to listen on. Default: every address of the machine.'),
   })
-  .describe('A port of its own for probes, metrics and pages of operators; the port of the API then has none of them.');
+  .describe(
+    'A port of its own for metrics, pages of operators and the details of probes; the port of the API then has none of them.',
+  );
 
 export type AdminOptions = z.infer<typeof admin>;
 

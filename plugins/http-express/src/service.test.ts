@@ -49,6 +49,7 @@ async function serviceWith(routes: Router, url: string = database.url, session: 
     overrides: {
       plugins: {
         http: { port: 0, host: '127.0.0.1' },
+        health: { details: 'checks', process: { eventLoop: false, memory: false, disk: false } },
         database: { url, migrations: { atStart: true }, session },
       },
     },
@@ -274,7 +275,7 @@ describe('a service on PostgreSQL', () => {
     const url = await serviceWith(Router());
     await eventually(async () => (await fetch(`${url}/readyz`)).status === 200);
     expect(await (await fetch(`${url}/readyz?verbose`)).text()).toBe(
-      '[+]lifecycle ok\n[+]retry ok\n[+]database ok\nreadyz check passed\n',
+      '[+]lifecycle ok\n[+]retry ok\n[+]database ok\n[+]database-pool ok\nreadyz check passed\n',
     );
     for (const probe of ['livez', 'startupz']) expect((await fetch(`${url}/${probe}`)).status).toBe(200);
   });

@@ -1,39 +1,43 @@
 import { Writable, type WritableOptions } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
-import { loggerConformance } from '@keelson/core/testing';
+import { LogLevels } from '@keelson/core/logging';
+import { FakeClock, loggerConformance } from '@keelson/core/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { createLogger } from './create-logger.js';
 import { loggerBunyanOptions } from './options.js';
 
-function open(options: { readonly format?: string; readonly [option: string]: unknown } = {}) {
+function open(given: { readonly format?: string; readonly [option: string]: unknown } = {}) {
   const lines: string[] = [];
   const stream = new Writable({
     write(chunk, _encoding, done) {
       lines.push(
         ...String(chunk)
           .trimEnd()
-          .split(options.format === 'pretty' ? /\n(?! {4})/ : '\n'),
+          .split(given.format === 'pretty' ? /\n(?! {4})/ : '\n'),
       );
       done();
     },
   });
-  const logger = createLogger(loggerBunyanOptions.parse({ level: 'trace', ...options }), 'orders', stream);
+  const options = loggerBunyanOptions.parse({ level: 'trace', ...given });
+  const clock = new FakeClock();
+  const logger = createLogger(options, 'orders', stream, { clock, levels: new LogLevels(options, clock) });
   const record = async () => {
     await logger.flush();
     return JSON.parse(lines.at(-1) ?? '{}');
   };
-  return { logger, lines, record };
+  return { logger, lines, record, clock };
 }
 
 describe.each(['json', 'pretty'])('as a logger, in %s', format => {
   const harness = () => {
-    const { logger, lines } = open({ format });
+    const { logger, lines, clock } = open({ format });
     return {
       logger,
       lines: () => lines,
       setLevel: (level: typeof logger.level) => {
         logger.level = level;
       },
+      repeats: { lines: 10, endPeriod: () => clock.advance(10_000) },
     };
   };
   test.each(loggerConformance(harness))('$name', async ({ run }) => {

@@ -1,29 +1,29 @@
+import { type Clock, type CorrelationContext, type LogLevel, type Mask, systemClock } from '@keelson/core';
 import {
-  createMask,
-  currentContext,
-  describeError,
-  type Facts,
-  type Logger,
-  type LogLevel,
-  logLevels,
-  type Mask,
-} from '@keelson/core';
+  createHardenedLogger,
+  type LeveledLogger,
+  LogLevels,
+  type LogRecord,
+  type RecordWriter,
+  type RepeatOptions,
+} from '@keelson/core/logging';
 import bunyan from 'bunyan';
 import { DirectLines } from './direct-lines.js';
 import { levelNumber } from './level-number.js';
 import { PlainKeys } from './plain-keys.js';
-import type { LogRecord } from './pretty-line.js';
 
 /** A logger whose level can be changed while it runs, for itself and all its children. */
-export interface BunyanLogger extends Logger {
-  level: LogLevel;
-  child(facts: Facts): BunyanLogger;
-}
+export type BunyanLogger = LeveledLogger;
 
 export interface BunyanLoggerSettings {
   /** The `name` of every record. */
   readonly name: string;
+  /** The configured level, where `levels` has none. */
   readonly level: LogLevel;
+  readonly levels?: LogLevels;
+  readonly repeats?: RepeatOptions | false;
+  readonly clock?: Clock;
+  readonly ids?: (() => CorrelationContext) | undefined;
   /** Beyond the usual ones. */
   readonly secretKeys: readonly string[];
   /** Receives a finished record, with its secrets masked. */
@@ -33,33 +33,34 @@ export interface BunyanLoggerSettings {
   flush(): Promise<void>;
 }
 
+/** Fields of the record itself: a fact of that name would overwrite the field, or give the record another prototype. */
+const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src', '__proto__']);
+
 export function createBunyanLogger(settings: BunyanLoggerSettings): BunyanLogger {
-  const shared: Shared = {
-    copy: createMask({ secretKeys: settings.secretKeys }),
-    keys: new PlainKeys(new Set([...reserved, 'error'])),
-    lowest: logLevels.indexOf(settings.level),
-    writeLine: settings.writeLine,
-    flush: () => settings.flush(),
-  };
+  const { name, level, secretKeys, writeLine, ids, repeats = false, clock = systemClock } = settings;
   const stream = { write: (record: object) => settings.write({ ...record }) };
   // bunyan itself writes every record, as a bunyan child would keep the level its parent had when it was made.
-  const root = bunyan.createLogger({
-    name: settings.name,
-    streams: [{ type: 'raw', level: 'trace', stream }],
+  const root = bunyan.createLogger({ name, streams: [{ type: 'raw', level: 'trace', stream }] });
+  const keys = new PlainKeys(new Set([...reserved, 'error']));
+  return createHardenedLogger({
+    writer: mask => new BunyanRecords(root, { mask, keys, writeLine }),
+    reserved,
+    levels: settings.levels ?? new LogLevels({ level }, clock),
+    repeats,
+    clock,
+    secretKeys,
+    ids,
+    flush: () => settings.flush(),
   });
-  return new HardenedLogger(root, shared);
 }
 
 interface Shared {
-  readonly copy: Mask;
+  readonly mask: Mask;
   readonly keys: PlainKeys;
-  lowest: number;
   readonly writeLine: BunyanLoggerSettings['writeLine'];
-  readonly flush: () => Promise<void>;
 }
 
-/** Passes only JSON values to bunyan, and catches its errors, so that logging never throws. */
-class HardenedLogger implements BunyanLogger {
+class BunyanRecords implements RecordWriter {
   readonly #bunyan: bunyan;
   readonly #shared: Shared;
   readonly #lines: DirectLines;
@@ -67,94 +68,26 @@ class HardenedLogger implements BunyanLogger {
   constructor(inner: bunyan, shared: Shared) {
     this.#bunyan = inner;
     this.#shared = shared;
-    this.#lines = new DirectLines(inner.fields, shared.keys, shared.copy);
+    this.#lines = new DirectLines(inner.fields, shared.keys, shared.mask);
   }
 
-  get level(): LogLevel {
-    return logLevels[this.#shared.lowest] ?? 'info';
+  write(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#bunyan[level](fields, message);
   }
 
-  set level(level: LogLevel) {
-    this.#shared.lowest = logLevels.indexOf(level);
-  }
-
-  trace(message: string, facts?: Facts): void {
-    this.#write('trace', message, facts);
-  }
-
-  debug(message: string, facts?: Facts): void {
-    this.#write('debug', message, facts);
-  }
-
-  info(message: string, facts?: Facts): void {
-    this.#write('info', message, facts);
-  }
-
-  warn(message: string, facts?: Facts): void {
-    this.#write('warn', message, facts);
-  }
-
-  error(message: string, facts?: Facts): void {
-    this.#write('error', message, facts);
-  }
-
-  fatal(message: string, facts?: Facts): void {
-    this.#write('fatal', message, facts);
-  }
-
-  isEnabled(level: LogLevel): boolean {
-    return logLevels.indexOf(level) >= this.#shared.lowest;
-  }
-
-  child(facts: Facts): BunyanLogger {
-    return new HardenedLogger(
-      this.#bunyan.child(fieldsOf(this.#shared.copy(facts), this.#shared.copy), true),
-      this.#shared,
-    );
-  }
-
-  flush(): Promise<void> {
-    return this.#shared.flush();
-  }
-
-  #write(level: LogLevel, message: string, facts: Facts | undefined): void {
-    if (!this.isEnabled(level)) return;
-    try {
-      if (!this.#writeLine(level, message, facts)) this.#writeRecord(level, message, facts);
-    } catch {
-      // A lost line does less harm than a request that fails in a log call.
-    }
-  }
-
-  #writeLine(level: LogLevel, message: string, facts: Facts | undefined): boolean {
+  writeDirectly(...[level, message, facts, ids]: Parameters<NonNullable<RecordWriter['writeDirectly']>>): boolean {
     const { writeLine } = this.#shared;
-    const line = writeLine === undefined ? undefined : this.#lines.lineOf(level, message, facts);
+    const line = writeLine === undefined ? undefined : this.#lines.lineOf(level, message, facts, ids);
     if (line === undefined) return false;
     writeLine?.(line, levelNumber(level));
     return true;
   }
 
-  #writeRecord(level: LogLevel, message: string, facts: Facts | undefined): void {
-    const { copy, keys } = this.#shared;
-    const copied = copy(facts);
-    const fields = { ...currentContext(), ...fieldsOf(copied, copy) };
-    this.#bunyan[level](fields, String(copy(message)));
-    if (facts !== undefined) keys.learn(facts, copied);
+  learn(...[facts, copied]: Parameters<PlainKeys['learn']>): void {
+    this.#shared.keys.learn(facts, copied);
   }
-}
 
-/** Fields of the record itself: a fact of that name would overwrite the field, or give the record another prototype. */
-const reserved = new Set(['name', 'hostname', 'pid', 'level', 'time', 'msg', 'v', 'src', '__proto__']);
-
-/** `error` becomes bunyan's `err`; facts named like a field of the record move under `facts`. */
-function fieldsOf(copied: unknown, copy: Mask): Record<string, unknown> {
-  if (typeof copied !== 'object' || copied === null) return copied === undefined ? {} : { facts: copied };
-  const fields: Record<string, unknown> = {};
-  const moved: [string, unknown][] = [];
-  for (const [key, value] of Object.entries(copied)) {
-    if (key === 'error') fields.err = typeof value === 'object' ? value : describeError(value, copy);
-    else if (reserved.has(key)) moved.push([key, value]);
-    else fields[key] = value;
+  child(fields: Readonly<Record<string, unknown>>): BunyanRecords {
+    return new BunyanRecords(this.#bunyan.child(fields, true), this.#shared);
   }
-  return moved.length === 0 ? fields : { ...fields, facts: Object.fromEntries(moved) };
 }

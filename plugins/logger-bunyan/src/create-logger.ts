@@ -1,18 +1,27 @@
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
+import {
+  defaultTools,
+  LineWriter,
+  type LoggerTools,
+  type LogRecord,
+  lineFormatOf,
+  prettyLine,
+} from '@keelson/core/logging';
 import { type BunyanLogger, createBunyanLogger } from './bunyan-logger.js';
-import { LineWriter } from './line-writer.js';
 import type { LoggerBunyanOptions } from './options.js';
-import { type LogRecord, prettyLine } from './pretty-line.js';
 
 /** From this level of a record on, its line does not wait for others. */
 const warn = 40;
 
 /** The logger as configured, writing to `stream`, which stays the caller's. */
-export function createLogger(options: LoggerBunyanOptions, service: string, stream: Writable): BunyanLogger {
-  const terminal = 'isTTY' in stream && stream.isTTY === true;
-  const pretty = options.format === undefined ? terminal : options.format === 'pretty';
-  const colour = terminal && (process.env.NO_COLOR ?? '') === '';
+export function createLogger(
+  options: LoggerBunyanOptions,
+  service: string,
+  stream: Writable,
+  tools: LoggerTools = defaultTools(options),
+): BunyanLogger {
+  const { pretty, colour } = lineFormatOf(options.format, stream);
   const format = (record: LogRecord) => (pretty ? prettyLine(record, colour) : JSON.stringify(record));
   const name = options.name ?? service;
   const writer = new LineWriter(stream, options.maxBufferedBytes, dropped => format(droppedRecord(name, dropped)));
@@ -21,6 +30,10 @@ export function createLogger(options: LoggerBunyanOptions, service: string, stre
   return createBunyanLogger({
     name,
     level: options.level,
+    levels: tools.levels,
+    repeats: options.repeats,
+    clock: tools.clock,
+    ids: tools.ids,
     secretKeys: options.secretKeys,
     write: record => writeLine(format(record), Number(record.level)),
     ...(pretty ? {} : { writeLine }),

@@ -1,4 +1,4 @@
-import { type CorrelationContext, currentContext, type Facts, type LogLevel, type Mask } from '@keelson/core';
+import type { CorrelationContext, Facts, LogLevel, Mask } from '@keelson/core';
 import { levelNumber } from './level-number.js';
 import type { PlainKeys } from './plain-keys.js';
 
@@ -26,17 +26,16 @@ export class DirectLines {
   }
 
   /** Undefined for any other record. */
-  lineOf(level: LogLevel, message: string, facts: Facts | undefined): string | undefined {
+  lineOf(level: LogLevel, message: string, facts: Facts | undefined, ids: CorrelationContext = {}): string | undefined {
     try {
-      return this.#lineOf(level, message, facts);
+      return this.#lineOf(level, message, facts, ids);
     } catch {
       return undefined; // a getter that throws
     }
   }
 
-  #lineOf(level: LogLevel, message: string, facts: Facts | undefined): string | undefined {
+  #lineOf(level: LogLevel, message: string, facts: Facts | undefined, context: CorrelationContext): string | undefined {
     if (typeof message !== 'string') return undefined;
-    const context = currentContext();
     const ids = this.#ids(context);
     const body = facts === undefined ? { text: '', masked: '' } : this.#body(facts, context);
     if (ids === undefined || body === undefined) return undefined;

@@ -1,21 +1,5 @@
-import { definePlugin, Logger } from '@keelson/core';
+import { loggerPlugin } from '@keelson/core/logging';
 import { createLogger } from './create-logger.js';
 import manifest from './manifest.js';
-import type { LoggerBunyanOptions } from './options.js';
 
-export default definePlugin<LoggerBunyanOptions>({
-  ...manifest,
-  register({ bind, config, service }) {
-    const logger = createLogger(config, service, process[config.stream]);
-    bind(Logger).toConstantValue(logger);
-    return {
-      start: () => ({
-        reconfigure({ config: { level } }) {
-          logger.level = level;
-        },
-        // The stream stays open: plugins that stop after the logger still write lines.
-        stop: () => logger.flush(),
-      }),
-    };
-  },
-});
+export default loggerPlugin({ manifest, createLogger });

@@ -7,18 +7,23 @@ import { chosenInstances, instanceOptions } from '../instances/running-instances
 
 export const doOperation = defineCommand({
   description: `Lists the operations and their arguments, or runs one on every instance of this service that this user runs on
-this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends.`,
+this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends; one that
+returns by itself takes --for.`,
   words: {
     plugin: { optional: true, description: 'the key of a plugin, as keelson status lists it' },
     operation: { optional: true, description: 'the operation to run' },
     argument: { optional: true, multiple: true, description: 'the arguments of the operation' },
   },
-  options: instanceOptions,
+  options: {
+    for: { value: 'time', description: 'how long the change lasts (5m), for an operation with the argument forMs' },
+    ...instanceOptions,
+  },
   exitCodes: { 0: 'done by all', 1: 'no instance runs, or one failed' },
   examples: [
     'keelson do                                 what can be done',
     'keelson do retry hold database open        refuse every call to the target "database"',
     'keelson do retry release database          let its breaker judge again',
+    'keelson do logger level debug --for 5m     write more for a while',
   ],
   async run({ options, words: { plugin, operation, argument }, terminal }) {
     const instances = await chosenInstances(options, terminal);
@@ -26,7 +31,8 @@ this machine, or on the instance with --pid. The change lasts until another oper
       const answers = await askEach(instances, async instance => operationsOf(await instance.status()));
       return list(plugin === undefined ? answers : only(plugin, answers), options, terminal);
     }
-    const answers = await askEach(instances, instance => instance.operate(plugin, operation, argument));
+    const named = options.for === undefined ? {} : { forMs: options.for };
+    const answers = await askEach(instances, instance => instance.operate(plugin, operation, argument, named));
     printAnswers(answers, options, terminal, ({ done }, pid) => terminal.out(`pid ${pid}: ${done}`));
     return exitCodeOf(answers);
   },

@@ -37,6 +37,7 @@ export interface CheckReport extends HealthResult {
 }
 
 export interface HealthReport {
+  /** `warn`: the service is ready, and degraded. */
   readonly status: HealthStatus;
   readonly checks: readonly CheckReport[];
 }
@@ -45,8 +46,11 @@ export interface HealthReport {
 export interface HealthService {
   /** Adds a readiness check and starts sampling it. Disposing of the result removes it. */
   register(check: HealthCheck): Disposable;
-  /** Returns the last known status; never waits for a check. */
-  report(kind: ProbeKind): HealthReport;
+  /**
+   * Returns the last known status; never waits for a check. With `group`, that of a group of readiness checks which the
+   * configuration names; a group that it does not name has no checks.
+   */
+  report(kind: ProbeKind, group?: string): HealthReport;
 }
 
 export const HealthService: ServiceToken<HealthService> = serviceToken('@keelson/core/HealthService');

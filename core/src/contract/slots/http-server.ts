@@ -52,6 +52,8 @@ export interface HttpServer {
   readonly url: string | undefined;
   /** The same of the admin port; undefined without one. */
   readonly adminUrl?: string | undefined;
+  /** Whether routes of operators have a port of their own; known before it listens. Left out: no. */
+  readonly hasAdminPort?: boolean;
   /**
    * Mounts `handler` at `path` and below; inside, `request.url` is what follows `path`. Routes are tried in the order in
    * which they were mounted, those with `session: 'none'` first, so that no other route can hide a probe.

@@ -7,7 +7,16 @@ import { causeOf } from './connection-error.js';
  * retried: the writes may be stored.
  */
 export class AmbiguousCommitError extends KeelsonError {
-  constructor(facts: { readonly name: string; readonly why: string; readonly proof: CommitProofName }, cause: unknown) {
+  constructor(
+    facts: {
+      readonly name: string;
+      /** As in the log lines of the session. */
+      readonly sessionId?: string;
+      readonly why: string;
+      readonly proof: CommitProofName;
+    },
+    cause: unknown,
+  ) {
     super({
       code: 'DATABASE_AMBIGUOUS_COMMIT',
       message: `It is not known whether the session "${facts.name}" was committed: ${facts.why} (${proofs[facts.proof]}).`,

@@ -106,7 +106,13 @@ function note(world: World, event: OutcomeEvent): void {
 
 const by = new SessionAbortedError({ name: 'test', reason: 'deadline' });
 const byHand = new TransactionByHandError({ by: 'COMMIT', stored: 'unknown' });
-const end = { name: 'test', error: new Error('the policy gave up'), reason: 'deadline', proof: 'none' } as const;
+const end = {
+  name: 'test',
+  sessionId: 's-1',
+  error: new Error('the policy gave up'),
+  reason: 'deadline',
+  proof: 'none',
+} as const;
 
 const failures: fc.Arbitrary<Failure> = fc.boolean().map(retry => ({
   error: new Error('why'),

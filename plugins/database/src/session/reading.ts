@@ -31,6 +31,7 @@ export function callbacksOf(outcome: Outcome): 'onCommit' | 'onRollback' | undef
 /** How the wait for a unit ended. */
 export interface End {
   readonly name: string;
+  readonly sessionId: string;
   /** With what the retry policy gave up. */
   readonly error: unknown;
   /** Why it gave up while the unit still ran. */
@@ -39,7 +40,7 @@ export interface End {
 }
 
 /** What the caller of a unit gets when it is not committed, whatever the session still does to end itself. */
-export function errorOf(outcome: Outcome, { name, error, reason, proof }: End): unknown {
+export function errorOf(outcome: Outcome, { name, sessionId, error, reason, proof }: End): unknown {
   switch (outcome.is) {
     case 'committed':
       return error;
@@ -52,7 +53,7 @@ export function errorOf(outcome: Outcome, { name, error, reason, proof }: End): 
       return outcome.failure === undefined ? error : outcome.failure.error;
     case 'committing':
     case 'in doubt':
-      return new AmbiguousCommitError({ name, why: unansweredFor[reason], proof }, error);
+      return new AmbiguousCommitError({ name, sessionId, why: unansweredFor[reason], proof }, error);
     default:
       return new SessionAbortedError({ name, reason }, error);
   }

@@ -113,7 +113,13 @@ class Unit<T> {
       const final =
         this.#last === undefined
           ? this.#unbegun(error)
-          : errorOf(this.#last.outcome, { name: this.#name, error, reason, proof: this.#parts.proof.name });
+          : errorOf(this.#last.outcome, {
+              name: this.#name,
+              sessionId: this.#last.id,
+              error,
+              reason,
+              proof: this.#parts.proof.name,
+            });
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -183,18 +189,24 @@ class Unit<T> {
 
   #logRetry({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
     const code = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-    const facts = { session: this.#name, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
+    const facts = { ...this.#names, attempt, delayMs: Math.round(delayMs), ...faultFacts(error) };
     const { logger, driver } = this.#parts;
     // Where conflicts are an everyday outcome, one is no news.
     const level = driver.engine.conflicts === 'normal' && this.#last?.verdict.conflict === true ? 'debug' : 'warn';
     logger[level]('retrying a session', typeof code === 'string' ? { ...facts, code } : facts);
   }
 
+  /** What its log lines outside of the session call it: that of the last attempt. */
+  get #names(): Record<string, unknown> {
+    const { id } = this.#last ?? {};
+    return { session: this.#name, ...(id !== undefined && { sessionId: id }) };
+  }
+
   /** A refusal is its caller's to deal with; a database that cannot be reached is an operator's, once: it is reported where it is met. */
   #gaveUp(error: unknown): void {
     const { logger, telemetry, driver } = this.#parts;
     if (!(error instanceof ConnectionError) || (originOf(error) ?? driver) !== driver) return;
-    logger.error('a session failed', { session: this.#name, attempts: this.attempts, error });
+    logger.error('a session failed', { ...this.#names, attempts: this.attempts, error });
     telemetry.captureError(error, { operation: `database.${this.#name}` });
   }
 }

@@ -295,7 +295,7 @@ export class UnitSession implements DatabaseSession {
 
   /** Finds out what became of a COMMIT that was not answered. */
   async #resolve(doubt: Outcome & { readonly is: 'in doubt' }): Promise<void> {
-    const { name, deadline, resolver, verifyCommitted, outcome } = this.#parts;
+    const { id, name, deadline, resolver, verifyCommitted, outcome } = this.#parts;
     const resolution = await resolver.resolve(doubt.commitKey, deadline, verifyCommitted);
     if (resolution.is === 'committed') outcome.move({ it: 'was found committed' });
     else if (resolution.is === 'aborted')
@@ -303,7 +303,10 @@ export class UnitSession implements DatabaseSession {
     else
       outcome.move({
         it: 'stays unknown',
-        error: new AmbiguousCommitError({ name, why: resolution.why, proof: resolver.proof }, doubt.error),
+        error: new AmbiguousCommitError(
+          { name, sessionId: id, why: resolution.why, proof: resolver.proof },
+          doubt.error,
+        ),
       });
   }
 

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
-import { type LogLevel, logLevels } from '@keelson/core';
+import { type LogLevel, logLevels } from '../contract/slots/logger.js';
 
-/** A bunyan record as it is written. */
+/** A record as it is written: level, time and msg, and the fields of bunyan and pino. */
 export type LogRecord = Readonly<Record<string, unknown>>;
 
 type Style = Parameters<typeof styleText>[0];
@@ -75,7 +75,8 @@ function levelOf(level: unknown): LogLevel {
 }
 
 function timeOfDay(time: unknown): string {
-  return time instanceof Date ? time.toISOString().slice(11, 23) : String(time);
+  const date = time instanceof Date ? time : new Date(typeof time === 'number' ? time : String(time));
+  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString().slice(11, 23);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,14 @@
+import { commonLoggerOptions } from '@keelson/core/logging/options';
+import { z } from 'zod';
+
+export const loggerPinoOptions = z.strictObject({
+  ...commonLoggerOptions,
+  format: z
+    .enum(['json', 'pretty'])
+    .optional()
+    .describe(
+      '`json`: pino records, one a line. `pretty`: for eyes. Left out, pretty on a terminal and json elsewhere.',
+    ),
+});
+
+export type LoggerPinoOptions = z.infer<typeof loggerPinoOptions>;
