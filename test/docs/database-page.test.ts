@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
+import { defineOperation, definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
+import { FakeClock } from '@keelson/core/testing';
+import { CurrentEntityManager, DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
 import postgresql from '@keelson/database-postgresql';
 import http, { currentSession } from '@keelson/http-express';
@@ -28,6 +29,23 @@ const Paper = defineEntity({
 class CreatePapers extends Migration {
   override up() {
     this.addSql('create table paper (id serial primary key, tenant text not null, title text not null)');
+  }
+}
+
+class AuthorBook {
+  readonly #em: EntityManager;
+
+  constructor(em: EntityManager) {
+    this.#em = em;
+  }
+
+  async rename(email: string, name: string): Promise<void> {
+    const author = await this.#em.findOneOrFail(Author, { email });
+    author.name = name;
+  }
+
+  removeUnnamed(): Promise<number> {
+    return this.#em.nativeDelete(Author, { name: null });
   }
 }
 
@@ -70,6 +88,94 @@ describe('the code of docs/database.md', () => {
     expect(author.name).toBe('Ada');
     const count = await database.read(em => em.count(Author));
     expect(count).toBe(1);
+  });
+
+  test('an EntityManager that is injected; jobs, consumers, commands', async () => {
+    const authorsPlugin = definePlugin({
+      name: 'authors',
+      requires: [DatabaseService, CurrentEntityManager],
+      register({ bind }) {
+        bind(DatabaseModel).toConstantValue(sampleModel);
+        bind(AuthorBook)
+          .toResolvedValue((em: EntityManager) => new AuthorBook(em), [CurrentEntityManager])
+          .inSingletonScope();
+      },
+      start({ container, clock, lifecycle, logger }) {
+        const database = container.get(DatabaseService);
+        const book = container.get(AuthorBook);
+        // Each call is one unit: it commits, or runs again when nothing was stored.
+        const removeUnnamed = () => database.session(() => book.removeUnnamed(), { name: 'authors.remove-unnamed' });
+
+        const removeNowAndThen = async () => {
+          while (!lifecycle.stopping.aborted) {
+            await removeUnnamed().catch((error: unknown) => logger.error('authors not removed', { error }));
+            await clock.sleep(600_000, lifecycle.stopping).catch(() => {}); // until the stop begins
+          }
+        };
+        let job: Promise<void> | undefined;
+        return {
+          ready: () => {
+            job = removeNowAndThen();
+          },
+          drain: () => job,
+          operations: {
+            // keelson do authors remove-unnamed
+            'remove-unnamed': defineOperation({
+              description: 'Removes the authors without a name.',
+              arguments: z.object({}),
+              run: async () => `Authors removed: ${await removeUnnamed()}.`,
+            }),
+          },
+        };
+      },
+    });
+    await using own = await createTestDatabase();
+    const clock = new FakeClock();
+    const kernel = await Kernel.start({
+      config: { service: 'authors', shutdown: { noticeMs: 0 } },
+      plugins: { database: postgresql, authors: authorsPlugin } as Record<string, Plugin>,
+      overrides: { plugins: { database: { url: own.url, migrations: { atStart: true } } } },
+      variables: {},
+      clock,
+    });
+    const database = kernel.container.get(DatabaseService);
+    const book = kernel.container.get(AuthorBook);
+    const names = () =>
+      database.read(async em => (await em.find(Author, {}, { orderBy: { email: 1 } })).map(({ name }) => name));
+    await database.session(em =>
+      em.insertMany(Author, [{ email: 'ada@example.org' }, { email: 'noname@example.org' }]),
+    );
+
+    const confirmed: string[] = [];
+    const handlers: ((message: Message) => Promise<void>)[] = [];
+    interface Message {
+      readonly email: string;
+      readonly name: string;
+      confirm(): Promise<void>;
+    }
+    const queue = {
+      subscribe: (_name: string, handle: (message: Message) => Promise<void>) => void handlers.push(handle),
+    };
+    queue.subscribe('renamed', message =>
+      database.outside(async () => {
+        await database.session(() => book.rename(message.email, message.name), { name: 'authors.renamed' });
+        await message.confirm();
+      }),
+    );
+    const deliver = async (email: string) => {
+      for (const handle of handlers)
+        await handle({ email, name: 'Ada', confirm: async () => void confirmed.push(email) });
+    };
+    await deliver('ada@example.org');
+    await expect(deliver('nobody@example.org')).rejects.toThrow();
+    expect([confirmed, await names()]).toEqual([['ada@example.org'], ['Ada', null]]);
+
+    expect(await kernel.operate('authors', 'remove-unnamed', [])).toBe('Authors removed: 1.');
+    await database.session(em => em.insert(Author, { email: 'again@example.org' }));
+    await clock.advance(600_000);
+    await eventually(async () => expect(await names()).toEqual(['Ada']));
+    expect(() => book.removeUnnamed()).toThrow(expect.objectContaining({ code: 'DATABASE_OUTSIDE_SESSION' }));
+    expect(await kernel.stop()).toMatchObject({ outcome: 'clean' });
   });
 
   test('migrations', async () => {

@@ -1,5 +1,5 @@
 import { defineManifest } from '@keelson/core';
-import { DatabaseService, databaseUses } from '@keelson/database/contract';
+import { CurrentEntityManager, DatabaseService, databaseUses } from '@keelson/database/contract';
 import { capabilities } from './capabilities.js';
 import { optionsSchema, type PgliteOptions } from './options.js';
 
@@ -8,7 +8,7 @@ export default defineManifest<PgliteOptions>({
   slot: 'database',
   contract: '^0.1.0',
   config: optionsSchema,
-  provides: [DatabaseService],
+  provides: [DatabaseService, CurrentEntityManager],
   optional: databaseUses,
   diagnoses: true,
   capabilities,

@@ -1,5 +1,5 @@
 import { defineManifest } from '@keelson/core';
-import { DatabaseService, databaseCapabilities, databaseUses } from '@keelson/database/contract';
+import { CurrentEntityManager, DatabaseService, databaseCapabilities, databaseUses } from '@keelson/database/contract';
 import { optionsSchema, type PostgresqlOptions } from './options.js';
 
 export default defineManifest<PostgresqlOptions>({
@@ -7,7 +7,7 @@ export default defineManifest<PostgresqlOptions>({
   slot: 'database',
   contract: '^0.1.0',
   config: optionsSchema,
-  provides: [DatabaseService],
+  provides: [DatabaseService, CurrentEntityManager],
   optional: databaseUses,
   diagnoses: true,
   // What the server or a pooler lacks of these is found when it connects.

@@ -1,6 +1,6 @@
 import { Credentials, HealthService, Logger, Metrics, RetryPolicy, type ServiceToken, Telemetry } from '@keelson/core';
 
-export { DatabaseService } from './database-service.js';
+export { CurrentEntityManager, DatabaseService } from './database-service.js';
 export { type DatabaseCapability, databaseCapabilities, engineProducts, poolers } from './driver/engine.js';
 export { isQueryError, type QueryErrorMatch } from './errors/is-query-error.js';
 export { translate } from './errors/translate.js';

@@ -11,6 +11,7 @@ import type {
   Subscription,
 } from './listening/listen-options.js';
 import type { MigrationStatus } from './migrations/migration-table.js';
+import type { EntityManager } from './orm/entity-manager.js';
 import type { CommitProofName } from './proof/choices.js';
 import type { SchemaReport } from './schema/schema-report.js';
 import type {
@@ -178,3 +179,15 @@ export interface DatabaseService {
 }
 
 export const DatabaseService: ServiceToken<DatabaseService> = serviceToken('@keelson/database/DatabaseService');
+
+/**
+ * The EntityManager of the session that the calling code runs in, for a class that does not want to be given it in every
+ * call. It is found again at each use, so a singleton may keep it. Inside a savepoint it is that of the savepoint, and in
+ * another attempt that of the attempt. The first use in a request opens the session of the request.
+ *
+ * Each use, also one that asks for no data, throws:
+ *
+ * - KeelsonError DATABASE_OUTSIDE_SESSION outside of every session,
+ * - KeelsonError DATABASE_SESSION_CLOSED in a session that has ended.
+ */
+export const CurrentEntityManager: ServiceToken<EntityManager> = serviceToken('@keelson/database/CurrentEntityManager');

@@ -1,5 +1,5 @@
 export type { BatchContext, BatchOptions, BatchProgress, BatchSource, BatchWork } from './batch/batch-options.js';
-export { DatabaseService } from './database-service.js';
+export { CurrentEntityManager, DatabaseService } from './database-service.js';
 export { createDatabaseService, type DatabaseServiceParts } from './default-database-service.js';
 export type {
   AcquireOptions,
@@ -97,6 +97,7 @@ export { DatabaseModel, type EntityDefinition, type MigrationClass } from './mod
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
 export type { EntityManager } from './orm/entity-manager.js';
 export type { OrmDriver } from './orm/orm.js';
+export { standIn } from './orm/stand-in.js';
 export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
 export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';
 export type {

@@ -16,7 +16,7 @@ import {
   type StartedPlugin,
   Telemetry,
 } from '@keelson/core';
-import { DatabaseService } from './database-service.js';
+import { CurrentEntityManager, DatabaseService } from './database-service.js';
 import { createDatabaseService } from './default-database-service.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { poolCheck } from './health.js';
@@ -25,6 +25,7 @@ import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm/orm.js';
+import { standIn } from './orm/stand-in.js';
 import { checkSchema } from './schema/check-schema.js';
 
 export interface DriverContext<Config = unknown> {
@@ -68,6 +69,10 @@ export function databasePlugin<Config extends CommonDatabaseOptions, Driver exte
       const madeWith = makeOnce((services: Services) => createDatabase(context, parts, services));
       const databaseWith = (services: Services) => madeWith(services).database;
       context.bind(DatabaseService).toDynamicValue(databaseWith).inSingletonScope();
+      context
+        .bind(CurrentEntityManager)
+        .toDynamicValue(services => standIn(() => databaseWith(services).currentSession()))
+        .inSingletonScope();
       context
         .bind(MigrateCommands)
         .toDynamicValue(services => migrateCommands(databaseWith(services), context.directory))

@@ -28,9 +28,17 @@ export const targetOptions = z.strictObject({
   attemptTimeoutMs: milliseconds
     .optional()
     .describe('Longest wait for an answer to one attempt, in milliseconds. Default: that of the policy.'),
+  sendTimeout: z
+    .boolean()
+    .default(true)
+    .describe('Whether requests say how long their caller still waits; false for servers of others.'),
 });
 
 export const httpClientOptions = z.strictObject({
+  timeoutHeader: z
+    .union([z.literal(false), z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')])
+    .default('Request-Timeout')
+    .describe('The header in which requests to targets say how long their caller still waits; false sends none.'),
   targets: z
     .record(z.string().min(1), targetOptions)
     .default({})

@@ -78,5 +78,6 @@ test('the README lists every option', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const documented = [...readme.matchAll(/^\| `targets\.<name>\.(\w+)`/gm)].map(([, option]) => option);
   expect(documented.sort()).toEqual(Object.keys(targetOptions.shape).sort());
-  expect(Object.keys(httpClientOptions.shape)).toEqual(['targets']);
+  expect(Object.keys(httpClientOptions.shape).toSorted()).toEqual(['targets', 'timeoutHeader']);
+  expect(readme).toContain('| `timeoutHeader` ');
 });

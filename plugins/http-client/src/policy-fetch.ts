@@ -13,6 +13,7 @@ import {
 import { isRetryError } from '@keelson/core/retry';
 import { judgeFailure, judgeStatus } from './judge-answer.js';
 import { mayRepeat } from './may-repeat.js';
+import { timeoutText } from './timeout-text.js';
 
 export interface PolicyFetchOptions {
   /** What the calls are named, before the method: `http-client` for `http-client.get`, the default. */
@@ -24,6 +25,11 @@ export interface PolicyFetchOptions {
   readonly target?: string | ((url: URL) => string);
   /** What sends each attempt. Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
+  /**
+   * The header in which each attempt says how long its caller still waits, in seconds; it replaces one of the caller. Default:
+   * none is sent.
+   */
+  readonly timeoutHeader?: string;
   /** What a date in `Retry-After` is compared with. */
   readonly clock?: Clock;
 }
@@ -57,8 +63,15 @@ export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptio
     const headers = new Headers(request.headers ?? whole?.headers);
     const body = request.body === undefined ? whole?.body : request.body;
     const signal = request.signal === undefined ? whole?.signal : (request.signal ?? undefined);
+    const { timeoutHeader } = options;
+    const send = options.fetch ?? fetch;
     const exchange = new Exchange(
-      attempt => (options.fetch ?? fetch)(input, { ...request, signal: either(attempt.signal, signal) }),
+      attempt => {
+        const leftMs = Math.min(attempt.deadline.remainingMs(), attemptTimeoutMs ?? Number.POSITIVE_INFINITY);
+        const isSaid = timeoutHeader !== undefined && Number.isFinite(leftMs);
+        if (isSaid) headers.set(timeoutHeader, timeoutText(timeoutHeader, leftMs));
+        return send(input, { ...request, ...(isSaid && { headers }), signal: either(attempt.signal, signal) });
+      },
       { method, host: url.host },
       options.clock ?? systemClock,
     );

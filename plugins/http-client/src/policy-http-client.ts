@@ -18,12 +18,28 @@ export class PolicyHttpClient implements HttpClient {
   constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock) {
     const targets = Object.entries(options.targets);
     this.fetch = createPolicyFetch(policy, { clock });
-    this.#targets = new Map(targets.map(([name, target]) => [name, new PolicyTarget(name, target, policy, clock)]));
+    this.#targets = new Map(
+      targets.map(([name, target]) => [
+        name,
+        new PolicyTarget(name, target, { policy, clock, timeoutHeader: timeoutHeaderOf(options, target) }),
+      ]),
+    );
   }
 
   target(name: string): HttpTarget | undefined {
     return this.#targets.get(name);
   }
+}
+
+interface TargetParts {
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly timeoutHeader: string | undefined;
+}
+
+/** Undefined for a server that is not to know how long its caller waits. */
+function timeoutHeaderOf({ timeoutHeader }: HttpClientOptions, { sendTimeout }: TargetOptions): string | undefined {
+  return timeoutHeader === false || !sendTimeout ? undefined : timeoutHeader;
 }
 
 class PolicyTarget implements HttpTarget {
@@ -34,12 +50,16 @@ class PolicyTarget implements HttpTarget {
   readonly #clock: Clock;
   readonly #fetch: PolicyFetch;
 
-  constructor(name: string, options: TargetOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(name: string, options: TargetOptions, { policy, clock, timeoutHeader }: TargetParts) {
     this.name = name;
     this.#options = options;
     this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
     this.#clock = clock;
-    this.#fetch = createPolicyFetch(policy, { clock, target: options.retryTarget ?? name });
+    this.#fetch = createPolicyFetch(policy, {
+      clock,
+      target: options.retryTarget ?? name,
+      ...(timeoutHeader !== undefined && { timeoutHeader }),
+    });
   }
 
   /** @throws KeelsonError HTTP_CLIENT_PATH_INVALID for a path that does not lead below the base URL. */

@@ -139,11 +139,16 @@ export class SharedEntityError extends KeelsonError {
 
 /** An EntityManager that belongs to no open session was asked for data. */
 export class OutsideSessionError extends KeelsonError {
-  constructor() {
+  /** `injected`: the one of `CurrentEntityManager`. */
+  constructor({ injected = false }: { readonly injected?: boolean } = {}) {
     super({
       code: 'DATABASE_OUTSIDE_SESSION',
-      message: 'An EntityManager was used outside of a session, or after its session had ended.',
-      hint: 'Use the EntityManager that database.session(async em => ...) gives, inside its function.',
+      message: injected
+        ? 'An injected EntityManager was used where no session is current.'
+        : 'An EntityManager was used outside of a session, or after its session had ended.',
+      hint: injected
+        ? 'Call the code inside database.session(async () => ...), or in a request before its answer. A constructor has no session.'
+        : 'Use the EntityManager that database.session(async em => ...) gives, inside its function.',
       facts: place(),
     });
   }

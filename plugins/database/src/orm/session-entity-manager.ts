@@ -3,6 +3,7 @@ import {
   type EntityName,
   type FilterDef,
   type ForkOptions,
+  TransactionContext,
   type TransactionOptions,
   TransactionPropagation,
   Utils,
@@ -54,6 +55,8 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   #plain: PlainStatements | undefined;
   /** A filter was added to this EntityManager: it may change any read. */
   #isFiltered = false;
+  /** Of a savepoint: the EntityManager of the one around it, which may be another session's. */
+  #around: object | undefined;
 
   bindTo(bond: SessionBond): void {
     this.#bond = bond;
@@ -65,8 +68,21 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
     const fork = super.fork(options);
     fork.#plain = this.plainStatements;
     fork.#isFiltered = this.#isFiltered;
-    if (this.#bond !== undefined) fork.bindTo(this.#bond);
+    if (this.#bond !== undefined) {
+      fork.bindTo(this.#bond);
+      fork.#around = TransactionContext.currentTransactionContext()?.em;
+    }
     return fork;
+  }
+
+  /** The EntityManager of the savepoint that the calling code runs in, when it is one of this session; else this one. */
+  get innermost(): EntityManager {
+    let inner: unknown = TransactionContext.currentTransactionContext()?.em;
+    while (inner instanceof SessionEntityManager) {
+      if (inner.#bond === this.#bond) return inner;
+      inner = inner.#around;
+    }
+    return this;
   }
 
   override addFilter<T extends EntityName | readonly EntityName[]>(options: Omit<FilterDef<T>, 'rls'>): void {
