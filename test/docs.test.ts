@@ -14,6 +14,7 @@ import { errorCodes as httpRouteCodes } from '@keelson/http';
 import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
+import { errorCodes as metricsCodes } from '@keelson/metrics-prometheus';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
 import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
@@ -38,6 +39,7 @@ describe('the documentation', () => {
       httpRouteCodes,
       httpClientCodes,
       loggerCodes,
+      metricsCodes,
       cockatielCodes,
       retryCodes,
       telemetryCodes,

@@ -1,1 +1,2 @@
-export { type Instrument, InstrumentBook, type InstrumentKind } from './instrument-book.js';
+export { type Declaration, InstrumentBook, type InstrumentKind } from './instrument-book.js';
+export { measureProcess } from './process-metrics.js';
