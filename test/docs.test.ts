@@ -15,6 +15,7 @@ import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
 import { errorCodes as pinoCodes } from '@keelson/logger-pino';
+import { errorCodes as metricsCodes } from '@keelson/metrics-prometheus';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
 import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
@@ -40,6 +41,7 @@ describe('the documentation', () => {
       httpClientCodes,
       loggerCodes,
       pinoCodes,
+      metricsCodes,
       cockatielCodes,
       retryCodes,
       telemetryCodes,

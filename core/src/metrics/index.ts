@@ -1,0 +1,2 @@
+export { type Declaration, InstrumentBook, type InstrumentKind } from './instrument-book.js';
+export { measureProcess } from './process-metrics.js';
