@@ -4,6 +4,7 @@ export const coreLayers: readonly string[] = [
   'secrets',
   'time',
   'retry',
+  'telemetry',
   'config',
   'credentials',
   'plan',
