@@ -15,6 +15,7 @@ import {
   silentSpan,
   type Telemetry,
 } from '../contract/slots/telemetry.js';
+import { AttachedFacts } from '../telemetry/attached-facts.js';
 import { type RemoteTrace, remoteTraceIn, traceparentOf } from '../telemetry/remote-trace.js';
 
 export interface RecordedSpan {
@@ -48,7 +49,11 @@ export interface RecordedError extends ErrorContext {
   readonly attached: Readonly<Record<string, Facts>>;
 }
 
-type Started = { -readonly [Key in keyof RecordedSpan]: RecordedSpan[Key] } & { readonly state: string | undefined };
+type Started = { -readonly [Key in keyof RecordedSpan]: RecordedSpan[Key] } & {
+  readonly state: string | undefined;
+  /** False when the sender of its trace does not record it: nor is it here. */
+  readonly isSampled: boolean;
+};
 type Scope = { readonly suppressed: boolean; readonly span: Started | undefined };
 
 /** Telemetry that keeps its spans, breadcrumbs and errors. */
@@ -59,7 +64,7 @@ export class RecordingTelemetry implements Telemetry {
   readonly #spans: Started[] = [];
   readonly #errors: RecordedError[] = [];
   readonly #breadcrumbs: Breadcrumb[] = [];
-  readonly #attached = new Map<object, { readonly name: string; readonly read: () => Facts }>();
+  readonly #attached = new AttachedFacts();
   #captured = new WeakSet<object>();
   #traces = 0;
   #started = 0;
@@ -117,7 +122,7 @@ export class RecordingTelemetry implements Telemetry {
       if (this.#captured.has(error)) return;
       this.#captured.add(error);
     }
-    const attached = Object.fromEntries([...this.#attached.values()].map(({ name, read }) => [name, read()]));
+    const attached = Object.fromEntries(this.#attached.read());
     const span = this.#scope.getStore()?.span;
     this.#errors.push({ ...context, error, context: currentContext(), span, attached });
   }
@@ -127,9 +132,7 @@ export class RecordingTelemetry implements Telemetry {
   }
 
   attachFacts(name: string, read: () => Facts): Disposable {
-    const key = {};
-    this.#attached.set(key, { name, read });
-    return { [Symbol.dispose]: () => void this.#attached.delete(key) };
+    return this.#attached.attach(name, read);
   }
 
   suppress<T>(work: () => T): T {
@@ -141,14 +144,15 @@ export class RecordingTelemetry implements Telemetry {
   }
 
   currentSpanId(): string | undefined {
-    return this.#current()?.spanId;
+    const span = this.#current();
+    return span?.isSampled === true ? span.spanId : undefined;
   }
 
   outgoingHeaders(): Readonly<Record<string, string>> {
     const span = this.#current();
     if (span === undefined) return {};
-    const { traceId, spanId, state } = span;
-    const traceparent = traceparentOf({ traceId, spanId, isSampled: true });
+    const { state } = span;
+    const traceparent = traceparentOf(span);
     return state === undefined ? { traceparent } : { traceparent, tracestate: state };
   }
 
@@ -180,8 +184,9 @@ export class RecordingTelemetry implements Telemetry {
       traceId: remote?.traceId ?? parent?.traceId ?? (++this.#traces).toString(16).padStart(32, '0'),
       spanId: (++this.#started).toString(16).padStart(16, '0'),
       state: remote?.state ?? parent?.state,
+      isSampled: remote?.isSampled ?? parent?.isSampled ?? true,
     };
-    this.#spans.push(span);
+    if (span.isSampled) this.#spans.push(span);
     return span;
   }
 }
@@ -200,15 +205,15 @@ class RecordingSpan implements OpenSpan {
   }
 
   get isRecording(): boolean {
-    return this.recorded.durationMs === undefined;
+    return this.recorded.isSampled && this.recorded.durationMs === undefined;
   }
 
   get traceId(): string {
     return this.recorded.traceId;
   }
 
-  get spanId(): string {
-    return this.recorded.spanId;
+  get spanId(): string | undefined {
+    return this.recorded.isSampled ? this.recorded.spanId : undefined;
   }
 
   setName(name: string): void {

@@ -86,6 +86,12 @@ export const commonOptions = {
     })
     .prefault({}),
   slowStatementMs: milliseconds.default(1_000).describe('A statement slower than this is logged as a warning, in ms.'),
+  traceStatements: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether a trace that is recorded has a span for each statement: its command and its table, never its text.',
+    ),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };
 

@@ -28,6 +28,10 @@ export const targetOptions = z.strictObject({
   attemptTimeoutMs: milliseconds
     .optional()
     .describe('Longest wait for an answer to one attempt, in milliseconds. Default: that of the policy.'),
+  propagateTrace: z
+    .boolean()
+    .default(true)
+    .describe('Whether requests carry the headers with which the trace goes on there. false for a server of others.'),
 });
 
 export const httpClientOptions = z.strictObject({

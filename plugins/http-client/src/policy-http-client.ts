@@ -6,6 +6,7 @@ import {
   type HttpTarget,
   KeelsonError,
   type RetryPolicy,
+  type Telemetry,
 } from '@keelson/core';
 import type { HttpClientOptions, TargetOptions } from './options.js';
 import { createPolicyFetch, type PolicyFetch } from './policy-fetch.js';
@@ -15,15 +16,29 @@ export class PolicyHttpClient implements HttpClient {
   readonly fetch: PolicyFetch;
   readonly #targets: ReadonlyMap<string, HttpTarget>;
 
-  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock, telemetry: Telemetry) {
     const targets = Object.entries(options.targets);
-    this.fetch = createPolicyFetch(policy, { clock });
-    this.#targets = new Map(targets.map(([name, target]) => [name, new PolicyTarget(name, target, policy, clock)]));
+    const origins = originsOf(options);
+    const parts = { policy, clock, telemetry };
+    this.fetch = createPolicyFetch(policy, { clock, telemetry, tracesTo: url => origins.has(url.origin) });
+    this.#targets = new Map(targets.map(([name, target]) => [name, new PolicyTarget(name, target, parts)]));
   }
 
   target(name: string): HttpTarget | undefined {
     return this.#targets.get(name);
   }
+}
+
+/** The servers that traces go on to: the targets that allow it. */
+function originsOf({ targets }: HttpClientOptions): ReadonlySet<string> {
+  const allowing = Object.values(targets).filter(target => target.propagateTrace);
+  return new Set(allowing.map(target => new URL(target.baseUrl).origin));
+}
+
+interface TargetParts {
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
 }
 
 class PolicyTarget implements HttpTarget {
@@ -34,12 +49,13 @@ class PolicyTarget implements HttpTarget {
   readonly #clock: Clock;
   readonly #fetch: PolicyFetch;
 
-  constructor(name: string, options: TargetOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(name: string, options: TargetOptions, { policy, clock, telemetry }: TargetParts) {
     this.name = name;
     this.#options = options;
     this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
     this.#clock = clock;
-    this.#fetch = createPolicyFetch(policy, { clock, target: options.retryTarget ?? name });
+    const { retryTarget: target = name, propagateTrace } = options;
+    this.#fetch = createPolicyFetch(policy, { clock, telemetry, target, tracesTo: () => propagateTrace });
   }
 
   /** @throws KeelsonError HTTP_CLIENT_PATH_INVALID for a path that does not lead below the base URL. */
