@@ -34,7 +34,7 @@ test('keelson doctor examines all that the orders example meets in production, a
     status: 'pass',
     output: expect.stringContaining('next start'),
   });
-  expect(found.get('telemetry: hooks')?.status).toBe('pass');
+  expect(found.get('telemetry: sending')?.status).toBe('pass');
   expect(found.get('http: port')?.status).toBe('pass');
 
   const client = new pg.Client({ connectionString: database.url });

@@ -13,6 +13,7 @@ export {
 } from './contract/context.js';
 export { contractVersion } from './contract/contract-version.js';
 export { Deadline } from './contract/deadline.js';
+export { errorKindOf } from './contract/error-kind.js';
 export type { Diagnosis, Inspection } from './contract/inspection.js';
 export {
   type Facts,
@@ -86,9 +87,14 @@ export { singleAttempt } from './contract/slots/single-attempt.js';
 export {
   type Attributes,
   type AttributeValue,
+  type Breadcrumb,
   type ErrorContext,
+  type IncomingHeaders,
+  type OpenSpan,
   type Span,
+  type SpanKind,
   type SpanOptions,
+  silentSpan,
   silentTelemetry,
   Telemetry,
 } from './contract/slots/telemetry.js';

@@ -5,6 +5,7 @@ export const coreLayers: readonly string[] = [
   'time',
   'metrics',
   'retry',
+  'telemetry',
   'config',
   'credentials',
   'logging',

@@ -56,7 +56,12 @@ describe('the silent telemetry', () => {
 describe('the recording telemetry', () => {
   const harness = () => {
     const telemetry = new RecordingTelemetry();
-    const spans = () => telemetry.spans().map(span => ({ ...span, parent: span.parent?.name }));
+    const spans = () =>
+      telemetry.spans().map(span => ({
+        ...span,
+        parent: span.parent?.name,
+        parentId: span.parent?.spanId ?? span.remoteParentId,
+      }));
     return { telemetry, spans };
   };
   test.each(telemetryConformance(harness))('$name', async ({ run }) => {

@@ -1,4 +1,4 @@
-import { type Clock, Deadline, type HealthResult, type Logger, type Telemetry } from '@keelson/core';
+import { type Clock, Deadline, type Facts, type HealthResult, type Logger, type Telemetry } from '@keelson/core';
 import { connectWithin } from './connect.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { engineFacts } from './driver/engine.js';
@@ -107,7 +107,10 @@ export class Connectivity {
         logger,
         timeoutMs: connectTimeoutMs,
         signal,
-        onAttempt: attempt => this.#state.move({ is: 'connecting', attempt }),
+        onAttempt: attempt => {
+          if (attempt > 1) this.#note('the database is tried again', 'warn', { attempt });
+          this.#state.move({ is: 'connecting', attempt });
+        },
       });
       await prepare?.(deadline, signal);
       this.#state.move({ is: 'connected', since: clock.date() });
@@ -122,7 +125,17 @@ export class Connectivity {
     const { logger, driver } = this.#parts;
     if (now.is === 'connecting') return;
     const facts = { driver: driver.name, state: now.is, before: before.is };
+    if (now.is === 'error') this.#note('the database was lost', 'error', faultFacts(now.cause));
+    else this.#note(`the database is ${now.is}`, 'info', { before: before.is });
     if (now.is === 'error') logger.error('database lost', { ...facts, ...faultFacts(now.cause) });
     else logger.info(now.is === 'connected' ? 'database connected' : 'database disconnected', facts);
+  }
+
+  /** For the errors that follow, whichever request they are of. */
+  #note(message: string, level: 'info' | 'warn' | 'error', facts: Facts): void {
+    const { telemetry, driver } = this.#parts;
+    if (!telemetry.enabled) return;
+    const named = { ...facts, database: driver.databaseName };
+    telemetry.breadcrumb({ category: 'database.state', message, level, facts: named, processWide: true });
   }
 }

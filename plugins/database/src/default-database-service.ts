@@ -3,6 +3,7 @@ import {
   type Clock,
   currentDeadline,
   Deadline,
+  type Facts,
   type HealthResult,
   type Logger,
   type Metrics,
@@ -97,6 +98,8 @@ class DefaultDatabaseService implements DatabaseService {
   #loadingListening: Promise<Listening> | undefined;
   #listening: Listening | undefined;
   #disconnecting: Promise<void> | undefined;
+  /** What is sent with each error that is reported. */
+  #attached: Disposable | undefined;
   /** Connected to look, not to work. */
   #isAsIs = false;
 
@@ -138,6 +141,7 @@ class DefaultDatabaseService implements DatabaseService {
       connectivity: this.#connectivity,
       retry: this.#retry,
       telemetry,
+      tracesStatements: options.traceStatements,
       metrics: this.#metrics,
       logger,
       clock,
@@ -149,6 +153,7 @@ class DefaultDatabaseService implements DatabaseService {
       cancelGraceMs: options.session.cancelGraceMs,
       target: parts.target,
     });
+    if (telemetry.enabled) this.#attached = telemetry.attachFacts(parts.target, () => this.#factsOfErrors());
     this.#batches = new Batches({
       session: (work, given) => this.session(work, given),
       current: this.#current,
@@ -347,6 +352,11 @@ class DefaultDatabaseService implements DatabaseService {
     });
   }
 
+  #factsOfErrors(): Facts {
+    const { total, idle, busy, waiting, max } = this.stats();
+    return { state: this.state.is, pool: { total, idle, busy, waiting, max } };
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -356,6 +366,7 @@ class DefaultDatabaseService implements DatabaseService {
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
     this.#metrics.close();
+    this.#attached?.[Symbol.dispose]();
     this.#proof.stop();
     this.#retry.stop(new DatabaseClosedError());
     this.#connectivity.close();

@@ -96,6 +96,12 @@ export const commonOptions = {
     ])
     .prefault({})
     .describe('Reports slow statements; false reports none.'),
+  traceStatements: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether a trace that is recorded has a span for each statement: its command and its table, never its text.',
+    ),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };
 

@@ -32,6 +32,10 @@ export const targetOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether requests say how long their caller still waits; false for servers of others.'),
+  propagateTrace: z
+    .boolean()
+    .default(true)
+    .describe('Whether requests carry the headers with which the trace goes on there. false for a server of others.'),
 });
 
 export const httpClientOptions = z.strictObject({

@@ -8,11 +8,14 @@ import {
   type HttpRequestOptions,
   KeelsonError,
   type RetryPolicy,
+  silentTelemetry,
   systemClock,
+  type Telemetry,
 } from '@keelson/core';
 import { isRetryError } from '@keelson/core/retry';
 import { judgeFailure, judgeStatus } from './judge-answer.js';
 import { mayRepeat } from './may-repeat.js';
+import { RequestTrace } from './request-trace.js';
 import { timeoutText } from './timeout-text.js';
 
 export interface PolicyFetchOptions {
@@ -32,6 +35,10 @@ export interface PolicyFetchOptions {
   readonly timeoutHeader?: string;
   /** What a date in `Retry-After` is compared with. */
   readonly clock?: Clock;
+  /** Receives a span for each attempt. Default: silent telemetry. */
+  readonly telemetry?: Telemetry;
+  /** The servers that are sent the headers with which the trace goes on there. Default: none. */
+  readonly tracesTo?: (url: URL) => boolean;
 }
 
 export type PolicyFetch = (input: string | URL | Request, init?: HttpRequestOptions) => Promise<Response>;
@@ -63,21 +70,31 @@ export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptio
     const headers = new Headers(request.headers ?? whole?.headers);
     const body = request.body === undefined ? whole?.body : request.body;
     const signal = request.signal === undefined ? whole?.signal : (request.signal ?? undefined);
+    const target = targetOf(options.target, url);
     const { timeoutHeader } = options;
-    const send = options.fetch ?? fetch;
+    const send = (attempt: Attempt, traced?: Headers) => {
+      const leftMs = Math.min(attempt.deadline.remainingMs(), attemptTimeoutMs ?? Number.POSITIVE_INFINITY);
+      const isSaid = timeoutHeader !== undefined && Number.isFinite(leftMs);
+      const changed = traced ?? (isSaid ? headers : undefined);
+      if (isSaid) changed?.set(timeoutHeader, timeoutText(timeoutHeader, leftMs));
+      return (options.fetch ?? fetch)(input, {
+        ...request,
+        ...(changed !== undefined && { headers: changed }),
+        signal: either(attempt.signal, signal),
+      });
+    };
+    const { telemetry = silentTelemetry, tracesTo } = options;
+    const trace = telemetry.enabled
+      ? new RequestTrace(telemetry, { method, url, target, headers, isContinued: tracesTo?.(url) === true })
+      : undefined;
     const exchange = new Exchange(
-      attempt => {
-        const leftMs = Math.min(attempt.deadline.remainingMs(), attemptTimeoutMs ?? Number.POSITIVE_INFINITY);
-        const isSaid = timeoutHeader !== undefined && Number.isFinite(leftMs);
-        if (isSaid) headers.set(timeoutHeader, timeoutText(timeoutHeader, leftMs));
-        return send(input, { ...request, ...(isSaid && { headers }), signal: either(attempt.signal, signal) });
-      },
+      trace === undefined ? send : attempt => trace.attempt(attempt.number, traced => send(attempt, traced)),
       { method, host: url.host },
       options.clock ?? systemClock,
     );
     return exchange.run(policy, {
       name: `${options.name ?? 'http-client'}.${method.toLowerCase()}`,
-      target: targetOf(options.target, url),
+      target,
       idempotent: mayRepeat({ method, headers, body, idempotent }),
       ...(deadline !== undefined && { deadline }),
       ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),

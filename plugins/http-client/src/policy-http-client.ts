@@ -6,6 +6,7 @@ import {
   type HttpTarget,
   KeelsonError,
   type RetryPolicy,
+  type Telemetry,
 } from '@keelson/core';
 import type { HttpClientOptions, TargetOptions } from './options.js';
 import { createPolicyFetch, type PolicyFetch } from './policy-fetch.js';
@@ -15,13 +16,14 @@ export class PolicyHttpClient implements HttpClient {
   readonly fetch: PolicyFetch;
   readonly #targets: ReadonlyMap<string, HttpTarget>;
 
-  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock, telemetry: Telemetry) {
     const targets = Object.entries(options.targets);
-    this.fetch = createPolicyFetch(policy, { clock });
+    const origins = originsOf(options);
+    this.fetch = createPolicyFetch(policy, { clock, telemetry, tracesTo: url => origins.has(url.origin) });
     this.#targets = new Map(
       targets.map(([name, target]) => [
         name,
-        new PolicyTarget(name, target, { policy, clock, timeoutHeader: timeoutHeaderOf(options, target) }),
+        new PolicyTarget(name, target, { policy, clock, telemetry, timeoutHeader: timeoutHeaderOf(options, target) }),
       ]),
     );
   }
@@ -31,15 +33,22 @@ export class PolicyHttpClient implements HttpClient {
   }
 }
 
-interface TargetParts {
-  readonly policy: RetryPolicy;
-  readonly clock: Clock;
-  readonly timeoutHeader: string | undefined;
+/** The servers that traces go on to: the targets that allow it. */
+function originsOf({ targets }: HttpClientOptions): ReadonlySet<string> {
+  const allowing = Object.values(targets).filter(target => target.propagateTrace);
+  return new Set(allowing.map(target => new URL(target.baseUrl).origin));
 }
 
 /** Undefined for a server that is not to know how long its caller waits. */
 function timeoutHeaderOf({ timeoutHeader }: HttpClientOptions, { sendTimeout }: TargetOptions): string | undefined {
   return timeoutHeader === false || !sendTimeout ? undefined : timeoutHeader;
+}
+
+interface TargetParts {
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly timeoutHeader: string | undefined;
 }
 
 class PolicyTarget implements HttpTarget {
@@ -50,14 +59,18 @@ class PolicyTarget implements HttpTarget {
   readonly #clock: Clock;
   readonly #fetch: PolicyFetch;
 
-  constructor(name: string, options: TargetOptions, { policy, clock, timeoutHeader }: TargetParts) {
+  constructor(name: string, options: TargetOptions, parts: TargetParts) {
+    const { policy, clock, telemetry, timeoutHeader } = parts;
     this.name = name;
     this.#options = options;
     this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
     this.#clock = clock;
+    const { retryTarget: target = name, propagateTrace } = options;
     this.#fetch = createPolicyFetch(policy, {
       clock,
-      target: options.retryTarget ?? name,
+      telemetry,
+      target,
+      tracesTo: () => propagateTrace,
       ...(timeoutHeader !== undefined && { timeoutHeader }),
     });
   }

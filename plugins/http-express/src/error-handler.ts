@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isKeelsonError, type Logger, type Telemetry } from '@keelson/core';
+import { errorKindOf, isKeelsonError, type Logger, type Telemetry } from '@keelson/core';
 import { translate } from '@keelson/database/contract';
 import { exchangeOf } from './exchange.js';
 import { takeBack } from './held-response.js';
@@ -53,7 +53,9 @@ function noteUnheard(thrown: unknown, request: IncomingMessage, { logger }: Erro
 
 /** Cuts an answer that is partly sent: the client must not take the part for the whole. */
 function breakOff(error: unknown, request: IncomingMessage, response: ServerResponse, tools: ErrorTools): void {
-  const { route } = exchangeOf(request);
+  const exchange = exchangeOf(request);
+  const { route } = exchange;
+  exchange.cutBy = errorKindOf(error);
   tools.logger.error('handler failed after its answer started', { method: request.method, route, error });
   capture(error, request, tools);
   if (!response.writableEnded) response.destroy();

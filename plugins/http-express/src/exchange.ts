@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import type { OpenSpan } from '@keelson/core';
 
 /** The state of one request while it is answered. */
 export interface Exchange {
   readonly requestId: string;
   /** On `clock.now()`. */
   readonly startedAt: number;
+  /** Ends with the answer; undefined for silent telemetry and for a probe. */
+  span: OpenSpan | undefined;
   /** The route as mounted, `/orders/:id`: never the path of the client. */
   route: string | undefined;
   /** True for a route that always answers: its log line has level `debug`. */
@@ -14,6 +17,8 @@ export interface Exchange {
   /** The error of the handler, and the code in the answer. */
   error: unknown;
   code: string | undefined;
+  /** The kind of the error that has cut an answer in its middle. */
+  cutBy: string | undefined;
 }
 
 const key = Symbol('exchange');
@@ -23,11 +28,13 @@ export function openExchange(request: IncomingMessage, requestId: string, starte
   const exchange: Exchange = {
     requestId,
     startedAt,
+    span: undefined,
     route: undefined,
     probe: false,
     refused: false,
     error: undefined,
     code: undefined,
+    cutBy: undefined,
   };
   (request as WithExchange)[key] = exchange;
   return exchange;

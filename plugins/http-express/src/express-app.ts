@@ -18,6 +18,8 @@ export type Middleware = (
 export interface AppParts {
   /** Runs before everything else. */
   readonly open: Middleware;
+  /** Runs what follows in the span of the request; undefined for silent telemetry. Probes come before it. */
+  readonly trace: Middleware | undefined;
   /** Admits a request, or passes on the error that refuses it. */
   readonly admit: Middleware;
   /** Gives the request its session. */
@@ -37,7 +39,8 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const type = ['application/json', 'application/*+json'];
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
   const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
-  const steps = [parts.open, ...cors, probes, parts.admit, body, parts.session, routes, notFound];
+  const traced = parts.trace === undefined ? [] : [parts.trace];
+  const steps = [parts.open, ...cors, probes, ...traced, parts.admit, body, parts.session, routes, notFound];
   return {
     handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {

@@ -31,6 +31,7 @@ import { notReady, sessionRuleTaken, stopping } from './refusals.js';
 import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
+import { endSpan, traceRequests } from './request-span.js';
 import { syntaxFailure, upgrade } from './request-syntax.js';
 import { securityHeaders } from './security-headers.js';
 import { createSessionMiddleware } from './session-middleware.js';
@@ -89,6 +90,7 @@ export class ExpressHttpServer implements HttpServer {
     }
     this.#app = createExpressApp(options, {
       open,
+      trace: traceRequests(tools.telemetry, options.continueTraces),
       admit: (request, _response, next) => this.#admit(request, next),
       session: createSessionMiddleware({
         sessions: () => this.#sessions,
@@ -249,14 +251,18 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   #open(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
-    const { clock, telemetry } = this.#tools;
+    const { clock } = this.#tools;
     const requestId = requestIdFrom(request.headers[this.#requestIdKey]);
     const exchange = openExchange(request, requestId, clock.now());
-    const traceId = telemetry.currentTraceId();
     this.#secure(response);
     response.setHeader(this.#options.requestIdHeader, requestId);
-    const context = traceId === undefined ? { requestId } : { requestId, traceId };
-    response.on('close', () => runWithContext(context, () => logAccess(exchange, request, response, this.#tools)));
+    const context = { requestId };
+    response.on('close', () => {
+      const { span } = exchange;
+      const ids = span?.traceId === undefined ? context : { requestId, traceId: span.traceId };
+      runWithContext(ids, () => logAccess(exchange, request, response, this.#tools));
+      if (span !== undefined) endSpan(span, exchange, request, response);
+    });
     const deadline = this.#deadlines?.of(request);
     if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
     else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));

@@ -170,6 +170,12 @@ export const httpOptions = z
       .regex(/^[A-Za-z0-9-]+$/)
       .default('X-Request-Id')
       .describe('The header that carries the id of a request, in and out.'),
+    continueTraces: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether the trace of a client goes on in this service. false for a server that anybody can reach: its clients would decide what is recorded.',
+      ),
     consistency: z
       .enum(['off', 'header', 'cookie'])
       .default('off')

@@ -1,11 +1,13 @@
 import {
   definePlugin,
+  errorKindOf,
   type HealthCheck,
   HealthService,
   type Inspection,
   type Logger,
   RetryPolicy,
   summarizeError,
+  Telemetry,
 } from '@keelson/core';
 import { CockatielRetryPolicy, type MoveListener, type TargetReport } from './cockatiel-retry-policy.js';
 import manifest from './manifest.js';
@@ -18,7 +20,10 @@ export const retryCockatiel = definePlugin<RetryOptions>({
     bind(RetryPolicy).toConstantValue(policy);
     return {
       start({ container, logger, defer, key }) {
-        policy.onMove = logMoves(logger);
+        const telemetry = container.get(Telemetry);
+        policy.onMove = telemetry.enabled ? both(logMoves(logger), noteMoves(telemetry)) : logMoves(logger);
+        const attached = telemetry.attachFacts('breakers', () => breakerStatesOf(policy));
+        defer(() => attached[Symbol.dispose]());
         const health = container.get(HealthService).register(breakerCheck(policy, key));
         defer(() => health[Symbol.dispose]());
         defer(() => policy.stop());
@@ -33,6 +38,30 @@ function logMoves(logger: Logger): MoveListener {
   return (target, to, cause) => {
     logger[levels[to]](`The breaker of "${target}" is ${to}`, { target, ...(to === 'open' && { error: cause }) });
   };
+}
+
+/** Keeps the moves of breakers, for the errors that follow them. */
+function noteMoves(telemetry: Telemetry): MoveListener {
+  return (target, to, cause) =>
+    telemetry.breadcrumb({
+      category: 'retry.breaker',
+      message: `the breaker of "${target}" is ${to}`,
+      level: to === 'closed' ? 'info' : 'warn',
+      facts: { target, ...(cause !== undefined && { cause: errorKindOf(cause) }) },
+      processWide: true,
+    });
+}
+
+function both(first: MoveListener, second: MoveListener): MoveListener {
+  return (...move) => {
+    first(...move);
+    second(...move);
+  };
+}
+
+/** The state of each breaker, to be sent with errors. */
+function breakerStatesOf(policy: CockatielRetryPolicy): Readonly<Record<string, string>> {
+  return Object.fromEntries(policy.describe().map(({ target, state }) => [target, state]));
 }
 
 /** For an operator: each breaker, and a finding for each that is not closed. It cannot be held by hand. */

@@ -1,4 +1,4 @@
-import { defineManifest, HealthService, Metrics, RetryPolicy } from '@keelson/core';
+import { defineManifest, HealthService, Metrics, RetryPolicy, Telemetry } from '@keelson/core';
 import { type RetryOptions, retryOptionsSchema } from './options.js';
 import { RetryControl } from './retry-control.js';
 
@@ -8,6 +8,6 @@ export default defineManifest<RetryOptions>({
   contract: '^0.1.0',
   config: retryOptionsSchema,
   provides: [RetryPolicy, RetryControl],
-  optional: [Metrics, HealthService],
+  optional: [Metrics, HealthService, Telemetry],
   capabilities: ['circuit-breaker', 'retry-budget', 'wait-while-open'],
 });

@@ -1,10 +1,10 @@
-import { definePlugin, HealthService, Metrics, RetryPolicy } from '@keelson/core';
+import { definePlugin, HealthService, Metrics, RetryPolicy, Telemetry } from '@keelson/core';
 import { inspectTargets } from './inspect.js';
 import manifest from './manifest.js';
 import { breakerOperations } from './operations.js';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptions } from './options.js';
-import { breakerCheck, logChanges, measure } from './reporting.js';
+import { breakerCheck, breakerStatesOf, logChanges, measure, noteMoves } from './reporting.js';
 import { RetryControl } from './retry-control.js';
 
 export const retryOpossum = definePlugin<RetryOptions>({
@@ -21,6 +21,11 @@ export const retryOpossum = definePlugin<RetryOptions>({
         keep(measured);
         keep(policy.observe(measured.observer));
         keep(policy.observe(logChanges(logger)));
+        const telemetry = container.get(Telemetry);
+        if (telemetry.enabled) {
+          keep(policy.observe(noteMoves(telemetry)));
+          keep(telemetry.attachFacts('breakers', () => breakerStatesOf(policy)));
+        }
         keep(container.get(HealthService).register(breakerCheck(policy, key)));
         return {
           reconfigure: context => void policy.reconfigure(context.config),

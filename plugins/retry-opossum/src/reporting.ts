@@ -1,4 +1,11 @@
-import { type HealthCheck, isKeelsonError, type Logger, type Metrics } from '@keelson/core';
+import {
+  errorKindOf,
+  type HealthCheck,
+  isKeelsonError,
+  type Logger,
+  type Metrics,
+  type Telemetry,
+} from '@keelson/core';
 import { type BreakerMove, breakerStates } from './circuit-breaker.js';
 import type { RetryControl } from './retry-control.js';
 import type { RetryObserver, TargetReport } from './target.js';
@@ -19,6 +26,25 @@ export function logChanges(logger: Logger): RetryObserver {
       logger.info('options of the retry policy changed', { changes });
     },
   };
+}
+
+/** Keeps the moves of breakers, for the errors that follow them. */
+export function noteMoves(telemetry: Telemetry): RetryObserver {
+  return {
+    breakerMoved: (target, move) =>
+      telemetry.breadcrumb({
+        category: 'retry.breaker',
+        message: `the breaker of "${target}" is ${move.to}`,
+        level: move.to === 'closed' ? 'info' : 'warn',
+        facts: { target, from: move.from, ...(move.cause === undefined ? {} : { cause: errorKindOf(move.cause) }) },
+        processWide: true,
+      }),
+  };
+}
+
+/** The state of each breaker, to be sent with errors. */
+export function breakerStatesOf(control: RetryControl): Readonly<Record<string, string>> {
+  return Object.fromEntries(control.describe().map(({ target, breaker }) => [target, breaker.state]));
 }
 
 /** Counts retries, conflicts, give-ups and moves, and shows the state of each breaker, one series for each state. */

@@ -21,6 +21,8 @@ export interface MaskedSpan {
 export interface EventMask {
   /** Returns a name without credentials and query parameters. */
   name(name: string): string;
+  /** Returns a text without secrets. */
+  text(text: string): string;
   /** Returns facts without secrets, statements and parameters. */
   facts(facts: unknown): Record<string, unknown>;
   /** The event without secrets, statements and query parameters; `error` is its cause. */
@@ -34,6 +36,7 @@ export function createEventMask(secretKeys: readonly string[]): EventMask {
   const maskName = (name: string) => withoutQuery(String(mask(name)));
   return {
     name: maskName,
+    text: text => String(mask(text)),
     facts: facts => asRecord(maskFacts(facts)),
     event: (event, error) => maskEvent(event, maskedMessages(error, mask), mask, maskFacts),
     span: span => maskSpan(span, mask),

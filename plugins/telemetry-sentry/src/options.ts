@@ -25,21 +25,37 @@ export const telemetrySentryOptions = z
       .describe('The version of the service. Default: SENTRY_RELEASE, or a variable of the platform.'),
     tracesSampleRate: z.number().min(0).max(1).default(1).describe('The share of traces whose spans are sent, 0 to 1.'),
     errorSampleRate: z.number().min(0).max(1).default(1).describe('The share of errors that is sent, 0 to 1.'),
+    errorsPerMinute: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(60)
+      .describe(
+        'Most errors of one kind and operation that are sent in a minute; the next one says how many were left out.',
+      ),
+    maxBreadcrumbs: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(50)
+      .describe('How many of the latest events (retries, lost and regained connections, breakers) come with an error.'),
     instrumentModules: z
       .boolean()
-      .default(true)
+      .default(false)
       .describe(
-        'Hooks pg and express as they load: a span for each query, route names. Costs start-up time and memory.',
+        'Hooks pg, express, http and fetch as they load, for code that uses them beside the plugins of Keelson, which make spans themselves. Costs start-up time and memory.',
       ),
     sourceContext: z.boolean().default(false).describe('Sends the lines of source code around each line of a stack.'),
     propagateTracesTo: z
       .array(z.string().min(1))
       .default([])
-      .describe('Outgoing requests whose URLs contain one of these texts carry the trace id: name your own services.'),
+      .describe(
+        'With `instrumentModules`: outgoing requests whose URLs contain one of these texts carry the trace id.',
+      ),
     ignorePaths: z
       .array(z.string().startsWith('/'))
       .default(['/livez', '/readyz', '/startupz', '/healthz', '/metrics'])
-      .describe('Paths of incoming requests that make no span.'),
+      .describe('With `instrumentModules`: paths of incoming requests that make no span.'),
     secretKeys: z
       .array(z.string().min(1))
       .default([])

@@ -14,7 +14,7 @@ const service = `
   const start = () => Kernel.start({
     config: { service: 'orders', plugins: {
       logger: { use: './none.js' },
-      telemetry: { use: '@keelson/telemetry-sentry', dsn: DSN, ...JSON.parse(OPTIONS) },
+      telemetry: { use: '@keelson/telemetry-sentry', dsn: DSN, instrumentModules: true, ...JSON.parse(OPTIONS) },
     } },
     plugins: { logger },
   });

@@ -5,6 +5,8 @@ import type { TelemetrySentryOptions } from './options.js';
 /** The configured Sentry client, as far as the telemetry needs it. */
 export interface SentryClient {
   readonly mask: EventMask;
+  readonly errorsPerMinute: number;
+  readonly maxBreadcrumbs: number;
   /** Number of envelopes so far that were refused or could not be sent. */
   lostEnvelopes(): number;
 }
@@ -29,7 +31,7 @@ export function initSentry(options: TelemetrySentryOptions): SentryClient {
     defaultIntegrations: false,
     integrations: integrationsFor(options),
     dataCollection: nothingPrivate,
-    maxBreadcrumbs: 0,
+    maxBreadcrumbs: options.maxBreadcrumbs,
     transportOptions: { bufferSize: waitingEnvelopes },
     transport: transportOptions => {
       const transport = Sentry.makeNodeTransport(transportOptions);
@@ -38,7 +40,8 @@ export function initSentry(options: TelemetrySentryOptions): SentryClient {
     beforeSend: (event, hint) => mask.event(event, hint.originalException),
     beforeSendSpan: span => mask.span(span),
   });
-  return { mask, lostEnvelopes: () => lost };
+  const { errorsPerMinute, maxBreadcrumbs } = options;
+  return { mask, errorsPerMinute, maxBreadcrumbs, lostEnvelopes: () => lost };
 }
 
 /** Each trace is an envelope, and a flush sends all at once: of Sentry's own limit of 64 the rest would be dropped. */
@@ -59,17 +62,19 @@ const nothingPrivate = {
 };
 
 function integrationsFor(options: TelemetrySentryOptions) {
-  const modules = [
-    Sentry.postgresIntegration({ ignoreConnectSpans: true }),
-    // The error handler of the service reports errors; the express integration only adds route names.
-    Sentry.expressIntegration({ shouldHandleError: false }),
-  ];
   return [
     Sentry.eventFiltersIntegration(),
     Sentry.functionToStringIntegration(),
     Sentry.linkedErrorsIntegration(),
-    Sentry.requestDataIntegration(),
     Sentry.nodeContextIntegration(),
+    ...(options.sourceContext ? [Sentry.contextLinesIntegration()] : []),
+    ...(options.instrumentModules ? modulesFor(options) : []),
+  ];
+}
+
+function modulesFor(options: TelemetrySentryOptions) {
+  return [
+    Sentry.requestDataIntegration(),
     Sentry.httpIntegration({
       breadcrumbs: false,
       sessions: false,
@@ -77,8 +82,9 @@ function integrationsFor(options: TelemetrySentryOptions) {
       ignoreIncomingRequests: url => options.ignorePaths.includes(pathOf(url)),
     }),
     Sentry.nativeNodeFetchIntegration({ breadcrumbs: false }),
-    ...(options.sourceContext ? [Sentry.contextLinesIntegration()] : []),
-    ...(options.instrumentModules ? modules : []),
+    Sentry.postgresIntegration({ ignoreConnectSpans: true }),
+    // The error handler of the service reports errors; the express integration only adds route names.
+    Sentry.expressIntegration({ shouldHandleError: false }),
   ];
 }
 

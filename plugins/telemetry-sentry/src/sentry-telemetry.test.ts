@@ -1,9 +1,9 @@
-import { KeelsonError, systemClock } from '@keelson/core';
+import { KeelsonError, type SpanKind, systemClock } from '@keelson/core';
 import { type TelemetryHarness, telemetryConformance } from '@keelson/core/testing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { telemetrySentryOptions } from './options.js';
 import { initSentry } from './sentry-client.js';
-import { SentryIngest } from './sentry-ingest.fixture.js';
+import { SentryIngest, type WireSpan } from './sentry-ingest.fixture.js';
 import { SentryTelemetry } from './sentry-telemetry.js';
 
 function open(dsn: string, options: object = {}) {
@@ -23,8 +23,22 @@ function reported(ingest: SentryIngest) {
       Object.entries(span.attributes).map(([name, { value }]) => [name, value as string | number | boolean]),
     ),
     traceId: span.trace_id,
+    spanId: span.span_id,
+    parentId: span.parent_span_id,
+    kind: kindOf(span),
+    errorKind: textOf(span, 'error.type'),
     parent: spans.find(other => other.span_id === span.parent_span_id)?.name,
   }));
+}
+
+function textOf(span: WireSpan, name: string): string | undefined {
+  const value = span.attributes[name]?.value;
+  return typeof value === 'string' ? value : undefined;
+}
+
+function kindOf(span: WireSpan): SpanKind {
+  const kinds = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
+  return kinds.find(kind => kind === textOf(span, 'span.kind')) ?? 'internal';
 }
 
 describe('as telemetry', () => {

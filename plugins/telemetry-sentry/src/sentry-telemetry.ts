@@ -1,49 +1,82 @@
 import {
+  type Breadcrumb,
   type Clock,
+  ContextValue,
   currentContext,
   type ErrorContext,
+  errorKindOf,
+  type Facts,
   isKeelsonError,
+  type OpenSpan,
   type Span,
   type SpanOptions,
+  silentSpan,
   type Telemetry,
 } from '@keelson/core';
+import { AttachedFacts, ErrorReports } from '@keelson/core/telemetry';
 import * as Sentry from '@sentry/node';
 import type { SentryClient } from './sentry-client.js';
+import { headersOf, inTraceOf } from './sentry-propagation.js';
+import { SentrySpan, spanIdOf } from './sentry-span.js';
 
-type Outcome<T> = { readonly value: T } | { readonly error: unknown };
-
-const statusCodes = { ok: 1, error: 2 } as const;
+const suppressed = new ContextValue<true>('suppressed spans');
+const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
+const levels = { info: 'info', warn: 'warning', error: 'error' } as const;
 
 /** Telemetry on the Sentry of this process. */
 export class SentryTelemetry implements Telemetry {
+  readonly enabled = true;
   readonly #client: SentryClient;
   readonly #clock: Clock;
-  readonly #captured = new WeakSet<object>();
+  readonly #reports: ErrorReports;
+  readonly #attached = new AttachedFacts();
 
   constructor(client: SentryClient, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
+    this.#reports = new ErrorReports(client.errorsPerMinute, clock);
   }
 
   async span<T>(options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
-    const { operation, attributes } = options;
+    const span = this.startSpan(options);
+    try {
+      const result = await span.run(() => work(span));
+      if (span instanceof SentrySpan && !span.hasStatus) span.setStatus('ok');
+      return result;
+    } catch (error) {
+      if (span instanceof SentrySpan && !span.hasStatus) span.setStatus('error', errorKindOf(error));
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  startSpan(options: SpanOptions): OpenSpan {
+    if (suppressed.get() === true) return silentSpan;
+    const { mask } = this.#client;
+    const { operation, kind = 'internal', attributes, continues } = options;
     // The name of the first span goes into the header of the envelope, which no hook of Sentry's can change.
-    const name = this.#client.mask.name(options.name);
-    const settings = { name, op: operation, ...(attributes === undefined ? {} : { attributes: { ...attributes } }) };
-    // Sentry would mark a span whose callback rejects as an error, even if the work has set another status.
-    const outcome = await inTrace(() => Sentry.startSpan(settings, active => settle(active, work)));
-    if ('error' in outcome) throw outcome.error;
-    return outcome.value;
+    const name = mask.name(options.name);
+    const settings = { name, op: operation, attributes: { ...attributes, 'span.kind': kind } };
+    const given = options.parent instanceof SentrySpan ? options.parent.active : undefined;
+    const parent = continues === undefined ? (given ?? Sentry.getActiveSpan()) : undefined;
+    if (parent !== undefined) {
+      return new SentrySpan(Sentry.startInactiveSpan({ ...settings, parentSpan: parent }), mask);
+    }
+    return Sentry.withIsolationScope(scope => {
+      const started = inTraceOf(continues, () => Sentry.startInactiveSpan({ ...settings, parentSpan: null }));
+      return new SentrySpan(started, mask, scope);
+    });
   }
 
   captureError(error: unknown, context: ErrorContext = {}): void {
-    if (typeof error === 'object' && error !== null) {
-      if (this.#captured.has(error)) return;
-      this.#captured.add(error);
-    }
+    const admitted = this.#reports.admit(error, context.operation);
+    if (admitted === undefined) return;
+    const { skipped } = admitted;
+    const facts = skipped === 0 ? context.facts : { ...context.facts, notReportedBefore: skipped };
     try {
       Sentry.withScope(scope => {
-        this.#describe(scope, error, context);
+        this.#describe(scope, error, { ...context, ...(facts !== undefined && { facts }) });
         Sentry.captureException(error, { mechanism: { handled: true, type: 'keelson' } });
       });
     } catch {
@@ -51,12 +84,39 @@ export class SentryTelemetry implements Telemetry {
     }
   }
 
+  breadcrumb({ category, message, level = 'info', facts, processWide = false }: Breadcrumb): void {
+    const { mask, maxBreadcrumbs } = this.#client;
+    const crumb = {
+      category,
+      message: mask.text(message),
+      level: levels[level],
+      timestamp: this.#clock.date().getTime() / 1_000,
+      ...(facts !== undefined && { data: mask.facts(facts) }),
+    };
+    if (!processWide) Sentry.addBreadcrumb(crumb);
+    else if (maxBreadcrumbs > 0) Sentry.getGlobalScope().addBreadcrumb(crumb, maxBreadcrumbs);
+  }
+
+  attachFacts(name: string, read: () => Facts): Disposable {
+    return this.#attached.attach(name, read);
+  }
+
   suppress<T>(work: () => T): T {
-    return Sentry.suppressTracing(work);
+    return suppressed.run(true, () => Sentry.suppressTracing(work));
   }
 
   currentTraceId(): string | undefined {
-    return Sentry.getActiveSpan()?.spanContext().traceId;
+    return this.#current()?.spanContext().traceId;
+  }
+
+  currentSpanId(): string | undefined {
+    const span = this.#current();
+    return span && spanIdOf(span);
+  }
+
+  outgoingHeaders(): Readonly<Record<string, string>> {
+    const span = this.#current();
+    return span === undefined ? noHeaders : headersOf(span);
   }
 
   async flush(timeoutMs: number): Promise<boolean> {
@@ -68,10 +128,15 @@ export class SentryTelemetry implements Telemetry {
     return this.#within(timeoutMs, limit => Sentry.close(limit));
   }
 
+  #current(): Sentry.Span | undefined {
+    return suppressed.get() === true ? undefined : Sentry.getActiveSpan();
+  }
+
   #describe(scope: Sentry.Scope, error: unknown, context: ErrorContext): void {
     const { mask } = this.#client;
     const tags = { operation: context.operation, ...currentContext() };
     for (const [name, value] of Object.entries(tags)) if (value !== undefined) scope.setTag(name, value);
+    for (const [name, facts] of this.#attached.read()) scope.setContext(name, mask.facts(facts));
     if (context.facts !== undefined) scope.setContext('facts', mask.facts(context.facts));
     if (!isKeelsonError(error)) return;
     const { code, hint, facts } = error;
@@ -93,27 +158,5 @@ export class SentryTelemetry implements Telemetry {
     } finally {
       timer.cancel();
     }
-  }
-}
-
-/** Starts a trace of its own for work outside of a request; Sentry would put all work of the process into one. */
-function inTrace<T>(work: () => T): T {
-  if (Sentry.getActiveSpan() !== undefined) return work();
-  return Sentry.withIsolationScope(() => Sentry.startNewTrace(work));
-}
-
-async function settle<T>(active: Sentry.Span, work: (span: Span) => Promise<T>): Promise<Outcome<T>> {
-  let said: 'ok' | 'error' | undefined;
-  const setStatus = (status: 'ok' | 'error') => {
-    said = status;
-    active.setStatus({ code: statusCodes[status] });
-  };
-  try {
-    const value = await work({ setAttribute: (name, value) => void active.setAttribute(name, value), setStatus });
-    if (said === undefined) setStatus('ok');
-    return { value };
-  } catch (error) {
-    if (said === undefined) setStatus('error');
-    return { error };
   }
 }

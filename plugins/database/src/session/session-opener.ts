@@ -1,10 +1,12 @@
 import {
+  type Attempt,
   type Clock,
   currentDeadline,
   Deadline,
   type FailureVerdict,
   type Logger,
   type RetryPolicy,
+  type Telemetry,
 } from '@keelson/core';
 import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
@@ -20,6 +22,7 @@ import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry
 import { CommitResolver } from '../transaction/commit-resolver.js';
 import type { Identity } from '../transaction/identity.js';
 import { LazyTransaction } from '../transaction/lazy-transaction.js';
+import type { Outcome } from '../transaction/outcome.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import { UnitOutcome } from '../transaction/unit-outcome.js';
@@ -30,7 +33,23 @@ import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
 import type { OpenSessions } from './open-sessions.js';
 import { identityOf } from './session-identity.js';
+import { SessionTrace } from './session-trace.js';
 import { UnitSession } from './unit-session.js';
+
+/** How a session is traced, and what its first statement may do. */
+interface Traced {
+  readonly trace: SessionTrace | undefined;
+  readonly onEnd: (outcome: Outcome) => void;
+  readonly repeatFirst?: RepeatFirst;
+}
+
+interface FirstStatement {
+  readonly outcome: UnitOutcome;
+  readonly options: OpenSessionOptions;
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal;
+  readonly trace: SessionTrace | undefined;
+}
 
 type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
 
@@ -52,6 +71,8 @@ export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly proof: CommitProof;
   readonly metrics: DatabaseMetrics;
+  readonly telemetry: Telemetry;
+  readonly tracesStatements: boolean;
   readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
@@ -93,7 +114,7 @@ export class SessionOpener {
     deadline: Deadline = this.deadlineOf(options),
     id: string = this.nextId(),
   ): Promise<AbortableSession> {
-    const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
+    const prepared = this.#prepareOnce(options, deadline, id);
     if (this.#parts.isBeginObserved()) await prepared.begin();
     else prepared.beginAtOnce();
     return prepared.open();
@@ -101,13 +122,22 @@ export class SessionOpener {
 
   /** The same at once; only while the begin of transactions is not observed. */
   openOnceNow(options: OpenSessionOptions, deadline: Deadline, id: string): AbortableSession {
-    const prepared = this.#prepare(options, deadline, 1, id, this.#repeatFirstOf(options, deadline));
+    const prepared = this.#prepareOnce(options, deadline, id);
     prepared.beginAtOnce();
     return prepared.open();
   }
 
-  async open(options: SessionOptions, deadline: Deadline, attempt: number): Promise<UnitSession> {
-    const prepared = this.#prepare(options, deadline, attempt, this.nextId());
+  /** For one attempt of a unit, which `trace` is that of. */
+  async open(
+    options: SessionOptions,
+    deadline: Deadline,
+    attempt: number,
+    trace: SessionTrace | undefined,
+  ): Promise<UnitSession> {
+    const prepared = this.#prepare(options, deadline, attempt, this.nextId(), {
+      trace,
+      onEnd: outcome => trace?.attemptEnded(outcome),
+    });
     if (this.#parts.isBeginObserved()) await prepared.begin();
     else prepared.beginAtOnce();
     return prepared.open().session;
@@ -118,11 +148,29 @@ export class SessionOpener {
     return `${processPart}-${this.#opened.toString(36)}`;
   }
 
-  #repeatFirstOf(options: OpenSessionOptions, deadline: Deadline): RepeatFirst {
-    return (attempt, outcome, signal) => this.#repeatFirst(attempt, outcome, options, deadline, signal);
+  #prepareOnce(options: OpenSessionOptions, deadline: Deadline, id: string) {
+    const trace = SessionTrace.of(this.#parts, options.name ?? 'session');
+    trace?.beginAttempt(1);
+    try {
+      return this.#prepare(options, deadline, 1, id, {
+        trace,
+        onEnd: outcome => trace?.endWith(outcome),
+        repeatFirst: (attempt, outcome, signal) =>
+          this.#repeatFirst(attempt, { outcome, options, deadline, signal, trace }),
+      });
+    } catch (error) {
+      trace?.end({ error });
+      throw error;
+    }
   }
 
-  #prepare(options: SessionOptions, deadline: Deadline, attempt: number, id: string, repeatFirst?: RepeatFirst) {
+  #prepare(
+    options: SessionOptions,
+    deadline: Deadline,
+    attempt: number,
+    id: string,
+    { trace, onEnd, repeatFirst }: Traced,
+  ) {
     const { driver, proof, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
     const settings = settingsOf(options);
     assertAbleToBegin(driver, settings);
@@ -143,6 +191,7 @@ export class SessionOpener {
       signal,
       clock,
       observer,
+      tracer: trace,
       cancelGraceMs,
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
@@ -151,9 +200,11 @@ export class SessionOpener {
     const begin = () =>
       withOpening(transaction, () => em.begin()).catch((error: unknown) => {
         stopWatching();
+        trace?.end({ error });
         throw error;
       });
     const open = () => {
+      trace?.named(id);
       em.bindTo({
         transaction,
         outcome,
@@ -185,6 +236,7 @@ export class SessionOpener {
         onEnd: () => {
           stopWatching();
           leave();
+          onEnd(outcome.now);
         },
       });
       return { session, abort };
@@ -195,10 +247,7 @@ export class SessionOpener {
   /** The policy, and readers of its reports, see failures as callers do. */
   async #repeatFirst<T>(
     first: () => Promise<T>,
-    outcome: UnitOutcome,
-    options: OpenSessionOptions,
-    deadline: Deadline,
-    signal: AbortSignal,
+    { outcome, options, deadline, signal, trace }: FirstStatement,
   ): Promise<T> {
     const { driver } = this.#parts;
     const { name: target, viaReplicas } = this.#parts.targetOf(options);
@@ -206,8 +255,9 @@ export class SessionOpener {
       viaReplicas ? judgedWithReplicas(verdict, outcome.now.reached) : verdict;
     let verdict: FailureVerdict = { retry: false, availability: 'unknown' };
     let asking = false;
-    const attempt = () => {
+    const attempt = ({ number }: Attempt) => {
       asking = true;
+      if (number > 1) trace?.beginAttempt(number);
       return first().catch((error: unknown) => {
         asking = false;
         verdict = seen(judgeWork(error, { phase: 'acquire', readOnly: options.readOnly ?? false, driver }));
@@ -222,6 +272,7 @@ export class SessionOpener {
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       classify: error => (isSilence(error) ? seen(judgeSilence(outcome.now)) : verdict),
+      ...(trace !== undefined && { onRetry: event => trace.retrying(event) }),
     });
     return execution.catch((error: unknown) => {
       // The policy may see the deadline a moment before the session does; what it means is the same.

@@ -38,6 +38,7 @@ export interface SessionsParts {
   readonly connectivity: Connectivity;
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
+  readonly tracesStatements: boolean;
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -67,7 +68,8 @@ export class Sessions {
       targetOf,
       enter: () => this.#enter(),
       deadlineOf: options => this.#opener.deadlineOf(options),
-      open: (options, deadline, attempt) => this.#whenConnected(() => this.#opener.open(options, deadline, attempt)),
+      open: (options, deadline, attempt, trace) =>
+        this.#whenConnected(() => this.#opener.open(options, deadline, attempt, trace)),
       onWell: () => connectivity.seenWell(),
       onDown: cause => connectivity.seenDown(cause),
     });

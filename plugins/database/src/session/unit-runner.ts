@@ -19,6 +19,7 @@ import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-ve
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './reading.js';
 import type { SessionTarget } from './session-opener.js';
+import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';
 
 export interface UnitRunnerParts {
@@ -27,13 +28,19 @@ export interface UnitRunnerParts {
   readonly metrics: DatabaseMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly driver: Pick<DatabaseDriver, 'engine'>;
+  readonly driver: Pick<DatabaseDriver, 'engine' | 'databaseName' | 'servers' | 'hosts'>;
+  readonly tracesStatements: boolean;
   readonly proof: CommitProof;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;
   readonly deadlineOf: (options: OpenSessionOptions) => Deadline;
-  readonly open: (options: SessionOptions, deadline: Deadline, attempt: number) => Promise<UnitSession>;
+  readonly open: (
+    options: SessionOptions,
+    deadline: Deadline,
+    attempt: number,
+    trace: SessionTrace | undefined,
+  ) => Promise<UnitSession>;
   /** The database has answered; the database could not be reached. */
   readonly onWell: () => void;
   readonly onDown: (cause: unknown) => void;
@@ -48,18 +55,21 @@ export class UnitRunner {
   }
 
   run<T>(work: SessionWork<T>, options: SessionOptions): Promise<T> {
-    const { telemetry } = this.#parts;
     const name = options.name ?? 'session';
-    const attributes = { 'db.service': 'DatabaseService', 'db.operation': name, 'db.system.name': 'postgresql' };
-    return telemetry.span({ name: `database.${name}`, operation: 'db', attributes }, async span => {
-      const unit = new Unit(this.#parts, work, options, name);
-      try {
-        return await unit.run();
-      } finally {
-        span.setAttribute('db.retry_count', unit.attempts - 1);
-        span.setAttribute('db.duration_ms', unit.durationMs);
-      }
-    });
+    const trace = SessionTrace.of(this.#parts, name);
+    const unit = new Unit(this.#parts, work, options, name, trace);
+    return trace === undefined ? unit.run() : traced(unit, trace);
+  }
+}
+
+async function traced<T>(unit: Unit<T>, trace: SessionTrace): Promise<T> {
+  try {
+    const result = await trace.run(() => unit.run());
+    trace.end();
+    return result;
+  } catch (error) {
+    trace.end({ error });
+    throw error;
   }
 }
 
@@ -71,13 +81,20 @@ class Unit<T> {
   readonly #target: SessionTarget;
   readonly #deadline: Deadline;
   readonly #startedAt: number;
+  readonly #trace: SessionTrace | undefined;
   #last: UnitSession | undefined;
   /** Of the last attempt, once its work has resolved. */
   #result: { readonly value: T } | undefined;
   /** What the last attempt threw by itself. */
   #thrown: unknown;
 
-  constructor(parts: UnitRunnerParts, work: SessionWork<T>, options: SessionOptions, name: string) {
+  constructor(
+    parts: UnitRunnerParts,
+    work: SessionWork<T>,
+    options: SessionOptions,
+    name: string,
+    trace: SessionTrace | undefined,
+  ) {
     this.#parts = parts;
     this.#work = work;
     this.#options = options;
@@ -85,6 +102,7 @@ class Unit<T> {
     this.#target = parts.targetOf(options);
     this.#deadline = parts.deadlineOf(options);
     this.#startedAt = parts.clock.now();
+    this.#trace = trace;
   }
 
   get attempts(): number {
@@ -146,7 +164,10 @@ class Unit<T> {
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       ...(signal && { signal }),
       classify: error => this.#judge(error),
-      onRetry: event => this.#logRetry(event),
+      onRetry: event => {
+        this.#trace?.retrying(event);
+        this.#logRetry(event);
+      },
     };
   }
 
@@ -160,14 +181,14 @@ class Unit<T> {
   }
 
   async #attempt(attempt: Attempt): Promise<T> {
-    const { telemetry, open } = this.#parts;
     const { number, deadline, signal } = attempt;
-    const session = await open({ ...this.#options, signal }, deadline, number);
+    const trace = this.#trace;
+    trace?.beginAttempt(number);
+    const session = await this.#parts.open({ ...this.#options, signal }, deadline, number, trace);
     session.transaction.onFirstAnswer(() => attempt.reportHealthy());
     this.#last = session;
     this.#result = undefined;
-    const attributes = { 'db.service': 'DatabaseService', 'db.operation': this.#name, 'db.attempt': number };
-    return telemetry.span({ name: 'database.attempt', operation: 'db', attributes }, () => this.#runIn(session));
+    return trace === undefined ? this.#runIn(session) : trace.runAttempt(() => this.#runIn(session));
   }
 
   async #runIn(session: UnitSession): Promise<T> {
@@ -207,6 +228,7 @@ class Unit<T> {
     const { logger, telemetry, driver } = this.#parts;
     if (!(error instanceof ConnectionError) || (originOf(error) ?? driver) !== driver) return;
     logger.error('a session failed', { ...this.#names, attempts: this.attempts, error });
-    telemetry.captureError(error, { operation: `database.${this.#name}` });
+    const facts = { ...this.#names, attempts: this.attempts, ...faultFacts(error) };
+    telemetry.captureError(error, { operation: `database.${this.#name}`, facts });
   }
 }

@@ -4,6 +4,7 @@ import { TransactionFailedError } from '../errors/session-errors.js';
 import { isDefiniteRefusal } from '../errors/sql-state.js';
 import { byDeadline } from './bounded.js';
 import type { HeldConnection } from './held-connection.js';
+import type { StatementTracer } from './statement-tracer.js';
 import type { TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
 
@@ -13,7 +14,14 @@ export interface CommitOptions {
   readonly driver: Pick<DatabaseDriver, 'positionProbe'>;
   readonly deadline: Deadline;
   readonly clock: Clock;
+  readonly tracer?: StatementTracer | undefined;
 }
+
+/** As a span shows it. */
+const unanswered: BatchOutcome = {
+  results: [],
+  failure: { error: Object.assign(new Error('no answer to COMMIT by the deadline'), { code: 'ETIMEDOUT' }) },
+};
 
 const commit: readonly Statement[] = [{ sql: 'commit' }];
 
@@ -22,7 +30,7 @@ const commit: readonly Statement[] = [{ sql: 'commit' }];
  * and the server has said it. Rejects when the server has not said that it is done.
  */
 export async function commitOn(held: HeldConnection, options: CommitOptions): Promise<string | undefined> {
-  const { outcome, settings, deadline, clock } = options;
+  const { outcome, settings, deadline, clock, tracer } = options;
   const connection = held.current;
   // Nothing can be lost with a read-only transaction, so its caller does not wait for COMMIT; the connection does.
   if (connection === undefined || settings.readOnly) {
@@ -33,9 +41,11 @@ export async function commitOn(held: HeldConnection, options: CommitOptions): Pr
   }
   outcome.move({ it: 'sent COMMIT' });
   const probe = settings.tellsPosition === true ? options.driver.positionProbe : undefined;
+  const span = tracer?.beginStatement('commit');
   const answer = connection.run(probe === undefined ? commit : [...commit, probe]);
   // It is never cancelled: its answer is what everybody wants to know.
   const answered = await byDeadline(answer, deadline, clock);
+  tracer?.endStatement(span, answered ?? unanswered);
   if (answered === undefined) {
     const error = new Error('no answer to COMMIT by the deadline');
     outcome.move({ it: 'lost COMMIT', error, late: true });

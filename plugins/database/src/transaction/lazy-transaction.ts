@@ -17,6 +17,7 @@ import { HeldConnection } from './held-connection.js';
 import { isWorking } from './outcome.js';
 import { type Savepoint, Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
+import type { StatementTracer } from './statement-tracer.js';
 import { Statements } from './statements.js';
 import { transactionCommandIn, writingCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
@@ -36,6 +37,7 @@ export interface LazyTransactionOptions {
   readonly signal?: AbortSignal;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
+  readonly tracer?: StatementTracer | undefined;
   /** How long the server may stay silent at each step of a rollback before the socket is destroyed, in ms. */
   readonly cancelGraceMs: number;
   /** Moved here as the server answers. */

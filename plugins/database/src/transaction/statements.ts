@@ -7,6 +7,7 @@ import type { CommitProof } from '../proof/commit-proof.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
 import type { StatementObserver } from './statement-observer.js';
+import type { StatementTracer } from './statement-tracer.js';
 import { endingOf, isPlainRead, makesReadOnly, mustComeFirst } from './transaction-commands.js';
 import { beginStatements, mayStandAlone, type TransactionSettings } from './transaction-settings.js';
 import type { UnitOutcome } from './unit-outcome.js';
@@ -17,6 +18,7 @@ export interface StatementsOptions {
   readonly outcome: UnitOutcome;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
+  readonly tracer?: StatementTracer | undefined;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +54,7 @@ export class Statements {
   }
 
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    const { observer, clock } = this.#options;
+    const { observer, tracer, clock } = this.#options;
     if (this.pending.hasNotices) this.pending.dropUndoneNotices();
     const alone = this.#standsAlone(connection, statements);
     const last = alone ? commit : this.#mark(statements[0]);
@@ -61,10 +63,12 @@ export class Statements {
     if (all.length === 0) return [];
     this.assertHeld(connection);
     const startedAt = clock.now();
+    const span = tracer?.beginStatement(all[statements.length > 0 ? first : 0]?.sql ?? '');
     const outcome = await this.#held.wait
       .until(connection.run(all))
       .catch((error: unknown): BatchOutcome => ({ results: [], failure: { error } }));
     const { results, failure } = outcome;
+    tracer?.endStatement(span, outcome, results[first]?.rowCount);
     observer.statement({
       command: failure === undefined ? (results[first]?.command ?? '') : '',
       rowCount: results[first]?.rowCount,

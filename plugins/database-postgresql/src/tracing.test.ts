@@ -1,0 +1,175 @@
+import { RecordingTelemetry } from '@keelson/core/testing';
+import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
+import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+let testDatabase: TestDatabase;
+let proxy: TcpProxy;
+let service: PostgresqlService;
+const telemetry = new RecordingTelemetry();
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  proxy = await startTcpProxy({ to: testDatabase.url });
+  service = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry });
+  await service.database.connect();
+  await service.database.migrate();
+}, 60_000);
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  await proxy.dispose();
+  await testDatabase[Symbol.asyncDispose]();
+});
+beforeEach(() => telemetry.clear());
+
+/** Each span as `name status`, with those inside of it. */
+function tree(parent?: unknown): unknown[] {
+  return telemetry
+    .spans()
+    .filter(span => span.parent === parent)
+    .map(span => [`${span.name} ${span.errorKind ?? span.status ?? 'unset'}`, ...tree(span)]);
+}
+
+test('a unit is a session, an attempt, and its statements, ok after the commit', async () => {
+  const { database } = service;
+  await database.session(async em => void (await em.insert(Author, { email: 'hush@example.org' })), { name: 'store' });
+  expect(tree()).toEqual([['db.session ok', ['db.attempt ok', ['INSERT author ok'], ['COMMIT ok']]]]);
+  const [session, attempt, insert] = telemetry.spans();
+  const place = {
+    'db.system.name': 'postgresql',
+    'db.namespace': new URL(testDatabase.url).pathname.slice(1),
+    'server.address': '127.0.0.1',
+    'server.port': proxy.port,
+  };
+  const named = { 'db.service': 'DatabaseService', 'db.operation': 'store', ...place };
+  expect(session?.attributes).toMatchObject({ ...named, 'db.retry_count': 0, 'db.duration_ms': expect.any(Number) });
+  expect(attempt?.attributes).toMatchObject({
+    ...named,
+    'db.attempt': 1,
+    'db.retry_count': 0,
+    'db.statement_count': 2,
+  });
+  expect(insert).toMatchObject({ operation: 'db.query', kind: 'client' });
+  expect(insert?.attributes).toMatchObject({
+    ...place,
+    'db.operation.name': 'INSERT',
+    'db.collection.name': 'author',
+    'db.query.summary': 'INSERT author',
+  });
+  expect(JSON.stringify(telemetry.spans())).not.toContain('hush');
+});
+
+test('a connection that breaks is an attempt that failed, and one that did not', async () => {
+  const cut = proxy.onceAt(/insert into/i, 'before');
+  await service.database.session(async em => void (await em.insert(Author, { email: 'again@example.org' })));
+  await cut;
+  expect(tree()).toEqual([
+    [
+      'db.session ok',
+      ['db.attempt DATABASE_CONNECTION_LOST', ['INSERT author DATABASE_CONNECTION_LOST']],
+      ['db.attempt ok', ['INSERT author ok'], ['COMMIT ok']],
+    ],
+  ]);
+  expect(telemetry.spans('db.session')[0]?.attributes['db.retry_count']).toBe(1);
+  expect(telemetry.spans('db.attempt').map(({ attributes }) => attributes['db.attempt'])).toEqual([1, 2]);
+  expect(telemetry.breadcrumbs('database.retry')).toMatchObject([{ facts: { kind: 'DATABASE_CONNECTION_LOST' } }]);
+  expect(telemetry.errors()).toEqual([]);
+});
+
+test('a unit that its work has failed is an error of that kind', async () => {
+  const failing = service.database.session(async em => {
+    await em.execute('select 1');
+    throw new RangeError('hush');
+  });
+  await expect(failing).rejects.toThrow('hush');
+  expect(tree()).toEqual([['db.session RangeError', ['db.attempt RangeError', ['SELECT ok']]]]);
+});
+
+test('a statement that the server refuses has its SQLSTATE', async () => {
+  await expect(service.database.session(em => em.execute('select 1 / 0'))).rejects.toThrow();
+  const [session, , statement] = telemetry.spans();
+  expect(session?.status).toBe('error');
+  expect(statement).toMatchObject({ status: 'error', attributes: { 'db.response.status_code': '22012' } });
+});
+
+test('a commit whose fate stays unknown is neither ok nor rolled back', async () => {
+  const options = { commitProof: 'none' } as const;
+  await using unsure = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry, options });
+  await unsure.database.connect();
+  telemetry.clear();
+  const cut = proxy.onceAtCommit('before');
+  const unit = unsure.database.session(async em => void (await em.insert(Author, { email: 'unsure@example.org' })));
+  await expect(unit).rejects.toMatchObject({ code: 'DATABASE_AMBIGUOUS_COMMIT' });
+  await cut;
+  expect(telemetry.spans('db.session')).toMatchObject([{ status: 'error', errorKind: 'DATABASE_AMBIGUOUS_COMMIT' }]);
+  expect(telemetry.spans('db.attempt')).toMatchObject([{ status: 'error', errorKind: 'DATABASE_AMBIGUOUS_COMMIT' }]);
+});
+
+test('a session on demand is a span once it is used, whose first statement may need two attempts', async () => {
+  const { database } = service;
+  await database.read(em => em.execute('select 1'));
+  telemetry.clear();
+  const unused = await database.sessionOnDemand({ name: 'http.get' });
+  unused.close();
+  expect(telemetry.spans()).toEqual([]);
+  const cut = proxy.onceAt(/select 7/i, 'before');
+  const session = await database.sessionOnDemand({ name: 'http.get', readOnly: true });
+  await session.open().em.execute('select 7');
+  await cut;
+  await session.open().commit();
+  session.close();
+  expect(tree()).toEqual([
+    [
+      'db.session ok',
+      ['db.attempt DATABASE_CONNECTION_LOST', ['SELECT DATABASE_CONNECTION_LOST']],
+      ['db.attempt ok', ['SELECT ok']],
+    ],
+  ]);
+  expect(telemetry.spans('db.session')[0]?.attributes).toMatchObject({
+    'db.operation': 'http.get',
+    'db.retry_count': 1,
+  });
+});
+
+test('a session that its owner rolls back is neither ok nor an error', async () => {
+  const session = await service.database.openSession();
+  await session.em.execute('select 1');
+  await session.rollback();
+  expect(tree()).toEqual([['db.session unset', ['db.attempt unset', ['SELECT ok']]]]);
+  expect(telemetry.spans('db.session')[0]?.attributes['db.outcome']).toBe('rolled back');
+});
+
+test('a health check and a ping leave no span', async () => {
+  expect((await service.database.health()).status).toBe('pass');
+  expect(telemetry.spans()).toEqual([]);
+});
+
+test('an error comes with the state of the pool', () => {
+  const error = new Error('of somebody');
+  telemetry.captureError(error);
+  expect(telemetry.errors()).toMatchObject([
+    { error, attached: { database: { state: 'connected', pool: { max: expect.any(Number), busy: 0 } } } },
+  ]);
+});
+
+test('an attempt with very many statements has spans of the first hundred, and the number of all', async () => {
+  await service.database.session(async em => {
+    for (let statement = 0; statement < 120; statement++) await em.execute('select 1');
+  });
+  expect(telemetry.spans('SELECT')).toHaveLength(100);
+  expect(telemetry.spans('db.attempt')[0]?.attributes['db.statement_count']).toBe(121);
+});
+
+test('without traceStatements there is a span for each attempt, and none for a statement', async () => {
+  await using plain = createPostgresqlService({
+    url: testDatabase.url,
+    telemetry,
+    options: { traceStatements: false },
+  });
+  await plain.database.connect();
+  telemetry.clear();
+  await plain.database.read(em => em.execute('select 1'));
+  expect(tree()).toEqual([['db.session ok', ['db.attempt ok']]]);
+});
