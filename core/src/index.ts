@@ -60,6 +60,8 @@ export { HttpClient, type HttpRequestOptions, type HttpTarget } from './contract
 export {
   type HttpHandler,
   HttpServer,
+  type MiddlewareOptions,
+  type MiddlewareStage,
   type RequestSessionOptions,
   type RequestSessionRule,
   type RouteOptions,

@@ -92,7 +92,10 @@ describe('the suite of HTTP servers', () => {
     const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const cases = httpServerConformance(() => ({ http: { url, router() {}, session() {} }, stop: async () => {} }));
+    const cases = httpServerConformance(() => ({
+      http: { url, router() {}, use() {}, session() {} },
+      stop: async () => {},
+    }));
     const outcomes = await Promise.allSettled(cases.map(({ run }) => run()));
     server.close();
     expect(outcomes.filter(outcome => outcome.status === 'rejected').length).toBe(cases.length - 1);

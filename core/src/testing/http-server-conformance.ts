@@ -1,4 +1,5 @@
-import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import type { HttpHandler, HttpServer } from '../contract/slots/http-server.js';
 
@@ -10,11 +11,15 @@ export interface HttpServerHarness {
   close?(): void | Promise<void>;
 }
 
-/** The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports. */
+/**
+ * The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports.
+ * `prepare` is what a plugin of the service does in its start.
+ */
 export function httpServerConformance(
-  createHarness: () => HttpServerHarness | Promise<HttpServerHarness>,
+  createHarness: (prepare?: (http: HttpServer) => void) => HttpServerHarness | Promise<HttpServerHarness>,
 ): ConformanceCase[] {
-  const promise = casesOf(createHarness);
+  const promise = casesOf(() => createHarness());
+  const withMiddleware = casesOf(() => createHarness(useFive));
 
   return [
     promise('reports its address, without a path', async ({ http }) => {
@@ -89,6 +94,23 @@ export function httpServerConformance(
       const numbers = Array.from({ length: 20 }, (_, number) => `/${number}`);
       deepEqual(await Promise.all(numbers.map(number => textOf(http, `/orders${number}`))), numbers);
     }),
+    withMiddleware('runs middleware by stage, then by `before`, then by name', async ({ http }) => {
+      http.router('/orders', (_request, response, next) => {
+        passed(response, 'route');
+        next();
+      });
+      const { headers } = await ask(`${http.url}/orders/7`);
+      equal(headers.get('x-passed'), 'z-early /orders/7, b /orders/7, a /orders/7, inner /7, route, late /orders/7');
+    }),
+    withMiddleware('runs middleware with a path there and below only', async ({ http }) => {
+      const { headers } = await ask(`${http.url}/orders-of-others`);
+      equal(headers.get('x-passed')?.includes('inner'), false);
+    }),
+    withMiddleware('takes no middleware once the service is ready', async ({ http }) => {
+      throws(() => http.use((_request, _response, next) => next(), { name: 'late-comer' }), {
+        code: 'HTTP_MIDDLEWARE_LATE',
+      });
+    }),
     promise('listens no more once the service has stopped', async ({ http, stop }) => {
       const { url } = http;
       await stop();
@@ -96,6 +118,26 @@ export function httpServerConformance(
       equal(http.url, undefined);
     }),
   ];
+}
+
+/** Added in another order than that in which they run. */
+function useFive(http: HttpServer): void {
+  const noting =
+    (name: string): HttpHandler =>
+    (request, response, next) => {
+      passed(response, `${name} ${request.url}`);
+      next();
+    };
+  http.use(noting('late'), { name: 'late', stage: 'late' });
+  http.use(noting('inner'), { name: 'inner', path: '/orders' });
+  http.use(noting('a'), { name: 'a', stage: 'session' });
+  http.use(noting('b'), { name: 'b', stage: 'session', before: 'a' });
+  http.use(noting('z-early'), { name: 'z-early', stage: 'early' });
+}
+
+function passed(response: ServerResponse, by: string): void {
+  const before = response.getHeader('X-Passed');
+  response.setHeader('X-Passed', before === undefined ? by : `${before}, ${by}`);
 }
 
 const echo: HttpHandler = (request, response) => void response.end(`${request.method} ${request.url}`);

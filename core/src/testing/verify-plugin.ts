@@ -89,7 +89,7 @@ export function verifyPlugin(plugin: Plugin, options: VerifyOptions = {}): Confo
       ok(formatError(error).includes('KERNEL_START_CANCELLED'), formatError(error));
       await startAndStop(start);
     }),
-    ...slotCases(plugin, options.suite, more => Kernel.start({ ...kernelOptions(), ...more })),
+    ...slotCases(plugin, options, more => Kernel.start({ ...kernelOptions(), ...more })),
   ];
 }
 
@@ -134,7 +134,7 @@ async function startAndStop(start: () => Promise<Kernel>): Promise<void> {
 
 type Start = (more?: Partial<KernelOptions>) => Promise<Kernel>;
 
-function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: Start): readonly ConformanceCase[] {
+function slotCases(plugin: Plugin, { suite, others }: VerifyOptions, start: Start): readonly ConformanceCase[] {
   if (suite !== undefined) {
     const own = { [plugin.slot ?? plugin.name]: plugin };
     return suite(({ plugins, idle } = {}) =>
@@ -155,7 +155,7 @@ function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: St
     case 'health':
       return healthConformance(() => healthHarness(start));
     case 'http':
-      return httpServerConformance(() => httpHarness(start));
+      return httpServerConformance(prepare => httpHarness(start, { ...others, http: plugin }, prepare));
     case 'http-client':
       return httpClientConformance(() => httpClientHarness(start));
     default:
@@ -235,8 +235,17 @@ async function healthHarness(start: Start): Promise<HealthHarness> {
   return { health: container.get(HealthService), clock, stop: close, close };
 }
 
-async function httpHarness(start: Start): Promise<HttpServerHarness> {
-  const { container, close } = await running(start);
+async function httpHarness(
+  start: Start,
+  plugins: Readonly<Record<string, Plugin>>,
+  prepare: (http: HttpServer) => void = () => {},
+): Promise<HttpServerHarness> {
+  const user: Plugin = {
+    name: 'user-of-http',
+    requires: [HttpServer],
+    start: ({ container }) => prepare(container.get(HttpServer)),
+  };
+  const { container, close } = await running(start, undefined, { plugins: { ...plugins, [user.name]: user } });
   return { http: container.get(HttpServer), stop: close, close };
 }
 

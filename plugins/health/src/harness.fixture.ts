@@ -54,6 +54,8 @@ export class PlainHttpServer implements HttpServer, AsyncDisposable {
     this.#routes.push({ path, handler, session: options.session ?? 'request' });
   }
 
+  use(): void {}
+
   session(): void {}
 
   async listen(): Promise<string> {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { HttpHandler } from '@keelson/core';
+import type { Middleware as NamedMiddleware, OrderedMiddleware } from '@keelson/http';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
 import { corsHandler } from './cors.js';
 import type { HandleError } from './error-handler.js';
@@ -30,6 +31,8 @@ export interface AppParts {
 export interface ExpressApp {
   readonly handle: RequestListener;
   mount(path: string, handler: HttpHandler, session: 'request' | 'none'): void;
+  /** To be called before the first request is admitted, once the order of the middleware is known. */
+  complete(middleware: OrderedMiddleware): void;
 }
 
 /** Builds the Express application of the service. */
@@ -40,14 +43,23 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
   const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
   const traced = parts.trace === undefined ? [] : [parts.trace];
-  const steps = [parts.open, ...cors, probes, ...traced, parts.admit, body, parts.session, routes, notFound];
+  // No request comes past `admit` before the rest is there.
+  const steps: Step[] = [parts.open, ...cors, probes, ...traced, parts.admit];
   return {
     handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {
       if (session === 'none') probes.use(path, probe(path, handler));
       else routes.use(path, route(path, handler));
     },
+    complete: ({ early, session, routes: beforeRoutes, late }) => {
+      steps.push(...early.map(stepOf), body, parts.session, ...session.map(stepOf));
+      steps.push(...beforeRoutes.map(stepOf), routes, ...late.map(stepOf), notFound);
+    },
   };
+}
+
+function stepOf({ path, handle }: NamedMiddleware): Step {
+  return path === undefined ? handle : Router().use(path, (request, response, next) => handle(request, response, next));
 }
 
 /** Builds the application of the admin port: its routes answer at any time, without session and body. */
@@ -67,7 +79,7 @@ function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, hand
   // Without this, Express would show stacks of errors that pass our error handler.
   app.set('env', 'production');
   // One layer for all: each layer of a router costs more than most of these steps.
-  app.use(inTurn(...steps));
+  app.use(inTurn(steps));
   const onError: ErrorRequestHandler = (error, request, response, _next) => handleError(error, request, response);
   app.use(onError);
   return (request, response) => {
@@ -80,7 +92,7 @@ function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, hand
 type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
 
 /** Runs the steps one after the other, each when the one before it calls `next`. The first error ends them. */
-function inTurn(...steps: readonly Step[]): RequestHandler {
+function inTurn(steps: readonly Step[]): RequestHandler {
   return (request, response, done) => {
     let at = 0;
     const next = (error?: unknown): void => {

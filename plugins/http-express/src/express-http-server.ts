@@ -9,12 +9,14 @@ import {
   type Lifecycle,
   type LifecyclePhase,
   type Logger,
+  type MiddlewareOptions,
   type RequestSessionRule,
   type RouteOptions,
   runWithContext,
   runWithDeadline,
   type Telemetry,
 } from '@keelson/core';
+import { MiddlewareList, type OrderedMiddleware } from '@keelson/http';
 import { logAccess } from './access-log.js';
 import { AdminPort } from './admin-port.js';
 import { answerClientError, writeProblem } from './client-error.js';
@@ -60,6 +62,7 @@ export class ExpressHttpServer implements HttpServer {
   readonly #deadlines: RequestDeadlines | undefined;
   readonly #secure: (response: ServerResponse) => void;
   readonly #app: ExpressApp;
+  readonly #middleware = new MiddlewareList();
   readonly #admin: AdminPort | undefined;
   readonly #server: Server;
   readonly #connections: Connections;
@@ -149,6 +152,16 @@ export class ExpressHttpServer implements HttpServer {
     else this.#admin.mount(path, handler);
   }
 
+  /** @throws KeelsonError HTTP_MIDDLEWARE_LATE once the server lets requests in. */
+  use(handler: HttpHandler, options: MiddlewareOptions): void {
+    this.#middleware.add(handler, options);
+  }
+
+  /** In the order in which it runs; undefined until the service is ready. */
+  get middleware(): OrderedMiddleware | undefined {
+    return this.#middleware.ordered;
+  }
+
   /** @throws KeelsonError HTTP_SESSION_RULE_TAKEN when another part of the service has given one. */
   session(rule: RequestSessionRule): void {
     if (this.#sessionRule !== undefined) throw sessionRuleTaken();
@@ -164,9 +177,14 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
   }
 
-  /** Admits all requests when the whole service is ready; each gets one of `sessions`, when the service has them. */
+  /**
+   * Admits all requests when the whole service is ready; each gets one of `sessions`, when the service has them.
+   *
+   * @throws KeelsonError HTTP_MIDDLEWARE_INVALID with all problems of the middleware; then none is admitted.
+   */
   letIn(sessions: RequestSessions | undefined): void {
     const { lifecycle } = this.#tools;
+    if (this.#middleware.ordered === undefined) this.#app.complete(this.#middleware.order());
     this.#sessions = sessions;
     this.#overload?.start();
     this.#phases ??= lifecycle.onPhase(phase => this.#follow(phase));

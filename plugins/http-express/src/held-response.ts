@@ -61,10 +61,17 @@ export function takeBack(response: ServerResponse): boolean {
   return front instanceof HeldResponse && front.takeBack();
 }
 
+/** True once the handler has begun an answer that had to wait. */
+export function wasHeld(response: ServerResponse): boolean {
+  const front = frontOf(response);
+  return front instanceof HeldResponse && front.hasBegun;
+}
+
 class HeldResponse implements ResponseFront {
   readonly #response: ServerResponse;
   readonly #keeper: ResponseKeeper;
   #state: State = { is: 'open' };
+  #hasBegun = false;
 
   constructor(response: ServerResponse, keeper: ResponseKeeper) {
     this.#response = response;
@@ -75,6 +82,10 @@ class HeldResponse implements ResponseFront {
   passes(verb: Verb): boolean {
     const { is } = this.#state;
     return is === 'passing' || (is !== 'settling' && isHeaderChange(verb));
+  }
+
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get isSettling(): boolean {
@@ -166,6 +177,7 @@ class HeldResponse implements ResponseFront {
       this.#state = { is: 'discarding' };
       return;
     }
+    this.#hasBegun = true;
     const state = settling();
     const { statusMessage } = this.#response;
     this.#state = state;

@@ -5,6 +5,7 @@ import { databaseSessions } from './database-sessions.js';
 import { ExpressHttpServer } from './express-http-server.js';
 import { ExpressHttpRoutes } from './http-routes.js';
 import manifest from './manifest.js';
+import { httpOperations } from './operations.js';
 import type { HttpOptions } from './options.js';
 
 export default definePlugin<HttpOptions>({
@@ -35,6 +36,7 @@ export default definePlugin<HttpOptions>({
             }
             server.letIn(database && databaseSessions(database));
           },
+          operations: httpOperations(server),
           diagnose: async () => (await import('./diagnose-port.js')).diagnosePorts(config),
           async drain({ signal, waitingFor }) {
             waitingFor('the requests that are being answered');

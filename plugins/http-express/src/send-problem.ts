@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
+import { wasHeld } from './held-response.js';
 import type { Problem } from './problem.js';
 
 /**
@@ -14,6 +15,14 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
     if (headersOfTheAnswer.test(name)) response.removeHeader(name);
   }
   response.statusMessage = '';
-  response.writeHead(problem.status, { ...problem.headers, 'Content-Length': Buffer.byteLength(problem.body) });
-  response.end(problem.body);
+  const head = { ...problem.headers, 'Content-Length': Buffer.byteLength(problem.body) };
+  if (!wasHeld(response)) {
+    response.writeHead(problem.status, head);
+    response.end(problem.body);
+    return;
+  }
+  // Middleware that has put its own methods on the response, such as compression, has ended the answer that is not sent.
+  const { writeHead, end } = ServerResponse.prototype;
+  Reflect.apply(writeHead, response, [problem.status, head]);
+  Reflect.apply(end, response, [problem.body]);
 }

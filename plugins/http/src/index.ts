@@ -7,6 +7,7 @@ export { HttpRoutes } from './http-routes.js';
 export { ClaimedKey } from './idempotency/claimed-key.js';
 export { KeyCleaner } from './idempotency/key-cleaner.js';
 export type { IdempotencyOptions } from './idempotency/options.js';
+export { type Middleware, MiddlewareList, middlewareStages, type OrderedMiddleware } from './middleware-order.js';
 export { MountedRoutes } from './mounted-routes.js';
 export type { ApiFacts, MountedRoute, OpenApiDocument } from './open-api.js';
 export type { PathNames } from './path-template.js';

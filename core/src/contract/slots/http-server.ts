@@ -22,6 +22,27 @@ export interface RouteOptions {
   readonly admin?: boolean;
 }
 
+/**
+ * Where middleware runs, in this order. The probes, and the refusal of requests that the service does not take, come before all.
+ *
+ * - `early`: before the body is read and the session is there. What needs the raw body or changes every answer.
+ * - `session`: the body is read, and the request has its session. Who is asking.
+ * - `routes`: after that, right before the routes. What they may do.
+ * - `late`: when no route has answered, before the 404.
+ */
+export type MiddlewareStage = 'early' | 'session' | 'routes' | 'late';
+
+export interface MiddlewareOptions {
+  /** Unique in the service: letters, digits and `. _ / -`. For `before`, errors and `keelson do http middleware`. */
+  readonly name: string;
+  /** Default `routes`. */
+  readonly stage?: MiddlewareStage;
+  /** Names of middleware of the same stage, or of a later one, that run after it. Default: none. */
+  readonly before?: string | readonly string[];
+  /** Runs at this path and below; inside, `request.url` is what follows it. Default: everywhere. */
+  readonly path?: string;
+}
+
 /** With what the database session of a request is opened. */
 export interface RequestSessionOptions {
   /** The variables and the role that row-level security decides by; sent with BEGIN, and gone with the transaction. */
@@ -59,6 +80,16 @@ export interface HttpServer {
    * which they were mounted, those with `session: 'none'` first, so that no other route can hide a probe.
    */
   router(path: string, handler: HttpHandler, options?: RouteOptions): void;
+  /**
+   * Runs `handler` for the requests of all routes, except those with `session: 'none'`. Within a stage the order is that of
+   * `before`, then that of the names: it does not depend on the order in which plugins start.
+   *
+   * The order is fixed when all plugins have started. A name that is there twice or not at all, a circle, an error handler
+   * (four parameters) and an invalid path or stage are found then, and the service does not start.
+   *
+   * @throws KeelsonError HTTP_MIDDLEWARE_LATE once the service is ready.
+   */
+  use(handler: HttpHandler, options: MiddlewareOptions): void;
   /**
    * Says with what the database session of each request is opened: for whom, above all. `rule` is called when the request
    * first uses its session, after the middleware before that. What it throws is the answer, and no session is opened.
