@@ -20,6 +20,8 @@ export interface AppParts {
   readonly open: Middleware;
   /** Admits a request, or passes on the error that refuses it. */
   readonly admit: Middleware;
+  /** Refuses requests of callers that send too many; left out where none is limited. */
+  readonly limit?: Step;
   /** Gives the request its session. */
   readonly session: Middleware;
   readonly handleError: HandleError;
@@ -37,7 +39,8 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const type = ['application/json', 'application/*+json'];
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
   const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
-  const steps = [parts.open, ...cors, probes, parts.admit, body, parts.session, routes, notFound];
+  const limit = parts.limit === undefined ? [] : [parts.limit];
+  const steps = [parts.open, ...cors, probes, parts.admit, ...limit, body, parts.session, routes, notFound];
   return {
     handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {
@@ -74,7 +77,7 @@ function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, hand
   };
 }
 
-type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
+export type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
 
 /** Runs the steps one after the other, each when the one before it calls `next`. The first error ends them. */
 function inTurn(...steps: readonly Step[]): RequestHandler {

@@ -15,6 +15,7 @@ import {
   runWithDeadline,
   type Telemetry,
 } from '@keelson/core';
+import type { RateLimits } from '@keelson/http/rate-limits';
 import { logAccess } from './access-log.js';
 import { AdminPort } from './admin-port.js';
 import { answerClientError, writeProblem } from './client-error.js';
@@ -24,6 +25,7 @@ import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
+import { limitRequests } from './limit-requests.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { type Load, Overload } from './overload.js';
@@ -67,6 +69,7 @@ export class ExpressHttpServer implements HttpServer {
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #sessionRule: RequestSessionRule | undefined;
+  #rateLimits: RateLimits | undefined;
   #url: string | undefined;
   readonly #load: Load = {
     active: () => this.#connections.active,
@@ -90,6 +93,7 @@ export class ExpressHttpServer implements HttpServer {
     this.#app = createExpressApp(options, {
       open,
       admit: (request, _response, next) => this.#admit(request, next),
+      ...(Object.keys(options.rateLimits).length > 0 && { limit: limitRequests(() => this.#rateLimits) }),
       session: createSessionMiddleware({
         sessions: () => this.#sessions,
         rule: () => this.#sessionRule,
@@ -156,6 +160,11 @@ export class ExpressHttpServer implements HttpServer {
     this.#url = listening.url;
     this.#server.on('error', error => this.#tools.logger.error('http server failed', { error }));
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
+  }
+
+  /** Requests are counted from now on. */
+  limit(rateLimits: RateLimits): void {
+    this.#rateLimits = rateLimits;
   }
 
   /** Admits all requests when the whole service is ready; each gets one of `sessions`, when the service has them. */

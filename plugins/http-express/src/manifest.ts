@@ -1,6 +1,13 @@
-import { defineManifest, HttpServer, Logger, Telemetry } from '@keelson/core';
+import { type ConfigFinding, defineManifest, HttpServer, Logger, Metrics, Telemetry } from '@keelson/core';
 import { HttpRoutes } from '@keelson/http/contract';
 import { type HttpOptions, httpOptions } from './options.js';
+
+const noHttp2: ConfigFinding = {
+  path: ['http2'],
+  message: 'http2 cannot be true: Express answers HTTP/1.1 only',
+  allowed: 'false',
+  action: 'Leave it out. Let the proxy in front speak HTTP/2 to clients, and HTTP/1.1 to the service.',
+};
 
 /**
  * The database is not named here, though requests have sessions: it is started after this server, whose probes answer
@@ -13,6 +20,7 @@ export default defineManifest<HttpOptions>({
   config: httpOptions,
   provides: [HttpServer, HttpRoutes],
   diagnoses: true,
-  optional: [Logger, Telemetry],
+  optional: [Logger, Metrics, Telemetry],
   stopTimeoutMs: 15_000,
+  check: ({ config: { http2 } }) => (http2 ? [noHttp2] : []),
 });

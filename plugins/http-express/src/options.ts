@@ -1,3 +1,4 @@
+import { rateLimitsOptions } from '@keelson/http/contract';
 import { z } from 'zod';
 
 const milliseconds = z.number().int().min(0).max(3_600_000);
@@ -186,6 +187,11 @@ export const httpOptions = z
         'Refuses requests early, with 503 and Retry-After, that would not be answered in time; false refuses none.',
       ),
     deadline: deadlineOptions.optional(),
+    rateLimits: rateLimitsOptions,
+    http2: z
+      .boolean()
+      .default(false)
+      .describe('Only false: Express answers HTTP/1.1. Let the proxy in front speak HTTP/2 to clients.'),
     cors: corsOptions.optional(),
     securityHeaders: z
       .union([z.literal(false), z.record(headerName, z.union([z.literal(false), z.string().min(1)]))])

@@ -1,6 +1,7 @@
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, Kernel, type Plugin } from '@keelson/core';
 import { describe, expect, test } from 'vitest';
 import { Harness, problemFrom } from './harness.fixture.js';
+import http from './index.js';
 import { httpOptions } from './options.js';
 
 const failing = (error: unknown) => () => {
@@ -83,4 +84,14 @@ describe('a client that accepts text and no JSON', () => {
       expect(response.headers.get('content-type')).toBe('application/problem+json');
     },
   );
+});
+
+test('http2: true is a problem of the plan, with the reason', async () => {
+  const planned = Kernel.start({
+    config: { service: 'two' },
+    plugins: { http } as Record<string, Plugin>,
+    overrides: { plugins: { http: { http2: true } } },
+    variables: {},
+  });
+  await expect(planned).rejects.toThrow(/http2 cannot be true: Express answers HTTP\/1\.1 only.*proxy in front/s);
 });
