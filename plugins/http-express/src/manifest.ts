@@ -9,6 +9,18 @@ const noHttp2: ConfigFinding = {
   action: 'Leave it out. Let the proxy in front speak HTTP/2 to clients, and HTTP/1.1 to the service.',
 };
 
+/** A client that chooses its address is a new caller with each request. */
+function believingClients({ trustProxy, rateLimits }: HttpOptions): ConfigFinding[] {
+  const limits = trustProxy === true ? Object.entries(rateLimits) : [];
+  return limits
+    .filter(([, { by }]) => by === 'ip')
+    .map(([name]) => ({
+      path: ['rateLimits', name, 'by'],
+      message: `The rate limit ${name} cannot count by ip while trustProxy is true: clients choose their address`,
+      action: 'Set trustProxy to the number of proxies in front, or to their addresses.',
+    }));
+}
+
 /**
  * The database is not named here, though requests have sessions: it is started after this server, whose probes answer
  * while the service waits for the database. The sessions get it when the service is ready.
@@ -22,5 +34,5 @@ export default defineManifest<HttpOptions>({
   diagnoses: true,
   optional: [Logger, Metrics, Telemetry],
   stopTimeoutMs: 15_000,
-  check: ({ config: { http2 } }) => (http2 ? [noHttp2] : []),
+  check: ({ config }) => [...(config.http2 ? [noHttp2] : []), ...believingClients(config)],
 });

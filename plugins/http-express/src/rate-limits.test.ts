@@ -318,6 +318,11 @@ describe('limits that cannot work', () => {
     );
   });
 
+  test('by ip are a problem of the plan where every client may choose its address', async () => {
+    const starting = instanceWith({ api: { limit: 1, windowMs: 1_000 } }, { http: { trustProxy: true } });
+    await expect(starting).rejects.toThrow(/api cannot count by ip while trustProxy is true/);
+  });
+
   test('without the right to make the table, the start fails and says what to run', async () => {
     await witness.query(`drop role if exists limited_app; create role limited_app login password 'limited'`);
     const url = new URL(database.url);
