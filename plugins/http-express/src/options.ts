@@ -108,7 +108,8 @@ const problems = z
       .min(1)
       .default('urn:keelson:problem:')
       .describe(
-        'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#.',
+        'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#. ' +
+          '{anchor} in it stands for the code in small letters, as pages in Markdown have it.',
       ),
     overrides: z
       .record(z.string(), problemOverride)

@@ -28,6 +28,12 @@ describe('the type of a problem', () => {
     const { body } = await problemFrom(await fetch(`${harness.url}/nothing`));
     expect(body.type).toBe('https://docs.example.com/errors#HTTP_ROUTE_UNKNOWN');
   });
+
+  test('leads to an anchor of a page in Markdown', async () => {
+    await using harness = await harnessWith({ problems: { typeBase: 'https://docs.example.com/errors.md#{anchor}' } });
+    const { body } = await problemFrom(await fetch(`${harness.url}/nothing`));
+    expect(body.type).toBe('https://docs.example.com/errors.md#http_route_unknown');
+  });
 });
 
 describe('the status of an error', () => {
