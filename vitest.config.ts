@@ -18,7 +18,7 @@ const together = globSync('plugins/{database,database-postgresql,http-express,re
   exclude: [
     'plugins/*/src/plugin.test.ts',
     'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
-    'plugins/http-express/src/{cut-requests,diagnose-port,instances,repeatable,service,streaming}.test.ts',
+    'plugins/http-express/src/{cut-requests,diagnose-port,instances,rate-limits,repeatable,service,streaming}.test.ts',
     'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
   ],
 });

@@ -50,6 +50,18 @@ describe('the documentation', () => {
     expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());
   });
 
+  test('docs/errors.md has one anchor for each code, as problems.typeBase with {anchor} leads to it', () => {
+    const anchors = [...read('docs/errors.md').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    const codes = anchors.filter(anchor => anchor.includes('_'));
+    expect(codes.length).toBeGreaterThan(100);
+    expect(anchors.filter((anchor, index) => anchors.indexOf(anchor) !== index)).toEqual([]);
+  });
+
   test('the README shows the files of examples/hello as they are', () => {
     for (const path of ['examples/hello/keelson.yaml', 'examples/hello/src/hello.plugin.ts']) {
       const comment = path.endsWith('.yaml') ? '#' : '//';

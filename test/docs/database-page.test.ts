@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { defineOperation, definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
-import { CurrentEntityManager, DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
+import {
+  CurrentEntityManager,
+  DatabaseModel,
+  DatabaseService,
+  type EntityManager,
+  isQueryError,
+  QueryError,
+} from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
 import postgresql from '@keelson/database-postgresql';
 import http, { currentSession } from '@keelson/http-express';
@@ -412,7 +419,39 @@ describe('the code of docs/database.md', () => {
     await cache.close();
   });
 
+  test('the table of kinds says how each is answered', () => {
+    const states =
+      '23505 23503 23502 23514 23P01 40001 40P01 55P03 57014 25006 53100 53200 08001 42501 42P01 42703 42601 22P02 54000 XX000';
+    const refusals = states
+      .split(' ')
+      .map(code => new QueryError(Object.assign(new Error('x'), { code, severity: 'ERROR' })));
+    const cancelled = Object.assign(new Error('canceling statement due to user request'), { code: '57014' });
+    refusals.push(new QueryError(cancelled));
+    const rows = [...page.matchAll(/^\| (`[a-z`, -]+`) +\| (\d{3})(, `Retry-After`)?[ a-z]*\|$/gm)];
+    const documented = rows.flatMap(([, names = '', status, waits]) =>
+      names.split(', ').map(name => `${name.replaceAll('`', '')} ${status} ${waits !== undefined}`),
+    );
+    const answers = refusals.map(
+      ({ kind, http: answer }) => `${kind} ${answer?.status ?? 500} ${answer?.retryAfterMs !== undefined}`,
+    );
+    expect(documented.toSorted()).toEqual(answers.toSorted());
+  });
+
   test('errors', async () => {
+    const emailTaken = () =>
+      new KeelsonError({
+        code: 'EMAIL_TAKEN',
+        message: 'Taken.',
+        http: { status: 409, title: 'This address is taken' },
+      });
+    const add = (email: string) =>
+      database
+        .session(async em => void em.create(Author, { email }))
+        .catch(error => {
+          throw isQueryError(error, { kind: 'unique', constraint: 'author_email_unique' }) ? emailTaken() : error;
+        });
+    await add('taken@example.org');
+    await expect(add('taken@example.org')).rejects.toMatchObject({ code: 'EMAIL_TAKEN' });
     const same = [{ email: 'x@example.org' }, { email: 'x@example.org' }];
     const twice = database.session(em => em.insertMany(Author, same));
     await expect(twice).rejects.toMatchObject({

@@ -35,6 +35,25 @@ describe('every answer', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
+  test('has none that is left out, in whichever case it is written', async () => {
+    await using harness = await harnessWith({
+      securityHeaders: { 'x-frame-options': false, 'referrer-policy': 'origin' },
+    });
+    const { headers } = await fetch(`${harness.url}/here`);
+    expect([headers.get('x-frame-options'), headers.get('referrer-policy')]).toEqual([null, 'origin']);
+  });
+
+  test.each([
+    { 'X-Own': 'one\r\nSet-Cookie: a=b' },
+    { 'X-Own': 'ä' },
+    { 'X-Own': '' },
+    { 'Content-Length': '5' },
+    { 'transfer-encoding': 'chunked' },
+    { 'X Own': 'space' },
+  ])('%j is refused', securityHeaders => {
+    expect(httpOptions.safeParse({ securityHeaders }).success).toBe(false);
+  });
+
   test('has none of them when the deployment says so', async () => {
     await using harness = await harnessWith({ securityHeaders: false });
     expect((await fetch(`${harness.url}/here`)).headers.get('x-frame-options')).toBeNull();
@@ -72,6 +91,17 @@ describe('a page of another origin', () => {
     expect(headers.get('vary')).toContain('Origin');
     const other = await preflight(`${harness.url}/here`, 'https://evil.example.com');
     expect(other.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test('leaves an OPTIONS request that asks for no leave to the routes', async () => {
+    await using harness = await harnessWith({ cors: { origins: [origin] } });
+    harness.http.router('/own', (request, response) => response.end(`own ${request.method}`));
+    const plain = await fetch(`${harness.url}/own`, { method: 'OPTIONS' });
+    expect(await plain.text()).toBe('own OPTIONS');
+    const ofPage = await fetch(`${harness.url}/own`, { method: 'OPTIONS', headers: { Origin: origin } });
+    expect([await ofPage.text(), ofPage.headers.get('access-control-allow-origin')]).toEqual(['own OPTIONS', origin]);
+    expect((await fetch(`${harness.url}/nowhere`, { method: 'OPTIONS' })).status).toBe(404);
+    expect((await preflight(`${harness.url}/nowhere`)).status).toBe(204);
   });
 
   test.each([

@@ -1,5 +1,5 @@
 import cors from 'cors';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { CorsOptions } from './options.js';
 
 /** Answers preflight requests, and says in each answer which pages may read it (https://fetch.spec.whatwg.org/#http-cors-protocol). */
@@ -11,12 +11,21 @@ export function corsHandler({
   credentials,
   maxAgeMs,
 }: CorsOptions): RequestHandler {
-  return cors({
+  const settings = {
     origin: origins === '*' ? '*' : [...origins],
     methods: [...methods],
     ...(headers !== undefined && { allowedHeaders: [...headers] }),
     exposedHeaders: [...exposedHeaders],
     credentials,
     maxAge: Math.round(maxAgeMs / 1_000),
-  });
+  };
+  const answer = cors(settings);
+  // An OPTIONS request that no browser has sent to ask for leave belongs to the routes.
+  const passOn = cors({ ...settings, preflightContinue: true });
+  return (request, response, next) =>
+    isPreflight(request) ? answer(request, response, next) : passOn(request, response, next);
+}
+
+function isPreflight({ headers }: Request): boolean {
+  return headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 }

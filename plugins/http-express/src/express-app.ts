@@ -23,6 +23,8 @@ export interface AppParts {
   readonly trace: Middleware | undefined;
   /** Admits a request, or passes on the error that refuses it. */
   readonly admit: Middleware;
+  /** Refuses requests of callers that send too many; left out where none is limited. */
+  readonly limit?: Step;
   /** Gives the request its session. */
   readonly session: Middleware;
   readonly handleError: HandleError;
@@ -43,8 +45,9 @@ export function createExpressApp(options: HttpOptions, parts: AppParts): Express
   const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
   const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
   const traced = parts.trace === undefined ? [] : [parts.trace];
+  const limit = parts.limit === undefined ? [] : [parts.limit];
   // No request comes past `admit` before the rest is there.
-  const steps: Step[] = [parts.open, ...cors, probes, ...traced, parts.admit];
+  const steps: Step[] = [parts.open, ...cors, probes, ...traced, parts.admit, ...limit];
   return {
     handle: applicationOf(steps, options, parts.handleError),
     mount: (path, handler, session) => {
@@ -89,7 +92,7 @@ function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, hand
   };
 }
 
-type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
+export type Step = (request: Request, response: Response, next: (error?: unknown) => void) => unknown;
 
 /** Runs the steps one after the other, each when the one before it calls `next`. The first error ends them. */
 function inTurn(steps: readonly Step[]): RequestHandler {

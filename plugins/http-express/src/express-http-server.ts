@@ -17,6 +17,7 @@ import {
   type Telemetry,
 } from '@keelson/core';
 import { MiddlewareList, type OrderedMiddleware } from '@keelson/http';
+import type { RateLimits } from '@keelson/http/rate-limits';
 import { logAccess } from './access-log.js';
 import { AdminPort } from './admin-port.js';
 import { answerClientError, writeProblem } from './client-error.js';
@@ -26,6 +27,7 @@ import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
 import { exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
+import { limitRequests } from './limit-requests.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { type Load, Overload } from './overload.js';
@@ -71,6 +73,7 @@ export class ExpressHttpServer implements HttpServer {
   #phases: Disposable | undefined;
   #sessions: RequestSessions | undefined;
   #sessionRule: RequestSessionRule | undefined;
+  #rateLimits: RateLimits | undefined;
   #url: string | undefined;
   readonly #load: Load = {
     active: () => this.#connections.active,
@@ -95,6 +98,7 @@ export class ExpressHttpServer implements HttpServer {
       open,
       trace: traceRequests(tools.telemetry, options.continueTraces),
       admit: (request, _response, next) => this.#admit(request, next),
+      ...(Object.keys(options.rateLimits).length > 0 && { limit: limitRequests(() => this.#rateLimits) }),
       session: createSessionMiddleware({
         sessions: () => this.#sessions,
         rule: () => this.#sessionRule,
@@ -175,6 +179,11 @@ export class ExpressHttpServer implements HttpServer {
     this.#url = listening.url;
     this.#server.on('error', error => this.#tools.logger.error('http server failed', { error }));
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
+  }
+
+  /** Requests are counted from now on. */
+  limit(rateLimits: RateLimits): void {
+    this.#rateLimits = rateLimits;
   }
 
   /**

@@ -1,4 +1,6 @@
+import { rateLimitsOptions } from '@keelson/http/contract';
 import { z } from 'zod';
+import { isProxy } from './proxy-address.js';
 
 const milliseconds = z.number().int().min(0).max(3_600_000);
 
@@ -19,6 +21,20 @@ const admin = z
 export type AdminOptions = z.infer<typeof admin>;
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header');
+
+const proxies = z
+  .string()
+  .refine(
+    text => text.split(',').every(part => isProxy(part.trim())),
+    'must name addresses (10.0.0.7), networks (10.0.0.0/8), loopback, linklocal or uniquelocal; write a number of proxies without quotes',
+  );
+
+const securityHeader = headerName.refine(
+  name => !/^(content-length|transfer-encoding|connection|keep-alive|trailer|upgrade|date)$/i.test(name),
+  'must not be a header that carries the answer itself',
+);
+
+const securityValue = z.string().regex(/^[\t\x20-\x7e]+$/, 'must be visible ASCII characters on one line');
 
 const overloadOptions = z.strictObject({
   maxActive: z.number().int().min(1).default(10_000).describe('Requests that may run at the same time.'),
@@ -94,7 +110,8 @@ const problems = z
       .min(1)
       .default('urn:keelson:problem:')
       .describe(
-        'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#.',
+        'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#. ' +
+          '{anchor} in it stands for the code in small letters, as pages in Markdown have it.',
       ),
     overrides: z
       .record(z.string(), problemOverride)
@@ -159,7 +176,7 @@ export const httpOptions = z
         'How long a stop waits for requests that are being answered, in milliseconds; then they are ended or cut.',
       ),
     trustProxy: z
-      .union([z.boolean(), z.number().int().min(0), z.string(), z.array(z.string())])
+      .union([z.boolean(), z.number().int().min(0), proxies, z.array(proxies)])
       .default(false)
       .describe(
         'Whose X-Forwarded-* headers are believed: the number of proxies in front, or their addresses (loopback, ' +
@@ -194,9 +211,14 @@ export const httpOptions = z
         'Refuses requests early, with 503 and Retry-After, that would not be answered in time; false refuses none.',
       ),
     deadline: deadlineOptions.optional(),
+    rateLimits: rateLimitsOptions,
+    http2: z
+      .boolean()
+      .default(false)
+      .describe('Only false: Express answers HTTP/1.1. Let the proxy in front speak HTTP/2 to clients.'),
     cors: corsOptions.optional(),
     securityHeaders: z
-      .union([z.literal(false), z.record(headerName, z.union([z.literal(false), z.string().min(1)]))])
+      .union([z.literal(false), z.record(securityHeader, z.union([z.literal(false), securityValue]))])
       .default({})
       .describe(
         'Headers of every answer: X-Content-Type-Options, X-Frame-Options, Referrer-Policy and Strict-Transport-Security. ' +

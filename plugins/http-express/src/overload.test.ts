@@ -1,7 +1,11 @@
-import { type Clock, Deadline, runWithDeadline } from '@keelson/core';
+import { type Clock, Deadline, definePlugin, HttpServer, Kernel, type Plugin, runWithDeadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
+import postgresql from '@keelson/database-postgresql';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import { describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
+import http, { currentSession } from './index.js';
 import { httpOptions } from './options.js';
 import { type Load, Overload, type PoolLoad } from './overload.js';
 
@@ -78,6 +82,16 @@ describe('a request is refused', () => {
     expect(numbers.overload.refusal()).toMatchObject({ facts: { waiting: 501, waitMs: 5_010 } });
   });
 
+  test('when sessions take longer than the pause between two looks', async () => {
+    const numbers = new Numbers();
+    numbers.line.waiting = 10;
+    // One connection is lent each 500 ms.
+    for (const lent of [0, 0, 1, 0, 1, 0]) await numbers.look(lent);
+    expect(numbers.overload.refusal()).toBeUndefined();
+    numbers.line.waiting = 11;
+    expect(numbers.overload.refusal()).toMatchObject({ facts: { waiting: 11, waitMs: 5_500 } });
+  });
+
   test('when the line takes longer than its client waits', async () => {
     const numbers = new Numbers();
     for (const lent of [0, 25, 25]) await numbers.look(lent);
@@ -97,6 +111,15 @@ describe('a request is let in', () => {
       await numbers.look(lent);
       expect(numbers.overload.refusal()).toBeUndefined();
     }
+  });
+
+  test('when a pool that lent each 500 ms lends nothing any more', async () => {
+    const numbers = new Numbers();
+    numbers.line.waiting = 1_000;
+    for (const lent of [0, 0, 1, 0, 1]) await numbers.look(lent);
+    expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
+    for (let looks = 0; looks < 7; looks++) await numbers.look();
+    expect(numbers.overload.refusal()).toBeUndefined();
   });
 
   test('while the database is away, and after an outage until the speed of the pool is known again', async () => {
@@ -166,6 +189,43 @@ describe('over HTTP', () => {
     slow.open();
     expect(await (await running).text()).toBe('done');
     expect(harness.telemetry.errors()).toEqual([]);
+  });
+
+  test('the line for a connection that is too long refuses what would wait in it, and no probe', async () => {
+    await using database = await createTestDatabase();
+    const sleeper = definePlugin({
+      name: 'sleeper',
+      requires: [HttpServer],
+      start: ({ container }) => {
+        const server = container.get(HttpServer);
+        server.router('/sleep', async (request, response) => {
+          await currentSession(request).execute('select pg_sleep(0.3)');
+          response.end('slept');
+        });
+        server.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
+      },
+    });
+    await using kernel = await Kernel.start({
+      config: { service: 'sleepers', shutdown: { noticeMs: 0 } },
+      plugins: { http, database: postgresql, sleeper } as Record<string, Plugin>,
+      overrides: {
+        plugins: {
+          http: { port: 0, host: '127.0.0.1', overload: { longestWaitMs: 600, maxLateMs: 60_000 } },
+          database: { url: database.url, pool: { max: 1 } },
+        },
+      },
+      variables: {},
+    });
+    const { url } = kernel.container.get(HttpServer);
+    const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;
+    const waiting = Array.from({ length: 30 }, () => statusOf('/sleep'));
+    await eventually(async () => expect(await statusOf('/sleep')).toBe(503), { intervalMs: 100, timeoutMs: 15_000 });
+    expect(await statusOf('/livez')).toBe(200);
+    // Those that were let in are answered, after up to 9 s; some came too late for that.
+    const statuses = await Promise.all(waiting);
+    expect(statuses.filter(status => status === 200).length).toBeGreaterThan(3);
+    expect(new Set(statuses).difference(new Set([200, 503])).size).toBe(0);
+    expect(await statusOf('/sleep')).toBe(200);
   });
 
   test('none is refused when the deployment says so', async () => {

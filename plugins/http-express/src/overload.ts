@@ -32,6 +32,7 @@ export class Overload implements Disposable {
   #timer: Timer | undefined;
   #lookedAt = 0;
   #pool: PoolLoad | undefined;
+  #measuredAt = 0;
   /** How late the looks come. */
   #lateMs = 0;
   /** Connections that the pool can lend in a ms: between the last two looks, and between the two before. */
@@ -45,6 +46,7 @@ export class Overload implements Disposable {
 
   start(): void {
     this.#lookedAt = this.#clock.now();
+    this.#measuredAt = this.#lookedAt;
     this.#timer ??= this.#clock.schedule(lookMs, () => this.#look());
   }
 
@@ -77,15 +79,27 @@ export class Overload implements Disposable {
 
   #look(): void {
     const now = this.#clock.now();
-    const pool = this.#load.pool();
-    this.#lentPerMs = [speedOf(this.#pool, pool, now - this.#lookedAt), this.#lentPerMs[0]];
+    this.#measurePool(now);
     // Half of what it was: one long step of the process is no overload.
     this.#lateMs = (this.#lateMs + Math.max(0, now - this.#lookedAt - lookMs)) / 2;
-    this.#pool = pool;
     this.#lookedAt = now;
     this.#timer = this.#clock.schedule(lookMs, () => this.#look());
   }
+
+  /** From one loan to the next: where sessions are long, several looks see none. */
+  #measurePool(now: number): void {
+    const pool = this.#load.pool();
+    const ms = now - this.#measuredAt;
+    const [last] = this.#lentPerMs;
+    if (isSlow(this.#pool, pool) && (last === undefined || ms * last <= longestGap)) return;
+    this.#lentPerMs = [speedOf(this.#pool, pool, ms), last];
+    this.#pool = pool;
+    this.#measuredAt = now;
+  }
 }
+
+/** After this many times the usual time between two loans, the pool is not slow: it lends nothing. */
+const longestGap = 3;
 
 const nobodyWaits: PoolLoad = { connectedSince: undefined, waiting: 0, acquired: 0, waited: 0 };
 
@@ -99,6 +113,18 @@ function speedOf(before: PoolLoad | undefined, now: PoolLoad | undefined, ms: nu
   const acquired = now.acquired - before.acquired;
   const allHadWaited = acquired > 0 && now.waited - before.waited === acquired;
   return allHadWaited && before.waiting > 0 && now.waiting > 0 ? acquired / ms : undefined;
+}
+
+/** Callers wait, and no connection was lent; the database is not away. */
+function isSlow(before: PoolLoad | undefined, now: PoolLoad | undefined): boolean {
+  return (
+    before !== undefined &&
+    now?.connectedSince !== undefined &&
+    now.connectedSince === before.connectedSince &&
+    now.acquired === before.acquired &&
+    before.waiting > 0 &&
+    now.waiting > 0
+  );
 }
 
 function overloaded(why: string, facts: Readonly<Record<string, number>>): KeelsonError {

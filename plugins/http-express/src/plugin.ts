@@ -1,6 +1,6 @@
-import { definePlugin, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
-import { HttpRoutes, KeyCleaner } from '@keelson/http';
+import { HttpRoutes, KeyCleaner, RateLimitKey } from '@keelson/http';
 import { databaseSessions } from './database-sessions.js';
 import { ExpressHttpServer } from './express-http-server.js';
 import { ExpressHttpRoutes } from './http-routes.js';
@@ -24,7 +24,9 @@ export default definePlugin<HttpOptions>({
       async start({ container, serving, defer, logger }) {
         const server = serverWith(container.get(Logger), container.get(Telemetry));
         let cleaner: KeyCleaner | undefined;
+        let limits: Disposable | undefined;
         defer(() => cleaner?.[Symbol.dispose]());
+        defer(() => limits?.[Symbol.dispose]());
         defer(() => server.close());
         if (serving) await server.listen();
         return {
@@ -33,6 +35,21 @@ export default definePlugin<HttpOptions>({
             if (database !== undefined && routesOn(server).hasIdempotent) {
               cleaner = new KeyCleaner({ database, clock, logger });
               await cleaner.start();
+            }
+            if (Object.keys(config.rateLimits).length > 0) {
+              const { RateLimits } = await import('@keelson/http/rate-limits');
+              const keys = container.getAll(RateLimitKey, { optional: true });
+              const metrics = container.get(Metrics);
+              const rateLimits = await RateLimits.start({
+                options: config.rateLimits,
+                keys,
+                database,
+                clock,
+                logger,
+                metrics,
+              });
+              limits = rateLimits;
+              server.limit(rateLimits);
             }
             server.letIn(database && databaseSessions(database));
           },

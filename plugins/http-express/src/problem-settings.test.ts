@@ -1,6 +1,7 @@
-import { KeelsonError } from '@keelson/core';
+import { KeelsonError, Kernel, type Plugin } from '@keelson/core';
 import { describe, expect, test } from 'vitest';
 import { Harness, problemFrom } from './harness.fixture.js';
+import http from './index.js';
 import { httpOptions } from './options.js';
 
 const failing = (error: unknown) => () => {
@@ -26,6 +27,12 @@ describe('the type of a problem', () => {
     await using harness = await harnessWith({ problems: { typeBase: 'https://docs.example.com/errors#' } });
     const { body } = await problemFrom(await fetch(`${harness.url}/nothing`));
     expect(body.type).toBe('https://docs.example.com/errors#HTTP_ROUTE_UNKNOWN');
+  });
+
+  test('leads to an anchor of a page in Markdown', async () => {
+    await using harness = await harnessWith({ problems: { typeBase: 'https://docs.example.com/errors.md#{anchor}' } });
+    const { body } = await problemFrom(await fetch(`${harness.url}/nothing`));
+    expect(body.type).toBe('https://docs.example.com/errors.md#http_route_unknown');
   });
 });
 
@@ -83,4 +90,14 @@ describe('a client that accepts text and no JSON', () => {
       expect(response.headers.get('content-type')).toBe('application/problem+json');
     },
   );
+});
+
+test('http2: true is a problem of the plan, with the reason', async () => {
+  const planned = Kernel.start({
+    config: { service: 'two' },
+    plugins: { http } as Record<string, Plugin>,
+    overrides: { plugins: { http: { http2: true } } },
+    variables: {},
+  });
+  await expect(planned).rejects.toThrow(/http2 cannot be true: Express answers HTTP\/1\.1 only.*proxy in front/s);
 });

@@ -36,7 +36,7 @@ export function problemOf(
 ): Problem {
   const { code, http } = overridden(isAnswer(failure) ? failure : unexpected, failure, overrides);
   const document = {
-    type: `${typeBase}${code}`,
+    type: typeOf(typeBase, code),
     title: http.title,
     status: http.status,
     ...(http.detail === undefined ? {} : { detail: http.detail }),
@@ -46,6 +46,11 @@ export function problemOf(
   const asText = prefersText(accept);
   const headers = headersOf(http, asText ? 'text/plain; charset=utf-8' : 'application/problem+json');
   return { code, status: http.status, headers, body: asText ? textOf(document, code) : JSON.stringify(document) };
+}
+
+/** Anchors of a page in Markdown are small. */
+function typeOf(base: string, code: string): string {
+  return base.includes('{anchor}') ? base.replaceAll('{anchor}', code.toLowerCase()) : `${base}${code}`;
 }
 
 interface Answer {

@@ -15,10 +15,12 @@ const defaults: Readonly<Record<string, string>> = {
 /** Sets them on a response that has no headers yet. */
 export function securityHeaders(given: HttpOptions['securityHeaders']): (response: ServerResponse) => void {
   if (given === false) return () => {};
-  const wanted: [string, string][] = [];
-  for (const [name, value] of Object.entries({ ...defaults, ...given })) {
-    if (value !== false) wanted.push([name, value]);
+  // Names of headers are the same in both cases.
+  const values = new Map<string, readonly [name: string, value: string | false]>();
+  for (const [name, value] of [...Object.entries(defaults), ...Object.entries(given)]) {
+    values.set(name.toLowerCase(), [name, value]);
   }
+  const wanted = [...values.values()].flatMap(([name, value]) => (value === false ? [] : [[name, value] as const]));
   return response => {
     for (const [name, value] of wanted) response.setHeader(name, value);
   };

@@ -12,6 +12,7 @@ export { MountedRoutes } from './mounted-routes.js';
 export type { ApiFacts, MountedRoute, OpenApiDocument } from './open-api.js';
 export type { PathNames } from './path-template.js';
 export { type PreparedAnswer, prepareAnswer } from './prepared-answer.js';
+export { RateLimitKey } from './rate-limits/rate-limit-key.js';
 export {
   type Attempt,
   type Method,

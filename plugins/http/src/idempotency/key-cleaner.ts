@@ -1,5 +1,6 @@
-import { type Clock, isKeelsonError, KeelsonError, type Logger, type Timer } from '@keelson/core';
+import { type Clock, isKeelsonError, KeelsonError, type Logger } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database/contract';
+import { ExpiredRows } from '../expired-rows.js';
 import { createKeyTable, deleteExpired, keyTable } from './key-table.js';
 
 export interface KeyCleanerParts {
@@ -11,65 +12,37 @@ export interface KeyCleanerParts {
   readonly random?: () => number;
 }
 
-const tenMinutesMs = 600_000;
-const deletedAtOnce = 1_000;
+const session = 'http.idempotency-keys';
 
 /** Deletes expired keys now and then, some thousand at a time. */
 export class KeyCleaner implements Disposable {
-  readonly #parts: KeyCleanerParts;
-  #timer: Timer | undefined;
-  #isStopped = false;
+  readonly #database: DatabaseService;
+  readonly #expired: ExpiredRows;
 
   constructor(parts: KeyCleanerParts) {
-    this.#parts = parts;
+    this.#database = parts.database;
+    this.#expired = new ExpiredRows({ ...parts, session, what: 'expired idempotency keys', deleteSql: deleteExpired });
   }
 
   /** @throws KeelsonError HTTP_IDEMPOTENCY_TABLE_MISSING, or why the database cannot be asked. */
   async start(): Promise<void> {
-    await assertTable(this.#parts.database);
-    this.#plan();
+    await assertTable(this.#database);
+    this.#expired.start();
   }
 
   [Symbol.dispose](): void {
-    this.#isStopped = true;
-    this.#timer?.cancel();
+    this.#expired[Symbol.dispose]();
   }
 
   /** Deletes what has expired by now; resolves with the number of keys. */
-  async clean(): Promise<number> {
-    const { database } = this.#parts;
-    for (let deleted = 0; ; ) {
-      const count = await database.session(
-        async em => (await em.execute<{ affectedRows: number }>(deleteExpired, [deletedAtOnce], 'run')).affectedRows,
-        { name: 'http.idempotency-keys' },
-      );
-      deleted += count;
-      if (count < deletedAtOnce || this.#isStopped) return deleted;
-    }
-  }
-
-  #plan(): void {
-    if (this.#isStopped) return;
-    const { clock, everyMs = tenMinutesMs, random = Math.random } = this.#parts;
-    // At other moments than the other instances, which may have started with this one.
-    this.#timer = clock.schedule(everyMs * (0.5 + random()), () => void this.#run());
-  }
-
-  async #run(): Promise<void> {
-    const { logger } = this.#parts;
-    try {
-      const count = await this.clean();
-      if (count > 0) logger.debug('expired idempotency keys deleted', { count });
-    } catch (error) {
-      if (!this.#isStopped) logger.warn('expired idempotency keys were not deleted', { error });
-    }
-    this.#plan();
+  clean(): Promise<number> {
+    return this.#expired.clean();
   }
 }
 
 async function assertTable(database: DatabaseService): Promise<void> {
   try {
-    await database.read(em => em.execute(`select key from ${keyTable} limit 0`), { name: 'http.idempotency-keys' });
+    await database.read(em => em.execute(`select key from ${keyTable} limit 0`), { name: session });
   } catch (error) {
     if (!isKeelsonError(error) || error.facts.kind !== 'undefined-table') throw error;
     throw new KeelsonError({

@@ -1,0 +1,7 @@
+export { RateLimitKey } from './rate-limits/rate-limit-key.js';
+export {
+  type LimitedRequest,
+  type RateLimitOutcome,
+  RateLimits,
+  type RateLimitsParts,
+} from './rate-limits/rate-limits.js';

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be small letters, digits and hyphens');
+
+const pattern = z
+  .string()
+  .regex(/^(\/:?[A-Za-z0-9._~-]+)+$|^\/$/, 'must be a path such as /orders or /orders/:id/payments');
+
+export const rateLimitOptions = z.strictObject({
+  limit: z.number().int().min(1).max(1_000_000).describe('Requests of one caller in each window.'),
+  windowMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(86_400_000)
+    .multipleOf(1_000)
+    .describe('Length of a window, in milliseconds: whole seconds. It begins with the first request of a caller.'),
+  by: z
+    .string()
+    .regex(/^(header:[A-Za-z0-9-]+|[a-z][a-z0-9-]*)$/, 'must be ip, header:<name>, or the name of a RateLimitKey')
+    .default('ip')
+    .describe(
+      'Who is one caller: ip, header:X-Api-Key, or the name of a RateLimitKey of the service. Of IPv6 addresses, a /64 ' +
+        'network is one caller. A request without the header or the key counts for its address.',
+    ),
+  methods: z
+    .array(z.string().toUpperCase())
+    .min(1)
+    .optional()
+    .describe('The methods that count; GET includes HEAD. Default: all.'),
+  paths: z
+    .array(pattern)
+    .min(1)
+    .optional()
+    .describe('The paths that count, with all below them; :id stands for one part. Default: all.'),
+  store: z
+    .enum(['memory', 'database'])
+    .default('memory')
+    .describe(
+      'memory: each instance counts for itself. database: all instances count together, at two round trips a request.',
+    ),
+});
+
+export const rateLimitsOptions = z
+  .record(name, rateLimitOptions)
+  .default({})
+  .describe(
+    'Limits of requests, by name: { api: { limit: 100, windowMs: 1m } }. Probes are not limited. Default: none.',
+  );
+
+export type RateLimitOptions = z.infer<typeof rateLimitOptions>;
+export type RateLimitsOptions = z.infer<typeof rateLimitsOptions>;
