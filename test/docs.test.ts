@@ -16,6 +16,7 @@ import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
+import { errorCodes as otelCodes } from '@keelson/telemetry-otel';
 import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
 import { describe, expect, test } from 'vitest';
 
@@ -41,6 +42,7 @@ describe('the documentation', () => {
       cockatielCodes,
       retryCodes,
       telemetryCodes,
+      otelCodes,
     ].flat();
     const documented = [...read('docs/errors.md').matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code);
     expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());

@@ -17,6 +17,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/logger-bunyan',
   '@keelson/retry-cockatiel',
   '@keelson/retry-opossum',
+  '@keelson/telemetry-otel',
   '@keelson/telemetry-sentry',
 ];
 

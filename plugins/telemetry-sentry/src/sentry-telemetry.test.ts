@@ -1,9 +1,9 @@
 import { KeelsonError, type SpanKind, systemClock } from '@keelson/core';
 import { type TelemetryHarness, telemetryConformance } from '@keelson/core/testing';
+import { SentryIngest, type WireSpan } from '@keelson/test-support/sentry-ingest';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { telemetrySentryOptions } from './options.js';
 import { initSentry } from './sentry-client.js';
-import { SentryIngest, type WireSpan } from './sentry-ingest.fixture.js';
 import { SentryTelemetry } from './sentry-telemetry.js';
 
 function open(dsn: string, options: object = {}) {
