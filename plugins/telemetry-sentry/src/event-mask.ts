@@ -30,18 +30,27 @@ export interface EventMask extends TelemetryMask {
   span<Span extends MaskedSpan>(span: Span): Span;
 }
 
-export function createEventMask(secretKeys: readonly string[]): EventMask {
+export function createEventMask(secretKeys: readonly string[], maxBreadcrumbs = 100): EventMask {
   const telemetryMask = createTelemetryMask(secretKeys);
   const mask = createMask({ secretKeys });
   return {
     ...telemetryMask,
-    event: (event, error) => maskEvent(event, maskedMessages(error, mask), telemetryMask, mask),
+    event: (event, error) => {
+      if (event.breadcrumbs !== undefined) event.breadcrumbs = latest(event.breadcrumbs, maxBreadcrumbs);
+      return maskEvent(event, maskedMessages(error, mask), telemetryMask, mask);
+    },
     span: span => {
       span.name = telemetryMask.name(span.name);
       if (span.attributes !== undefined) span.attributes = telemetryMask.attributes(span.attributes);
       return span;
     },
   };
+}
+
+/** Those of the process and those of the request come one after the other. */
+function latest<Crumb extends { timestamp?: number }>(crumbs: readonly Crumb[], most: number): Crumb[] {
+  const sorted = crumbs.toSorted((one, other) => (one.timestamp ?? 0) - (other.timestamp ?? 0));
+  return sorted.slice(Math.max(0, sorted.length - most));
 }
 
 function maskEvent<Event extends MaskedEvent>(
@@ -64,8 +73,6 @@ function maskEvent<Event extends MaskedEvent>(
   if (event.extra !== undefined) event.extra = telemetryMask.facts(event.extra);
   if (event.contexts !== undefined) event.contexts = telemetryMask.facts(event.contexts);
   if (event.breadcrumbs !== undefined) {
-    // Those of the process and those of the request come one after the other.
-    event.breadcrumbs.sort((one, other) => (one.timestamp ?? 0) - (other.timestamp ?? 0));
     for (const crumb of event.breadcrumbs) {
       if (crumb.message !== undefined) crumb.message = text(crumb.message);
       if (crumb.data !== undefined) crumb.data = telemetryMask.facts(crumb.data);
