@@ -1,27 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { recordModules } from '@keelson/test-support/recorded-modules';
 import { runKeelson } from '@keelson/test-support/run-keelson';
 import { startService } from '@keelson/test-support/service-process';
-import { expect, onTestFinished, test } from 'vitest';
-
-/** Writes the URL of every module that is loaded to a file. */
-const recorder = (file: string) => `
-  import { appendFileSync } from 'node:fs';
-  import { registerHooks } from 'node:module';
-  registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(file)}, url + '\\n'); return next(url, context); } });`;
-
-/** What to give a process so that it records the modules it loads, and the URLs of those so far. */
-async function recording() {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-imports-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  const loaded = join(directory, 'loaded.txt');
-  await writeFile(join(directory, 'record.mjs'), recorder(loaded));
-  const variables = { NODE_OPTIONS: `--import ${pathToFileURL(join(directory, 'record.mjs'))}` };
-  return { variables, modules: async () => (await readFile(loaded, 'utf8')).trimEnd().split('\n') };
-}
+import { expect, test } from 'vitest';
 
 /** The modules of this repository among them: `plugins/health/dist/manifest.js`. */
 const own = (modules: readonly string[]) =>
@@ -31,7 +12,7 @@ const own = (modules: readonly string[]) =>
 const ofCore = (modules: readonly string[]) => modules.flatMap(url => /\/core\/dist\/(.*)/.exec(url)?.[1] ?? []);
 
 test('keelson check imports the manifests of the orders example, and nothing that works', async () => {
-  const { variables, modules } = await recording();
+  const { variables, modules } = await recordModules();
   const { code } = await runKeelson(['check'], { variables });
   expect(code).toBe(0);
 
@@ -39,7 +20,7 @@ test('keelson check imports the manifests of the orders example, and nothing tha
   const packages = loaded.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
   expect(packages).toContain('zod');
   const heavy =
-    /^(@mikro-orm|@electric-sql|@sentry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan|semver)$/;
+    /^(@mikro-orm|@electric-sql|@sentry|@opentelemetry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan|semver)$/;
   expect([...new Set(packages)].filter(name => name !== undefined && heavy.test(name))).toEqual([]);
   expect(loaded.filter(url => /orders\.plugin|\/control\/|^node:http$/.test(url))).toEqual([]);
   expect(own(loaded).filter(file => /^plugins\/[^/]+\/dist\/(index|plugin)\.js$/.test(file))).toEqual([]);
@@ -50,7 +31,7 @@ test('keelson check imports the manifests of the orders example, and nothing tha
 
 test('keelson start of the orders example on PostgreSQL loads nothing before it is used: migrations, reloads, diagnoses', async () => {
   await using database = await createTestDatabase();
-  const { variables, modules } = await recording();
+  const { variables, modules } = await recordModules();
   const chosen = { ...variables, KEELSON_ENV: 'postgres', DATABASE_URL: database.url };
   await using migrated = await startService({ variables: { ...chosen, NODE_OPTIONS: '' } });
   await migrated.stop();
@@ -64,16 +45,16 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
   const unused = [
     /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
     /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
-    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-express\/dist\/diagnose-port\.js|telemetry-sentry\/|database-pglite\/|faults\/)/,
+    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-express\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|database-pglite\/|faults\/)/,
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
-  expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@electric-sql)\//.test(url))).toEqual([]);
+  expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@opentelemetry|@electric-sql)\//.test(url))).toEqual([]);
   // A few more than there are; raise it for what every start needs.
-  expect(own(loaded).length).toBeLessThanOrEqual(440);
+  expect(own(loaded).length).toBeLessThanOrEqual(450);
 });
 
 test('keelson start of the hello example loads the start, and nothing of other commands, of tests or of tools', async () => {
-  const { variables, modules } = await recording();
+  const { variables, modules } = await recordModules();
   await using service = await startService({ example: 'hello', variables });
   expect(await service.stop()).toEqual({ code: 0, signal: null });
 
@@ -100,10 +81,10 @@ test('keelson start of the hello example loads the start, and nothing of other c
 });
 
 test('keelson help loads no command, and keelson --version no kernel', async () => {
-  const help = await recording();
+  const help = await recordModules();
   expect((await runKeelson(['help'], { variables: help.variables })).code).toBe(0);
   expect(ofCore(await help.modules()).filter(file => file.startsWith('cli/commands/'))).toEqual([]);
-  const version = await recording();
+  const version = await recordModules();
   expect((await runKeelson(['--version'], { variables: version.variables })).code).toBe(0);
   expect(ofCore(await version.modules()).filter(file => /^(life|plan|container)\//.test(file))).toEqual([]);
 });

@@ -18,6 +18,7 @@ import { errorCodes as pinoCodes } from '@keelson/logger-pino';
 import { errorCodes as metricsCodes } from '@keelson/metrics-prometheus';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
+import { errorCodes as otelCodes } from '@keelson/telemetry-otel';
 import { errorCodes as telemetryCodes } from '@keelson/telemetry-sentry';
 import { describe, expect, test } from 'vitest';
 
@@ -45,6 +46,7 @@ describe('the documentation', () => {
       cockatielCodes,
       retryCodes,
       telemetryCodes,
+      otelCodes,
     ].flat();
     const documented = [...read('docs/errors.md').matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code);
     expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());

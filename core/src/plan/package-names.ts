@@ -18,6 +18,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/logger-pino',
   '@keelson/retry-cockatiel',
   '@keelson/retry-opossum',
+  '@keelson/telemetry-otel',
   '@keelson/telemetry-sentry',
 ];
 

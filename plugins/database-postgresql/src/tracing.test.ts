@@ -1,3 +1,4 @@
+import { silentTelemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
@@ -172,4 +173,24 @@ test('without traceStatements there is a span for each attempt, and none for a s
   telemetry.clear();
   await plain.database.read(em => em.execute('select 1'));
   expect(tree()).toEqual([['db.session ok', ['db.attempt ok']]]);
+});
+
+test('silent telemetry is asked for nothing on the way of a session', async () => {
+  const asked: PropertyKey[] = [];
+  let isStarted = false;
+  const telemetry = new Proxy(silentTelemetry, {
+    get(target, name) {
+      if (isStarted && name !== 'enabled') asked.push(name);
+      return Reflect.get(target, name);
+    },
+  });
+  await using silent = createPostgresqlService({ url: testDatabase.url, telemetry });
+  await silent.database.connect();
+  isStarted = true;
+  await silent.database.session(async em => void (await em.insert(Author, { email: 'silent@example.org' })));
+  const session = await silent.database.sessionOnDemand({ readOnly: true });
+  await session.open().em.execute('select 1');
+  await session.open().commit();
+  session.close();
+  expect(asked).toEqual([]);
 });

@@ -40,9 +40,13 @@ function logMoves(logger: Logger): MoveListener {
   };
 }
 
-/** Keeps the moves of breakers, for the errors that follow them. */
+/** Keeps the moves of breakers, for the errors that follow them; not those of its probes, which would crowd out all else. */
 function noteMoves(telemetry: Telemetry): MoveListener {
-  return (target, to, cause) =>
+  const open = new Set<string>();
+  return (target, to, cause) => {
+    if (to === 'half-open' || (to === 'open' && open.has(target))) return;
+    if (to === 'open') open.add(target);
+    else open.delete(target);
     telemetry.breadcrumb({
       category: 'retry.breaker',
       message: `the breaker of "${target}" is ${to}`,
@@ -50,6 +54,7 @@ function noteMoves(telemetry: Telemetry): MoveListener {
       facts: { target, ...(cause !== undefined && { cause: errorKindOf(cause) }) },
       processWide: true,
     });
+  };
 }
 
 function both(first: MoveListener, second: MoveListener): MoveListener {

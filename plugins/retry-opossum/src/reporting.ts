@@ -28,17 +28,19 @@ export function logChanges(logger: Logger): RetryObserver {
   };
 }
 
-/** Keeps the moves of breakers, for the errors that follow them. */
+/** Keeps the moves of breakers, for the errors that follow them; not those of its probes, which would crowd out all else. */
 export function noteMoves(telemetry: Telemetry): RetryObserver {
   return {
-    breakerMoved: (target, move) =>
+    breakerMoved: (target, move) => {
+      if (levelOf(move) === 'debug') return;
       telemetry.breadcrumb({
         category: 'retry.breaker',
         message: `the breaker of "${target}" is ${move.to}`,
         level: move.to === 'closed' ? 'info' : 'warn',
         facts: { target, from: move.from, ...(move.cause === undefined ? {} : { cause: errorKindOf(move.cause) }) },
         processWide: true,
-      }),
+      });
+    },
   };
 }
 

@@ -1,16 +1,22 @@
 import { createMask, describeError, type Mask } from '@keelson/core';
+import { createTelemetryMask, type TelemetryMask, withoutQuery } from '@keelson/core/telemetry';
 
-/** Keys of statements and parameters, masked in addition to secrets: an event goes to another company. */
-const databaseKeys = ['sql', 'query', 'statement', 'parameters', 'params', 'bindings'];
+interface Frame {
+  vars?: unknown;
+}
 
 /** The masked parts of an event. */
 export interface MaskedEvent {
   message?: string;
-  exception?: { values?: { value?: string }[] };
+  logentry?: { message?: string; params?: unknown[] };
+  transaction?: string;
+  exception?: { values?: { value?: string; stacktrace?: { frames?: Frame[] } }[] };
   request?: { url?: string; method?: string };
+  user?: Record<string, unknown>;
   tags?: Record<string, unknown>;
   extra?: Record<string, unknown>;
   contexts?: Record<string, unknown>;
+  breadcrumbs?: { timestamp?: number; message?: string; data?: Record<string, unknown> }[];
 }
 
 export interface MaskedSpan {
@@ -18,46 +24,60 @@ export interface MaskedSpan {
   attributes?: Record<string, unknown>;
 }
 
-export interface EventMask {
-  /** Returns a name without credentials and query parameters. */
-  name(name: string): string;
-  /** Returns a text without secrets. */
-  text(text: string): string;
-  /** Returns facts without secrets, statements and parameters. */
-  facts(facts: unknown): Record<string, unknown>;
-  /** The event without secrets, statements and query parameters; `error` is its cause. */
+export interface EventMask extends TelemetryMask {
+  /** The event without secrets, statements, query parameters, headers, bodies, and users; `error` is its cause. */
   event<Event extends MaskedEvent>(event: Event, error: unknown): Event;
   span<Span extends MaskedSpan>(span: Span): Span;
 }
 
-export function createEventMask(secretKeys: readonly string[]): EventMask {
-  const maskFacts = createMask({ secretKeys: [...secretKeys, ...databaseKeys] });
+export function createEventMask(secretKeys: readonly string[], maxBreadcrumbs = 100): EventMask {
+  const telemetryMask = createTelemetryMask(secretKeys);
   const mask = createMask({ secretKeys });
-  const maskName = (name: string) => withoutQuery(String(mask(name)));
   return {
-    name: maskName,
-    text: text => String(mask(text)),
-    facts: facts => asRecord(maskFacts(facts)),
-    event: (event, error) => maskEvent(event, maskedMessages(error, mask), mask, maskFacts),
-    span: span => maskSpan(span, mask),
+    ...telemetryMask,
+    event: (event, error) => {
+      if (event.breadcrumbs !== undefined) event.breadcrumbs = latest(event.breadcrumbs, maxBreadcrumbs);
+      return maskEvent(event, maskedMessages(error, mask), telemetryMask, mask);
+    },
+    span: span => {
+      span.name = telemetryMask.name(span.name);
+      if (span.attributes !== undefined) span.attributes = telemetryMask.attributes(span.attributes);
+      return span;
+    },
   };
+}
+
+/** Those of the process and those of the request come one after the other. */
+function latest<Crumb extends { timestamp?: number }>(crumbs: readonly Crumb[], most: number): Crumb[] {
+  const sorted = crumbs.toSorted((one, other) => (one.timestamp ?? 0) - (other.timestamp ?? 0));
+  return sorted.slice(Math.max(0, sorted.length - most));
 }
 
 function maskEvent<Event extends MaskedEvent>(
   event: Event,
   messages: ReadonlyMap<string, string>,
+  telemetryMask: TelemetryMask,
   mask: Mask,
-  maskFacts: Mask,
 ): Event {
   const text = (value: string) => String(mask(messages.get(value) ?? value));
   if (event.message !== undefined) event.message = text(event.message);
+  if (event.logentry !== undefined) event.logentry = { message: text(event.logentry.message ?? '') };
+  if (event.transaction !== undefined) event.transaction = telemetryMask.name(event.transaction);
   for (const exception of event.exception?.values ?? []) {
     if (exception.value !== undefined) exception.value = text(exception.value);
+    for (const frame of exception.stacktrace?.frames ?? []) delete frame.vars;
   }
   if (event.request !== undefined) event.request = requestOf(event.request);
-  if (event.tags !== undefined) event.tags = asRecord(mask(event.tags));
-  if (event.extra !== undefined) event.extra = asRecord(maskFacts(event.extra));
-  if (event.contexts !== undefined) event.contexts = asRecord(mask(event.contexts));
+  delete event.user;
+  if (event.tags !== undefined) event.tags = recordOf(mask(event.tags));
+  if (event.extra !== undefined) event.extra = telemetryMask.facts(event.extra);
+  if (event.contexts !== undefined) event.contexts = telemetryMask.facts(event.contexts);
+  if (event.breadcrumbs !== undefined) {
+    for (const crumb of event.breadcrumbs) {
+      if (crumb.message !== undefined) crumb.message = text(crumb.message);
+      if (crumb.data !== undefined) crumb.data = telemetryMask.facts(crumb.data);
+    }
+  }
   return event;
 }
 
@@ -65,26 +85,6 @@ function maskEvent<Event extends MaskedEvent>(
 function requestOf(request: { url?: string; method?: string }): { url?: string; method?: string } {
   const { url, method } = request;
   return { ...(url === undefined ? {} : { url: withoutQuery(url) }), ...(method === undefined ? {} : { method }) };
-}
-
-function maskSpan<Span extends MaskedSpan>(span: Span, mask: Mask): Span {
-  span.name = withoutQuery(String(mask(span.name)));
-  for (const [key, value] of Object.entries(span.attributes ?? {})) {
-    if (leavesNothing.test(key)) delete span.attributes?.[key];
-    else if (typeof value === 'string' && isUrl.test(key))
-      Object.assign(span.attributes ?? {}, { [key]: withoutQuery(String(mask(value))) });
-  }
-  if (span.attributes !== undefined) span.attributes = asRecord(mask(span.attributes));
-  return span;
-}
-
-/** Attributes of Sentry's own instrumentation that hold a statement, a parameter, or who the user is. */
-const leavesNothing =
-  /^(db\.(statement|query\.(text|parameter.*))|(url|http)\.(query|fragment)|http\.(request|response)\.(header|body)\..*|http\.(user_agent|client_ip)|user_agent.*|user\..*|client\.address|net\.peer\.ip)$/;
-const isUrl = /^(url(\.full)?|http\.(url|target)|url\.path)$/;
-
-function withoutQuery(url: string): string {
-  return url.replace(/[?#].*$/s, '');
 }
 
 /** The messages of an error and its causes, each with its masked replacement. */
@@ -107,6 +107,6 @@ function maskedMessages(error: unknown, mask: Mask): ReadonlyMap<string, string>
   return messages;
 }
 
-function asRecord(copied: unknown): Record<string, unknown> {
+function recordOf(copied: unknown): Record<string, unknown> {
   return typeof copied === 'object' && copied !== null && !Array.isArray(copied) ? { ...copied } : {};
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { SentryIngest } from '@keelson/test-support/sentry-ingest';
 import { describe, expect, inject, test } from 'vitest';
-import { SentryIngest } from './sentry-ingest.fixture.js';
 
 /** A service of one express router on a real database, in a process of its own. */
 const service = `

@@ -11,13 +11,22 @@ export interface SentryClient {
   lostEnvelopes(): number;
 }
 
+/** What code may change before something is sent; a configuration file cannot say it. */
+export interface SentryHooks {
+  /**
+   * Receives each event, masked, and returns what is sent; null sends nothing. What it adds is masked, too. When it throws,
+   * the event is sent as it was.
+   */
+  readonly beforeSend?: (event: Sentry.ErrorEvent) => Sentry.ErrorEvent | null;
+}
+
 /**
  * Sets Sentry up in this process and, with `instrumentModules`, hooks the modules that load from now on. Connects to
  * nothing. Every integration is named: the defaults of Sentry would report errors a second time or reads what users
  * send.
  */
-export function initSentry(options: TelemetrySentryOptions): SentryClient {
-  const mask = createEventMask(options.secretKeys);
+export function initSentry(options: TelemetrySentryOptions, hooks: SentryHooks = {}): SentryClient {
+  const mask = createEventMask(options.secretKeys, options.maxBreadcrumbs);
   let lost = 0;
   Sentry.init({
     ...(options.dsn === undefined ? {} : { dsn: options.dsn }),
@@ -37,11 +46,25 @@ export function initSentry(options: TelemetrySentryOptions): SentryClient {
       const transport = Sentry.makeNodeTransport(transportOptions);
       return { ...transport, send: envelope => counted(transport.send(envelope), () => lost++) };
     },
-    beforeSend: (event, hint) => mask.event(event, hint.originalException),
+    beforeSend: (event, hint) => {
+      const masked = mask.event(event, hint.originalException);
+      const changed = changedBy(hooks, masked);
+      return changed && mask.event(changed, hint.originalException);
+    },
     beforeSendSpan: span => mask.span(span),
   });
   const { errorsPerMinute, maxBreadcrumbs } = options;
   return { mask, errorsPerMinute, maxBreadcrumbs, lostEnvelopes: () => lost };
+}
+
+/** Gets a copy, so that a hook that throws half-way changes nothing, and no hint: attachments would not be masked. */
+function changedBy({ beforeSend }: SentryHooks, event: Sentry.ErrorEvent): Sentry.ErrorEvent | null {
+  if (beforeSend === undefined) return event;
+  try {
+    return beforeSend(structuredClone(event));
+  } catch {
+    return event;
+  }
 }
 
 /** Each trace is an envelope, and a flush sends all at once: of Sentry's own limit of 64 the rest would be dropped. */

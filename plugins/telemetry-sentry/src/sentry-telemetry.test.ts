@@ -1,9 +1,9 @@
 import { KeelsonError, type SpanKind, systemClock } from '@keelson/core';
 import { type TelemetryHarness, telemetryConformance } from '@keelson/core/testing';
+import { SentryIngest, type WireSpan } from '@keelson/test-support/sentry-ingest';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { telemetrySentryOptions } from './options.js';
-import { initSentry } from './sentry-client.js';
-import { SentryIngest, type WireSpan } from './sentry-ingest.fixture.js';
+import { initSentry, type SentryHooks } from './sentry-client.js';
 import { SentryTelemetry } from './sentry-telemetry.js';
 
 function open(dsn: string, options: object = {}) {
@@ -167,6 +167,62 @@ describe('on the wire', () => {
     expect(ingest.events[0]?.payload.contexts?.facts).toMatchObject({ sql: '[masked]', table: 'orders' });
     expect(ingest.wire).not.toContain('hush');
   });
+});
+
+describe('a hook of the service', () => {
+  const sentWith = async (beforeSend: SentryHooks['beforeSend'] & {}) => {
+    await using ingest = await SentryIngest.start();
+    const options = telemetrySentryOptions.parse({ dsn: ingest.dsn });
+    const telemetry = new SentryTelemetry(initSentry(options, { beforeSend }), systemClock);
+    telemetry.captureError(new Error('failed'), { facts: { password: 'hush', attempt: 1 } });
+    await telemetry.close(5_000);
+    return ingest;
+  };
+
+  test('changes what is sent, and what it adds is masked', async () => {
+    const { events, wire } = await sentWith(event => ({
+      ...event,
+      tags: { ...event.tags, shop: 'berlin', token: 'hush' },
+      user: { email: 'hush@example.org' },
+      request: {
+        url: 'https://x/orders?email=hush',
+        headers: { cookie: 'hush' },
+        data: 'hush',
+        cookies: { a: 'hush' },
+      },
+      extra: { password: 'hush', url: 'postgres://orders:hush@db/orders' },
+      contexts: { ...event.contexts, own: { authorization: 'hush', kept: 'yes' } },
+      breadcrumbs: [{ message: 'connect postgres://orders:hush@db', data: { query: 'hush' } }],
+    }));
+    expect(events[0]?.payload).toMatchObject({ tags: { shop: 'berlin' }, contexts: { own: { kept: 'yes' } } });
+    expect(wire).not.toContain('hush');
+  });
+
+  test('may keep an event back', async () => {
+    expect((await sentWith(() => null)).events).toEqual([]);
+  });
+
+  test('that throws changes nothing', async () => {
+    const { events, wire } = await sentWith(event => {
+      event.extra = { text: 'half' };
+      throw new Error('of the hook');
+    });
+    expect(events[0]?.payload.contexts?.facts).toMatchObject({ attempt: 1 });
+    expect(wire).not.toContain('half');
+    expect(wire).not.toContain('hush');
+  });
+});
+
+test('breadcrumbs come in their order, and no more than the options say', async () => {
+  await using ingest = await SentryIngest.start();
+  const telemetry = open(ingest.dsn, { maxBreadcrumbs: 3 });
+  for (let crumb = 1; crumb <= 5; crumb++) {
+    telemetry.breadcrumb({ category: 'test', message: `crumb ${crumb}`, processWide: crumb % 2 === 0 });
+  }
+  telemetry.captureError(new Error('failed'));
+  await telemetry.close(5_000);
+  const crumbs = ingest.events[0]?.payload.breadcrumbs?.map(({ message }) => message);
+  expect(crumbs).toEqual(['crumb 3', 'crumb 4', 'crumb 5']);
 });
 
 describe('an ingest in trouble', () => {

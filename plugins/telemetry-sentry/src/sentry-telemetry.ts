@@ -30,6 +30,7 @@ export class SentryTelemetry implements Telemetry {
   readonly #clock: Clock;
   readonly #reports: ErrorReports;
   readonly #attached = new AttachedFacts();
+  #lastCrumbAt = 0;
 
   constructor(client: SentryClient, clock: Clock) {
     this.#client = client;
@@ -90,7 +91,7 @@ export class SentryTelemetry implements Telemetry {
       category,
       message: mask.text(message),
       level: levels[level],
-      timestamp: this.#clock.date().getTime() / 1_000,
+      timestamp: this.#nextCrumbAt(),
       ...(facts !== undefined && { data: mask.facts(facts) }),
     };
     if (!processWide) Sentry.addBreadcrumb(crumb);
@@ -126,6 +127,12 @@ export class SentryTelemetry implements Telemetry {
   /** Sends all buffered events, as `flush` does, and closes the client: later reports are discarded. */
   async close(timeoutMs: number): Promise<boolean> {
     return this.#within(timeoutMs, limit => Sentry.close(limit));
+  }
+
+  /** In seconds; later than the one before, so that those of one millisecond keep their order. */
+  #nextCrumbAt(): number {
+    this.#lastCrumbAt = Math.max(this.#clock.date().getTime() / 1_000, this.#lastCrumbAt + 0.000_01);
+    return this.#lastCrumbAt;
   }
 
   #current(): Sentry.Span | undefined {

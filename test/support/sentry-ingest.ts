@@ -8,6 +8,7 @@ export interface WirePayload {
   readonly exception?: { readonly values: readonly { readonly value: string }[] };
   readonly environment?: string;
   readonly contexts?: Readonly<Record<string, unknown>>;
+  readonly breadcrumbs?: readonly { readonly message?: string }[];
   readonly items?: readonly WireSpan[];
 }
 

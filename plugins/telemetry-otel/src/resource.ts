@@ -1,0 +1,32 @@
+import {
+  defaultResource,
+  detectResources,
+  type Resource,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from '@opentelemetry/resources';
+import type { TelemetryOtelOptions } from './options.js';
+
+export interface ServiceFacts {
+  readonly service: string;
+  readonly environment: string | undefined;
+}
+
+/** Who sends: what the kernel knows, then OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then the options. The last wins. */
+export function resourceOf(options: TelemetryOtelOptions, { service, environment }: ServiceFacts): Resource {
+  const known = {
+    'service.name': service,
+    'process.pid': process.pid,
+    ...(environment !== undefined && { 'deployment.environment.name': environment }),
+  };
+  const chosen = {
+    ...options.resource,
+    ...(options.serviceName !== undefined && { 'service.name': options.serviceName }),
+    ...(options.environment !== undefined && { 'deployment.environment.name': options.environment }),
+  };
+  return defaultResource()
+    .merge(resourceFromAttributes(known))
+    .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }))
+    .merge(resourceFromAttributes(chosen));
+}
