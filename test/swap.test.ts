@@ -65,6 +65,7 @@ describe.each([
   ['PostgreSQL and no logger', () => ({ ...onPostgresql(), ...silent }), false],
   ['PostgreSQL, bunyan and Sentry', () => inProduction(), true],
   ['PGlite and bunyan', () => embedded(), true],
+  ['PGlite and pino', () => ({ ...embedded(), KEELSON_LOGGER__USE: '@keelson/logger-pino' }), true],
   ['PGlite and no logger', () => ({ ...embedded(), ...silent }), false],
   ['PGlite and retries on cockatiel', () => ({ ...embedded(), KEELSON_RETRY__USE: '@keelson/retry-cockatiel' }), true],
 ])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
@@ -92,6 +93,8 @@ test('each stored its orders where its configuration says', async () => {
   await embeddedDatabase.database.connect();
   const stored = await embeddedDatabase.database.read(em => em.execute('select distinct sku from orders order by sku'));
   expect(stored).toEqual(
-    ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-retries-on-cockatiel'].map(sku => ({ sku })),
+    ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-pino', 'PGlite-and-retries-on-cockatiel'].map(sku => ({
+      sku,
+    })),
   );
 });

@@ -143,6 +143,7 @@ export class SessionOpener {
       signal,
       clock,
       observer,
+      name,
       cancelGraceMs,
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),

@@ -36,6 +36,8 @@ export interface LazyTransactionOptions {
   readonly signal?: AbortSignal;
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
+  /** Of its session. Default `session`. */
+  readonly name?: string;
   /** How long the server may stay silent at each step of a rollback before the socket is destroyed, in ms. */
   readonly cancelGraceMs: number;
   /** Moved here as the server answers. */
