@@ -65,6 +65,7 @@ describe.each([
   ['PostgreSQL and no logger', () => ({ ...onPostgresql(), ...silent }), false],
   ['PostgreSQL, bunyan and Sentry', () => inProduction(), true],
   ['PGlite and bunyan', () => embedded(), true],
+  ['PGlite and pino', () => ({ ...embedded(), KEELSON_LOGGER__USE: '@keelson/logger-pino' }), true],
   ['PGlite and no logger', () => ({ ...embedded(), ...silent }), false],
   ['PGlite and retries on cockatiel', () => ({ ...embedded(), KEELSON_RETRY__USE: '@keelson/retry-cockatiel' }), true],
 ])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
@@ -94,6 +95,8 @@ test('each stored its orders where its configuration says', async () => {
     em.execute('select distinct sku from order_lines order by sku'),
   );
   expect(stored).toEqual(
-    ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-retries-on-cockatiel'].map(sku => ({ sku })),
+    ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-pino', 'PGlite-and-retries-on-cockatiel'].map(sku => ({
+      sku,
+    })),
   );
 });

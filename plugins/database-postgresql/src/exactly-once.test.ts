@@ -241,7 +241,11 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     else
       await expect(outcome).rejects.toMatchObject({
         code: 'DATABASE_AMBIGUOUS_COMMIT',
-        facts: { why: 'the database no longer knows the transaction', proof },
+        facts: {
+          why: 'the database no longer knows the transaction',
+          proof,
+          sessionId: expect.stringMatching(/^[0-9a-z]{4}-[0-9a-z]+$/),
+        },
       });
     expect({ attempts, stored: await stored() }).toEqual({ attempts: 1, stored: 1 });
   });

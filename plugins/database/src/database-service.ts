@@ -23,6 +23,7 @@ import type {
   SessionWork,
 } from './session/database-session.js';
 import type { DatabaseState, StateListener } from './state.js';
+import type { StatementReport } from './statements/statement-log.js';
 
 /** The database of a service: PostgreSQL through MikroORM, one EntityManager and one transaction for each unit of work. */
 export interface DatabaseService {
@@ -132,6 +133,11 @@ export interface DatabaseService {
   /** One round trip on a connection of its own, never behind the work of users. Never rejects. */
   health(signal?: AbortSignal): Promise<HealthResult>;
   stats(): PoolStats;
+  /**
+   * Calls `listener` after each statement of a session, with its shape and without its values. Rows that are streamed or
+   * loaded by COPY are not reported. Disposing of the result ends it. Without a listener it costs nothing.
+   */
+  onStatement(listener: (report: StatementReport) => void): Disposable;
   /** Sessions wait at their first statement until `resume`, as long as their time allows: for a planned switch-over. */
   suspend(): void;
   resume(): void;

@@ -60,7 +60,9 @@ import type {
 import { replicaTarget, Sessions } from './session/sessions.js';
 import type { UnitSession } from './session/unit-session.js';
 import type { DatabaseState, StateListener } from './state.js';
-import { StatementLog } from './statement-log.js';
+import { isProduction } from './statements/is-production.js';
+import type { NotedStatements } from './statements/noted-statements.js';
+import { StatementLog, type StatementReport } from './statements/statement-log.js';
 
 export interface DatabaseServiceParts {
   readonly driver: DatabaseDriver;
@@ -75,14 +77,21 @@ export interface DatabaseServiceParts {
   readonly clock: Clock;
   /** What breaker, spans and metrics call it: `database`, `database/reporting`. */
   readonly target: string;
+  /** `production` where statements that repeat are counted alone. Default: NODE_ENV. */
+  readonly environment?: string | undefined;
 }
 
 /** Makes the service over a driver. Connects to nothing. */
-export function createDatabaseService(parts: DatabaseServiceParts): DatabaseService {
+export function createDatabaseService(parts: DatabaseServiceParts): DatabaseService & WithNotedStatements {
   return new DefaultDatabaseService(parts);
 }
 
-class DefaultDatabaseService implements DatabaseService {
+/** The statements that stood out, for the operator. */
+export interface WithNotedStatements {
+  readonly notedStatements: NotedStatements;
+}
+
+class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   readonly #parts: DatabaseServiceParts;
   readonly #current = new CurrentSession<UnitSession>();
   readonly #proof: ChosenProof;
@@ -92,6 +101,7 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #orm: Orm;
   readonly #sessions: Sessions;
   readonly #batches: Batches;
+  readonly #statements: StatementLog;
   /** In the context in which the service was made, which is that of no request. */
   readonly #outsideRequests = AsyncLocalStorage.snapshot();
   #migrations: Promise<Migrations> | undefined;
@@ -131,6 +141,12 @@ class DefaultDatabaseService implements DatabaseService {
       models,
       currentEntityManager: () => this.#current.get()?.em,
     });
+    this.#statements = new StatementLog(logger, {
+      slowStatements: options.slowStatements,
+      repeatedStatements: options.repeatedStatements,
+      isProduction: isProduction(parts.environment),
+      onRepeated: session => this.#metrics.repeated(session),
+    });
     this.#sessions = new Sessions({
       driver,
       proof: this.#proof,
@@ -145,10 +161,7 @@ class DefaultDatabaseService implements DatabaseService {
       metrics: this.#metrics,
       logger,
       clock,
-      observer: new StatementLog(
-        logger,
-        options.slowStatements === false ? Number.POSITIVE_INFINITY : options.slowStatements.thresholdMs,
-      ),
+      observer: this.#statements,
       defaultTimeoutMs: options.session.timeoutMs,
       cancelGraceMs: options.session.cancelGraceMs,
       target: parts.target,
@@ -257,6 +270,14 @@ class DefaultDatabaseService implements DatabaseService {
 
   async health(signal: AbortSignal = AbortSignal.timeout(2_000)): Promise<HealthResult> {
     return withListening(await this.#connectivity.health(signal), this.listening);
+  }
+
+  onStatement(listener: (report: StatementReport) => void): Disposable {
+    return this.#statements.listen(listener);
+  }
+
+  get notedStatements(): NotedStatements {
+    return this.#statements.noted;
   }
 
   stats(): PoolStats {

@@ -110,4 +110,6 @@ export type {
 } from './session/database-session.js';
 export type { SessionIdentity } from './session/session-identity.js';
 export type { DatabaseState, StateListener } from './state.js';
+export type { StatementReport } from './statements/statement-log.js';
+export type { StatementShape } from './statements/statement-shape.js';
 export { type IsolationLevel, isolationLevels } from './transaction/isolation-levels.js';

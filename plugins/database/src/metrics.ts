@@ -14,6 +14,7 @@ export class DatabaseMetrics {
   readonly #retries: Counter;
   readonly #timeouts: Counter;
   readonly #resolutions: Counter;
+  readonly #repeats: Counter;
   readonly #gauges: readonly Disposable[];
 
   constructor(metrics: Metrics, name: string, stats: () => PoolStats) {
@@ -43,6 +44,12 @@ export class DatabaseMetrics {
       description: 'Commits without an answer, by the proof that was asked and what it said.',
       unit: '{commit}',
       labels: [poolLabel, 'keelson.commit.proof', 'keelson.commit.outcome'],
+    });
+    this.#repeats = metrics.counter({
+      name: 'db.client.session.repeated_statements',
+      description: 'Sessions that have run statements of one shape more often than repeatedStatements.moreThan.',
+      unit: '{session}',
+      labels: [poolLabel, 'db.operation.name'],
     });
     const gauge = (what: string, description: string, read: (now: PoolStats) => number) =>
       metrics.gauge(
@@ -76,6 +83,11 @@ export class DatabaseMetrics {
   /** A commit was not answered, and its proof was asked. */
   resolved(proof: CommitProofName, outcome: 'committed' | 'aborted' | 'unknown'): void {
     this.#resolutions.add(1, { ...this.#pool, 'keelson.commit.proof': proof, 'keelson.commit.outcome': outcome });
+  }
+
+  /** A session has run one statement too often. */
+  repeated(operation: string): void {
+    this.#repeats.add(1, { ...this.#pool, 'db.operation.name': operation });
   }
 
   close(): void {

@@ -102,6 +102,23 @@ export const commonOptions = {
     .describe(
       'Whether a trace that is recorded has a span for each statement: its command and its table, never its text.',
     ),
+  repeatedStatements: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        moreThan: z
+          .number()
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(20)
+          .describe('So many statements of one shape may run in one session.'),
+      }),
+    ])
+    .prefault({})
+    .describe(
+      'Notices a session that runs one statement again and again (n + 1): a line in development, a counter in production. False: neither.',
+    ),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };
 

@@ -17,7 +17,7 @@ import {
   Telemetry,
 } from '@keelson/core';
 import { CurrentEntityManager, DatabaseService } from './database-service.js';
-import { createDatabaseService } from './default-database-service.js';
+import { createDatabaseService, type WithNotedStatements } from './default-database-service.js';
 import type { DatabaseDriver } from './driver/driver.js';
 import { poolCheck } from './health.js';
 import { inspectDatabase } from './inspect.js';
@@ -27,6 +27,7 @@ import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm/orm.js';
 import { standIn } from './orm/stand-in.js';
 import { checkSchema } from './schema/check-schema.js';
+import { statementOperations } from './statements/operations.js';
 
 export interface DriverContext<Config = unknown> {
   readonly logger: Logger;
@@ -91,7 +92,7 @@ export function databasePlugin<Config extends CommonDatabaseOptions, Driver exte
 }
 
 async function startDatabase<Config extends CommonDatabaseOptions>(
-  database: DatabaseService,
+  database: DatabaseService & WithNotedStatements,
   { container, config, clock, signal, logger, key, serving, waitingFor, defer }: StartContext<Config>,
 ): Promise<StartedPlugin<Config>> {
   defer(() => database.disconnect());
@@ -104,6 +105,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
       return diagnoseDatabase({ database, options: config, clock, signal });
     },
     inspect: () => inspectDatabase(database),
+    operations: statementOperations<Config>(database, () => database.notedStatements),
     drain: async () => void (await database.pauseListening(Deadline.after(config.closeTimeoutMs, clock))),
   };
   // A tool that only asks gets to see the tables as they are.
@@ -127,10 +129,10 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
 }
 
 function createDatabase<Config extends CommonDatabaseOptions, Driver extends DatabaseDriver>(
-  { config, rereadFiles, clock, directory, instance, key }: RegisterContext<Config>,
+  { config, rereadFiles, clock, directory, environment, instance, key }: RegisterContext<Config>,
   { ormDriver, createDriver }: DatabasePluginParts<Config, Driver>,
   services: Services,
-): { readonly database: DatabaseService; readonly driver: Driver } {
+): { readonly database: DatabaseService & WithNotedStatements; readonly driver: Driver } {
   const logger = services.get(Logger).child({ plugin: key });
   const models = services.getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
   // `database/reporting` logs in with `credentials/reporting`, `database` with `credentials`.
@@ -148,6 +150,7 @@ function createDatabase<Config extends CommonDatabaseOptions, Driver extends Dat
     logger,
     clock,
     target: key,
+    environment,
   });
   return { database, driver };
 }

@@ -192,6 +192,7 @@ export class SessionOpener {
       clock,
       observer,
       tracer: trace,
+      name,
       cancelGraceMs,
       outcome,
       ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),

@@ -1,5 +1,6 @@
 export { conformanceModel } from './conformance-model.js';
 export { type DatabaseConformanceCase, databaseConformance } from './database-conformance.js';
+export { expectStatements } from './expect-statements.js';
 export type { DatabaseHarness } from './harness.js';
 export { databasePluginConformance } from './plugin-conformance.js';
 export { withRollback } from './with-rollback.js';

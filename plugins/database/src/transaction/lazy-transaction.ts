@@ -38,6 +38,8 @@ export interface LazyTransactionOptions {
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
   readonly tracer?: StatementTracer | undefined;
+  /** Of its session. Default `session`. */
+  readonly name?: string;
   /** How long the server may stay silent at each step of a rollback before the socket is destroyed, in ms. */
   readonly cancelGraceMs: number;
   /** Moved here as the server answers. */

@@ -1,6 +1,8 @@
-/** Observes each statement, without its text and its values. */
+/** Observes each statement, without its values. */
 export interface StatementObserver {
   statement(event: StatementEvent): void;
+  /** Makes what counts the statements of one session that has run two. Left out: nobody counts. */
+  countRepeats?(session: string): RepeatCounter;
 }
 
 export interface StatementEvent {
@@ -9,4 +11,13 @@ export interface StatementEvent {
   readonly rowCount: number | undefined;
   readonly durationMs: number;
   readonly failed: boolean;
+  /** As it was sent: its text may hold values, so no person sees it. Undefined for what belongs to the transaction. */
+  readonly sql: string | undefined;
+  /** The name of the session. */
+  readonly session: string;
+}
+
+/** Counts the statements of one session. */
+export interface RepeatCounter {
+  add(sql: string): void;
 }

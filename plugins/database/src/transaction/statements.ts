@@ -6,7 +6,7 @@ import { sqlStateOf } from '../errors/sql-state.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import type { HeldConnection } from './held-connection.js';
 import { PendingStatements } from './pending-statements.js';
-import type { StatementObserver } from './statement-observer.js';
+import type { RepeatCounter, StatementObserver } from './statement-observer.js';
 import type { StatementTracer } from './statement-tracer.js';
 import { endingOf, isPlainRead, makesReadOnly, mustComeFirst } from './transaction-commands.js';
 import { beginStatements, mayStandAlone, type TransactionSettings } from './transaction-settings.js';
@@ -19,6 +19,8 @@ export interface StatementsOptions {
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
   readonly tracer?: StatementTracer | undefined;
+  /** What the observer is told that the session is called. Default `session`. */
+  readonly name?: string;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
 }
@@ -31,6 +33,9 @@ export class Statements {
   readonly #held: HeldConnection;
   readonly #mayStandAlone: boolean;
   #onFirstAnswer: (() => void) | undefined;
+  /** The first statement of the session, and from the second on what counts them. */
+  #firstSql: string | undefined;
+  #repeats: RepeatCounter | undefined;
   /** The work has made it read-only by a statement of its own. */
   #isMadeReadOnly = false;
 
@@ -54,7 +59,8 @@ export class Statements {
   }
 
   async run(connection: DriverConnection, statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    const { observer, tracer, clock } = this.#options;
+    const { observer, tracer, clock, name = 'session' } = this.#options;
+    const sql = statements[0]?.sql;
     if (this.pending.hasNotices) this.pending.dropUndoneNotices();
     const alone = this.#standsAlone(connection, statements);
     const last = alone ? commit : this.#mark(statements[0]);
@@ -74,10 +80,26 @@ export class Statements {
       rowCount: results[first]?.rowCount,
       durationMs: clock.now() - startedAt,
       failed: failure !== undefined,
+      sql,
+      session: name,
     });
+    if (sql !== undefined && observer.countRepeats !== undefined) this.#countRepeats(sql);
     if (!alone) this.#assertGoesOn(connection, outcome, statements[0], results[first]);
     this.#settle(connection, outcome, alone ? 'all' : first, !alone && last !== undefined);
     return last === undefined ? results.slice(first) : results.slice(first, -1);
+  }
+
+  /** A session of one statement, as most are, costs nothing. */
+  #countRepeats(sql: string): void {
+    if (this.#firstSql === undefined) {
+      this.#firstSql = sql;
+      return;
+    }
+    if (this.#repeats === undefined) {
+      this.#repeats = this.#options.observer.countRepeats?.(this.#options.name ?? 'session');
+      this.#repeats?.add(this.#firstSql);
+    }
+    this.#repeats?.add(sql);
   }
 
   /** COMMIT rides with the statement, and what waits will be sent again with the next: nothing of a read spans the two. */
