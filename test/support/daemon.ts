@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs';
@@ -19,7 +20,7 @@ import { postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
 import { sendSignal, waitUntilGone } from './processes.js';
 
 /** Where systems keep servers, which is not always on the path of a user. */
-const furtherFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
+const furtherFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin', ...postgresFolders()];
 
 /** The path of a program of this machine; undefined when it has none of that name. */
 export function findProgram(name: string): string | undefined {
@@ -155,6 +156,14 @@ export class Daemon {
     });
     return pid;
   }
+}
+
+/** Debian keeps the programs of each version of PostgreSQL in a folder of their own. The newest first. */
+function postgresFolders(): string[] {
+  const parent = '/usr/lib/postgresql';
+  if (!existsSync(parent)) return [];
+  const versions = readdirSync(parent).toSorted((one, other) => Number(other) - Number(one));
+  return versions.map(version => join(parent, version, 'bin'));
 }
 
 function canExecute(file: string): boolean {

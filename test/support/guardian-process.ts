@@ -1,7 +1,9 @@
 // Runs as a process of its own, started by guardian.ts: reads what to guard from its standard input, one JSON line
 // each, and when that ends (the process that started it has ended, however it ended) stops and removes all of it.
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { postmasterIn } from './postmaster-file.ts';
 import { childrenOf, sendSignal, waitUntilGone } from './processes.ts';
 
 const processes = new Set<number>();
@@ -18,6 +20,8 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 
 await Promise.all([...processes].map(stop));
+// What runs a server may have started it as no child of its own, and is gone now.
+await Promise.all([...directories].flatMap(directory => postmasterIn(join(directory, 'data')) ?? []).map(stop));
 for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 
 /** SIGQUIT lets PostgreSQL give back its shared memory; what has not gone by then, and its children, is killed. */

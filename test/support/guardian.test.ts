@@ -16,7 +16,14 @@ const owner = `
   guard(child.pid);
   guard(process.argv[1]);
   if (process.argv[3] === 'frozen') child.kill('SIGSTOP');
-  console.log(child.pid);
+  if (process.argv[3] === 'postmaster') {
+    const { mkdirSync, writeFileSync } = await import('node:fs');
+    const data = process.argv[1] + '/data';
+    mkdirSync(data);
+    const server = spawn(process.execPath, ['-e', process.argv[2], data], { detached: true, stdio: 'ignore' });
+    writeFileSync(data + '/postmaster.pid', server.pid + '\\n' + data + '\\n');
+    console.log(server.pid);
+  } else console.log(child.pid);
   setInterval(() => {}, 1e6);
 `;
 
@@ -35,6 +42,11 @@ describe('the guardian', () => {
   test('wakes a frozen process up, so that it can end in order', async () => {
     const { guarded } = await endOwnerBy('SIGKILL', waits, 'frozen');
     await eventually(() => !isAlive(guarded), { timeoutMs: 1_500 });
+  });
+
+  test('stops a PostgreSQL that it does not know, but whose data is in a folder that it removes', async () => {
+    const { guarded, directory } = await endOwnerBy('SIGKILL', waits, 'postmaster');
+    await eventually(() => !isAlive(guarded) && !existsSync(directory), { that: 'both to be gone' });
   });
 
   test('kills what does not go', async () => {

@@ -6,7 +6,8 @@ let orders: Writable | undefined;
 
 /**
  * Makes sure that a process (by id, with its children) is stopped, or a directory (by path) removed, when this
- * process ends in whatever way, Ctrl-C and `kill -9` included.
+ * process ends in whatever way, Ctrl-C and `kill -9` included. A PostgreSQL whose data is in `data` of such a directory is
+ * stopped before.
  */
 export function guard(what: number | string): void {
   orders ??= startGuardian();

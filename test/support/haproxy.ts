@@ -11,8 +11,22 @@ const program = findProgram('haproxy');
 export const hasHaproxy = program !== undefined;
 
 export interface HaproxyOptions<Name extends string> {
-  /** The servers behind the one address, by name; of a url only host and port matter. The first one is used. */
+  /**
+   * The servers behind the one address, by name; of a url only host and port matter. Without `checks`, the first one is used
+   * until `pointTo` chooses another.
+   */
   readonly servers: Readonly<Record<Name, string>>;
+  /** Asks each server over HTTP whether it is to be used. Default: nobody is asked. */
+  readonly checks?: HealthChecks<Name>;
+}
+
+/** A server is used while it answers 200. It is out, and its connections end, at the first other answer. */
+export interface HealthChecks<Name extends string> {
+  /** `/primary` */
+  readonly path: string;
+  /** Where each server answers, on its own host. */
+  readonly ports: Readonly<Record<Name, number>>;
+  readonly everyMs: number;
 }
 
 export interface Haproxy<Name extends string> extends AsyncDisposable {
@@ -50,14 +64,14 @@ class LocalHaproxy<Name extends string> implements Haproxy<Name> {
   readonly #adminSocket: string;
   readonly #daemon: Daemon;
 
-  constructor(port: number, { servers }: HaproxyOptions<Name>) {
+  constructor(port: number, { servers, checks }: HaproxyOptions<Name>) {
     if (program === undefined) throw new Error('There is no haproxy on this machine');
     const directory = daemonFolder('haproxy');
     this.port = port;
     this.#names = Object.keys(servers);
     this.#adminSocket = join(directory, 'admin');
     const config = join(directory, 'haproxy.cfg');
-    writeFileSync(config, this.#config(Object.entries<string>(servers)), { mode: 0o600 });
+    writeFileSync(config, this.#config(Object.entries<string>(servers), checks), { mode: 0o600 });
     own(config);
     this.#daemon = new Daemon({ program, args: ['-db', '-f', config], directory, port });
   }
@@ -102,10 +116,11 @@ class LocalHaproxy<Name extends string> implements Haproxy<Name> {
     return this.dispose();
   }
 
-  #config(servers: readonly (readonly [name: string, url: string])[]): string {
+  #config(servers: readonly (readonly [name: string, url: string])[], checks?: HealthChecks<string>): string {
     const serverLines = servers.map(([name, url], index) => {
       const { hostname, port } = new URL(url);
-      return `  server ${name} ${hostname}:${port || 5_432}${index === 0 ? '' : ' disabled'}`;
+      const use = checks ? ` check port ${checks.ports[name]}` : index === 0 ? '' : ' disabled';
+      return `  server ${name} ${hostname}:${port || 5_432}${use}`;
     });
     return [
       'global',
@@ -117,8 +132,18 @@ class LocalHaproxy<Name extends string> implements Haproxy<Name> {
       '  timeout server 1h',
       'listen db',
       `  bind ${this.host}:${this.port}`,
+      ...(checks ? checkLines(checks) : []),
       ...serverLines,
       '',
     ].join('\n');
   }
+}
+
+function checkLines({ path, everyMs }: HealthChecks<string>): string[] {
+  return [
+    `  option httpchk GET ${path}`,
+    '  http-check expect status 200',
+    '  timeout check 1s',
+    `  default-server inter ${everyMs}ms fall 1 rise 1 on-marked-down shutdown-sessions`,
+  ];
 }

@@ -1,9 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guard, release } from './guardian.js';
 import { findPostgres, postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
+import { postmasterFile, removeSharedMemory } from './postmaster-file.js';
 import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
 import { withSmallDisk } from './small-disk.js';
 
@@ -93,7 +94,7 @@ export class PostgresProcess {
   async dispose(): Promise<void> {
     await this.stop('immediate').catch(() => this.kill('SIGKILL'));
     await this.#clearAfterCrash();
-    await this.#removeSharedMemory();
+    await removeSharedMemory(this.dataDirectory);
   }
 
   async #spawn(): Promise<number> {
@@ -126,13 +127,8 @@ export class PostgresProcess {
 
   /** The postmaster says in its pid file how far it is; the same place pg_ctl looks. */
   #isReady(pid: number): boolean {
-    const [owner, , , , , , , status] = this.#pidFile();
-    return Number(owner) === pid && status?.trim() === 'ready';
-  }
-
-  #pidFile(): string[] {
-    const file = join(this.dataDirectory, 'postmaster.pid');
-    return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+    const file = postmasterFile(this.dataDirectory);
+    return file?.pid === pid && file.status === 'ready';
   }
 
   /** The processes are gone before Node has reported it. */
@@ -148,12 +144,5 @@ export class PostgresProcess {
     if (await waitUntilGone(this.#leftBehind, 500)) return;
     for (const pid of this.#leftBehind.filter(isAlive)) sendSignal(pid, 'SIGKILL');
     await waitUntilGone(this.#leftBehind, 2_000);
-  }
-
-  /** A postmaster that was killed could not give back the small segment that guards its data directory. */
-  async #removeSharedMemory(): Promise<void> {
-    const segment = this.#pidFile()[6]?.trim().split(/\s+/)[1];
-    if (segment === undefined) return;
-    await new Promise(resolve => execFile('ipcrm', ['-m', segment], resolve));
   }
 }

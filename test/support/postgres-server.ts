@@ -3,6 +3,7 @@ import pg from 'pg';
 import { freePort } from './free-port.js';
 import { clusterDirectory, createCluster, removeDirectory, superuser } from './postgres-binaries.js';
 import { PostgresProcess, type Settings, type StopMode } from './postgres-process.js';
+import { queryOnce } from './query-once.js';
 import { canHaveSmallDisk, makeSmallDisk } from './small-disk.js';
 
 export interface PostgresOptions {
@@ -143,24 +144,12 @@ class LocalPostgres implements PostgresServer {
     this.#process.thaw();
   }
 
-  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
     sql: string,
     values: readonly unknown[] = [],
     database = 'postgres',
   ): Promise<Row[]> {
-    const client = new pg.Client({
-      connectionString: this.#url(superuser, database),
-      application_name: 'keelson-test-admin',
-      connectionTimeoutMillis: 10_000,
-    });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      const { rows } = await client.query<Row>(sql, [...values]);
-      return rows;
-    } finally {
-      await client.end();
-    }
+    return queryOnce<Row>(this.#url(superuser, database), sql, values);
   }
 
   async createDatabase(name: string): Promise<string> {

@@ -18,6 +18,16 @@ export function childrenOf(pid: number): number[] {
   return process.platform === 'linux' ? childrenByProc(pid) : childrenByPs(pid);
 }
 
+/** The words that a process was started with; empty when it is gone. */
+export function commandOf(pid: number): string {
+  try {
+    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  } catch {
+    return '';
+  }
+}
+
 /** Sends `signal`; false when the process is gone. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {

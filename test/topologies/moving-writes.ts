@@ -55,9 +55,16 @@ export async function writeDuring(
     }
   };
   const all = Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
-  await move();
-  isOver = true;
-  await all;
+  try {
+    await move();
+  } catch (error) {
+    // Nothing more is wanted of the lanes, and they must not outlive the ledger.
+    after = Number.POSITIVE_INFINITY;
+    throw error;
+  } finally {
+    isOver = true;
+    await all;
+  }
   const report = ledger.compare(await stored());
   rmSync(folder, { recursive: true });
   expect(refusals).toEqual([]);
