@@ -5,7 +5,8 @@ import { finished } from 'node:stream';
 import { definePlugin, HttpServer, KeelsonError, Kernel, type Lifecycle, type Plugin } from '@keelson/core';
 import { DatabaseModel, DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
-import httpPlugin, { currentSession } from '@keelson/http-express';
+import { HttpRoutes, route, rowsOf } from '@keelson/http';
+import httpPlugin, { currentSession, sendRows } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
@@ -20,6 +21,7 @@ import passport from 'passport';
 import { Strategy } from 'passport-local';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 
 const source = readFileSync(new URL(import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8');
@@ -47,6 +49,7 @@ afterAll(async () => {
 
 interface Parts {
   readonly http: HttpServer;
+  readonly routes: HttpRoutes;
   readonly database: DatabaseService;
   readonly lifecycle: Lifecycle;
 }
@@ -77,11 +80,11 @@ const authors = Router()
 async function serve(start: (parts: Parts) => void, options: object = {}): Promise<string> {
   const shop = definePlugin({
     name: 'shop',
-    requires: [HttpServer, DatabaseService],
+    requires: [HttpServer, HttpRoutes, DatabaseService],
     register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
     start: ({ container, lifecycle }) => {
       const http = container.get(HttpServer);
-      start({ http, database: container.get(DatabaseService), lifecycle });
+      start({ http, routes: container.get(HttpRoutes), database: container.get(DatabaseService), lifecycle });
       http.router('/authors', authors);
     },
   });
@@ -349,6 +352,50 @@ describe('the code of docs/http.md', () => {
     const stopped = await kernel?.stop();
     expect(stopped?.outcome).toBe('clean');
     await rest;
+  });
+
+  test('rows', async () => {
+    const url = await serve(({ http, routes }) => {
+      const exportAuthors = route({
+        method: 'get',
+        path: '/',
+        query: z.object({ format: z.enum(['ndjson', 'csv']).default('ndjson') }),
+        answers: { 200: { description: 'All authors.', rows: z.object({ id: z.int(), email: z.string() }) } },
+        handle: ({ query: { format } }) => ({
+          body: rowsOf(em => em.stream(Author, { orderBy: { id: 'asc' } }), { format, fileName: `authors.${format}` }),
+        }),
+      });
+      routes.mount('/export', [exportAuthors]);
+
+      type Tables = { author: { id: number; email: string } };
+      const report = Router().get('/', (_request, response) =>
+        sendRows(response, em => em.getKysely<Tables>().selectFrom('author').select(['id', 'email']).stream(1_000), {
+          format: 'csv',
+          columns: ['id', 'email'],
+          timeoutMs: 600_000,
+        }),
+      );
+      http.router('/report', report);
+      http.use(compression(), { name: 'compression', stage: 'early' });
+    });
+    await witness.query('drop trigger at_commit on author');
+    await witness.query(`insert into author (id, email) select n, n || '@example.org' from generate_series(1, 4000) n`);
+    for (const path of ['/export', '/export?format=csv', '/report']) {
+      const answer = await fetch(`${url}${path}`);
+      const lines = (await answer.text()).trimEnd().split(/\r?\n/);
+      const isCsv = path !== '/export';
+      expect([answer.headers.get('content-encoding'), lines.length]).toEqual([
+        isCsv ? 'gzip' : null,
+        isCsv ? 4_001 : 4_000,
+      ]);
+      expect(lines.at(-1)).toContain('4000@example.org');
+    }
+    await isFree();
+    const client = new AbortController();
+    const left = await fetch(`${url}/report`, { signal: client.signal });
+    client.abort();
+    await expect(left.text()).rejects.toThrow();
+    await isFree();
   });
 
   test('cookies', async () => {

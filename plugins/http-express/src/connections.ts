@@ -115,6 +115,18 @@ export class Connections {
     return this.#connections.get(socket)?.linger !== undefined;
   }
 
+  /**
+   * Nothing has moved on `socket` for a while. Closes it when it is idle, and when its client does not take the answer. A
+   * handler that works or waits, and a request that still arrives, have limits of their own.
+   */
+  cutStalled(socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) return;
+    const { responses, bytes } = connection;
+    const isIdle = responses.length === 0 && bytes > 0 && socket.bytesRead === bytes;
+    if (isIdle || socket.writableLength > 0) socket.destroy();
+  }
+
   destroyAll(): void {
     this.#settle();
     for (const { socket, linger } of this.#connections.values()) {

@@ -126,6 +126,8 @@ export class ExpressHttpServer implements HttpServer {
       this.#connections.leave(socket as Socket);
     });
     this.#connections = new Connections(this.#server, tools.clock);
+    this.#server.timeout = options.stalledTimeoutMs;
+    this.#server.on('timeout', socket => this.#connections.cutStalled(socket));
     if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
       void answerClientError(error, socket as Socket, { connections: this.#connections, problems });

@@ -7,12 +7,15 @@ import {
   type PreparedAnswer,
   prepareAnswer,
   type Route,
+  RowStream,
+  rowCheck,
 } from '@keelson/http';
 import { type Request, type RequestHandler, Router } from 'express';
 import { sendPrepared } from './answer-json.js';
 import { repeatedAnswer } from './repeatable.js';
 import { currentSession, unitsOf } from './request-sessions.js';
 import { routeOf } from './route-template.js';
+import { sendRows } from './send-rows.js';
 
 /** The routes as Express has them. `checks`: an answer that its route does not describe is an error. */
 export function expressRouter(routes: readonly Route[], { checks }: { readonly checks: boolean }): Router {
@@ -29,11 +32,20 @@ function handlerOf(route: Route, checks: boolean): RequestHandler {
   };
   const answer = route.repeatable ? answerRepeatedly : answerOnce;
   return async (request, response) => {
-    const prepared = await answer(route, request, prepare).catch((error: unknown) => {
+    const given = await answer(route, request, prepare).catch((error: unknown) => {
       throw route.mapError(error);
     });
-    sendPrepared(prepared, response);
+    if (!isRows(given)) return sendPrepared(given, response);
+    const { status = 200, headers = {}, body } = given;
+    response.status(status).set(headers);
+    await sendRows(response, body.source, { ...body.options, ...(checks && { check: rowCheck(route, status) }) });
   };
+}
+
+type RowsAnswer = Answer & { readonly body: RowStream<object> };
+
+function isRows(answer: PreparedAnswer | RowsAnswer): answer is RowsAnswer {
+  return 'body' in answer;
 }
 
 type Prepare = (answer: Answer) => PreparedAnswer;
@@ -50,11 +62,12 @@ async function answerRepeatedly(route: Route, request: Request, prepare: Prepare
   return repeatedAnswer(request, { key, work: em => handle(new RequestAttempt(request, em)), prepare });
 }
 
-async function answerOnce(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer> {
+async function answerOnce(route: Route, request: Request, prepare: Prepare): Promise<PreparedAnswer | RowsAnswer> {
   const answer = await route.accept(receivedBy(request))(new RequestAttempt(request));
   // The body may show what a flush sets, such as a key; and an error of the flush is still the handler's.
   if ((answer.status ?? 200) < 400) await unitsOf(request)?.flush();
-  return prepare(answer);
+  const { body } = answer;
+  return body instanceof RowStream ? { ...answer, body } : prepare(answer);
 }
 
 function receivedBy(request: Request) {

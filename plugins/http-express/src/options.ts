@@ -170,6 +170,12 @@ export const httpOptions = z
         'How long an idle connection stays open, in milliseconds. Set it longer than the idle timeout of the load balancer ' +
           'in front (usually 60 s): then the server never closes a connection that the load balancer uses for a request.',
       ),
+    stalledTimeoutMs: milliseconds
+      .min(1)
+      .default(30_000)
+      .describe(
+        'How long a client may take nothing of an answer that is there for it, in milliseconds; then its connection is cut.',
+      ),
     drainTimeoutMs: milliseconds
       .default(10_000)
       .describe(

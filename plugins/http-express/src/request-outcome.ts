@@ -70,6 +70,25 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return sessions.unit(work, { ...options, onToken: token => this.#tell(token) });
   }
 
+  read<T>(
+    work: (em: EntityManager) => Promise<T>,
+    { timeoutMs }: { readonly timeoutMs?: number | undefined },
+  ): Promise<T> {
+    const { sessions, settings, whenUsed } = this.#parts;
+    const { name, after } = settings;
+    const given: RequestSessionOptions = whenUsed?.() ?? {};
+    return sessions.unit(work, {
+      ...(after !== undefined && { after }),
+      ...given,
+      name: `${name}.rows`,
+      readOnly: true,
+      isolation: given.isolation === 'serializable' ? 'serializable' : 'repeatable read',
+      retry: 'never',
+      signal: this.signal,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    });
+  }
+
   async flush(): Promise<void> {
     if (!this.readOnly) await this.#parts.session.opened?.em.flush();
   }

@@ -20,6 +20,8 @@ export interface RequestUnits {
   /** Writes what the session of the request holds, when it was opened and may write. */
   flush(): Promise<void>;
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  /** Once, read-only, and with one snapshot for all statements; ends after `timeoutMs`, by default that of every session. */
+  read<T>(work: (em: EntityManager) => Promise<T>, options: { readonly timeoutMs?: number | undefined }): Promise<T>;
   /** Ends them and the session of the request, unless COMMIT was sent. False when there is nothing to end. */
   cutShort(reason: unknown): boolean;
 }
@@ -37,6 +39,8 @@ export interface SessionSettings {
 export interface UnitOptions extends SessionSettings, RequestSessionOptions {
   /** Aborts when the client disconnects: the running statement is cancelled on the server. */
   readonly signal: AbortSignal;
+  readonly retry?: 'never';
+  readonly timeoutMs?: number;
   /** Called when it is committed and has a token. */
   readonly onToken?: (token: string) => void;
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { RowStream } from './row-stream.js';
 
 /** What a route may answer with one status. */
 export interface AnswerDescription {
@@ -6,6 +7,8 @@ export interface AnswerDescription {
   readonly description?: string;
   /** The body, as JSON has it. Left out: the answer has no body. */
   readonly body?: z.ZodType;
+  /** One row of an answer that is read while it is sent, as NDJSON or CSV: the handler returns `rowsOf(...)`. Without `body`. */
+  readonly rows?: z.ZodType;
   /** The headers that matter to clients, by name, with one sentence each. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -28,7 +31,9 @@ type BodyOf<Description> = Description extends z.ZodType
   ? { readonly body: AsJson<z.input<Description>> }
   : Description extends { readonly body: infer Body extends z.ZodType }
     ? { readonly body: AsJson<z.input<Body>> }
-    : { readonly body?: undefined };
+    : Description extends { readonly rows: infer Row extends z.ZodType }
+      ? { readonly body: RowStream<AsJson<z.input<Row>>> }
+      : { readonly body?: undefined };
 
 /** 200 may be left out. */
 type StatusOf<Status> = Status extends 200 ? { readonly status?: 200 } : { readonly status: Status };
@@ -44,6 +49,6 @@ export interface Answer {
   /** Default 200. From 400 on, nothing of the unit is stored. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON; left out, the answer has no body. */
+  /** Sent as JSON, or row by row when it is a `RowStream`; left out, the answer has no body. */
   readonly body?: unknown;
 }

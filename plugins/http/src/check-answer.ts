@@ -22,6 +22,27 @@ export function checkAnswer(route: Route, { status, text }: PreparedAnswer): voi
   if (problems.length > 0) throw answerInvalid(route, status, problems);
 }
 
+/**
+ * Returns what compares each row of an answer with what the route says of it.
+ *
+ * @throws KeelsonError HTTP_ANSWER_INVALID; so does the result.
+ */
+export function rowCheck(route: Route, status: number): (row: unknown) => void {
+  const description = route.answers[status];
+  const schema = description === undefined ? undefined : describedAnswer(description).rows;
+  if (schema === undefined) throw answerInvalid(route, status, ['the route names no rows for this status']);
+  return row => {
+    const result = schema.safeParse(row);
+    if (result.success) return;
+    const problems = fieldProblems(result.error.issues);
+    throw answerInvalid(
+      route,
+      status,
+      problems.map(({ path, message }) => `${path || 'a row'}: ${message}`),
+    );
+  };
+}
+
 export function describedAnswer(answer: z.ZodType | AnswerDescription): AnswerDescription {
   return isSchema(answer) ? { body: answer } : answer;
 }

@@ -1,6 +1,6 @@
 export type { Answer, AnswerDescription, AnswerDescriptions, AnswerOf, AsJson } from './answer.js';
 export { documentHandler, type PageFacts, pageHandler } from './api-pages.js';
-export { checkAnswer } from './check-answer.js';
+export { checkAnswer, rowCheck } from './check-answer.js';
 export { errorCodes } from './error-codes.js';
 export { fieldProblems } from './field-problems.js';
 export { HttpRoutes } from './http-routes.js';
@@ -23,3 +23,12 @@ export {
   type RouteTexts,
   route,
 } from './route.js';
+export {
+  type RowFormat,
+  type RowOptions,
+  type RowSource,
+  RowStream,
+  rowHeaders,
+  rowsOf,
+  rowTexts,
+} from './row-stream.js';

@@ -97,7 +97,10 @@ function problem(description: string): ZodOpenApiResponseObject {
   return { description, content: { 'application/problem+json': { schema: problemDocument } } };
 }
 
-function responseOf(status: number, { description, body, headers = {} }: AnswerDescription): ZodOpenApiResponseObject {
+function responseOf(
+  status: number,
+  { description, body, rows, headers = {} }: AnswerDescription,
+): ZodOpenApiResponseObject {
   const described = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' as const } },
@@ -106,5 +109,8 @@ function responseOf(status: number, { description, body, headers = {} }: AnswerD
     description: description ?? STATUS_CODES[status] ?? String(status),
     ...(described.length > 0 && { headers: Object.fromEntries(described) }),
     ...(body !== undefined && { content: { 'application/json': { schema: body } } }),
+    ...(rows !== undefined && { content: { 'application/x-ndjson': { schema: rows }, 'text/csv': { schema: text } } }),
   };
 }
+
+const text = { type: 'string' as const };

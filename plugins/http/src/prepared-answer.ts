@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Answer } from './answer.js';
+import { RowStream } from './row-stream.js';
 
 /** An answer that nothing keeps from being sent. */
 export interface PreparedAnswer {
@@ -29,6 +30,10 @@ export function prepareAnswer(
 
 function textOf(body: unknown, stringify: (body: unknown) => string | undefined): string | undefined {
   if (body === undefined) return undefined;
+  if (body instanceof RowStream)
+    throw new TypeError(
+      'A handler that may run again returned rows: they are sent while they are read. Leave "repeatable" out.',
+    );
   if (body instanceof Readable || body instanceof ReadableStream)
     throw new TypeError('A handler returned a stream as its body. Return the data: it is sent as JSON.');
   const text = stringify(body);

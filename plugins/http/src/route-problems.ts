@@ -63,7 +63,9 @@ function answerProblems(status: number, answer: z.ZodType | object): string[] {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     return [`answers: ${status} is not a status from 200 to 599`];
   const body = isSchema(answer) ? answer : Reflect.get(answer, 'body');
-  return withoutBody.has(status) && body !== undefined ? [`answers: ${status} has no body`] : [];
+  const rows = isSchema(answer) ? undefined : Reflect.get(answer, 'rows');
+  if (body !== undefined && rows !== undefined) return [`answers: ${status} has a body or rows, not both`];
+  return withoutBody.has(status) && (body ?? rows) !== undefined ? [`answers: ${status} has no body`] : [];
 }
 
 function problemStatusProblems(status: string): string[] {
