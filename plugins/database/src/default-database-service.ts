@@ -20,7 +20,7 @@ import type { DatabaseService } from './database-service.js';
 import { assertAble } from './driver/assert-able.js';
 import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
-import { markedDriver } from './driver/marked-driver.js';
+import { type LoanObserver, markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { translate } from './errors/translate.js';
@@ -86,7 +86,9 @@ class DefaultDatabaseService implements DatabaseService {
   readonly #current = new CurrentSession<UnitSession>();
   readonly #proof: ChosenProof;
   readonly #connectivity: Connectivity;
-  readonly #metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly #metrics: DatabaseMetrics | undefined;
+  readonly #loans: LoanObserver | undefined;
   readonly #retry: StoppableRetryPolicy;
   readonly #orm: Orm;
   readonly #sessions: Sessions;
@@ -101,7 +103,7 @@ class DefaultDatabaseService implements DatabaseService {
   #isAsIs = false;
 
   constructor(given: DatabaseServiceParts) {
-    const parts = { ...given, driver: markedDriver(given.driver) };
+    const parts = { ...given, driver: markedDriver(given.driver, () => this.#loans) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
     this.#proof = new ChosenProof({
@@ -119,7 +121,8 @@ class DefaultDatabaseService implements DatabaseService {
       connectTimeoutMs: options.connect.timeoutMs,
       prepare: (deadline, signal) => this.#prepare(deadline, signal),
     });
-    this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
+    this.#metrics = this.#measured(parts);
+    this.#loans = this.#metrics && loansOf(this.#metrics, clock);
     this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
     this.#orm = createOrm({
       ormDriver: parts.ormDriver,
@@ -344,6 +347,16 @@ class DefaultDatabaseService implements DatabaseService {
     });
   }
 
+  #measured({ metrics, target, driver }: DatabaseServiceParts): DatabaseMetrics | undefined {
+    if (metrics === undefined || metrics.silent === true) return undefined;
+    const { hosts } = driver;
+    return new DatabaseMetrics(metrics, target, {
+      stats: () => driver.stats(),
+      state: () => this.state.is,
+      ...(hosts !== undefined && { hosts: () => hosts() }),
+    });
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -352,7 +365,7 @@ class DefaultDatabaseService implements DatabaseService {
 
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
-    this.#metrics.close();
+    this.#metrics?.close();
     this.#proof.stop();
     this.#retry.stop(new DatabaseClosedError());
     this.#connectivity.close();
@@ -363,4 +376,8 @@ class DefaultDatabaseService implements DatabaseService {
     this.#sessions.closed();
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
   }
+}
+
+function loansOf(metrics: DatabaseMetrics, clock: Clock): LoanObserver {
+  return { clock, waited: ms => metrics.waited(ms), used: ms => metrics.used(ms) };
 }

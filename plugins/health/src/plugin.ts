@@ -1,5 +1,6 @@
-import { definePlugin, HealthService, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
+import { definePlugin, HealthService, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { HealthEngine } from './health-engine.js';
+import { measureHealth } from './health-metrics.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
 import { mountProbes } from './probe-handler.js';
@@ -21,6 +22,10 @@ export default definePlugin<HealthOptions>({
         // The probes report the engine of the slot itself.
         if (instance === undefined && container.isBound(HttpServer)) {
           mountProbes(container.get(HttpServer), container.get(HealthService), config);
+        }
+        if (instance === undefined) {
+          const measured = measureHealth(container.get(Metrics), container.get(HealthService));
+          defer(() => measured[Symbol.dispose]());
         }
         return {
           ready() {

@@ -1,4 +1,4 @@
-import { definePlugin, HttpClient, RetryPolicy } from '@keelson/core';
+import { definePlugin, HttpClient, Metrics, RetryPolicy } from '@keelson/core';
 import manifest from './manifest.js';
 import type { HttpClientOptions } from './options.js';
 import { PolicyHttpClient } from './policy-http-client.js';
@@ -9,7 +9,10 @@ export default definePlugin<HttpClientOptions>({
 
   register({ bind, config, clock }) {
     bind(HttpClient)
-      .toResolvedValue((policy: RetryPolicy) => new PolicyHttpClient(config, policy, clock), [RetryPolicy])
+      .toResolvedValue(
+        (policy: RetryPolicy, metrics: Metrics) => new PolicyHttpClient(config, policy, clock, metrics),
+        [RetryPolicy, Metrics],
+      )
       .inSingletonScope();
   },
 });

@@ -5,25 +5,35 @@ import {
   type HttpRequestOptions,
   type HttpTarget,
   KeelsonError,
+  type Metrics,
   type RetryPolicy,
 } from '@keelson/core';
 import type { HttpClientOptions, TargetOptions } from './options.js';
 import { createPolicyFetch, type PolicyFetch } from './policy-fetch.js';
+import { measureRequests, type RequestMetrics } from './request-metrics.js';
 
 /** `fetch` under a retry policy: to any server, and to those that the configuration names. */
 export class PolicyHttpClient implements HttpClient {
   readonly fetch: PolicyFetch;
   readonly #targets: ReadonlyMap<string, HttpTarget>;
 
-  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock, metrics?: Metrics) {
     const targets = Object.entries(options.targets);
-    this.fetch = createPolicyFetch(policy, { clock });
-    this.#targets = new Map(targets.map(([name, target]) => [name, new PolicyTarget(name, target, policy, clock)]));
+    const measured = measureRequests(metrics);
+    this.fetch = createPolicyFetch(policy, { clock, measured });
+    this.#targets = new Map(
+      targets.map(([name, target]) => [name, new PolicyTarget(name, target, policy, { clock, measured })]),
+    );
   }
 
   target(name: string): HttpTarget | undefined {
     return this.#targets.get(name);
   }
+}
+
+interface TargetTools {
+  readonly clock: Clock;
+  readonly measured: RequestMetrics | undefined;
 }
 
 class PolicyTarget implements HttpTarget {
@@ -34,12 +44,12 @@ class PolicyTarget implements HttpTarget {
   readonly #clock: Clock;
   readonly #fetch: PolicyFetch;
 
-  constructor(name: string, options: TargetOptions, policy: RetryPolicy, clock: Clock) {
+  constructor(name: string, options: TargetOptions, policy: RetryPolicy, { clock, measured }: TargetTools) {
     this.name = name;
     this.#options = options;
     this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
     this.#clock = clock;
-    this.#fetch = createPolicyFetch(policy, { clock, target: options.retryTarget ?? name });
+    this.#fetch = createPolicyFetch(policy, { clock, target: options.retryTarget ?? name, measured, label: name });
   }
 
   /** @throws KeelsonError HTTP_CLIENT_PATH_INVALID for a path that does not lead below the base URL. */

@@ -9,6 +9,7 @@ import {
   type Lifecycle,
   type LifecyclePhase,
   type Logger,
+  type Metrics,
   type RequestSessionRule,
   type RouteOptions,
   runWithContext,
@@ -22,8 +23,9 @@ import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
-import { exchangeOf, openExchange } from './exchange.js';
+import { type Exchange, exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
+import { HttpMetrics } from './http-metrics.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
 import { type Load, Overload } from './overload.js';
@@ -68,6 +70,8 @@ export class ExpressHttpServer implements HttpServer {
   #sessions: RequestSessions | undefined;
   #sessionRule: RequestSessionRule | undefined;
   #url: string | undefined;
+  /** Undefined where nothing is measured. */
+  #metrics: HttpMetrics | undefined;
   readonly #load: Load = {
     active: () => this.#connections.active,
     pool: () => this.#sessions?.pool(),
@@ -119,7 +123,8 @@ export class ExpressHttpServer implements HttpServer {
     this.#connections = new Connections(this.#server, tools.clock);
     if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
-      void answerClientError(error, socket as Socket, { connections: this.#connections, problems });
+      const onRefused = (code: string) => this.#metrics?.refused(code);
+      void answerClientError(error, socket as Socket, { connections: this.#connections, problems, onRefused });
     });
   }
 
@@ -158,6 +163,11 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
   }
 
+  /** Measures from now on. Does nothing where nothing is measured. */
+  measure(metrics: Metrics): void {
+    if (metrics.silent !== true) this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
+  }
+
   /** Admits all requests when the whole service is ready; each gets one of `sessions`, when the service has them. */
   letIn(sessions: RequestSessions | undefined): void {
     const { lifecycle } = this.#tools;
@@ -188,6 +198,7 @@ export class ExpressHttpServer implements HttpServer {
   /** Closes both ports and every connection, also with running requests. A second call has no effect. */
   async close(): Promise<void> {
     this.#closeApi();
+    this.#metrics?.[Symbol.dispose]();
     this.#admin?.close();
   }
 
@@ -252,10 +263,15 @@ export class ExpressHttpServer implements HttpServer {
     this.#secure(response);
     response.setHeader(this.#options.requestIdHeader, requestId);
     const context = traceId === undefined ? { requestId } : { requestId, traceId };
-    response.on('close', () => runWithContext(context, () => logAccess(exchange, request, response, this.#tools)));
+    response.on('close', () => runWithContext(context, () => this.#closed(exchange, request, response)));
     const deadline = this.#deadlines?.of(request);
     if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
     else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));
+  }
+
+  #closed(exchange: Exchange, request: IncomingMessage, response: ServerResponse): void {
+    logAccess(exchange, request, response, this.#tools);
+    this.#metrics?.ended(exchange, request, response, this.#tools.clock.now() - exchange.startedAt);
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {

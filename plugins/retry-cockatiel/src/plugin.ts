@@ -4,6 +4,7 @@ import {
   HealthService,
   type Inspection,
   type Logger,
+  Metrics,
   RetryPolicy,
   summarizeError,
 } from '@keelson/core';
@@ -19,6 +20,8 @@ export const retryCockatiel = definePlugin<RetryOptions>({
     return {
       start({ container, logger, defer, key }) {
         policy.onMove = logMoves(logger);
+        const measured = policy.measure(container.get(Metrics));
+        defer(() => measured[Symbol.dispose]());
         const health = container.get(HealthService).register(breakerCheck(policy, key));
         defer(() => health[Symbol.dispose]());
         defer(() => policy.stop());

@@ -38,7 +38,8 @@ export interface SessionsParts {
   readonly connectivity: Connectivity;
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
-  readonly metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly metrics: DatabaseMetrics | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly observer: StatementObserver;

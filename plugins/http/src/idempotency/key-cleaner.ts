@@ -1,4 +1,5 @@
 import { type Clock, isKeelsonError, KeelsonError, type Logger, type Timer } from '@keelson/core';
+import type { MeasuredJob } from '@keelson/core/metrics';
 import type { DatabaseService } from '@keelson/database/contract';
 import { createKeyTable, deleteExpired, keyTable } from './key-table.js';
 
@@ -9,6 +10,8 @@ export interface KeyCleanerParts {
   /** Pause between two deletions, in ms, up to half of it shorter or longer at random. */
   readonly everyMs?: number;
   readonly random?: () => number;
+  /** Runs each deletion, and measures it. Default: it is only run. */
+  readonly measured?: MeasuredJob;
 }
 
 const tenMinutesMs = 600_000;
@@ -56,9 +59,9 @@ export class KeyCleaner implements Disposable {
   }
 
   async #run(): Promise<void> {
-    const { logger } = this.#parts;
+    const { logger, measured = work => work() } = this.#parts;
     try {
-      const count = await this.clean();
+      const count = await measured(() => this.clean());
       if (count > 0) logger.debug('expired idempotency keys deleted', { count });
     } catch (error) {
       if (!this.#isStopped) logger.warn('expired idempotency keys were not deleted', { error });
