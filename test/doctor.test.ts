@@ -13,6 +13,7 @@ beforeAll(async () => {
     KEELSON_ENV: 'production',
     DATABASE_URL: database.url,
     PORT: String(await freePort()),
+    ADMIN_PORT: String(await freePort()),
     SENTRY_DSN: `http://key@127.0.0.1:${await freePort()}/1`,
   };
 });

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '@keelson/test-support/dat
 import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { freePort } from '@keelson/test-support/free-port';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
-import { type ServiceProcess, startService, type Variables } from '@keelson/test-support/service-process';
+import { type ServiceProcess, send, startService, type Variables } from '@keelson/test-support/service-process';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 /** The same requests for every deployment; what they answer, without what chance and time have put in. */
-async function useOf(service: ServiceProcess, sku: string): Promise<unknown[]> {
+async function useOf(service: ServiceProcess, sku: string, probesAt: string): Promise<unknown[]> {
   const answers = [
     await service.request('POST', '/products', { sku, stock: 5 }),
     await service.request('POST', '/products', { sku, stock: 5 }),
@@ -33,7 +33,7 @@ async function useOf(service: ServiceProcess, sku: string): Promise<unknown[]> {
     await service.request('POST', '/orders/batch', { orders: [{ sku, quantity: 1 }] }),
     await service.request('GET', `/products/${sku}`),
     await service.request('GET', '/orders?limit=2'),
-    await service.request('GET', '/readyz'),
+    await send(`${probesAt}/readyz`, 'GET'),
   ];
   return answers.map(({ status, body }) => ({ status, type: body.type, items: body.items?.length, stock: body.stock }));
 }
@@ -45,6 +45,7 @@ const inProduction = async (): Promise<Variables> => ({
   SENTRY_DSN: `http://key@127.0.0.1:${await freePort()}/1`,
   KEELSON_ORDERS__WELCOME: 'true',
   KEELSON_SHUTDOWN__NOTICE_MS: '0',
+  ADMIN_PORT: String(await freePort()),
 });
 const embedded = (): Variables => ({ KEELSON_DATABASE__DATA_DIR: join(directory, 'data') });
 const silent: Variables = { KEELSON_LOGGER__USE: 'none' };
@@ -70,9 +71,12 @@ describe.each([
   ['PGlite and retries on cockatiel', () => ({ ...embedded(), KEELSON_RETRY__USE: '@keelson/retry-cockatiel' }), true],
 ])('the same service with %s, chosen in configuration alone', (name, variables, logs) => {
   test('answers the same, and writes a log or none', async () => {
-    await using service = await startService({ variables: await variables() });
+    const chosen: Variables = await variables();
+    await using service = await startService({ variables: chosen });
+    const { ADMIN_PORT } = chosen;
+    const probesAt = ADMIN_PORT === undefined ? service.url : `http://127.0.0.1:${ADMIN_PORT}`;
 
-    expect(await useOf(service, name.replaceAll(/\W+/g, '-'))).toEqual(expected);
+    expect(await useOf(service, name.replaceAll(/\W+/g, '-'), probesAt)).toEqual(expected);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     expect(service.stdout.includes('"msg":"POST /orders 201"')).toBe(logs);
   }, 60_000);

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type LogLevel,
+  type Metrics,
   type RetryPolicy,
   silentTelemetry,
   systemClock,
@@ -13,6 +14,7 @@ import {
   type DatabaseModel,
   type DatabaseService,
   type DriverContext,
+  measureOpenings,
 } from '@keelson/database';
 import { optionsSchema, PostgresqlDriver, type PostgresqlOptions } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
@@ -26,6 +28,7 @@ export interface PostgresqlServiceOptions {
   readonly models?: readonly DatabaseModel[];
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
   /** Where the driver finds what to log in with, when it is not in the options. */
   readonly login?: Pick<DriverContext<PostgresqlOptions>, 'rereadFiles' | 'credentials'>;
@@ -47,7 +50,8 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
   const logger = new RecordingLogger(given.logLevel);
   const options = optionsSchema.parse({ url: given.url, ...given.options });
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
-  const driver = new PostgresqlDriver(options, { logger, clock, directory: '.', ...given.login });
+  const onOpened = given.metrics && measureOpenings(given.metrics, 'database');
+  const driver = new PostgresqlDriver(options, { logger, clock, directory: '.', onOpened, ...given.login });
   const database = createDatabaseService({
     driver: wrap(driver),
     ormDriver: PostgreSqlDriver,
@@ -58,6 +62,7 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
     logger,
     clock,
     target: 'database',
+    ...(given.metrics && { metrics: given.metrics }),
   });
   return { database, driver, logger, [Symbol.asyncDispose]: () => database.disconnect() };
 }

@@ -12,13 +12,13 @@ export class CredentialMetrics {
     this.#key = key;
     this.#refreshes = metrics.counter({
       name: 'credentials.refreshes',
-      description: 'Attempts to obtain a credential.',
+      description: 'Attempts to obtain a credential',
       unit: '{attempt}',
       labels: [source, 'outcome'],
     });
     const remaining = {
       name: 'credentials.remaining',
-      description: 'Time until the credential expires; not measured for one that does not say when.',
+      description: 'Time until the credential expires; not measured for one that does not say when',
       unit: 's',
       labels: [source],
     };

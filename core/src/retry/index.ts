@@ -24,4 +24,5 @@ export {
   retryErrorCodes,
   waitersFull,
 } from './retry-errors.js';
+export { type MeasuredTarget, RetryMetrics, type RetryMetricsSource } from './retry-metrics.js';
 export { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';

@@ -146,6 +146,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
         try {
           const value = await attempt.run(this.#work);
           this.settleSuccess(permit, attempt);
+          if (this.attempts > 1) this.endedAfterRetries('success');
           return value;
         } catch (error) {
           const failure = this.#judge(error, attempt);
@@ -159,6 +160,9 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
           }
         }
       }
+    } catch (error) {
+      if (this.attempts > 1) this.endedAfterRetries('failure');
+      throw error;
     } finally {
       this.#endTurn();
     }
@@ -197,6 +201,9 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
 
   /** To be counted; `attempts` includes it. By default nothing is. */
   protected beginAttempt(): void {}
+
+  /** To be counted: the call has had more than one attempt. By default it is not. */
+  protected endedAfterRetries(_outcome: 'success' | 'failure'): void {}
 
   #judge(error: unknown, attempt: RunningAttempt): JudgedFailure {
     if (error === deadlinePassed || this.options.signal?.aborted) return this.judgeSilence(attempt);

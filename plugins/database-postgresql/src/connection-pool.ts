@@ -108,7 +108,8 @@ export class ConnectionPool {
   stats(): PoolStats {
     const { totalCount: total, idleCount: idle } = this.#pool;
     const { taken: busy, waiting } = this.#permits;
-    const counters = { ...this.#permits.counters, opened: this.#opened, discarded: { ...this.#discarded } };
+    const { leaked } = this.#loans;
+    const counters = { ...this.#permits.counters, opened: this.#opened, leaked, discarded: { ...this.#discarded } };
     return { total, idle, busy, waiting, max: this.#parts.options.max, counters };
   }
 

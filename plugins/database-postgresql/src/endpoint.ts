@@ -43,6 +43,8 @@ export interface EndpointParts {
   readonly logger: Logger;
   /** A connection was lost, or the server said that it goes away. */
   readonly onLost: (cause: unknown) => void;
+  /** A connection for work was opened, and took this long. */
+  readonly onOpened?: ((durationMs: number) => void) | undefined;
 }
 
 /** Longer than a look for the outcome of a commit takes. */
@@ -74,7 +76,7 @@ export class Endpoint {
   #startLimits: StartLimits;
   #refusesLimits: Pooler | undefined;
 
-  constructor({ servers, login, options, pool, clock, logger, onLost }: EndpointParts) {
+  constructor({ servers, login, options, pool, clock, logger, onLost, onOpened }: EndpointParts) {
     const [url = ''] = servers.urls;
     this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
     const config = this.#configOf(servers);
@@ -85,6 +87,8 @@ export class Endpoint {
       settings: () => this.#settings,
       logins: this.#logins,
       roles: this.#roles,
+      clock,
+      onOpened,
       closing: this.#closing.signal,
     };
     const types = typeParsers();

@@ -1,3 +1,4 @@
+import type { Clock } from '@keelson/core';
 import { connectFailureOf } from '@keelson/database';
 import pg from 'pg';
 import type { ClientSettings } from './client-settings.js';
@@ -16,6 +17,9 @@ export interface Door {
   readonly settings: () => ClientSettings;
   readonly logins: Logins;
   readonly roles: RoleSource;
+  /** Is called when a connection for work was opened, with the time it took. */
+  readonly onOpened?: ((durationMs: number) => void) | undefined;
+  readonly clock: Pick<Clock, 'now'>;
   /** Aborting it ends the opening of a connection at once. */
   readonly closing: AbortSignal;
 }
@@ -128,12 +132,19 @@ export function hostClientClass(
     override connect(): Promise<pg.Client>;
     override connect(callback: (error: Error) => void): void;
     override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
-      const connected = this.#connect();
+      const connected = purpose === '' && door.onOpened !== undefined ? this.#measured(door.onOpened) : this.#connect();
       if (callback === undefined) return connected;
       // pg.Pool takes a call with an error for a failure.
       const settled = callback as (error?: unknown) => void;
       connected.then(() => settled(), settled);
       return undefined;
+    }
+
+    async #measured(onOpened: (durationMs: number) => void): Promise<pg.Client> {
+      const startedAt = door.clock.now();
+      const connected = await this.#connect();
+      onOpened(door.clock.now() - startedAt);
+      return connected;
     }
 
     async #connect(): Promise<pg.Client> {

@@ -28,7 +28,7 @@ export class Loans {
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #count = 0;
-  #hasLeaked = false;
+  #leaked = 0;
 
   constructor(options: LoansOptions) {
     this.#options = options;
@@ -59,6 +59,11 @@ export class Loans {
   /** Of those that are out, in ms. */
   get longestHeldMs(): number {
     return Math.max(0, ...this.#out.map(loan => this.#heldMs(loan)));
+  }
+
+  /** How many have been reported. */
+  get leaked(): number {
+    return this.#leaked;
   }
 
   destroyAll(reason: unknown): void {
@@ -92,7 +97,7 @@ export class Loans {
         continue;
       }
       loan.isLeak = true;
-      this.#hasLeaked = true;
+      this.#leaked += 1;
       const borrowedAt = loan.trace?.stack ?? 'not traced; later loans are';
       logger.warn('a connection is lent for very long', { heldMs: this.#heldMs(loan), borrowedAt });
     }
@@ -101,7 +106,7 @@ export class Loans {
   /** A trace costs more than the rest of a loan. */
   #isTraced(): boolean {
     this.#count += 1;
-    return this.#hasLeaked || this.#options.traceLoans === 'all' || this.#count % tracedLoans === 1;
+    return this.#leaked > 0 || this.#options.traceLoans === 'all' || this.#count % tracedLoans === 1;
   }
 
   #heldMs({ since }: Loan): number {

@@ -29,6 +29,7 @@ function countersOf(one: Counters, other: Counters): Counters {
     timedOut: one.timedOut + other.timedOut,
     refused: one.refused + other.refused,
     opened: one.opened + other.opened,
+    leaked: (one.leaked ?? 0) + (other.leaked ?? 0),
     discarded,
     waitMs: one.waitMs.map(({ upTo, count }, index) => ({ upTo, count: count + (other.waitMs[index]?.count ?? 0) })),
   };

@@ -43,7 +43,7 @@ export class PostgresqlDriver implements DatabaseDriver {
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
   constructor(options: PostgresqlOptions, context: DriverContext<PostgresqlOptions>) {
-    const { clock, logger, rereadFiles, credentials } = context;
+    const { clock, logger, rereadFiles, credentials, onOpened } = context;
     this.#options = options;
     this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
@@ -57,6 +57,7 @@ export class PostgresqlDriver implements DatabaseDriver {
       onLost: cause => {
         for (const listener of this.#lostListeners) listener(cause);
       },
+      onOpened,
     });
     this.#replicas = new Replicas({
       options,
@@ -64,6 +65,7 @@ export class PostgresqlDriver implements DatabaseDriver {
       clock,
       logger,
       isReadCommitted: () => this.isReadCommitted,
+      onOpened,
     });
   }
 

@@ -14,6 +14,7 @@ export interface ReplicasParts {
   readonly logger: Logger;
   /** Transactions that say nothing else are READ COMMITTED. */
   readonly isReadCommitted: () => boolean;
+  readonly onOpened?: ((durationMs: number) => void) | undefined;
 }
 
 /** The replicas that reads may go to. Asks in the background how each is; never while somebody waits. */
@@ -25,7 +26,7 @@ export class Replicas {
   #state: 'not watching' | 'watching' | 'closed' = 'not watching';
 
   constructor(parts: ReplicasParts) {
-    const { options, logins, clock, logger } = parts;
+    const { options, logins, clock, logger, onOpened } = parts;
     const { urls, maxLagMs, pool = options.pool } = options.replicas;
     this.#parts = parts;
     this.#replicas = urls.flatMap(hostsOf).map(
@@ -38,6 +39,7 @@ export class Replicas {
           maxLagMs,
           clock,
           logger,
+          onOpened,
           onChange: replica => this.#tell(replica),
         }),
     );

@@ -21,7 +21,7 @@ import type { DatabaseService } from './database-service.js';
 import { assertAble } from './driver/assert-able.js';
 import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
-import { markedDriver } from './driver/marked-driver.js';
+import { type LoanObserver, markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
 import { UnsupportedError } from './errors/session-errors.js';
 import { translate } from './errors/translate.js';
@@ -96,7 +96,9 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   readonly #current = new CurrentSession<UnitSession>();
   readonly #proof: ChosenProof;
   readonly #connectivity: Connectivity;
-  readonly #metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly #metrics: DatabaseMetrics | undefined;
+  readonly #loans: LoanObserver | undefined;
   readonly #retry: StoppableRetryPolicy;
   readonly #orm: Orm;
   readonly #sessions: Sessions;
@@ -114,7 +116,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   #isAsIs = false;
 
   constructor(given: DatabaseServiceParts) {
-    const parts = { ...given, driver: markedDriver(given.driver) };
+    const parts = { ...given, driver: markedDriver(given.driver, () => this.#loans) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
     this.#proof = new ChosenProof({
@@ -132,7 +134,8 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
       connectTimeoutMs: options.connect.timeoutMs,
       prepare: (deadline, signal) => this.#prepare(deadline, signal),
     });
-    this.#metrics = new DatabaseMetrics(parts.metrics ?? silentMetrics, parts.target, () => driver.stats());
+    this.#metrics = this.#measured(parts);
+    this.#loans = this.#metrics && loansOf(this.#metrics, clock);
     this.#retry = new StoppableRetryPolicy(parts.retry, [parts.target, replicaTarget(parts.target)]);
     this.#orm = createOrm({
       ormDriver: parts.ormDriver,
@@ -145,7 +148,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
       slowStatements: options.slowStatements,
       repeatedStatements: options.repeatedStatements,
       isProduction: isProduction(parts.environment),
-      onRepeated: session => this.#metrics.repeated(session),
+      onRepeated: session => this.#metrics?.repeated(session),
     });
     this.#sessions = new Sessions({
       driver,
@@ -378,6 +381,16 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     return { state: this.state.is, pool: { total, idle, busy, waiting, max } };
   }
 
+  #measured({ metrics, target, driver }: DatabaseServiceParts): DatabaseMetrics | undefined {
+    if (metrics === undefined || metrics.silent === true) return undefined;
+    const { hosts } = driver;
+    return new DatabaseMetrics(metrics, target, {
+      stats: () => driver.stats(),
+      state: () => this.state.is,
+      ...(hosts !== undefined && { hosts: () => hosts() }),
+    });
+  }
+
   #declareTargets(): void {
     const { driver, retry, target } = this.#parts;
     retry.declareTarget?.(target);
@@ -386,7 +399,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
 
   async #disconnect(deadline?: Deadline): Promise<void> {
     const { driver, clock, options, logger } = this.#parts;
-    this.#metrics.close();
+    this.#metrics?.close();
     this.#attached?.[Symbol.dispose]();
     this.#proof.stop();
     this.#retry.stop(new DatabaseClosedError());
@@ -398,4 +411,8 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     this.#sessions.closed();
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));
   }
+}
+
+function loansOf(metrics: DatabaseMetrics, clock: Clock): LoanObserver {
+  return { clock, waited: ms => metrics.waited(ms), used: ms => metrics.used(ms) };
 }

@@ -91,6 +91,7 @@ export type {
   PayloadSchema,
   Subscription,
 } from './listening/listen-options.js';
+export { measureOpenings } from './metrics.js';
 export { migrateCommands } from './migrations/migrate-commands.js';
 export type { AppliedMigration, MigrationStatus } from './migrations/migration-table.js';
 export { DatabaseModel, type EntityDefinition, type MigrationClass } from './model.js';

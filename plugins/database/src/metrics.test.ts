@@ -8,7 +8,7 @@ const stats: PoolStats = { total: 0, idle: 0, busy: 0, waiting: 0, max: 10, coun
 
 test('commits that were not answered are counted by database, by the proof that was asked, and by what it said', () => {
   const metrics = new RecordingMetrics();
-  const database = new DatabaseMetrics(metrics, 'database/reporting', () => stats);
+  const database = new DatabaseMetrics(metrics, 'database/reporting', { stats: () => stats });
   database.resolved('token', 'committed');
   database.resolved('token', 'aborted');
   database.resolved('transaction-id', 'unknown');

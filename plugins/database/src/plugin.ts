@@ -21,6 +21,7 @@ import { createDatabaseService, type WithNotedStatements } from './default-datab
 import type { DatabaseDriver } from './driver/driver.js';
 import { poolCheck } from './health.js';
 import { inspectDatabase } from './inspect.js';
+import { measureOpenings } from './metrics.js';
 import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
@@ -38,6 +39,8 @@ export interface DriverContext<Config = unknown> {
   readonly rereadFiles?: (() => Promise<Config>) | undefined;
   /** Provides what to log in with. Left out: the options do. */
   readonly credentials?: Credentials | undefined;
+  /** Is called when a connection was opened, with the time it took. Left out where that is not measured. */
+  readonly onOpened?: ((durationMs: number) => void) | undefined;
 }
 
 export interface DatabasePluginParts<
@@ -138,7 +141,9 @@ function createDatabase<Config extends CommonDatabaseOptions, Driver extends Dat
   // `database/reporting` logs in with `credentials/reporting`, `database` with `credentials`.
   const named = instance === undefined ? {} : { name: instance };
   const [credentials] = services.getAll(Credentials, { optional: true, ...named });
-  const driver = createDriver(config, { logger, clock, directory, rereadFiles, credentials });
+  const metrics = services.get(Metrics);
+  const onOpened = measureOpenings(metrics, key);
+  const driver = createDriver(config, { logger, clock, directory, rereadFiles, credentials, onOpened });
   const database = createDatabaseService({
     driver,
     ormDriver,
@@ -146,7 +151,7 @@ function createDatabase<Config extends CommonDatabaseOptions, Driver extends Dat
     options: config,
     retry: services.get(RetryPolicy),
     telemetry: services.get(Telemetry),
-    metrics: services.get(Metrics),
+    metrics,
     logger,
     clock,
     target: key,

@@ -8,6 +8,8 @@ export type DatabaseState =
 
 type StateName = DatabaseState['is'];
 
+export const databaseStates: readonly StateName[] = ['disconnected', 'connecting', 'connected', 'error', 'closed'];
+
 const allowed: Readonly<Record<StateName, readonly StateName[]>> = {
   disconnected: ['connecting', 'closed'],
   connecting: ['connecting', 'connected', 'disconnected', 'closed'],

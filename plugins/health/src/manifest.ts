@@ -1,4 +1,4 @@
-import { defineManifest, HealthService, HttpServer, Logger, Telemetry } from '@keelson/core';
+import { defineManifest, HealthService, HttpServer, Logger, Metrics, Telemetry } from '@keelson/core';
 import { type HealthOptions, healthOptions } from './options.js';
 
 export default defineManifest<HealthOptions>({
@@ -7,5 +7,5 @@ export default defineManifest<HealthOptions>({
   contract: '^0.1.0',
   config: healthOptions,
   provides: [HealthService],
-  optional: [Logger, Telemetry, HttpServer],
+  optional: [Logger, Telemetry, HttpServer, Metrics],
 });

@@ -1,5 +1,6 @@
-import { definePlugin, HealthService, HttpServer, Logger, makeOnce, Telemetry } from '@keelson/core';
+import { definePlugin, HealthService, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { HealthEngine } from './health-engine.js';
+import { measureHealth } from './health-metrics.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
 import { mountProbes } from './probe-handler.js';
@@ -26,6 +27,10 @@ export default definePlugin<HealthOptions>({
         const own = processChecks(config.process, { clock, directory });
         defer(() => own[Symbol.dispose]());
         for (const check of own.checks) engine.register(check);
+        if (instance === undefined) {
+          const measured = measureHealth(container.get(Metrics), container.get(HealthService));
+          defer(() => measured[Symbol.dispose]());
+        }
         return {
           ready() {
             const unused = [...engine.unusedOverrides(), ...engine.unusedGroupMembers()];

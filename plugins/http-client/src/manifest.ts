@@ -1,4 +1,4 @@
-import { defineManifest, HttpClient, RetryPolicy, Telemetry } from '@keelson/core';
+import { defineManifest, HttpClient, Metrics, RetryPolicy, Telemetry } from '@keelson/core';
 import { type HttpClientOptions, httpClientOptions } from './options.js';
 
 export default defineManifest<HttpClientOptions>({
@@ -7,5 +7,5 @@ export default defineManifest<HttpClientOptions>({
   contract: '^0.1.0',
   config: httpClientOptions,
   provides: [HttpClient],
-  optional: [RetryPolicy, Telemetry],
+  optional: [Metrics, RetryPolicy, Telemetry],
 });

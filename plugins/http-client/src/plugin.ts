@@ -1,4 +1,4 @@
-import { definePlugin, HttpClient, RetryPolicy, Telemetry } from '@keelson/core';
+import { definePlugin, HttpClient, Metrics, RetryPolicy, Telemetry } from '@keelson/core';
 import manifest from './manifest.js';
 import type { HttpClientOptions } from './options.js';
 import { PolicyHttpClient } from './policy-http-client.js';
@@ -10,8 +10,9 @@ export default definePlugin<HttpClientOptions>({
   register({ bind, config, clock }) {
     bind(HttpClient)
       .toResolvedValue(
-        (policy: RetryPolicy, telemetry: Telemetry) => new PolicyHttpClient(config, policy, clock, telemetry),
-        [RetryPolicy, Telemetry],
+        (policy: RetryPolicy, telemetry: Telemetry, metrics: Metrics) =>
+          new PolicyHttpClient(config, { policy, clock, telemetry, metrics }),
+        [RetryPolicy, Telemetry, Metrics],
       )
       .inSingletonScope();
   },

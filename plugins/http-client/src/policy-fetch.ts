@@ -15,6 +15,7 @@ import {
 import { isRetryError } from '@keelson/core/retry';
 import { judgeFailure, judgeStatus } from './judge-answer.js';
 import { mayRepeat } from './may-repeat.js';
+import type { RequestMetrics } from './request-metrics.js';
 import { RequestTrace } from './request-trace.js';
 import { timeoutText } from './timeout-text.js';
 
@@ -39,6 +40,10 @@ export interface PolicyFetchOptions {
   readonly telemetry?: Telemetry;
   /** The servers that are sent the headers with which the trace goes on there. Default: none. */
   readonly tracesTo?: (url: URL) => boolean;
+  /** Measures each attempt. Default: none is. */
+  readonly measured?: RequestMetrics | undefined;
+  /** What metrics call the target. Default: `target`. */
+  readonly label?: string;
 }
 
 export type PolicyFetch = (input: string | URL | Request, init?: HttpRequestOptions) => Promise<Response>;
@@ -91,6 +96,7 @@ export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptio
       trace === undefined ? send : attempt => trace.attempt(attempt.number, traced => send(attempt, traced)),
       { method, host: url.host },
       options.clock ?? systemClock,
+      options.measured && { by: options.measured, target: options.label ?? target },
     );
     return exchange.run(policy, {
       name: `${options.name ?? 'http-client'}.${method.toLowerCase()}`,
@@ -117,17 +123,24 @@ interface RequestFacts {
   readonly host: string;
 }
 
+interface Measured {
+  readonly by: RequestMetrics;
+  readonly target: string;
+}
+
 /** One request, however often it is sent. */
 class Exchange {
   readonly #send: Send;
   readonly #facts: RequestFacts;
   readonly #clock: Clock;
+  readonly #measured: Measured | undefined;
   #refused: Refused | undefined;
 
-  constructor(send: Send, facts: RequestFacts, clock: Clock) {
+  constructor(send: Send, facts: RequestFacts, clock: Clock, measured: Measured | undefined) {
     this.#send = send;
     this.#facts = facts;
     this.#clock = clock;
+    this.#measured = measured;
   }
 
   async run(policy: RetryPolicy, options: ExecuteOptions): Promise<Response> {
@@ -148,7 +161,9 @@ class Exchange {
 
   async #attempt(attempt: Attempt): Promise<Response> {
     this.#release();
-    const response = await this.#send(attempt);
+    const response = await (this.#measured === undefined
+      ? this.#send(attempt)
+      : this.#measure(attempt, this.#measured));
     if (attempt.signal.aborted) {
       void response.body?.cancel().catch(() => {});
       throw attempt.signal.reason;
@@ -158,6 +173,19 @@ class Exchange {
     const error = statusError(response.status, this.#facts);
     this.#refused = { response, verdict, error };
     throw error;
+  }
+
+  async #measure(attempt: Attempt, { by, target }: Measured): Promise<Response> {
+    const startedAt = this.#clock.now();
+    const { method } = this.#facts;
+    try {
+      const response = await this.#send(attempt);
+      by.answered(target, method, response.status, this.#clock.now() - startedAt);
+      return response;
+    } catch (error) {
+      by.failed(target, method, error, this.#clock.now() - startedAt);
+      throw error;
+    }
   }
 
   #judge(error: unknown): FailureVerdict {

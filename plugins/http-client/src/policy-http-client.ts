@@ -5,25 +5,36 @@ import {
   type HttpRequestOptions,
   type HttpTarget,
   KeelsonError,
+  type Metrics,
   type RetryPolicy,
   type Telemetry,
 } from '@keelson/core';
 import type { HttpClientOptions, TargetOptions } from './options.js';
 import { createPolicyFetch, type PolicyFetch } from './policy-fetch.js';
+import { measureRequests, type RequestMetrics } from './request-metrics.js';
+
+export interface HttpClientParts {
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly metrics?: Metrics;
+}
 
 /** `fetch` under a retry policy: to any server, and to those that the configuration names. */
 export class PolicyHttpClient implements HttpClient {
   readonly fetch: PolicyFetch;
   readonly #targets: ReadonlyMap<string, HttpTarget>;
 
-  constructor(options: HttpClientOptions, policy: RetryPolicy, clock: Clock, telemetry: Telemetry) {
+  constructor(options: HttpClientOptions, { policy, clock, telemetry, metrics }: HttpClientParts) {
     const targets = Object.entries(options.targets);
     const origins = originsOf(options);
-    this.fetch = createPolicyFetch(policy, { clock, telemetry, tracesTo: url => origins.has(url.origin) });
+    const measured = measureRequests(metrics);
+    const parts = { policy, clock, telemetry, measured };
+    this.fetch = createPolicyFetch(policy, { clock, telemetry, measured, tracesTo: url => origins.has(url.origin) });
     this.#targets = new Map(
       targets.map(([name, target]) => [
         name,
-        new PolicyTarget(name, target, { policy, clock, telemetry, timeoutHeader: timeoutHeaderOf(options, target) }),
+        new PolicyTarget(name, target, { ...parts, timeoutHeader: timeoutHeaderOf(options, target) }),
       ]),
     );
   }
@@ -49,6 +60,7 @@ interface TargetParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly timeoutHeader: string | undefined;
+  readonly measured: RequestMetrics | undefined;
 }
 
 class PolicyTarget implements HttpTarget {
@@ -60,7 +72,7 @@ class PolicyTarget implements HttpTarget {
   readonly #fetch: PolicyFetch;
 
   constructor(name: string, options: TargetOptions, parts: TargetParts) {
-    const { policy, clock, telemetry, timeoutHeader } = parts;
+    const { policy, clock, telemetry, measured, timeoutHeader } = parts;
     this.name = name;
     this.#options = options;
     this.#base = new URL(options.baseUrl).href.replace(/\/+$/, '');
@@ -69,7 +81,9 @@ class PolicyTarget implements HttpTarget {
     this.#fetch = createPolicyFetch(policy, {
       clock,
       telemetry,
+      measured,
       target,
+      label: name,
       tracesTo: () => propagateTrace,
       ...(timeoutHeader !== undefined && { timeoutHeader }),
     });

@@ -10,7 +10,7 @@ const clientClosedRequest = 499;
 /** Logs one line when the answer is sent or the client has disconnected, without values of users, query and body. */
 export function logAccess(exchange: Exchange, request: IncomingMessage, response: ServerResponse, tools: AccessTools) {
   const { clock, logger } = tools;
-  const status = response.writableFinished || hasLeft(response) ? response.statusCode : clientClosedRequest;
+  const status = statusOf(response) ?? clientClosedRequest;
   const level = levelOf(exchange, status);
   if (!logger.isEnabled(level)) return;
   const route = routeOf(request) ?? '(no route)';
@@ -24,6 +24,11 @@ export function logAccess(exchange: Exchange, request: IncomingMessage, response
   if (!response.writableFinished) facts.cut = true;
   if (level === 'error' && exchange.error !== undefined) facts.error = exchange.error;
   logger[level](`${request.method} ${route} ${status}`, facts);
+}
+
+/** Undefined for a client that has disconnected before its answer. */
+export function statusOf(response: ServerResponse): number | undefined {
+  return response.writableFinished || hasLeft(response) ? response.statusCode : undefined;
 }
 
 export interface AccessTools {

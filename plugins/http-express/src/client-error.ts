@@ -6,6 +6,13 @@ import type { Connections } from './connections.js';
 import { type ProblemSettings, problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
 
+export interface ClientErrorTools {
+  readonly connections: Connections;
+  readonly problems: ProblemSettings;
+  /** Is called with the code of the answer. */
+  readonly onRefused: (code: string) => void;
+}
+
 /**
  * Answers bytes that are not a request. Node provides no response for them, so this writes the document to
  * the socket: after the answers to earlier requests, and never into the middle of a partial answer, which it would
@@ -14,7 +21,7 @@ import { requestIdFrom } from './request-id.js';
 export async function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
-  { connections, problems }: { readonly connections: Connections; readonly problems: ProblemSettings },
+  { connections, problems, onRefused }: ClientErrorTools,
 ): Promise<void> {
   // Bytes after the last answer are read and discarded.
   if (connections.isLeaving(socket)) return;
@@ -24,7 +31,11 @@ export async function answerClientError(
   }
   const owed = await connections.answered(socket);
   if (!socket.writable) return;
-  if (owed) writeProblem(socket, malformed(error), problems);
+  if (owed) {
+    const failure = malformed(error);
+    writeProblem(socket, failure, problems);
+    onRefused(failure.code);
+  }
   connections.leave(socket);
 }
 

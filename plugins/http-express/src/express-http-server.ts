@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import {
   type Clock,
+  type CorrelationContext,
   Deadline,
   type HttpHandler,
   type HttpServer,
@@ -9,6 +10,7 @@ import {
   type Lifecycle,
   type LifecyclePhase,
   type Logger,
+  type Metrics,
   type MiddlewareOptions,
   type RequestSessionRule,
   type RouteOptions,
@@ -25,8 +27,9 @@ import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { consistencies } from './consistency.js';
 import { createErrorHandler } from './error-handler.js';
-import { exchangeOf, openExchange } from './exchange.js';
+import { type Exchange, exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
+import { HttpMetrics } from './http-metrics.js';
 import { limitRequests } from './limit-requests.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
@@ -75,6 +78,8 @@ export class ExpressHttpServer implements HttpServer {
   #sessionRule: RequestSessionRule | undefined;
   #rateLimits: RateLimits | undefined;
   #url: string | undefined;
+  /** Undefined where nothing is measured. */
+  #metrics: HttpMetrics | undefined;
   readonly #load: Load = {
     active: () => this.#connections.active,
     pool: () => this.#sessions?.pool(),
@@ -130,7 +135,8 @@ export class ExpressHttpServer implements HttpServer {
     this.#server.on('timeout', socket => this.#connections.cutStalled(socket));
     if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
-      void answerClientError(error, socket as Socket, { connections: this.#connections, problems });
+      const onRefused = (code: string) => this.#metrics?.refused(code);
+      void answerClientError(error, socket as Socket, { connections: this.#connections, problems, onRefused });
     });
   }
 
@@ -183,6 +189,11 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
   }
 
+  /** Measures from now on. Does nothing where nothing is measured. */
+  measure(metrics: Metrics): void {
+    if (metrics.silent !== true) this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
+  }
+
   /** Requests are counted from now on. */
   limit(rateLimits: RateLimits): void {
     this.#rateLimits = rateLimits;
@@ -223,6 +234,7 @@ export class ExpressHttpServer implements HttpServer {
   /** Closes both ports and every connection, also with running requests. A second call has no effect. */
   async close(): Promise<void> {
     this.#closeApi();
+    this.#metrics?.[Symbol.dispose]();
     this.#admin?.close();
   }
 
@@ -286,15 +298,26 @@ export class ExpressHttpServer implements HttpServer {
     this.#secure(response);
     response.setHeader(this.#options.requestIdHeader, requestId);
     const context = { requestId };
-    response.on('close', () => {
-      const { span } = exchange;
-      const ids = span?.traceId === undefined ? context : { requestId, traceId: span.traceId };
-      runWithContext(ids, () => logAccess(exchange, request, response, this.#tools));
-      if (span !== undefined) endSpan(span, exchange, request, response);
-    });
+    response.on('close', () => this.#closed(exchange, request, response, context));
     const deadline = this.#deadlines?.of(request);
     if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
     else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));
+  }
+
+  /** Lines and exemplars have the ids of the span, which has ended its last function by now. */
+  #closed(exchange: Exchange, request: IncomingMessage, response: ServerResponse, context: CorrelationContext): void {
+    const { span } = exchange;
+    const report = () => {
+      logAccess(exchange, request, response, this.#tools);
+      this.#metrics?.ended(exchange, request, response, this.#tools.clock.now() - exchange.startedAt);
+    };
+    if (span === undefined) {
+      runWithContext(context, report);
+      return;
+    }
+    const ids = span.traceId === undefined ? context : { ...context, traceId: span.traceId };
+    span.run(() => runWithContext(ids, report));
+    endSpan(span, exchange, request, response);
   }
 
   #refusal(request: IncomingMessage): KeelsonError | undefined {

@@ -1,4 +1,5 @@
 import { definePlugin, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
+import { measureJob } from '@keelson/core/metrics';
 import { DatabaseService } from '@keelson/database/contract';
 import { HttpRoutes, KeyCleaner, RateLimitKey } from '@keelson/http';
 import { databaseSessions } from './database-sessions.js';
@@ -31,9 +32,12 @@ export default definePlugin<HttpOptions>({
         if (serving) await server.listen();
         return {
           async ready() {
+            // Not required: what serves the metrics starts after this server, and needs it.
+            server.measure(container.get(Metrics));
             const database = container.isBound(DatabaseService) ? container.get(DatabaseService) : undefined;
             if (database !== undefined && routesOn(server).hasIdempotent) {
-              cleaner = new KeyCleaner({ database, clock, logger });
+              const measured = measureJob(container.get(Metrics), 'http.idempotency-keys', clock);
+              cleaner = new KeyCleaner({ database, clock, logger, measured });
               await cleaner.start();
             }
             if (Object.keys(config.rateLimits).length > 0) {

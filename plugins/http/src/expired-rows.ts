@@ -1,4 +1,5 @@
 import type { Clock, Logger, Timer } from '@keelson/core';
+import type { MeasuredJob } from '@keelson/core/metrics';
 import type { DatabaseService } from '@keelson/database/contract';
 
 export interface ExpiredRowsParts {
@@ -14,6 +15,8 @@ export interface ExpiredRowsParts {
   /** Pause between two deletions, in ms, up to half of it shorter or longer at random. */
   readonly everyMs?: number | undefined;
   readonly random?: (() => number) | undefined;
+  /** Runs each deletion, and measures it. Default: it is only run. */
+  readonly measured?: MeasuredJob | undefined;
 }
 
 const tenMinutesMs = 600_000;
@@ -59,9 +62,9 @@ export class ExpiredRows implements Disposable {
   }
 
   async #run(): Promise<void> {
-    const { logger, what } = this.#parts;
+    const { logger, what, measured = work => work() } = this.#parts;
     try {
-      const count = await this.clean();
+      const count = await measured(() => this.clean());
       if (count > 0) logger.debug(`${what} deleted`, { count });
     } catch (error) {
       if (!this.#isStopped) logger.warn(`${what} were not deleted`, { error });

@@ -6,6 +6,9 @@ import {
   type JudgedFailure,
   policyStopped,
   RetriedCall,
+  type RetryError,
+  type RetryErrorCode,
+  type RetryMetrics,
   type RunningAttempt,
 } from '@keelson/core/retry';
 import type { CockatielBreaker, Permit } from './cockatiel-breaker.js';
@@ -24,6 +27,8 @@ export interface Environment {
   readonly random: () => number;
   /** Aborts when the policy stops. */
   readonly stopping: AbortSignal;
+  /** Undefined where nothing is measured. */
+  measured: RetryMetrics | undefined;
 }
 
 /** Between two questions whether the probe of another call has come back. */
@@ -45,9 +50,12 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override async makeReadyForNext({ retryAfterMs = 0 }: JudgedFailure): Promise<void> {
-    if (this.#counted >= this.policy.maxAttempts) throw attemptsExhausted(this.progress(), this.lastFailure);
+    if (this.#counted >= this.policy.maxAttempts) {
+      throw this.giveUp(attemptsExhausted(this.progress(), this.lastFailure));
+    }
     const delayMs = Math.max(backoffMs(this.#counted, this.policy, this.target.environment.random), retryAfterMs);
     if (delayMs >= this.deadline.remainingMs()) throw this.late('the pause before the next attempt', delayMs);
+    this.target.environment.measured?.retried(this.target.name, this.lastFailure);
     this.announce(delayMs);
     await this.#sleep(delayMs).catch(reason => {
       throw this.explain(reason);
@@ -68,7 +76,17 @@ export class Call<T> extends RetriedCall<T, Target> {
 
   protected override explain(reason: unknown): unknown {
     const { stopping } = this.target.environment;
-    return stopping.aborted && reason === stopping.reason ? policyStopped(this.progress(), this.cause()) : reason;
+    if (!stopping.aborted || reason !== stopping.reason) return reason;
+    return this.giveUp(policyStopped(this.progress(), this.cause()));
+  }
+
+  protected override giveUp(error: RetryError): RetryError {
+    this.target.environment.measured?.gaveUp(this.target.name, error.code as RetryErrorCode);
+    return error;
+  }
+
+  protected override endedAfterRetries(outcome: 'success' | 'failure'): void {
+    this.target.environment.measured?.ended(this.target.name, outcome);
   }
 
   protected override settleSuccess(permit: Permit, { timedOut }: RunningAttempt): void {
@@ -76,6 +94,7 @@ export class Call<T> extends RetriedCall<T, Target> {
   }
 
   protected override settleFailure(permit: Permit, _attempt: RunningAttempt, failure: JudgedFailure): void {
+    if (failure.conflict === true) this.target.environment.measured?.conflicted(this.target.name);
     this.target.breaker.settle(permit, failure, failure.cause);
   }
 

@@ -15,6 +15,8 @@ type State =
 
 export type BreakerState = State['name'];
 
+export const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half-open'];
+
 export interface CockatielBreakerParts {
   readonly options: BreakerOptions;
   readonly clock: Clock;

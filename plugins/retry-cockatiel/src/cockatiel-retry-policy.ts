@@ -1,7 +1,14 @@
-import { type Attempt, type Clock, type ExecuteOptions, type RetryPolicy, systemClock } from '@keelson/core';
-import { ConflictLane, policyStopped } from '@keelson/core/retry';
+import {
+  type Attempt,
+  type Clock,
+  type ExecuteOptions,
+  type Metrics,
+  type RetryPolicy,
+  systemClock,
+} from '@keelson/core';
+import { ConflictLane, policyStopped, RetryMetrics } from '@keelson/core/retry';
 import { Call, type Environment, type Target } from './call.js';
-import { type BreakerState, CockatielBreaker } from './cockatiel-breaker.js';
+import { type BreakerState, breakerStates, CockatielBreaker } from './cockatiel-breaker.js';
 import { parseOptions, policyOf, type RetryOptions, type RetryOptionsInput } from './options.js';
 
 export interface CockatielRetryPolicyOptions {
@@ -40,7 +47,7 @@ export class CockatielRetryPolicy implements RetryPolicy {
   /** @throws KeelsonError RETRY_OPTIONS_INVALID with every problem of `options`. */
   constructor({ options = {}, clock = systemClock, random = Math.random }: CockatielRetryPolicyOptions = {}) {
     this.#options = parseOptions(options);
-    this.#environment = { clock, random, stopping: this.#stopping.signal };
+    this.#environment = { clock, random, stopping: this.#stopping.signal, measured: undefined };
   }
 
   execute<T>(work: (attempt: Attempt) => Promise<T>, options: ExecuteOptions): Promise<T> {
@@ -75,6 +82,19 @@ export class CockatielRetryPolicy implements RetryPolicy {
     }));
   }
 
+  /** Counts from now on, until the result is disposed of. Does nothing where nothing is measured. */
+  measure(metrics: Metrics): Disposable {
+    if (metrics.silent === true) return { [Symbol.dispose]() {} };
+    const measured = new RetryMetrics(metrics, { states: breakerStates, targets: () => this.describe() });
+    this.#environment.measured = measured;
+    return {
+      [Symbol.dispose]: () => {
+        this.#environment.measured = undefined;
+        measured[Symbol.dispose]();
+      },
+    };
+  }
+
   /** Ends every wait with RETRY_STOPPED and takes no further call. Attempts that run are left alone. */
   stop(): void {
     this.#stopping.abort();
@@ -89,7 +109,10 @@ export class CockatielRetryPolicy implements RetryPolicy {
       options: policy.breaker,
       clock: this.#environment.clock,
       random: this.#environment.random,
-      onMove: (to, cause) => this.onMove(name, to, cause),
+      onMove: (to, cause) => {
+        this.#environment.measured?.moved(name, to);
+        this.onMove(name, to, cause);
+      },
     });
     const conflictLane = new ConflictLane(this.#environment.clock);
     const target = {

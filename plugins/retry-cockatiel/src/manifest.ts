@@ -1,4 +1,4 @@
-import { defineManifest, HealthService, RetryPolicy, Telemetry } from '@keelson/core';
+import { defineManifest, HealthService, Metrics, RetryPolicy, Telemetry } from '@keelson/core';
 import { type RetryOptions, retryOptionsSchema } from './options.js';
 
 export default defineManifest<RetryOptions>({
@@ -7,6 +7,6 @@ export default defineManifest<RetryOptions>({
   contract: '^0.1.0',
   config: retryOptionsSchema,
   provides: [RetryPolicy],
-  optional: [HealthService, Telemetry],
+  optional: [HealthService, Metrics, Telemetry],
   capabilities: ['circuit-breaker', 'wait-while-open'],
 });

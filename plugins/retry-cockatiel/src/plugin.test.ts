@@ -51,6 +51,25 @@ test('fills the slot, reports its breakers, and takes everything back when it st
   await expect(policy.execute(async () => {}, call)).rejects.toMatchObject({ code: 'RETRY_STOPPED' });
 });
 
+test('is measured under the names of every retry policy', async () => {
+  const values = { retry: { policies: { default: { maxAttempts: 2, breaker: { consecutiveFailures: 2 } } } } };
+  await using service = await createTestKernel({ plugins: [plugin], values });
+  const { metrics, clock } = service;
+  const policy = service.container.get(RetryPolicy);
+  const boom = Object.assign(new Error('boom'), { code: 'ECONNREFUSED' });
+  const failing = policy.execute(() => Promise.reject(boom), { name: 'mail.send', idempotent: true }).catch(() => {});
+  await clock.advance(60_000);
+  await failing;
+  expect(metrics.value('resilience.retries', { target: 'mail', reason: 'ECONNREFUSED' })).toBe(1);
+  expect(metrics.value('resilience.retried_calls', { target: 'mail', outcome: 'failure' })).toBe(1);
+  expect(metrics.value('resilience.give_ups', { code: 'RETRY_ATTEMPTS_EXHAUSTED' })).toBe(1);
+  expect(metrics.value('resilience.circuit_breaker.moves', { target: 'mail', state: 'open' })).toBe(1);
+  const states = ['closed', 'open', 'half-open'].map(state =>
+    metrics.value('resilience.circuit_breaker.state', { target: 'mail', state }),
+  );
+  expect(states.reduce((sum: number, value) => sum + (value ?? 0), 0)).toBe(1);
+});
+
 test('the README lists every option of a policy with its default, and no other', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const documented = [...readme.matchAll(/^\| `([\w.]+)` +\| `?(\w[\w.]*)`? +\| [^|]+ \|$/gm)];

@@ -5,6 +5,7 @@ import {
   HealthService,
   type Inspection,
   type Logger,
+  Metrics,
   RetryPolicy,
   summarizeError,
   Telemetry,
@@ -24,6 +25,8 @@ export const retryCockatiel = definePlugin<RetryOptions>({
         policy.onMove = telemetry.enabled ? both(logMoves(logger), noteMoves(telemetry)) : logMoves(logger);
         const attached = telemetry.attachFacts('breakers', () => breakerStatesOf(policy));
         defer(() => attached[Symbol.dispose]());
+        const measured = policy.measure(container.get(Metrics));
+        defer(() => measured[Symbol.dispose]());
         const health = container.get(HealthService).register(breakerCheck(policy, key));
         defer(() => health[Symbol.dispose]());
         defer(() => policy.stop());

@@ -72,7 +72,11 @@ export class Call<T> extends RetriedCall<T, Target> {
     this.#holdsToken = false;
     budget.spend(this.now());
     counters.retries++;
-    observer.retried?.(name);
+    observer.retried?.(name, this.lastFailure);
+  }
+
+  protected override endedAfterRetries(outcome: 'success' | 'failure'): void {
+    this.target.observer.ended?.(this.target.name, outcome);
   }
 
   #releaseToken(): void {

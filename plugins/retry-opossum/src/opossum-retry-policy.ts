@@ -118,7 +118,8 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
 
   readonly #observer: RetryObserver = {
     breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved?.(target, move)),
-    retried: target => this.#tell(observer => observer.retried?.(target)),
+    retried: (target, cause) => this.#tell(observer => observer.retried?.(target, cause)),
+    ended: (target, outcome) => this.#tell(observer => observer.ended?.(target, outcome)),
     conflicted: target => this.#tell(observer => observer.conflicted?.(target)),
     gaveUp: (target, code) => this.#tell(observer => observer.gaveUp?.(target, code)),
   };

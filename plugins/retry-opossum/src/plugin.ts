@@ -18,8 +18,10 @@ export const retryOpossum = definePlugin<RetryOptions>({
         defer(() => policy.stop());
         const keep = (taken: Disposable) => defer(() => taken[Symbol.dispose]());
         const measured = measure(container.get(Metrics), policy);
-        keep(measured);
-        keep(policy.observe(measured.observer));
+        if (measured !== undefined) {
+          keep(measured);
+          keep(policy.observe(measured.observer));
+        }
         keep(policy.observe(logChanges(logger)));
         const telemetry = container.get(Telemetry);
         if (telemetry.enabled) {

@@ -1,4 +1,4 @@
-import { type ExecuteOptions, KeelsonError } from '@keelson/core';
+import { type ExecuteOptions, KeelsonError, silentMetrics } from '@keelson/core';
 import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
 import { beforeEach, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
@@ -72,13 +72,15 @@ test('shows the state of each breaker as one series for each state', async () =>
 
 test('counts retries, conflicts, give-ups by code, and moves', async () => {
   const metrics = new RecordingMetrics();
-  const { observer } = measure(metrics, policy);
-  policy.observe(observer);
+  policy.observe(measure(metrics, policy)?.observer ?? {});
   const running = policy.execute(fail, { ...call, classify: () => ({ retry: true, availability: 'unknown' }) });
   const ended = running.catch(error => error.code);
   await clock.advance(60_000);
   expect(await ended).toBe('RETRY_ATTEMPTS_EXHAUSTED');
-  expect(metrics.value('resilience.retries', { target: 'database' })).toBe(7);
+  expect(metrics.value('resilience.retries', { target: 'database', reason: 'DB_REFUSED' })).toBe(7);
+  expect(metrics.value('resilience.retried_calls', { outcome: 'failure' })).toBe(1);
+  expect(metrics.value('resilience.attempts', { target: 'database' })).toBe(8);
+  expect(metrics.value('resilience.calls', { target: 'database' })).toBe(1);
   expect(metrics.value('resilience.give_ups', { code: 'RETRY_ATTEMPTS_EXHAUSTED' })).toBe(1);
   const conflict = { retry: true, availability: 'up', conflict: true } as const;
   let calls = 0;
@@ -89,9 +91,14 @@ test('counts retries, conflicts, give-ups by code, and moves', async () => {
   await clock.advance(60_000);
   await conflicting;
   expect(metrics.value('resilience.conflicts', { target: 'database' })).toBe(3);
+  expect(metrics.value('resilience.retried_calls', { outcome: 'success' })).toBe(1);
   expect(metrics.value('resilience.retries', { target: 'database' })).toBe(7);
   await outage();
   expect(metrics.value('resilience.circuit_breaker.moves', { state: 'open' })).toBe(2);
+});
+
+test('is not observed where nothing is measured', () => {
+  expect(measure(silentMetrics, policy)).toBeUndefined();
 });
 
 test('an observer that throws does not change how a call ends', async () => {

@@ -6,6 +6,7 @@ import {
   type Metrics,
   type Telemetry,
 } from '@keelson/core';
+import { RetryMetrics } from '@keelson/core/retry';
 import { type BreakerMove, breakerStates } from './circuit-breaker.js';
 import type { RetryControl } from './retry-control.js';
 import type { RetryObserver, TargetReport } from './target.js';
@@ -49,61 +50,32 @@ export function breakerStatesOf(control: RetryControl): Readonly<Record<string, 
   return Object.fromEntries(control.describe().map(({ target, breaker }) => [target, breaker.state]));
 }
 
-/** Counts retries, conflicts, give-ups and moves, and shows the state of each breaker, one series for each state. */
-export function measure(metrics: Metrics, control: RetryControl): { observer: RetryObserver } & Disposable {
-  const retries = metrics.counter({
-    name: 'resilience.retries',
-    description: 'Attempts after the first that counted against the budget',
-    unit: '{attempt}',
-    labels: ['target'],
+/** Counts retries, conflicts, give-ups and moves, and shows the state of each breaker; undefined where nothing is measured. */
+export function measure(
+  metrics: Metrics,
+  control: RetryControl,
+): ({ readonly observer: RetryObserver } & Disposable) | undefined {
+  if (metrics.silent === true) return undefined;
+  const measured = new RetryMetrics(metrics, {
+    states: breakerStates,
+    targets: () =>
+      control.describe().map(({ target, breaker, waiting, counters }) => ({
+        target,
+        state: breaker.state,
+        waiting,
+        calls: counters.calls,
+        attempts: counters.attempts,
+      })),
   });
-  const conflicts = metrics.counter({
-    name: 'resilience.conflicts',
-    description: 'Attempts that ended in a conflict; their repetitions cost no budget',
-    unit: '{attempt}',
-    labels: ['target'],
-  });
-  const giveUps = metrics.counter({
-    name: 'resilience.give_ups',
-    description: 'Calls that ended in an error of the policy',
-    unit: '{call}',
-    labels: ['target', 'code'],
-  });
-  const moves = metrics.counter({
-    name: 'resilience.circuit_breaker.moves',
-    description: 'Changes of state',
-    unit: '{move}',
-    labels: ['target', 'state'],
-  });
-  const state = metrics.gauge(
-    {
-      name: 'resilience.circuit_breaker.state',
-      description: '1 for the state the breaker is in, 0 for the others',
-      unit: '1',
-      labels: ['target', 'state'],
-    },
-    () => control.describe().flatMap(oneHot),
-  );
-  const waiting = metrics.gauge(
-    {
-      name: 'resilience.waiting_calls',
-      description: 'Calls that wait for the target to come back',
-      unit: '{call}',
-      labels: ['target'],
-    },
-    () => control.describe().map(report => ({ value: report.waiting, labels: { target: report.target } })),
-  );
   return {
     observer: {
-      breakerMoved: (target, move) => moves.add(1, { target, state: move.to }),
-      retried: target => retries.add(1, { target }),
-      conflicted: target => conflicts.add(1, { target }),
-      gaveUp: (target, code) => giveUps.add(1, { target, code }),
+      breakerMoved: (target, move) => measured.moved(target, move.to),
+      retried: (target, cause) => measured.retried(target, cause),
+      ended: (target, outcome) => measured.ended(target, outcome),
+      conflicted: target => measured.conflicted(target),
+      gaveUp: (target, code) => measured.gaveUp(target, code),
     },
-    [Symbol.dispose]() {
-      state[Symbol.dispose]();
-      waiting[Symbol.dispose]();
-    },
+    [Symbol.dispose]: () => measured[Symbol.dispose](),
   };
 }
 
@@ -129,10 +101,6 @@ export function breakerCheck(control: RetryControl, name: string): HealthCheck {
 function levelOf({ from, to }: BreakerMove): 'warn' | 'info' | 'debug' {
   if (to === 'half-open' || (from === 'half-open' && to === 'open')) return 'debug';
   return to === 'closed' ? 'info' : 'warn';
-}
-
-function oneHot({ target, breaker }: TargetReport) {
-  return breakerStates.map(state => ({ value: state === breaker.state ? 1 : 0, labels: { target, state } }));
 }
 
 function factsOf({ breaker, waiting }: TargetReport) {

@@ -12,8 +12,10 @@ import { WaitingRoom } from './waiting-room.js';
 /** Receives the events of a target, for logs and metrics. Its errors are ignored. */
 export interface RetryObserver {
   breakerMoved?(target: string, move: BreakerMove): void;
-  /** A further attempt has been paid for from the budget. */
-  retried?(target: string): void;
+  /** A further attempt has been paid for from the budget; `cause` is the failure before it. */
+  retried?(target: string, cause: unknown): void;
+  /** A call that had more than one attempt has ended. */
+  ended?(target: string, outcome: 'success' | 'failure'): void;
   /** An attempt has ended in a conflict; a further one costs no budget. */
   conflicted?(target: string): void;
   gaveUp?(target: string, code: RetryErrorCode): void;

@@ -109,6 +109,8 @@ export interface HostStats {
 export interface PoolCounters extends PermitCounters {
   /** Connections opened. */
   readonly opened: number;
+  /** Connections that were lent for longer than the driver finds usual. Left out by one that does not look. */
+  readonly leaked?: number;
   /** Connections thrown away, by reason. */
   readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
 }

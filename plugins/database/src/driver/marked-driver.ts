@@ -1,12 +1,20 @@
+import type { Clock } from '@keelson/core';
 import { markFault } from '../errors/fault-origin.js';
 import type { BatchOutcome, ConnectionStatus, DatabaseDriver, DriverConnection, Row, Statement } from './driver.js';
 import { unstorable } from './unstorable.js';
+
+/** Is notified of how long connections are waited for and lent. */
+export interface LoanObserver {
+  readonly clock: Pick<Clock, 'now'>;
+  waited(durationMs: number): void;
+  used(durationMs: number): void;
+}
 
 /**
  * `driver`, with every error that comes out of it marked as its own, and nothing sent to it that PostgreSQL cannot hold.
  * What its callers gave it (the reason of a signal, the failure of a source of rows) comes out unmarked.
  */
-export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
+export function markedDriver(driver: DatabaseDriver, observer?: () => LoanObserver | undefined): DatabaseDriver {
   const own = async <T>(work: Promise<T>, signal?: AbortSignal): Promise<T> => {
     try {
       return await work;
@@ -45,7 +53,15 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
       return driver.isReadCommitted ?? true;
     },
     connect: signal => own(driver.connect(signal), signal),
-    acquire: async options => new MarkedConnection(await own(driver.acquire(options), options.signal), marked),
+    acquire: async options => {
+      const loans = observer?.();
+      const askedAt = loans?.clock.now() ?? 0;
+      const connection = new MarkedConnection(await own(driver.acquire(options), options.signal), marked);
+      if (loans === undefined) return connection;
+      const lentAt = loans.clock.now();
+      loans.waited(lentAt - askedAt);
+      return connection.observed(loans, lentAt);
+    },
     ping: signal => own(driver.ping(signal), signal),
     transactionOutcome: (id, signal) => own(driver.transactionOutcome(id, signal), signal),
     ...(openListener !== undefined && { openListener: options => own(openListener(options), options.signal) }),
@@ -66,10 +82,17 @@ export function markedDriver(driver: DatabaseDriver): DatabaseDriver {
 class MarkedConnection implements DriverConnection {
   readonly #connection: DriverConnection;
   readonly #driver: object;
+  /** Until it is back. */
+  #loan: { readonly observer: LoanObserver; readonly since: number } | undefined;
 
   constructor(connection: DriverConnection, driver: object) {
     this.#connection = connection;
     this.#driver = driver;
+  }
+
+  observed(observer: LoanObserver, since: number): this {
+    this.#loan = { observer, since };
+    return this;
   }
 
   get status(): ConnectionStatus {
@@ -122,9 +145,18 @@ class MarkedConnection implements DriverConnection {
 
   release(): void {
     this.#connection.release();
+    this.#returned();
   }
 
   destroy(reason: unknown): void {
     this.#connection.destroy(reason);
+    this.#returned();
+  }
+
+  #returned(): void {
+    const loan = this.#loan;
+    if (loan === undefined) return;
+    this.#loan = undefined;
+    loan.observer.used(loan.observer.clock.now() - loan.since);
   }
 }

@@ -16,19 +16,19 @@ export class ListeningMetrics {
     this.#labels = { [poolLabel]: name };
     this.#received = metrics.counter({
       name: 'db.client.notifications.received',
-      description: 'Messages of channels that the service listens to.',
+      description: 'Messages of channels that the service listens to',
       unit: '{message}',
       labels: [poolLabel],
     });
     this.#gaps = metrics.counter({
       name: 'db.client.notifications.gaps',
-      description: 'Moments before which messages may be missing.',
+      description: 'Moments before which messages may be missing',
       unit: '{gap}',
       labels: [poolLabel, 'reason'],
     });
     this.#failures = metrics.counter({
       name: 'db.client.notifications.failures',
-      description: 'Messages that the schema refused or whose handler failed.',
+      description: 'Messages that the schema refused or whose handler failed',
       unit: '{message}',
       labels: [poolLabel, 'reason'],
     });
@@ -37,10 +37,13 @@ export class ListeningMetrics {
         { value: read(stats()), labels: this.#labels },
       ]);
     this.#gauges = [
-      gauge('listening', '1 while the server has confirmed, 0 while the connection is away.', '1', ({ state }) =>
-        state === 'listening' ? 1 : 0,
+      gauge(
+        'listening',
+        '1 while the server has confirmed, 0 while the connection is away',
+        '{listener}',
+        ({ state }) => (state === 'listening' ? 1 : 0),
       ),
-      gauge('queued', 'Events that wait for their handlers.', '{event}', ({ queued }) => queued),
+      gauge('queued', 'Events that wait for their handlers', '{event}', ({ queued }) => queued),
     ];
   }
 

@@ -12,7 +12,7 @@ import { assertAbleToBegin } from '../driver/assert-able.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import type { DatabaseMetrics } from '../metrics.js';
+import { type DatabaseMetrics, sessionOutcomeOf } from '../metrics.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import { withOpening } from '../orm/session-driver.js';
@@ -70,7 +70,8 @@ export interface SessionTarget {
 export interface SessionOpenerParts {
   readonly driver: DatabaseDriver;
   readonly proof: CommitProof;
-  readonly metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly metrics: DatabaseMetrics | undefined;
   readonly telemetry: Telemetry;
   readonly tracesStatements: boolean;
   readonly fork: (identity: Identity | undefined) => SessionEntityManager;
@@ -99,7 +100,7 @@ export class SessionOpener {
   constructor(parts: SessionOpenerParts) {
     this.#parts = parts;
     this.#resolver = new CommitResolver(parts.proof, parts.clock, parts.closed, (proof, resolution) =>
-      parts.metrics.resolved(proof, resolution),
+      parts.metrics?.resolved(proof, resolution),
     );
   }
 
@@ -174,6 +175,8 @@ export class SessionOpener {
     const { driver, proof, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
     const settings = settingsOf(options);
     assertAbleToBegin(driver, settings);
+    const { metrics } = this.#parts;
+    const startedAt = metrics === undefined ? 0 : clock.now();
     const name = options.name ?? 'session';
     const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     const controller = new AbortController();
@@ -238,6 +241,10 @@ export class SessionOpener {
           stopWatching();
           leave();
           onEnd(outcome.now);
+          if (metrics === undefined) return;
+          metrics.transaction(outcome.now);
+          // A unit that may have several attempts is measured where it runs.
+          if (repeatFirst !== undefined) measureEnd(metrics, name, outcome.now, clock.now() - startedAt);
         },
       });
       return { session, abort };
@@ -281,6 +288,11 @@ export class SessionOpener {
       throw new SessionAbortedError({ name: options.name ?? 'session', reason: 'deadline' }, error);
     });
   }
+}
+
+function measureEnd(metrics: DatabaseMetrics, name: string, outcome: Outcome, durationMs: number): void {
+  const failure = outcome.is === 'rolling back' || outcome.is === 'rolled back' ? outcome.failure?.error : undefined;
+  metrics.session(name, sessionOutcomeOf(outcome), durationMs, 1, outcome.is === 'unknown' ? outcome.error : failure);
 }
 
 const forbidden = "safe to repeat, but the session said { retry: 'never' }";

@@ -39,7 +39,8 @@ export interface SessionsParts {
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
   readonly tracesStatements: boolean;
-  readonly metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly metrics: DatabaseMetrics | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly observer: StatementObserver;

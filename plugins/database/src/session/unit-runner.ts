@@ -13,7 +13,7 @@ import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
-import type { DatabaseMetrics } from '../metrics.js';
+import { type DatabaseMetrics, outcomeOfFailure } from '../metrics.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
@@ -25,7 +25,8 @@ import type { UnitSession } from './unit-session.js';
 export interface UnitRunnerParts {
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
-  readonly metrics: DatabaseMetrics;
+  /** Undefined where nothing is measured. */
+  readonly metrics: DatabaseMetrics | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly driver: Pick<DatabaseDriver, 'engine' | 'databaseName' | 'servers' | 'hosts'>;
@@ -119,12 +120,12 @@ class Unit<T> {
     try {
       leave = this.#parts.enter();
       const result = await retry.execute(attempt => this.#attempt(attempt), this.#executeOptions());
-      metrics.session(this.#name, this.durationMs, this.attempts, undefined);
+      metrics?.session(this.#name, 'committed', this.durationMs, this.attempts);
       return result;
     } catch (error) {
       // What runs after the commit may take longer than there is time; the unit is done all the same.
       if (this.#last?.state === 'committed' && this.#result !== undefined) {
-        metrics.session(this.#name, this.durationMs, this.attempts, undefined);
+        metrics?.session(this.#name, 'committed', this.durationMs, this.attempts);
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
@@ -138,7 +139,7 @@ class Unit<T> {
               reason,
               proof: this.#parts.proof.name,
             });
-      metrics.session(this.#name, this.durationMs, this.attempts, final);
+      metrics?.session(this.#name, outcomeOfFailure(final), this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
     } finally {

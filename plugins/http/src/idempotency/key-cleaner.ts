@@ -1,4 +1,5 @@
 import { type Clock, isKeelsonError, KeelsonError, type Logger } from '@keelson/core';
+import type { MeasuredJob } from '@keelson/core/metrics';
 import type { DatabaseService } from '@keelson/database/contract';
 import { ExpiredRows } from '../expired-rows.js';
 import { createKeyTable, deleteExpired, keyTable } from './key-table.js';
@@ -10,6 +11,8 @@ export interface KeyCleanerParts {
   /** Pause between two deletions, in ms, up to half of it shorter or longer at random. */
   readonly everyMs?: number;
   readonly random?: () => number;
+  /** Runs each deletion, and measures it. Default: it is only run. */
+  readonly measured?: MeasuredJob;
 }
 
 const session = 'http.idempotency-keys';

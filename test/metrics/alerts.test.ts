@@ -1,0 +1,176 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { findProgram } from '@keelson/test-support/daemon';
+import { eventually } from '@keelson/test-support/eventually';
+import { freePort } from '@keelson/test-support/free-port';
+import { guard, release } from '@keelson/test-support/guardian';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { alertCases } from './alert-cases.js';
+import { startMeasuredOrders } from './measured-orders.js';
+import { alertRules } from './promql.js';
+
+const rulesFile = fileURLToPath(new URL('../../deploy/prometheus/alerts.yaml', import.meta.url));
+const promtool = findProgram('promtool');
+const prometheus = findProgram('prometheus');
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-prometheus-'));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+async function check(...words: string[]): Promise<string> {
+  const run = promisify(execFile)(promtool ?? 'promtool', words);
+  return run
+    .then(({ stdout }) => stdout)
+    .catch(({ stdout, stderr }) => Promise.reject(new Error(`${stdout}${stderr}`)));
+}
+
+test('each alert has a case that fires it, and one that does not', () => {
+  expect(Object.keys(alertCases).sort()).toEqual(
+    alertRules()
+      .map(({ alert }) => alert)
+      .sort(),
+  );
+});
+
+describe.skipIf(promtool === undefined)('by promtool of Prometheus', () => {
+  test('the rules and the configuration are valid', async () => {
+    expect(await check('check', 'rules', rulesFile)).toContain(`SUCCESS: ${alertRules().length} rules found`);
+    await check('check', 'config', fileURLToPath(new URL('../../deploy/prometheus/prometheus.yaml', import.meta.url)));
+  });
+
+  test.each(Object.entries(alertCases))('%s fires when it should, and not otherwise', async (alert, cases) => {
+    const firing = `count by (alertname) (ALERTS{alertname="${alert}",alertstate="firing"})`;
+    const tests = ([...Object.entries(cases)] as [keyof typeof cases, (typeof cases)['fires']][]).map(
+      ([name, series]) => ({
+        name,
+        interval: '1m',
+        input_series: series.map(([each, values]) => ({ series: each, values })),
+        promql_expr_test: [
+          {
+            expr: firing,
+            eval_time: '40m',
+            exp_samples: name === 'fires' ? [{ labels: `{alertname="${alert}"}`, value: 1 }] : [],
+          },
+        ],
+      }),
+    );
+    const file = join(directory, `${alert}.yaml`);
+    writeFileSync(file, stringify({ rule_files: [rulesFile], evaluation_interval: '1m', tests }));
+    expect(await check('test', 'rules', file)).toContain('SUCCESS');
+  });
+});
+
+const alerts = z.object({
+  data: z.object({ alerts: z.array(z.object({ state: z.string(), labels: z.record(z.string(), z.string()) })) }),
+});
+const targets = z.object({
+  data: z.object({ activeTargets: z.array(z.object({ health: z.string(), lastError: z.string() })) }),
+});
+
+/** A Prometheus that scrapes one port twice a second, and has the alerts with seconds in place of minutes. */
+async function startPrometheus(scraped: number) {
+  const port = await freePort();
+  const rules = readFileSync(rulesFile, 'utf8')
+    .replaceAll(/^ +for: .*\n/gm, '')
+    .replaceAll(/\[\d+m\]/g, '[5s]');
+  writeFileSync(join(directory, 'short-alerts.yaml'), rules);
+  const config = {
+    global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '500ms' },
+    rule_files: ['short-alerts.yaml'],
+    scrape_configs: [{ job_name: 'orders', static_configs: [{ targets: [`127.0.0.1:${scraped}`] }] }],
+  };
+  writeFileSync(join(directory, 'prometheus.yaml'), stringify(config));
+  const child = spawn(
+    prometheus ?? 'prometheus',
+    [
+      `--config.file=${join(directory, 'prometheus.yaml')}`,
+      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=error',
+      '--enable-feature=exemplar-storage',
+    ],
+    { stdio: 'ignore' },
+  );
+  const { pid } = child;
+  if (pid !== undefined) guard(pid);
+  const ended = new Promise<void>(resolve => child.once('close', () => resolve()));
+  const ask = async (path: string) => (await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)).json();
+  return {
+    firing: async () =>
+      alerts
+        .parse(await ask('alerts'))
+        .data.alerts.filter(({ state }) => state === 'firing')
+        .map(({ labels }) => labels.alertname ?? ''),
+    targets: async () => targets.parse(await ask('targets')).data.activeTargets,
+    query: async (expr: string) => {
+      const answer = z.object({ data: z.object({ result: z.array(z.unknown()) }) });
+      return answer.parse(await ask(`query?query=${encodeURIComponent(expr)}`)).data.result.length;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+      if (pid !== undefined) release(pid);
+    },
+  };
+}
+
+const patiently = { timeoutMs: 30_000 };
+
+describe.skipIf(prometheus === undefined)('by a Prometheus that scrapes the orders service', () => {
+  test('no alert fires on an ordinary day, and those of an outage do', async () => {
+    await using orders = await startMeasuredOrders();
+    await using server = await startPrometheus(orders.adminPort);
+    await orders.use();
+    await eventually(
+      async () => expect(await server.targets()).toMatchObject([{ health: 'up', lastError: '' }]),
+      patiently,
+    );
+    await eventually(
+      async () => expect(await server.query('http_server_request_duration_seconds_count')).toBeGreaterThan(2),
+      patiently,
+    );
+    expect(await server.firing()).toEqual([]);
+
+    await orders.proxy.setMode('refuse');
+    orders.proxy.cut();
+    const controller = new AbortController();
+    const load = (async () => {
+      while (!controller.signal.aborted) {
+        const asked = Array.from({ length: 4 }, () =>
+          fetch(`${orders.service.url}/orders`, {
+            signal: AbortSignal.any([controller.signal, AbortSignal.timeout(1_000)]),
+          }),
+        );
+        await Promise.allSettled(asked);
+      }
+    })();
+    const seen = new Set<string>();
+    await eventually(async () => {
+      for (const alert of await server.firing()) seen.add(alert);
+      expect([...seen]).toEqual(expect.arrayContaining(['DatabaseDown', 'BreakerOpen', 'ServiceNotReady']));
+    }, patiently);
+    controller.abort();
+    await load;
+
+    await orders.proxy.setMode('pass');
+    await eventually(async () => {
+      await orders.service.request('GET', '/orders');
+      expect(await server.firing()).not.toEqual(expect.arrayContaining(['DatabaseDown']));
+    }, patiently);
+    await eventually(async () => {
+      await orders.service.request('GET', '/orders');
+      expect(await server.firing()).toEqual([]);
+    }, patiently);
+
+    await orders.service.stop();
+    await eventually(async () => expect(await server.firing()).toContain('ServiceDown'), patiently);
+  }, 150_000);
+});
