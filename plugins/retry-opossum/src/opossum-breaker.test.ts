@@ -390,7 +390,7 @@ describe('changed while running', () => {
 describe('failures in a row', () => {
   test('open it although the successes of a moment ago still outnumber them', () => {
     const breaker = build();
-    make(breaker, ...times(100, up), ...times(9, down));
+    make(breaker, ...times(100, up), ...times(6, down));
     expect(breaker.state).toBe('closed');
     make(breaker, down);
     expect(breaker.state).toBe('open');
@@ -399,7 +399,7 @@ describe('failures in a row', () => {
 
   test('open it where too few calls come in for a rate', async () => {
     const breaker = build();
-    for (let failure = 0; failure < 10; failure++) {
+    for (let failure = 0; failure < 7; failure++) {
       expect(breaker.state).toBe('closed');
       make(breaker, down);
       await clock.advance(60_000);
@@ -409,7 +409,7 @@ describe('failures in a row', () => {
 
   test('are broken by a success, and not by what says nothing', () => {
     const breaker = build({ failureRate: 1 });
-    make(breaker, up, ...times(9, down), up, ...times(9, down), unknown);
+    make(breaker, up, ...times(6, down), up, ...times(6, down), unknown);
     expect(breaker.state).toBe('closed');
     make(breaker, down);
     expect(breaker.state).toBe('open');

@@ -39,7 +39,11 @@ const breakerSchema = z
       [100, dayMs],
       'The time window of the failure rate. A short window detects an outage before the retry budget is used up.',
     ),
-    consecutiveFailures: count(10, 0, 'Failures in a row that also open the breaker, over any time. 0: off.'),
+    consecutiveFailures: count(
+      7,
+      0,
+      'Failures in a row that also open the breaker, over any time. From maxAttempts on, a call that is alone gives up before. 0: off.',
+    ),
     silenceMs: duration(
       1_000,
       'An attempt that ended without an answer counts as failed when it lasted this long and no caller got one. 0: never.',

@@ -73,6 +73,31 @@ describe('an outage of 3 s under 50 calls/s with a deadline of 10 s', () => {
 });
 
 describe('an outage of 3 s', () => {
+  test('fails no call that is alone with it while the successes of a moment ago still count', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const clock = new FakeClock();
+      const policy = new OpossumRetryPolicy({ clock, random: mulberry32(seed) });
+      let isDown = false;
+      const call = () => {
+        const deadline = Deadline.after(10_000, clock);
+        return policy.execute(
+          async () => {
+            if (isDown) throw new Error('connection refused');
+          },
+          { name: 'database.session', idempotent: true, deadline },
+        );
+      };
+      for (let before = 0; before < 100; before++) await call();
+      isDown = true;
+      const alone = call();
+      alone.catch(() => {});
+      await clock.advance(3_000);
+      isDown = false;
+      await clock.advance(7_000);
+      await expect(alone).resolves.toBeUndefined();
+    }
+  });
+
   test('fails no call of a service that makes one a second', async () => {
     expect(await live({ seed: 1, callsPerSecond: 1, outageMs: 3_000, deadlineMs: 10_000 })).toMatchObject({
       failed: 0,
