@@ -16,7 +16,13 @@ test('instances that start at once on an empty database migrate it once, and all
   await client.connect();
   stop.defer(() => client.end());
   const { rows } = await client.query('select name from mikro_orm_migrations order by id');
-  expect(rows.map(({ name }) => name)).toEqual(['CreateProducts', 'CreateOrders', 'CreateIdempotencyKeys']);
+  expect(rows.map(({ name }) => name)).toEqual([
+    'CreateProducts',
+    'CreateOrders',
+    'CreateIdempotencyKeys',
+    'AddOrderLines',
+    'AddPayments',
+  ]);
   expect(await one.request('POST', '/products', { sku: 'mug', stock: 1 })).toMatchObject({ status: 201 });
   expect(await two.request('POST', '/orders', { sku: 'mug', quantity: 1 })).toMatchObject({ status: 201 });
   expect(await three.request('GET', '/products/mug')).toMatchObject({ body: { stock: 0 } });

@@ -51,7 +51,10 @@ test('a product is shown with the price that the price service says, also after 
     else json(200, { amount: 1_990, currency: 'EUR' })(request, response);
   };
   const shown = await service.request('GET', `/products/${sku}`);
-  expect(shown).toMatchObject({ status: 200, body: { sku, stock: 3, price: { amount: 1_990, currency: 'EUR' } } });
+  expect(shown).toMatchObject({
+    status: 200,
+    body: { sku, stock: 3, unitPriceCents: 0, price: { amount: 1_990, currency: 'EUR' } },
+  });
   expect(asked).toEqual([`/shop/prices/${sku}`, `/shop/prices/${sku}`]);
 });
 
@@ -65,5 +68,5 @@ test.each([
   answer = listener;
   const shown = await service.request('GET', `/products/${sku}`);
   expect(shown.status).toBe(200);
-  expect(shown.body).toEqual({ sku, stock: 3, price: null });
+  expect(shown.body).toEqual({ sku, stock: 3, unitPriceCents: 0, price: null });
 });

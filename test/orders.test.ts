@@ -21,9 +21,9 @@ const get = (path: string) => service.request('GET', path);
 const post = (path: string, body?: unknown) => service.request('POST', path, body);
 
 /** A new product with `stock` pieces; resolves to its sku. */
-async function product(stock: number): Promise<string> {
+async function product(stock: number, unitPriceCents = 0): Promise<string> {
   const sku = `sku-${randomUUID()}`;
-  expect(await post('/products', { sku, stock })).toMatchObject({ status: 201 });
+  expect(await post('/products', { sku, stock, unitPriceCents })).toMatchObject({ status: 201 });
   return sku;
 }
 
@@ -31,15 +31,19 @@ async function stockOf(sku: string): Promise<number> {
   return (await get(`/products/${sku}`)).body.stock;
 }
 
-/** The ids of all orders, page by page. */
-async function allIds({ limit = 100, betweenPages = async (): Promise<unknown> => undefined } = {}): Promise<string[]> {
+/** The ids of all orders that `filter` lets through, page by page, as the header Link leads. */
+async function allIds({
+  limit = 100,
+  filter = '',
+  betweenPages = async (): Promise<unknown> => undefined,
+} = {}): Promise<string[]> {
   const ids: string[] = [];
-  let after: string | null | undefined;
-  while (after !== null) {
-    const { body } = await get(`/orders?limit=${limit}${after === undefined ? '' : `&after=${after}`}`);
+  for (let path: string | undefined = `/orders?limit=${limit}${filter}`; path !== undefined; await betweenPages()) {
+    const { status, body, headers } = await get(path);
+    expect(status).toBe(200);
     ids.push(...body.items.map(({ id }: { id: string }) => id));
-    after = body.next as string | null;
-    await betweenPages();
+    path = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
+    expect(path === undefined).toBe(body.next === null);
   }
   return ids;
 }
@@ -63,13 +67,13 @@ describe('a product', () => {
   test('is created, says where it is, and is found there', async () => {
     const sku = `sku-${randomUUID()}`;
 
-    const created = await post('/products', { sku, stock: 3 });
+    const created = await post('/products', { sku, stock: 3, unitPriceCents: 1_990 });
 
     expect(created).toMatchObject({ status: 201, body: { sku, stock: 3 } });
     const location = created.headers.get('location') ?? '';
     const found = await get(location);
     expect(found.status).toBe(200);
-    expect(found.body).toEqual({ sku, stock: 3 });
+    expect(found.body).toEqual({ sku, stock: 3, unitPriceCents: 1_990 });
   });
 
   test('with a sku that is taken is refused, and changes nothing', async () => {
@@ -88,13 +92,17 @@ describe('a product', () => {
 
 describe('an order', () => {
   test('is placed, takes its stock, says where it is, and is found there', async () => {
-    const sku = await product(5);
+    const sku = await product(5, 1_990);
 
     const placed = await post('/orders', { sku, quantity: 2 });
 
     expect(placed.status).toBe(201);
-    expect(Object.keys(placed.body).sort()).toEqual(['createdAt', 'id', 'quantity', 'sku', 'status']);
-    expect(placed.body).toMatchObject({ sku, quantity: 2, status: 'placed' });
+    expect(Object.keys(placed.body).sort()).toEqual(['createdAt', 'id', 'lines', 'status', 'totalCents']);
+    expect(placed.body).toMatchObject({
+      status: 'placed',
+      lines: [{ sku, quantity: 2, unitPriceCents: 1_990 }],
+      totalCents: 3_980,
+    });
     expect(Math.abs(Date.parse(placed.body.createdAt) - Date.now())).toBeLessThan(60_000);
     const location = placed.headers.get('location') ?? '';
     expect(location).toBe(`/orders/${placed.body.id}`);
@@ -110,6 +118,37 @@ describe('an order', () => {
     expectProblem(refused, 409);
     expect(fieldsOf(refused)).toEqual(['/quantity']);
     expect(await stockOf(sku)).toBe(1);
+  });
+
+  test('has lines, in their order, with the prices of that time and their exact sum', async () => {
+    const skus = await Promise.all([product(10_000, 100_000_000), product(5, 10), product(5, 20)]);
+    const lines = skus.map((sku, index) => ({ sku, quantity: [10_000, 1, 1][index] })).toReversed();
+
+    const { status, body, headers } = await post('/orders', { lines });
+
+    expect(status).toBe(201);
+    expect(body.lines.map(({ sku, quantity }: { sku: string; quantity: number }) => ({ sku, quantity }))).toEqual(
+      lines,
+    );
+    expect(body.totalCents).toBe(1_000_000_000_030);
+    expect((await get(headers.get('location') ?? '')).body).toEqual(body);
+    expect(await Promise.all(skus.map(stockOf))).toEqual([0, 4, 4]);
+  });
+
+  test('takes nothing when one of its lines fails, and names each that does', async () => {
+    const [one, two] = [await product(5), await product(1)];
+
+    const refused = await post('/orders', {
+      lines: [
+        { sku: one, quantity: 5 },
+        { sku: two, quantity: 2 },
+        { sku: 'none', quantity: 1 },
+      ],
+    });
+
+    expectProblem(refused, 404);
+    expect(fieldsOf(refused)).toEqual(['/lines/2/sku', '/lines/1/quantity']);
+    expect([await stockOf(one), await stockOf(two)]).toEqual([5, 1]);
   });
 
   test('of an unknown product is a 404', async () => {
@@ -141,6 +180,7 @@ describe('cancelling an order', () => {
     const cancelled = await post(`/orders/${order.id}/cancel`);
 
     expect(cancelled).toMatchObject({ status: 200, body: { ...order, status: 'cancelled' } });
+    expect(cancelled.body.lines).toHaveLength(1);
     expect(await get(`/orders/${order.id}`)).toMatchObject({ body: { status: 'cancelled' } });
     expect(await stockOf(sku)).toBe(5);
   });
@@ -222,7 +262,10 @@ describe('a batch', () => {
     expect(await stockOf(sku)).toBe(1);
   });
 
-  test('locks products in the order of their skus, so that two never wait for each other', async () => {
+  test.each([
+    ['/orders/batch', 'orders'],
+    ['/orders', 'lines'],
+  ])('locks products in the order of their skus, so that two never wait for each other: %s', async (path, field) => {
     // A scan would come upon them the other way round.
     const [last, first] = [`z-${randomUUID()}`, `a-${randomUUID()}`];
     await post('/products', { sku: last, stock: 1 });
@@ -230,7 +273,7 @@ describe('a batch', () => {
     await using lock = await lockProduct(database.url, first);
 
     const lines = [last, first].map(sku => ({ sku, quantity: 1 }));
-    const placed = post('/orders/batch', { orders: lines });
+    const placed = post(path, { [field]: lines });
     await lock.isWaitedFor();
 
     await lock.lockToo(last);
@@ -250,6 +293,20 @@ describe('a batch', () => {
     expect(statuses(answers)).toEqual({ 201: 30 });
     expect(await Promise.all(skus.map(stockOf))).toEqual([970, 970, 970]);
   });
+
+  test('gets through beside orders of many lines, and cancellations of them', async () => {
+    const skus = await Promise.all([product(1_000), product(1_000), product(1_000)]);
+    const lines = skus.map(sku => ({ sku, quantity: 1 }));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const { body: order } = await post('/orders', { lines: index % 2 ? lines : lines.toReversed() });
+        return post(`/orders/${order.id}/cancel`);
+      }),
+    );
+
+    expect(statuses(answers)).toEqual({ 200: 20 });
+    expect(await Promise.all(skus.map(stockOf))).toEqual([1_000, 1_000, 1_000]);
+  });
 });
 
 describe('the list of orders', () => {
@@ -266,11 +323,54 @@ describe('the list of orders', () => {
   });
 
   test('has no next page when it holds exactly what is left', async () => {
-    const ids = await allIds();
-    const last = await get(`/orders?limit=1&after=${ids.at(-2)}`);
+    const sku = await product(4);
+    for (const _order of [1, 2, 3, 4]) await post('/orders', { sku, quantity: 1 });
 
-    expect(last.body).toMatchObject({ items: [{ id: ids.at(-1) }], next: null });
-    expect((await get(`/orders?after=${ids.at(-1)}`)).body).toEqual({ items: [], next: null });
+    const first = await get(`/orders?product=${sku}&limit=2`);
+    const second = await get(`/orders?product=${sku}&limit=2&after=${first.body.next}`);
+
+    expect([first.body.items.length, second.body.items.length, second.body.next]).toEqual([2, 2, null]);
+  });
+
+  test('shows the orders of one product, of one state, and of a range of time', async () => {
+    const [one, two] = [await product(10), await product(10)];
+    const place = async (lines: readonly object[]) => (await post('/orders', { lines })).body;
+    const first = await place([{ sku: one, quantity: 1 }]);
+    const both = await place([
+      { sku: two, quantity: 1 },
+      { sku: one, quantity: 1 },
+    ]);
+    const gone = await place([{ sku: one, quantity: 1 }]);
+    await post(`/orders/${gone.id}/cancel`);
+    const of = (filter: string) => allIds({ limit: 1, filter: `&product=${one}${filter}` });
+
+    expect(await allIds({ filter: `&product=${two}` })).toEqual([both.id]);
+    expect(new Set(await of(''))).toEqual(new Set([gone.id, both.id, first.id]));
+    expect(await of('&status=cancelled')).toEqual([gone.id]);
+    expect(new Set(await of('&status=placed'))).toEqual(new Set([both.id, first.id]));
+    expect(await of(`&until=${first.createdAt}`)).toEqual([]);
+    expect(new Set(await of(`&since=${first.createdAt}`))).toEqual(new Set([gone.id, both.id, first.id]));
+    const after = new Date(Date.parse(gone.createdAt) + 1).toISOString();
+    expect(await of(`&since=${after}`)).toEqual([]);
+    expect(new Set(await of(`&since=${first.createdAt}&until=${after}`))).toEqual(
+      new Set([gone.id, both.id, first.id]),
+    );
+    expect(
+      (await get(`/orders?product=${one}&status=placed&limit=1&since=${first.createdAt}`)).body.next,
+    ).not.toBeNull();
+  });
+
+  test.each([
+    ['limit=1&status=open', ['/status']],
+    ['product=a%20b', ['/product']],
+    ['since=yesterday&until=2026-01-01', ['/since', '/until']],
+    ['since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z', ['/until']],
+    ['page=2', ['/page']],
+  ])('refuses %s', async (query, fields) => {
+    const refused = await get(`/orders?${query}`);
+
+    expectProblem(refused, 422);
+    expect(fieldsOf(refused)).toEqual(fields);
   });
 
   test.each(['limit=0', 'limit=101', 'limit=1.5', 'limit=many', 'limit=', 'limit=1&limit=2'])(
@@ -283,8 +383,8 @@ describe('the list of orders', () => {
     },
   );
 
-  test('refuses an "after" that no page has given out', async () => {
-    const refused = await get('/orders?after=17');
+  test.each(['17', randomUUID(), 'a'.repeat(23)])('refuses an "after" that no page has given out: %s', async after => {
+    const refused = await get(`/orders?after=${after}`);
 
     expectProblem(refused, 422);
     expect(fieldsOf(refused)).toEqual(['/after']);
@@ -302,6 +402,29 @@ describe('input that is wrong', () => {
     ['/orders', { sku: '', quantity: 0 }, ['/sku', '/quantity']],
     ['/orders', { sku: 'a', quantity: 10_001 }, ['/quantity']],
     ['/orders', { sku: 'a', quantity: 1.5 }, ['/quantity']],
+    ['/orders', {}, ['/sku', '/quantity']],
+    ['/orders', [], ['']],
+    ['/orders', undefined, ['']],
+    ['/orders', { sku: 'a b' }, ['/sku', '/quantity']],
+    ['/orders', { lines: [] }, ['/lines']],
+    ['/orders', { lines: [{ sku: 'a', quantity: 1 }], quantity: 2 }, ['/lines']],
+    [
+      '/orders',
+      { lines: [{ sku: 'a b', quantity: 0 }, { sku: 'b' }] },
+      ['/lines/0/sku', '/lines/0/quantity', '/lines/1/quantity'],
+    ],
+    [
+      '/orders',
+      {
+        lines: [
+          { sku: 'a', quantity: 1 },
+          { sku: 'a', quantity: 2 },
+        ],
+      },
+      ['/lines/1/sku'],
+    ],
+    ['/orders', { lines: Array(101).fill({ sku: 'a', quantity: 1 }) }, ['/lines']],
+    ['/products', { sku: 'a', stock: 1, unitPriceCents: 0.5 }, ['/unitPriceCents']],
     ['/orders/batch', {}, ['/orders']],
     ['/orders/batch', { orders: [] }, ['/orders']],
     [

@@ -111,7 +111,7 @@ test('a service under requests outlives restarts and an outage of PostgreSQL, an
 
   expect(service.isRunning).toBe(true);
   expect([...stream.statuses.keys()].filter(status => status !== 201 && status !== 503)).toEqual([]);
-  const rows = await server.query<{ quantity: number }>('select quantity from orders', [], 'orders');
+  const rows = await server.query<{ quantity: number }>('select quantity from order_lines', [], 'orders');
   expect(ledger.compare(rows.map(({ quantity }) => String(quantity)))).toMatchObject({
     lost: [],
     duplicated: [],

@@ -76,7 +76,7 @@ test('an operator sees a running service, why it does not work, and steers it, w
   const slip = await keelson('do', 'retry', 'release', 'databse');
   expect(slip).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/RETRY_TARGET_UNKNOWN.*\n {2}-> Known targets: database\. /),
+    stderr: expect.stringMatching(/RETRY_TARGET_UNKNOWN.*\n {2}-> Known targets: database, payments\. /),
   });
   expect((await keelson('do', 'retry', 'release', 'database')).code).toBe(0);
   await eventually(async () => (await ask())?.status === 404);

@@ -80,7 +80,7 @@ describe.each([
 test('each stored its orders where its configuration says', async () => {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  const { rows } = await client.query('select distinct sku from orders order by sku').finally(() => client.end());
+  const { rows } = await client.query('select distinct sku from order_lines order by sku').finally(() => client.end());
 
   expect(rows.map(({ sku }) => sku)).toEqual([
     'PostgreSQL-and-bunyan',
@@ -90,7 +90,9 @@ test('each stored its orders where its configuration says', async () => {
   const embeddedDatabase = createPgliteService({ options: { dataDir: join(directory, 'data') }, models: [] });
   await using _service = embeddedDatabase;
   await embeddedDatabase.database.connect();
-  const stored = await embeddedDatabase.database.read(em => em.execute('select distinct sku from orders order by sku'));
+  const stored = await embeddedDatabase.database.read(em =>
+    em.execute('select distinct sku from order_lines order by sku'),
+  );
   expect(stored).toEqual(
     ['PGlite-and-bunyan', 'PGlite-and-no-logger', 'PGlite-and-retries-on-cockatiel'].map(sku => ({ sku })),
   );

@@ -136,7 +136,7 @@ function signOf({ shows }: Outage, longestMs: number): Observations['sign'] {
 /** The keys of the orders that are stored, and what is left of the products. */
 async function booksOf(stage: Stage, skus: readonly string[]): Promise<{ keys: string[]; stocks: Stock[] }> {
   const rows = await stage.server.query<{ sku: string; stock: number; quantities: readonly number[] }>(
-    `select sku, stock, array(select quantity from orders where orders.sku = products.sku) as quantities
+    `select sku, stock, array(select quantity from order_lines where order_lines.sku = products.sku) as quantities
      from products where sku = any($1)`,
     [skus],
     databaseName,

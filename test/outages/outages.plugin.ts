@@ -18,7 +18,11 @@ interface Write {
 const overlapSeconds = 0.02;
 
 const takeStock = 'update products set stock = stock - ? where sku = ?';
-const storeOrder = `insert into orders (id, sku, quantity, status, created_at) values (gen_random_uuid(), ?, ?, 'placed', now())`;
+const storeOrder = `
+  with placed as (
+    insert into orders (id, status, total_cents, created_at) values (gen_random_uuid(), 'placed', 0, now()) returning id
+  )
+  insert into order_lines (order_id, position, sku, quantity, unit_price_cents) select id, 1, ?, ?, 0 from placed`;
 
 /** The same write as `POST /orders`. */
 async function place(em: EntityManager, { sku, quantity }: Write): Promise<void> {

@@ -1,10 +1,33 @@
-import { defineManifest, HttpClient, HttpServer } from '@keelson/core';
+import { defineManifest, HealthService, HttpClient, HttpServer } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
 import { HttpRoutes } from '@keelson/http/contract';
 import { z } from 'zod';
 
+const payments = z.strictObject({
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'must be three capital letters')
+    .default('EUR')
+    .describe('The currency of all prices (ISO 4217).'),
+  everyMs: z
+    .int()
+    .min(100)
+    .max(3_600_000)
+    .default(10_000)
+    .describe(
+      'How often unsettled payments are looked at, in milliseconds; new ones are looked at when they are placed.',
+    ),
+  leaseMs: z
+    .int()
+    .min(15_000)
+    .max(3_600_000)
+    .default(60_000)
+    .describe('When another instance takes over a payment whose instance has died, in milliseconds.'),
+});
+
 const options = z.strictObject({
   welcome: z.boolean().default(false).describe('Prints the address and three commands to try, once it listens.'),
+  payments: payments.prefault({}),
 });
 
 export type OrdersOptions = z.output<typeof options>;
@@ -14,5 +37,5 @@ export default defineManifest<OrdersOptions>({
   name: 'orders',
   config: options,
   requires: [DatabaseService, HttpServer, HttpRoutes],
-  optional: [HttpClient],
+  optional: [HealthService, HttpClient],
 });

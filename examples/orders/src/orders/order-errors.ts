@@ -15,3 +15,15 @@ export function orderCancelledBefore(): KeelsonError {
     http: { status: 409, title: 'Order cancelled before', detail: 'The order was cancelled before.' },
   });
 }
+
+export function paymentStarted(): KeelsonError {
+  return new KeelsonError({
+    code: 'ORDERS_PAYMENT_STARTED',
+    message: 'A request cancelled an order whose payment has started.',
+    http: {
+      status: 409,
+      title: 'Payment started',
+      detail: 'The payment of the order has started, so it cannot be cancelled.',
+    },
+  });
+}

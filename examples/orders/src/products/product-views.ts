@@ -2,8 +2,15 @@ import { z } from 'zod';
 import { price } from './price-list.js';
 
 /** A product as clients see it. */
-export const productView = z.strictObject({ sku: z.string(), stock: z.int() }).meta({ id: 'Product' });
+export const productView = z
+  .strictObject({ sku: z.string(), stock: z.int(), unitPriceCents: z.int() })
+  .meta({ id: 'Product' });
 
 export const pricedProductView = productView
-  .extend({ price: price.nullable().optional().meta({ description: 'Null when the price service does not answer.' }) })
+  .extend({
+    price: price
+      .nullable()
+      .optional()
+      .meta({ description: 'What the price service says; null when it does not answer. Orders pay unitPriceCents.' }),
+  })
   .meta({ id: 'PricedProduct' });

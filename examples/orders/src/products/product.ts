@@ -7,6 +7,8 @@ export const Product = defineEntity({
     sku: p.text().primary(),
     /** Pieces that can still be ordered. */
     stock: p.integer(),
+    /** What an order pays for one piece, in cents. */
+    unitPriceCents: p.integer().default(0),
   },
 });
 

@@ -33,7 +33,8 @@ export function productsRoutes(prices: PriceList): readonly Route[] {
         const price = await prices.priceOf(sku);
         const product = await em.findOne(Product, { sku });
         if (product === null) throw productUnknown();
-        return { body: { sku, stock: product.stock, ...(price !== undefined && { price }) } };
+        const { stock, unitPriceCents } = product;
+        return { body: { sku, stock, unitPriceCents, ...(price !== undefined && { price }) } };
       },
     }),
   ];

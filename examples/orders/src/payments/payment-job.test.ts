@@ -1,0 +1,101 @@
+import { FakeClock, RecordingLogger } from '@keelson/core/testing';
+import { beforeEach, expect, test } from 'vitest';
+import type { DuePayment } from './due-payments.js';
+import { PaymentJob } from './payment-job.js';
+
+/** The rows of the database, and the payment service, in the hands of a test; time too. */
+let due: { payment: DuePayment; at: Date }[];
+let settled: string[];
+let asked: string[];
+let answer: () => Promise<'paid' | 'declined'>;
+let clock: FakeClock;
+let job: PaymentJob;
+
+beforeEach(() => {
+  [due, settled, asked] = [[], [], []];
+  answer = async () => 'paid';
+  clock = new FakeClock();
+  job = new PaymentJob({
+    payments: {
+      take: async (now, leaseEnd) => {
+        const taken = due.filter(({ at }) => at <= now);
+        for (const row of taken) {
+          row.payment = { ...row.payment, attempt: row.payment.attempt + 1 };
+          row.at = leaseEnd;
+        }
+        return taken.map(({ payment }) => payment);
+      },
+      settle: async (orderId, status) => {
+        due = due.filter(({ payment }) => payment.orderId !== orderId);
+        settled.push(`${orderId} ${status}`);
+      },
+      postpone: async (orderId, at) => {
+        for (const row of due) if (row.payment.orderId === orderId) row.at = at;
+      },
+    },
+    service: {
+      charge: ({ orderId }) => {
+        asked.push(orderId);
+        return answer();
+      },
+    },
+    clock,
+    logger: new RecordingLogger(),
+    currency: 'EUR',
+    everyMs: 1_000,
+    leaseMs: 60_000,
+    random: () => 0.5,
+  });
+});
+
+function place(orderId: string, amountCents = 100): void {
+  due.push({ payment: { orderId, amountCents, attempt: 0 }, at: clock.date() });
+}
+
+test('a payment is settled at once when the job is woken, and later ones when it looks again', async () => {
+  job.start();
+  await clock.advance(0);
+  place('a');
+  job.wake();
+  await clock.advance(0);
+  expect(settled).toEqual(['a paid']);
+  place('b');
+  await clock.advance(1_000);
+  expect(settled).toEqual(['a paid', 'b paid']);
+});
+
+test('a payment without an answer is a warning, and asked for again with growing pauses', async () => {
+  answer = () => Promise.reject(new Error('no answer'));
+  place('a');
+  job.start();
+  await clock.advance(0);
+  expect(job.health()).toMatchObject({ status: 'warn', facts: { unknown: 1 } });
+  await clock.advance(60_000);
+  expect(asked.length).toBeGreaterThan(3);
+  expect(asked.length).toBeLessThan(10);
+  answer = async () => 'declined';
+  await clock.advance(60_000);
+  expect(settled).toEqual(['a declined']);
+  await clock.advance(1_000);
+  expect(job.health()).toEqual({ status: 'pass' });
+});
+
+test('an order of nothing is paid without a charge', async () => {
+  place('a', 0);
+  job.start();
+  await clock.advance(0);
+  expect([asked, settled]).toEqual([[], ['a paid']]);
+});
+
+test('a stop waits for the payment that is asked for, and leaves no timer', async () => {
+  const answered = Promise.withResolvers<'paid'>();
+  answer = () => answered.promise;
+  place('a');
+  job.start();
+  await clock.advance(0);
+  const stopping = job.stop(new AbortController().signal);
+  answered.resolve('paid');
+  await stopping;
+  expect(settled).toEqual(['a paid']);
+  expect(clock.pending).toBe(0);
+});
