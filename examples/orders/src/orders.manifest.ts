@@ -2,6 +2,7 @@ import { defineManifest, HealthService, HttpClient, HttpServer } from '@keelson/
 import { DatabaseService } from '@keelson/database/contract';
 import { HttpRoutes } from '@keelson/http/contract';
 import { z } from 'zod';
+import { importCommand } from './products/import/import-command.js';
 
 const payments = z.strictObject({
   currency: z
@@ -38,4 +39,5 @@ export default defineManifest<OrdersOptions>({
   config: options,
   requires: [DatabaseService, HttpServer, HttpRoutes],
   optional: [HealthService, HttpClient],
+  commands: { import: importCommand },
 });
