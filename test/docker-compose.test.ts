@@ -95,4 +95,10 @@ describe('the Dockerfile of the orders service', () => {
   test('is healthy when the service is ready', () => {
     expect(dockerfile).toMatch(/HEALTHCHECK[\s\S]+\/readyz/);
   });
+
+  test('runs as that of a copy does', () => {
+    const runtime = (text: string) => text.slice(text.lastIndexOf('FROM ')).split('\n');
+    const kept = (line: string) => /^(FROM|ENV|USER|EXPOSE|HEALTHCHECK| {2}CMD)/.test(line);
+    expect(runtime(read('examples/orders/Dockerfile')).filter(kept)).toEqual(runtime(dockerfile).filter(kept));
+  });
 });
