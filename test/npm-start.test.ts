@@ -71,6 +71,9 @@ test('npm start answers orders, also those of the commands it prints, keeps them
 async function expectToWork([product = '', order = '', list = '']: readonly string[]): Promise<void> {
   expect(await pasted(product)).toMatchObject({ status: 201, body: { stock: 100 } });
   const placed = await pasted(order);
-  expect(placed).toMatchObject({ status: 201, body: { lines: [{ quantity: 2 }], status: 'placed' } });
+  expect(placed).toMatchObject({
+    status: 201,
+    body: { lines: [{ quantity: 2 }], totalCents: 3_980, status: 'placed' },
+  });
   expect(await pasted(list)).toMatchObject({ status: 200, body: { items: [placed.body] } });
 }

@@ -22,7 +22,7 @@ export default definePlugin<OrdersOptions>({
     bind(DatabaseModel).toConstantValue({ entities: [Product, Order, OrderLine], migrations });
   },
 
-  start({ config, container, clock, lifecycle, logger, defer }) {
+  start({ config, container, clock, lifecycle, logger, service, defer }) {
     const http = container.get(HttpServer);
     const routes = container.get(HttpRoutes);
     const database = container.get(DatabaseService);
@@ -51,7 +51,7 @@ export default definePlugin<OrdersOptions>({
         if (!config.welcome || url === undefined) return;
         lifecycle.onPhase(phase => {
           // In a turn of its own: last on the screen, after the start report.
-          if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(url)));
+          if (phase === 'ready') setImmediate(() => process.stdout.write(welcome(service, url)));
         });
       },
       async drain({ signal, waitingFor }) {
@@ -63,8 +63,8 @@ export default definePlugin<OrdersOptions>({
 
     function paymentJob(target: HttpTarget): PaymentJob {
       const { payments: options } = config;
-      const service = new PaymentService(target, clock);
-      return new PaymentJob({ payments: new DuePayments(database), service, clock, logger, ...options });
+      const payments = new PaymentService(target, clock);
+      return new PaymentJob({ due: new DuePayments(database), payments, clock, logger, ...options });
     }
   },
 });

@@ -4,7 +4,7 @@ import type { DuePayment } from './due-payments.js';
 import { PaymentJob } from './payment-job.js';
 
 /** The rows of the database, and the payment service, in the hands of a test; time too. */
-let due: { payment: DuePayment; at: Date }[];
+let rows: { payment: DuePayment; at: Date }[];
 let settled: string[];
 let asked: string[];
 let answer: () => Promise<'paid' | 'declined'>;
@@ -12,13 +12,13 @@ let clock: FakeClock;
 let job: PaymentJob;
 
 beforeEach(() => {
-  [due, settled, asked] = [[], [], []];
+  [rows, settled, asked] = [[], [], []];
   answer = async () => 'paid';
   clock = new FakeClock();
   job = new PaymentJob({
-    payments: {
+    due: {
       take: async (now, leaseEnd) => {
-        const taken = due.filter(({ at }) => at <= now);
+        const taken = rows.filter(({ at }) => at <= now);
         for (const row of taken) {
           row.payment = { ...row.payment, attempt: row.payment.attempt + 1 };
           row.at = leaseEnd;
@@ -26,14 +26,14 @@ beforeEach(() => {
         return taken.map(({ payment }) => payment);
       },
       settle: async (orderId, status) => {
-        due = due.filter(({ payment }) => payment.orderId !== orderId);
+        rows = rows.filter(({ payment }) => payment.orderId !== orderId);
         settled.push(`${orderId} ${status}`);
       },
       postpone: async (orderId, at) => {
-        for (const row of due) if (row.payment.orderId === orderId) row.at = at;
+        for (const row of rows) if (row.payment.orderId === orderId) row.at = at;
       },
     },
-    service: {
+    payments: {
       charge: ({ orderId }) => {
         asked.push(orderId);
         return answer();
@@ -49,7 +49,7 @@ beforeEach(() => {
 });
 
 function place(orderId: string, amountCents = 100): void {
-  due.push({ payment: { orderId, amountCents, attempt: 0 }, at: clock.date() });
+  rows.push({ payment: { orderId, amountCents, attempt: 0 }, at: clock.date() });
 }
 
 test('a payment is settled at once when the job is woken, and later ones when it looks again', async () => {

@@ -3,8 +3,8 @@ import type { DuePayment, DuePayments } from './due-payments.js';
 import type { PaymentService } from './payment-service.js';
 
 export interface PaymentJobParts {
-  readonly payments: Pick<DuePayments, 'take' | 'settle' | 'postpone'>;
-  readonly service: Pick<PaymentService, 'charge'>;
+  readonly due: Pick<DuePayments, 'take' | 'settle' | 'postpone'>;
+  readonly payments: Pick<PaymentService, 'charge'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly currency: string;
@@ -113,25 +113,25 @@ export class PaymentJob {
 
   async #take(): Promise<readonly DuePayment[]> {
     if (this.#isStopped) return [];
-    const { payments, clock, leaseMs } = this.#parts;
+    const { due, clock, leaseMs } = this.#parts;
     const now = clock.date();
-    return payments.take(now, new Date(now.getTime() + leaseMs), atOnce);
+    return due.take(now, new Date(now.getTime() + leaseMs), atOnce);
   }
 
   /** False when the outcome stays unknown. */
   async #settle({ orderId, amountCents, attempt }: DuePayment): Promise<boolean> {
-    const { payments, service, currency, logger } = this.#parts;
-    const asked = amountCents === 0 ? 'paid' : service.charge({ orderId, amountCents, currency }, this.#stop.signal);
+    const { due, payments, currency, logger } = this.#parts;
+    const asked = amountCents === 0 ? 'paid' : payments.charge({ orderId, amountCents, currency }, this.#stop.signal);
     try {
       const answer = await asked;
-      await payments.settle(orderId, answer);
+      await due.settle(orderId, answer);
       this.#settled += 1;
       logger.info('payment settled', { orderId, answer, attempt });
       return true;
     } catch (error) {
       if (this.#stop.signal.aborted) return false;
       logger.warn('payment unknown', { orderId, attempt, error });
-      await payments.postpone(orderId, this.#nextLook(attempt)).catch(failure => {
+      await due.postpone(orderId, this.#nextLook(attempt)).catch(failure => {
         // Its lease ends all the same.
         logger.warn('payment not postponed', { orderId, error: failure });
       });
