@@ -9,15 +9,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 let server: PostgresServer;
 let proxy: TcpProxy;
 let payments: PaymentServiceProcess;
+let databaseUrl: string;
 let service: ServiceProcess;
 let other: ServiceProcess;
 
 beforeAll(async () => {
   [server, payments] = await Promise.all([startPostgres(), startPaymentService()]);
-  const url = await server.createDatabase('orders');
-  proxy = await startTcpProxy({ to: url });
-  service = await startService({ variables: variablesFor(proxy.url(url)) });
-  other = await startService({ variables: variablesFor(url) });
+  databaseUrl = await server.createDatabase('orders');
+  proxy = await startTcpProxy({ to: databaseUrl });
+  service = await startService({ variables: variablesFor(proxy.url()) });
+  other = await startService({ variables: variablesFor(databaseUrl) });
 });
 
 afterAll(async () => {
@@ -114,7 +115,7 @@ describe('an order is charged exactly once', () => {
         const ready = await Promise.all([service, other].map(each => each.request('GET', '/readyz')));
         expect(ready.map(({ status }) => status)).toEqual([200, 200]);
         expect(JSON.stringify(ready.map(({ body }) => body.checks['payments:responseTime']))).toMatch(
-          /gave no answer for \d orders/,
+          /Payments without an answer: [1-3]\./,
         );
       });
       await payments.setMode('answer');
@@ -145,6 +146,20 @@ describe('an order is charged exactly once', () => {
     await payments.setMode('answer');
     await become(ids, 'paid');
     await expectChargedOnce(ids);
+  });
+
+  test('when its instance is killed while it waits for the answer: another one takes over', async () => {
+    await payments.setMode('hang');
+    const sku = await product(5);
+    const lease = { KEELSON_ORDERS__PAYMENTS__LEASE_MS: '1000' };
+    await using doomed = await startService({ variables: { ...variablesFor(databaseUrl), ...lease } });
+    const id = await place(sku, doomed);
+    await eventually(async () => expect(await chargesOf([id])).toHaveLength(1));
+    doomed.kill('SIGKILL');
+    await doomed.ended;
+    await payments.setMode('answer');
+    await become([id], 'paid');
+    await expectChargedOnce([id]);
   });
 
   test('when the answer of the payment cannot be stored, since COMMIT is cut', async () => {

@@ -91,7 +91,10 @@ keelson run shop wait
   });
 
   test('a command that is none is a problem of the plan', async () => {
-    const wrong = { ...files, 'shop.js': `export default { name: 'shop', commands: { import: { description: 'x' } } };` };
+    const wrong = {
+      ...files,
+      'shop.js': `export default { name: 'shop', commands: { import: { description: 'x' } } };`,
+    };
     const { code, err } = await keelson(wrong, ['check']).ended;
     expect(code).toBe(1);
     expect(err).toContain('its command import needs `description`, `arguments` (a zod schema) and `load`');

@@ -20,10 +20,12 @@ const payments = z.strictObject({
     ),
   leaseMs: z
     .int()
-    .min(15_000)
+    .min(1_000)
     .max(3_600_000)
     .default(60_000)
-    .describe('When another instance takes over a payment whose instance has died, in milliseconds.'),
+    .describe(
+      'When another instance takes over a payment whose instance has died, in milliseconds; longer than an answer takes.',
+    ),
 });
 
 const options = z.strictObject({

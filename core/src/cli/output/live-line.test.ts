@@ -20,6 +20,12 @@ test('a terminal shows one line, which the next one replaces, and other text tak
   expect(written).toEqual(['\r\u001b[K1 of 3', '\r\u001b[Ka text that is long', '\r\u001b[K']);
 });
 
+test('a terminal that does not know its width is taken for one of 80 columns', () => {
+  const { line, written } = lineOn({ isTTY: true, columns: 0 });
+  line.show('x'.repeat(100));
+  expect(written).toEqual([`\r\u001b[K${'x'.repeat(79)}`]);
+});
+
 test('elsewhere a line is printed every few seconds', () => {
   const { line, time, written } = lineOn({});
   for (; time.ms <= 11_000; time.ms += 1_000) line.show(`after ${time.ms}`);

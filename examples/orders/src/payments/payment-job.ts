@@ -75,7 +75,7 @@ export class PaymentJob {
   health(): HealthResult {
     if (this.#failure !== undefined) return { status: 'warn', output: this.#failure };
     if (this.#unknown === 0) return { status: 'pass' };
-    const output = `The payment service gave no answer for ${this.#unknown} orders; they are asked for again.`;
+    const output = `Payments without an answer: ${this.#unknown}. The payment service is asked again.`;
     return { status: 'warn', output, facts: { unknown: this.#unknown } };
   }
 
