@@ -78,6 +78,14 @@ test('bad lines are named, up to a number of them, and nothing is stored', async
   expect(await stored()).toEqual(['taken10']);
 });
 
+test('a bad line behind many that were sent to the database undoes these', async () => {
+  const lines = Array.from({ length: 5_001 }, (_, index) => `sku-${index},1,1`);
+  const { code, stderr } = await importing(fileOf(`sku,stock,unitPriceCents\n${lines.join('\n')}\nsku-0,1,1\n`));
+  expect(code).toBe(1);
+  expect(stderr).toContain('1 line is wrong. Nothing is stored.');
+  expect(await stored()).toEqual([]);
+});
+
 test('with --batch the good lines are stored, and a second run finds them there', async () => {
   const file = fileOf('sku,stock,unitPriceCents\na,1,1\nb,x,1\nc,3,3\na,4,4\nd,5,5\n');
   const first = await importing(file, '--batch', '2');

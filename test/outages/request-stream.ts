@@ -108,13 +108,18 @@ export class RequestStream {
       body: JSON.stringify({ sku, quantity }),
       signal: AbortSignal.timeout(clientTimeoutMs),
     });
-    const body = (await response.json()) as { type?: string; quantity?: number };
+    const body = (await response.json()) as {
+      type?: string;
+      quantity?: number;
+      lines?: readonly { quantity: number }[];
+    };
     const wait = response.headers.get('retry-after');
     return {
       status: response.status,
       code: body.type?.split(':').at(-1),
       waitSeconds: wait === null ? undefined : Number(wait),
-      told: body.quantity,
+      // An order has it in its only line.
+      told: body.lines?.[0]?.quantity ?? body.quantity,
     };
   }
 }

@@ -44,7 +44,10 @@ export const newOrder = z
     /** The JSON Pointer of a line, as the client has written it. */
     pathOf: (index: number) => (given.lines === undefined ? '' : `/lines/${index}`),
   }))
-  .meta({ description: 'Either `lines`, or `sku` and `quantity` for an order of one line.' });
+  .meta({
+    description: 'Either `lines`, or `sku` and `quantity` for an order of one line.',
+    examples: [{ lines: [{ sku: 'cup', quantity: 2 }] }],
+  });
 
 function isObject({ value }: z.core.ParsePayload): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -66,6 +66,15 @@ export class DuePayments {
     );
   }
 
+  /** Those of the orders whose payment is still unknown: another instance may have settled the others. */
+  async stillUnknown(orderIds: readonly string[]): Promise<readonly string[]> {
+    const orders = await this.#database.read(
+      em => em.find(Order, { id: { $in: [...orderIds] }, status: 'payment-unknown' }, { fields: ['id'] }),
+      { name: 'orders.unknown-payments' },
+    );
+    return orders.map(({ id }) => id);
+  }
+
   /** Looks at the payment again at `dueAt`. */
   async postpone(orderId: string, dueAt: Date): Promise<void> {
     await this.#database.session(

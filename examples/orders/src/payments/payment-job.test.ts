@@ -29,6 +29,7 @@ beforeEach(() => {
         rows = rows.filter(({ payment }) => payment.orderId !== orderId);
         settled.push(`${orderId} ${status}`);
       },
+      stillUnknown: async ids => ids.filter(id => rows.some(({ payment }) => payment.orderId === id)),
       postpone: async (orderId, at) => {
         for (const row of rows) if (row.payment.orderId === orderId) row.at = at;
       },
@@ -69,8 +70,9 @@ test('a payment without an answer is a warning, and asked for again with growing
   place('a');
   job.start();
   await clock.advance(0);
-  expect(job.health()).toMatchObject({ status: 'warn', facts: { unknown: 1 } });
+  expect(job.health()).toMatchObject({ status: 'warn', facts: { unanswered: 1 } });
   await clock.advance(60_000);
+  expect(job.health()).toMatchObject({ status: 'warn', facts: { unanswered: 1 } });
   expect(asked.length).toBeGreaterThan(3);
   expect(asked.length).toBeLessThan(10);
   answer = async () => 'declined';
@@ -78,6 +80,16 @@ test('a payment without an answer is a warning, and asked for again with growing
   expect(settled).toEqual(['a declined']);
   await clock.advance(1_000);
   expect(job.health()).toEqual({ status: 'pass' });
+});
+
+test('a payment that another instance has settled is no warning any more', async () => {
+  answer = () => Promise.reject(new Error('no answer'));
+  place('a');
+  job.start();
+  await clock.advance(0);
+  rows = [];
+  await clock.advance(2_000);
+  expect([asked.length, job.health()]).toEqual([1, { status: 'pass' }]);
 });
 
 test('an order of nothing is paid without a charge', async () => {

@@ -3,7 +3,7 @@ import type { DuePayment, DuePayments } from './due-payments.js';
 import type { PaymentService } from './payment-service.js';
 
 export interface PaymentJobParts {
-  readonly due: Pick<DuePayments, 'take' | 'settle' | 'postpone'>;
+  readonly due: Pick<DuePayments, 'take' | 'settle' | 'stillUnknown' | 'postpone'>;
   readonly payments: Pick<PaymentService, 'charge'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -17,6 +17,8 @@ export interface PaymentJobParts {
 
 /** Payments that are asked for side by side. */
 const atOnce = 10;
+/** Payments without an answer that are counted. */
+const mostUnanswered = 1_000;
 /** The longest pause before an unknown payment is asked for again, in ms. It begins with `everyMs` and doubles each time. */
 const longestPauseMs = 300_000;
 
@@ -33,7 +35,8 @@ export class PaymentJob {
   #isStopped = false;
   /** Of the last look. */
   #failure: string | undefined;
-  #unknown = 0;
+  /** Orders whose payment service gave no answer to this instance, and whose payment is not settled since. */
+  #unanswered = new Set<string>();
   /** Since the start. */
   #settled = 0;
 
@@ -74,14 +77,15 @@ export class PaymentJob {
   /** How the last look at the table went. */
   health(): HealthResult {
     if (this.#failure !== undefined) return { status: 'warn', output: this.#failure };
-    if (this.#unknown === 0) return { status: 'pass' };
-    const output = `Payments without an answer: ${this.#unknown}. The payment service is asked again.`;
-    return { status: 'warn', output, facts: { unknown: this.#unknown } };
+    const unanswered = this.#unanswered.size;
+    if (unanswered === 0) return { status: 'pass' };
+    const output = `Payments without an answer: ${unanswered}. The payment service is asked again.`;
+    return { status: 'warn', output, facts: { unanswered } };
   }
 
   /** For `keelson status`. */
   get facts() {
-    return { settled: this.#settled, unknown: this.#unknown };
+    return { settled: this.#settled, unanswered: this.#unanswered.size };
   }
 
   #plan(): void {
@@ -95,20 +99,21 @@ export class PaymentJob {
   async #run(): Promise<void> {
     this.#isWanted = false;
     try {
-      let unknown = 0;
-      for (;;) {
-        const taken = await this.#take();
-        if (taken.length === 0) break;
-        const settled = await Promise.all(taken.map(payment => this.#settle(payment)));
-        unknown += settled.filter(isSettled => !isSettled).length;
+      for (let taken = await this.#take(); taken.length > 0; taken = await this.#take()) {
+        await Promise.all(taken.map(payment => this.#settle(payment)));
       }
-      this.#unknown = unknown;
+      await this.#forgetSettled();
       this.#failure = undefined;
     } catch (error) {
       if (this.#isStopped) return;
       this.#failure = 'The payments could not be looked at; the log has the reason.';
       this.#parts.logger.warn('payments were not settled', { error });
     }
+  }
+
+  async #forgetSettled(): Promise<void> {
+    if (this.#unanswered.size === 0 || this.#isStopped) return;
+    this.#unanswered = new Set(await this.#parts.due.stillUnknown([...this.#unanswered]));
   }
 
   async #take(): Promise<readonly DuePayment[]> {
@@ -118,24 +123,24 @@ export class PaymentJob {
     return due.take(now, new Date(now.getTime() + leaseMs), atOnce);
   }
 
-  /** False when the outcome stays unknown. */
-  async #settle({ orderId, amountCents, attempt }: DuePayment): Promise<boolean> {
+  /** Never rejects: without an answer, the payment is looked at again later. */
+  async #settle({ orderId, amountCents, attempt }: DuePayment): Promise<void> {
     const { due, payments, currency, logger } = this.#parts;
     const asked = amountCents === 0 ? 'paid' : payments.charge({ orderId, amountCents, currency }, this.#stop.signal);
     try {
       const answer = await asked;
       await due.settle(orderId, answer);
       this.#settled += 1;
+      this.#unanswered.delete(orderId);
       logger.info('payment settled', { orderId, answer, attempt });
-      return true;
     } catch (error) {
-      if (this.#stop.signal.aborted) return false;
+      if (this.#stop.signal.aborted) return;
+      if (this.#unanswered.size < mostUnanswered) this.#unanswered.add(orderId);
       logger.warn('payment unknown', { orderId, attempt, error });
       await due.postpone(orderId, this.#nextLook(attempt)).catch(failure => {
         // Its lease ends all the same.
         logger.warn('payment not postponed', { orderId, error: failure });
       });
-      return false;
     }
   }
 
