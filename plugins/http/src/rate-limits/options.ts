@@ -13,7 +13,7 @@ export const rateLimitOptions = z.strictObject({
     .int()
     .min(1_000)
     .max(86_400_000)
-    .multipleOf(1_000)
+    .refine(ms => ms % 1_000 === 0, 'must be whole seconds: 1s, 30s, 5m')
     .describe('Length of a window, in milliseconds: whole seconds. It begins with the first request of a caller.'),
   by: z
     .string()
