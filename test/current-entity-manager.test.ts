@@ -6,6 +6,7 @@ import { createTestDatabase, type TestDatabase } from '@keelson/test-support/dat
 import { eventually } from '@keelson/test-support/eventually';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { Router } from 'express';
+import { inject, injectable } from 'inversify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /** Made once, for all requests. */
@@ -121,6 +122,9 @@ test('a request that is refused leaves nothing of it, and a repeatable handler h
   const again = (await (await post('/again?name=repeatable')).json()) as { ids: string[]; em: string };
   expect(again.ids).toEqual([again.em]);
   const database = kernel.container.get(DatabaseService);
+  const { acquired } = database.stats().counters;
+  await post('/again?name=once');
+  expect(database.stats().counters.acquired, 'one session for the request').toBe(acquired + 1);
   expect(await database.read(em => em.count(Author, { name: { $in: ['refused', 'repeatable'] } }))).toBe(2);
 });
 
@@ -130,6 +134,26 @@ test('a request that touches no data opens no session and takes no connection', 
   const { acquired } = database.stats().counters;
   for (let count = 0; count < 20; count++) expect(await (await fetch(`${url}/idle`)).json()).toBe('nothing asked');
   expect(database.stats().counters.acquired).toBe(acquired);
+});
+
+test('a class with decorators gets it as well', async () => {
+  class Counting {
+    readonly em: EntityManager;
+
+    constructor(em: EntityManager) {
+      this.em = em;
+    }
+  }
+  // As `@injectable()` and `@inject(CurrentEntityManager)` do it, without the compiler's help.
+  Reflect.decorate([injectable()], Counting);
+  inject(CurrentEntityManager)(Counting, undefined, 0);
+  kernel.container.bind(Counting).toSelf().inSingletonScope();
+  const { em } = kernel.container.get(Counting);
+  const database = kernel.container.get(DatabaseService);
+  expect(await database.session(async own => [em.id === own.id, await em.count(Author, { name: 'nobody' })])).toEqual([
+    true,
+    0,
+  ]);
 });
 
 test('of a further database it is that of the sessions of that database', async () => {

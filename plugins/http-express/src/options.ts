@@ -1,4 +1,4 @@
-import { rateLimitsOptions } from '@keelson/http/contract';
+import { methodName, rateLimitsOptions } from '@keelson/http/contract';
 import { z } from 'zod';
 import { isProxy } from './proxy-address.js';
 
@@ -78,7 +78,7 @@ const corsOptions = z
   .strictObject({
     origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Whose pages may read answers; * means all.'),
     methods: z
-      .array(z.string().toUpperCase())
+      .array(methodName)
       .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
       .describe('The methods that such pages may use.'),
     headers: z.array(headerName).optional().describe('The headers that they may send. Default: whatever they ask for.'),
@@ -207,7 +207,7 @@ export const httpOptions = z
           'the header or the cookie Keelson-Consistency, and a reading request that brings it back is answered no older.',
       ),
     readOnlyMethods: z
-      .array(z.string().toUpperCase())
+      .array(methodName)
       .default(['GET', 'HEAD'])
       .describe('Methods whose database session is read-only.'),
     overload: z

@@ -318,6 +318,19 @@ describe('limits that cannot work', () => {
     );
   });
 
+  test.each([
+    [{ methods: ['[POST]'] }, 'must be a method of HTTP'],
+    [{ methods: [] }, 'methods'],
+    [{ paths: ['orders'] }, 'must be a path such as /orders'],
+    [{ paths: ['/orders/*'] }, 'must be a path such as /orders'],
+    [{ by: 'header:' }, 'must be ip, header:<name>'],
+    [{ windowMs: 1_500 }, 'must be whole seconds'],
+    [{ limit: 0 }, 'limit'],
+    [{ max: 5 }, 'max'],
+  ])('%j is refused before the start: it would limit nothing, or something else', async (wrong, message) => {
+    await expect(instanceWith({ api: { limit: 1, windowMs: 1_000, ...wrong } })).rejects.toThrow(message);
+  });
+
   test('by ip are a problem of the plan where every client may choose its address', async () => {
     const starting = instanceWith({ api: { limit: 1, windowMs: 1_000 } }, { http: { trustProxy: true } });
     await expect(starting).rejects.toThrow(/api cannot count by ip while trustProxy is true/);

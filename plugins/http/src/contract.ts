@@ -1,2 +1,2 @@
 export { HttpRoutes } from './http-routes.js';
-export { type RateLimitsOptions, rateLimitsOptions } from './rate-limits/options.js';
+export { methodName, type RateLimitsOptions, rateLimitsOptions } from './rate-limits/options.js';

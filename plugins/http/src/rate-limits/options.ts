@@ -1,4 +1,11 @@
+import { METHODS } from 'node:http';
 import { z } from 'zod';
+
+/** In capital letters. One that no server knows would never be met. */
+export const methodName = z
+  .string()
+  .toUpperCase()
+  .refine(text => METHODS.includes(text), 'must be a method of HTTP, such as GET or POST');
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be small letters, digits and hyphens');
 
@@ -13,7 +20,7 @@ export const rateLimitOptions = z.strictObject({
     .int()
     .min(1_000)
     .max(86_400_000)
-    .multipleOf(1_000)
+    .refine(ms => ms % 1_000 === 0, 'must be whole seconds: 1s, 30s, 5m')
     .describe('Length of a window, in milliseconds: whole seconds. It begins with the first request of a caller.'),
   by: z
     .string()
@@ -23,11 +30,7 @@ export const rateLimitOptions = z.strictObject({
       'Who is one caller: ip, header:X-Api-Key, or the name of a RateLimitKey of the service. Of IPv6 addresses, a /64 ' +
         'network is one caller. A request without the header or the key counts for its address.',
     ),
-  methods: z
-    .array(z.string().toUpperCase())
-    .min(1)
-    .optional()
-    .describe('The methods that count; GET includes HEAD. Default: all.'),
+  methods: z.array(methodName).min(1).optional().describe('The methods that count; GET includes HEAD. Default: all.'),
   paths: z
     .array(pattern)
     .min(1)
