@@ -29,14 +29,16 @@ export interface JsonBodyOptions {
 /** `parse`, with its refusals in our words: they are known to be of the body, because they come from there. */
 export function jsonBody(parse: RequestHandler, options: JsonBodyOptions): RequestHandler {
   return (request, response, next) => {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    if (length === undefined && coding === undefined) return next();
     const onTooLarge = () => {
       // The rest is not read to its end.
       response.shouldKeepAlive = false;
       next(tooLarge(undefined, options.limitBytes));
     };
     const isRefused = watchSize(request, options, onTooLarge);
-    if (isRefused()) return;
-    parse(request, response, error => {
+    if (isRefused()) return undefined;
+    return parse(request, response, error => {
       if (isRefused()) return;
       if (error !== undefined) next(bodyFailure(error) ?? unpackable(error));
       else next(bodyFault(request.body, options.maxDepth));
