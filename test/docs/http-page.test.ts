@@ -413,6 +413,12 @@ describe('the code of docs/http.md', () => {
           response.json({ count: visit.count });
         });
         http.router('/visits', visits);
+        const refusedVisit = Router().post('/', async (request, response) => {
+          Reflect.set(request.session ?? {}, 'count', 100);
+          await currentSession(request).insert(Author, { email: 'refused@example.org' });
+          response.json({ count: 100 });
+        });
+        http.router('/refused-visit', refusedVisit);
       },
       { trustProxy: 1 },
     );
@@ -429,6 +435,8 @@ describe('the code of docs/http.md', () => {
       headers: { ...secure, Cookie: cookie.replace('visit=', 'visit=x') },
     });
     expect(await forged.json()).toEqual({ count: 1 });
+    const refused = await post(`${url}/refused-visit`, {}, { headers: secure });
+    expect([refused.ok, refused.headers.getSetCookie()], 'no cookie says what is not stored').toEqual([false, []]);
     await keepsItsPromises(url, { ...secure, Cookie: cookie });
   });
 

@@ -199,7 +199,7 @@ test.each([
 });
 
 test('characters of two halves, in any depth, are let through', async () => {
-  const body = `${'['.repeat(500)}"\\ud83d\\ude00 😀"${']'.repeat(500)}`;
+  const body = `${'['.repeat(100)}"\\ud83d\\ude00 😀"${']'.repeat(100)}`;
   const init = { method: 'POST', body, headers: { 'Content-Type': 'application/json' } };
   expect(await (await fetch(`${harness.url}/echo`, init)).text()).toContain('😀 😀');
 });

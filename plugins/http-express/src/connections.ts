@@ -79,6 +79,7 @@ export class Connections {
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined || connection.linger !== undefined) return false;
+    if (connection.responses.at(-1)?.shouldKeepAlive === false) return false;
     if (this.#state !== 'open' && !giveLastTo(response, connection.responses)) return false;
     connection.responses.push(response);
     this.#active += 1;

@@ -58,7 +58,10 @@ function breakOff(error: unknown, request: IncomingMessage, response: ServerResp
   exchange.cutBy = errorKindOf(error);
   tools.logger.error('handler failed after its answer started', { method: request.method, route, error });
   capture(error, request, tools);
-  if (!response.writableEnded) response.destroy();
+  if (response.writableEnded) return;
+  // To a client of HTTP/1.0 the end of the connection is the end of the answer.
+  if (request.httpVersionMinor === 0) request.socket.resetAndDestroy();
+  else response.destroy();
 }
 
 function capture(error: unknown, request: IncomingMessage, { telemetry }: ErrorTools): void {

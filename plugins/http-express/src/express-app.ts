@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { parse as parseQuery } from 'node:querystring';
 import type { HttpHandler } from '@keelson/core';
 import type { Middleware as NamedMiddleware, OrderedMiddleware } from '@keelson/http';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
@@ -41,8 +42,10 @@ export interface ExpressApp {
 export function createExpressApp(options: HttpOptions, parts: AppParts): ExpressApp {
   const probes = Router();
   const routes = Router();
-  const type = ['application/json', 'application/*+json'];
-  const body = jsonBody(express.json({ limit: options.bodyLimitBytes, type, verify: verifyText }));
+  const types = ['application/json', 'application/*+json'];
+  const { bodyLimitBytes: limitBytes, bodyMaxDepth: maxDepth } = options;
+  const parse = express.json({ limit: limitBytes, type: types, verify: verifyText });
+  const body = jsonBody(parse, { limitBytes, maxDepth, types });
   const cors = options.cors === undefined ? [] : [corsHandler(options.cors)];
   const traced = parts.trace === undefined ? [] : [parts.trace];
   const limit = parts.limit === undefined ? [] : [parts.limit];
@@ -79,6 +82,8 @@ function applicationOf(steps: readonly Step[], { trustProxy }: HttpOptions, hand
   watchRoutes(app.request);
   app.disable('x-powered-by');
   app.set('trust proxy', trustProxy);
+  // The simple parser of Express drops all but the first 1000 pairs; the length of a URL is limited.
+  app.set('query parser', (query: string) => parseQuery(query, '&', '=', { maxKeys: 0 }));
   // Without this, Express would show stacks of errors that pass our error handler.
   app.set('env', 'production');
   // One layer for all: each layer of a router costs more than most of these steps.

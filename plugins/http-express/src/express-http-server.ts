@@ -26,6 +26,7 @@ import { answerClientError, writeProblem } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { consistencies } from './consistency.js';
+import { continueWhenRead } from './continue-when-read.js';
 import { createErrorHandler } from './error-handler.js';
 import { type Exchange, exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
@@ -39,7 +40,7 @@ import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
 import { endSpan, traceRequests } from './request-span.js';
-import { syntaxFailure, upgrade } from './request-syntax.js';
+import { syntaxFailure, toOriginForm, upgrade } from './request-syntax.js';
 import { securityHeaders } from './security-headers.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
@@ -124,6 +125,10 @@ export class ExpressHttpServer implements HttpServer {
       },
       (request, response) => this.#handle(request, response),
     );
+    this.#server.on('checkContinue', (request, response) => {
+      continueWhenRead(request, response);
+      this.#handle(request, response);
+    });
     this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
     this.#server.on('connect', (_request, socket) => {
       socket.on('error', () => {}).resume();
@@ -288,7 +293,9 @@ export class ExpressHttpServer implements HttpServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#connections.begin(request, response)) this.#app.handle(request, response);
+    if (!this.#connections.begin(request, response)) return;
+    if (request.url?.startsWith('/') === false) toOriginForm(request);
+    this.#app.handle(request, response);
   }
 
   #open(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
@@ -299,9 +306,12 @@ export class ExpressHttpServer implements HttpServer {
     response.setHeader(this.#options.requestIdHeader, requestId);
     const context = { requestId };
     response.on('close', () => this.#closed(exchange, request, response, context));
+    const failure = syntaxFailure(request);
+    // What follows on the connection may be a part of it.
+    if (failure?.code === 'HTTP_REQUEST_MALFORMED') response.shouldKeepAlive = false;
     const deadline = this.#deadlines?.of(request);
-    if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(syntaxFailure(request)), context);
-    else runWithContext(context, () => next(syntaxFailure(request) ?? deadline));
+    if (deadline instanceof Deadline) runWithDeadline(deadline, () => next(failure), context);
+    else runWithContext(context, () => next(failure ?? deadline));
   }
 
   /** Lines and exemplars have the ids of the span, which has ended its last function by now. */

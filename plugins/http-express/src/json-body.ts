@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { KeelsonError } from '@keelson/core';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 
 /** The charsets of JSON; the parser accepts more names that start with UTF. */
 const charset = /^utf-?(8|16|16le|16be|32|32le|32be)$/;
@@ -19,15 +19,57 @@ export function verifyText(
   if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Unreadable('text.invalid');
 }
 
-/** `parse`, with its refusals in our words: they are known to be of the body, because they come from there. */
-export function jsonBody(parse: RequestHandler): RequestHandler {
-  return (request, response, next) =>
-    parse(request, response, error => {
-      if (error !== undefined) next(bodyFailure(error) ?? unpackable(error));
-      else if (isWellFormed(request.body)) next();
-      else next(malformed('A text in the body holds one half of a character (a surrogate alone).'));
-    });
+export interface JsonBodyOptions {
+  readonly limitBytes: number;
+  readonly maxDepth: number;
+  /** The media types that are parsed. */
+  readonly types: string[];
 }
+
+/** `parse`, with its refusals in our words: they are known to be of the body, because they come from there. */
+export function jsonBody(parse: RequestHandler, options: JsonBodyOptions): RequestHandler {
+  return (request, response, next) => {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    if (length === undefined && coding === undefined) return next();
+    const onTooLarge = () => {
+      // The rest is not read to its end.
+      response.shouldKeepAlive = false;
+      next(tooLarge(undefined, options.limitBytes));
+    };
+    const isRefused = watchSize(request, options, onTooLarge);
+    if (isRefused()) return undefined;
+    return parse(request, response, error => {
+      if (isRefused()) return;
+      if (error !== undefined) next(bodyFailure(error) ?? unpackable(error));
+      else next(bodyFault(request.body, options.maxDepth));
+    });
+  };
+}
+
+/**
+ * Calls `onTooLarge` once, as soon as the body is known to be larger than the limit: the parser would read it to its end first.
+ * What is returned says whether it was.
+ */
+function watchSize(request: Request, { limitBytes, types }: JsonBodyOptions, onTooLarge: () => void): () => boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  const isLong = Number(length ?? 0) > limitBytes;
+  const isUnknown = coding !== undefined && !request.readableEnded;
+  if ((!isLong && !isUnknown) || request.readableEnded || request.is(types) === false) return never;
+  let isTooLarge = isLong;
+  if (isLong) onTooLarge();
+  let bytes = 0;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes <= limitBytes) return;
+    request.off('data', count);
+    isTooLarge = true;
+    onTooLarge();
+  };
+  if (!isLong) request.on('data', count);
+  return () => isTooLarge;
+}
+
+const never = () => false;
 
 /** The client has disconnected, so no answer can be read. */
 export function clientGone(cause: unknown): KeelsonError {
@@ -74,20 +116,50 @@ function unpackable(cause: unknown): KeelsonError {
   return malformed('The body cannot be unpacked: it is not what Content-Encoding says, or a part is missing.', cause);
 }
 
-/** Every text in `body` can be written as UTF-8. Without recursion: a body may be as deep as the parser allows. */
-function isWellFormed(body: unknown): boolean {
-  const left = [body];
-  while (left.length > 0) {
-    const value = left.pop();
-    if (typeof value === 'string') {
-      if (!value.isWellFormed()) return false;
-    } else if (Array.isArray(value)) {
-      for (const item of value) left.push(item);
-    } else if (typeof value === 'object' && value !== null) {
-      for (const [key, item] of Object.entries(value)) left.push(key, item);
+/** Undefined for a body that handlers can work with, and for bytes that other middleware has read. */
+function bodyFault(body: unknown, maxDepth: number): KeelsonError | undefined {
+  const fault = typeof body === 'object' && !(body instanceof Uint8Array) ? faultIn(body, maxDepth) : undefined;
+  if (fault === 'depth') return tooDeep(maxDepth);
+  return fault === undefined ? undefined : malformed(fault);
+}
+
+const halfCharacter = 'A text in the body holds one half of a character (a surrogate alone).';
+
+/** What PostgreSQL cannot store, what JSON has no words for, and names that change objects when they are merged. */
+function faultIn(value: unknown, depthLeft: number): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : halfCharacter;
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'A number in the body is too large.';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depthLeft === 0) return 'depth';
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const fault = faultIn(item, depthLeft - 1);
+      if (fault !== undefined) return fault;
     }
+    return undefined;
   }
-  return true;
+  for (const [key, item] of Object.entries(value)) {
+    if (!key.isWellFormed()) return halfCharacter;
+    if (key === '__proto__' || (key === 'constructor' && hasPrototype(item)))
+      return 'A name in the body is __proto__ or constructor.prototype.';
+    const fault = faultIn(item, depthLeft - 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function hasPrototype(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype');
+}
+
+function tooDeep(maxDepth: number): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_BODY_TOO_DEEP',
+    message: `The body of a request is nested deeper than ${maxDepth} levels.`,
+    hint: 'Raise bodyMaxDepth of the http plugin to accept such bodies.',
+    facts: { maxDepth },
+    http: { status: 400, title: 'Body too deep', detail: `The body is nested deeper than ${maxDepth} levels.` },
+  });
 }
 
 function malformed(detail: string, cause?: unknown): KeelsonError {

@@ -154,6 +154,13 @@ export const httpOptions = z
       .max(1_073_741_824)
       .default(102_400)
       .describe('The largest JSON body that is read, in bytes; a larger one is answered with 413.'),
+    bodyMaxDepth: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(100)
+      .describe('How deep arrays and objects of a JSON body may be nested; a deeper one is answered with 400.'),
     headersTimeoutMs: milliseconds
       .min(100)
       .default(10_000)

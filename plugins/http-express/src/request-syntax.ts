@@ -1,15 +1,26 @@
 import type { IncomingMessage } from 'node:http';
 import { KeelsonError } from '@keelson/core';
 
-/** Headers that must be single; Node keeps the first of several, and a proxy in front may keep the last. */
-const saidOnce = new Set(['host', 'content-type']);
+/** Headers that must be single; Node keeps the first of several or joins them, and a proxy in front may keep the last. */
+const saidOnce = new Set(['host', 'content-type', 'authorization', 'idempotency-key', 'origin']);
 const saidOnceLengths = new Set([...saidOnce].map(({ length }) => length));
 /** A host and a port, as of RFC 3986: what is in none of them is a part of something else. */
-const hostForm = /^[^\s/?#@\\,"<>]*$/;
+const hostForm = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\,"<>:[\]]*)(?::\d{0,5})?$/i;
+const absoluteForm = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+/**
+ * Rewrites a target in absolute form (`GET http://shop/orders`), so that handlers see a path. One that names another host than
+ * the header is left, and refused.
+ */
+export function toOriginForm(request: IncomingMessage): void {
+  const [, host, rest = ''] = absoluteForm.exec(request.url ?? '') ?? [];
+  if (host === undefined || host.toLowerCase() !== request.headers.host?.toLowerCase()) return;
+  request.url = rest.startsWith('/') ? rest : `/${rest}`;
+}
 
 /** Returns why `request` is refused: Node accepts it, and other HTTP parsers read it differently or refuse it. */
 export function syntaxFailure(request: IncomingMessage): KeelsonError | undefined {
-  const { httpVersionMajor, httpVersionMinor, headers, url = '' } = request;
+  const { httpVersionMajor, httpVersionMinor, headers, method, url = '' } = request;
   if (httpVersionMajor !== 1) return malformed('This server speaks HTTP/1.1 and HTTP/1.0.');
   const repeated = repeatedHeader(request);
   if (repeated !== undefined) return malformed(`The request has more than one header ${repeated}.`);
@@ -17,10 +28,17 @@ export function syntaxFailure(request: IncomingMessage): KeelsonError | undefine
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
     return malformed('Only Transfer-Encoding: chunked is read.');
+  if (coding !== undefined && httpVersionMinor === 0) return malformed('HTTP/1.0 has no Transfer-Encoding.');
   if (!hostForm.test(headers.host ?? '')) return malformed('The header Host names no host.');
-  if (headers.expect !== undefined && !/100-continue/i.test(headers.expect)) return expectation();
+  if (!isTarget(url, method)) return malformed('The target is no path, or names another host than the header Host.');
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') return expectation();
   if (isUpgrade(headers)) return upgrade();
   return url.includes('%') ? percentFailure(url) : undefined;
+}
+
+/** In origin form; `*` asks about the whole server. A fragment is for the client alone. */
+function isTarget(url: string, method: string | undefined): boolean {
+  return url.startsWith('/') ? !url.includes('#') : url === '*' && method === 'OPTIONS';
 }
 
 /** For CONNECT, too, which asks for a tunnel. */

@@ -96,6 +96,14 @@ describe('listening', () => {
     });
   });
 
+  test('closes a connection that was idle for its timeout, and none whose handler takes longer', async () => {
+    const { http } = await ready({ keepAliveTimeoutMs: 50, stalledTimeoutMs: 50 });
+    http.router('/slow', (_request, response) => setTimeout(() => response.end('slow'), 300));
+    const connection = await harness?.connect();
+    connection?.send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(await connection?.until(({ closed }) => closed)).toMatch(/slow$/);
+  });
+
   test('sends clients the idle timeout of connections', async () => {
     const { url } = await ready({ keepAliveTimeoutMs: 7_000 });
     expect((await fetch(url)).headers.get('keep-alive')).toBe('timeout=7');

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Request, type Response, Router } from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { sendRows } from './send-rows.js';
 import { RecordedSessions, using } from './sessions.fixture.js';
 
 let harness: Harness;
@@ -91,4 +92,28 @@ test('a handler that fails while the first byte of its answer is still held gets
   const problem = await problemFrom(await fetch(`${harness.url}/rows`));
   expect([problem.status, problem.body.type]).toEqual([500, 'urn:keelson:problem:HTTP_UNEXPECTED']);
   commit.open();
+});
+
+test.each(['1.0', '1.1'])('a part of an answer does not look whole to a client of HTTP/%s', async version => {
+  const half = gate();
+  harness.http.router('/rows', async (_request, response) => {
+    response.write('one ');
+    await half.pass();
+    throw failure;
+  });
+  const connection = await harness.connect();
+  connection.send(`GET /rows HTTP/${version}\r\nHost: a\r\n\r\n`);
+  await connection.until(({ received }) => received.includes('one '));
+  half.open();
+  const received = await connection.until(({ closed }) => closed);
+  if (version === '1.0') expect(connection.failed).toMatchObject({ code: 'ECONNRESET' });
+  else expect(received).not.toMatch(/\r\n0\r\n\r\n$/);
+});
+
+test('rows of a function need a database: HTTP_SESSION_MISSING', async () => {
+  harness.http.router('/rows', (_request, response) => sendRows(response, () => [], { format: 'csv' }), {
+    session: 'none',
+  });
+  expect(await problemFrom(await fetch(`${harness.url}/rows`))).toMatchObject({ status: 500 });
+  expect(harness.telemetry.errors()).toMatchObject([{ error: { code: 'HTTP_SESSION_MISSING' } }]);
 });

@@ -16,7 +16,7 @@ import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { type Request, type Response, Router } from 'express';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connectTo, problemFrom } from './harness.fixture.js';
-import http, { currentSession } from './index.js';
+import http, { currentSession, sendRows } from './index.js';
 
 const rows = 2_000;
 const drivers = { postgresql, pglite };
@@ -106,6 +106,15 @@ describe.each(['postgresql', 'pglite'] as const)('rows streamed in a request, on
     handler = (_request, response, given) => given.read(em => stream(em, response));
     const answer = await fetch(url(), { method });
     expect([answer.status, await countOf(answer)]).toEqual([200, rows]);
+    await untilFree();
+  });
+
+  test('by sendRows all arrive, from the session of the request and from one of its own', async () => {
+    handler = (_request, response) => sendRows(response, em => em.stream(Author, {}), { format: 'ndjson' });
+    expect(await countOf(await fetch(url()))).toBe(rows);
+    handler = (request, response) =>
+      sendRows(response, currentSession(request).stream(Author, {}), { format: 'ndjson' });
+    expect(await countOf(await fetch(url()))).toBe(rows);
     await untilFree();
   });
 
