@@ -1,6 +1,5 @@
 import { definePlugin, HealthService, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { HealthEngine } from './health-engine.js';
-import { measureHealth } from './health-metrics.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
 import { mountProbes } from './probe-handler.js';
@@ -16,15 +15,17 @@ export default definePlugin<HealthOptions>({
     bind(HealthService).toResolvedValue(engineWith, [Logger, Telemetry]).inSingletonScope();
 
     return {
-      start({ container, instance, logger, defer }) {
+      async start({ container, instance, logger, defer }) {
         const engine = engineWith(container.get(Logger), container.get(Telemetry));
         defer(() => engine[Symbol.dispose]());
         // The probes report the engine of the slot itself.
         if (instance === undefined && container.isBound(HttpServer)) {
           mountProbes(container.get(HttpServer), container.get(HealthService), config);
         }
-        if (instance === undefined) {
-          const measured = measureHealth(container.get(Metrics), container.get(HealthService));
+        const metrics = container.get(Metrics);
+        if (instance === undefined && metrics.silent !== true) {
+          const { measureHealth } = await import('./health-metrics.js');
+          const measured = measureHealth(metrics, container.get(HealthService));
           defer(() => measured[Symbol.dispose]());
         }
         return {
