@@ -46,6 +46,7 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
     /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
     /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
     /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-express\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|database-pglite\/|faults\/)/,
+    /^(core\/dist\/metrics\/|plugins\/(metrics-prometheus\/|(http-express|health)\/dist\/\w+-metrics\.js))/,
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
   expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@opentelemetry|@electric-sql)\//.test(url))).toEqual([]);

@@ -4,7 +4,6 @@ const statuses: readonly HealthStatus[] = ['pass', 'warn', 'fail'];
 
 /** Shows what readiness says at each collection; no check is run for it. Disposing of the result ends it. */
 export function measureHealth(metrics: Metrics, health: Pick<HealthService, 'report'>): Disposable {
-  if (metrics.silent === true) return { [Symbol.dispose]() {} };
   const gauges = [
     metrics.gauge(
       {

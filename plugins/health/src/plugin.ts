@@ -1,6 +1,5 @@
 import { definePlugin, HealthService, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { HealthEngine } from './health-engine.js';
-import { measureHealth } from './health-metrics.js';
 import manifest from './manifest.js';
 import type { HealthOptions } from './options.js';
 import { mountProbes } from './probe-handler.js';
@@ -17,7 +16,7 @@ export default definePlugin<HealthOptions>({
     bind(HealthService).toResolvedValue(engineWith, [Logger, Telemetry]).inSingletonScope();
 
     return {
-      start({ container, instance, directory, logger, defer }) {
+      async start({ container, instance, directory, logger, defer }) {
         const engine = engineWith(container.get(Logger), container.get(Telemetry));
         defer(() => engine[Symbol.dispose]());
         // The probes report the engine of the slot itself.
@@ -27,8 +26,10 @@ export default definePlugin<HealthOptions>({
         const own = processChecks(config.process, { clock, directory });
         defer(() => own[Symbol.dispose]());
         for (const check of own.checks) engine.register(check);
-        if (instance === undefined) {
-          const measured = measureHealth(container.get(Metrics), container.get(HealthService));
+        const metrics = container.get(Metrics);
+        if (instance === undefined && metrics.silent !== true) {
+          const { measureHealth } = await import('./health-metrics.js');
+          const measured = measureHealth(metrics, container.get(HealthService));
           defer(() => measured[Symbol.dispose]());
         }
         return {

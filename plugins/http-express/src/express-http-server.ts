@@ -30,7 +30,7 @@ import { continueWhenRead } from './continue-when-read.js';
 import { createErrorHandler } from './error-handler.js';
 import { type Exchange, exchangeOf, openExchange } from './exchange.js';
 import { createAdminApp, createExpressApp, type ExpressApp, type Middleware } from './express-app.js';
-import { HttpMetrics } from './http-metrics.js';
+import type { HttpMetrics } from './http-metrics.js';
 import { limitRequests } from './limit-requests.js';
 import { describeListening, listen } from './listen.js';
 import type { HttpOptions } from './options.js';
@@ -194,9 +194,10 @@ export class ExpressHttpServer implements HttpServer {
     this.#tools.logger.info(`listening on ${describeListening(listening)}`, { ...listening });
   }
 
-  /** Measures from now on. Does nothing where nothing is measured. */
-  measure(metrics: Metrics): void {
-    if (metrics.silent !== true) this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
+  /** Measures from now on. The code for it is loaded only here. */
+  async measure(metrics: Metrics): Promise<void> {
+    const { HttpMetrics } = await import('./http-metrics.js');
+    this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
   }
 
   /** Requests are counted from now on. */

@@ -1,5 +1,4 @@
-import { definePlugin, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
-import { measureJob } from '@keelson/core/metrics';
+import { type Clock, definePlugin, HttpServer, Logger, Metrics, makeOnce, Telemetry } from '@keelson/core';
 import { DatabaseService } from '@keelson/database/contract';
 import { HttpRoutes, KeyCleaner, RateLimitKey } from '@keelson/http';
 import { databaseSessions } from './database-sessions.js';
@@ -33,11 +32,12 @@ export default definePlugin<HttpOptions>({
         return {
           async ready() {
             // Not required: what serves the metrics starts after this server, and needs it.
-            server.measure(container.get(Metrics));
+            const metrics = container.get(Metrics);
+            if (metrics.silent !== true) await server.measure(metrics);
             const database = container.isBound(DatabaseService) ? container.get(DatabaseService) : undefined;
             if (database !== undefined && routesOn(server).hasIdempotent) {
-              const measured = measureJob(container.get(Metrics), 'http.idempotency-keys', clock);
-              cleaner = new KeyCleaner({ database, clock, logger, measured });
+              const measured = await jobOf(metrics, clock);
+              cleaner = new KeyCleaner({ database, clock, logger, ...(measured && { measured }) });
               await cleaner.start();
             }
             if (Object.keys(config.rateLimits).length > 0) {
@@ -68,3 +68,10 @@ export default definePlugin<HttpOptions>({
     };
   },
 });
+
+/** Undefined, and nothing is loaded, where nothing is measured. */
+async function jobOf(metrics: Metrics, clock: Clock) {
+  if (metrics.silent === true) return undefined;
+  const { measureJob } = await import('@keelson/core/metrics');
+  return measureJob(metrics, 'http.idempotency-keys', clock);
+}
