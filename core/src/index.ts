@@ -62,7 +62,9 @@ export {
 export { Logger, type LogLevel, logLevels, silentLogger } from './contract/slots/logger.js';
 export {
   type Counter,
+  type GaugeOptions,
   type Histogram,
+  type HistogramOptions,
   type InstrumentOptions,
   type Labels,
   Metrics,

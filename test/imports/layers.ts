@@ -3,6 +3,7 @@ export const coreLayers: readonly string[] = [
   'contract',
   'secrets',
   'time',
+  'metrics',
   'retry',
   'telemetry',
   'config',

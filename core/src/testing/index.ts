@@ -5,6 +5,7 @@ export { type HealthHarness, healthConformance } from './health-conformance.js';
 export { type HttpClientHarness, httpClientConformance } from './http-client-conformance.js';
 export { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';
 export { type LoggerHarness, loggerConformance } from './logger-conformance.js';
+export { type MetricsHarness, metricsConformance, type ReadSeries } from './metrics-conformance.js';
 export { type LineQuery, type RecordedLine, RecordingLogger } from './recording-logger.js';
 export { RecordingMetrics } from './recording-metrics.js';
 export { type RecordedError, type RecordedSpan, RecordingTelemetry } from './recording-telemetry.js';

@@ -1,22 +1,28 @@
-import type { Counter, Histogram, InstrumentOptions, Labels, Metrics, Observation } from '../contract/slots/metrics.js';
+import type {
+  Counter,
+  GaugeOptions,
+  Histogram,
+  HistogramOptions,
+  InstrumentOptions,
+  Labels,
+  Metrics,
+  Observation,
+} from '../contract/slots/metrics.js';
+import { InstrumentBook } from '../metrics/instrument-book.js';
 
-type Kind = 'counter' | 'histogram' | 'gauge';
-
-interface Instrument {
-  readonly kind: Kind;
-  readonly options: InstrumentOptions;
-  readonly recorded: Observation[];
+interface Recorded {
+  readonly observations: Observation[];
   readonly observers: Set<() => readonly Observation[]>;
 }
 
 /**
  * Metrics that keep their values.
  *
- * Stricter than the contract, so that a mistake shows in a test and not on a dashboard: a label that was not declared,
- * a counter that goes down and one name used for two kinds of instrument throw.
+ * Stricter than the contract, so that a mistake shows in a test and not on a dashboard: a label that was not declared, a
+ * counter that goes down and a value that is not finite throw.
  */
 export class RecordingMetrics implements Metrics {
-  readonly #instruments = new Map<string, Instrument>();
+  readonly #book = new InstrumentBook<Recorded>();
 
   /**
    * The sum of a counter, or of what a gauge reads now, over every series that carries `labels`; undefined when there is
@@ -34,57 +40,62 @@ export class RecordingMetrics implements Metrics {
       .map(observation => observation.value);
   }
 
-  /** Every observation of an instrument with its labels. */
+  /** Every observation of an instrument with its labels. A gauge whose callback throws leaves its own out. */
   series(name: string): readonly Observation[] {
-    const instrument = this.#instruments.get(name);
+    const instrument = this.#book.get(name);
     if (instrument === undefined) return [];
-    const read = [...instrument.observers].flatMap(observe => observe());
+    const { observations, observers } = instrument.made;
+    const read = [...observers].flatMap(observed);
     for (const { labels } of read) checkLabels(instrument.options, labels);
-    return [...instrument.recorded, ...read];
+    return [...observations, ...read];
   }
 
   /** What has been asked for, in order. */
   instruments(): readonly InstrumentOptions[] {
-    return [...this.#instruments.values()].map(instrument => instrument.options);
+    return this.#book.all().map(instrument => instrument.options);
   }
 
   counter(options: InstrumentOptions): Counter {
-    const instrument = this.#instrument('counter', options);
+    const { observations } = this.#book.of('counter', options, nothingYet);
     return {
       add(value, labels) {
         if (!(value >= 0)) throw new Error(`The counter ${options.name} cannot add ${value}.`);
-        record(instrument, value, labels);
+        record(options, observations, value, labels);
       },
     };
   }
 
-  histogram(options: InstrumentOptions & { readonly buckets?: readonly number[] }): Histogram {
-    const instrument = this.#instrument('histogram', options);
-    return { record: (value, labels) => record(instrument, value, labels) };
+  histogram(options: HistogramOptions): Histogram {
+    const { observations } = this.#book.of('histogram', options, nothingYet);
+    return { record: (value, labels) => record(options, observations, value, labels) };
   }
 
-  gauge(options: InstrumentOptions, observe: () => readonly Observation[]): Disposable {
-    const { observers } = this.#instrument('gauge', options);
-    observers.add(observe);
-    return { [Symbol.dispose]: () => void observers.delete(observe) };
-  }
-
-  #instrument(kind: Kind, options: InstrumentOptions): Instrument {
-    const existing = this.#instruments.get(options.name);
-    if (existing !== undefined) {
-      if (existing.kind !== kind)
-        throw new Error(`${options.name} is a ${existing.kind} and was asked for as a ${kind}.`);
-      return existing;
-    }
-    const instrument: Instrument = { kind, options, recorded: [], observers: new Set() };
-    this.#instruments.set(options.name, instrument);
-    return instrument;
+  gauge(options: GaugeOptions, observe: () => readonly Observation[]): Disposable {
+    const { observers } = this.#book.of('gauge', options, nothingYet);
+    // One for each call, so that a function registered twice is read twice and removed once.
+    const entry = () => observe();
+    observers.add(entry);
+    return { [Symbol.dispose]: () => void observers.delete(entry) };
   }
 }
 
-function record(instrument: Instrument, value: number, labels: Labels | undefined): void {
-  checkLabels(instrument.options, labels);
-  instrument.recorded.push(labels === undefined ? { value } : { value, labels });
+function nothingYet(): Recorded {
+  return { observations: [], observers: new Set() };
+}
+
+function observed(observe: () => readonly Observation[]): readonly Observation[] {
+  try {
+    return observe();
+  } catch {
+    return [];
+  }
+}
+
+function record(options: InstrumentOptions, into: Observation[], value: number, labels: Labels | undefined): void {
+  if (!Number.isFinite(value)) throw new Error(`${options.name} cannot record ${value}.`);
+  checkLabels(options, labels);
+  // A copy: its caller may change the object for the next value.
+  into.push(labels === undefined ? { value } : { value, labels: { ...labels } });
 }
 
 function checkLabels(options: InstrumentOptions, labels: Labels = {}): void {

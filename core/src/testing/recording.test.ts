@@ -127,6 +127,9 @@ describe('RecordingMetrics', () => {
     const counter = metrics.counter(requests);
     expect(() => counter.add(1, { user: '7' })).toThrow('does not declare the label user');
     expect(() => counter.add(-1)).toThrow('cannot add -1');
-    expect(() => metrics.histogram(requests)).toThrow('is a counter and was asked for as a histogram');
+    expect(() => metrics.histogram({ name: 'wait', description: 'Waits', unit: 's' }).record(Number.NaN)).toThrow(
+      'wait cannot record NaN',
+    );
+    expect(() => metrics.histogram(requests)).toThrow('kind "counter" and "histogram"');
   });
 });

@@ -9,6 +9,7 @@ import { HealthService } from '../contract/slots/health.js';
 import { HttpClient } from '../contract/slots/http-client.js';
 import { HttpServer } from '../contract/slots/http-server.js';
 import { Logger } from '../contract/slots/logger.js';
+import { Metrics } from '../contract/slots/metrics.js';
 import { RetryPolicy } from '../contract/slots/retry-policy.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import { Kernel } from '../life/kernel.js';
@@ -25,6 +26,7 @@ import { type HttpClientHarness, httpClientConformance } from './http-client-con
 import { type HttpServerHarness, httpServerConformance } from './http-server-conformance.js';
 import { loggerConformance } from './logger-conformance.js';
 import { attemptsOf, callsUntilOpen } from './measure-retry-policy.js';
+import { type MetricsHarness, metricsConformance } from './metrics-conformance.js';
 import { type RetryPolicyHarness, retryPolicyConformance } from './retry-policy-conformance.js';
 import { telemetryConformance } from './telemetry-conformance.js';
 
@@ -144,6 +146,8 @@ function slotCases(plugin: Plugin, suite: SlotConformance | undefined, start: St
       return loggerConformance(() => loggerHarness(start));
     case 'telemetry':
       return telemetryConformance(() => telemetryHarness(start));
+    case 'metrics':
+      return metricsConformance(() => metricsHarness(start));
     case 'retry':
       return retryPolicyConformance(() => retryHarness(start));
     case 'credentials':
@@ -190,6 +194,12 @@ async function loggerHarness(start: Start) {
 async function telemetryHarness(start: Start) {
   const { container, close } = await running(start);
   return { telemetry: container.get(Telemetry), close };
+}
+
+/** What arrives is not read: the suite does not know where. */
+async function metricsHarness(start: Start): Promise<MetricsHarness> {
+  const { container, close } = await running(start);
+  return { metrics: container.get(Metrics), close };
 }
 
 async function retryHarness(start: Start): Promise<RetryPolicyHarness> {

@@ -1,6 +1,9 @@
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** Low in cardinality: never an id, a path with an id in it, or a user's value. */
+/**
+ * Low in cardinality: never an id, a path with an id in it, or a user's value. Freeze an object that recurs and pass the
+ * same one again: an implementation may then recognise it without reading it.
+ */
 export type Labels = Readonly<Record<string, string>>;
 
 export interface InstrumentOptions {
@@ -13,11 +16,23 @@ export interface InstrumentOptions {
   readonly labels?: readonly string[];
 }
 
+export interface HistogramOptions extends InstrumentOptions {
+  /** Upper bounds, ascending, in `unit`. Default: those of the implementation. */
+  readonly buckets?: readonly number[];
+}
+
+export interface GaugeOptions extends InstrumentOptions {
+  /** The value is a sum since the start that only grows: it is shown as that of a counter. Default false. */
+  readonly monotonic?: boolean;
+}
+
 export interface Counter {
+  /** Never throws. A value that is negative or not finite is left out. */
   add(value: number, labels?: Labels): void;
 }
 
 export interface Histogram {
+  /** Never throws. A value that is not finite is left out. */
   record(value: number, labels?: Labels): void;
 }
 
@@ -26,12 +41,28 @@ export interface Observation {
   readonly labels?: Labels;
 }
 
+/** Counts and measures. The number of series of an instrument is bounded, whatever labels it is given. */
 export interface Metrics {
-  /** Returns the counter of that name, the same one on every call. */
+  /**
+   * True when nothing is measured. Then make no instruments, and read no clock and build no labels for them; look once,
+   * when the plugin starts.
+   */
+  readonly silent?: boolean;
+  /**
+   * Returns the counter of that name, the same series on every call.
+   *
+   * @throws KeelsonError `METRICS_INSTRUMENT_DIFFERENT` when the name stands for another kind, unit or set of labels.
+   */
   counter(options: InstrumentOptions): Counter;
-  histogram(options: InstrumentOptions & { readonly buckets?: readonly number[] }): Histogram;
-  /** Registers a gauge, whose value is read at each collection. Disposing of the result removes it. */
-  gauge(options: InstrumentOptions, observe: () => readonly Observation[]): Disposable;
+  /** Returns the histogram of that name. @throws as `counter`, also for other buckets. */
+  histogram(options: HistogramOptions): Histogram;
+  /**
+   * Registers a gauge, whose value is read at each collection. Several parts may register one name: observations with
+   * the same labels are added up, and one that throws loses its own alone. Disposing of the result removes it.
+   *
+   * @throws as `counter`.
+   */
+  gauge(options: GaugeOptions, observe: () => readonly Observation[]): Disposable;
 }
 
 export const Metrics: ServiceToken<Metrics> = serviceToken('@keelson/core/Metrics');
@@ -40,6 +71,7 @@ const silentInstrument = { add() {}, record() {} };
 
 /** Bound when no metrics are configured. */
 export const silentMetrics: Metrics = {
+  silent: true,
   counter: () => silentInstrument,
   histogram: () => silentInstrument,
   gauge: () => ({ [Symbol.dispose]() {} }),

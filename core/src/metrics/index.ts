@@ -1,0 +1,1 @@
+export { type Instrument, InstrumentBook, type InstrumentKind } from './instrument-book.js';
