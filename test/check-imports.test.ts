@@ -45,7 +45,7 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
   const unused = [
     /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
     /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
-    /^plugins\/(http-express\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|database-pglite\/|faults\/)/,
+    /^plugins\/(http-express\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|metrics-otlp\/|database-pglite\/|faults\/)/,
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
   expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@opentelemetry|@electric-sql)\//.test(url))).toEqual([]);

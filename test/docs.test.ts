@@ -14,6 +14,7 @@ import { errorCodes as httpRouteCodes } from '@keelson/http';
 import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
+import { errorCodes as otlpCodes } from '@keelson/metrics-otlp';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
 import { errorCodes as otelCodes } from '@keelson/telemetry-otel';
@@ -43,6 +44,7 @@ describe('the documentation', () => {
       retryCodes,
       telemetryCodes,
       otelCodes,
+      otlpCodes,
     ].flat();
     const documented = [...read('docs/errors.md').matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code);
     expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());

@@ -3,54 +3,49 @@ import type { GaugeOptions, HistogramOptions, InstrumentOptions } from '../contr
 
 export type InstrumentKind = 'counter' | 'histogram' | 'gauge';
 
-/** One name, and what was made of it. */
-export interface Instrument<Made> {
+/** One name, and what it stands for. */
+export interface Declaration {
   readonly kind: InstrumentKind;
-  readonly options: InstrumentOptions & HistogramOptions & GaugeOptions;
-  readonly made: Made;
+  readonly options: InstrumentOptions & Pick<HistogramOptions, 'buckets'> & Pick<GaugeOptions, 'monotonic'>;
 }
 
 /** The instruments of one implementation of `Metrics`: each name stands for one. */
-export class InstrumentBook<Made> {
-  readonly #instruments = new Map<string, Instrument<Made>>();
+export class InstrumentBook {
+  readonly #declared = new Map<string, Declaration>();
 
   /**
-   * Returns what was made under the name of `options`, and calls `make` for a name that is new.
+   * Keeps a declaration under its name, unless the same one is there already.
    *
    * @throws KeelsonError `METRICS_INSTRUMENT_DIFFERENT` when the name stands for another kind, unit, labels or buckets.
    */
-  of(kind: InstrumentKind, options: Instrument<Made>['options'], make: () => Made): Made {
-    const known = this.#instruments.get(options.name);
+  declare(kind: InstrumentKind, options: Declaration['options']): void {
+    const known = this.#declared.get(options.name);
     if (known === undefined) {
-      const made = make();
-      this.#instruments.set(options.name, { kind, options, made });
-      return made;
+      this.#declared.set(options.name, { kind, options });
+      return;
     }
     const differences = differencesBetween(known, { kind, options });
     if (differences.length > 0) throw instrumentDifferent(options.name, differences);
-    return known.made;
   }
 
-  get(name: string): Instrument<Made> | undefined {
-    return this.#instruments.get(name);
+  get(name: string): Declaration | undefined {
+    return this.#declared.get(name);
   }
 
-  /** In the order in which they were first asked for. */
-  all(): readonly Instrument<Made>[] {
-    return [...this.#instruments.values()];
+  /** In the order in which they were first declared. */
+  all(): readonly Declaration[] {
+    return [...this.#declared.values()];
   }
 }
 
-type Declared = Pick<Instrument<unknown>, 'kind' | 'options'>;
-
-const facets: Readonly<Record<string, (declared: Declared) => string>> = {
+const facets: Readonly<Record<string, (declared: Declaration) => string>> = {
   kind: ({ kind, options }) => (options.monotonic === true ? `monotonic ${kind}` : kind),
   unit: ({ options }) => options.unit,
   labels: ({ options }) => [...(options.labels ?? [])].sort().join(', '),
   buckets: ({ options }) => options.buckets?.join(', ') ?? '',
 };
 
-function differencesBetween(known: Declared, asked: Declared): readonly string[] {
+function differencesBetween(known: Declaration, asked: Declaration): readonly string[] {
   return Object.entries(facets)
     .filter(([, read]) => read(known) !== read(asked))
     .map(([facet, read]) => `${facet} "${read(known)}" and "${read(asked)}"`);

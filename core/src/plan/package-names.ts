@@ -15,6 +15,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/http-client',
   '@keelson/http-express',
   '@keelson/logger-bunyan',
+  '@keelson/metrics-otlp',
   '@keelson/retry-cockatiel',
   '@keelson/retry-opossum',
   '@keelson/telemetry-otel',

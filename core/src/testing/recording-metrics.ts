@@ -8,7 +8,7 @@ import type {
   Metrics,
   Observation,
 } from '../contract/slots/metrics.js';
-import { InstrumentBook } from '../metrics/instrument-book.js';
+import { type Declaration, InstrumentBook } from '../metrics/instrument-book.js';
 
 interface Recorded {
   readonly observations: Observation[];
@@ -22,7 +22,8 @@ interface Recorded {
  * counter that goes down and a value that is not finite throw.
  */
 export class RecordingMetrics implements Metrics {
-  readonly #book = new InstrumentBook<Recorded>();
+  readonly #book = new InstrumentBook();
+  readonly #recorded = new Map<string, Recorded>();
 
   /**
    * The sum of a counter, or of what a gauge reads now, over every series that carries `labels`; undefined when there is
@@ -42,21 +43,27 @@ export class RecordingMetrics implements Metrics {
 
   /** Every observation of an instrument with its labels. A gauge whose callback throws leaves its own out. */
   series(name: string): readonly Observation[] {
-    const instrument = this.#book.get(name);
-    if (instrument === undefined) return [];
-    const { observations, observers } = instrument.made;
+    const declared = this.#book.get(name);
+    if (declared === undefined) return [];
+    const { observations, observers } = this.#recordedOf(name);
     const read = [...observers].flatMap(observed);
-    for (const { labels } of read) checkLabels(instrument.options, labels);
+    for (const { labels } of read) checkLabels(declared.options, labels);
     return [...observations, ...read];
   }
 
   /** What has been asked for, in order. */
   instruments(): readonly InstrumentOptions[] {
-    return this.#book.all().map(instrument => instrument.options);
+    return this.declared().map(({ options }) => options);
+  }
+
+  /** The same with their kinds. */
+  declared(): readonly Declaration[] {
+    return this.#book.all();
   }
 
   counter(options: InstrumentOptions): Counter {
-    const { observations } = this.#book.of('counter', options, nothingYet);
+    this.#book.declare('counter', options);
+    const { observations } = this.#recordedOf(options.name);
     return {
       add(value, labels) {
         if (!(value >= 0)) throw new Error(`The counter ${options.name} cannot add ${value}.`);
@@ -66,21 +73,27 @@ export class RecordingMetrics implements Metrics {
   }
 
   histogram(options: HistogramOptions): Histogram {
-    const { observations } = this.#book.of('histogram', options, nothingYet);
+    this.#book.declare('histogram', options);
+    const { observations } = this.#recordedOf(options.name);
     return { record: (value, labels) => record(options, observations, value, labels) };
   }
 
   gauge(options: GaugeOptions, observe: () => readonly Observation[]): Disposable {
-    const { observers } = this.#book.of('gauge', options, nothingYet);
+    this.#book.declare('gauge', options);
+    const { observers } = this.#recordedOf(options.name);
     // One for each call, so that a function registered twice is read twice and removed once.
     const entry = () => observe();
     observers.add(entry);
     return { [Symbol.dispose]: () => void observers.delete(entry) };
   }
-}
 
-function nothingYet(): Recorded {
-  return { observations: [], observers: new Set() };
+  #recordedOf(name: string): Recorded {
+    const known = this.#recorded.get(name);
+    if (known !== undefined) return known;
+    const recorded = { observations: [], observers: new Set<() => readonly Observation[]>() };
+    this.#recorded.set(name, recorded);
+    return recorded;
+  }
 }
 
 function observed(observe: () => readonly Observation[]): readonly Observation[] {
