@@ -16,6 +16,7 @@ import { errorCodes as httpCodes } from '@keelson/http-express';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
 import { errorCodes as pinoCodes } from '@keelson/logger-pino';
 import { errorCodes as metricsCodes } from '@keelson/metrics-prometheus';
+import { errorCodes as otlpCodes } from '@keelson/metrics-otlp';
 import { errorCodes as cockatielCodes } from '@keelson/retry-cockatiel';
 import { errorCodes as retryCodes } from '@keelson/retry-opossum';
 import { errorCodes as otelCodes } from '@keelson/telemetry-otel';
@@ -47,6 +48,7 @@ describe('the documentation', () => {
       retryCodes,
       telemetryCodes,
       otelCodes,
+      otlpCodes,
     ].flat();
     const documented = [...read('docs/errors.md').matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code);
     expect(documented.toSorted()).toEqual([...new Set<string>(known)].toSorted());

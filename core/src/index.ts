@@ -25,6 +25,7 @@ export {
 } from './contract/keelson-error.js';
 export { Lifecycle, type LifecyclePhase } from './contract/lifecycle.js';
 export { makeOnce } from './contract/make-once.js';
+export { notedFactsOf, noteFacts } from './contract/noted-facts.js';
 export { defineOperation, type Operation, type OperationOutcome } from './contract/operation.js';
 export {
   definePlugin,

@@ -107,6 +107,13 @@ export class OtlpReceiver implements AsyncDisposable {
     );
   }
 
+  /** Forgets what it has received. */
+  clear(): void {
+    this.requests.length = 0;
+    this.#taken.length = 0;
+    this.text = '';
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();

@@ -16,6 +16,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/http-express',
   '@keelson/logger-bunyan',
   '@keelson/logger-pino',
+  '@keelson/metrics-otlp',
   '@keelson/metrics-prometheus',
   '@keelson/retry-cockatiel',
   '@keelson/retry-opossum',

@@ -14,8 +14,8 @@ export interface TelemetryMask {
   name(name: string): string;
   /** A text without secrets. */
   text(text: string): string;
-  /** Facts without secrets, statements and parameters. */
-  facts(facts: unknown): Record<string, unknown>;
+  /** Facts without secrets, statements and parameters, all in one; what cannot be read is left out. */
+  facts(...facts: readonly unknown[]): Record<string, unknown>;
   /** The attributes of a span without secrets, statements, query parameters, headers, bodies, and users. */
   attributes(attributes: Readonly<Record<string, unknown>>): Record<string, unknown>;
 }
@@ -26,7 +26,7 @@ export function createTelemetryMask(secretKeys: readonly string[]): TelemetryMas
   return {
     name: name => withoutQuery(String(mask(name))),
     text: text => String(mask(text)),
-    facts: facts => asRecord(maskFacts(facts)),
+    facts: (...facts) => Object.assign({}, ...facts.map(each => asRecord(maskFacts(each)))),
     attributes: attributes => maskAttributes(attributes, mask),
   };
 }

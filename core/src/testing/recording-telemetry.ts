@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../contract/clock.js';
 import { type CorrelationContext, currentContext } from '../contract/context.js';
 import { errorKindOf } from '../contract/error-kind.js';
 import type { Facts } from '../contract/keelson-error.js';
+import { notedFactsOf } from '../contract/noted-facts.js';
 import {
   type Attributes,
   type AttributeValue,
@@ -124,7 +125,9 @@ export class RecordingTelemetry implements Telemetry {
     }
     const attached = Object.fromEntries(this.#attached.read());
     const span = this.#scope.getStore()?.span;
-    this.#errors.push({ ...context, error, context: currentContext(), span, attached });
+    const noted = notedFactsOf(error);
+    const known = noted === undefined ? context : { ...context, facts: { ...noted, ...context.facts } };
+    this.#errors.push({ ...known, error, context: currentContext(), span, attached });
   }
 
   breadcrumb(breadcrumb: Breadcrumb): void {

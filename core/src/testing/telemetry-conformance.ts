@@ -2,6 +2,7 @@ import { deepEqual, equal, match, notEqual, ok, rejects, throws } from 'node:ass
 import { type ConformanceCase, casesOf } from '../contract/conformance.js';
 import { runWithContext } from '../contract/context.js';
 import { KeelsonError } from '../contract/keelson-error.js';
+import { noteFacts } from '../contract/noted-facts.js';
 import type { Attributes, OpenSpan, SpanKind, Telemetry } from '../contract/slots/telemetry.js';
 
 export interface ReportedSpan {
@@ -368,6 +369,23 @@ export function telemetryConformance(
       notEqual(report, undefined);
       ok(report?.includes('thrown-text'));
     }),
+    reporting(
+      'reports what was noted of an error, and an error whose facts cannot be read',
+      async (telemetry, read) => {
+        const error = new Error('noted');
+        noteFacts(error, { attempts: 'noted-attempts', password: 'hush' });
+        const broken = Object.defineProperty({}, 'broken', {
+          enumerable: true,
+          get: () => {
+            throw new Error('no');
+          },
+        });
+        telemetry.captureError(error, { facts: broken });
+        const [report] = await read();
+        ok(report?.includes('noted-attempts'), 'the report says what was noted');
+        ok(!report?.includes('hush'), 'the report holds no secret');
+      },
+    ),
     reporting('reports errors of suppressed work', async (telemetry, read) => {
       telemetry.suppress(() => telemetry.captureError(new Error('while suppressed')));
       equal((await read()).length, 1);

@@ -1,5 +1,6 @@
 import { silentTelemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
+import { translate } from '@keelson/database/contract';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
@@ -90,8 +91,15 @@ test('a unit that its work has failed is an error of that kind', async () => {
 
 test('a statement that the server refuses has its SQLSTATE', async () => {
   await expect(service.database.session(em => em.execute('select 1 / 0'))).rejects.toThrow();
-  const [session, , statement] = telemetry.spans();
-  expect(session?.status).toBe('error');
+  const session = await service.database.openSession({ name: 'by.hand' });
+  const error = await session.em.execute('select * from nowhere').catch((thrown: unknown) => translate(thrown));
+  await session.rollback();
+  telemetry.captureError(error);
+  const facts = { session: 'by.hand', attempts: 1, sqlState: '42P01' };
+  expect(telemetry.errors()).toMatchObject([{ error: { code: 'DATABASE_QUERY_FAILED' }, facts }]);
+  const [unit, , statement] = telemetry.spans();
+  expect(unit?.status).toBe('error');
+  expect(telemetry.spans('db.session')[1]).toMatchObject({ status: 'error', errorKind: 'DATABASE_QUERY_FAILED' });
   expect(statement).toMatchObject({ status: 'error', attributes: { 'db.response.status_code': '22012' } });
 });
 

@@ -70,6 +70,27 @@ test('is measured under the names of every retry policy', async () => {
   expect(states.reduce((sum: number, value) => sum + (value ?? 0), 0)).toBe(1);
 });
 
+test('the moves of a breaker are breadcrumbs, not those of its probes, and its state comes with errors', async () => {
+  const values = { retry: { policies: { default: { breaker: { consecutiveFailures: 1 } } } } };
+  await using service = await createTestKernel({ plugins: [plugin], values });
+  const { telemetry, clock, container } = service;
+  const policy = container.get(RetryPolicy);
+  const fail = () => policy.execute(() => Promise.reject(new RangeError('hush')), call).catch(() => {});
+  await fail();
+  await clock.advance(200);
+  await fail();
+  telemetry.captureError(new Error('of somebody'));
+  expect(telemetry.errors()).toMatchObject([{ attached: { breakers: { mail: 'open' } } }]);
+  await clock.advance(10_000);
+  await policy.execute(async () => 'done', call);
+  const crumbs = telemetry.breadcrumbs('retry.breaker');
+  expect(crumbs).toMatchObject([
+    { message: 'the breaker of "mail" is open', level: 'warn', processWide: true, facts: { cause: 'RangeError' } },
+    { message: 'the breaker of "mail" is closed', level: 'info' },
+  ]);
+  expect(crumbs).toHaveLength(2);
+});
+
 test('the README lists every option of a policy with its default, and no other', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const documented = [...readme.matchAll(/^\| `([\w.]+)` +\| `?(\w[\w.]*)`? +\| [^|]+ \|$/gm)];

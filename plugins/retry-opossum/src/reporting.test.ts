@@ -1,8 +1,8 @@
 import { type ExecuteOptions, KeelsonError, silentMetrics } from '@keelson/core';
-import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
+import { FakeClock, RecordingLogger, RecordingMetrics, RecordingTelemetry } from '@keelson/core/testing';
 import { beforeEach, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
-import { breakerCheck, logChanges, measure } from './reporting.js';
+import { breakerCheck, breakerStatesOf, logChanges, measure, noteMoves } from './reporting.js';
 
 const call: ExecuteOptions = { name: 'database.session', idempotent: true };
 const refused = new KeelsonError({ code: 'DB_REFUSED', message: 'connection refused' });
@@ -41,6 +41,18 @@ test('logs an outage as one warning and its end as one line, and probes at debug
     message: 'The breaker of "database" is open',
     facts: { target: 'database', from: 'closed', breakMs: 100, error: refused },
   });
+});
+
+test('keeps an outage and its end as breadcrumbs, and no probe', async () => {
+  const telemetry = new RecordingTelemetry();
+  policy.observe(noteMoves(telemetry));
+  await outage();
+  expect(telemetry.breadcrumbs('retry.breaker')).toMatchObject([
+    { message: 'the breaker of "database" is open', level: 'warn', processWide: true, facts: { cause: 'DB_REFUSED' } },
+    { message: 'the breaker of "database" is closed', level: 'info' },
+  ]);
+  expect(telemetry.breadcrumbs()).toHaveLength(2);
+  expect(breakerStatesOf(policy)).toEqual({ database: 'closed' });
 });
 
 test('logs what differs when the options change, and nothing when they do not', () => {

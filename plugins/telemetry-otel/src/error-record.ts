@@ -5,6 +5,7 @@ import type { TimedBreadcrumb } from './breadcrumbs.js';
 
 export interface ErrorSurroundings {
   readonly context: ErrorContext;
+  readonly noted: Facts | undefined;
   readonly skipped: number;
   readonly attached: ReadonlyMap<string, Facts>;
   readonly breadcrumbs: readonly TimedBreadcrumb[];
@@ -22,7 +23,8 @@ export function exceptionOf(error: unknown): Attributes & { 'exception.message':
 
 /** The attributes of the log record of an error: the exception, and all that helps to understand it. Structured facts are JSON. */
 export function recordOf(error: unknown, surroundings: ErrorSurroundings, mask: TelemetryMask): Attributes {
-  const { context, skipped, attached, breadcrumbs } = surroundings;
+  const { context, noted, skipped, attached, breadcrumbs } = surroundings;
+  const about = mask.facts(noted, context.facts);
   const { stack, name, message, ...parts } = describeError(error);
   const { requestId, sessionId } = currentContext();
   const optional: Readonly<Record<string, AttributeValue | undefined>> = {
@@ -31,18 +33,22 @@ export function recordOf(error: unknown, surroundings: ErrorSurroundings, mask: 
     'keelson.session.id': sessionId,
     'keelson.error.hint': parts.hint,
     'keelson.not_reported_before': skipped === 0 ? undefined : skipped,
-    'keelson.facts': context.facts && json(mask.facts(context.facts)),
-    'keelson.error': Object.keys(parts).length === 0 ? undefined : json(mask.facts(parts)),
+    'keelson.facts': isEmpty(about) ? undefined : json(about),
+    'keelson.error': isEmpty(parts) ? undefined : json(mask.facts(parts)),
     'keelson.breadcrumbs': breadcrumbs.length === 0 ? undefined : breadcrumbs.map(crumb => lineOf(crumb, mask)),
   };
-  const about = Object.entries(optional).filter(([, value]) => value !== undefined);
+  const given = Object.entries(optional).filter(([, value]) => value !== undefined);
   const states = [...attached].map(([part, facts]) => [`keelson.state.${part}`, json(mask.facts(facts))]);
-  return { ...exceptionOf(error), 'error.type': errorKindOf(error), ...Object.fromEntries([...about, ...states]) };
+  return { ...exceptionOf(error), 'error.type': errorKindOf(error), ...Object.fromEntries([...given, ...states]) };
 }
 
 function lineOf({ at, category, level = 'info', message, facts }: TimedBreadcrumb, mask: TelemetryMask): string {
   const words = `${at.toISOString()} ${level} ${category}: ${mask.text(message)}`;
   return facts === undefined ? words : `${words} ${json(mask.facts(facts))}`;
+}
+
+function isEmpty(facts: object | undefined): boolean {
+  return facts === undefined || Object.keys(facts).length === 0;
 }
 
 function json(value: unknown): string {

@@ -4,6 +4,7 @@ import {
   type ErrorContext,
   errorKindOf,
   type Facts,
+  notedFactsOf,
   type OpenSpan,
   type Span,
   type SpanOptions,
@@ -92,6 +93,7 @@ export class OtelTelemetry implements Telemetry {
       trace.getSpan(current)?.addEvent('exception', exceptionOf(error));
       const surroundings = {
         context: given,
+        noted: notedFactsOf(error),
         skipped: admitted.skipped,
         attached: this.#attached.read(),
         breadcrumbs: this.#breadcrumbs.seenFrom(current),

@@ -7,6 +7,7 @@ import {
   errorKindOf,
   type Facts,
   isKeelsonError,
+  notedFactsOf,
   type OpenSpan,
   type Span,
   type SpanOptions,
@@ -73,11 +74,9 @@ export class SentryTelemetry implements Telemetry {
   captureError(error: unknown, context: ErrorContext = {}): void {
     const admitted = this.#reports.admit(error, context.operation);
     if (admitted === undefined) return;
-    const { skipped } = admitted;
-    const facts = skipped === 0 ? context.facts : { ...context.facts, notReportedBefore: skipped };
     try {
       Sentry.withScope(scope => {
-        this.#describe(scope, error, { ...context, ...(facts !== undefined && { facts }) });
+        this.#describe(scope, error, context, admitted.skipped);
         Sentry.captureException(error, { mechanism: { handled: true, type: 'keelson' } });
       });
     } catch {
@@ -139,12 +138,14 @@ export class SentryTelemetry implements Telemetry {
     return suppressed.get() === true ? undefined : Sentry.getActiveSpan();
   }
 
-  #describe(scope: Sentry.Scope, error: unknown, context: ErrorContext): void {
+  #describe(scope: Sentry.Scope, error: unknown, context: ErrorContext, skipped: number): void {
     const { mask } = this.#client;
     const tags = { operation: context.operation, ...currentContext() };
     for (const [name, value] of Object.entries(tags)) if (value !== undefined) scope.setTag(name, value);
     for (const [name, facts] of this.#attached.read()) scope.setContext(name, mask.facts(facts));
-    if (context.facts !== undefined) scope.setContext('facts', mask.facts(context.facts));
+    const left = skipped === 0 ? undefined : { notReportedBefore: skipped };
+    const about = mask.facts(notedFactsOf(error), context.facts, left);
+    if (Object.keys(about).length > 0) scope.setContext('facts', about);
     if (!isKeelsonError(error)) return;
     const { code, hint, facts } = error;
     scope.setTag('error.code', code);

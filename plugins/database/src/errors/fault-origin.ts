@@ -1,3 +1,5 @@
+import { notedFactsOf, noteFacts } from '@keelson/core';
+
 /**
  * Which driver an error came out of. Remembered where it leaves the driver, because the error itself does not show it:
  * a Redis that refuses connections and a PostgreSQL that does so look the same.
@@ -14,9 +16,11 @@ export function originOf(error: unknown): object | undefined {
   return isObject(error) ? origins.get(error) : undefined;
 }
 
-/** Gives `made`, which stands for `error` from now on, the origin of it. */
+/** Gives `made`, which stands for `error` from now on, the origin of it, and what was noted of it. */
 export function withOriginOf<T>(made: T, error: unknown): T {
   const origin = originOf(error);
+  const facts = notedFactsOf(error);
+  if (facts !== undefined) noteFacts(made, facts);
   if (origin !== undefined) markFault(made, origin);
   return made;
 }

@@ -1,4 +1,4 @@
-import { type Attributes, type Clock, errorKindOf, type OpenSpan, type Telemetry } from '@keelson/core';
+import { type Attributes, type Clock, errorKindOf, noteFacts, type OpenSpan, type Telemetry } from '@keelson/core';
 import type { BatchOutcome, DatabaseDriver } from '../driver/driver.js';
 import { faultFacts } from '../errors/connection-error.js';
 import { sqlStateOf } from '../errors/sql-state.js';
@@ -102,6 +102,7 @@ export class SessionTrace implements StatementTracer {
   /** It has ended as its only session has. */
   endWith(outcome: Outcome): void {
     this.attemptEnded(outcome);
+    this.#note(errorIn(outcome));
     settle(this.#session, outcome, this.#failedBy);
     this.#end();
   }
@@ -109,6 +110,7 @@ export class SessionTrace implements StatementTracer {
   /** It has ended for its caller, who gets a result or `failure`. */
   end(failure?: { readonly error: unknown }): void {
     if (failure !== undefined) {
+      this.#note(failure.error);
       const kind = errorKindOf(failure.error);
       this.#session.setStatus('error', kind);
       this.#attempt?.setStatus('error', kind);
@@ -140,6 +142,7 @@ export class SessionTrace implements StatementTracer {
 
   endStatement(span: OpenSpan | undefined, { failure }: BatchOutcome, rowCount?: number): void {
     if (failure !== undefined) {
+      this.#note(failure.error);
       this.#failedBy = errorKindOf(translate(failure.error));
       span?.setStatus('error', this.#failedBy);
       const state = sqlStateOf(failure.error);
@@ -147,6 +150,11 @@ export class SessionTrace implements StatementTracer {
     } else span?.setStatus('ok');
     if (rowCount !== undefined) span?.setAttribute('db.response.returned_rows', rowCount);
     span?.end();
+  }
+
+  /** Whoever reports the error, the report says this too. */
+  #note(error: unknown): void {
+    noteFacts(error, { session: this.#name, attempts: this.#attempts, ...faultFacts(error) });
   }
 
   #end(): void {
@@ -179,6 +187,12 @@ function settle(span: OpenSpan, outcome: Outcome, failedBy: string | undefined):
   if (outcome.is === 'committed') span.setStatus('ok');
   else if (kind !== undefined) span.setStatus('error', kind);
   else span.setAttribute('db.outcome', 'rolled back');
+}
+
+function errorIn(outcome: Outcome): unknown {
+  if (outcome.is === 'unknown' || outcome.is === 'ended by hand') return outcome.error;
+  const isOver = outcome.is === 'rolling back' || outcome.is === 'rolled back';
+  return isOver ? outcome.failure?.error : undefined;
 }
 
 function kindOf(outcome: Outcome): string | undefined {

@@ -1,0 +1,17 @@
+import type { Facts } from './keelson-error.js';
+
+const noted = new WeakMap<object, Facts>();
+
+/**
+ * Notes what a part of the service knows of an error that its own facts do not say, such as how many attempts were made.
+ * Telemetry sends it when the error is reported, whoever does that. A later note adds to an earlier one.
+ */
+export function noteFacts(error: unknown, facts: Facts): void {
+  if (typeof error !== 'object' || error === null) return;
+  noted.set(error, { ...noted.get(error), ...facts });
+}
+
+/** Returns what was noted; undefined when nothing was. */
+export function notedFactsOf(error: unknown): Facts | undefined {
+  return typeof error === 'object' && error !== null ? noted.get(error) : undefined;
+}

@@ -1,0 +1,31 @@
+import { definePlugin, Metrics, silentMetrics } from '@keelson/core';
+import { measureProcess } from '@keelson/core/metrics';
+import manifest from './manifest.js';
+import type { MetricsOtlpOptions } from './options.js';
+import { OtlpMetrics } from './otlp-metrics.js';
+import { settingsOf } from './settings.js';
+
+export default definePlugin<MetricsOtlpOptions>({
+  ...manifest,
+  register({ bind, config, clock, service, environment }) {
+    const settings = settingsOf(config, process.env);
+    const facts = { service, environment };
+    const metrics = settings.enabled ? new OtlpMetrics({ options: config, settings, facts, clock }) : undefined;
+    bind(Metrics).toConstantValue(metrics ?? silentMetrics);
+    return {
+      start({ logger, serving, defer }) {
+        if (metrics === undefined) return;
+        metrics.logTo(logger);
+        if (serving && config.process) {
+          const measured = measureProcess(metrics);
+          defer(() => measured[Symbol.dispose]());
+        }
+        // Runs first: the last export still reads them.
+        defer(async () => {
+          const sentInTime = await metrics.close(config.flushTimeoutMs);
+          if (!sentInTime) logger.warn('not all metrics could be sent', { failedExports: metrics.failures });
+        });
+      },
+    };
+  },
+});

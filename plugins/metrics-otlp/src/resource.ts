@@ -1,0 +1,31 @@
+import {
+  defaultResource,
+  detectResources,
+  type Resource,
+  resourceAttributesEnvDetector,
+  resourceFromAttributes,
+  serviceNameEnvDetector,
+} from '@opentelemetry/resources';
+import type { MetricsOtlpOptions } from './options.js';
+
+export interface ServiceFacts {
+  readonly service: string;
+  readonly environment: string | undefined;
+}
+
+/** Who sends: what the kernel knows, then OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then the options. The last wins. */
+export function resourceOf(options: MetricsOtlpOptions, { service, environment }: ServiceFacts): Resource {
+  const known = {
+    'service.name': service,
+    'process.pid': process.pid,
+    ...(environment !== undefined && { 'deployment.environment.name': environment }),
+  };
+  const chosen = {
+    ...options.resource,
+    ...(options.serviceName !== undefined && { 'service.name': options.serviceName }),
+  };
+  return defaultResource()
+    .merge(resourceFromAttributes(known))
+    .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }))
+    .merge(resourceFromAttributes(chosen));
+}
