@@ -171,6 +171,17 @@ describe.each([
     await once(child, 'exit');
   });
 
+  test('nothing but lines is printed, though optional parts of the library are not compiled', async () => {
+    const child = start("open({}).info('line');");
+    let errors = '';
+    child.stderr?.on('data', chunk => {
+      errors += String(chunk);
+    });
+    const output = await all(child);
+    expect(messagesOf(output)).toEqual(['line']);
+    expect(errors).toBe('');
+  });
+
   test('options refuse unknown keys and levels, all at once', () => {
     const result = schema.safeParse({ level: 'loud', colour: true, stream: 'file' });
     expect(result.error?.issues.map(issue => issue.path.join('.') || issue.code)).toEqual([

@@ -13,7 +13,10 @@ export interface OperationOutcome {
 export interface Operation<Arguments = unknown, Config = unknown> {
   /** One line for the list of operations. */
   readonly description: string;
-  /** An object schema. Its keys, in their order, are the words after the operation; it converts their texts. */
+  /**
+   * An object schema. Its keys, in their order, are the words after the operation; it converts their texts. `forMs`, how long
+   * a change lasts, may be given as `--for 5m`.
+   */
   readonly arguments: z.ZodType<Arguments>;
   /**
    * Runs the operation and returns its result in one sentence: as text when it changed something, which the kernel logs

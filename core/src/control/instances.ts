@@ -66,7 +66,7 @@ function instanceAt({ path, pid }: { readonly path: string; readonly pid: number
     pid,
     status: async () => (await ask('GET', '/status', statusTimeoutMs)) as InstanceStatus,
     reload: async () => (await ask('POST', '/reload', changeTimeoutMs)) as ReloadAnswer,
-    operate: async (plugin, operation, words, named = {}) =>
+    operate: async (plugin, operation, words, named) =>
       (await ask('POST', '/operations', changeTimeoutMs, { plugin, operation, words, named })) as OperationAnswer,
   };
 }

@@ -61,6 +61,7 @@ describe('a statement that repeats in a session', () => {
     await loadOneByOne(service.database, 5);
     expect(service.logger.find('a statement repeats')).toBeUndefined();
     await loadOneByOne(service.database, 6);
+    expect(service.logger.findAll('a statement repeats')).toHaveLength(1);
     await loadOneByOne(service.database, 20);
     const lines = service.logger.findAll('a statement repeats');
     expect(lines.map(({ level, facts }) => ({ level, ...facts }))).toEqual([

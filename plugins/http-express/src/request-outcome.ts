@@ -62,6 +62,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.session.open().em;
   }
 
+  get openedId(): string | undefined {
+    return this.#parts.session.opened?.id;
+  }
+
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
     const { sessions, settings, whenUsed, consistency } = this.#parts;

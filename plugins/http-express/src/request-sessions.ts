@@ -59,6 +59,8 @@ export interface RequestSession {
 }
 
 export interface OpenedSession {
+  /** As in the log lines of the session. */
+  readonly id?: string;
   readonly em: EntityManager;
   /** Whether the session reads rows now; `alone` when its end may wait for them, as it has nothing to store. */
   readonly reading: 'no' | 'alone' | 'with writes';
@@ -73,7 +75,7 @@ export interface OpenedSession {
 const key = Symbol.for('@keelson/http-express/session');
 
 interface Attached {
-  readonly session: { readonly em: EntityManager };
+  readonly session: { readonly em: EntityManager; readonly openedId?: string | undefined };
   readonly units: RequestUnits;
 }
 
@@ -94,6 +96,11 @@ export function cutShort(request: IncomingMessage, reason: unknown): boolean {
 /** @throws KeelsonError HTTP_SESSION_MISSING, as `currentSession`. */
 export function attachedUnits(request: IncomingMessage): RequestUnits {
   return attached(request).units;
+}
+
+/** The id of the session of `request`; undefined when it has used none. */
+export function sessionIdOf(request: IncomingMessage): string | undefined {
+  return (request as WithSession)[key]?.session.openedId;
 }
 
 /** Undefined for a request that has no session. */

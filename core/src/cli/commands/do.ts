@@ -15,8 +15,8 @@ returns by itself takes --for.`,
     argument: { optional: true, multiple: true, description: 'the arguments of the operation' },
   },
   options: {
-    for: { value: 'time', description: 'how long the change lasts (5m), for an operation with the argument forMs' },
     ...instanceOptions,
+    for: { value: 'time', description: 'how long the change lasts (5m), for an operation with the argument forMs' },
   },
   exitCodes: { 0: 'done by all', 1: 'no instance runs, or one failed' },
   examples: [
@@ -31,7 +31,7 @@ returns by itself takes --for.`,
       const answers = await askEach(instances, async instance => operationsOf(await instance.status()));
       return list(plugin === undefined ? answers : only(plugin, answers), options, terminal);
     }
-    const named = options.for === undefined ? {} : { forMs: options.for };
+    const named = options.for === undefined ? undefined : { forMs: options.for };
     const answers = await askEach(instances, instance => instance.operate(plugin, operation, argument, named));
     printAnswers(answers, options, terminal, ({ done }, pid) => terminal.out(`pid ${pid}: ${done}`));
     return exitCodeOf(answers);

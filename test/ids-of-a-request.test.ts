@@ -1,0 +1,46 @@
+import { definePlugin, HttpServer, type Plugin, systemClock } from '@keelson/core';
+import { createTestKernel } from '@keelson/core/testing';
+import { DatabaseService } from '@keelson/database';
+import postgresql from '@keelson/database-postgresql';
+import http, { currentSession } from '@keelson/http-express';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
+import { Router } from 'express';
+import { expect, test } from 'vitest';
+
+test('every line of a request has its id, and those of its session, the last one too, the id of the session', async () => {
+  await using database = await createTestDatabase();
+  const things = definePlugin({
+    name: 'things',
+    requires: [HttpServer, DatabaseService],
+    start({ container, logger }) {
+      const router = Router();
+      router.post('/', async (request, response) => {
+        logger.info('thing is made');
+        await currentSession(request).execute('select 1');
+        await container.get(DatabaseService).session(em => em.execute('select 2'), { nested: 'separate' });
+        response.status(201).json({});
+      });
+      container.get(HttpServer).router('/things', router);
+    },
+  });
+  await using kernel = await createTestKernel({
+    clock: systemClock,
+    plugins: [http, postgresql, things] as Plugin[],
+    values: { http: { port: 0, host: '127.0.0.1' }, database: { url: database.url } },
+  });
+  const { logger } = kernel;
+  const response = await fetch(`${kernel.container.get(HttpServer).url}/things`, { method: 'POST' });
+  await eventually(() => logger.find('POST /things 201') !== undefined);
+
+  const requestId = response.headers.get('x-request-id');
+  const lines = logger.lines().filter(line => line.context.requestId !== undefined);
+  expect(new Set(lines.map(line => line.context.requestId))).toEqual(new Set([requestId]));
+  const sessionId = logger.find('thing is made')?.context.sessionId;
+  expect(sessionId).toMatch(/^[0-9a-z]{4}-[0-9a-z]+$/);
+  const [own, separate] = lines.filter(line => line.message === 'statement');
+  expect(own?.context.sessionId).toBe(sessionId);
+  expect(separate?.context.sessionId).toMatch(/^[0-9a-z]{4}-[0-9a-z]+$/);
+  expect(separate?.context.sessionId).not.toBe(sessionId);
+  expect(logger.find('POST /things 201')?.facts).toMatchObject({ sessionId });
+});
