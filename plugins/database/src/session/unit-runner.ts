@@ -110,10 +110,7 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final =
-        this.#last === undefined
-          ? this.#unbegun(error)
-          : errorOf(this.#last.outcome, { name: this.#name, error, reason, proof: this.#parts.proof.name });
+      const final = this.#finalError(error, reason);
       metrics.session(this.#name, this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -122,8 +119,16 @@ class Unit<T> {
     }
   }
 
-  /** Its caller had given up before the first attempt: the policy gives the reason of the signal, which may be anything. */
-  #unbegun(error: unknown): unknown {
+  #finalError(error: unknown, reason: 'deadline' | 'signal'): unknown {
+    const outcome = this.#last?.outcome;
+    const isBetween = outcome === undefined || outcome.is === 'rolled back';
+    const seen = isBetween ? this.#asAborted(error) : error;
+    if (outcome === undefined) return seen;
+    return errorOf(outcome, { name: this.#name, error: seen, reason, proof: this.#parts.proof.name });
+  }
+
+  /** Its caller gave up while no attempt ran: the policy gives the reason of the signal, which may be anything. */
+  #asAborted(error: unknown): unknown {
     const { signal } = this.#options;
     const isReason = signal?.aborted === true && error === signal.reason;
     return isReason ? new SessionAbortedError({ name: this.#name, reason: 'signal' }, error) : error;
