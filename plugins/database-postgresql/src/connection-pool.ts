@@ -67,6 +67,8 @@ export class ConnectionPool {
   /** The time to close is over. */
   #cut = false;
   readonly #pinged = new Set<PgClient>();
+  /** Those whose socket is not closed yet, also when they are no longer of the pool. */
+  readonly #open = new Set<pg.ClientBase>();
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
@@ -89,6 +91,7 @@ export class ConnectionPool {
       idleTimeoutMillis: options.idleTimeoutMs,
     });
     this.#pool.on('connect', client => this.#remember(client));
+    this.#pool.on('remove', client => this.#open.delete(client));
     this.#pool.on('error', error => this.#noteFailure(error));
     this.#writable = new WritableWatch({ clock, look: () => this.#lookForWrites() });
     this.#permits = new Permits({
@@ -225,6 +228,24 @@ export class ConnectionPool {
     timer.cancel();
     this.#loans.close();
     await this.#pool.end();
+    await this.#closeSockets(deadline);
+  }
+
+  /** pg.Pool does not wait for the server to take its goodbye; a server that is gone would leave the socket open for minutes. */
+  #closeSockets(deadline: Deadline): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve();
+    return new Promise(resolve => {
+      const destroy = () => {
+        for (const client of this.#open) asPgClient(client).connection.stream.destroy();
+      };
+      const remainingMs = Math.max(0, deadline.within(goodbyeMs).remainingMs());
+      const timer = this.#parts.clock.schedule(remainingMs, destroy, { keepAlive: true });
+      this.#pool.on('remove', () => {
+        if (this.#open.size > 0) return;
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   async #workingClient(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
@@ -376,6 +397,7 @@ export class ConnectionPool {
     const { clock, options, random = Math.random } = this.#parts;
     const now = clock.now();
     this.#opened += 1;
+    this.#open.add(client);
     if (!isReadOnlyServer(client)) this.#hasTakenWrites = true;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
     this.#histories.set(client, {
@@ -425,6 +447,9 @@ export class ConnectionPool {
     this.#loans.destroyAll(new DatabaseClosedError());
   }
 }
+
+/** Longest wait for servers to close idle connections, in ms. */
+const goodbyeMs = 500;
 
 /** Per connection and no sign of a restart: idle_in_transaction_session_timeout and idle_session_timeout. */
 const ownFault = new Set(['25P03', '57P05']);

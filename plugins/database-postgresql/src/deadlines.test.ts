@@ -289,6 +289,27 @@ describe('a session at its deadline', () => {
     await expect(session.commit()).rejects.toMatchObject(inTime.error);
   });
 
+  test.each([new Error('gone away'), undefined])(
+    'is aborted for a caller that gives up between two attempts, whatever its reason: %s',
+    async reason => {
+      const caller = new AbortController();
+      const pausing: RetryPolicy = {
+        execute: async work => {
+          const { signal } = new AbortController();
+          await work({ number: 1, deadline: Deadline.after(10_000, systemClock), signal, reportHealthy() {} }).catch(
+            () => {},
+          );
+          caller.abort(reason);
+          throw caller.signal.reason;
+        },
+      };
+      await using own = createPostgresqlService({ url: proxy.url(), retry: pausing });
+      await own.database.connect();
+      const unit = own.database.session(() => Promise.reject(new Error('the work fails')), { signal: caller.signal });
+      await expect(unit).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'signal' } });
+    },
+  );
+
   test('is not committed when it has anything to write', async () => {
     for (const use of [
       (session: DatabaseSession) => session.em.persist(session.em.create(Author, { email: 'new@example.org' })),

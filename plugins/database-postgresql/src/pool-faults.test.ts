@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
@@ -14,6 +15,12 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 type Em = Parameters<Parameters<DatabaseService['session']>[0]>[0];
+
+/** Node names what keeps a process alive only by an internal function. */
+function socketsTo(port: number): readonly Socket[] {
+  const handles: readonly unknown[] = Reflect.apply(Reflect.get(process, '_getActiveHandles'), process, []);
+  return handles.filter(handle => handle instanceof Socket).filter(({ remotePort }) => remotePort === port);
+}
 
 const terminateAll = `select pg_terminate_backend(pid) from pg_stat_activity
   where datname = 'pool_faults' and pid <> pg_backend_pid()`;
@@ -134,6 +141,14 @@ describe('the pool after a fault', () => {
       code: 'DATABASE_SESSION_ABORTED',
       facts: { reason: 'deadline' },
     });
+  });
+
+  test('closing leaves no socket open to a server that has gone without a word', async () => {
+    const database = await open();
+    await database.session(count);
+    await proxy.setMode('blackhole');
+    await database.disconnect();
+    expect(socketsTo(proxy.port)).toEqual([]);
   });
 
   test('an acquire timeout reports the numbers of the pool and the longest holder', async () => {

@@ -129,16 +129,7 @@ class Unit<T> {
         return this.#result.value;
       }
       const reason = this.#options.signal?.aborted === true ? 'signal' : 'deadline';
-      const final =
-        this.#last === undefined
-          ? this.#unbegun(error)
-          : errorOf(this.#last.outcome, {
-              name: this.#name,
-              sessionId: this.#last.id,
-              error,
-              reason,
-              proof: this.#parts.proof.name,
-            });
+      const final = this.#finalError(error, reason);
       metrics?.session(this.#name, outcomeOfFailure(final), this.durationMs, this.attempts, final);
       this.#gaveUp(final);
       throw final;
@@ -147,8 +138,22 @@ class Unit<T> {
     }
   }
 
-  /** Its caller had given up before the first attempt: the policy gives the reason of the signal, which may be anything. */
-  #unbegun(error: unknown): unknown {
+  #finalError(error: unknown, reason: 'deadline' | 'signal'): unknown {
+    const last = this.#last;
+    const isBetween = last === undefined || last.outcome.is === 'rolled back';
+    const seen = isBetween ? this.#asAborted(error) : error;
+    if (last === undefined) return seen;
+    return errorOf(last.outcome, {
+      name: this.#name,
+      sessionId: last.id,
+      error: seen,
+      reason,
+      proof: this.#parts.proof.name,
+    });
+  }
+
+  /** Its caller gave up while no attempt ran: the policy gives the reason of the signal, which may be anything. */
+  #asAborted(error: unknown): unknown {
     const { signal } = this.#options;
     const isReason = signal?.aborted === true && error === signal.reason;
     return isReason ? new SessionAbortedError({ name: this.#name, reason: 'signal' }, error) : error;

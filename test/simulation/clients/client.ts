@@ -1,0 +1,319 @@
+import { isKeelsonError } from '@keelson/core';
+import type { DatabaseSession, SessionOptions } from '@keelson/database';
+import type { Isolation } from '../postgres/store.ts';
+import type { ClientPlan, Workload } from '../scenario/scenario.ts';
+import type { Stage } from '../scenario/stage.ts';
+import type { Instance } from '../service/instance.ts';
+import { LedgerRow } from '../service/model.ts';
+import type { Random } from '../world/random.ts';
+import { type Happening, runAs } from '../world/virtual-time.ts';
+import type { World } from '../world/world.ts';
+import type { Answer, ReadList, Request } from './request.ts';
+
+type Em = DatabaseSession['em'];
+
+class WorkFailed extends Error {}
+
+const readOnlyWorkloads = new Set<Workload>(['read']);
+const failing = new Set<Workload>(['fail', 'write read-only', 'collide']);
+
+/** Sends requests to instances, waits, hangs up now and then, and asks again what was refused. */
+export class Client {
+  readonly #stage: Stage;
+  readonly #world: World;
+  readonly #plan: ClientPlan;
+  readonly #random: Random;
+  readonly requests: Request[] = [];
+  #asked = 0;
+
+  constructor(stage: Stage, plan: ClientPlan) {
+    this.#stage = stage;
+    this.#world = stage.world;
+    this.#plan = plan;
+    this.#random = stage.world.random.fork(`client ${plan.number}`);
+  }
+
+  async run(untilMs: number): Promise<void> {
+    const { thinkMs } = this.#plan;
+    for (;;) {
+      await this.#world.time.sleep(this.#random.exponential(thinkMs) + 1, 'a client that thinks');
+      if (this.#world.now >= untilMs) return;
+      const instance = this.#anInstance();
+      if (instance === undefined) return;
+      const workload = this.#random.pick(this.#plan.workloads as [Workload, ...Workload[]]);
+      if (workload === 'burst') {
+        await Promise.all(Array.from({ length: this.#random.integer(5, 25) }, () => this.#ask(instance, 'insert')));
+        await this.#world.time.sleep(2_000, 'a client that thinks');
+      } else await this.#ask(instance, workload);
+    }
+  }
+
+  #anInstance(): Instance | undefined {
+    const alive = this.#stage.instances.filter(({ isDead }) => !isDead);
+    const [first, ...others] = alive;
+    return first === undefined ? undefined : this.#random.pick([first, ...others]);
+  }
+
+  async #ask(instance: Instance, workload: Workload): Promise<void> {
+    this.#asked += 1;
+    const unit = `u${this.#plan.number * 100_000 + this.#asked}`;
+    for (let times = 1; times <= 3; times++) {
+      const answer = await this.#request(instance, workload, unit);
+      if (answer.is !== 'refused' || failing.has(workload) || !this.#random.chance(this.#plan.asksAgain)) return;
+      await this.#world.time.sleep(this.#random.exponential(100), 'a client that asks again');
+    }
+  }
+
+  async #request(instance: Instance, workload: Workload, unit: string): Promise<Answer> {
+    const { timeoutMs, hangsUp, isolations } = this.#plan;
+    const world = this.#world;
+    const isolation = this.#random.pick(isolations as [Isolation | undefined, ...Isolation[]]);
+    const lists = appending.has(workload) ? this.#someLists() : [];
+    const request: Request = {
+      unit,
+      workload,
+      client: this.#plan.number,
+      instance: instance.name,
+      isolation,
+      askedAtMs: world.now,
+      deadlineAtMs: world.now + timeoutMs,
+      hungUpAtMs: undefined,
+      answeredAtMs: undefined,
+      answer: undefined,
+      runs: 0,
+      lists,
+      mustFail: failing.has(workload),
+      writes: !readOnlyWorkloads.has(workload),
+    };
+    this.requests.push(request);
+    world.tell(
+      `client ${request.client} asks ${instance.name} to ${workload} ${unit}, within ${timeoutMs} ms${isolation === undefined ? '' : `, ${isolation}`}`,
+    );
+    const controller = new AbortController();
+    let hangingUp: Happening | undefined;
+    if (this.#random.chance(hangsUp)) {
+      const afterMs = this.#random.exponential(timeoutMs / 4);
+      hangingUp = world.time.after(
+        afterMs,
+        'a client that hangs up',
+        () => {
+          if (request.answer !== undefined) return;
+          request.hungUpAtMs = world.now;
+          world.tell(`client ${request.client} hangs up on ${unit}`);
+          controller.abort(new Error('the client has hung up'));
+        },
+        instance.name,
+      );
+    }
+    const options: SessionOptions = {
+      name: 'unit',
+      timeoutMs,
+      signal: controller.signal,
+      ...(isolation !== undefined && { isolation }),
+    };
+    const answer = await new Promise<Answer>(resolve => {
+      // It arrives in the process of the instance, as a request does.
+      world.time.after(
+        0,
+        'a request',
+        () => {
+          runAs(instance.name, () => this.#work(instance, request, options)).then(
+            reads => resolve({ is: 'stored', reads }),
+            (error: unknown) => resolve({ is: isInDoubt(error) ? 'unknown' : 'refused', error }),
+          );
+        },
+        instance.name,
+      );
+    });
+    request.answer = answer;
+    if (hangingUp !== undefined) world.time.cancel(hangingUp);
+    request.answeredAtMs = world.now;
+    world.reach(`answer: ${answer.is} ${answer.is === 'stored' ? '' : codeOf(answer.error)}`);
+    world.tell(
+      `client ${request.client} is answered ${unit}: ${answer.is === 'stored' ? 'done' : `${answer.is}, ${codeOf(answer.error)}`}`,
+    );
+    return answer;
+  }
+
+  #someLists(): readonly string[] {
+    const count = this.#random.integer(1, 3);
+    const keys = Array.from({ length: count }, () => `list ${this.#random.integer(1, this.#plan.lists)}`);
+    return [...new Set(keys)];
+  }
+
+  async #work({ database }: Instance, request: Request, options: SessionOptions): Promise<readonly ReadList[]> {
+    const { unit, lists } = request;
+    const item = (run: number) => `${unit}.${run},`;
+    const started = () => {
+      request.runs += 1;
+      return request.runs;
+    };
+    switch (request.workload) {
+      case 'insert':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+        }, options);
+        return [];
+      case 'orm':
+        await database.session(async em => {
+          started();
+          em.create(LedgerRow, { unit });
+        }, options);
+        return [];
+      case 'append':
+        return database.session(async em => {
+          const run = started();
+          const reads = await readAll(em, lists, unit);
+          for (const key of lists) await put(em, key, item(run));
+          await note(em, unit);
+          return reads;
+        }, options);
+      case 'rewrite':
+        return database.session(async em => {
+          const run = started();
+          const isSafe = options.isolation === 'repeatable read' || options.isolation === 'serializable';
+          const reads: ReadList[] = [];
+          for (const key of lists) {
+            const read = await readList(em, key, unit, !isSafe);
+            reads.push(read);
+            if (this.#random.chance(0.5)) await pause(this.#random.exponential(20));
+            if (read.items === '') await put(em, key, item(run));
+            else await em.execute('update list set items = ? where key = ?', [read.items + item(run), key]);
+          }
+          await note(em, unit);
+          return reads;
+        }, options);
+      case 'read':
+        return database.read(em => {
+          started();
+          return readAll(em, this.#someLists(), unit);
+        }, options);
+      case 'by hand': {
+        await using session = await database.openSession(options);
+        const run = started();
+        const reads = await readAll(session.em, lists, unit);
+        for (const key of lists) await put(session.em, key, item(run));
+        await note(session.em, unit);
+        await session.commit();
+        return reads;
+      }
+      case 'savepoint':
+        return database.session(async em => {
+          const run = started();
+          const [first = 'list 1', ...others] = lists;
+          await put(em, first, item(run));
+          await database
+            .transaction(async inner => {
+              await put(inner, first, `x${unit}.lost,`);
+              throw new WorkFailed('taken back');
+            })
+            .catch((error: unknown) => {
+              if (!(error instanceof WorkFailed)) throw error;
+            });
+          for (const key of others) await database.transaction(inner => put(inner, key, item(run)));
+          await note(em, unit);
+          return [];
+        }, options);
+      case 'sleep':
+        await database.session(async em => {
+          started();
+          await em.execute(`select pg_sleep(${this.#random.between(0.01, 2).toFixed(2)}) where ? <> ''`, [unit]);
+          await note(em, unit);
+        }, options);
+        return [];
+      case 'pause':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+          await pause(this.#random.exponential(400));
+          await em.execute('select unit from ledger where unit = ?', [unit]);
+        }, options);
+        return [];
+      case 'collide':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+          await em.execute('insert into thing (id, unit) values (?, ?)', ['the same', unit]);
+          await em.execute('insert into thing (id, unit) values (?, ?)', ['the same', unit]);
+        }, options);
+        return [];
+      case 'write read-only':
+        await database.session(
+          async em => {
+            started();
+            await readAll(em, ['list 1'], unit);
+            await note(em, unit);
+          },
+          { ...options, readOnly: true },
+        );
+        return [];
+      case 'fail':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+          throw new WorkFailed('the work fails');
+        }, options);
+        return [];
+      case 'read own write': {
+        const token = await database.session(
+          async (em, session) => {
+            const run = started();
+            for (const key of lists) await put(em, key, item(run));
+            await note(em, unit);
+            return session;
+          },
+          { ...options, consistencyToken: true },
+        );
+        const reads = await database
+          .read(em => readAll(em, lists, unit), { timeoutMs: 1_000, after: token.consistencyToken })
+          .catch(() => undefined);
+        const isSeen = (reads ?? []).every(({ items }) => items.includes(`${unit}.`));
+        const isLost = this.#stage.history.stored.some(stored => stored.unit === unit && stored.lostAtMs !== undefined);
+        if (reads !== undefined && token.consistencyToken !== undefined && !isSeen && !isLost)
+          this.#world.violate('a read after a commit sees it', `${unit} is not in ${JSON.stringify(reads)}`);
+        return [];
+      }
+      default:
+        throw new Error(`no such work: ${request.workload}`);
+    }
+  }
+}
+
+const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'read own write']);
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms));
+}
+
+async function note(em: Em, unit: string): Promise<void> {
+  await em.execute('insert into ledger (unit) values (?)', [unit]);
+}
+
+async function put(em: Em, key: string, item: string): Promise<void> {
+  await em.execute(
+    'insert into list (key, items) values (?, ?) on conflict (key) do update set items = list.items || excluded.items',
+    [key, item],
+  );
+}
+
+async function readList(em: Em, key: string, unit: string, forUpdate = false): Promise<ReadList> {
+  const sql = `select items from list where key = ? and ? <> ''${forUpdate ? ' for update' : ''}`;
+  const [row] = await em.execute<{ items: string }[]>(sql, [key, unit]);
+  return { key, items: row?.items ?? '' };
+}
+
+async function readAll(em: Em, keys: readonly string[], unit: string): Promise<ReadList[]> {
+  const reads: ReadList[] = [];
+  for (const key of keys) reads.push(await readList(em, key, unit));
+  return reads;
+}
+
+function isInDoubt(error: unknown): boolean {
+  return isKeelsonError(error, 'DATABASE_AMBIGUOUS_COMMIT');
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof WorkFailed) return 'the work failed';
+  return isKeelsonError(error) ? error.code : String(error);
+}

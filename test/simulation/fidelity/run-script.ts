@@ -1,0 +1,86 @@
+import pg from 'pg';
+import type { Script, Step } from './scripts.ts';
+
+/** What can be seen of one step from outside. */
+export interface Observed {
+  readonly step: string;
+  readonly rows?: readonly (readonly unknown[])[];
+  readonly tag?: string;
+  readonly columns?: readonly string[];
+  readonly refused?: { readonly state: string; readonly severity: string };
+  readonly isLost?: true;
+  readonly status: string | null;
+}
+
+/** How a client waits; virtual time passes in another way. */
+export interface Waits {
+  sleep(ms: number): Promise<void>;
+  /** Resolves when the backend waits for a lock. */
+  untilBlocked(pid: number): Promise<void>;
+}
+
+/** Runs a script over clients of pg, on whatever server the configuration leads to. */
+export async function runScript(script: Script, config: pg.ClientConfig, waits: Waits): Promise<readonly Observed[]> {
+  const clients = new Map<string, pg.Client>();
+  const waiting = new Map<string, Promise<Observed>>();
+  const observed: Observed[] = [];
+  for (const name of ['a', 'b']) {
+    const client = new pg.Client(config);
+    client.on('error', () => {});
+    await client.connect();
+    clients.set(name, client);
+  }
+  for (const step of script.steps) {
+    if ('waitMs' in step) await waits.sleep(step.waitMs);
+    else if ('answerOf' in step) {
+      const answer = await waiting.get(step.answerOf);
+      if (answer !== undefined) observed.push(answer);
+    } else {
+      const client = clients.get(step.on);
+      if (client === undefined) continue;
+      const answer = observe(client, step);
+      if (step.blocks === true) {
+        waiting.set(step.on, answer);
+        await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
+      } else observed.push(await answer);
+    }
+  }
+  for (const client of clients.values()) await client.end().catch(() => {});
+  return script.inAnyOrder === true ? observed.map(withoutSession).toSorted(byText) : observed;
+}
+
+async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
+  const step = `${on}: ${sql.slice(0, 60)}`;
+  const status = (): string | null => Reflect.get(client, '_txStatus');
+  try {
+    const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
+    const result = await client.query({ ...query, rowMode: 'array' });
+    const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
+    return {
+      step,
+      rows: results.flatMap(({ rows }) => rows),
+      tag: results.map(({ command, rowCount }) => `${command} ${rowCount ?? ''}`.trim()).join('; '),
+      columns: results.flatMap(({ fields }) => (fields ?? []).map(({ name, dataTypeID }) => `${name} ${dataTypeID}`)),
+      status: status(),
+    };
+  } catch (error) {
+    const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
+    if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
+    // Its severity is that of the message; after a FATAL one nothing follows.
+    return { step, refused: { state, severity: error.severity ?? '' }, status: await afterTurn(status) };
+  }
+}
+
+/** pg rejects at the error, and knows the status at the ReadyForQuery that follows. */
+async function afterTurn<T>(read: () => T): Promise<T> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(resolve => setTimeout(resolve, 1));
+  return read();
+}
+
+function withoutSession(observed: Observed): Observed {
+  return { ...observed, step: observed.step.slice(3), status: null };
+}
+
+function byText(one: Observed, other: Observed): number {
+  return JSON.stringify(one).localeCompare(JSON.stringify(other));
+}

@@ -1,0 +1,268 @@
+/** A bug that is planted in the built code of a package, in memory only. */
+export interface Mutation {
+  readonly name: string;
+  /** The end of the path of the built file. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const transaction = 'plugins/database/dist/transaction/';
+const driver = 'plugins/database-postgresql/dist/';
+const retry = 'plugins/retry-opossum/dist/';
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'a lookup believes a crash',
+    file: `${driver}commit-lookup.js`,
+    find: "return isSame ? 'committed' : 'unknown';",
+    replace: "return 'committed';",
+  },
+  {
+    name: 'a lookup takes a running transaction for an aborted one',
+    file: `${driver}commit-lookup.js`,
+    find: "return isSame ? 'in progress' : 'aborted';",
+    replace: "return 'aborted';",
+  },
+  {
+    name: 'a lookup confuses two servers',
+    file: `${driver}commit-lookup.js`,
+    find: 'const isSame = nowRun === itsRun && (nowStart === itsStart || Number(nowStart) > Number(itsBegin));',
+    replace: 'const isSame = true;',
+  },
+  {
+    name: 'a lookup without an answer counts as aborted',
+    file: `${transaction}commit-resolver.js`,
+    find: ".catch(() => 'no answer');",
+    replace: ".catch(() => 'aborted');",
+  },
+  {
+    name: 'an unknown outcome counts as aborted',
+    file: `${transaction}commit-resolver.js`,
+    find: "return { is: 'unknown', why };",
+    replace: "return { is: 'aborted' };",
+  },
+  {
+    name: 'an unanswered COMMIT counts as refused',
+    file: `${transaction}commit.js`,
+    find: 'outcome.move(isDefiniteRefusal(error) ?',
+    replace: 'outcome.move(true ?',
+  },
+  {
+    name: 'a COMMIT that is late counts as refused',
+    file: `${transaction}commit.js`,
+    find: "outcome.move({ it: 'lost COMMIT', error, late: true });",
+    replace: "outcome.move({ it: 'was refused' });",
+  },
+  {
+    name: 'an unanswered COMMIT counts as done',
+    file: `${transaction}commit.js`,
+    find: "{ it: 'lost COMMIT', error, late: false });\n    throw error;",
+    replace: "{ it: 'was committed' });\n    return;",
+  },
+  {
+    name: 'a COMMIT that rolled back counts as done',
+    file: `${transaction}commit.js`,
+    find: "const committed = results[0]?.command === 'COMMIT';",
+    replace: 'const committed = true;',
+  },
+  {
+    name: 'a write does not wait for COMMIT',
+    file: `${transaction}commit.js`,
+    find: 'if (connection === undefined || settings.readOnly) {',
+    replace: 'if (true) {',
+  },
+  {
+    name: 'a read-only transaction is returned before its COMMIT',
+    file: `${transaction}commit.js`,
+    find: 'held.releaseAfter(connection.run(commit));',
+    replace: '{ void connection.run(commit); held.release(); }',
+  },
+  {
+    name: 'a connection that comes too late is kept',
+    file: `${transaction}held-connection.js`,
+    find: '        connection.release();\n        throw this.reason();',
+    replace: '        throw this.reason();',
+  },
+  {
+    name: 'read only is not said',
+    file: `${transaction}transaction-settings.js`,
+    find: "begin.push('read only');",
+    replace: '{}',
+  },
+  {
+    name: 'the isolation level is not said',
+    file: `${transaction}transaction-settings.js`,
+    find: 'if (settings.isolation !== undefined)\n        begin.push',
+    replace: 'if (false)\n        begin.push',
+  },
+  {
+    name: 'a connection in a transaction goes back to the pool',
+    file: `${driver}postgresql-connection.js`,
+    find: 'if (!this.#lost && isIdle)',
+    replace: 'if (!this.#lost)',
+  },
+  {
+    name: 'a connection that has not answered goes back to the pool',
+    file: `${driver}postgresql-connection.js`,
+    find: "this.#unanswered === 0 && this.#client.getTransactionStatus() === 'I'",
+    replace: "this.#client.getTransactionStatus() === 'I'",
+  },
+  {
+    name: 'a cancel request is not waited for',
+    file: `${transaction}connection-return.js`,
+    find: 'await connection.cancel(signal);',
+    replace: 'void connection.cancel(signal);\n            isRunning = false;',
+  },
+  {
+    name: 'a silent server is waited for without an end',
+    file: `${transaction}connection-return.js`,
+    find: 'connection.destroy(signal?.reason ?? new SessionClosedError());',
+    replace: 'return;',
+  },
+  {
+    name: 'a permit is lost with a failed connect',
+    file: `${driver}connection-pool.js`,
+    find: '        catch (error) {\n            permit.release();\n            throw error;',
+    replace: '        catch (error) {\n            throw error;',
+  },
+  {
+    name: 'a permit is lost with a connection that is thrown away',
+    file: `${driver}connection-pool.js`,
+    find: "                    this.#discard(client, 'lost');\n                    permit.release();",
+    replace: "                    this.#discard(client, 'lost');",
+  },
+  {
+    name: 'a late connection is not released',
+    file: `${driver}connection-pool.js`,
+    find: '                if (!waiting) {\n                    client.release();',
+    replace: '                if (!waiting) {',
+  },
+  {
+    name: 'sockets of idle connections are left open',
+    file: `${driver}connection-pool.js`,
+    find: '        await this.#closeSockets(deadline);',
+    replace: '',
+  },
+  {
+    name: 'a ping that fails is ignored',
+    file: `${driver}connection-pool.js`,
+    find: "return (await this.#ping(client)) ? undefined : 'unanswered';",
+    replace: 'await this.#ping(client);\n        return undefined;',
+  },
+  {
+    name: 'a ping has no end',
+    file: `${driver}connection-pool.js`,
+    find: "() => this.#pingFailed(new Error('ping timed out'), resolve)",
+    replace: '() => {}',
+  },
+  {
+    name: 'the timer of a waiter is not cancelled',
+    file: `plugins/database/dist/driver/permits.js`,
+    find: '                timer?.cancel();\n',
+    replace: '',
+  },
+  {
+    name: 'a waiter that left stays in the line',
+    file: `plugins/database/dist/driver/permits.js`,
+    find: '                this.#line.remove(waiter);\n',
+    replace: '',
+  },
+  {
+    name: 'a free permit is given to nobody',
+    file: `plugins/database/dist/driver/permits.js`,
+    find: '                this.#taken -= 1;\n                this.#next();',
+    replace: '                this.#taken -= 1;',
+  },
+  {
+    name: 'the timer of a session is not cancelled',
+    file: `plugins/database/dist/session/abort-in-time.js`,
+    find: '        timer?.cancel();',
+    replace: '',
+  },
+  {
+    name: 'a session has no deadline',
+    file: `plugins/database/dist/session/abort-in-time.js`,
+    find: 'clock.schedule(remainingMs, onDeadline) : undefined',
+    replace: 'undefined : undefined',
+  },
+  {
+    name: 'a caller that hangs up is not heard',
+    file: `plugins/database/dist/session/abort-in-time.js`,
+    find: "signal?.addEventListener('abort', onSignal, { once: true });",
+    replace: '{}',
+  },
+  {
+    name: 'a lost database is asked only once whether it is back',
+    file: `plugins/database/dist/healing.js`,
+    find: 'this.#schedule(Math.min(pauseMs * 2, longestPauseMs));',
+    replace: '{}',
+  },
+  {
+    name: 'a failed transaction is committed',
+    file: `${transaction}lazy-transaction.js`,
+    find: "if (outcome.is === 'failed')\n            return { error: new TransactionFailedError() };",
+    replace: '',
+  },
+  {
+    name: 'a commit is run again',
+    file: `${transaction}commit-resolver.js`,
+    find: "if (said === 'committed' || (said === 'aborted' && this.#proof.isWhole))\n            return { is: said };",
+    replace: "if (said === 'committed' || said === 'aborted')\n            return { is: 'aborted' };",
+  },
+  {
+    name: 'the id of the transaction is not asked for',
+    file: `${transaction}statements.js`,
+    find: 'return proof.mark()?.statement;',
+    replace: 'return undefined;',
+  },
+  {
+    name: 'a token that is refused counts as stored',
+    file: `plugins/database/dist/proof/token-proof.js`,
+    find: "if (outcome === 'committed')",
+    replace: 'if (outcome !== undefined)',
+  },
+  {
+    name: 'a token that cannot be looked up counts as refused',
+    file: `plugins/database/dist/proof/token-proof.js`,
+    find: "return 'in progress';",
+    replace: "return 'aborted';",
+  },
+  {
+    name: 'the control connection is not closed',
+    file: `${driver}control-connection.js`,
+    find: 'void dropped?.then(client => client.connection.stream.destroy(), () => { });',
+    replace: '',
+  },
+  {
+    name: 'a question has no end',
+    file: `${driver}control-connection.js`,
+    find: "    signal.addEventListener('abort', onAbort, { once: true });\n    try {\n        return await Promise.race",
+    replace: '    try {\n        return await Promise.race',
+  },
+  {
+    name: 'retries are not paid for',
+    file: `${retry}retry-budget.js`,
+    find: '        this.#retries++;\n',
+    replace: '        this.#reserved;\n',
+  },
+  {
+    name: 'a probe is never given back',
+    file: `${retry}opossum-breaker.js`,
+    find: "state.name === 'half-open' && state.probes.delete(permit)",
+    replace: "state.name === 'half-open' && false",
+  },
+  {
+    name: 'blocks that a savepoint undid go on',
+    file: `${transaction}lazy-transaction.js`,
+    find: 'this.#savepoints.rolledBack(savepoint);',
+    replace: '',
+  },
+  {
+    name: 'a failure is not noted',
+    file: `${transaction}outcome.js`,
+    find: "case 'failed':\n            return isWorking",
+    replace: "case 'failed':\n            if (true) return outcome;\n            return isWorking",
+  },
+];

@@ -1,0 +1,36 @@
+import type { Size } from './scenario/make-scenario.ts';
+import type { Scenario } from './scenario/scenario.ts';
+import type { StoryLine, Violation } from './world/world.ts';
+
+/** What a process that simulates is to do. */
+export interface Order {
+  readonly from: number;
+  readonly step: number;
+  readonly count: number;
+  /** It begins no further seed after so long. */
+  readonly seconds?: number;
+  readonly stopsAtFirst: boolean;
+  /** A failing seed is made smaller, and its story told. */
+  readonly shrinks: boolean;
+  /** The story of each seed is told. */
+  readonly tells: boolean;
+  /** Each seed is run twice, and both runs must be the same. */
+  readonly twice: boolean;
+  readonly mutation?: string;
+  readonly size?: Size;
+}
+
+/** What came of one seed. */
+export interface Finding {
+  readonly seed: string;
+  readonly hash: string;
+  readonly violations: readonly Violation[];
+  readonly requests: number;
+  readonly simulatedMs: number;
+  /** Of the processor. */
+  readonly tookMs: number;
+  readonly reached: readonly (readonly [what: string, times: number])[];
+  readonly story?: readonly StoryLine[];
+  /** The smallest that fails, for a seed that does. */
+  readonly scenario?: Scenario;
+}

@@ -1,0 +1,4 @@
+/** As `extract(epoch from …)` writes it. */
+export function epoch(ms: number): string {
+  return (ms / 1_000).toFixed(6);
+}

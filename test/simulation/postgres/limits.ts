@@ -1,0 +1,3 @@
+/** The settings that end what takes too long. */
+export const limitNames = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'] as const;
+export type LimitName = (typeof limitNames)[number];

@@ -1,0 +1,41 @@
+export type Severity = 'ERROR' | 'FATAL';
+
+/** What a server answers when it does not do what it was asked. */
+export class SqlError extends Error {
+  readonly state: string;
+  readonly severity: Severity;
+  readonly routine: string;
+
+  constructor(state: string, message: string, severity: Severity = 'ERROR', routine = 'simulated') {
+    super(message);
+    this.state = state;
+    this.severity = severity;
+    this.routine = routine;
+  }
+}
+
+export const problems = {
+  serialization: () => new SqlError('40001', 'could not serialize access due to concurrent update'),
+  dangerous: () =>
+    new SqlError('40001', 'could not serialize access due to read/write dependencies among transactions'),
+  deadlock: () => new SqlError('40P01', 'deadlock detected'),
+  lockTimeout: () => new SqlError('55P03', 'canceling statement due to lock timeout'),
+  statementTimeout: () => new SqlError('57014', 'canceling statement due to statement timeout'),
+  cancelled: () => new SqlError('57014', 'canceling statement due to user request'),
+  terminated: () => new SqlError('57P01', 'terminating connection due to administrator command', 'FATAL'),
+  idle: () => new SqlError('25P03', 'terminating connection due to idle-in-transaction timeout', 'FATAL'),
+  failed: () =>
+    new SqlError('25P02', 'current transaction is aborted, commands ignored until end of transaction block'),
+  readOnly: (what: string) => new SqlError('25006', `cannot execute ${what} in a read-only transaction`),
+  unique: (constraint: string) =>
+    new SqlError('23505', `duplicate key value violates unique constraint "${constraint}"`),
+  unknownStatement: (name: string) =>
+    new SqlError('26000', `prepared statement "${name}" does not exist`, 'ERROR', 'FetchPreparedStatement'),
+  knownStatement: (name: string) => new SqlError('42P05', `prepared statement "${name}" already exists`),
+  noTable: (name: string) => new SqlError('42P01', `relation "${name}" does not exist`),
+  noSavepoint: (name: string) => new SqlError('3B001', `savepoint "${name}" does not exist`),
+  future: (id: bigint) => new SqlError('22023', `transaction ID ${id} is in the future`),
+  tooMany: () => new SqlError('53300', 'sorry, too many clients already', 'FATAL'),
+  starting: () => new SqlError('57P03', 'the database system is starting up', 'FATAL'),
+  stopping: () => new SqlError('57P03', 'the database system is shutting down', 'FATAL'),
+};

@@ -1,0 +1,384 @@
+import { problems } from './sql-error.ts';
+
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+export type Row = Readonly<Record<string, string>>;
+
+interface Version {
+  readonly by: Transaction | undefined;
+  /** Undefined: it is deleted. */
+  readonly row: Row | undefined;
+  /** When it became visible; undefined while its transaction runs. */
+  sequence: number | undefined;
+}
+
+/** One key of one table, with all its versions, the latest last. */
+export interface Entry {
+  readonly table: string;
+  readonly key: string;
+  versions: Version[];
+  /** Who may write it now. */
+  holder: Transaction | undefined;
+  readonly waiting: { readonly by: Transaction; readonly admit: () => void }[];
+  /** Serializable transactions that have read it, or seen that it is not there. */
+  readonly readers: Set<Transaction>;
+}
+
+interface Written {
+  readonly entry: Entry;
+  readonly version: Version;
+}
+
+interface Savepoint {
+  readonly name: string;
+  readonly writes: number;
+  readonly holds: number;
+}
+
+/** A transaction of one server. */
+export class Transaction {
+  readonly isolation: Isolation;
+  readonly isReadOnly: boolean;
+  readonly startedAtMs: number;
+  id: bigint | undefined;
+  state: 'running' | 'committed' | 'aborted' = 'running';
+  /** What it sees: all that was visible at this moment. Taken anew for each statement when it is read committed. */
+  snapshot: number | undefined;
+  /** When it committed. */
+  sequence: number | undefined;
+  readonly writes: Written[] = [];
+  readonly holds: Entry[] = [];
+  readonly savepoints: Savepoint[] = [];
+  /** What it waits for. */
+  waitsFor: Entry | undefined;
+  /** Serializable ones that have read what it writes since, so that they come before it. */
+  readonly before = new Set<Transaction>();
+  /** Serializable ones that write what it has read before. */
+  readonly after = new Set<Transaction>();
+  /** It cannot be committed any more. */
+  isDoomed = false;
+  /** Units whose statements ran in it. */
+  readonly units = new Set<string>();
+
+  constructor(isolation: Isolation, isReadOnly: boolean, startedAtMs: number) {
+    this.isolation = isolation;
+    this.isReadOnly = isReadOnly;
+    this.startedAtMs = startedAtMs;
+  }
+}
+
+/** What of the log is needed to make the same store again. */
+export interface LogRecord {
+  readonly position: number;
+  readonly id: bigint;
+  readonly outcome: 'committed' | 'aborted';
+  readonly writes: readonly { readonly table: string; readonly key: string; readonly row: Row | undefined }[];
+  readonly atMs: number;
+}
+
+export const firstId = 750n;
+
+/** Tables of keys and rows, with versions of each: snapshots, row locks, serializable transactions. */
+export class Store {
+  readonly #tables = new Map<string, Map<string, Entry>>();
+  readonly log: LogRecord[] = [];
+  nextId = firstId;
+  /** The last moment of visibility. */
+  sequence = 0;
+  readonly running = new Set<Transaction>();
+  readonly #outcomes = new Map<bigint, 'committed' | 'aborted'>();
+  readonly #byId = new Map<bigint, Transaction>();
+  #serial = 0;
+  /** Called with each record that is written to the log. */
+  onLogged: ((record: LogRecord) => void) | undefined;
+
+  /** The store as its log up to `position` has it. */
+  static of(records: readonly LogRecord[]): Store {
+    const store = new Store();
+    for (const record of records) store.replay(record);
+    return store;
+  }
+
+  get position(): number {
+    return this.log.at(-1)?.position ?? 0;
+  }
+
+  createTable(name: string): void {
+    if (!this.#tables.has(name)) this.#tables.set(name, new Map());
+  }
+
+  hasTable(name: string): boolean {
+    return this.#tables.has(name);
+  }
+
+  begin(isolation: Isolation, isReadOnly: boolean, nowMs: number): Transaction {
+    const transaction = new Transaction(isolation, isReadOnly, nowMs);
+    this.running.add(transaction);
+    return transaction;
+  }
+
+  /** To be called before each statement. */
+  takeSnapshot(transaction: Transaction): number {
+    if (transaction.isolation === 'read committed' || transaction.snapshot === undefined)
+      transaction.snapshot = this.sequence;
+    return transaction.snapshot;
+  }
+
+  idOf(transaction: Transaction): bigint {
+    if (transaction.id === undefined) {
+      transaction.id = this.nextId++;
+      this.#byId.set(transaction.id, transaction);
+    }
+    return transaction.id;
+  }
+
+  /** @throws SqlError for an id that was not given yet. */
+  statusOf(id: bigint): 'committed' | 'aborted' | 'in progress' {
+    if (id >= this.nextId) throw problems.future(id);
+    if (this.#byId.get(id)?.state === 'running') return 'in progress';
+    return this.#outcomes.get(id) ?? 'aborted';
+  }
+
+  entry(table: string, key: string): Entry {
+    const entries = this.#tables.get(table);
+    if (entries === undefined) throw problems.noTable(table);
+    let entry = entries.get(key);
+    if (entry === undefined) {
+      entry = { table, key, versions: [], holder: undefined, waiting: [], readers: new Set() };
+      entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  read(transaction: Transaction, table: string, key: string): Row | undefined {
+    const entry = this.entry(table, key);
+    this.#noteRead(transaction, entry);
+    return this.#seen(transaction, entry)?.row;
+  }
+
+  /** All rows that it sees. */
+  *scan(transaction: Transaction, table: string): Iterable<readonly [key: string, row: Row]> {
+    const entries = this.#tables.get(table);
+    if (entries === undefined) throw problems.noTable(table);
+    for (const [key, entry] of entries) {
+      this.#noteRead(transaction, entry);
+      const row = this.#seen(transaction, entry)?.row;
+      if (row !== undefined) yield [key, row];
+    }
+  }
+
+  /** What is stored now, to whoever looks from outside. */
+  *stored(table: string): Iterable<readonly [key: string, row: Row]> {
+    for (const [key, { versions }] of this.#tables.get(table) ?? []) {
+      const row = versions.findLast(({ sequence }) => sequence !== undefined)?.row;
+      if (row !== undefined) yield [key, row];
+    }
+  }
+
+  #seen(transaction: Transaction, { versions }: Entry): Version | undefined {
+    const last = versions.at(-1);
+    if (last?.by === transaction && last.sequence === undefined) return last;
+    const snapshot = transaction.snapshot ?? this.sequence;
+    return versions.findLast(({ sequence }) => sequence !== undefined && sequence <= snapshot);
+  }
+
+  /** The latest that is committed, or its own. */
+  latest(transaction: Transaction, { versions }: Entry): Row | undefined {
+    const last = versions.at(-1);
+    if (last?.by === transaction && last.sequence === undefined) return last.row;
+    return versions.findLast(({ sequence }) => sequence !== undefined)?.row;
+  }
+
+  /** A version has become visible that the transaction does not see. */
+  hasChanged(transaction: Transaction, { versions }: Entry): boolean {
+    const snapshot = transaction.snapshot ?? this.sequence;
+    return versions.some(({ sequence, by }) => by !== transaction && sequence !== undefined && sequence > snapshot);
+  }
+
+  /** Undefined when it is held by the transaction now; else who holds it. */
+  hold(transaction: Transaction, entry: Entry): Transaction | undefined {
+    if (entry.holder !== undefined && entry.holder !== transaction) return entry.holder;
+    if (entry.holder === undefined) {
+      entry.holder = transaction;
+      transaction.holds.push(entry);
+    }
+    return undefined;
+  }
+
+  /** The transaction must hold the entry. */
+  write(transaction: Transaction, entry: Entry, row: Row | undefined): void {
+    this.idOf(transaction);
+    this.#noteWrite(transaction, entry);
+    const version: Version = { by: transaction, row, sequence: undefined };
+    entry.versions.push(version);
+    transaction.writes.push({ entry, version });
+  }
+
+  newKey(): string {
+    this.#serial += 1;
+    return String(this.#serial);
+  }
+
+  setSavepoint(transaction: Transaction, name: string): void {
+    transaction.savepoints.push({ name, writes: transaction.writes.length, holds: transaction.holds.length });
+  }
+
+  rollbackTo(transaction: Transaction, name: string): void {
+    const at = this.#savepoint(transaction, name);
+    const savepoint = transaction.savepoints[at];
+    transaction.savepoints.length = at + 1;
+    if (savepoint !== undefined) this.#undo(transaction, savepoint);
+  }
+
+  #undo(transaction: Transaction, { writes, holds }: Savepoint): void {
+    for (const written of transaction.writes.splice(writes)) takeOut(written);
+    for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
+  }
+
+  /** A statement of it has failed: what was done since the last savepoint is undone at once, and its locks are free. */
+  fail(transaction: Transaction, nowMs: number): void {
+    const last = transaction.savepoints.at(-1);
+    if (last === undefined) this.abort(transaction, nowMs);
+    else this.#undo(transaction, last);
+  }
+
+  release(transaction: Transaction, name: string): void {
+    transaction.savepoints.length = this.#savepoint(transaction, name);
+  }
+
+  #savepoint(transaction: Transaction, name: string): number {
+    const at = transaction.savepoints.findLastIndex(savepoint => savepoint.name === name);
+    if (at === -1) throw problems.noSavepoint(name);
+    return at;
+  }
+
+  /** @throws SqlError when it cannot be serialized; it is aborted then. */
+  commit(transaction: Transaction, nowMs: number): LogRecord | undefined {
+    if (transaction.isDoomed) {
+      this.abort(transaction, nowMs);
+      throw problems.dangerous();
+    }
+    transaction.state = 'committed';
+    this.running.delete(transaction);
+    this.sequence += 1;
+    transaction.sequence = this.sequence;
+    for (const pivot of transaction.before) giveWay(pivot);
+    const last = new Map<Entry, Version>();
+    for (const { entry, version } of transaction.writes) {
+      version.sequence = this.sequence;
+      last.set(entry, version);
+    }
+    for (const { entry, version } of transaction.writes) if (last.get(entry) !== version) takeOut({ entry, version });
+    const writes = [...last].map(([{ table, key }, { row }]) => ({ table, key, row }));
+    const record = this.#record(transaction, 'committed', writes, nowMs);
+    this.#end(transaction);
+    return record;
+  }
+
+  abort(transaction: Transaction, nowMs: number): void {
+    if (transaction.state !== 'running') return;
+    transaction.state = 'aborted';
+    this.running.delete(transaction);
+    for (const written of transaction.writes) takeOut(written);
+    this.#record(transaction, 'aborted', [], nowMs);
+    this.#end(transaction);
+  }
+
+  /** As a standby does, or a server that starts after a crash. */
+  replay(record: LogRecord): void {
+    const { id, outcome, writes } = record;
+    this.log.push(record);
+    if (id >= this.nextId) this.nextId = id + 1n;
+    this.#outcomes.set(id, outcome);
+    if (outcome === 'aborted') return;
+    this.sequence += 1;
+    for (const { table, key, row } of writes) {
+      this.createTable(table);
+      this.entry(table, key).versions.push({ by: undefined, row, sequence: this.sequence });
+      this.#serial = Math.max(this.#serial, Number(key) || 0);
+    }
+  }
+
+  /** Whether transactions wait for each other in a circle that `from` is part of. */
+  isDeadlocked(from: Transaction): boolean {
+    const seen = new Set<Transaction>();
+    let next = from.waitsFor?.holder;
+    while (next !== undefined && !seen.has(next)) {
+      if (next === from) return true;
+      seen.add(next);
+      next = next.waitsFor?.holder;
+    }
+    return false;
+  }
+
+  #record(
+    transaction: Transaction,
+    outcome: LogRecord['outcome'],
+    writes: LogRecord['writes'],
+    atMs: number,
+  ): LogRecord | undefined {
+    if (transaction.id === undefined) return undefined;
+    this.#outcomes.set(transaction.id, outcome);
+    this.#byId.delete(transaction.id);
+    const record: LogRecord = { position: this.position + 1, id: transaction.id, outcome, writes, atMs };
+    this.log.push(record);
+    this.onLogged?.(record);
+    return record;
+  }
+
+  #end(transaction: Transaction): void {
+    for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
+    const isQuiet = [...this.running].every(({ isolation }) => isolation !== 'serializable');
+    if (!isQuiet || transaction.isolation !== 'serializable') return;
+    for (const entries of this.#tables.values()) for (const { readers } of entries.values()) readers.clear();
+  }
+
+  /** The first of those who wait is next; it looks again for itself. */
+  #letGo(entry: Entry): void {
+    entry.holder = undefined;
+    for (const { admit } of entry.waiting.splice(0)) admit();
+  }
+
+  #noteRead(transaction: Transaction, entry: Entry): void {
+    if (transaction.isolation !== 'serializable') return;
+    entry.readers.add(transaction);
+    const snapshot = transaction.snapshot ?? this.sequence;
+    for (const { by, sequence } of entry.versions) {
+      if (by === undefined || by === transaction || by.isolation !== 'serializable') continue;
+      if (sequence === undefined || sequence > snapshot) this.#readPast(transaction, by);
+    }
+  }
+
+  #noteWrite(transaction: Transaction, entry: Entry): void {
+    if (transaction.isolation !== 'serializable') return;
+    for (const reader of entry.readers) {
+      if (reader === transaction || reader.state === 'aborted') continue;
+      const isBefore = reader.sequence !== undefined && reader.sequence <= (transaction.snapshot ?? this.sequence);
+      if (!isBefore) this.#readPast(reader, transaction);
+    }
+  }
+
+  /** `reader` comes before `writer`. */
+  #readPast(reader: Transaction, writer: Transaction): void {
+    reader.after.add(writer);
+    writer.before.add(reader);
+    giveWay(reader);
+    giveWay(writer);
+  }
+}
+
+/**
+ * One that comes after one transaction and before another that has committed first may close a circle (PostgreSQL, README-SSI):
+ * it gives way, or, when it has committed, those that come before it do.
+ */
+function giveWay(pivot: Transaction): void {
+  if (pivot.state === 'aborted') return;
+  const first = Math.min(...[...pivot.after].map(({ sequence }) => sequence ?? Number.POSITIVE_INFINITY));
+  const before = [...pivot.before].filter(({ state }) => state !== 'aborted');
+  if (before.length === 0 || first === Number.POSITIVE_INFINITY) return;
+  if (pivot.state === 'running') pivot.isDoomed = true;
+  else if (first < (pivot.sequence ?? 0)) for (const each of before) if (each.state === 'running') each.isDoomed = true;
+}
+
+function takeOut({ entry, version }: Written): void {
+  entry.versions = entry.versions.filter(each => each !== version);
+}

@@ -1,0 +1,213 @@
+import { isKeelsonError } from '@keelson/core';
+import type { Request } from '../clients/request.ts';
+import type { Stage } from '../scenario/stage.ts';
+import type { World } from '../world/world.ts';
+import { checkOrder } from './check-order.ts';
+
+/** A caller may wait this much longer than its deadline, in ms: turns of the event loop take no time here. */
+const lateMs = 100;
+
+/** What must be true of all requests and of what is stored, when nothing runs any more. */
+export function checkHistory(world: World, stage: Stage, requests: readonly Request[]): void {
+  checkAnswers(world, stage, requests);
+  checkLedger(world, stage, requests);
+  checkLists(world, stage, requests);
+  checkDoubts(world, stage, requests);
+  checkRefusals(world, stage, requests);
+  checkOrder(world, stage, requests);
+}
+
+/** Refusals that say that the code of a caller is wrong, which it is not. */
+const neverRight = new Set([
+  'DATABASE_CONCURRENT_USE',
+  'DATABASE_SESSION_CLOSED',
+  'DATABASE_TRANSACTION_BY_HAND',
+  'DATABASE_SECOND_CONNECTION',
+  'DATABASE_WORK_UNDONE',
+]);
+
+/** Refusals that need a fault. */
+const needingFault = new Set([
+  'DATABASE_CONNECTION_LOST',
+  'DATABASE_CONNECT_FAILED',
+  'RETRY_CIRCUIT_OPEN',
+  'DATABASE_AMBIGUOUS_COMMIT',
+]);
+
+/** Each refusal says what it is, is not about what another caller did, and needs a reason. */
+function checkRefusals(world: World, { scenario }: Stage, requests: readonly Request[]): void {
+  const isWell = scenario.faults.length === 0 && scenario.server.maxConnections > 50;
+  for (const { unit, workload, answer, hungUpAtMs, answeredAtMs, deadlineAtMs } of requests) {
+    if (answer === undefined || answer.is === 'stored') continue;
+    const { error } = answer;
+    if (!isKeelsonError(error)) {
+      // By hand, errors are those of MikroORM until the session ends.
+      if (workload !== 'fail' && workload !== 'by hand')
+        world.violate('a refusal says what it is', `${unit} (${workload}): ${String(error)}`);
+      continue;
+    }
+    const about = `${unit} (${workload}): ${error.code} ${error.message}`;
+    if (neverRight.has(error.code)) world.violate('a refusal is not the fault of its caller', about);
+    if (isWell && hungUpAtMs === undefined && needingFault.has(error.code))
+      world.violate('without a fault no connection is lost', about);
+    const isOwn = hungUpAtMs !== undefined || (answeredAtMs ?? 0) >= deadlineAtMs - 1;
+    if (error.facts.kind === 'cancelled' && !isOwn)
+      world.violate('no statement is cancelled for the sake of another', about);
+  }
+}
+
+/** Faults after which no server can say, or not in time, what became of a COMMIT. */
+const leavingDoubt = new Set([
+  'crash',
+  'power off',
+  'failover',
+  'restart',
+  'forget',
+  'hold',
+  'swallow',
+  'slow',
+  'full',
+  'freeze',
+  'lag',
+]);
+
+/** A server that is well, and is asked, says what became of a COMMIT. */
+function checkDoubts(world: World, { scenario }: Stage, requests: readonly Request[]): void {
+  const mayBeAsked = scenario.service.commitProof !== 'none' && scenario.server.maxConnections > 50;
+  const isWell = scenario.faults.every(
+    fault => !leavingDoubt.has(fault.is) && !(fault.is === 'at commit' && !fault.what.startsWith('reset')),
+  );
+  if (!mayBeAsked || !isWell) return;
+  // Who hangs up does not wait for the answer to a COMMIT.
+  for (const { unit, answer, answeredAtMs, deadlineAtMs, hungUpAtMs } of requests)
+    if (answer?.is === 'unknown' && hungUpAtMs === undefined && (answeredAtMs ?? 0) < deadlineAtMs)
+      world.violate('a COMMIT without an answer is looked up', `${unit} is in doubt before its deadline`);
+}
+
+/** Every caller is answered by its deadline, or when it hangs up. */
+function checkAnswers(world: World, stage: Stage, requests: readonly Request[]): void {
+  for (const request of requests) {
+    const { unit, answeredAtMs, deadlineAtMs, instance, askedAtMs } = request;
+    if (world.time.isDead(instance) && answeredAtMs === undefined) continue;
+    const endMs = request.workload === 'read own write' ? deadlineAtMs + 1_000 : deadlineAtMs;
+    if (answeredAtMs === undefined) {
+      world.violate(
+        'every caller is answered by its deadline',
+        `${unit} of ${instance}, asked at ${askedAtMs}, has no answer`,
+      );
+      continue;
+    }
+    const lateBy = answeredAtMs - endMs - frozenMs(stage, request, answeredAtMs);
+    if (lateBy > lateMs)
+      world.violate(
+        'every caller is answered by its deadline',
+        `${unit} of ${instance} is answered ${Math.round(lateBy)} ms late`,
+      );
+  }
+}
+
+function frozenMs(stage: Stage, { instance, askedAtMs }: Request, answeredAtMs: number): number {
+  return stage.frozen
+    .filter(({ owner, fromMs, untilMs }) => owner === instance && untilMs >= askedAtMs && fromMs <= answeredAtMs)
+    .reduce((sum, { fromMs, untilMs }) => sum + untilMs - fromMs, 0);
+}
+
+function countUnits(stage: Stage): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const [, { unit = '' }] of stage.primary.store.stored('ledger')) counts.set(unit, (counts.get(unit) ?? 0) + 1);
+  return counts;
+}
+
+function byUnit(requests: readonly Request[]): ReadonlyMap<string, readonly Request[]> {
+  return Map.groupBy(requests, ({ unit }) => unit);
+}
+
+function checkLedger(world: World, stage: Stage, requests: readonly Request[]): void {
+  const counts = countUnits(stage);
+  const lost = new Map(
+    stage.history.stored.filter(({ lostAtMs }) => lostAtMs !== undefined).map(each => [each.unit, each]),
+  );
+  for (const [unit, asked] of byUnit(requests)) {
+    const count = counts.get(unit) ?? 0;
+    const told = asked.map(({ answer }) => answer?.is ?? 'nothing');
+    const writes = asked.some(request => request.writes);
+    const { instance = '', workload = '' } = asked[0] ?? {};
+    const about = `${unit} (${workload}, ${instance})`;
+    if (count > 1)
+      world.violate(
+        'no unit is applied twice',
+        `${about} is stored ${count} times; its client was told: ${told.join(', ')}`,
+      );
+    if (count > 0 && told.every(answer => answer === 'refused'))
+      world.violate(
+        'no unit is told "not stored" that is',
+        `${about} is stored; its client was told: ${told.join(', ')}`,
+      );
+    if (count > 0 && asked.some(({ mustFail }) => mustFail))
+      world.violate('what must not be stored is not', `${about} is stored`);
+    if (asked.some(({ mustFail, answer }) => mustFail && answer?.is === 'stored'))
+      world.violate('what must fail fails', `${about} was told that it is done`);
+    if (count === 0 && writes && told.includes('stored')) {
+      const loss = lost.get(unit);
+      if (loss === undefined)
+        world.violate('no acknowledged unit is lost', `${about} is not stored, and no fault took it`);
+      else if (!loss.isLearned)
+        world.violate(
+          'no acknowledged unit is lost',
+          `${about} was lost at ${loss.lostAtMs} before any server had said that it was committed`,
+        );
+    }
+  }
+}
+
+function checkLists(world: World, stage: Stage, requests: readonly Request[]): void {
+  const counts = countUnits(stage);
+  const final = new Map([...stage.primary.store.stored('list')].map(([key, { items = '' }]) => [key, items]));
+  const hasLosses = stage.history.stored.some(({ lostAtMs }) => lostAtMs !== undefined);
+  for (const [key, items] of final) {
+    const seen = new Set<string>();
+    for (const item of items.split(',').filter(text => text !== '')) {
+      const [unit = ''] = item.split('.');
+      if (item.startsWith('x')) world.violate('what a savepoint took back is not stored', `${item} is in ${key}`);
+      else if (seen.has(unit)) world.violate('no unit is applied twice', `${unit} is twice in ${key}`);
+      else if (!counts.has(unit))
+        world.violate('a unit is stored as a whole', `${unit} is in ${key}, and not in the ledger`);
+      seen.add(unit);
+    }
+  }
+  for (const { unit, lists, answer } of requests) {
+    if (answer?.is !== 'stored') continue;
+    if (counts.has(unit))
+      for (const key of lists)
+        if (!(final.get(key) ?? '').includes(`${unit}.`))
+          world.violate('a unit is stored as a whole', `${unit} is in the ledger, and not in ${key}`);
+    if (hasLosses) continue;
+    for (const { key, items } of answer.reads)
+      if (!(final.get(key) ?? '').startsWith(items))
+        world.violate(
+          'what was read was stored',
+          `${unit} has read ${items} in ${key}, where ${final.get(key)} is stored`,
+        );
+  }
+  if (!hasLosses) checkRealTime(world, stage, requests);
+}
+
+/** Who asks after a unit was acknowledged sees it. */
+function checkRealTime(world: World, stage: Stage, requests: readonly Request[]): void {
+  if (stage.scenario.standby === 'replica') return;
+  const acknowledged = requests.filter(({ answer, lists }) => answer?.is === 'stored' && lists.length > 0);
+  for (const { unit, askedAtMs, answer } of requests) {
+    if (answer?.is !== 'stored') continue;
+    for (const { key, items } of answer.reads)
+      for (const earlier of acknowledged)
+        if (
+          (earlier.answeredAtMs ?? 0) < askedAtMs &&
+          earlier.lists.includes(key) &&
+          !items.includes(`${earlier.unit}.`)
+        )
+          world.violate(
+            'a read sees what was acknowledged before it',
+            `${unit} has not seen ${earlier.unit} in ${key}`,
+          );
+  }
+}

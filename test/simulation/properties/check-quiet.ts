@@ -1,0 +1,140 @@
+import type { Request } from '../clients/request.ts';
+import type { Stage } from '../scenario/stage.ts';
+import type { Instance } from '../service/instance.ts';
+import type { World } from '../world/world.ts';
+
+/** Longest time that a healthy server may stay unused, in ms. */
+const recoveryMs = 15_000;
+/** Longest time until the last connection is back, in ms: what waits for an answer that was lost has to notice that. */
+const restMs = 70_000;
+const closingMs = 5_500;
+
+/** What must be true when the servers are well and nobody asks any more: it works, it rests, and it ends. */
+export async function checkQuiet(world: World, stage: Stage, requests: readonly Request[]): Promise<void> {
+  const alive = stage.instances.filter(({ isDead }) => !isDead);
+  for (const instance of alive) await checkRecovery(world, instance);
+  await until(world, restMs, () => alive.every(isAtRest));
+  for (const instance of alive) {
+    checkRest(world, instance);
+    checkBudget(world, instance, requests);
+  }
+  for (const instance of alive) await checkEnd(world, instance);
+  // What looks after connections looks once more, and finds none.
+  await world.time.sleep(1_500, 'the time after the end');
+  for (const { name } of alive) checkNothingLeft(world, stage, name);
+}
+
+async function checkRecovery(world: World, instance: Instance): Promise<void> {
+  const startedAtMs = world.now;
+  let lastError: unknown;
+  while (world.now - startedAtMs < recoveryMs) {
+    const isDone = await call(world, instance, () =>
+      instance.database
+        .session(em => em.execute('select unit from ledger where unit = ?', ['u0']), { timeoutMs: 5_000 })
+        .then(
+          () => true,
+          (error: unknown) => {
+            lastError = error;
+            return false;
+          },
+        ),
+    );
+    const { breaker } = instance.retry.describe().find(({ target }) => target === 'database') ?? {};
+    if (isDone && breaker?.state === 'closed' && instance.database.state.is === 'connected') return;
+    await world.time.sleep(100, 'a look at an instance');
+  }
+  const states = instance.retry.describe().map(({ target, breaker }) => `${target} ${breaker.state}`);
+  world.violate(
+    'it works again when the server is well',
+    `${instance.name} after ${recoveryMs} ms: ${instance.database.state.is}, breakers: ${states.join(', ')}, last error: ${String(lastError)}`,
+  );
+}
+
+function isAtRest({ database }: Instance): boolean {
+  const { total, idle, busy, waiting } = database.stats();
+  return total === idle && busy === 0 && waiting === 0;
+}
+
+function checkRest(world: World, { name, database }: Instance): void {
+  const { total, idle, busy, waiting } = database.stats();
+  if (total === idle && busy === 0 && waiting === 0) return;
+  world.violate(
+    'at rest all connections are idle',
+    `${name}: ${total} connections, ${idle} idle, ${busy} busy, ${waiting} callers wait`,
+  );
+}
+
+/** What the policy promises: retries <= floor * seconds + share * calls. */
+function checkBudget(world: World, instance: Instance, _requests: readonly Request[]): void {
+  for (const { target, policy, counters } of instance.retry.describe()) {
+    const { share, floorPerSecond, windowMs } = policy.budget;
+    const most = (floorPerSecond * (world.now + windowMs)) / 1_000 + share * counters.calls;
+    if (counters.retries > most)
+      world.violate(
+        'retries stay inside their budget',
+        `${instance.name}, ${target}: ${counters.retries} retries, at most ${most}`,
+      );
+  }
+}
+
+async function checkEnd(world: World, instance: Instance): Promise<void> {
+  const startedAtMs = world.now;
+  let isEnded = false;
+  void call(world, instance, () => instance.database.disconnect()).then(() => {
+    isEnded = true;
+  });
+  await until(world, closingMs + 1_000, () => isEnded);
+  const tookMs = world.now - startedAtMs;
+  if (!isEnded || tookMs > closingMs)
+    world.violate(
+      'a service ends in time',
+      `${instance.name} ${isEnded ? `took ${tookMs} ms to end` : 'has not ended'}`,
+    );
+}
+
+function checkNothingLeft(world: World, stage: Stage, name: string): void {
+  const timers = world.time.left.filter(
+    ({ owner, what }) => owner === name && what !== 'a connection that is tried again',
+  );
+  if (timers.length > 0)
+    world.violate(
+      'nothing is left of a service that has ended',
+      `${name}: ${timers.map(({ what, at }) => `${what} at ${at}`).join(', ')}`,
+    );
+  const links = [...stage.network.links].filter(link => link.owner === name && link.isOpen);
+  if (links.length > 0)
+    world.violate(
+      'nothing is left of a service that has ended',
+      `${name}: ${links.map(link => link.name).join(', ')} open`,
+    );
+}
+
+/** While callers wait, every connection is lent: looked at again and again, and only what lasts counts. */
+export async function watchLoans(world: World, stage: Stage, untilMs: number): Promise<void> {
+  const before = new Map<Instance, boolean>();
+  while (world.now < untilMs) {
+    await world.time.sleep(300, 'a look at an instance');
+    for (const instance of stage.instances) {
+      if (instance.isDead || stage.isFrozen(instance.name)) continue;
+      const { busy, waiting, max } = instance.driver.stats();
+      const isIdle = waiting > 0 && busy < max && stage.scenario.standby !== 'replica';
+      if (isIdle && before.get(instance) === true)
+        world.violate(
+          'nobody waits while a connection is free',
+          `${instance.name}: ${waiting} wait, ${busy} of ${max} are lent`,
+        );
+      before.set(instance, isIdle);
+    }
+  }
+}
+
+function call<T>(world: World, instance: Instance, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    world.time.after(0, 'a call', () => instance.run(work).then(resolve, reject), instance.name);
+  });
+}
+
+async function until(world: World, longestMs: number, isTrue: () => boolean): Promise<void> {
+  const endMs = world.now + longestMs;
+  while (!isTrue() && world.now < endMs) await world.time.sleep(50, 'a look at an instance');
+}

@@ -1,0 +1,60 @@
+import { silentTelemetry, systemClock } from '@keelson/core';
+import { createDatabaseService, type DatabaseService } from '@keelson/database';
+import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
+import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { z } from 'zod';
+import { runAs } from '../world/virtual-time.ts';
+import type { World } from '../world/world.ts';
+import { ledgerModel } from './model.ts';
+import { TellingLogger } from './telling-logger.ts';
+
+export type ServiceOptions = Omit<z.input<typeof optionsSchema>, 'url'>;
+export type RetryOptions = NonNullable<ConstructorParameters<typeof OpossumRetryPolicy>[0]>['options'];
+
+/** One instance of a service: the real database service, driver, pool and retry policy, in a process of its own. */
+export class Instance {
+  readonly name: string;
+  readonly database: DatabaseService;
+  readonly driver: PostgresqlDriver;
+  readonly retry: OpossumRetryPolicy;
+  readonly options: z.output<typeof optionsSchema>;
+  readonly #world: World;
+
+  constructor(world: World, name: string, given: { url: string; options: ServiceOptions; retry: RetryOptions }) {
+    this.#world = world;
+    this.name = name;
+    const logger = new TellingLogger(world, name);
+    const clock = systemClock;
+    this.options = optionsSchema.parse({ url: given.url, ...given.options });
+    this.retry = new OpossumRetryPolicy({ clock, ...(given.retry && { options: given.retry }) });
+    this.driver = new PostgresqlDriver(this.options, { logger, clock, directory: '.' });
+    this.database = createDatabaseService({
+      driver: this.driver,
+      ormDriver: PostgreSqlDriver,
+      models: [ledgerModel],
+      options: this.options,
+      retry: this.retry,
+      telemetry: silentTelemetry,
+      logger,
+      clock,
+      target: 'database',
+    });
+    this.retry.observe({
+      breakerMoved: (target, { from, to }) => {
+        world.reach(`breaker ${from} to ${to}`);
+        world.tell(`${name}: the breaker of ${target} goes from ${from} to ${to}`);
+      },
+    });
+    this.database.onStateChange((now, before) => world.reach(`state ${before.is} to ${now.is}`));
+  }
+
+  /** Runs `work` in the process of the instance. */
+  run<T>(work: () => T): T {
+    return runAs(this.name, work);
+  }
+
+  get isDead(): boolean {
+    return this.#world.time.isDead(this.name);
+  }
+}

@@ -1,0 +1,98 @@
+import { Client } from './clients/client.ts';
+import type { Request } from './clients/request.ts';
+import { checkHistory } from './properties/check-history.ts';
+import { checkQuiet, watchLoans } from './properties/check-quiet.ts';
+import type { Scenario } from './scenario/scenario.ts';
+import { Stage } from './scenario/stage.ts';
+import { enter } from './world/globals.ts';
+import { type StoryLine, type Violation, World } from './world/world.ts';
+
+export interface Outcome {
+  readonly scenario: Scenario;
+  readonly violations: readonly Violation[];
+  /** The same for the same scenario. */
+  readonly hash: string;
+  readonly story: readonly StoryLine[];
+  readonly reached: ReadonlyMap<string, number>;
+  readonly requests: number;
+  readonly simulatedMs: number;
+  readonly happened: number;
+  /** Of the processor. */
+  readonly tookMs: number;
+}
+
+/** The world that is simulated now, for what a process throws that nobody catches. */
+let running: World | undefined;
+process.on('uncaughtException', error => report(error));
+process.on('unhandledRejection', error => report(error));
+
+function report(error: unknown): void {
+  if (running === undefined) throw error;
+  running.violate('no uncaught error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+/** Runs a scenario to its end, and checks what must be true of it. */
+export async function simulate(scenario: Scenario, { keepsStory = false } = {}): Promise<Outcome> {
+  const startedAt = process.cpuUsage();
+  const world = new World(scenario.seed, { keepsStory });
+  running = world;
+  enter(world);
+  const requests: Request[] = [];
+  let isDone = false;
+  void play(world, scenario, requests).then(
+    () => {
+      isDone = true;
+    },
+    (error: unknown) => {
+      world.violate('the simulation is sound', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      isDone = true;
+    },
+  );
+  await world.time.run(() => isDone);
+  if (!isDone)
+    world.violate('every caller is answered by its deadline', 'nothing happens any more, and somebody still waits');
+  running = undefined;
+  return {
+    scenario,
+    violations: world.violations,
+    hash: world.hash,
+    story: world.story,
+    reached: world.reached,
+    requests: requests.length,
+    simulatedMs: world.now,
+    happened: world.time.happened,
+    tookMs: cpuMs(startedAt),
+  };
+}
+
+function cpuMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1_000;
+}
+
+/** Longest time for all callers to be answered after the last one has asked. */
+const patienceMs = 45_000;
+
+async function play(world: World, scenario: Scenario, requests: Request[]): Promise<void> {
+  const stage = new Stage(world, scenario);
+  for (const instance of stage.instances)
+    await inItsProcess(world, instance.name, () => instance.run(() => instance.database.connect()));
+  stage.plan();
+  const startMs = world.now;
+  const clients = scenario.clients.map(plan => new Client(stage, plan));
+  const all = Promise.all(clients.map(client => client.run(startMs + scenario.durationMs))).then(() => true);
+  void watchLoans(world, stage, startMs + scenario.durationMs);
+  await world.time.sleep(scenario.durationMs, 'the end of the faults');
+  stage.heal();
+  await Promise.race([all, world.time.sleep(patienceMs, 'the end of all patience')]);
+  for (const client of clients) requests.push(...client.requests);
+  await checkQuiet(world, stage, requests);
+  checkHistory(world, stage, requests);
+}
+
+/** As something that comes in from outside. */
+function inItsProcess<T>(world: World, owner: string, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    world.time.after(0, 'a call', () => work().then(resolve, reject), owner);
+  });
+}

@@ -1,0 +1,48 @@
+// One process of `npm run simulate`: runs seeds, and prints one line of JSON for each.
+import './process.ts';
+import { mutationCalled, plant } from './mutations/apply.ts';
+import type { Finding, Order } from './order.ts';
+
+const order: Order = JSON.parse(process.argv[2] ?? '{}');
+if (order.mutation !== undefined) plant(mutationCalled(order.mutation));
+
+// Only now: the code under test is to be loaded into the process as it is by then.
+const { simulate } = await import('./simulate.ts');
+const { makeScenario } = await import('./scenario/make-scenario.ts');
+const { shrink } = await import('./scenario/shrink.ts');
+const { real } = await import('./world/globals.ts');
+
+const endsAt = real.now() + (order.seconds ?? Number.POSITIVE_INFINITY) * 1_000;
+let seed = order.from;
+for (let done = 0; done < order.count && real.now() < endsAt; done += 1, seed += order.step) {
+  const finding = await look(String(seed));
+  process.stdout.write(`${JSON.stringify(finding)}\n`);
+  if (finding.violations.length > 0 && order.stopsAtFirst) break;
+}
+process.exit(0);
+
+async function look(name: string): Promise<Finding> {
+  const scenario = makeScenario(name, order.size);
+  const outcome = await simulate(scenario, { keepsStory: order.tells });
+  const again = order.twice ? await simulate(scenario) : outcome;
+  const violations = [...outcome.violations];
+  if (again.hash !== outcome.hash)
+    violations.push({ property: 'the same seed is the same run', text: `${outcome.hash} and ${again.hash}`, atMs: 0 });
+  const finding: Finding = {
+    seed: name,
+    hash: outcome.hash,
+    violations,
+    requests: outcome.requests,
+    simulatedMs: outcome.simulatedMs,
+    tookMs: outcome.tookMs,
+    reached: [...outcome.reached],
+    ...(order.tells && { story: outcome.story, scenario }),
+  };
+  const [first] = violations;
+  if (first === undefined || !order.shrinks) return finding;
+  const isSame = async (smaller: typeof scenario) =>
+    (await simulate(smaller)).violations.some(({ property }) => property === first.property);
+  const smallest = await shrink(scenario, isSame);
+  const { story, violations: left } = await simulate(smallest, { keepsStory: true });
+  return { ...finding, violations: left, story, scenario: smallest };
+}

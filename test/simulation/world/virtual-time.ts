@@ -1,0 +1,163 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Something that happens at a moment. */
+export interface Happening {
+  at: number;
+  order: number;
+  readonly run: () => void;
+  /** The process that it happens in; undefined for the network and the servers. */
+  readonly owner: string | undefined;
+  /** What it is, for the list of what is left at the end. */
+  readonly what: string;
+  isOver: boolean;
+}
+
+/** The process that the running code belongs to. */
+const owners = new AsyncLocalStorage<string>();
+
+export function currentOwner(): string | undefined {
+  return owners.getStore();
+}
+
+export function runAs<T>(owner: string, work: () => T): T {
+  return owners.run(owner, work);
+}
+
+const nextTurn = setImmediate;
+
+/**
+ * Time that stands still while anything runs, and then jumps to whatever comes next. What is due at one moment happens in the
+ * order in which it was asked for; between two happenings all promises and ticks that can run do run.
+ */
+export class VirtualTime {
+  now = 0;
+  readonly #heap: Happening[] = [];
+  #order = 0;
+  readonly #frozenUntil = new Map<string, number>();
+  readonly #dead = new Set<string>();
+  readonly #onThrown: (error: unknown) => void;
+  happened = 0;
+
+  constructor(onThrown: (error: unknown) => void) {
+    this.#onThrown = onThrown;
+  }
+
+  /** Calls `run` once after `ms`, in the context of the caller. Without an `owner` it happens in the world, and not in a process. */
+  after(ms: number, what: string, run: () => void, owner?: string): Happening {
+    const inContext = AsyncLocalStorage.snapshot();
+    const delayMs = Number.isFinite(ms) ? Math.max(0, ms) : 0;
+    const happening: Happening = {
+      at: this.now + delayMs,
+      order: this.#order++,
+      run: () => inContext(run),
+      owner,
+      what,
+      isOver: false,
+    };
+    this.#push(happening);
+    return happening;
+  }
+
+  cancel(happening: Happening): void {
+    happening.isOver = true;
+  }
+
+  sleep(ms: number, what: string): Promise<void> {
+    return new Promise(resolve => this.after(ms, what, resolve));
+  }
+
+  /** Nothing happens in the process for so long, and then all that was due. */
+  freeze(owner: string, ms: number): void {
+    this.#frozenUntil.set(owner, Math.max(this.#frozenUntil.get(owner) ?? 0, this.now + ms));
+  }
+
+  /** Nothing happens in the process any more. */
+  kill(owner: string): void {
+    this.#dead.add(owner);
+  }
+
+  isDead(owner: string): boolean {
+    return this.#dead.has(owner);
+  }
+
+  /** What is still to happen. */
+  get left(): readonly Happening[] {
+    return this.#heap.filter(({ isOver, owner }) => !isOver && !(owner !== undefined && this.#dead.has(owner)));
+  }
+
+  /** Lets things happen until `isDone`, or until there is nothing left to happen. */
+  run(isDone: () => boolean): Promise<void> {
+    return new Promise(resolve => {
+      const step = () => {
+        const next = isDone() ? undefined : this.#next();
+        if (next === undefined) {
+          resolve();
+          return;
+        }
+        this.happened += 1;
+        this.now = Math.max(this.now, next.at);
+        next.isOver = true;
+        try {
+          next.run();
+        } catch (error) {
+          this.#onThrown(error);
+        }
+        nextTurn(step);
+      };
+      nextTurn(step);
+    });
+  }
+
+  #next(): Happening | undefined {
+    for (;;) {
+      const next = this.#pop();
+      if (next === undefined) return undefined;
+      if (next.isOver) continue;
+      if (next.owner === undefined) return next;
+      if (this.#dead.has(next.owner)) continue;
+      const until = this.#frozenUntil.get(next.owner) ?? 0;
+      if (next.at >= until) return next;
+      next.at = until;
+      next.order = this.#order++;
+      this.#push(next);
+    }
+  }
+
+  #push(happening: Happening): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(happening);
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above];
+      if (parent === undefined || !isBefore(happening, parent)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = happening;
+  }
+
+  #pop(): Happening | undefined {
+    const heap = this.#heap;
+    const [first] = heap;
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      const left = heap[at * 2 + 1];
+      const right = heap[at * 2 + 2];
+      if (left === undefined) break;
+      const isRight = right !== undefined && isBefore(right, left);
+      const child = isRight ? right : left;
+      if (!isBefore(child, last)) break;
+      heap[at] = child;
+      at = at * 2 + (isRight ? 2 : 1);
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(one: Happening, other: Happening): boolean {
+  return one.at < other.at || (one.at === other.at && one.order < other.order);
+}
