@@ -36,8 +36,8 @@ function variablesFor(url: string) {
     KEELSON_ENV: 'postgres',
     DATABASE_URL: url,
     KEELSON_HTTP_CLIENT__TARGETS__PAYMENTS__BASE_URL: payments.url,
-    KEELSON_HTTP_CLIENT__TARGETS__PAYMENTS__ATTEMPT_TIMEOUT_MS: '300',
-    KEELSON_HTTP_CLIENT__TARGETS__PAYMENTS__TIMEOUT_MS: '700',
+    KEELSON_HTTP_CLIENT__TARGETS__PAYMENTS__ATTEMPT_TIMEOUT_MS: '1000',
+    KEELSON_HTTP_CLIENT__TARGETS__PAYMENTS__TIMEOUT_MS: '2000',
     KEELSON_ORDERS__PAYMENTS__EVERY_MS: '200',
     KEELSON_HEALTH__CHECKS__PAYMENTS__INTERVAL_MS: '100',
   };
@@ -82,7 +82,7 @@ async function expectChargedOnce(ids: readonly string[]): Promise<void> {
 test('an order is paid right after it was placed, and cannot be cancelled any more', async () => {
   const id = await place(await product(1));
   await become([id], 'paid');
-  expect(await chargesOf([id])).toMatchObject([{ amountCents: unitPriceCents, currency: 'EUR', requests: 1 }]);
+  expect(await chargesOf([id])).toMatchObject([{ amountCents: unitPriceCents, currency: 'EUR' }]);
   const refused = await service.request('POST', `/orders/${id}/cancel`);
   expect(refused).toMatchObject({ status: 409, body: { type: 'urn:keelson:problem:ORDERS_PAYMENT_STARTED' } });
 });
@@ -162,12 +162,20 @@ describe('an order is charged exactly once', () => {
     await expectChargedOnce([id]);
   });
 
-  test('when the answer of the payment cannot be stored, since COMMIT is cut', async () => {
-    const sku = await product(5);
-    const cut = proxy.onceAt(/update "orders" set "status" = /i, 'before');
-    const id = await place(sku);
+  test('when the connection is cut while the answer of the payment is stored', async () => {
+    const sku = await product(100);
+    let isCut = false;
+    const cut = proxy.onceAt(/update "orders" set "status" = /i, 'before').then(() => {
+      isCut = true;
+    });
+    const ids: string[] = [];
+    // The other instance, which has no proxy, may be the one that settles an order.
+    while (!isCut && ids.length < 100) {
+      const id = await place(sku);
+      ids.push(id);
+      await become([id], 'paid');
+    }
     await cut;
-    await become([id], 'paid');
-    await expectChargedOnce([id]);
+    await expectChargedOnce(ids);
   });
 });
