@@ -1,4 +1,4 @@
-import { type ConfigFinding, defineManifest, HttpServer, Logger, Metrics, Telemetry } from '@keelson/core';
+import { type ConfigFinding, defineManifest, HttpServer, Logger, Telemetry } from '@keelson/core';
 import { HttpRoutes } from '@keelson/http/contract';
 import { type HttpOptions, httpOptions } from './options.js';
 
@@ -23,7 +23,8 @@ function believingClients({ trustProxy, rateLimits }: HttpOptions): ConfigFindin
 
 /**
  * The database is not named here, though requests have sessions: it is started after this server, whose probes answer
- * while the service waits for the database. The sessions get it when the service is ready.
+ * while the service waits for the database. The sessions get it when the service is ready. The metrics are not named
+ * either: what serves them needs this server.
  */
 export default defineManifest<HttpOptions>({
   name: 'http-express',
@@ -32,7 +33,7 @@ export default defineManifest<HttpOptions>({
   config: httpOptions,
   provides: [HttpServer, HttpRoutes],
   diagnoses: true,
-  optional: [Logger, Metrics, Telemetry],
+  optional: [Logger, Telemetry],
   stopTimeoutMs: 15_000,
   check: ({ config }) => [...(config.http2 ? [noHttp2] : []), ...believingClients(config)],
 });

@@ -31,7 +31,6 @@ export default definePlugin<HttpOptions>({
         if (serving) await server.listen();
         return {
           async ready() {
-            // Not required: what serves the metrics starts after this server, and needs it.
             const metrics = container.get(Metrics);
             if (metrics.silent !== true) await server.measure(metrics);
             const database = container.isBound(DatabaseService) ? container.get(DatabaseService) : undefined;
@@ -43,7 +42,6 @@ export default definePlugin<HttpOptions>({
             if (Object.keys(config.rateLimits).length > 0) {
               const { RateLimits } = await import('@keelson/http/rate-limits');
               const keys = container.getAll(RateLimitKey, { optional: true });
-              const metrics = container.get(Metrics);
               const rateLimits = await RateLimits.start({
                 options: config.rateLimits,
                 keys,
