@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const run = promisify(execFile);
+
+const packageFile = z.looseObject({
+  name: z.string(),
+  version: z.string(),
+  exports: z.record(z.string(), z.unknown()),
+  dependencies: z.record(z.string(), z.string()).default({}),
+  peerDependencies: z.record(z.string(), z.string()).default({}),
+  private: z.boolean().optional(),
+});
+
+const folders = ['core', ...readdirSync(join(root, 'plugins')).map(name => `plugins/${name}`)].filter(folder =>
+  existsSync(join(root, folder, 'package.json')),
+);
+const published = folders.map(folder => ({ folder, ...readPackage(join(root, folder)) })).filter(each => !each.private);
+
+const place = mkdtempSync(join(tmpdir(), 'keelson-packages-'));
+const modules = join(place, 'node_modules');
+
+// What a user installs: the tarballs, unpacked; of all else only what a package names.
+beforeAll(async () => {
+  const words = published.flatMap(({ folder }) => ['--workspace', folder]);
+  await run('npm', ['pack', '--pack-destination', place, ...words], { cwd: root, shell: process.platform === 'win32' });
+  for (const one of published) {
+    const folder = join(modules, one.name);
+    mkdirSync(folder, { recursive: true });
+    await run('tar', ['-xzf', tarballOf(one), '-C', folder, '--strip-components=1']);
+  }
+  for (const { name } of published) {
+    const { dependencies, peerDependencies } = readPackage(join(modules, name));
+    for (const needed of Object.keys({ ...dependencies, ...peerDependencies })) link(needed, name);
+  }
+  for (const needed of ['typescript', '@types/node']) link(needed, '');
+}, 120_000);
+
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+describe.each(published)('$name', one => {
+  const folder = join(modules, one.name);
+
+  test('is in order for those who install it', async () => {
+    const { messages, pkg } = await publint({ pkgDir: folder, level: 'warning' });
+    const texts = messages.map(message => formatMessage(message, pkg, { color: false }));
+    // What `keelson new plugin` copies becomes a package of its own.
+    expect(texts.filter(text => text?.startsWith('./templates/') !== true)).toEqual([]);
+  });
+
+  test('has the types that its code has', async () => {
+    const result = await checkPackage(createPackageFromTarballData(readFileSync(tarballOf(one))));
+    const problems = result.types === false ? ['no types'] : result.problems.map(({ kind }) => kind);
+    // Every package is an ES module; Node loads it by `require` as well. What is resolved without `exports` is not supported.
+    expect(problems.filter(kind => kind !== 'CJSResolvesToESM' && kind !== 'NoResolution')).toEqual([]);
+  });
+
+  test('brings its licence, the sources of its maps, and every file that its README links to', () => {
+    expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'));
+    for (const file of filesBelow(folder)) {
+      if (!file.endsWith('.map')) continue;
+      expect(JSON.parse(readFileSync(join(folder, file), 'utf8')), file).toHaveProperty('sourcesContent');
+    }
+    expect(brokenLinks(folder)).toEqual([]);
+  });
+
+  test('shares the kernel with the service', () => {
+    expect(one.dependencies).not.toHaveProperty('@keelson/core');
+  });
+});
+
+test.each(['nodenext', 'bundler'])(
+  'all type-check in a strict project with the types of libraries checked: %s',
+  async resolution => {
+    const entries = published.flatMap(({ name, exports }) =>
+      Object.keys(exports)
+        .filter(key => !key.endsWith('.json'))
+        .map(key => posix.join(name, key)),
+    );
+    const folder = join(place, resolution);
+    mkdirSync(folder);
+    writeFileSync(
+      join(folder, 'all.ts'),
+      entries.map((entry, index) => `import * as m${index} from '${entry}';\nvoid m${index};\n`).join(''),
+    );
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          noEmit: true,
+          skipLibCheck: false,
+          target: 'es2024',
+          lib: ['es2024', 'esnext.disposable'],
+          types: ['node'],
+          module: resolution === 'nodenext' ? 'nodenext' : 'preserve',
+          moduleResolution: resolution,
+        },
+        files: ['all.ts'],
+      }),
+    );
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]).catch(
+      (error: unknown) => z.object({ stdout: z.string() }).parse(error),
+    );
+    expect(stdout.trim().split('\n').filter(Boolean)).toEqual([]);
+  },
+  120_000,
+);
+
+function readPackage(folder: string) {
+  return packageFile.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
+}
+
+function tarballOf({ name, version }: { readonly name: string; readonly version: string }): string {
+  return join(place, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
+}
+
+/** Makes the copy of the repository the one that `user` gets; nothing else can be imported. */
+function link(name: string, user: string): void {
+  const target = join(modules, name);
+  if (existsSync(target)) return;
+  const own = published.find(one => one.name === user);
+  const places = [...(own === undefined ? [] : [join(root, own.folder)]), root];
+  const found = places.map(at => join(at, 'node_modules', name)).find(existsSync);
+  if (found === undefined) throw new Error(`${name} is not installed.`);
+  mkdirSync(dirname(target), { recursive: true });
+  symlinkSync(found, target, 'junction');
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' });
+}
+
+function brokenLinks(folder: string): string[] {
+  const text = readFileSync(join(folder, 'README.md'), 'utf8');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+  return links.filter(link => !/^(https:|#)/.test(link) && !existsSync(join(folder, link.replace(/#.*/, ''))));
+}
