@@ -30,8 +30,10 @@ beforeAll(async () => {
           response.json(await currentSession(request).execute('select 1 as one'));
         })
         .get('/large', async (request, response) => {
-          const sql = `select repeat('x', 1000) as text from generate_series(1, 8000)`;
-          response.json(await currentSession(request).execute(sql));
+          const [row] = await currentSession(request).execute<{ text: string }[]>(
+            `select repeat('x', 8000000) as text`,
+          );
+          response.type('text').send(row?.text);
         })
         .get('/rows', (_request, response) =>
           sendRows(
@@ -115,12 +117,12 @@ test('200 slow clients do not keep others from their answers, and are cut at the
   await timesOf(30);
   const alone = await timesOf(60);
 
-  const header = await clients(90, 'GET /numbers/one HTTP/1.1\r\nHost: a\r\nX: ');
+  const header = await clients(100, 'GET /numbers/one HTTP/1.1\r\nHost: a\r\nX: ');
   const bodies = await clients(
     87,
     'POST /numbers HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{"a":"',
   );
-  const readers = await clients(20, 'GET /numbers/large HTTP/1.1\r\nHost: a\r\n\r\n');
+  const readers = await clients(10, 'GET /numbers/large HTTP/1.1\r\nHost: a\r\n\r\n');
   const streams = await clients(3, 'GET /numbers/rows HTTP/1.1\r\nHost: a\r\n\r\n');
   const drip = setInterval(() => {
     for (const socket of [...header, ...bodies]) if (socket.writable) socket.write('x');
@@ -141,7 +143,7 @@ test('200 slow clients do not keep others from their answers, and are cut at the
   for (const socket of [...header, ...bodies]) socket.resume();
   const closed = (sockets: readonly Socket[]) =>
     sockets.filter(socket => socket.destroyed || socket.readableEnded).length;
-  await eventually(() => expect(closed([...header, ...bodies])).toBe(177), {
+  await eventually(() => expect(closed([...header, ...bodies])).toBe(187), {
     timeoutMs: 15_000,
     that: 'those that send slowly to be cut',
   });
@@ -181,5 +183,5 @@ test('a large answer is whole for a client that reads slowly, and frees its conn
     bytes += chunk.length;
     if (bytes < 5_000_000) await new Promise(resolve => setTimeout(resolve, 5));
   }
-  expect(bytes).toBeGreaterThan(8_000_000);
+  expect(bytes).toBeGreaterThanOrEqual(8_000_000);
 });
