@@ -28,7 +28,7 @@ describe('the simulated world', () => {
   test('shows a planted bug, and tells its story', { timeout: limitMs }, async () => {
     const { printed, code } = await simulate(
       '--seed',
-      '1',
+      '2',
       '--mutation',
       'a write does not wait for COMMIT',
       '--trace',

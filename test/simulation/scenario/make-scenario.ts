@@ -118,7 +118,13 @@ function faults(random: Random, stage: Stage): readonly Fault[] {
     const atMs = Math.floor(random.between(200, stage.durationMs));
     return fault(random, random.pick([kinds[0] ?? 'reset', ...kinds.slice(1)]), atMs, stage);
   });
-  return made.filter(each => each !== undefined).toSorted((one, other) => one.atMs - other.atMs);
+  // Who stands still while others use the ids that a crash has freed must not take theirs for its own.
+  const losing = made.flatMap(each => {
+    if (each?.is !== 'freeze at commit' || !stage.isAboutCommits) return [];
+    const what = stage.hasStandby ? 'fail over after' : stage.lazyFlushMs > 0 ? 'crash and lose' : 'crash after';
+    return [{ is: 'at commit', atMs: each.atMs, what, count: 1 } as const];
+  });
+  return [...made, ...losing].filter(each => each !== undefined).toSorted((one, other) => one.atMs - other.atMs);
 }
 
 const faultsAboutCommits = ['at commit', 'at commit', 'freeze at commit', 'hold'] as const;
