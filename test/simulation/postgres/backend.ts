@@ -373,7 +373,7 @@ export class Backend implements End {
     const id = this.server.commit(transaction);
     if (isWriting) onCommit?.(this.#link, 'after');
     if (this.#isOver) throw new Gone();
-    return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: () => history.learned(name, id) }) };
+    return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
   }
 
   #commitImplicit(): void {

@@ -229,7 +229,7 @@ async function lookForToken(on: Backend, token: string, keepMs: number): Promise
   return {
     ...rows([['committed']]),
     tag: 'INSERT 0 1',
-    ...(id !== undefined && { onLearned: () => history.learned(name, id) }),
+    ...(id !== undefined && { onLearned: history.answerAbout(name, id) }),
   };
 }
 
@@ -353,7 +353,7 @@ function statusOf(on: Backend, { id }: Of<'transaction status'>): Answer {
   const { history, name } = server;
   return {
     ...rows([[status, server.run, epoch(server.startedAtMs)]]),
-    ...(status === 'committed' && { onLearned: () => history.learned(name, BigInt(id)) }),
+    ...(status === 'committed' && { onLearned: history.answerAbout(name, BigInt(id)) }),
   };
 }
 

@@ -43,9 +43,16 @@ export class History {
     this.#ofId.set(`${server} ${record.id}`, record);
   }
 
-  learned(server: string, id: bigint): void {
+  /** To be called when an answer about a transaction is given; the result, when it has arrived. Its id may be given again meanwhile. */
+  answerAbout(server: string, id: bigint): () => void {
     const record = this.#ofId.get(`${server} ${id}`);
-    if (record !== undefined) for (const stored of this.#byRecord.get(record) ?? []) stored.isLearned = true;
+    return () => {
+      if (record !== undefined) this.#learned(record);
+    };
+  }
+
+  #learned(record: LogRecord): void {
+    for (const stored of this.#byRecord.get(record) ?? []) stored.isLearned = true;
   }
 
   lost(records: Iterable<LogRecord>, atMs: number): number {
