@@ -43,7 +43,7 @@ function measureCpu(metrics: Metrics): readonly Disposable[] {
     metrics.gauge(
       {
         name: 'nodejs.active_resources',
-        description: 'What keeps the event loop alive: timers, sockets and requests, by type',
+        description: 'Resources that keep the event loop alive: timers, sockets and requests, by type',
         unit: '{resource}',
         labels: ['nodejs.resource.type'],
       },

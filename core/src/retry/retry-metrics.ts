@@ -33,7 +33,7 @@ export class RetryMetrics implements Disposable {
       metrics.counter({ name: `resilience.${name}`, description, unit, labels: ['target', ...labels] });
     this.#retries = counter(
       'retries',
-      'Attempts after the first that counted against the budget, by the code of the failure before',
+      'Retries that used the retry budget, by the code of the failure before',
       '{attempt}',
       'reason',
     );

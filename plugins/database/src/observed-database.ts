@@ -44,7 +44,7 @@ export function observeDatabase(metrics: Metrics, pool: Labels, source: Database
     gauge('max', '{connection}', 'Most connections', ({ max }) => max),
     gauge('pending_requests', '{request}', 'Sessions that wait for a connection', ({ waiting }) => waiting),
     sum('acquisitions', '{connection}', 'Connections lent', ({ acquired }) => acquired),
-    sum('waits', '{connection}', 'Connections lent to one that had waited in line', ({ waited }) => waited),
+    sum('waits', '{connection}', 'Connections lent to callers that had waited in line', ({ waited }) => waited),
     sum('timeouts', '{timeout}', 'Sessions that got no connection in time', ({ timedOut }) => timedOut),
     sum('refusals', '{request}', 'Sessions that were refused because the line was full', ({ refused }) => refused),
     sum('opened', '{connection}', 'Connections opened', ({ opened }) => opened),

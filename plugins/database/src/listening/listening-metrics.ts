@@ -39,7 +39,7 @@ export class ListeningMetrics {
     this.#gauges = [
       gauge(
         'listening',
-        '1 while the server has confirmed, 0 while the connection is away',
+        '1 while the service listens, 0 while the connection is lost',
         '{listener}',
         ({ state }) => (state === 'listening' ? 1 : 0),
       ),

@@ -112,13 +112,13 @@ function keyOf(name: string, caller: string): string {
 function limitsOf({ options, keys, database, clock, logger, metrics }: RateLimitsParts): Limit[] {
   const refused = metrics.counter({
     name: 'http.server.rate_limit.refusals',
-    description: 'Requests refused because their caller has used up its window.',
+    description: 'Requests that were refused because their caller had used up its window',
     unit: '{request}',
     labels: ['http.rate_limit.name'],
   });
   const here = metrics.counter({
     name: 'http.server.rate_limit.fallbacks',
-    description: 'Requests counted in this process because the database could not be asked.',
+    description: 'Requests that an instance counted for itself because the database did not answer',
     unit: '{request}',
     labels: ['http.rate_limit.name'],
   });
