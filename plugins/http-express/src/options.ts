@@ -76,7 +76,7 @@ const origin = z.string().refine(text => {
 
 const corsOptions = z
   .strictObject({
-    origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Origins whose pages may use the API; * is all.'),
+    origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Origins that may use the API; * means all.'),
     methods: z
       .array(methodName)
       .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
