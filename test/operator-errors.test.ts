@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { freePort } from '@keelson/test-support/free-port';
@@ -84,5 +85,6 @@ test('a value of the wrong kind is refused with where it came from', async () =>
   const said = await failedStart({ DATABASE_URL: 'mysql://127.0.0.1/orders', PORT: 'eighty' });
 
   expect(said).toContain('keelson.postgres.yaml:3');
-  expect(said).toContain('keelson.yaml:8');
+  const lines = readFileSync(new URL('../examples/orders/keelson.yaml', import.meta.url), 'utf8').split('\n');
+  expect(said).toContain(`keelson.yaml:${lines.findIndex(line => line.startsWith('  http:')) + 1}`);
 });

@@ -38,6 +38,7 @@ export async function simulate(scenario: Scenario, { keepsStory = false } = {}):
   running = world;
   enter(world);
   const requests: Request[] = [];
+  const endMs = scenario.durationMs + longestEndMs;
   let isDone = false;
   void play(world, scenario, requests).then(
     () => {
@@ -48,9 +49,8 @@ export async function simulate(scenario: Scenario, { keepsStory = false } = {}):
       isDone = true;
     },
   );
-  await world.time.run(() => isDone);
-  if (!isDone)
-    world.violate('every caller is answered by its deadline', 'nothing happens any more, and somebody still waits');
+  await world.time.run(() => isDone || world.now > endMs || world.time.happened > mostHappenings);
+  if (!isDone) world.violate('every caller is answered by its deadline', 'the run has not ended');
   running = undefined;
   return {
     scenario,
@@ -69,6 +69,10 @@ function cpuMs(since: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(since);
   return (user + system) / 1_000;
 }
+
+/** A run that takes longer to end, or in which more happens, has gone wrong. */
+const longestEndMs = 900_000;
+const mostHappenings = 1_000_000;
 
 /** Longest time for all callers to be answered after the last one has asked. */
 const patienceMs = 45_000;

@@ -36,6 +36,8 @@ const shortestPollMs = 10;
 
 /** One `execute`: deadline(retry(breaker(attempt timeout(work)))). */
 export class Call<T> extends RetriedCall<T, Target> {
+  #failedProbes = 0;
+
   protected override async waitForPermit(): Promise<Permit> {
     const { breaker, environment } = this.target;
     for (let wait = 1; ; wait++) {
@@ -53,7 +55,10 @@ export class Call<T> extends RetriedCall<T, Target> {
     if (this.#counted >= this.policy.maxAttempts) {
       throw this.giveUp(attemptsExhausted(this.progress(), this.lastFailure));
     }
-    const delayMs = Math.max(backoffMs(this.#counted, this.policy, this.target.environment.random), retryAfterMs);
+    const delayMs = Math.max(
+      backoffMs(Math.max(1, this.#counted), this.policy, this.target.environment.random),
+      retryAfterMs,
+    );
     if (delayMs >= this.deadline.remainingMs()) throw this.late('the pause before the next attempt', delayMs);
     this.target.environment.measured?.retried(this.target.name, this.lastFailure);
     this.announce(delayMs);
@@ -62,9 +67,9 @@ export class Call<T> extends RetriedCall<T, Target> {
     });
   }
 
-  /** Conflicts have limits of their own. */
+  /** Conflicts have limits of their own, and the breaker sets the pace of probes. */
   get #counted(): number {
-    return this.attempts - this.conflicts;
+    return this.attempts - this.conflicts - this.#failedProbes;
   }
 
   #sleep(ms: number): Promise<void> {
@@ -95,6 +100,7 @@ export class Call<T> extends RetriedCall<T, Target> {
 
   protected override settleFailure(permit: Permit, _attempt: RunningAttempt, failure: JudgedFailure): void {
     if (failure.conflict === true) this.target.environment.measured?.conflicted(this.target.name);
+    if (permit.probe && failure.availability === 'down') this.#failedProbes++;
     this.target.breaker.settle(permit, failure, failure.cause);
   }
 

@@ -38,7 +38,7 @@ async function afterBreak(options: Partial<BreakerOptions> = {}): Promise<Cockat
 
 describe('by the failure rate', () => {
   test('opens at the rate, not before the minimum of finished attempts', () => {
-    const breaker = build({ failureRate: 0.5, minimumCalls: 6 });
+    const breaker = build({ failureRate: 0.5, minimumCalls: 6, consecutiveFailures: 0 });
     finish(breaker, 'up', 'up', 'down', 'down', 'down');
     expect(breaker.state).toBe('closed');
     finish(breaker, 'down');
@@ -60,7 +60,7 @@ describe('by the failure rate', () => {
     [21, 5_000],
     [999, 60_000],
   ])('opens with %i failures of as many within %i ms when every one must fail', (minimumCalls, windowMs) => {
-    const breaker = build({ failureRate: 1, minimumCalls, windowMs });
+    const breaker = build({ failureRate: 1, minimumCalls, windowMs, consecutiveFailures: 0 });
     finish(breaker, ...down(minimumCalls - 1));
     expect(breaker.state).toBe('closed');
     finish(breaker, 'down');
@@ -77,10 +77,18 @@ describe('by the failure rate', () => {
 });
 
 test('by failures in a row: a success in between resets the count, however long they take', async () => {
-  const breaker = build({ consecutiveFailures: 3 });
+  const breaker = build({ consecutiveFailures: 3, minimumCalls: 100 });
   finish(breaker, 'down', 'down', 'up', 'down', 'down');
   expect(breaker.state).toBe('closed');
   await clock.advance(60_000);
+  finish(breaker, 'down');
+  expect(breaker.state).toBe('open');
+});
+
+test('by failures in a row, although the successes of a moment ago still outnumber them', () => {
+  const breaker = build();
+  finish(breaker, ...Array.from({ length: 100 }, () => 'up' as const), ...down(6));
+  expect(breaker.state).toBe('closed');
   finish(breaker, 'down');
   expect(breaker.state).toBe('open');
 });

@@ -33,16 +33,19 @@ export interface CockatielBreakerParts {
  */
 export class CockatielBreaker {
   readonly #parts: CockatielBreakerParts;
-  #judge: IBreaker;
-  #judgeUntil: number;
+  readonly #inARow: IBreaker | undefined;
+  #rate: IBreaker;
+  #windowEnd: number;
   #state: State = closed();
   #failedProbes = 0;
   #lastCause: unknown;
 
   constructor(parts: CockatielBreakerParts) {
     this.#parts = parts;
-    this.#judge = strategy(parts.options);
-    this.#judgeUntil = this.#windowEnd();
+    const { consecutiveFailures, windowMs } = parts.options;
+    this.#inARow = consecutiveFailures > 0 ? new ConsecutiveBreaker(consecutiveFailures) : undefined;
+    this.#rate = rateOf(parts.options);
+    this.#windowEnd = this.#now() + windowMs;
   }
 
   get state(): BreakerState {
@@ -85,13 +88,16 @@ export class CockatielBreaker {
 
   #count({ availability, retryAfterMs }: Pick<FailureVerdict, 'availability' | 'retryAfterMs'>, cause: unknown): void {
     if (availability === 'unknown') return;
-    if (this.#now() >= this.#judgeUntil) this.#forget();
+    if (this.#now() >= this.#windowEnd) this.#turnWindow();
     if (availability === 'up') {
-      this.#judge.success(CircuitState.Closed);
+      this.#rate.success(CircuitState.Closed);
+      this.#inARow?.success(CircuitState.Closed);
       return;
     }
     this.#lastCause = cause;
-    if (this.#judge.failure(CircuitState.Closed)) this.#break(retryAfterMs);
+    const isRateHigh = this.#rate.failure(CircuitState.Closed);
+    const areTooMany = this.#inARow?.failure(CircuitState.Closed) === true;
+    if (isRateHigh || areTooMany) this.#break(retryAfterMs);
   }
 
   #settleProbe(
@@ -106,7 +112,8 @@ export class CockatielBreaker {
       this.#break(retryAfterMs);
     } else if (availability === 'up') {
       this.#failedProbes = 0;
-      this.#forget();
+      this.#inARow?.success(CircuitState.Closed);
+      this.#turnWindow();
       this.#move(closed());
     }
   }
@@ -124,14 +131,10 @@ export class CockatielBreaker {
   }
 
   /** cockatiel's own windows turn by the wall clock, one for each call however long ago the last was. */
-  #forget(): void {
-    this.#judge = strategy(this.#parts.options);
-    this.#judgeUntil = this.#windowEnd();
-  }
-
-  #windowEnd(): number {
-    const { consecutiveFailures, windowMs } = this.#parts.options;
-    return consecutiveFailures > 0 ? Number.POSITIVE_INFINITY : this.#now() + windowMs;
+  #turnWindow(): void {
+    const { options } = this.#parts;
+    this.#rate = rateOf(options);
+    this.#windowEnd = this.#now() + options.windowMs;
   }
 
   #now(): number {
@@ -143,8 +146,7 @@ function closed(): State {
   return { name: 'closed', permit: { probe: false } };
 }
 
-function strategy({ consecutiveFailures, failureRate, minimumCalls, windowMs }: BreakerOptions): IBreaker {
-  if (consecutiveFailures > 0) return new ConsecutiveBreaker(consecutiveFailures);
+function rateOf({ failureRate, minimumCalls, windowMs }: BreakerOptions): IBreaker {
   return new SamplingBreaker({
     // cockatiel asks for more than the threshold, so a hair less makes it "at least", and 100 % reachable.
     threshold: failureRate - 1e-9,

@@ -40,6 +40,25 @@ test('each target has the policy that is named for it, others the default one', 
   expect(await attemptsOf({ ...call, target: 'reports.yearly' })).toBe(4);
 });
 
+test('an outage of 3 s fails no call that is alone with it while the successes of a moment ago still count', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const policy = new CockatielRetryPolicy({ clock, random: () => (seed + 0.5) / 20 });
+    let isDown = false;
+    const work = async () => {
+      if (isDown) throw Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' });
+    };
+    const run = () => policy.execute(work, { ...call, deadline: Deadline.after(10_000, clock) });
+    for (let before = 0; before < 100; before++) await run();
+    isDown = true;
+    const alone = run();
+    alone.catch(() => {});
+    await clock.advance(3_000);
+    isDown = false;
+    await clock.advance(7_000);
+    await expect(alone).resolves.toBeUndefined();
+  }
+});
+
 test('an attempt over its time is cancelled, counts against the target, and the next one may succeed', async () => {
   const policy = build({ policies: { default: { attemptTimeoutMs: 100, breaker: { consecutiveFailures: 1 } } } });
   const reasons: unknown[] = [];

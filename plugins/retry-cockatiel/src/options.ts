@@ -35,9 +35,9 @@ const breakerSchema = z
       .default(1_000)
       .describe('The time window of the failure rate, in whole seconds. Windows follow each other and do not overlap.'),
     consecutiveFailures: count(
+      7,
       0,
-      0,
-      'Failures in a row that open the breaker, instead of the failure rate. 0: the rate decides.',
+      'Failures in a row that also open the breaker, over any time. From maxAttempts on, a call that is alone gives up before. 0: off.',
     ),
     breakMs: duration(200, 1, 'The first break before the target is probed; doubles with each probe that fails.'),
     maxBreakMs: duration(5_000, 1, 'The longest break. Each break is cut by up to half at random.'),
