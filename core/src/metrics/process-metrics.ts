@@ -165,7 +165,7 @@ function measureGarbage(metrics: Metrics): readonly Disposable[] {
   const type = 'v8js.gc.type';
   const duration = metrics.histogram({
     name: 'v8js.gc.duration',
-    description: 'Garbage collections, by type',
+    description: 'Duration of garbage collections, by type',
     unit: 's',
     labels: [type],
     buckets: [0.001, 0.01, 0.1, 1, 10],

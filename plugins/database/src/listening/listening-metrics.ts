@@ -22,7 +22,7 @@ export class ListeningMetrics {
     });
     this.#gaps = metrics.counter({
       name: 'db.client.notifications.gaps',
-      description: 'Moments before which messages may be missing',
+      description: 'Gaps: moments before which messages may be missing',
       unit: '{gap}',
       labels: [poolLabel, 'reason'],
     });
