@@ -163,7 +163,7 @@ function assertValid({ options, keys, database }: RateLimitsParts): void {
   if (faults.length === 0) return;
   throw new KeelsonError({
     code: 'HTTP_RATE_LIMITS_INVALID',
-    message: `Rate limits of the configuration cannot work: ${faults.join('; ')}.`,
+    message: `The rate limits of the configuration are not valid: ${faults.join('; ')}.`,
     hint: 'Bind each key in a plugin: bind(RateLimitKey).toConstantValue({ name, of }). Without a database, use store: memory.',
     facts: { rateLimits: faults.length },
   });
