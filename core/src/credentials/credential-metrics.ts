@@ -18,7 +18,7 @@ export class CredentialMetrics {
     });
     const remaining = {
       name: 'credentials.remaining',
-      description: 'Time until the credential expires; not measured for one that does not say when',
+      description: 'Time until the credential expires; not measured for a credential without an expiry time',
       unit: 's',
       labels: [source],
     };

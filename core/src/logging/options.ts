@@ -5,7 +5,7 @@ const level = z.enum(logLevels);
 
 /** What every logger plugin takes in its configuration, next to its `format`. */
 export const commonLoggerOptions = {
-  name: z.string().min(1).optional().describe('The `name` of every line. Left out, the name of the service.'),
+  name: z.string().min(1).optional().describe('The `name` of every line. Default: the name of the service.'),
   level: level
     .default('info')
     .meta({ reloadable: true })
@@ -14,7 +14,7 @@ export const commonLoggerOptions = {
     .record(z.string(), level)
     .default({})
     .meta({ reloadable: true })
-    .describe('The lowest level of single plugins, by their key in the configuration: { database: debug }.'),
+    .describe('The lowest level of one plugin, by its key in the configuration: { database: debug }.'),
   repeats: z
     .union([
       z.literal(false),
@@ -24,7 +24,7 @@ export const commonLoggerOptions = {
           .min(1)
           .max(1_000)
           .default(10)
-          .describe('So many lines of one failure are written in a period; more are counted.'),
+          .describe('Most lines of one failure that are written in a period; further ones are counted.'),
         periodMs: z
           .int()
           .min(100)
@@ -40,7 +40,7 @@ export const commonLoggerOptions = {
     .array(z.string().min(1))
     .default([])
     .describe(
-      'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and their kind.',
+      'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and similar ones.',
     ),
   maxBufferedBytes: z
     .int()

@@ -43,7 +43,7 @@ function measureCpu(metrics: Metrics): readonly Disposable[] {
     metrics.gauge(
       {
         name: 'nodejs.active_resources',
-        description: 'What keeps the event loop alive: timers, sockets and requests, by type',
+        description: 'Resources that keep the event loop alive: timers, sockets and requests, by type',
         unit: '{resource}',
         labels: ['nodejs.resource.type'],
       },
@@ -165,7 +165,7 @@ function measureGarbage(metrics: Metrics): readonly Disposable[] {
   const type = 'v8js.gc.type';
   const duration = metrics.histogram({
     name: 'v8js.gc.duration',
-    description: 'Garbage collections, by type',
+    description: 'Duration of garbage collections, by type',
     unit: 's',
     labels: [type],
     buckets: [0.001, 0.01, 0.1, 1, 10],

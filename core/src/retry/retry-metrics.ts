@@ -33,7 +33,7 @@ export class RetryMetrics implements Disposable {
       metrics.counter({ name: `resilience.${name}`, description, unit, labels: ['target', ...labels] });
     this.#retries = counter(
       'retries',
-      'Attempts after the first that counted against the budget, by the code of the failure before',
+      'Retries that used the retry budget, by the code of the failure before',
       '{attempt}',
       'reason',
     );
@@ -45,7 +45,7 @@ export class RetryMetrics implements Disposable {
     );
     this.#conflicts = counter(
       'conflicts',
-      'Attempts that ended in a conflict; their repetitions cost no budget',
+      'Attempts that ended in a conflict; their retries cost no budget',
       '{attempt}',
     );
     this.#giveUps = counter('give_ups', 'Calls that ended in an error of the policy', '{call}', 'code');
@@ -54,7 +54,7 @@ export class RetryMetrics implements Disposable {
       metrics.gauge(
         {
           name: 'resilience.circuit_breaker.state',
-          description: '1 for the state that the breaker is in, 0 for the others',
+          description: '1 for the state of the breaker, 0 for the other states',
           unit: '{breaker}',
           labels: ['target', 'state'],
         },

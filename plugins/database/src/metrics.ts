@@ -61,7 +61,7 @@ export class DatabaseMetrics {
     });
     this.#resolutions = metrics.counter({
       name: 'db.client.commit.resolutions',
-      description: 'Commits without an answer, by the proof that was asked and what it said',
+      description: 'Commits without an answer, by the proof that was used and its result',
       unit: '{commit}',
       labels: [poolLabel, 'keelson.commit.proof', 'keelson.commit.outcome'],
     });

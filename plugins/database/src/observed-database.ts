@@ -29,7 +29,7 @@ export function observeDatabase(metrics: Metrics, pool: Labels, source: Database
     metrics.gauge(
       {
         name: 'db.client.connection.count',
-        description: 'Connections, by what they do',
+        description: 'Connections, by state',
         unit: '{connection}',
         labels: [poolLabel, 'db.client.connection.state'],
       },
@@ -41,12 +41,12 @@ export function observeDatabase(metrics: Metrics, pool: Labels, source: Database
         ];
       },
     ),
-    gauge('max', '{connection}', 'Most connections', ({ max }) => max),
+    gauge('max', '{connection}', 'Largest allowed number of connections', ({ max }) => max),
     gauge('pending_requests', '{request}', 'Sessions that wait for a connection', ({ waiting }) => waiting),
     sum('acquisitions', '{connection}', 'Connections lent', ({ acquired }) => acquired),
-    sum('waits', '{connection}', 'Connections lent to one that had waited in line', ({ waited }) => waited),
+    sum('waits', '{connection}', 'Connections lent to callers that had waited for one', ({ waited }) => waited),
     sum('timeouts', '{timeout}', 'Sessions that got no connection in time', ({ timedOut }) => timedOut),
-    sum('refusals', '{request}', 'Sessions that were refused because the line was full', ({ refused }) => refused),
+    sum('refusals', '{request}', 'Sessions that were refused because too many were waiting', ({ refused }) => refused),
     sum('opened', '{connection}', 'Connections opened', ({ opened }) => opened),
     sum(
       'leaks',
@@ -57,7 +57,7 @@ export function observeDatabase(metrics: Metrics, pool: Labels, source: Database
     metrics.gauge(
       {
         name: 'db.client.connection.discards',
-        description: 'Connections thrown away, by reason',
+        description: 'Connections that the pool closed, by reason',
         unit: '{connection}',
         labels: [poolLabel, 'reason'],
         monotonic: true,
@@ -78,7 +78,7 @@ function observeState(metrics: Metrics, pool: Labels, state: () => DatabaseState
   return metrics.gauge(
     {
       name: 'db.client.state',
-      description: '1 for the state that the database is in, 0 for the others',
+      description: '1 for the state of the database, 0 for the other states',
       unit: '{database}',
       labels: [poolLabel, 'state'],
     },
@@ -93,7 +93,7 @@ function observeLag(metrics: Metrics, pool: Labels, hosts: () => readonly HostSt
   return metrics.gauge(
     {
       name: 'db.client.replica.lag',
-      description: 'How far a replica was behind when it was last asked',
+      description: 'How far a replica was behind at the last check',
       unit: 's',
       labels: [poolLabel, 'server.address'],
     },

@@ -117,7 +117,7 @@ export const commonOptions = {
     ])
     .prefault({})
     .describe(
-      'Notices a session that runs one statement again and again (n + 1): a line in development, a counter in production. False: neither.',
+      'Reports a session that runs one statement again and again (n + 1): in a counter and, outside of production, in the log. False: neither.',
     ),
   closeTimeoutMs: milliseconds.default(5_000).describe('How long open sessions may take to end when stopping, in ms.'),
 };

@@ -196,7 +196,7 @@ function duplicate(name: string): KeelsonError {
   return new KeelsonError({
     code: 'HEALTH_CHECK_DUPLICATE',
     message: `A health check with the name "${name}" is registered already.`,
-    hint: 'Give each check its own name; a plugin used twice adds its instance to the name.',
+    hint: 'Give each check its own name. In a plugin that is used twice, add the instance to the name.',
     facts: { check: name },
   });
 }

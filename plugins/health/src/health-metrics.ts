@@ -8,7 +8,7 @@ export function measureHealth(metrics: Metrics, health: Pick<HealthService, 'rep
     metrics.gauge(
       {
         name: 'health.status',
-        description: '1 for what readiness says, 0 for the others',
+        description: '1 for the status of readiness, 0 for the other statuses',
         unit: '{service}',
         labels: ['status'],
       },
@@ -17,7 +17,7 @@ export function measureHealth(metrics: Metrics, health: Pick<HealthService, 'rep
     metrics.gauge(
       {
         name: 'health.check.status',
-        description: '1 for what a check says, 0 for the others',
+        description: '1 for the status of the check, 0 for the other statuses',
         unit: '{check}',
         labels: ['check', 'status'],
       },

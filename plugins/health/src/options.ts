@@ -15,7 +15,7 @@ export const checkOverrides = z.strictObject({
   intervalMs: intervalMs.optional().describe('Pause between two samples, in milliseconds.'),
   timeoutMs: timeoutMs
     .optional()
-    .describe('After this, in milliseconds, a sample counts as failed and its work is aborted.'),
+    .describe('Longest time of a sample, in milliseconds; then it counts as failed and its signal is aborted.'),
   failureThreshold: threshold.optional().describe('Failures in a row before a passing check is reported as failing.'),
   successThreshold: threshold.optional().describe('Successes in a row before a failing check is reported as passing.'),
 });
@@ -24,11 +24,11 @@ const group = z.strictObject({
   checks: z
     .array(z.string().min(1))
     .min(1)
-    .describe('The checks of the group by name; a * at the end stands for any end: database*.'),
+    .describe('The names of the checks of the group; a * at the end matches any ending: database*.'),
   critical: z
     .array(z.string().min(1))
     .optional()
-    .describe('Those whose failure fails the group, named in the same way. Default: as each check is.'),
+    .describe('The checks whose failure fails the group, named in the same way. Default: those that are critical.'),
   degraded: z
     .enum(['pass', 'fail'])
     .default('pass')
@@ -102,9 +102,9 @@ export const healthOptions = z.strictObject({
   details: details
     .optional()
     .describe(
-      'What the answers say: none is the overall status alone, checks adds one entry per check with its reason, facts ' +
-        'adds the numbers behind it. Default: checks on the admin port, none on the port of the API. A value counts for ' +
-        'the admin port, and for the port of the API only when there is no admin port.',
+      'The content of the answers: none is the overall status alone, checks adds one entry per check with its reason, ' +
+        'facts adds the numbers behind it. Default: checks on the admin port, none on the port of the API. The option sets ' +
+        'the answers of the admin port, and those of the port of the API only when there is no admin port.',
     ),
   releaseId: z
     .string()

@@ -55,7 +55,7 @@ function invalid(name: unknown, error: z.ZodError): KeelsonError {
   return new KeelsonError({
     code: 'HEALTH_CHECK_INVALID',
     message: `The health check ${JSON.stringify(name)} cannot be run: ${problems.join('; ')}.`,
-    hint: 'Correct the arguments that the plugin passes to HealthService.register.',
+    hint: 'Change the arguments that the plugin passes to HealthService.register.',
     facts: { check: name, problems },
   });
 }

@@ -24,25 +24,25 @@ export const targetOptions = z.strictObject({
     ),
   timeoutMs: milliseconds
     .optional()
-    .describe('Longest request, waits and retries included, also when its caller has more time. Default: no limit.'),
+    .describe('Longest request with its retries and waits, also when its caller has more time. Default: no limit.'),
   attemptTimeoutMs: milliseconds
     .optional()
     .describe('Longest wait for an answer to one attempt, in milliseconds. Default: that of the policy.'),
   sendTimeout: z
     .boolean()
     .default(true)
-    .describe('Whether requests say how long their caller still waits; false for servers of others.'),
+    .describe('Whether requests send the time that is left for them. Set false for third-party servers.'),
   propagateTrace: z
     .boolean()
     .default(true)
-    .describe('Whether requests carry the headers with which the trace goes on there. false for a server of others.'),
+    .describe('Whether requests send the headers of the trace. Set false for third-party servers.'),
 });
 
 export const httpClientOptions = z.strictObject({
   timeoutHeader: z
     .union([z.literal(false), z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')])
     .default('Request-Timeout')
-    .describe('The header in which requests to targets say how long their caller still waits; false sends none.'),
+    .describe('The header in which requests to targets send the time that is left; false sends none.'),
   targets: z
     .record(z.string().min(1), targetOptions)
     .default({})

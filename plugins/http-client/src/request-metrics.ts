@@ -15,7 +15,7 @@ export class RequestMetrics {
   constructor(metrics: Metrics) {
     this.#durations = metrics.histogram({
       name: 'http.client.request.duration',
-      description: 'Requests to other services until the head of the answer; each attempt is one',
+      description: 'Duration of requests to other services until the head of the answer; each attempt counts as one',
       unit: 's',
       labels: ['target', 'http.request.method', 'http.response.status_code', 'error.type'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],

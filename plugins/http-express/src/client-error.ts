@@ -61,14 +61,18 @@ function malformed(cause: Error & { code?: string }): KeelsonError {
         code: 'HTTP_HEADERS_TOO_LARGE',
         message: 'The headers of a request are too large.',
         cause,
-        http: { status: 431, title: 'Headers too large', detail: 'The headers are larger than this server reads.' },
+        http: {
+          status: 431,
+          title: 'Headers too large',
+          detail: 'The headers or the URL are larger than this server accepts.',
+        },
       });
     default:
       return new KeelsonError({
         code: 'HTTP_REQUEST_MALFORMED',
         message: 'The client sent bytes that are not a valid HTTP request.',
         cause,
-        http: { status: 400, title: 'Malformed request', detail: 'This is not a request of HTTP/1.1.' },
+        http: { status: 400, title: 'Malformed request', detail: 'The bytes are not a valid HTTP/1.1 request.' },
       });
   }
 }

@@ -26,7 +26,7 @@ export class HttpMetrics implements Disposable {
   constructor(metrics: Metrics, active: () => number) {
     this.#durations = metrics.histogram({
       name: 'http.server.request.duration',
-      description: 'Requests, until the answer was sent or the client had gone; by the route as it was mounted',
+      description: 'Duration of requests until the answer was sent or the client disconnected, by route template',
       unit: 's',
       labels: [methodLabel, routeLabel, statusLabel, 'error.type'],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],

@@ -18,7 +18,7 @@ export function httpOperations(server: {
 
 /** `early: compression, helmet /docs; routes: audit`. */
 function describeMiddleware(ordered: OrderedMiddleware | undefined): string {
-  if (ordered === undefined) return 'The order is not known before the service is ready.';
+  if (ordered === undefined) return 'The order is fixed when the service is ready. Run the command again then.';
   const stages = middlewareStages.flatMap(stage => {
     const names = ordered[stage].map(({ name, path }) => (path === undefined ? name : `${name} ${path}`));
     return names.length === 0 ? [] : [`${stage}: ${names.join(', ')}`];

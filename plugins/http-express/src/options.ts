@@ -15,7 +15,7 @@ const admin = z
     host: host.describe('The address to listen on. Default: every address of the machine.'),
   })
   .describe(
-    'A port of its own for metrics, pages of operators and the details of probes; the port of the API then has none of them.',
+    'A separate port for metrics, pages of operators and the details of probes; the port of the API then has none of them.',
   );
 
 export type AdminOptions = z.infer<typeof admin>;
@@ -31,7 +31,7 @@ const proxies = z
 
 const securityHeader = headerName.refine(
   name => !/^(content-length|transfer-encoding|connection|keep-alive|trailer|upgrade|date)$/i.test(name),
-  'must not be a header that carries the answer itself',
+  'must not be a header that the server sets for each answer, such as Content-Length',
 );
 
 const securityValue = z.string().regex(/^[\t\x20-\x7e]+$/, 'must be visible ASCII characters on one line');
@@ -45,7 +45,7 @@ const overloadOptions = z.strictObject({
   longestWaitMs: milliseconds
     .min(1)
     .default(5_000)
-    .describe('The longest line for a connection of the database, in milliseconds, or what a client still waits.'),
+    .describe('Longest expected wait for a database connection, in milliseconds. A deadline of the request lowers it.'),
 });
 
 export type OverloadOptions = z.infer<typeof overloadOptions>;
@@ -54,7 +54,7 @@ const deadlineOptions = z
   .strictObject({
     header: headerName
       .default('Request-Timeout')
-      .describe('The header in which clients say how long they wait: 5, 0.5, 500ms.'),
+      .describe('The header in which clients send the time that they wait: 5, 0.5, 500ms.'),
     longestMs: z
       .number()
       .int()
@@ -64,7 +64,7 @@ const deadlineOptions = z
       .describe('The longest time that a client can ask for, in milliseconds.'),
   })
   .describe(
-    'Reads how long a client waits: sessions, retries and requests to other services end by then. Default: not read.',
+    'Reads the time that a client waits: sessions, retries and requests to other services end by then. Default: not read.',
   );
 
 export type DeadlineOptions = z.infer<typeof deadlineOptions>;
@@ -76,19 +76,19 @@ const origin = z.string().refine(text => {
 
 const corsOptions = z
   .strictObject({
-    origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Whose pages may read answers; * means all.'),
+    origins: z.union([z.literal('*'), z.array(origin).min(1)]).describe('Origins that may use the API; * means all.'),
     methods: z
       .array(methodName)
       .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
       .describe('The methods that such pages may use.'),
-    headers: z.array(headerName).optional().describe('The headers that they may send. Default: whatever they ask for.'),
+    headers: z.array(headerName).optional().describe('The headers that they may send. Default: all.'),
     exposedHeaders: z.array(headerName).default([]).describe('The headers of an answer that they may read.'),
     credentials: z.boolean().default(false).describe('Whether their requests may carry cookies.'),
-    maxAgeMs: milliseconds.default(600_000).describe('How long a browser may keep this, in milliseconds.'),
+    maxAgeMs: milliseconds.default(600_000).describe('How long a browser may keep these rules, in milliseconds.'),
   })
   .superRefine(({ origins, credentials }, context) => {
     if (origins !== '*' || !credentials) return;
-    const message = 'must be a list of origins where credentials are allowed: browsers refuse * then';
+    const message = 'must be a list of origins when credentials are allowed, because browsers refuse * then';
     context.addIssue({ code: 'custom', path: ['origins'], message });
   })
   .describe('Lets pages of other origins use the API. Default: none.');
@@ -181,7 +181,7 @@ export const httpOptions = z
       .min(1)
       .default(30_000)
       .describe(
-        'How long a client may take nothing of an answer that is there for it, in milliseconds; then its connection is cut.',
+        'How long a client may read nothing of an answer that waits for it, in milliseconds; then its connection is cut.',
       ),
     drainTimeoutMs: milliseconds
       .default(10_000)
@@ -192,8 +192,8 @@ export const httpOptions = z
       .union([z.boolean(), z.number().int().min(0), proxies, z.array(proxies)])
       .default(false)
       .describe(
-        'Whose X-Forwarded-* headers are believed: the number of proxies in front, or their addresses (loopback, ' +
-          '10.0.0.0/8). true believes everyone and lets clients choose their own address.',
+        'The proxies whose X-Forwarded-* headers are trusted: their number, or their addresses (loopback, 10.0.0.0/8). ' +
+          'true trusts every sender, so that clients choose their own address.',
       ),
     requestIdHeader: z
       .string()
@@ -204,14 +204,14 @@ export const httpOptions = z
       .boolean()
       .default(true)
       .describe(
-        'Whether the trace of a client goes on in this service. false for a server that anybody can reach: its clients would decide what is recorded.',
+        'Whether this service continues the trace of its client. Set false on a public server: its clients would decide what is recorded.',
       ),
     consistency: z
       .enum(['off', 'header', 'cookie'])
       .default('off')
       .describe(
-        'How clients see what they have stored before, also on a replica: the answer of a writing request has a token in ' +
-          'the header or the cookie Keelson-Consistency, and a reading request that brings it back is answered no older.',
+        'How clients see their own writes, also on a replica: the answer of a writing request has a token in the header or ' +
+          'the cookie Keelson-Consistency, and a reading request that sends it back sees at least the data of that write.',
       ),
     readOnlyMethods: z
       .array(methodName)
@@ -221,21 +221,21 @@ export const httpOptions = z
       .union([z.literal(false), overloadOptions])
       .prefault({})
       .describe(
-        'Refuses requests early, with 503 and Retry-After, that would not be answered in time; false refuses none.',
+        'Refuses requests that could not be answered in time, early, with 503 and Retry-After; false refuses none.',
       ),
     deadline: deadlineOptions.optional(),
     rateLimits: rateLimitsOptions,
     http2: z
       .boolean()
       .default(false)
-      .describe('Only false: Express answers HTTP/1.1. Let the proxy in front speak HTTP/2 to clients.'),
+      .describe('Must be false: Express supports HTTP/1.1 only. Let the proxy in front speak HTTP/2 to clients.'),
     cors: corsOptions.optional(),
     securityHeaders: z
       .union([z.literal(false), z.record(securityHeader, z.union([z.literal(false), securityValue]))])
       .default({})
       .describe(
         'Headers of every answer: X-Content-Type-Options, X-Frame-Options, Referrer-Policy and Strict-Transport-Security. ' +
-          'Another value replaces one, false leaves it out; false alone leaves out all.',
+          'Set a header to another value, or to false to leave it out; false for the whole option leaves out all.',
       ),
     openApi,
     problems,
@@ -243,13 +243,13 @@ export const httpOptions = z
       .enum(['auto', 'always', 'never'])
       .default('auto')
       .describe(
-        'Whether the answers of routes with schemas are compared with what the route describes; another answer is a 500. ' +
+        'Whether answers of routes with schemas are compared with their schemas; an answer that differs is a 500. ' +
           '`auto`: always, except with --environment production or NODE_ENV=production.',
       ),
   })
   .superRefine(({ port: api, admin: own, host: at }, context) => {
     if (own === undefined || own.port === 0 || own.port !== api || own.host !== at) return;
-    const message = `must be another port than that of the API (${api})`;
+    const message = `must differ from the port of the API (${api})`;
     context.addIssue({ code: 'custom', path: ['admin', 'port'], message });
   });
 

@@ -131,7 +131,7 @@ function overloaded(why: string, facts: Readonly<Record<string, number>>): Keels
   return new KeelsonError({
     code: 'HTTP_OVERLOADED',
     message: `A request was refused: ${why}.`,
-    hint: 'Run more instances, or see in the log which requests take long.',
+    hint: 'Run more instances, or find the slow requests in the log.',
     facts,
     http: {
       status: 503,

@@ -342,7 +342,7 @@ describe('limits that cannot work', () => {
     url.username = 'limited_app';
     url.password = 'limited';
     const shared = { api: { limit: 1, windowMs: 1_000, store: 'database' } };
-    await expect(instanceWith(shared, { url: url.href })).rejects.toThrow(/HTTP_RATE_LIMIT_TABLE|could not make it/);
+    await expect(instanceWith(shared, { url: url.href })).rejects.toThrow(/HTTP_RATE_LIMIT_TABLE|could not create it/);
     await witness.query('drop role limited_app');
   });
 });

@@ -11,7 +11,7 @@ export function notReady(): KeelsonError {
 export function stopping(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_STOPPING',
-    message: 'A request arrived while the service was draining.',
+    message: 'A request arrived while the service was stopping.',
     http: unavailable('The service is stopping; another instance may answer.'),
   });
 }
@@ -27,8 +27,8 @@ export function unknownRoute(): KeelsonError {
 export function sessionRuleTaken(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_SESSION_RULE_TAKEN',
-    message: 'A second rule for the sessions of requests was given to the HTTP server.',
-    hint: 'Give one rule, in one plugin: http.session(request => ({ session: { variables, role } })).',
+    message: 'Two plugins set the rule for the sessions of requests; a service can have one rule.',
+    hint: 'Set one rule, in one plugin: http.session(request => ({ session: { variables, role } })).',
   });
 }
 

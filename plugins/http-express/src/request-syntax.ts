@@ -46,7 +46,7 @@ export function upgrade(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_UPGRADE_REFUSED',
     message: 'A request asked for a protocol that this server does not support.',
-    http: { status: 400, title: 'Upgrade refused', detail: 'This server speaks HTTP/1.1 alone, and opens no tunnel.' },
+    http: { status: 400, title: 'Upgrade refused', detail: 'This server supports HTTP/1.1 only, and opens no tunnel.' },
   });
 }
 
@@ -97,7 +97,7 @@ function expectation(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_EXPECTATION_FAILED',
     message: 'A request has an Expect header that this server does not support.',
-    http: { status: 417, title: 'Expectation failed', detail: 'Only Expect: 100-continue is known.' },
+    http: { status: 417, title: 'Expectation failed', detail: 'The only supported value of Expect is 100-continue.' },
   });
 }
 
@@ -106,7 +106,11 @@ export function malformedPath(cause?: unknown): KeelsonError {
     code: 'HTTP_PATH_MALFORMED',
     message: 'The path of a request could not be decoded.',
     cause,
-    http: { status: 400, title: 'Malformed path', detail: 'The path holds a percent sign that begins no character.' },
+    http: {
+      status: 400,
+      title: 'Malformed path',
+      detail: 'The path has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
+    },
   });
 }
 
@@ -114,6 +118,10 @@ function malformedQuery(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_QUERY_MALFORMED',
     message: 'The query of a request could not be decoded.',
-    http: { status: 400, title: 'Malformed query', detail: 'The query holds a percent sign that begins no character.' },
+    http: {
+      status: 400,
+      title: 'Malformed query',
+      detail: 'The query has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
+    },
   });
 }

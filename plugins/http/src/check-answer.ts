@@ -60,7 +60,7 @@ function answerInvalid({ method, path }: Route, status: number, problems: readon
   return new KeelsonError({
     code: 'HTTP_ANSWER_INVALID',
     message: `The route ${name} gave an answer that it does not describe: ${problems.join('; ')}.`,
-    hint: 'Change the handler, or what the route says in "answers". Nothing was stored.',
+    hint: 'Change the handler, or the "answers" of the route. Nothing was stored.',
     facts: { route: name, status, problems },
     http: {
       status: 500,

@@ -6,9 +6,7 @@ export const loggerBunyanOptions = z.strictObject({
   format: z
     .enum(['json', 'pretty'])
     .optional()
-    .describe(
-      '`json`: bunyan records, one a line. `pretty`: for eyes. Left out, pretty on a terminal and json elsewhere.',
-    ),
+    .describe('`json`: bunyan records, one a line. `pretty`: for people. Default: pretty on a terminal, else json.'),
 });
 
 export type LoggerBunyanOptions = z.infer<typeof loggerBunyanOptions>;

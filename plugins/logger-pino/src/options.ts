@@ -6,9 +6,7 @@ export const loggerPinoOptions = z.strictObject({
   format: z
     .enum(['json', 'pretty'])
     .optional()
-    .describe(
-      '`json`: pino records, one a line. `pretty`: for eyes. Left out, pretty on a terminal and json elsewhere.',
-    ),
+    .describe('`json`: pino records, one a line. `pretty`: for people. Default: pretty on a terminal, else json.'),
 });
 
 export type LoggerPinoOptions = z.infer<typeof loggerPinoOptions>;

@@ -29,7 +29,7 @@ export interface TargetCounters {
   attempts: number;
   /** Attempts paid for from the budget. */
   retries: number;
-  /** Attempts that ended in a conflict; their repetitions cost no budget. */
+  /** Attempts that ended in a conflict; their retries cost no budget. */
   conflicts: number;
   /** Calls that waited for the target to come back. */
   waits: number;

@@ -52,7 +52,7 @@ export const telemetryOtelOptions = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'deployment.environment.name. Default: that of OTEL_RESOURCE_ATTRIBUTES, else the one the service was started in.',
+      'deployment.environment.name. Default: that of OTEL_RESOURCE_ATTRIBUTES, else the environment of the service.',
     ),
   resource: z
     .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]))
@@ -99,7 +99,7 @@ export const telemetryOtelOptions = z.strictObject({
     .max(100_000)
     .default(60)
     .describe(
-      'Most errors of one kind and operation that are sent in a minute; the next one says how many were left out.',
+      'Most errors of one kind and operation that are sent in a minute; the next one has the number that was left out.',
     ),
   maxBreadcrumbs: z
     .int()
@@ -111,14 +111,14 @@ export const telemetryOtelOptions = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe(
-      'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and their kind.',
+      'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and similar ones.',
     ),
   flushTimeoutMs: z
     .int()
     .min(1)
     .max(30_000)
     .default(2_000)
-    .describe('Longest wait for what was not sent yet when the service stops, in milliseconds.'),
+    .describe('Longest wait for unsent data when the service stops, in milliseconds.'),
 });
 
 export type TelemetryOtelOptions = z.infer<typeof telemetryOtelOptions>;

@@ -29,19 +29,19 @@ export default definePlugin<TelemetryOtelOptions>({
 
 function warnOf({ unusable }: Settings, logger: Logger): void {
   if (unusable.length > 0) {
-    logger.warn('variables of OpenTelemetry cannot be used: their defaults count', { variables: unusable });
+    logger.warn('variables of OpenTelemetry ignored: their values are not usable', { variables: unusable });
   }
 }
 
 function diagnosisOf({ enabled, unusable }: Settings): Diagnosis {
   if (!enabled) return { name: 'sending', status: 'pass', output: 'Switched off: nothing is sent.' };
   if (unusable.length === 0) {
-    return { name: 'sending', status: 'pass', output: 'There is a receiver; it was not tried out.' };
+    return { name: 'sending', status: 'pass', output: 'A receiver is set; nothing was sent to test it.' };
   }
   return {
     name: 'sending',
     status: 'warn',
-    output: `Not used, because of their values: ${unusable.join(', ')}.`,
-    hint: 'Correct the variables, or set the options of the plugin instead.',
+    output: `Ignored, because their values are not usable: ${unusable.join(', ')}.`,
+    hint: 'Set these variables to valid values, or set the options of the plugin instead.',
   };
 }

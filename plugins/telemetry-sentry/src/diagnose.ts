@@ -5,7 +5,7 @@ import type { TelemetrySentryOptions } from './options.js';
 /** Returns the findings of `keelson doctor` on Sentry. Makes no connection: it does not test the DSN. */
 export function diagnoseTelemetry(options: TelemetrySentryOptions, tooEarly: readonly string[]): readonly Diagnosis[] {
   if (!options.enabled) return [pass('sending', 'Switched off: nothing is sent to Sentry.')];
-  const sending = pass('sending', 'There is a DSN; it was not tried out.');
+  const sending = pass('sending', 'A DSN is set; no event was sent to test it.');
   return options.instrumentModules ? [sending, aboutHooks(tooEarly)] : [sending];
 }
 
@@ -16,7 +16,7 @@ function aboutHooks(tooEarly: readonly string[]): Diagnosis {
     name: 'hooks',
     status: 'warn',
     output: `Loaded without the hooks of Sentry: ${unhooked.join(', ')}. Their spans will be missing.`,
-    hint: 'Start with keelson start, or call Kernel.start before importing anything that imports them.',
+    hint: 'Start the service with keelson start, or call Kernel.start before any import of these modules.',
   };
 }
 

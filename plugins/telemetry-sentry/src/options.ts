@@ -16,7 +16,7 @@ export const telemetrySentryOptions = z
       .min(1)
       .optional()
       .describe(
-        'The environment events belong to. Left out, the one the service was started in, else SENTRY_ENVIRONMENT, else `production`.',
+        'The environment of events. Default: the environment of the service, else SENTRY_ENVIRONMENT, else `production`.',
       ),
     release: z
       .string()
@@ -31,7 +31,7 @@ export const telemetrySentryOptions = z
       .max(100_000)
       .default(60)
       .describe(
-        'Most errors of one kind and operation that are sent in a minute; the next one says how many were left out.',
+        'Most errors of one kind and operation that are sent in a minute; the next one has the number that was left out.',
       ),
     maxBreadcrumbs: z
       .int()
@@ -43,7 +43,7 @@ export const telemetrySentryOptions = z
       .boolean()
       .default(false)
       .describe(
-        'Hooks pg, express, http and fetch as they load, for code that uses them beside the plugins of Keelson, which make spans themselves. Costs start-up time and memory.',
+        'Hooks pg, express, http and fetch as they load, for code that uses them without the plugins of Keelson. Costs start-up time and memory.',
       ),
     sourceContext: z.boolean().default(false).describe('Sends the lines of source code around each line of a stack.'),
     propagateTracesTo: z
@@ -60,7 +60,7 @@ export const telemetrySentryOptions = z
       .array(z.string().min(1))
       .default([])
       .describe(
-        'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and their kind.',
+        'Keys whose values are replaced by [masked] at any depth, beyond password, token, cookie and similar ones.',
       ),
     flushTimeoutMs: z
       .int()

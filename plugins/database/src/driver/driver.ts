@@ -111,7 +111,7 @@ export interface PoolCounters extends PermitCounters {
   readonly opened: number;
   /** Connections that were lent for longer than the driver finds usual. Left out by one that does not look. */
   readonly leaked?: number;
-  /** Connections thrown away, by reason. */
+  /** Connections that the pool closed, by reason. */
   readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
 }
 

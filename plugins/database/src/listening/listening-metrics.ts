@@ -22,7 +22,7 @@ export class ListeningMetrics {
     });
     this.#gaps = metrics.counter({
       name: 'db.client.notifications.gaps',
-      description: 'Moments before which messages may be missing',
+      description: 'Gaps: moments before which messages may be missing',
       unit: '{gap}',
       labels: [poolLabel, 'reason'],
     });
@@ -39,7 +39,7 @@ export class ListeningMetrics {
     this.#gauges = [
       gauge(
         'listening',
-        '1 while the server has confirmed, 0 while the connection is away',
+        '1 while the service listens, 0 while the connection is lost',
         '{listener}',
         ({ state }) => (state === 'listening' ? 1 : 0),
       ),

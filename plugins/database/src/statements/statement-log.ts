@@ -78,7 +78,7 @@ export class StatementLog implements StatementObserver {
     const { shape, sessions } = this.noted.repeated(sql, session);
     onRepeated(session);
     if (isProduction || (sessions.get(session) ?? 0) > 1) return;
-    this.#logger.warn('a statement repeats in one session: load what it loads with fewer', {
+    this.#logger.warn('a statement repeats in one session: load its rows with fewer statements', {
       session,
       shape: shape.id,
       statement: shape.text,

@@ -79,11 +79,11 @@ export class ClaimedKey {
 function keyReused(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_IDEMPOTENCY_KEY_REUSED',
-    message: 'A request has the Idempotency-Key of an earlier one with other content.',
+    message: 'A request has the Idempotency-Key of an earlier request with different content.',
     http: {
       status: 422,
       title: 'Unprocessable Content',
-      detail: 'The Idempotency-Key was used for a request with other content. Use a new key for a new request.',
+      detail: 'The Idempotency-Key was used for a request with different content. Use a new key for a new request.',
     },
   });
 }

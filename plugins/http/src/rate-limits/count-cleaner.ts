@@ -54,8 +54,8 @@ async function makeTable(database: DatabaseService): Promise<void> {
     if (await hasTable(database)) return;
     throw new KeelsonError({
       code: 'HTTP_RATE_LIMIT_TABLE',
-      message: `Rate limits count in the database, which has no table ${countTable}, and the service could not make it.`,
-      hint: `Let the role of the service make tables, or run: ${oneLine(createCountTable)}; ${createCountIndex}`,
+      message: `The table ${countTable} of the rate limits is missing, and the service could not create it.`,
+      hint: `Allow the role of the service to create tables, or run: ${oneLine(createCountTable)}; ${createCountIndex}`,
       cause: error,
     });
   }

@@ -78,6 +78,6 @@ export class DatabaseCounter implements Counter {
     const { clock, logger, name } = this.#parts;
     if (clock.now() - this.#loggedAt < logEveryMs) return;
     this.#loggedAt = clock.now();
-    logger.warn('requests are counted in this process: the database cannot be asked', { rateLimit: name, ...facts });
+    logger.warn('requests counted in this process: the database does not answer', { rateLimit: name, ...facts });
   }
 }

@@ -32,7 +32,7 @@ export const rateLimitOptions = z.strictObject({
     .regex(/^(header:[A-Za-z0-9-]+|[a-z][a-z0-9-]*)$/, 'must be ip, header:<name>, or the name of a RateLimitKey')
     .default('ip')
     .describe(
-      'Who is one caller: ip, header:X-Api-Key, or the name of a RateLimitKey of the service. Of IPv6 addresses, a /64 ' +
+      'What identifies a caller: ip, header:X-Api-Key, or the name of a RateLimitKey of the service. With IPv6, a /64 ' +
         'network is one caller. A request without the header or the key counts for its address.',
     ),
   methods: z.array(methodName).min(1).optional().describe('The methods that count; GET includes HEAD. Default: all.'),

@@ -112,13 +112,13 @@ function keyOf(name: string, caller: string): string {
 function limitsOf({ options, keys, database, clock, logger, metrics }: RateLimitsParts): Limit[] {
   const refused = metrics.counter({
     name: 'http.server.rate_limit.refusals',
-    description: 'Requests refused because their caller has used up its window.',
+    description: 'Requests that were refused because their caller had used up its window',
     unit: '{request}',
     labels: ['http.rate_limit.name'],
   });
   const here = metrics.counter({
     name: 'http.server.rate_limit.fallbacks',
-    description: 'Requests counted in this process because the database could not be asked.',
+    description: 'Requests that an instance counted for itself because the database did not answer',
     unit: '{request}',
     labels: ['http.rate_limit.name'],
   });
@@ -163,7 +163,7 @@ function assertValid({ options, keys, database }: RateLimitsParts): void {
   if (faults.length === 0) return;
   throw new KeelsonError({
     code: 'HTTP_RATE_LIMITS_INVALID',
-    message: `Rate limits of the configuration cannot work: ${faults.join('; ')}.`,
+    message: `The rate limits of the configuration are not valid: ${faults.join('; ')}.`,
     hint: 'Bind each key in a plugin: bind(RateLimitKey).toConstantValue({ name, of }). Without a database, use store: memory.',
     facts: { rateLimits: faults.length },
   });
