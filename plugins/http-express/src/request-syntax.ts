@@ -109,7 +109,8 @@ export function malformedPath(cause?: unknown): KeelsonError {
     http: {
       status: 400,
       title: 'Malformed path',
-      detail: 'The path has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
+      detail:
+        'The path has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
     },
   });
 }
@@ -121,7 +122,8 @@ function malformedQuery(): KeelsonError {
     http: {
       status: 400,
       title: 'Malformed query',
-      detail: 'The query has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
+      detail:
+        'The query has a percent sign that does not begin an encoded UTF-8 character. Send %25 for a percent sign.',
     },
   });
 }

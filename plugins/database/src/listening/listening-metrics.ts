@@ -37,11 +37,8 @@ export class ListeningMetrics {
         { value: read(stats()), labels: this.#labels },
       ]);
     this.#gauges = [
-      gauge(
-        'listening',
-        '1 while the service listens, 0 while the connection is lost',
-        '{listener}',
-        ({ state }) => (state === 'listening' ? 1 : 0),
+      gauge('listening', '1 while the service listens, 0 while the connection is lost', '{listener}', ({ state }) =>
+        state === 'listening' ? 1 : 0,
       ),
       gauge('queued', 'Events that wait for their handlers', '{event}', ({ queued }) => queued),
     ];
