@@ -137,5 +137,7 @@ test.each(rows)('$event: $level', ({ line, level }) => {
     each => each.message === line || (line === 'listening on' && each.message.startsWith(line)),
   );
   expect(found.map(each => each.level)).toContain(level);
-  expect([...new Set(found.map(each => each.level))]).toEqual([level]);
+  // A breaker that opens again after a probe belongs to the probe.
+  const levels = found.filter(each => each.facts.from !== 'half-open' || each.facts.to !== 'open');
+  expect([...new Set(levels.map(each => each.level))]).toEqual([level]);
 });
