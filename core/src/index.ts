@@ -129,3 +129,4 @@ export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.j
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';
 export { defaultSecretKeys } from './secrets/secret-keys.js';
 export { type ErrorSummary, summarizeError } from './secrets/summarize-error.js';
+export { withholdValues } from './secrets/withheld-values.js';

@@ -1,6 +1,8 @@
 import { types } from 'node:util';
 import { isKeelsonError } from '../contract/keelson-error.js';
 import { masked } from './masked.js';
+import { maskQuotedInput } from './quoted-input.js';
+import { maskWithheld } from './withheld-values.js';
 
 /** What system, HTTP and PostgreSQL errors say of themselves that holds no value of a user. */
 const plainFacts = ['code', 'errno', 'syscall', 'hostname', 'address', 'port', 'signal', 'status', 'statusCode'];
@@ -32,6 +34,7 @@ function related(error: Error): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   const cause = read(error, 'cause');
   found.cause = typeof cause === 'function' ? attempt(() => cause.call(error)) : cause;
+  if (typeof found.cause === 'string') found.cause = maskWithheld(error, found.cause);
   const errors = read(error, 'errors');
   if (Array.isArray(errors)) found.errors = errors;
   for (const key of ['error', 'suppressed']) {
@@ -47,11 +50,13 @@ function messageAndStack(error: Error): Record<string, unknown> {
   if (typeof message !== 'string') return { message, stack };
   const shown = withoutInput(error, message);
   if (shown === message) return { message, stack };
-  return { message: shown, stack: typeof stack === 'string' ? stack.replaceAll(message, shown) : undefined };
+  return { message: shown, stack: typeof stack === 'string' ? stack.replaceAll(message, () => shown) : undefined };
 }
 
-function withoutInput(error: Error, message: string): string {
-  const quoted = quotesInput(error) ? message.replace(/".*"/s, `"${masked}"`) : message;
+/** `message` without the values that a user or another service has sent, as far as they are known. */
+export function withoutInput(error: Error, message: string): string {
+  const given = maskWithheld(error, maskQuotedInput(message));
+  const quoted = quotesInput(error) ? given.replace(/".*"/s, `"${masked}"`) : given;
   // MikroORM writes the detail of PostgreSQL into the message: `Key (email)=(ada@example.org) already exists.`
   const detail = read(error, 'detail');
   return typeof detail === 'string' && detail !== '' ? quoted.replaceAll(detail, masked) : quoted;

@@ -1,5 +1,6 @@
 import { causesOf } from '../contract/causes.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
+import { withoutInput } from './error-parts.js';
 import { maskText } from './mask-text.js';
 
 export interface FormatErrorOptions {
@@ -32,10 +33,11 @@ function* describe(error: unknown): Generator<string> {
 /** Masked already here: what has been said is compared. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error) && !isKeelsonError(error)) return maskText(String(error));
-  return error.message === '' ? error.name : maskText(error.message);
+  return error.message === '' ? error.name : maskText(withoutInput(error, error.message));
 }
 
 function* stacks(error: unknown): Generator<string> {
   for (const each of [error, ...causesOf(error)])
-    if (each instanceof Error && each.stack !== undefined) yield each.stack;
+    if (each instanceof Error && each.stack !== undefined)
+      yield each.stack.replaceAll(each.message, () => withoutInput(each, each.message));
 }

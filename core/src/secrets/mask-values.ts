@@ -2,6 +2,7 @@ import { isError } from './error-parts.js';
 import { maskKnownSecrets } from './known-secrets.js';
 import { maskText } from './mask-text.js';
 import { MaskWalk, type Visitor } from './mask-walk.js';
+import { withholdAsIn } from './withheld-values.js';
 
 /**
  * Masks the secrets of the configuration in every text inside `value`. Returns a value without secrets unchanged, and a
@@ -69,6 +70,7 @@ function record(original: object, walk: MaskWalk): object {
 
 function copyWith(original: object, values: ReadonlyMap<string, unknown>): object {
   const copy: object = Object.create(Object.getPrototypeOf(original));
+  withholdAsIn(original, copy);
   for (const symbol of Object.getOwnPropertySymbols(original)) {
     Object.defineProperty(copy, symbol, { value: Reflect.get(original, symbol), configurable: true, writable: true });
   }

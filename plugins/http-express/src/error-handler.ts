@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { errorKindOf, isKeelsonError, type Logger, type Telemetry } from '@keelson/core';
+import { errorKindOf, isKeelsonError, type Logger, type Telemetry, withholdValues } from '@keelson/core';
 import { translate } from '@keelson/database/contract';
 import { exchangeOf } from './exchange.js';
+import { valuesGivenIn } from './given-values.js';
 import { takeBack } from './held-response.js';
 import { failureOf, type ProblemSettings, problemOf } from './problem.js';
 import { sendProblem } from './send-problem.js';
@@ -18,8 +19,7 @@ export type HandleError = (error: unknown, request: IncomingMessage, response: S
 export function createErrorHandler(tools: ErrorTools): HandleError {
   return (thrown, request, response) => {
     if (isGone(request, response)) return noteUnheard(thrown, request, tools);
-    // An error of MikroORM has SQL and values, and no status for the answer.
-    const error = translate(thrown);
+    const error = reportable(thrown, request);
     const exchange = exchangeOf(request);
     if (response.destroyed) return breakOff(error, request, response, tools);
     if (response.headersSent && !takeBack(response)) return breakOff(error, request, response, tools);
@@ -48,7 +48,15 @@ function isGone(request: IncomingMessage, response: ServerResponse): boolean {
 function noteUnheard(thrown: unknown, request: IncomingMessage, { logger }: ErrorTools): void {
   const { route } = exchangeOf(request);
   const gone = isKeelsonError(thrown, 'HTTP_CLIENT_GONE') || thrown === request.errored;
-  logger.debug('handler failed after its client disconnected', { route, error: gone ? thrown : translate(thrown) });
+  logger.debug('handler failed after its client disconnected', {
+    route,
+    error: gone ? thrown : reportable(thrown, request),
+  });
+}
+
+/** An error of MikroORM has SQL and values, and no status for the answer; that of a handler may quote its request. */
+function reportable(thrown: unknown, request: IncomingMessage): unknown {
+  return withholdValues(translate(thrown), () => valuesGivenIn(request));
 }
 
 /** Cuts an answer that is partly sent: the client must not take the part for the whole. */

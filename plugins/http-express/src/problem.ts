@@ -111,10 +111,30 @@ function requestFailure(error: unknown): KeelsonError | undefined {
   if (error instanceof URIError) return malformedPath(error);
   const failure = bodyFailure(error);
   if (failure !== undefined || !(error instanceof Error)) return failure;
+  if (isLostVersion(error)) return versionConflict(error);
   const { status, expose } = error as { status?: unknown; expose?: unknown };
   // An exposed error of http-errors, as Express middleware throws it.
   if (expose !== true || typeof status !== 'number' || status < 400 || status > 499) return undefined;
   return refusedRequest(error, status);
+}
+
+/** MikroORM's, of a row whose version has changed; not that of an entity that has no version. */
+function isLostVersion({ name, message }: Error): boolean {
+  return name === 'OptimisticLockError' && !message.startsWith('Cannot obtain');
+}
+
+function versionConflict(cause: Error): KeelsonError {
+  return new KeelsonError({
+    code: 'HTTP_VERSION_CONFLICT',
+    message: 'A row was changed by another request: its version is not the expected one.',
+    hint: 'Nothing was stored. Let the client read the row again and repeat its change.',
+    cause,
+    http: {
+      status: 409,
+      title: 'Conflict',
+      detail: 'Another request has changed this since it was read. Please read it again, then repeat the change.',
+    },
+  });
 }
 
 function refusedRequest(cause: Error, status: number): KeelsonError {

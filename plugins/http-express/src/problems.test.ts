@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { KeelsonError } from '@keelson/core';
+import { OptimisticLockError } from '@mikro-orm/core';
 import { Router } from 'express';
 import createError from 'http-errors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -237,6 +238,21 @@ describe('a request that cannot be handled', () => {
       detail: 'Only for administrators.',
     });
     expect(harness.telemetry.errors()).toEqual([]);
+  });
+
+  test('and loses a race by its version is a 409: HTTP_VERSION_CONFLICT', async () => {
+    const entity = { secret: 'of a user' };
+    const problem = await answerTo(OptimisticLockError.lockFailedVersionMismatch(entity, 1, 2));
+    expect(problem.body).toMatchObject({ type: 'urn:keelson:problem:HTTP_VERSION_CONFLICT', status: 409 });
+    expect(JSON.stringify(problem.body)).not.toContain('of a user');
+    expect(harness.telemetry.errors()).toEqual([]);
+  });
+
+  test('and locks an entity that has no version is a 500', async () => {
+    const problem = await answerTo(
+      new OptimisticLockError('Cannot obtain optimistic lock on unversioned entity Order'),
+    );
+    expect(problem.body).toMatchObject({ type: 'urn:keelson:problem:HTTP_UNEXPECTED', status: 500 });
   });
 
   test('HEAD gets the status and the headers of the problem alone', async () => {

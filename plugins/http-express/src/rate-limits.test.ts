@@ -299,8 +299,7 @@ describe('a limit in the database', () => {
     const startedAt = performance.now();
     expect(await statusesOf(6, url)).toEqual([200, 200, 200, 200, 200, 429]);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
-    const told = () =>
-      instance.logger.lines('warn').filter(({ message }) => message.startsWith('requests counted'));
+    const told = () => instance.logger.lines('warn').filter(({ message }) => message.startsWith('requests counted'));
     expect(told()).toHaveLength(1);
     expect(told()[0]?.facts).toMatchObject({ rateLimit: 'api' });
     await proxy.setMode('pass');

@@ -3,6 +3,9 @@ import { remoteTraceIn } from '@keelson/core/telemetry';
 import * as Sentry from '@sentry/node';
 
 const sentryTrace = /^[ \t]*[0-9a-f]{32}-[0-9a-f]{16}(-[01])?[ \t]*$/;
+/** What Sentry needs of a `baggage`. Any client can send one: the rest, such as names and users, would go out with each envelope. */
+const neededBaggage =
+  /^\s*(sentry-(trace_id=[0-9a-f]{32}|org_id=\d{1,20}|public_key=[\w-]{1,64}|sample_(rate|rand)=[\d.]{1,24}|sampled=(true|false)))\s*$/;
 /** Longest `baggage` that is read, as W3C Baggage has it. */
 const longestBaggage = 8_192;
 
@@ -39,5 +42,11 @@ export function headersOf(span: Sentry.Span): Readonly<Record<string, string>> {
 function baggageIn(headers: IncomingHeaders | undefined): string | undefined {
   const given = headers?.baggage;
   const baggage = typeof given === 'object' ? given.join(',') : given;
-  return baggage !== undefined && baggage.length <= longestBaggage ? baggage : undefined;
+  if (baggage === undefined || baggage.length > longestBaggage) return undefined;
+  return (
+    baggage
+      .split(',')
+      .flatMap(entry => neededBaggage.exec(entry)?.[1] ?? [])
+      .join(',') || undefined
+  );
 }

@@ -106,6 +106,30 @@ describe('on the wire', () => {
     });
   });
 
+  test('of the baggage of a sender, only what continues its trace goes into envelopes and further requests', async () => {
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const baggage = [
+      `sentry-trace_id=${traceId}`,
+      'sentry-sample_rand=0.5',
+      'sentry-transaction=GET%20/hush',
+      'sentry-user_segment=hush',
+      'sentry-release=hush',
+      'sentry-public_key=hush hush',
+      'other=hush',
+    ].join(',');
+    const continues = { 'sentry-trace': `${traceId}-b7ad6b7169203331-1`, baggage };
+    const span = telemetry.startSpan({ name: 'GET /', operation: 'http.server', kind: 'server', continues });
+    const headers = span.run(() => {
+      telemetry.captureError(new Error('failed'));
+      return telemetry.outgoingHeaders();
+    });
+    span.end();
+    await telemetry.flush(5_000);
+    expect(headers.baggage).toContain('sentry-sample_rand=0.5');
+    expect(ingest.wire).toContain(traceId);
+    expect(ingest.wire + JSON.stringify(headers)).not.toContain('hush');
+  });
+
   test('more traces than Sentry would hold at once all arrive, each with its status', async () => {
     const spans = Array.from({ length: 200 }, (_, index) =>
       telemetry.span({ name: `job-${index}`, operation: 'job' }, async () => {
