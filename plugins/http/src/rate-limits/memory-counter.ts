@@ -33,7 +33,8 @@ export class MemoryCounter implements Counter {
     this.#forgetEnded(now);
     const window = this.#windowOf(key, now);
     window.requests += 1;
-    return { left: this.#options.limit - window.requests, leftMs: window.endsAt - now };
+    // Sums of fractions of a ms would make a second of a window that has just begun one more.
+    return { left: this.#options.limit - window.requests, leftMs: Math.round(window.endsAt - now) };
   }
 
   #windowOf(key: string, now: number): Window {
