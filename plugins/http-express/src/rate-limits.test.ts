@@ -305,6 +305,17 @@ describe('a limit in the database', () => {
     expect(told()[0]?.facts).toMatchObject({ rateLimit: 'api' });
     await proxy.setMode('pass');
   });
+
+  test('is asked for requests whose client does not wait: none of them turns it off for others', async () => {
+    const instance = await instanceWith(shared, { url: database.url, http: { deadline: {} } });
+    const hurried = { headers: { 'X-Api-Key': 'hurried', 'Request-Timeout': '0' } };
+    expect(await statusesOf(6, `${instance.url}/orders`, hurried)).toEqual([200, 200, 200, 200, 200, 429]);
+    expect(instance.logger.lines('warn').map(({ message }) => message)).not.toContainEqual(
+      expect.stringMatching('requests are counted in this process'),
+    );
+    const { rows } = await witness.query('select count from keelson_rate_limits');
+    expect(rows).toEqual([{ count: 5 }]);
+  });
 });
 
 describe('limits that cannot work', () => {
