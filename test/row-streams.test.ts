@@ -273,6 +273,22 @@ test('rows of the session of the request are sent as well, and after a write tha
   await isFree();
 });
 
+test('a commit that fails before the first row is the answer, and no more than that', async () => {
+  await witness.query(`create table visit (author integer references author (id) deferrable initially deferred);
+    grant all on visit to public`);
+  onTestFinished(async () => void (await witness.query('drop table visit')));
+  handler = async (request, response) => {
+    await currentSession(request).execute('insert into visit values (-1)');
+    await sendRows(response, em => numbers(em, generated(100_000)), { format: 'ndjson' });
+  };
+  const errors = logger.lines('error').length;
+  const answer = await fetch(`${address()}/rows`, { method: 'POST' });
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([409, 'application/problem+json']);
+  await isFree();
+  expect(telemetry.errors()).toEqual([]);
+  expect(logger.lines('error')).toHaveLength(errors);
+});
+
 test.each([
   ['of its own', {}, { timeoutMs: 2_000 }],
   ['of the request', { 'Request-Timeout': '2' }, {}],

@@ -17,7 +17,7 @@ export type HandleError = (error: unknown, request: IncomingMessage, response: S
 /** Turns the error of a handler into an answer, and reports it once when it is a fault of the service. */
 export function createErrorHandler(tools: ErrorTools): HandleError {
   return (thrown, request, response) => {
-    if (isGone(request, response)) return noteUnheard(thrown, request, tools);
+    if (isGone(request, response) || isWithoutReader(thrown, response)) return noteUnheard(thrown, request, tools);
     // An error of MikroORM has SQL and values, and no status for the answer.
     const error = translate(thrown);
     const exchange = exchangeOf(request);
@@ -42,6 +42,11 @@ function isGone(request: IncomingMessage, response: ServerResponse): boolean {
   const { errored } = request as { errored?: NodeJS.ErrnoException | null };
   if (response.errored != null || (errored != null && errored.code !== 'ECONNRESET')) return false;
   return (request.destroyed && !request.complete) || (response.destroyed && !response.writableFinished);
+}
+
+/** Another answer, such as the problem of a failed commit, was sent while the handler waited to write more of its own. */
+function isWithoutReader(thrown: unknown, response: ServerResponse): boolean {
+  return response.destroyed && isKeelsonError(thrown, 'HTTP_CLIENT_GONE');
 }
 
 /** Logs the error of a handler whose client has disconnected: usually not a fault of the service or its database. */
