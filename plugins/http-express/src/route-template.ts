@@ -4,6 +4,7 @@ import { exchangeOf } from './exchange.js';
 /** Properties that Express sets on a request in its routers. */
 export interface RoutedRequest extends IncomingMessage {
   baseUrl?: string;
+  params?: object;
 }
 
 /** A handler's place among the routes. */
@@ -76,23 +77,31 @@ function notePicked(request: Watched, picked: Picked | undefined): void {
   const mount = request[mountKey];
   if (picked === undefined || mount === undefined) return;
   const inner = (request.baseUrl ?? '').slice(request[beforeKey]?.length);
-  exchangeOf(request).route = templateOf(mount, inner, picked);
+  exchangeOf(request).route = templateOf(mount, inner, picked, request.params);
 }
 
 /** Of a picked route, the template that it had last; most routes have one alone. */
 const templates = new WeakMap<Picked, { readonly mount: Mount; readonly inner: string; readonly template: string }>();
 
-function templateOf(mount: Mount, inner: string, picked: Picked): string {
+function templateOf(mount: Mount, inner: string, picked: Picked, params: object | undefined): string {
   const last = templates.get(picked);
   if (last?.mount === mount && last.inner === inner) return last.template;
-  const template = joined(mount.path, withoutValues(inner), described(picked.path));
+  const template = joined(mount.path, withoutValues(inner, params), described(picked.path));
   templates.set(picked, { mount, inner, template });
   return template;
 }
 
-/** Returns the mount path of a nested router, with segments that may be values of users hidden. */
-function withoutValues(matched: string): string {
-  return matched.replaceAll(/[^/]+/g, segment => (/^[a-z]+(-[a-z]+)*$/i.test(segment) ? segment : '*'));
+/**
+ * Returns the mount path of a nested router, with segments that may be values of users hidden. While a router picks its route,
+ * `params` are still those of its own mount.
+ */
+function withoutValues(matched: string, params: object = {}): string {
+  const values = Object.values(params)
+    .flat()
+    .filter(value => typeof value === 'string' && value !== '');
+  const isName = (segment: string) =>
+    /^[a-z]+(-[a-z]+)*$/i.test(segment) && !values.some(value => segment.includes(value));
+  return matched.replaceAll(/[^/]+/g, segment => (isName(segment) ? segment : '*'));
 }
 
 function described(path: unknown): string {

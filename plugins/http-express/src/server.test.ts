@@ -313,14 +313,19 @@ describe('the access log', () => {
       Router().get('/users', (_request, response) => void response.end()),
     );
     routes.use('/tenants/:id', inner);
+    routes.use('/shops/:shop/of-:owner', inner);
     server.http.router('/v1/:version', routes);
     await fetch(`${server.url}/v1/secret/admin/users`);
     await fetch(`${server.url}/v1/secret/tenants/secret7/secret`);
+    await fetch(`${server.url}/v1/secret/tenants/secret/secret`);
+    await fetch(`${server.url}/v1/secret/shops/secret/of-secret`);
     await fetch(`${server.url}/secret`);
-    const lines = await linesOf(server, 3);
+    const lines = await linesOf(server, 5);
     expect(lines.map(line => [line.level, line.message])).toEqual([
       ['info', 'GET /v1/:version/admin/users 200'],
       ['error', 'GET /v1/:version/tenants/*/{*rest} 500'],
+      ['error', 'GET /v1/:version/tenants/*/{*rest} 500'],
+      ['error', 'GET /v1/:version/shops/*/*/{*rest} 500'],
       ['warn', 'GET (no route) 404'],
     ]);
     expect(JSON.stringify(lines)).not.toContain('secret');
