@@ -66,7 +66,8 @@ function breakOff(error: unknown, request: IncomingMessage, response: ServerResp
   if (response.writableEnded) return;
   // To a client of HTTP/1.0 the end of the connection is the end of the answer.
   if (request.httpVersionMinor === 0) request.socket.resetAndDestroy();
-  else response.destroy();
+  // An answer in line behind another one has its connection later.
+  else response.once('socket', socket => socket.destroy()).destroy();
 }
 
 function capture(error: unknown, request: IncomingMessage, { telemetry }: ErrorTools): void {

@@ -45,3 +45,22 @@ test('requests that wait behind another end with their connection', async () => 
   await isNotRunning();
   open();
 });
+
+test('an answer that is cut behind another one ends the connection when its turn has come', async () => {
+  const slowly = gate();
+  harness.http.router('/slow', async (_request, response) => {
+    await slowly.pass();
+    response.end('slow');
+  });
+  harness.http.router('/cut', async (_request, response) => {
+    response.write('half');
+    throw new RangeError('half-way');
+  });
+  const connection = await harness.connect();
+  connection.send(`${slow}GET /cut HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await eventually(() => expect(harness.server.active).toBe(1), { that: 'the second one to be cut' });
+  slowly.open();
+  const received = await connection.until(({ closed }) => closed);
+  expect(received).toContain('\r\n\r\nslow');
+  expect(received).not.toMatch(/0\r\n\r\n$/);
+});
