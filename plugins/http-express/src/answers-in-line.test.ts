@@ -58,7 +58,7 @@ test('an answer that is cut behind another one ends the connection when its turn
   });
   const connection = await harness.connect();
   connection.send(`${slow}GET /cut HTTP/1.1\r\nHost: a\r\n\r\n`);
-  await eventually(() => expect(harness.server.active).toBe(1), { that: 'the second one to be cut' });
+  await eventually(() => expect(harness.telemetry.errors()).toHaveLength(1), { that: 'the second one to be cut' });
   slowly.open();
   const received = await connection.until(({ closed }) => closed);
   expect(received).toContain('\r\n\r\nslow');
