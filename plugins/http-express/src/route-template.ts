@@ -80,14 +80,29 @@ function notePicked(request: Watched, picked: Picked | undefined): void {
   exchangeOf(request).route = templateOf(mount, inner, picked, request.params);
 }
 
+interface Known {
+  readonly mount: Mount;
+  readonly inner: string;
+  readonly template: string;
+  /** All that the route has had. */
+  readonly templates: Set<string>;
+}
+
 /** Of a picked route, the template that it had last; most routes have one alone. */
-const templates = new WeakMap<Picked, { readonly mount: Mount; readonly inner: string; readonly template: string }>();
+const known = new WeakMap<Picked, Known>();
+
+/** More places of one route than this are values of users, from parameters of routers further out. */
+const mostTemplates = 20;
 
 function templateOf(mount: Mount, inner: string, picked: Picked, params: object | undefined): string {
-  const last = templates.get(picked);
+  const last = known.get(picked);
   if (last?.mount === mount && last.inner === inner) return last.template;
-  const template = joined(mount.path, withoutValues(inner, params), described(picked.path));
-  templates.set(picked, { mount, inner, template });
+  const { templates } = last ?? { templates: new Set<string>() };
+  let template = joined(mount.path, withoutValues(inner, params), described(picked.path));
+  if (!templates.has(template) && templates.size >= mostTemplates)
+    template = joined(mount.path, inner.replaceAll(/[^/]+/g, '*'), described(picked.path));
+  else templates.add(template);
+  known.set(picked, { mount, inner, template, templates });
   return template;
 }
 

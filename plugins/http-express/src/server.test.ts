@@ -331,6 +331,17 @@ describe('the access log', () => {
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
 
+  test('has few routes, also where routers are mounted at parameters in several levels', async () => {
+    const server = await ready();
+    const orders = Router().get('/orders', (_request, response) => void response.end());
+    server.http.router('/shops', Router().use('/:shop', Router().use('/:owner', orders)));
+    const letters = Array.from({ length: 30 }, (_, at) => String.fromCharCode(97 + (at % 26)).repeat(1 + at / 26));
+    for (const letter of letters) await fetch(`${server.url}/shops/${letter}/ada/orders`);
+    const routes = new Set((await linesOf(server, 30)).map(({ facts }) => facts.route));
+    expect(routes.size).toBe(21);
+    expect(routes).toContain('/shops/*/*/orders');
+  });
+
   test('has the route of an Express application, of one inside of it, and of one inside of a function', async () => {
     const server = await ready();
     const application = () =>
