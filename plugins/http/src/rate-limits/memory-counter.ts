@@ -33,7 +33,9 @@ export class MemoryCounter implements Counter {
     this.#forgetEnded(now);
     const window = this.#windowOf(key, now);
     window.requests += 1;
-    return { left: this.#options.limit - window.requests, leftMs: window.endsAt - now };
+    const { limit, windowMs } = this.#options;
+    // The difference of two times with fractions may be a little more than the window, and the answer would say a second more.
+    return { left: limit - window.requests, leftMs: Math.min(windowMs, window.endsAt - now) };
   }
 
   #windowOf(key: string, now: number): Window {
