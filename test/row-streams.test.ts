@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { definePlugin, HttpServer, Kernel, Logger, type Plugin, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, KeelsonError, Kernel, Logger, type Plugin, Telemetry } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -44,6 +44,21 @@ const exportAuthors = route({
     return { body: rowsOf(rows, { format, fileName: `authors.${format}` }) };
   },
 });
+const failing = route({
+  method: 'get',
+  path: '/failing',
+  answers: { 200: { rows: author } },
+  mapError: () => new KeelsonError({ code: 'TEST_MAPPED', message: 'mapped', http: { status: 410, title: 'Gone' } }),
+  handle: () => ({
+    body: rowsOf(
+      // biome-ignore lint/correctness/useYield: it fails before its first row.
+      function* () {
+        throw new Error('of the rows');
+      },
+      { format: 'csv' },
+    ),
+  }),
+});
 const repeated = route({
   method: 'post',
   path: '/',
@@ -67,7 +82,7 @@ async function start(options: object = {}): Promise<void> {
       container.get(HttpServer).session(request => ({
         session: { variables: { 'app.tenant': String(request.headers['x-tenant'] ?? 'none') } },
       }));
-      container.get(HttpRoutes).mount('/authors', [exportAuthors, repeated]);
+      container.get(HttpRoutes).mount('/authors', [exportAuthors, failing, repeated]);
     },
   });
   const recorder = definePlugin({
@@ -273,6 +288,22 @@ test('rows of the session of the request are sent as well, and after a write tha
   await isFree();
 });
 
+test('a commit that fails before the first row is the answer, and no more than that', async () => {
+  await witness.query(`create table visit (author integer references author (id) deferrable initially deferred);
+    grant all on visit to public`);
+  onTestFinished(async () => void (await witness.query('drop table visit')));
+  handler = async (request, response) => {
+    await currentSession(request).execute('insert into visit values (-1)');
+    await sendRows(response, em => numbers(em, generated(100_000)), { format: 'ndjson' });
+  };
+  const errors = logger.lines('error').length;
+  const answer = await fetch(`${address()}/rows`, { method: 'POST' });
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([409, 'application/problem+json']);
+  await isFree();
+  expect(telemetry.errors()).toEqual([]);
+  expect(logger.lines('error')).toHaveLength(errors);
+});
+
 test.each([
   ['of its own', {}, { timeoutMs: 2_000 }],
   ['of the request', { 'Request-Timeout': '2' }, {}],
@@ -318,6 +349,12 @@ describe('a route', () => {
     expect((await fetch(`${address()}/authors?format=csv&wrong=true`)).status).toBe(500);
     expect(telemetry.errors()).toMatchObject([{ error: { code: 'HTTP_ANSWER_INVALID' } }]);
     await isFree();
+  });
+
+  test('replaces the error of its rows, as it does that of its handler', async () => {
+    const answer = await fetch(`${address()}/authors/failing`);
+    expect(answer.status).toBe(410);
+    expect(await answer.json()).toMatchObject({ type: 'urn:keelson:problem:TEST_MAPPED' });
   });
 
   test('that may run again cannot answer with rows', async () => {

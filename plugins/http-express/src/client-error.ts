@@ -5,6 +5,7 @@ import { KeelsonError } from '@keelson/core';
 import type { Connections } from './connections.js';
 import { type ProblemSettings, problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
+import { upgrade } from './request-syntax.js';
 
 export interface ClientErrorTools {
   readonly connections: Connections;
@@ -36,6 +37,23 @@ export async function answerClientError(
     writeProblem(socket, failure, problems);
     onRefused(failure.code);
   }
+  connections.leave(socket);
+}
+
+/**
+ * Refuses a tunnel (CONNECT). Node has left the connection to the tunnel: answers to requests in front of it could not wait for
+ * their client any more, so the connection is cut when it owes one. A refusal in its place would be taken for it.
+ */
+export function refuseTunnel(socket: Socket, { connections, problems, onRefused }: ClientErrorTools): void {
+  socket.on('error', () => {}).resume();
+  if (connections.isLeaving(socket)) return;
+  if (connections.owesAnswer(socket)) {
+    socket.destroy();
+    return;
+  }
+  const failure = upgrade();
+  writeProblem(socket, failure, problems);
+  onRefused(failure.code);
   connections.leave(socket);
 }
 

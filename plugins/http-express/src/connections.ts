@@ -60,6 +60,11 @@ export class Connections {
     return [...this.#connections.values()].flatMap(({ responses }) => responses.filter(one => !hasLeft(one)));
   }
 
+  /** True when `socket` owes an answer, or the rest of one. */
+  owesAnswer(socket: Socket): boolean {
+    return this.#responsesOn(socket).length > 0;
+  }
+
   /** True when `socket` has sent a part of an answer and not the rest. */
   isAnswering(socket: Socket): boolean {
     return this.#responsesOn(socket).some(response => hasLeft(response) && !response.writableEnded);
@@ -149,7 +154,9 @@ export class Connections {
   }
 
   #remove(socket: Socket): void {
-    this.#connections.get(socket)?.linger?.cancel();
+    const connection = this.#connections.get(socket);
+    connection?.linger?.cancel();
+    for (const response of connection?.responses ?? []) if (response.socket === null) endInLine(response);
     this.#connections.delete(socket);
     if (this.#state === 'closing' && this.#connections.size === 0) this.#settle();
   }
@@ -188,6 +195,17 @@ export class Connections {
     this.#look?.cancel();
     this.#gone.resolve();
   }
+}
+
+/**
+ * Ends an answer that waits behind another one, after their connection has closed: its handler, its session and its span wait for
+ * `close`. Node 22 emits it for the first answer alone, and Node 24 not after CONNECT.
+ */
+function endInLine(response: ServerResponse): void {
+  response.destroy();
+  setImmediate(() => {
+    if (!response.closed) response.emit('close');
+  });
 }
 
 /**

@@ -18,7 +18,7 @@ export type HandleError = (error: unknown, request: IncomingMessage, response: S
 /** Turns the error of a handler into an answer, and reports it once when it is a fault of the service. */
 export function createErrorHandler(tools: ErrorTools): HandleError {
   return (thrown, request, response) => {
-    if (isGone(request, response)) return noteUnheard(thrown, request, tools);
+    if (isGone(request, response) || isWithoutReader(thrown, response)) return noteUnheard(thrown, request, tools);
     const error = reportable(thrown, request);
     const exchange = exchangeOf(request);
     if (response.destroyed) return breakOff(error, request, response, tools);
@@ -42,6 +42,11 @@ function isGone(request: IncomingMessage, response: ServerResponse): boolean {
   const { errored } = request as { errored?: NodeJS.ErrnoException | null };
   if (response.errored != null || (errored != null && errored.code !== 'ECONNRESET')) return false;
   return (request.destroyed && !request.complete) || (response.destroyed && !response.writableFinished);
+}
+
+/** Another answer, such as the problem of a failed commit, was sent while the handler waited to write more of its own. */
+function isWithoutReader(thrown: unknown, response: ServerResponse): boolean {
+  return response.destroyed && isKeelsonError(thrown, 'HTTP_CLIENT_GONE');
 }
 
 /** Logs the error of a handler whose client has disconnected: usually not a fault of the service or its database. */
@@ -69,7 +74,8 @@ function breakOff(error: unknown, request: IncomingMessage, response: ServerResp
   if (response.writableEnded) return;
   // To a client of HTTP/1.0 the end of the connection is the end of the answer.
   if (request.httpVersionMinor === 0) request.socket.resetAndDestroy();
-  else response.destroy();
+  // An answer in line behind another one has its connection later.
+  else response.once('socket', socket => socket.destroy()).destroy();
 }
 
 function capture(error: unknown, request: IncomingMessage, { telemetry }: ErrorTools): void {

@@ -22,7 +22,7 @@ import { MiddlewareList, type OrderedMiddleware } from '@keelson/http';
 import type { RateLimits } from '@keelson/http/rate-limits';
 import { logAccess } from './access-log.js';
 import { AdminPort } from './admin-port.js';
-import { answerClientError, writeProblem } from './client-error.js';
+import { answerClientError, refuseTunnel } from './client-error.js';
 import { closePort } from './closing-port.js';
 import { Connections } from './connections.js';
 import { consistencies } from './consistency.js';
@@ -40,7 +40,7 @@ import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
 import { cutShort, type RequestSessions } from './request-sessions.js';
 import { endSpan, traceRequests } from './request-span.js';
-import { syntaxFailure, toOriginForm, upgrade } from './request-syntax.js';
+import { syntaxFailure, toOriginForm } from './request-syntax.js';
 import { securityHeaders } from './security-headers.js';
 import { createSessionMiddleware } from './session-middleware.js';
 
@@ -130,18 +130,15 @@ export class ExpressHttpServer implements HttpServer {
       this.#handle(request, response);
     });
     this.#server.on('checkExpectation', (request, response) => this.#handle(request, response));
-    this.#server.on('connect', (_request, socket) => {
-      socket.on('error', () => {}).resume();
-      writeProblem(socket, upgrade(), problems);
-      this.#connections.leave(socket as Socket);
-    });
     this.#connections = new Connections(this.#server, tools.clock);
+    const onRefused = (code: string) => this.#metrics?.refused(code);
+    const refusing = { connections: this.#connections, problems, onRefused };
+    this.#server.on('connect', ({ socket }) => refuseTunnel(socket, refusing));
     this.#server.timeout = options.stalledTimeoutMs;
     this.#server.on('timeout', socket => this.#connections.cutStalled(socket));
     if (options.overload !== false) this.#overload = new Overload(options.overload, this.#load, tools.clock);
     this.#server.on('clientError', (error, socket) => {
-      const onRefused = (code: string) => this.#metrics?.refused(code);
-      void answerClientError(error, socket as Socket, { connections: this.#connections, problems, onRefused });
+      void answerClientError(error, socket as Socket, refusing);
     });
   }
 

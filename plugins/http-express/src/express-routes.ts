@@ -31,14 +31,24 @@ function handlerOf(route: Route, checks: boolean): RequestHandler {
     return prepared;
   };
   const answer = route.repeatable ? answerRepeatedly : answerOnce;
+  const map = (error: unknown) => {
+    throw route.mapError(error);
+  };
   return async (request, response) => {
-    const given = await answer(route, request, prepare).catch((error: unknown) => {
-      throw route.mapError(error);
-    });
+    const given = await answer(route, request, prepare).catch(map);
+    // Its session commits while the answer is sent.
+    unitsOf(request)?.mapErrors(route.mapError);
     if (!isRows(given)) return sendPrepared(given, response);
     const { status = 200, headers = {}, body } = given;
     response.status(status).set(headers);
-    await sendRows(response, body.source, { ...body.options, ...(checks && { check: rowCheck(route, status) }) });
+    await sendRows(response, body.source, {
+      ...body.options,
+      ...(checks && { check: rowCheck(route, status) }),
+    }).catch((error: unknown) => {
+      // What has begun is cut, and the log has the error as it was.
+      if (response.headersSent) throw error;
+      map(error);
+    });
   };
 }
 

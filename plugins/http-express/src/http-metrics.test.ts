@@ -72,6 +72,17 @@ test('a client that disconnects has no status, and requests that run are counted
   open();
 });
 
+test('an answer that was cut in its middle has its error beside the status that has left', async () => {
+  harness.http.router('/rows', (_request, response) => {
+    response.write('half');
+    return Promise.reject(new RangeError('half-way'));
+  });
+  await fetch(`${harness.url}/rows`)
+    .then(answer => answer.text())
+    .catch(() => {});
+  await eventually(() => expect(requests()).toEqual([['GET', '/rows', '200', 'RangeError']]));
+});
+
 test('probes are not measured', async () => {
   harness.http.router('/probe', (_request, response) => void response.end(), { session: 'none' });
   await fetch(`${harness.url}/probe`);

@@ -65,7 +65,7 @@ export class HttpMetrics implements Disposable {
   #labelsOf(exchange: Exchange, request: IncomingMessage, status: number | undefined): Labels {
     const route = routeOf(request) ?? '';
     const method = methods.indexOf(request.method ?? '');
-    if (status === undefined || status >= 500) {
+    if (status === undefined || status >= 500 || exchange.cutBy !== undefined) {
       return { ...labelsFor(route, method, status), 'error.type': errorType(exchange, status) };
     }
     const known = this.#labels.get(route) ?? this.#remember(route);
@@ -93,6 +93,6 @@ function labelsFor(route: string, method: number, status: number | undefined): L
   };
 }
 
-function errorType({ code }: Exchange, status: number | undefined): string {
-  return status === undefined ? 'client_disconnected' : (code ?? String(status));
+function errorType({ code, cutBy }: Exchange, status: number | undefined): string {
+  return status === undefined ? 'client_disconnected' : (cutBy ?? code ?? String(status));
 }

@@ -31,15 +31,18 @@ export function jsonBody(parse: RequestHandler, options: JsonBodyOptions): Reque
   return (request, response, next) => {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
     if (length === undefined && coding === undefined) return next();
-    const onTooLarge = () => {
+    let isSettled = false;
+    watchSize(request, options, () => {
+      if (isSettled) return;
+      isSettled = true;
       // The rest is not read to its end.
       response.shouldKeepAlive = false;
       next(tooLarge(undefined, options.limitBytes));
-    };
-    const isRefused = watchSize(request, options, onTooLarge);
-    if (isRefused()) return undefined;
+    });
+    if (isSettled) return undefined;
     return parse(request, response, error => {
-      if (isRefused()) return;
+      if (isSettled) return;
+      isSettled = true;
       if (error !== undefined) next(bodyFailure(error) ?? unpackable(error));
       else next(bodyFault(request.body, options.maxDepth));
     });
@@ -48,28 +51,26 @@ export function jsonBody(parse: RequestHandler, options: JsonBodyOptions): Reque
 
 /**
  * Calls `onTooLarge` once, as soon as the body is known to be larger than the limit: the parser would read it to its end first.
- * What is returned says whether it was.
+ * Also after the parser has refused it for another reason, without reading it.
  */
-function watchSize(request: Request, { limitBytes, types }: JsonBodyOptions, onTooLarge: () => void): () => boolean {
+function watchSize(request: Request, { limitBytes, types }: JsonBodyOptions, onTooLarge: () => void): void {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
   const isLong = Number(length ?? 0) > limitBytes;
   const isUnknown = coding !== undefined && !request.readableEnded;
-  if ((!isLong && !isUnknown) || request.readableEnded || request.is(types) === false) return never;
-  let isTooLarge = isLong;
-  if (isLong) onTooLarge();
+  if ((!isLong && !isUnknown) || request.readableEnded || request.is(types) === false) return;
+  if (isLong) {
+    onTooLarge();
+    return;
+  }
   let bytes = 0;
   const count = (chunk: Buffer): void => {
     bytes += chunk.length;
     if (bytes <= limitBytes) return;
     request.off('data', count);
-    isTooLarge = true;
     onTooLarge();
   };
-  if (!isLong) request.on('data', count);
-  return () => isTooLarge;
+  request.on('data', count);
 }
-
-const never = () => false;
 
 /** The client has disconnected, so no answer can be read. */
 export function clientGone(cause: unknown): KeelsonError {

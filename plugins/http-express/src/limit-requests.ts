@@ -9,6 +9,8 @@ export function limitRequests(limits: () => RateLimits | undefined): Step {
     const counted = limits()?.count({ request, method, path, address: ip });
     if (counted === undefined) return next();
     return counted.then(({ headers, refusal }) => {
+      // The client has left meanwhile.
+      if (response.destroyed) return;
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       if (refusal !== undefined) exchangeOf(request).refused = true;
       next(refusal);

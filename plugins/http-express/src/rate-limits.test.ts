@@ -1,4 +1,13 @@
-import { definePlugin, HttpServer, KeelsonError, Kernel, Logger, Metrics, type Plugin } from '@keelson/core';
+import {
+  definePlugin,
+  type HttpHandler,
+  HttpServer,
+  KeelsonError,
+  Kernel,
+  Logger,
+  Metrics,
+  type Plugin,
+} from '@keelson/core';
 import { RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
 import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -19,6 +28,8 @@ interface Instance {
   readonly logger: RecordingLogger;
   /** Calls of handlers. */
   handled: number;
+  /** Calls of middleware in the first stage. */
+  begun: number;
 }
 
 const kernels: Kernel[] = [];
@@ -53,7 +64,7 @@ async function instanceWith(
     provides: [Logger],
     register: ({ bind }) => void bind(Logger).toConstantValue(logger),
   });
-  const instance = { handled: 0 };
+  const instance = { handled: 0, begun: 0 };
   const recording = definePlugin({
     name: 'recording-metrics',
     slot: 'metrics',
@@ -68,6 +79,11 @@ async function instanceWith(
     },
     start: ({ container }) => {
       const server = container.get(HttpServer);
+      const begin: HttpHandler = (_request, _response, next) => {
+        instance.begun += 1;
+        next();
+      };
+      server.use(begin, { name: 'begin', stage: 'early' });
       server.router('/readyz', (_request, response) => response.end('ready'), { session: 'none' });
       server.router(
         '/orders',
@@ -303,6 +319,34 @@ describe('a limit in the database', () => {
     expect(told()).toHaveLength(1);
     expect(told()[0]?.facts).toMatchObject({ rateLimit: 'api' });
     await proxy.setMode('pass');
+  });
+
+  test('begins nothing for a client that has left while it was counted', async () => {
+    await using proxy = await startTcpProxy({ to: database.url });
+    const instance = await instanceWith(shared, { url: proxy.url() });
+    const { url, metrics } = instance;
+    const leaving = new AbortController();
+    const fellBack = () => metrics.value('http.server.rate_limit.fallbacks', { 'http.rate_limit.name': 'api' });
+    await proxy.setMode('blackhole');
+    const left = fetch(`${url}/orders`, { signal: leaving.signal }).catch(() => {});
+    await eventually(() => expect(metrics.value('http.server.active_requests')).toBe(1));
+    leaving.abort();
+    await left;
+    await eventually(() => expect(fellBack()).toBe(1), { timeoutMs: 10_000 });
+    await proxy.setMode('pass');
+    expect(await statusOf(`${url}/orders`)).toBe(200);
+    expect(instance.begun).toBe(1);
+  });
+
+  test('is asked for requests whose client does not wait: none of them turns it off for others', async () => {
+    const instance = await instanceWith(shared, { url: database.url, http: { deadline: {} } });
+    const hurried = { headers: { 'X-Api-Key': 'hurried', 'Request-Timeout': '0' } };
+    expect(await statusesOf(6, `${instance.url}/orders`, hurried)).toEqual([200, 200, 200, 200, 200, 429]);
+    expect(instance.logger.lines('warn').map(({ message }) => message)).not.toContainEqual(
+      expect.stringMatching('requests are counted in this process'),
+    );
+    const { rows } = await witness.query('select count from keelson_rate_limits');
+    expect(rows).toEqual([{ count: 5 }]);
   });
 });
 

@@ -31,6 +31,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #client: AbortController | undefined;
   /** Why what runs for the request ends early. */
   #gone: { readonly reason: unknown } | undefined;
+  #map: ((error: unknown) => unknown) | undefined;
   #ended = false;
   #isStoring = false;
   /** Of what was stored last. */
@@ -97,6 +98,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     if (!this.readOnly) await this.#parts.session.opened?.em.flush();
   }
 
+  mapErrors(map: (error: unknown) => unknown): void {
+    this.#map = map;
+  }
+
   leave(): void {
     if (this.#token !== undefined) this.#tell(this.#token);
   }
@@ -131,7 +136,16 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   replace(error: unknown): void {
     const { handleError, request, response } = this.#parts;
-    handleError(error, request, response);
+    handleError(this.#mapped(error), request, response);
+  }
+
+  #mapped(error: unknown): unknown {
+    if (this.#map === undefined) return error;
+    try {
+      return this.#map(error);
+    } catch (failure) {
+      return failure;
+    }
   }
 
   /** The client has disconnected before the end of the answer: what runs for it ends. */

@@ -22,6 +22,8 @@ export interface RequestUnits {
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Once, read-only, and with one snapshot for all statements; ends after `timeoutMs`, by default that of every session. */
   read<T>(work: (em: EntityManager) => Promise<T>, options: { readonly timeoutMs?: number | undefined }): Promise<T>;
+  /** What is answered instead of an error of the commit of the session of the request. */
+  mapErrors(map: (error: unknown) => unknown): void;
   /** Ends them and the session of the request, unless COMMIT was sent. False when there is nothing to end. */
   cutShort(reason: unknown): boolean;
 }

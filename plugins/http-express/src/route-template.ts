@@ -4,6 +4,7 @@ import { exchangeOf } from './exchange.js';
 /** Properties that Express sets on a request in its routers. */
 export interface RoutedRequest extends IncomingMessage {
   baseUrl?: string;
+  params?: object;
 }
 
 /** A handler's place among the routes. */
@@ -76,23 +77,46 @@ function notePicked(request: Watched, picked: Picked | undefined): void {
   const mount = request[mountKey];
   if (picked === undefined || mount === undefined) return;
   const inner = (request.baseUrl ?? '').slice(request[beforeKey]?.length);
-  exchangeOf(request).route = templateOf(mount, inner, picked);
+  exchangeOf(request).route = templateOf(mount, inner, picked, request.params);
+}
+
+interface Known {
+  readonly mount: Mount;
+  readonly inner: string;
+  readonly template: string;
+  /** All that the route has had. */
+  readonly templates: Set<string>;
 }
 
 /** Of a picked route, the template that it had last; most routes have one alone. */
-const templates = new WeakMap<Picked, { readonly mount: Mount; readonly inner: string; readonly template: string }>();
+const known = new WeakMap<Picked, Known>();
 
-function templateOf(mount: Mount, inner: string, picked: Picked): string {
-  const last = templates.get(picked);
+/** More places of one route than this are values of users, from parameters of routers further out. */
+const mostTemplates = 20;
+
+function templateOf(mount: Mount, inner: string, picked: Picked, params: object | undefined): string {
+  const last = known.get(picked);
   if (last?.mount === mount && last.inner === inner) return last.template;
-  const template = joined(mount.path, withoutValues(inner), described(picked.path));
-  templates.set(picked, { mount, inner, template });
+  const { templates } = last ?? { templates: new Set<string>() };
+  let template = joined(mount.path, withoutValues(inner, params), described(picked.path));
+  if (!templates.has(template) && templates.size >= mostTemplates)
+    template = joined(mount.path, inner.replaceAll(/[^/]+/g, '*'), described(picked.path));
+  else templates.add(template);
+  known.set(picked, { mount, inner, template, templates });
   return template;
 }
 
-/** Returns the mount path of a nested router, with segments that may be values of users hidden. */
-function withoutValues(matched: string): string {
-  return matched.replaceAll(/[^/]+/g, segment => (/^[a-z]+(-[a-z]+)*$/i.test(segment) ? segment : '*'));
+/**
+ * Returns the mount path of a nested router, with segments that may be values of users hidden. While a router picks its route,
+ * `params` are still those of its own mount.
+ */
+function withoutValues(matched: string, params: object = {}): string {
+  const values = Object.values(params)
+    .flat()
+    .filter(value => typeof value === 'string' && value !== '');
+  const isName = (segment: string) =>
+    /^[a-z]+(-[a-z]+)*$/i.test(segment) && !values.some(value => segment.includes(value));
+  return matched.replaceAll(/[^/]+/g, segment => (isName(segment) ? segment : '*'));
 }
 
 function described(path: unknown): string {

@@ -146,6 +146,27 @@ describe.each([{ repeatable: false }, { repeatable: true }])(
       });
     });
 
+    test('replaces the error of a commit, which alone checks what is deferred', async () => {
+      const taken = new KeelsonError({ code: 'TEST_TAKEN', message: 'taken', http: { status: 409, title: 'Taken' } });
+      const named = route({
+        method: 'post',
+        path: '/',
+        answers: { 204: {} },
+        repeatable,
+        mapError: error => (isQueryError(error, { kind: 'unique', constraint: 'author_name_late' }) ? taken : error),
+        handle: async ({ em }) => {
+          await em.execute(`insert into author (email, name) values (gen_random_uuid()::text, 'Ada')`);
+          return { status: 204 };
+        },
+      });
+      const url = await serviceWith([named]);
+      await witness.query(
+        'alter table author add constraint author_name_late unique (name) deferrable initially deferred',
+      );
+      expect((await post(`${url}/authors`, {})).status).toBe(204);
+      expect(await (await post(`${url}/authors`, {})).json()).toMatchObject({ type: 'urn:keelson:problem:TEST_TAKEN' });
+    });
+
     test('stores nothing when its answer is a refusal, or is not what the route describes', async () => {
       const refuse = route({
         method: 'post',

@@ -313,17 +313,33 @@ describe('the access log', () => {
       Router().get('/users', (_request, response) => void response.end()),
     );
     routes.use('/tenants/:id', inner);
+    routes.use('/shops/:shop/of-:owner', inner);
     server.http.router('/v1/:version', routes);
     await fetch(`${server.url}/v1/secret/admin/users`);
     await fetch(`${server.url}/v1/secret/tenants/secret7/secret`);
+    await fetch(`${server.url}/v1/secret/tenants/secret/secret`);
+    await fetch(`${server.url}/v1/secret/shops/secret/of-secret`);
     await fetch(`${server.url}/secret`);
-    const lines = await linesOf(server, 3);
+    const lines = await linesOf(server, 5);
     expect(lines.map(line => [line.level, line.message])).toEqual([
       ['info', 'GET /v1/:version/admin/users 200'],
       ['error', 'GET /v1/:version/tenants/*/{*rest} 500'],
+      ['error', 'GET /v1/:version/tenants/*/{*rest} 500'],
+      ['error', 'GET /v1/:version/shops/*/*/{*rest} 500'],
       ['warn', 'GET (no route) 404'],
     ]);
     expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+
+  test('has few routes, also where routers are mounted at parameters in several levels', async () => {
+    const server = await ready();
+    const orders = Router().get('/orders', (_request, response) => void response.end());
+    server.http.router('/shops', Router().use('/:shop', Router().use('/:owner', orders)));
+    const letters = Array.from({ length: 30 }, (_, at) => String.fromCharCode(97 + (at % 26)).repeat(1 + at / 26));
+    for (const letter of letters) await fetch(`${server.url}/shops/${letter}/ada/orders`);
+    const routes = new Set((await linesOf(server, 30)).map(({ facts }) => facts.route));
+    expect(routes.size).toBe(21);
+    expect(routes).toContain('/shops/*/*/orders');
   });
 
   test('has the route of an Express application, of one inside of it, and of one inside of a function', async () => {

@@ -74,8 +74,8 @@ export interface RouteDefinition<
    */
   readonly idempotent?: boolean | IdempotencyOptions;
   /**
-   * Replaces the error of the handler, of its last flush or of its commit: `error => (isQueryError(error, { kind: 'unique' })
-   * ? skuTaken() : error)`. Errors of the database are translated before.
+   * Replaces the error of the handler, of its last flush, of its commit, or of its rows before the first is sent:
+   * `error => (isQueryError(error, { kind: 'unique' }) ? skuTaken() : error)`. Errors of the database are translated before.
    */
   mapError?(error: unknown): unknown;
   /** Returns the answer; from 400 on, nothing is stored. A `KeelsonError` with `http` becomes a problem document. */

@@ -1,4 +1,4 @@
-import type { Clock, Facts, Logger } from '@keelson/core';
+import { type Clock, type Facts, type Logger, runWithDeadline } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database/contract';
 import { countRequest } from './count-table.js';
 import type { Count, Counter } from './counter.js';
@@ -59,9 +59,12 @@ export class DatabaseCounter implements Counter {
 
   async #ask(key: string): Promise<Count> {
     const { name, options, database, clock } = this.#parts;
-    const [row] = await database.session(
-      em => em.execute<{ count: number; leftMs: number }[]>(countRequest, [key, 1, options.windowMs]),
-      { name: 'http.rate-limits', timeoutMs: longestMs, retry: 'never', nested: 'separate' },
+    // Without the deadline of the request: a client that does not wait would look like a database that does not answer.
+    const [row] = await runWithDeadline(undefined, () =>
+      database.session(
+        em => em.execute<{ count: number; leftMs: number }[]>(countRequest, [key, 1, options.windowMs]),
+        { name: 'http.rate-limits', timeoutMs: longestMs, retry: 'never', nested: 'separate' },
+      ),
     );
     if (row === undefined) throw new Error(`bug: the rate limit ${name} has no count`);
     const count = { left: options.limit - row.count, leftMs: row.leftMs };

@@ -16,6 +16,13 @@ describe('a counter in memory', () => {
     expect(counter.count('b')).toEqual({ left: 0, leftMs: 400 });
   });
 
+  test('leaves no more than its window, whatever the fractions of the clock', async () => {
+    const clock = new FakeClock();
+    await clock.advance(131.6);
+    expect(clock.now() + 4_000 - clock.now()).toBeGreaterThan(4_000);
+    expect(new MemoryCounter({ limit: 2, windowMs: 4_000 }, clock).count('a').leftMs).toBe(4_000);
+  });
+
   test('sets no timer, and keeps no window that has ended', async () => {
     const clock = new FakeClock();
     const counter = new MemoryCounter({ limit: 2, windowMs: 1_000 }, clock);

@@ -33,8 +33,9 @@ export class MemoryCounter implements Counter {
     this.#forgetEnded(now);
     const window = this.#windowOf(key, now);
     window.requests += 1;
-    // Sums of fractions of a ms would make a second of a window that has just begun one more.
-    return { left: this.#options.limit - window.requests, leftMs: Math.round(window.endsAt - now) };
+    const { limit, windowMs } = this.#options;
+    // The difference of two times with fractions may be a little more than the window, and the answer would say a second more.
+    return { left: limit - window.requests, leftMs: Math.min(windowMs, window.endsAt - now) };
   }
 
   #windowOf(key: string, now: number): Window {
