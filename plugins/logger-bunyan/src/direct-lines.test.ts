@@ -116,6 +116,31 @@ test('the access log of a request is written at once, from the second line on', 
   expect(lines().count).toBe(1);
 });
 
+test('the access log of a request is written at once, too, when its context has the id of its session', () => {
+  const { either, slow, lines } = pair();
+  const facts = { method: 'GET', status: 200, sessionId: 'e1be-2' };
+  for (const logger of [either, slow]) {
+    runWithContext({ requestId: 'r-1', sessionId: 'e1be-2' }, () => {
+      for (let line = 0; line < 2; line++) logger.info('GET /orders 200', facts);
+    });
+  }
+  const { direct, made, count } = lines();
+  expect(direct).toBe(made);
+  expect(count).toBe(1);
+});
+
+test('a fact with another value than the id of that name is not written at once', () => {
+  const { either, slow, lines } = pair();
+  for (const logger of [either, slow]) {
+    runWithContext({ sessionId: 'e1be-2' }, () => {
+      for (let line = 0; line < 2; line++) logger.info('GET /orders 200', { sessionId: 'e1be-3' });
+    });
+  }
+  const { direct, made, count } = lines();
+  expect(direct).toBe(made);
+  expect(count).toBe(0);
+});
+
 test('a text that is too long for a line is cut, also beside others that are not', () => {
   const { either, slow, lines } = pair();
   either.info('learns', { a: 'x', b: 'y' });

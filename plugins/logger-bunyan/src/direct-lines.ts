@@ -73,12 +73,18 @@ export class DirectLines {
     for (const key of keys) {
       const value = facts[key];
       if (value === undefined) continue;
-      if (!isScalar(value) || !this.#keys.has(key) || key in this.#fields || key in context) return undefined;
-      text += `,"${key}":${JSON.stringify(value)}`;
+      if (!isScalar(value) || !this.#keys.has(key) || key in this.#fields) return undefined;
       if (typeof value === 'string') masked += separator + value;
+      if (!isIdKey(key, context)) text += `,"${key}":${JSON.stringify(value)}`;
+      // The line has it already: an access line names the session of its request, which may still be that of its context.
+      else if (context[key] !== value) return undefined;
     }
     return { text, masked };
   }
+}
+
+function isIdKey(key: string, context: CorrelationContext): key is keyof CorrelationContext {
+  return key in context;
 }
 
 function isRecord(facts: unknown): boolean {
