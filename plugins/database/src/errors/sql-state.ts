@@ -19,6 +19,17 @@ export function sqlStateOf(error: unknown): string | undefined {
   return code !== undefined && sqlStatePattern.test(code) && !systemCodes.has(code) ? code : undefined;
 }
 
+/**
+ * Another instance has made the same schema or table at the same moment. `if not exists` of PostgreSQL does not prevent it:
+ * the name can be taken in each of the catalogs that are written after it was looked up.
+ */
+export function isMadeByAnother(error: unknown): boolean {
+  return madeByAnother.has(sqlStateOf(error) ?? '');
+}
+
+/** unique_violation, duplicate_table, duplicate_object (the row type), duplicate_schema, serialization_failure. */
+const madeByAnother: ReadonlySet<string> = new Set(['23505', '42P07', '42710', '42P06', '40001']);
+
 /** Codes of Node that look like a SQLSTATE. */
 const systemCodes = new Set(['EPIPE', 'EBUSY', 'EPERM', 'EROFS', 'EXDEV', 'EBADF', 'ENXIO']);
 

@@ -1,9 +1,9 @@
-import { sqlStateOf } from '../errors/sql-state.js';
+import { isMadeByAnother } from '../errors/sql-state.js';
 import type { Ask, MigrationTable } from './migration-table.js';
 
 /**
  * The lock of those who migrate a database without advisory locks: a row, locked by a transaction and free again with its
- * end. Whoever finds it locked gets no row, and no error.
+ * end. A caller that finds it locked gets no row and no error.
  */
 export class LockRow {
   readonly #schema: string;
@@ -29,7 +29,7 @@ export class LockRow {
         );
         return;
       } catch (error) {
-        if (attempt === attempts || !madeByAnother.has(sqlStateOf(error) ?? '')) throw error;
+        if (attempt === attempts || !isMadeByAnother(error)) throw error;
       }
     }
   }
@@ -45,6 +45,3 @@ export class LockRow {
 }
 
 const attempts = 5;
-
-/** unique_violation, duplicate_table, serialization_failure. */
-const madeByAnother: ReadonlySet<string> = new Set(['23505', '42P07', '40001']);

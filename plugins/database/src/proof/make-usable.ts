@@ -2,7 +2,7 @@ import type { Clock, Deadline } from '@keelson/core';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Statement } from '../driver/driver.js';
 import { CommitTokenError } from '../errors/commit-token-error.js';
-import { sqlStateOf } from '../errors/sql-state.js';
+import { isMadeByAnother, sqlStateOf } from '../errors/sql-state.js';
 import { judge } from '../retry/failure-verdict.js';
 import { firstTokenAt, newToken } from './commit-token.js';
 import type { TokenTable } from './token-table.js';
@@ -29,7 +29,7 @@ export async function makeUsable(
       return await onConnection(connection, table).finally(() => connection.release());
     } catch (error) {
       signal.throwIfAborted();
-      const isTransient = judge(error, 'acquire').retry || (isRace(error) && tries < mostTries);
+      const isTransient = judge(error, 'acquire').retry || (isMadeByAnother(error) && tries < mostTries);
       if (!isTransient || deadline.passed) throw error;
       await clock.sleep(pauseMs, signal);
     }
@@ -40,7 +40,7 @@ async function onConnection(connection: DriverConnection, table: TokenTable): Pr
   const failure = await failureOf(connection, trialOf(table));
   if (failure === undefined) return;
   const state = sqlStateOf(failure);
-  if (state === undefined || isRace(failure)) throw failure;
+  if (state === undefined || isMadeByAnother(failure)) throw failure;
   // What may be written can be tried once the server takes writes.
   if (state === readOnly && (await failureOf(connection, [table.readNothing])) === undefined) return;
   if (state !== noTable && state !== readOnly)
@@ -55,7 +55,7 @@ async function make(connection: DriverConnection, table: TokenTable): Promise<vo
   if (sqlStateOf(failure) === noSchema)
     failure = await failureOf(connection, [{ sql: table.schemaDdl }, { sql: table.ddl }]);
   if (failure === undefined) return;
-  throw isRace(failure) ? failure : unlessTransient(failure, new CommitTokenError(table, 'made', failure));
+  throw isMadeByAnother(failure) ? failure : unlessTransient(failure, new CommitTokenError(table, 'made', failure));
 }
 
 function trialOf(table: TokenTable): readonly Statement[] {
@@ -83,10 +83,3 @@ function unlessTransient(failure: unknown, error: CommitTokenError): unknown {
 const noTable = '42P01';
 const noSchema = '3F000';
 const readOnly = '25006';
-
-/** Another instance has made it at the same moment: the name is taken, in the catalogs or already as a table. */
-function isRace(error: unknown): boolean {
-  return races.has(sqlStateOf(error) ?? '');
-}
-
-const races = new Set(['42P07', '23505', '42710', '42P06', '40001']);
