@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { CurrentEntityManager, DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -24,7 +25,7 @@ class AuthorBook {
     const ids = [this.em.id];
     for (const part of ['first', 'second']) {
       this.em.create(Author, { email: `${part} of ${name}`, name });
-      await new Promise(resolve => setTimeout(resolve, Math.random() * 5));
+      await setImmediate();
       await this.em.flush();
       ids.push(this.em.id);
     }

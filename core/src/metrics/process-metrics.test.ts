@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { eventually } from '@keelson/test-support/eventually';
 import { expect, test } from 'vitest';
 import { RecordingMetrics } from '../testing/recording-metrics.js';
 import { measureProcess } from './process-metrics.js';
@@ -34,11 +35,9 @@ test('the delay of the event loop is that since the last collection', async () =
   const metrics = new RecordingMetrics();
   using _measured = measureProcess(metrics);
   const late = () => value(metrics, 'nodejs.eventloop.delay.max');
-  // The first sample begins in a turn of the loop.
-  for (let turns = 0; turns < 3; turns += 1) await new Promise(resolve => setTimeout(resolve, 25));
+  await eventually(() => value(metrics, 'nodejs.eventloop.delay.stddev') > 0, { that: 'the first samples' });
   block(200);
-  for (let turns = 0; turns < 3; turns += 1) await new Promise(resolve => setTimeout(resolve, 25));
-  expect(late()).toBeGreaterThan(0.1);
+  await eventually(() => late() > 0.1, { that: 'the sample of the block' });
   expect(value(metrics, 'nodejs.eventloop.delay.p99')).toBeGreaterThan(0.1);
   expect(late()).toBe(0);
 });

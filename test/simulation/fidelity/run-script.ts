@@ -52,6 +52,7 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
 async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
+  const settled = settledAgain(client);
   try {
     const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
     const result = await client.query({ ...query, rowMode: 'array' });
@@ -67,14 +68,23 @@ async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promi
     const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
     if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
     // Its severity is that of the message; after a FATAL one nothing follows.
-    return { step, refused: { state, severity: error.severity ?? '' }, status: await afterTurn(status) };
+    await settled;
+    return { step, refused: { state, severity: error.severity ?? '' }, status: status() };
   }
 }
 
-/** pg rejects at the error, and knows the status at the ReadyForQuery that follows. */
-async function afterTurn<T>(read: () => T): Promise<T> {
-  for (let turn = 0; turn < 20; turn++) await new Promise(resolve => setTimeout(resolve, 1));
-  return read();
+/**
+ * Resolves at the next ReadyForQuery (pg: `drain`), or at the end of the connection. pg rejects at the error, and knows the
+ * status of the transaction only then.
+ */
+function settledAgain(client: pg.Client): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const settle = () => {
+    client.off('drain', settle).off('end', settle);
+    resolve();
+  };
+  client.once('drain', settle).once('end', settle);
+  return promise;
 }
 
 function withoutSession(observed: Observed): Observed {
