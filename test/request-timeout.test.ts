@@ -183,7 +183,7 @@ describe('a request to a target', () => {
     expect(behind.timeouts()).toEqual([undefined]);
   });
 
-  test('says nothing when nobody waits only for a time, or to a URL that is no target', async () => {
+  test('says nothing when no caller waits for a limited time, or to a URL that is no target', async () => {
     const client = await clientWith({});
     await client.target('behind')?.fetch('/');
     await within(5_000, () => client.fetch(behind.url));

@@ -87,7 +87,7 @@ afterAll(async () => {
 const url = () => new URL(kernel.container.get(HttpServer).url ?? '');
 const busy = () => kernel.container.get(DatabaseService).stats().busy;
 
-/** A client that has sent `text`, and reads nothing of its answer unless it is told to. */
+/** A client that has sent `text`, and does not read its answer by itself. */
 async function clientThatSent(text: string): Promise<Socket> {
   const socket = connect({ port: Number(url().port), host: '127.0.0.1', noDelay: true }).on('error', () => {});
   onTestFinished(() => void socket.destroy());

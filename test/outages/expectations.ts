@@ -11,7 +11,7 @@ export function expectOnlyThoseUnderWay(account: Account): void {
 
 /**
  * As above, but for commits that only the server knew of that has crashed: what it says of them afterwards cannot be
- * believed (docs/adr/0002), and so their callers hear that it is not known. A token is believed (docs/adr/0029).
+ * believed (docs/adr/0002), and so their callers get the answer that it is not known. A token is believed (docs/adr/0029).
  */
 export function expectOnlyThoseInDoubt(account: Account): void {
   if (commitProof() === 'token') {

@@ -10,10 +10,10 @@ export interface Order {
   /** It begins no further seed after so long. */
   readonly seconds?: number;
   readonly stopsAtFirst: boolean;
-  /** A failing seed is made smaller, and its story told. */
+  /** A failing seed is shrunk, and its story printed. */
   readonly shrinks: boolean;
-  /** The story of each seed is told. */
-  readonly tells: boolean;
+  /** The story of each seed is printed. */
+  readonly keepsStory: boolean;
   /** Each seed is run twice, and both runs must be the same. */
   readonly twice: boolean;
   readonly mutation?: string;

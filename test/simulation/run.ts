@@ -2,15 +2,15 @@
 //
 //   npm run simulate -- --seeds 1000        runs so many seeds, which are other ones each time
 //   npm run simulate -- --seconds 60        runs seeds for so long
-//   npm run simulate -- --seed 4711         runs one seed; one that fails is made smaller, and its story told
-//   npm run simulate -- --seed 4711 --trace tells its story in any case
+//   npm run simulate -- --seed 4711         runs one seed; a failing one is shrunk, and its story printed
+//   npm run simulate -- --seed 4711 --trace prints its story in any case
 //   npm run simulate -- --mutations         plants each bug of the list, and counts the seeds until it is found
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { send, sendAll } from './crew.ts';
 import { findMutations } from './mutations/find.ts';
 import type { Finding } from './order.ts';
-import { Tally, tellFinding, tellStory } from './tell.ts';
+import { printFinding, printStory, Tally } from './report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -37,23 +37,23 @@ else process.exitCode = await many();
 
 async function one(seed: number): Promise<number> {
   const found: Finding[] = [];
-  const { trace: tells, twice, mutation } = values;
+  const { trace: keepsStory, twice, mutation } = values;
   const planted = mutation === undefined ? {} : { mutation };
   const order = {
     from: seed,
     step: 1,
     count: 1,
     stopsAtFirst: true,
-    shrinks: !tells,
-    tells,
+    shrinks: !keepsStory,
+    keepsStory,
     twice,
     ...planted,
     ...size,
   };
   await send(order, finding => found.push(finding));
   for (const finding of found) {
-    tellStory(finding);
-    tellFinding(finding);
+    printStory(finding);
+    printFinding(finding);
   }
   return found.some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
@@ -65,11 +65,11 @@ async function many(): Promise<number> {
   console.log(`seeds from ${from} on`);
   const tally = new Tally();
   const { twice } = values;
-  const order = { from, count, stopsAtFirst: false, shrinks: false, tells: false, twice, ...seconds, ...size };
+  const order = { from, count, stopsAtFirst: false, shrinks: false, keepsStory: false, twice, ...seconds, ...size };
   await sendAll(order, Math.min(count, availableParallelism()), finding => {
     tally.add(finding);
-    if (finding.violations.length > 0) tellFinding(finding);
+    if (finding.violations.length > 0) printFinding(finding);
   });
-  tally.tell(values.coverage);
+  tally.print(values.coverage);
   return tally.failed === 0 ? 0 : 1;
 }

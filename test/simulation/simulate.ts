@@ -21,7 +21,7 @@ export interface Outcome {
   readonly tookMs: number;
 }
 
-/** The world that is simulated now, for what a process throws that nobody catches. */
+/** The world that is simulated now, for uncaught errors of the process. */
 let running: World | undefined;
 process.on('uncaughtException', error => report(error));
 process.on('unhandledRejection', error => report(error));

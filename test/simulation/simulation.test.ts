@@ -28,7 +28,7 @@ describe('the simulated world', () => {
     expect(await simulate('--from', '7', '--seeds', '2', '--twice')).toMatchObject({ code: 0 });
   });
 
-  test('shows a planted bug, and tells its story', { timeout: limitMs }, async () => {
+  test('shows a planted bug, and prints its story', { timeout: limitMs }, async () => {
     const { printed, code } = await simulate(
       '--seed',
       '2',

@@ -23,7 +23,7 @@ process.exit(0);
 
 async function look(name: string): Promise<Finding> {
   const scenario = makeScenario(name, order.size);
-  const outcome = await simulate(scenario, { keepsStory: order.tells });
+  const outcome = await simulate(scenario, { keepsStory: order.keepsStory });
   const again = order.twice ? await simulate(scenario) : outcome;
   const violations = [...outcome.violations];
   if (again.hash !== outcome.hash)
@@ -36,7 +36,7 @@ async function look(name: string): Promise<Finding> {
     simulatedMs: outcome.simulatedMs,
     tookMs: outcome.tookMs,
     reached: [...outcome.reached],
-    ...(order.tells && { story: outcome.story, scenario }),
+    ...(order.keepsStory && { story: outcome.story, scenario }),
   };
   const [first] = violations;
   if (first === undefined || !order.shrinks) return finding;

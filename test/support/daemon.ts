@@ -54,7 +54,7 @@ export interface DaemonOptions {
   readonly directory: string;
   /** It has started when this port of 127.0.0.1 accepts a connection. */
   readonly port: number;
-  /** Stops at once, whoever is connected. Default SIGTERM. */
+  /** Stops at once, also with clients connected. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals;
 }
 

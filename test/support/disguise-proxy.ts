@@ -6,7 +6,7 @@ export interface Disguise {
   readonly statement?: (sql: string) => string;
   /** What is said to a client that begins with these parameters, before its connection ends; undefined lets it through. */
   readonly refusal?: (parameters: ReadonlyMap<string, string>) => { code: string; message: string } | undefined;
-  /** The process id that the client hears at its start, in place of this one; undefined: it hears of none. */
+  /** The process id that the client gets at its start, in place of this one; undefined: it gets none. */
   readonly processId?: (ofServer: number) => number | undefined;
 }
 

@@ -16,7 +16,7 @@ export interface HaproxyOptions<Name extends string> {
    * until `pointTo` chooses another.
    */
   readonly servers: Readonly<Record<Name, string>>;
-  /** Asks each server over HTTP whether it is to be used. Default: nobody is asked. */
+  /** Asks each server over HTTP whether it is to be used. Default: no server is asked. */
   readonly checks?: HealthChecks<Name>;
 }
 

@@ -15,7 +15,7 @@ const uses: Partial<Readonly<Record<DatabaseCapability, (sql: string) => boolean
   'server-timeouts': sql => /\b(?:set|reset)\s+(?:local\s+)?(?:statement|lock|idle)\w*_timeout/i.test(sql),
 };
 
-/** Tables whose making in a transaction hurts nobody when it is not undone. */
+/** Tables that may stay when the transaction that made them is undone. */
 const ownTables = /^\s*create (?:table|schema) .*mikro_orm_migrations/;
 
 /**

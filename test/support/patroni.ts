@@ -39,7 +39,7 @@ export interface PatroniNode {
   start(): Promise<void>;
   /** kill -9 of Patroni and of the postmaster; resolves when they and what they had started are gone. */
   kill(): Promise<void>;
-  /** SIGSTOP of Patroni alone: its PostgreSQL runs on, and nobody looks after it. */
+  /** SIGSTOP of Patroni alone: its PostgreSQL runs on, and no one manages it. */
   freeze(): void;
   thaw(): void;
   /** `running` with `primary` or `replica`, and whatever else Patroni says. Undefined while it does not answer. */

@@ -39,7 +39,7 @@ export interface Pgbouncer extends AsyncDisposable {
   /** The same database url, through it. Default: the url it was started with. */
   url(databaseUrl?: string): string;
   start(): Promise<void>;
-  /** At once, whoever is connected. */
+  /** At once, also with clients connected. */
   stop(): Promise<void>;
   restart(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<void>;

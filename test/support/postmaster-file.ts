@@ -23,7 +23,7 @@ export function postmasterFile(dataDirectory: string): PostmasterFile | undefine
   }
 }
 
-/** The process id of the server that runs in `dataDirectory`, whoever started it. */
+/** The process id of the server that runs in `dataDirectory`, started by any process. */
 export function postmasterIn(dataDirectory: string): number | undefined {
   const pid = postmasterFile(dataDirectory)?.pid;
   // After a kill -9 another process may have got the id.

@@ -120,7 +120,7 @@ export class ProxiedConnection {
     return { kept: { bytes, answers: earlier }, isCutHere: answers.length > earlier.length };
   }
 
-  /** The client loses its connection. The server keeps it, and hears nothing of all that, until the release. */
+  /** The client loses its connection. The server keeps it, and gets no sign of that until the release. */
   #orphan(plan: PlannedCut): void {
     this.hold();
     this.#client.resetAndDestroy();

@@ -43,7 +43,7 @@ export interface TcpProxy extends AsyncDisposable {
   resume(): void;
   /**
    * Breaks the next connection that commits: `before` the server hears of it, or `after` the server has answered and
-   * before the client hears of that. `on its way` breaks it for the client alone: the server hears of it, and then of the
+   * before the client gets the answer. `on its way` breaks it for the client alone: the server receives it, and then learns of the
    * end of the connection, at the next `resume`. Resolves when it is done.
    */
   onceAtCommit(when: PlannedCut['when']): Promise<void>;

@@ -70,7 +70,7 @@ const failOver: Move = async ({ cluster, before, after }) => {
   await cluster.follows(before);
 };
 
-/** Nobody looks after the old primary: it takes writes until Patroni wakes up, and nothing of them may be acknowledged. */
+/** Patroni does not manage the old primary: it takes writes until Patroni wakes up, and nothing of them may be acknowledged. */
 const freeze: Move = async ({ cluster, before, after }) => {
   before.freeze();
   await cluster.leads(after);
@@ -79,7 +79,7 @@ const freeze: Move = async ({ cluster, before, after }) => {
   await cluster.follows(before);
 };
 
-/** Without the store nobody may lead: Patroni makes the primary read-only until the store is back. */
+/** Without the store no node may lead: Patroni makes the primary read-only until the store is back. */
 const loseStore: Move = async ({ cluster, before }) => {
   await cluster.store.stop();
   await cluster.gaveUp(before);

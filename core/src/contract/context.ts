@@ -72,7 +72,7 @@ export function currentDeadline(): Deadline | undefined {
 
 /**
  * Runs `work` under `deadline`, and with `context` merged over the current context: database sessions, retries and requests
- * to other services end by then, although nobody passes it on. Undefined takes an outer deadline away.
+ * to other services end by then, although no caller passes it on. Undefined takes an outer deadline away.
  */
 export function runWithDeadline<T>(deadline: Deadline | undefined, work: () => T, context?: CorrelationContext): T {
   return deadlines.run(deadline, work, context);

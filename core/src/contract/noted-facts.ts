@@ -4,7 +4,7 @@ const noted = new WeakMap<object, Facts>();
 
 /**
  * Notes what a part of the service knows of an error that its own facts do not say, such as how many attempts were made.
- * Telemetry sends it when the error is reported, whoever does that. A later note adds to an earlier one.
+ * Telemetry sends it with the report of the error. A later note adds to an earlier one.
  */
 export function noteFacts(error: unknown, facts: Facts): void {
   if (typeof error !== 'object' || error === null) return;

@@ -87,7 +87,7 @@ describe('CredentialKeeper', () => {
     expect(await lasting.renewed(held)).toMatchObject({ user: 'user-4' });
   });
 
-  test('while the source fails the old one stays, as long as it is valid; health and metrics tell', async () => {
+  test('while the source fails the old one stays, as long as it is valid; health and metrics report it', async () => {
     source = async () => numbered(hour);
     const keeper = keep();
     const held = await keeper.current();
@@ -170,7 +170,7 @@ describe('CredentialKeeper', () => {
     expect(JSON.stringify(shown)).not.toContain('hunter');
   });
 
-  test('asks nobody once it is closed, and leaves no timer', async () => {
+  test('asks no source once it is closed, and leaves no timer', async () => {
     source = async () => numbered(hour);
     const keeper = keep();
     await keeper.current();

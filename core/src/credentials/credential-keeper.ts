@@ -34,7 +34,7 @@ interface Held {
 interface Failure {
   readonly error: unknown;
   readonly pauseMs: number;
-  /** Nobody is asked again before. */
+  /** The source is not asked again before. */
   readonly until: number;
 }
 

@@ -9,7 +9,7 @@ where pg_backend_pid() = $2::int and blocker.pid = any(pg_blocking_pids($1::int)
 
 /**
  * Ends the backend for which the backend of `waiting` waits at this moment, when it is in a transaction and has waited for
- * its own client for a second: that client is gone, and neither side has heard of it.
+ * its own client for a second: that client is gone, and neither side knows.
  */
 export async function endIdleBlocker(control: ControlConnection, waiting: ControlConnection['server']): Promise<void> {
   const { server } = control;

@@ -108,7 +108,7 @@ export class CaughtUpConnection implements DriverConnection {
     if (!(await this.#catchesUp())) {
       signal?.throwIfAborted();
       onBehind();
-      // Whoever holds one connection and waits for another may wait for itself.
+      // A caller that holds one connection and waits for another may wait for itself.
       this.#inner.release();
       this.#inner = await primary();
     }

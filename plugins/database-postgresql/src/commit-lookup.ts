@@ -16,7 +16,7 @@ export const transactionIdProbe: Statement = {
   sql: `select case when pg_is_in_recovery() then '${noId}' else pg_current_xact_id()::text end || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
 };
 
-/** One row, `works`: the server can tell what becomes of a transaction of its own, and its runs apart. */
+/** One row, `works`: the server reports the outcome of its transactions, and distinguishes its runs. */
 export const commitLookupProbe = `select (pg_is_in_recovery() or pg_xact_status(pg_current_xact_id()) = 'in progress')
   and ${run} is not null and ${startedAt} is not null as works`;
 

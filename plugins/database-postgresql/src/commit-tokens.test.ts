@@ -195,7 +195,7 @@ describe('a unit with a token as proof of its commit', () => {
     expect(await stored()).toHaveLength(2);
   });
 
-  test('200 at once, cut at random: each is stored once, or its caller heard that it is not', async () => {
+  test('200 at once, cut at random: each is stored once, or its caller got the answer that it is not', async () => {
     const heard = new Map<string, 'done' | 'not done' | 'unknown'>();
     let isOver = false;
     let cuts = 0;

@@ -34,7 +34,7 @@ export class ControlConnection {
   #server: ControlServer | undefined;
 
   /**
-   * `onLost` hears of a connection that ended by itself. One that `isOffLimits` leads to another server than it should, so
+   * `onLost` is called when a connection ended by itself. One that `isOffLimits` leads to another server than it should, so
    * it is opened again before it is asked; whatever it leads to then is asked.
    */
   constructor(

@@ -136,7 +136,7 @@ export class Endpoint {
   }
 
   /**
-   * New connections go to `servers`, and the ones there are replaced; nobody is interrupted.
+   * New connections go to `servers`, and the ones there are replaced; no session is interrupted.
    *
    * @throws ConnectionError for TLS files that cannot be used; nothing has changed then.
    */

@@ -235,7 +235,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     expect({ attempts, stored: await stored() }).toEqual({ attempts: 1, stored: 1 });
   });
 
-  test('and the server crashed meanwhile: a token tells, an id may have been given again and is not believed', async () => {
+  test('and the server crashed meanwhile: a token proves it, an id may have been given again and is not believed', async () => {
     const { outcome } = await restartedBeforeTheAnswer('immediate');
     if (proof === 'token') await outcome;
     else

@@ -76,7 +76,7 @@ describe('Logins', () => {
     expect(await connect()).toBe('two');
   });
 
-  test('one that the server does not have yet keeps nobody from the one before, and is tried in pauses', async () => {
+  test('one that the server does not have yet does not keep connections from the one before, and is tried in pauses', async () => {
     await connect();
     inSource = { user: 'app', password: 'two' };
     tried = [];
@@ -139,7 +139,7 @@ describe('Logins', () => {
     expect(tried).toHaveLength(3);
   });
 
-  test('tells when the user is another', async () => {
+  test('reports that the user is another', async () => {
     onServer = ['one', 'two'];
     await connect();
     inSource = { user: 'app', password: 'two' };

@@ -200,7 +200,7 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     await eventually(async () => expect((await backends()).filter(({ state }) => state === 'active')).toEqual([]));
   });
 
-  test('of several hosts, the one that takes writes now is used, whatever a pooler has heard when it started', async () => {
+  test('of several hosts, the one that takes writes now is used, whatever the server said when the pooler started', async () => {
     await using server = await startPostgres();
     const address = await server.createDatabase(testDatabase.name);
     await using before = await startPgbouncer({ to: address, settings: { server_login_retry: 1 } });

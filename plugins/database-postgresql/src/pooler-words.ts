@@ -32,7 +32,7 @@ export function stateOfWords(words: string): string | undefined {
 export function watchPoolerWords(client: pg.ClientBase): void {
   asPgClient(client).connection.on('errorMessage', (error: unknown) => {
     if (!(error instanceof Error) || Reflect.get(error, 'code') !== '08P01') return;
-    // Only the function that has raised it tells a server from a pooler: no server leaves it out.
+    // Only the function that raised it distinguishes a server from a pooler: no server leaves it out.
     if (Reflect.get(error, 'severity') !== 'FATAL' || Reflect.get(error, 'routine') !== undefined) return;
     const code = stateOfWords(error.message);
     if (code !== undefined) Object.assign(error, { code, saidBy: 'pooler' });

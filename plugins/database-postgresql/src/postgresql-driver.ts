@@ -71,7 +71,7 @@ export class PostgresqlDriver implements DatabaseDriver {
 
   /**
    * Takes another url, user and password: logs in with them from now on, and replaces the connections when more has changed
-   * than the password. Interrupts nobody.
+   * than the password. Interrupts no session.
    *
    * @throws KeelsonError `DATABASE_RELOAD_REFUSED` for a url with another database or other settings of its sessions;
    * ConnectionError for TLS files that cannot be used. Nothing has changed then.

@@ -110,7 +110,7 @@ describe.skipIf(!canMakeCertificates)('certificates that change while the servic
     expect(await service.database.health()).toMatchObject({ status: 'pass' });
   });
 
-  test('a connection that fails with files that are others now is opened with those before anyone hears of it', async () => {
+  test('a connection that fails with files that are others now is opened with those before a caller gets an error', async () => {
     let isRotating = false;
     const onLogin = () => {
       if (!isRotating) return;

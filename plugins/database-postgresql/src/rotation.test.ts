@@ -71,7 +71,7 @@ describe('a password that changes while the service runs', () => {
   const setPassword = (user: string, password: string) => server.query(`alter role ${user} password '${password}'`);
   const user = async () => (await database.session(em => em.execute('select current_user as name')))[0]?.name;
   const failedLogins = () => server.log().split('password authentication failed for user').length - 1;
-  /** Every connection is opened anew. */
+  /** Every connection is opened again. */
   const reconnect = async () => {
     await server.query("select pg_terminate_backend(pid) from pg_stat_activity where usename in ('blue', 'green')");
   };
@@ -152,7 +152,7 @@ describe('a password that changes while the service runs', () => {
     expect(await server.query("select 1 from pg_stat_activity where usename = 'blue'")).toEqual([]);
   }, 40_000);
 
-  test('when the password is refused, the source is asked again before anyone hears of it', async () => {
+  test('when the password is refused, the source is asked again before a caller gets an error', async () => {
     const vault = new Vault(blue());
     await open({ login: { credentials: vault } });
     await setPassword('blue', 'blue-hunter-1');
@@ -185,7 +185,7 @@ describe('a password that changes while the service runs', () => {
     await eventually(async () => (await user()) === 'blue', { timeoutMs: 15_000, intervalMs: 100 });
   }, 40_000);
 
-  test('a password that the server does not have yet keeps nobody from the old one', async () => {
+  test('a password that the server does not have yet does not keep connections from the old one', async () => {
     const vault = new Vault(blue());
     await open({ login: { credentials: vault } });
     await user();
@@ -298,7 +298,7 @@ describe('a password that changes while the service runs', () => {
   describe('at a reload', () => {
     const optionsOf = (changed: object) => optionsSchema.parse({ url, ...blue(), pool: { max: 4 }, ...changed });
 
-    test('user and password are applied, and nobody is interrupted', async () => {
+    test('user and password are applied, and no session is interrupted', async () => {
       await open({}, blue());
       const sleeping = database.session(em => em.execute('select pg_sleep(0.3), current_user as name'));
       const running = "select 1 from pg_stat_activity where usename = 'blue' and query like '%pg_sleep(0.3)%'";

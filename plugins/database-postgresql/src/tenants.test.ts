@@ -36,10 +36,10 @@ describe('sessions of tenants, on tables with row-level security', () => {
     );
     return row;
   };
-  const nobody = { same: true, tenant: '' };
+  const noTenant = { same: true, tenant: '' };
   const opened = () => database.stats().counters.opened;
 
-  test('each tenant sees its own rows, and a session of nobody those that its own role may see', async () => {
+  test('each tenant sees its own rows, and a session without a tenant those that its own role may see', async () => {
     expect(await titlesOf('a')).toEqual(['of a']);
     expect(await titlesOf('b')).toEqual(['of b']);
     expect(await titlesOf("b' or true --")).toEqual([]);
@@ -57,7 +57,7 @@ describe('sessions of tenants, on tables with row-level security', () => {
       return recording;
     };
 
-    test('a session of n statements costs n + 1 round trips, a read n, as those of nobody', async () => {
+    test('a session of n statements costs n + 1 round trips, a read n, as those without a tenant', async () => {
       const twice = async (em: EntityManager) => [await titles(em), await titles(em)];
       expect((await tripsOf(em => write(em, 'one'), of('a'))).roundTrips).toBe(2);
       expect((await tripsOf(twice, of('a'))).roundTrips).toBe(3);
@@ -121,8 +121,8 @@ describe('sessions of tenants, on tables with row-level security', () => {
     };
     for (const [how, end] of Object.entries(ends)) {
       await end().catch(() => {});
-      expect(await database.session(whoAmI), how).toEqual(nobody);
-      expect(await database.read(whoAmI), how).toEqual(nobody);
+      expect(await database.session(whoAmI), how).toEqual(noTenant);
+      expect(await database.read(whoAmI), how).toEqual(noTenant);
     }
     expect(opened()).toBe(connections);
   });

@@ -18,7 +18,7 @@ export function unanswered(driver: DatabaseDriver, state: DatabaseState, error: 
   return { status: 'fail', output: 'The database did not answer.', facts };
 }
 
-/** A service that listens and is not heard works on, later than it could: a warning. */
+/** Without its listening connection a service still works, only later: a warning. */
 export function withListening(result: HealthResult, listening: ListeningStats | undefined): HealthResult {
   if (listening === undefined || listening.state === 'closed') return result;
   const { state, since, channels, queued } = listening;

@@ -20,7 +20,7 @@ export function processChecks(
   return { checks, [Symbol.dispose]: () => delay?.[Symbol.dispose]() };
 }
 
-/** Twice in a row: one long pause of the garbage collector is no state of the service. */
+/** Fails after two late samples in a row: one long pause of the garbage collector is not enough. */
 function eventLoopCheck(delay: LoopDelay, maxDelayMs: number): HealthCheck {
   return {
     name: 'process-event-loop',

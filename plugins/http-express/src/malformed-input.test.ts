@@ -252,7 +252,7 @@ describe.each(['/plain', '/typed'])('%s refuses', path => {
   });
 });
 
-test('a request that nobody answers is a 404 that asks for no body, and closes: the body may come or not', async () => {
+test('an unknown route answers 404 without asking for the body, and closes: the body may come or not', async () => {
   const connection = await harness.connect();
   connection.send(
     'POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\n',

@@ -67,7 +67,7 @@ export class Overload implements Disposable {
   #poolRefusal(): KeelsonError | undefined {
     const [last, before] = this.#lentPerMs;
     if (last === undefined || before === undefined) return undefined;
-    const { waiting, connectedSince } = this.#load.pool() ?? nobodyWaits;
+    const { waiting, connectedSince } = this.#load.pool() ?? noLoad;
     const waitMs = waiting / Math.max(last, before);
     const leftMs = Math.min(this.#options.longestWaitMs, currentDeadline()?.remainingMs() ?? Number.POSITIVE_INFINITY);
     if (connectedSince === undefined || waitMs <= leftMs) return undefined;
@@ -101,11 +101,11 @@ export class Overload implements Disposable {
 /** After this many times the usual time between two loans, the pool is not slow: it lends nothing. */
 const longestGap = 3;
 
-const nobodyWaits: PoolLoad = { connectedSince: undefined, waiting: 0, acquired: 0, waited: 0 };
+const noLoad: PoolLoad = { connectedSince: undefined, waiting: 0, acquired: 0, waited: 0 };
 
 /**
- * How many connections the pool lends in a ms at its limit. Undefined where that does not show: while nobody waits, the
- * requests set the speed; and in an outage requests wait for the database, as long as the breaker lets them.
+ * Connections that the pool lends in a ms at its limit. Undefined while no caller waits, because then the requests set the
+ * speed, and in an outage, when requests wait for the database as long as the breaker lets them.
  */
 function speedOf(before: PoolLoad | undefined, now: PoolLoad | undefined, ms: number): number | undefined {
   if (before === undefined || now === undefined || ms <= 0) return undefined;

@@ -259,7 +259,7 @@ describe('a limit in memory', () => {
 describe('a limit in the database', () => {
   const shared = { api: { limit: 5, windowMs: hour, store: 'database', by: 'header:X-Api-Key' } };
 
-  test('is one for two instances, whoever is asked, and costs nothing more once it is reached', async () => {
+  test('is one for two instances, whichever is asked, and costs nothing more once it is reached', async () => {
     const instances = await Promise.all([
       instanceWith(shared, { url: database.url }),
       instanceWith(shared, { url: database.url }),

@@ -56,7 +56,7 @@ describe('the header with the time that a client waits', () => {
   });
 });
 
-test('the statement of a client that waits 200 ms is cancelled on the server by then, in sessions that nobody passes it to', async () => {
+test('the statement of a client that waits 200 ms is cancelled on the server by then, in sessions that do not name it', async () => {
   await using database = await createTestDatabase();
   const sleeping = (path: string, separate: boolean) =>
     route({

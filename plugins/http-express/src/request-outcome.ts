@@ -72,7 +72,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     const { sessions, settings, whenUsed, consistency } = this.#parts;
     const options = { ...settings, ...whenUsed?.(), signal: this.signal };
     if (consistency === undefined) return sessions.unit(work, options);
-    return sessions.unit(work, { ...options, onToken: token => this.#tell(token) });
+    return sessions.unit(work, { ...options, onToken: token => this.#setToken(token) });
   }
 
   read<T>(
@@ -103,10 +103,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   }
 
   leave(): void {
-    if (this.#token !== undefined) this.#tell(this.#token);
+    if (this.#token !== undefined) this.#setToken(this.#token);
   }
 
-  #tell(token: string): void {
+  #setToken(token: string): void {
     const { consistency, response } = this.#parts;
     if (!response.headersSent) consistency?.put(response, token);
   }

@@ -69,7 +69,7 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
     const changes = changesBetween(this.#options, next);
     this.#options = next;
     for (const target of this.#targets.values()) target.configure(policyOf(next, target.name));
-    if (changes.length > 0) this.#tell(observer => observer.reconfigured?.(changes));
+    if (changes.length > 0) this.#notify(observer => observer.reconfigured?.(changes));
     return changes;
   }
 
@@ -117,14 +117,14 @@ export class OpossumRetryPolicy implements RetryPolicy, RetryControl {
   }
 
   readonly #observer: RetryObserver = {
-    breakerMoved: (target, move) => this.#tell(observer => observer.breakerMoved?.(target, move)),
-    retried: (target, cause) => this.#tell(observer => observer.retried?.(target, cause)),
-    ended: (target, outcome) => this.#tell(observer => observer.ended?.(target, outcome)),
-    conflicted: target => this.#tell(observer => observer.conflicted?.(target)),
-    gaveUp: (target, code) => this.#tell(observer => observer.gaveUp?.(target, code)),
+    breakerMoved: (target, move) => this.#notify(observer => observer.breakerMoved?.(target, move)),
+    retried: (target, cause) => this.#notify(observer => observer.retried?.(target, cause)),
+    ended: (target, outcome) => this.#notify(observer => observer.ended?.(target, outcome)),
+    conflicted: target => this.#notify(observer => observer.conflicted?.(target)),
+    gaveUp: (target, code) => this.#notify(observer => observer.gaveUp?.(target, code)),
   };
 
-  #tell(event: (observer: RetryObserver) => void): void {
+  #notify(event: (observer: RetryObserver) => void): void {
     for (const observer of this.#observers) {
       try {
         event(observer);

@@ -59,7 +59,7 @@ export class OtelSpan implements OpenSpan {
   }
 }
 
-/** Undefined for a span that is not sent: nobody could find it. */
+/** Undefined for a span that is not sent: it could not be found. */
 export function spanIdOf(span: Span): string | undefined {
   const { spanId, traceFlags } = span.spanContext();
   return (traceFlags & TraceFlags.SAMPLED) === 0 ? undefined : spanId;

@@ -64,7 +64,7 @@ export class SentrySpan implements OpenSpan {
   }
 }
 
-/** Undefined for a span that is not sent: nobody could find it. */
+/** Undefined for a span that is not sent: it could not be found. */
 export function spanIdOf(span: Sentry.Span): string | undefined {
   const { spanId, traceFlags } = span.spanContext();
   return traceFlags === 1 ? spanId : undefined;

@@ -86,7 +86,7 @@ export class Client {
       writes: !readOnlyWorkloads.has(workload),
     };
     this.requests.push(request);
-    world.tell(
+    world.note(
       `client ${request.client} asks ${instance.name} to ${workload} ${unit}, within ${timeoutMs} ms${isolation === undefined ? '' : `, ${isolation}`}`,
     );
     const controller = new AbortController();
@@ -99,7 +99,7 @@ export class Client {
         () => {
           if (request.answer !== undefined) return;
           request.hungUpAtMs = world.now;
-          world.tell(`client ${request.client} hangs up on ${unit}`);
+          world.note(`client ${request.client} hangs up on ${unit}`);
           controller.abort(new Error('the client has hung up'));
         },
         instance.name,
@@ -129,7 +129,7 @@ export class Client {
     if (hangingUp !== undefined) world.time.cancel(hangingUp);
     request.answeredAtMs = world.now;
     world.reach(`answer: ${answer.is} ${answer.is === 'stored' ? '' : codeOf(answer.error)}`);
-    world.tell(
+    world.note(
       `client ${request.client} is answered ${unit}: ${answer.is === 'stored' ? 'done' : `${answer.is}, ${codeOf(answer.error)}`}`,
     );
     return answer;

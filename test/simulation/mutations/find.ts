@@ -23,7 +23,15 @@ export async function findMutations(mostSeeds: number, only: string | undefined)
 
 export async function findOne({ name }: Mutation, mostSeeds: number): Promise<Finding | undefined> {
   let failing: Finding | undefined;
-  const order = { from: 1, step: 1, count: mostSeeds, stopsAtFirst: true, shrinks: false, tells: false, twice: false };
+  const order = {
+    from: 1,
+    step: 1,
+    count: mostSeeds,
+    stopsAtFirst: true,
+    shrinks: false,
+    keepsStory: false,
+    twice: false,
+  };
   await send({ ...order, mutation: name }, finding => {
     if (finding.violations.length > 0) failing ??= finding;
   });

@@ -170,7 +170,7 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'a free permit is given to nobody',
+    name: 'a free permit is not given to a waiting caller',
     file: `plugins/database/dist/driver/permits.js`,
     find: '                this.#taken -= 1;\n                this.#next();',
     replace: '                this.#taken -= 1;',
@@ -188,7 +188,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'undefined : undefined',
   },
   {
-    name: 'a caller that hangs up is not heard',
+    name: 'the abort of a caller is ignored',
     file: `plugins/database/dist/session/abort-in-time.js`,
     find: "signal?.addEventListener('abort', onSignal, { once: true });",
     replace: '{}',

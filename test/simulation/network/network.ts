@@ -134,7 +134,7 @@ export class Link {
   #server: End | undefined;
   readonly #up = lane();
   readonly #down = lane();
-  /** Nothing of it arrives any more, and neither end hears of that. */
+  /** Nothing of it arrives any more, and neither end gets a sign of that. */
   #isForgotten = false;
   #isClientGone = false;
   #isUpFinished = false;
@@ -235,7 +235,7 @@ export class Link {
     this.#maybeEnd();
   }
 
-  /** The machine of the server is off: nobody says goodbye. */
+  /** The machine of the server is off: connections end without a word. */
   vanish(): void {
     this.#isServerGone = true;
     this.#isForgotten = true;
@@ -256,7 +256,7 @@ export class Link {
     this.closeUp();
   }
 
-  /** Nothing arrives any more, and neither end hears of it. */
+  /** Nothing arrives any more, and neither end gets a sign of it. */
   forget(): void {
     this.#isForgotten = true;
   }
@@ -345,7 +345,7 @@ export class Link {
       return;
     }
     if (room > 0) target?.data(bytes.subarray(0, room));
-    this.#network.world.tell(
+    this.#network.world.note(
       `the network cuts ${this.name} of ${this.owner} ${direction === 'up' ? 'on the way to the server' : 'on the way back'}`,
     );
     this.reset();

@@ -25,7 +25,7 @@ export interface Stored {
   readonly unit: string;
   readonly server: string;
   readonly atMs: number;
-  /** Its client, or whoever asked for its outcome, has been answered that it is committed. */
+  /** Its client, or a caller that looked its outcome up, got the answer that it is committed. */
   isLearned: boolean;
   lostAtMs: number | undefined;
 }
@@ -130,7 +130,7 @@ export class SimulatedServer implements Listener {
     return this.isFull || this.backends.size > this.maxConnections ? problems.tooMany() : undefined;
   }
 
-  /** What tells one run of one server from others. */
+  /** Distinguishes one run of one server from others. */
   get run(): string {
     return `${epoch(this.statsResetAtMs)}/${this.address}/5432`;
   }
@@ -156,7 +156,7 @@ export class SimulatedServer implements Listener {
   commit(transaction: Transaction): bigint | undefined {
     const record = this.store.commit(transaction, this.world.epochMs);
     if (record === undefined) return undefined;
-    if (transaction.units.size > 0) this.world.tell(`${this.name} commits ${[...transaction.units].join(' and ')}`);
+    if (transaction.units.size > 0) this.world.note(`${this.name} commits ${[...transaction.units].join(' and ')}`);
     this.history.committed(this.name, record, transaction.units, this.world.now);
     return record.id;
   }
@@ -217,7 +217,7 @@ export class SimulatedServer implements Listener {
     this.timeline += 1;
     const missing = (upstream?.store.log ?? []).filter(({ position }) => position > this.store.position);
     const lost = this.history.lost(missing, this.world.now);
-    this.world.tell(`${this.name} is promoted; ${lost} committed units never reached it`);
+    this.world.note(`${this.name} is promoted; ${lost} committed units never reached it`);
     for (const backend of this.backends.values()) backend.reportRole();
   }
 
@@ -235,7 +235,7 @@ export class SimulatedServer implements Listener {
     const gone = this.store.log.filter(({ position }) => position > upTo);
     const isPrimary = !this.isStandby;
     const lost = isPrimary ? this.history.lost(gone, this.world.now) : 0;
-    this.world.tell(
+    this.world.note(
       `${this.name} ${isPowerOff ? 'loses power' : 'crashes'}${lost > 0 ? `; ${lost} units that were committed are lost` : ''}`,
     );
     this.state = isPowerOff ? 'off' : 'down';
@@ -251,7 +251,7 @@ export class SimulatedServer implements Listener {
   /** An orderly stop: all connections are ended, and everything is flushed. */
   stop(): void {
     if (this.state !== 'running') return;
-    this.world.tell(`${this.name} is stopped`);
+    this.world.note(`${this.name} is stopped`);
     this.state = 'stopping';
     for (const backend of this.backends.values()) backend.terminate();
     this.world.time.after(
@@ -270,7 +270,7 @@ export class SimulatedServer implements Listener {
   /** It refuses connections for `recoveryMs`, and then it is there. */
   start(recoveryMs: number): void {
     if (this.isFenced || (this.state !== 'down' && this.state !== 'off')) return;
-    this.world.tell(`${this.name} starts`);
+    this.world.note(`${this.name} starts`);
     this.state = 'starting';
     this.startedAtMs = this.world.epochMs;
     this.world.time.after(
@@ -283,7 +283,7 @@ export class SimulatedServer implements Listener {
         this.#flushed = this.store.position;
         if (this.#areStatisticsLost) this.statsResetAtMs = this.world.epochMs;
         this.#areStatisticsLost = false;
-        this.world.tell(`${this.name} takes connections`);
+        this.world.note(`${this.name} takes connections`);
         this.ship();
         this.#upstream?.catchUp(this);
       },

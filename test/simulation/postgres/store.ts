@@ -166,7 +166,7 @@ export class Store {
     }
   }
 
-  /** What is stored now, to whoever looks from outside. */
+  /** What is stored now, as a client outside of every transaction sees it. */
   *stored(table: string): Iterable<readonly [key: string, row: Row]> {
     for (const [key, { versions }] of this.#tables.get(table) ?? []) {
       const row = versions.findLast(({ sequence }) => sequence !== undefined)?.row;

@@ -129,25 +129,25 @@ function checkLedger(world: World, stage: Stage, requests: readonly Request[]): 
   );
   for (const [unit, asked] of byUnit(requests)) {
     const count = counts.get(unit) ?? 0;
-    const told = asked.map(({ answer }) => answer?.is ?? 'nothing');
+    const answers = asked.map(({ answer }) => answer?.is ?? 'nothing');
     const writes = asked.some(request => request.writes);
     const { instance = '', workload = '' } = asked[0] ?? {};
     const about = `${unit} (${workload}, ${instance})`;
     if (count > 1)
       world.violate(
         'no unit is applied twice',
-        `${about} is stored ${count} times; its client was told: ${told.join(', ')}`,
+        `${about} is stored ${count} times; its client got: ${answers.join(', ')}`,
       );
-    if (count > 0 && told.every(answer => answer === 'refused'))
+    if (count > 0 && answers.every(answer => answer === 'refused'))
       world.violate(
-        'no unit is told "not stored" that is',
-        `${about} is stored; its client was told: ${told.join(', ')}`,
+        'no stored unit is reported as not stored',
+        `${about} is stored; its client got: ${answers.join(', ')}`,
       );
     if (count > 0 && asked.some(({ mustFail }) => mustFail))
       world.violate('what must not be stored is not', `${about} is stored`);
     if (asked.some(({ mustFail, answer }) => mustFail && answer?.is === 'stored'))
-      world.violate('what must fail fails', `${about} was told that it is done`);
-    if (count === 0 && writes && told.includes('stored')) {
+      world.violate('what must fail fails', `${about} was reported as done`);
+    if (count === 0 && writes && answers.includes('stored')) {
       const loss = lost.get(unit);
       if (loss === undefined)
         world.violate('no acknowledged unit is lost', `${about} is not stored, and no fault took it`);

@@ -9,7 +9,7 @@ const recoveryMs = 15_000;
 const restMs = 70_000;
 const closingMs = 5_500;
 
-/** What must be true when the servers are well and nobody asks any more: it works, it rests, and it ends. */
+/** What must hold once the servers are well and no client sends requests: each service works, rests and ends. */
 export async function checkQuiet(world: World, stage: Stage, requests: readonly Request[]): Promise<void> {
   const alive = stage.instances.filter(({ isDead }) => !isDead);
   for (const instance of alive) await checkRecovery(world, instance);
@@ -120,7 +120,7 @@ export async function watchLoans(world: World, stage: Stage, untilMs: number): P
       const isIdle = waiting > 0 && busy < max && stage.scenario.standby !== 'replica';
       if (isIdle && before.get(instance) === true)
         world.violate(
-          'nobody waits while a connection is free',
+          'no caller waits while a connection is free',
           `${instance.name}: ${waiting} wait, ${busy} of ${max} are lent`,
         );
       before.set(instance, isIdle);

@@ -113,7 +113,7 @@ export class Stage {
       case 'swallow': {
         const owner = `service ${fault.instance + 1}`;
         const { primary } = this;
-        world.tell(
+        world.note(
           `the network between ${owner} and ${primary.name} ${fault.is === 'hold' ? 'holds everything back' : 'swallows everything'} for ${fault.forMs} ms`,
         );
         network.setPassage(owner, primary, fault.is === 'hold' ? 'held' : 'swallowed');
@@ -121,7 +121,7 @@ export class Stage {
         return;
       }
       case 'reset':
-        world.tell(`the network resets all connections of service ${fault.instance + 1}`);
+        world.note(`the network resets all connections of service ${fault.instance + 1}`);
         for (const link of this.#links()) if (link.owner === `service ${fault.instance + 1}`) link.reset();
         return;
       case 'cut':
@@ -131,7 +131,7 @@ export class Stage {
         return;
       case 'forget':
         for (const link of this.#someLinks(fault.connections)) {
-          world.tell(`the network forgets ${link.name} of ${link.owner}`);
+          world.note(`the network forgets ${link.name} of ${link.owner}`);
           link.forget();
         }
         return;
@@ -143,7 +143,7 @@ export class Stage {
         return;
       case 'slow': {
         const server = this.primary;
-        world.tell(`${server.name} is ${fault.factor} times as slow for ${fault.forMs} ms`);
+        world.note(`${server.name} is ${fault.factor} times as slow for ${fault.forMs} ms`);
         server.slowness = fault.factor;
         later(fault.forMs, () => {
           server.slowness = 1;
@@ -152,7 +152,7 @@ export class Stage {
       }
       case 'full': {
         const server = this.primary;
-        world.tell(`${server.name} takes no more connections for ${fault.forMs} ms`);
+        world.note(`${server.name} takes no more connections for ${fault.forMs} ms`);
         server.isFull = true;
         later(fault.forMs, () => {
           server.isFull = false;
@@ -166,7 +166,7 @@ export class Stage {
       case 'kill': {
         const owner = `service ${fault.instance + 1}`;
         if (this.instances.filter(({ isDead }) => !isDead).length < 2 || world.time.isDead(owner)) return;
-        world.tell(`${owner} is killed`);
+        world.note(`${owner} is killed`);
         world.time.kill(owner);
         for (const link of this.#links()) if (link.owner === owner) link.abandon();
         return;
@@ -175,13 +175,13 @@ export class Stage {
         this.#endBackends(fault.count);
         return;
       case 'lag':
-        world.tell(`the standby stops receiving for ${fault.forMs} ms`);
+        world.note(`the standby stops receiving for ${fault.forMs} ms`);
         this.standby?.lag(true);
         later(fault.forMs, () => this.standby?.lag(false));
         return;
       case 'read-only': {
         const server = this.primary;
-        world.tell(`${server.name} takes no writes for ${fault.forMs} ms`);
+        world.note(`${server.name} takes no writes for ${fault.forMs} ms`);
         server.isReadOnly = true;
         later(fault.forMs, () => {
           server.isReadOnly = server.isStandby;
@@ -199,7 +199,7 @@ export class Stage {
 
   #freeze(owner: string, forMs: number): void {
     const { world } = this;
-    world.tell(`${owner} stands still for ${forMs} ms`);
+    world.note(`${owner} stands still for ${forMs} ms`);
     this.frozen.push({ owner, fromMs: world.now, untilMs: world.now + forMs });
     world.time.freeze(owner, forMs);
   }
@@ -257,7 +257,7 @@ export class Stage {
     for (let at = 0; at < count && all.length > 0; at++) {
       const [backend] = all.splice(this.#random.integer(0, all.length - 1), 1);
       if (backend === undefined) continue;
-      this.world.tell(`${this.primary.name} ends backend ${backend.pid}`);
+      this.world.note(`${this.primary.name} ends backend ${backend.pid}`);
       backend.terminate();
     }
   }
@@ -272,7 +272,7 @@ export class Stage {
     const frozenMs = next.startsWith('crash') || next.startsWith('fail over') ? this.#freezingMs.shift() : undefined;
     if (frozenMs !== undefined) this.#freeze(link.owner, frozenMs);
     this.world.reach(`fault at commit: ${next}`);
-    this.world.tell(`${next}, at the COMMIT on ${link.name} of ${link.owner}`);
+    this.world.note(`${next}, at the COMMIT on ${link.name} of ${link.owner}`);
     if (next.startsWith('reset')) link.reset();
     else if (next.startsWith('forget')) link.forget();
     else if (next === 'fail over after')
@@ -292,7 +292,7 @@ export class Stage {
   heal(): void {
     this.#isHealed = true;
     const { world, network } = this;
-    world.tell('from here on nothing goes wrong any more');
+    world.note('from here on nothing goes wrong any more');
     this.#takeOver?.();
     for (const server of this.servers) {
       server.maxConnections = 1_000;

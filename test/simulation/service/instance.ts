@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { runAs } from '../world/virtual-time.ts';
 import type { World } from '../world/world.ts';
 import { ledgerModel } from './model.ts';
-import { TellingLogger } from './telling-logger.ts';
+import { StoryLogger } from './story-logger.ts';
 
 export type ServiceOptions = Omit<z.input<typeof optionsSchema>, 'url'>;
 export type RetryOptions = NonNullable<ConstructorParameters<typeof OpossumRetryPolicy>[0]>['options'];
@@ -24,7 +24,7 @@ export class Instance {
   constructor(world: World, name: string, given: { url: string; options: ServiceOptions; retry: RetryOptions }) {
     this.#world = world;
     this.name = name;
-    const logger = new TellingLogger(world, name);
+    const logger = new StoryLogger(world, name);
     const clock = systemClock;
     this.options = optionsSchema.parse({ url: given.url, ...given.options });
     this.retry = new OpossumRetryPolicy({ clock, ...(given.retry && { options: given.retry }) });
@@ -43,7 +43,7 @@ export class Instance {
     this.retry.observe({
       breakerMoved: (target, { from, to }) => {
         world.reach(`breaker ${from} to ${to}`);
-        world.tell(`${name}: the breaker of ${target} goes from ${from} to ${to}`);
+        world.note(`${name}: the breaker of ${target} goes from ${from} to ${to}`);
       },
     });
     this.database.onStateChange((now, before) => world.reach(`state ${before.is} to ${now.is}`));

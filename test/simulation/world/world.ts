@@ -44,14 +44,14 @@ export class World {
   }
 
   /** One line of the story. Every line counts for the hash of the run. */
-  tell(text: string): void {
+  note(text: string): void {
     this.#hash = hashOf(`${this.#hash} ${this.time.now} ${text}`);
     if (this.#keepsStory) this.story.push({ atMs: this.time.now, text });
   }
 
   violate(property: string, text: string): void {
     this.violations.push({ property, text, atMs: this.time.now });
-    this.tell(`!! ${property}: ${text}`);
+    this.note(`!! ${property}: ${text}`);
   }
 
   /** Counts a state or a transition that was reached. */

@@ -109,7 +109,7 @@ const commitLookup: Probe = {
   read: ([row]) => row?.works === true,
 };
 
-/** Some engines take every lock at once, and hold none. One that is shared hinders nobody who asks the same. */
+/** Some engines take every lock at once, and hold none. A shared lock does not block another shared lock. */
 const sessionLocks: Probe = {
   of: 'session-locks',
   sql: inTransaction(

@@ -34,7 +34,7 @@ export function assertAbleToBegin(driver: Able, settings: TransactionSettings): 
   if (isolation !== undefined && !isolationLevels.has(isolation)) {
     throw new IsolationUnsupportedError({ isolation, available: [...isolationLevels].join(', '), engine: product });
   }
-  // A database in the process of the service has never had limits: with one connection nobody waits for a lock.
+  // A database in the process of the service has never had limits: with one connection no statement waits for a lock.
   if (!driver.capabilities.has('multi-connection')) return;
   if ((statementTimeoutMs ?? lockTimeoutMs ?? idleTimeoutMs) !== undefined) assertAble(driver, 'server-timeouts');
 }

@@ -145,7 +145,7 @@ export interface OpenListenerOptions {
   readonly onLost: (cause: unknown) => void;
 }
 
-/** A connection of its own for the messages of channels. Whoever gets a rejection from it closes it. */
+/** A connection of its own for the messages of channels. A caller that gets a rejection from it closes it. */
 export interface DriverListener {
   /** Resolves when the server has confirmed: each message of a transaction that commits from now on arrives. */
   listen(channels: readonly string[], signal: AbortSignal): Promise<void>;

@@ -7,7 +7,7 @@ export const databaseCapabilities = [
   'cancel',
   /** More than one connection at a time. */
   'multi-connection',
-  /** The server can tell what became of a transaction whose COMMIT was not answered. */
+  /** The server reports the outcome of a transaction whose COMMIT was not answered. */
   'commit-lookup',
   /** All that a transaction writes is committed with its id: what the server says of the id holds for all of it. */
   'write-implies-id',
@@ -27,7 +27,7 @@ export const databaseCapabilities = [
   'session-locks',
   /** The server itself ends what takes too long: a statement, a wait for a lock, a pause in a transaction. */
   'server-timeouts',
-  /** A replica can tell how far behind it is. */
+  /** A replica reports how far behind it is. */
   'replica-lag',
   'listen',
 ] as const;

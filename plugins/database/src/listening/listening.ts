@@ -236,7 +236,7 @@ export class Listening {
     for (const subscription of channel.subscriptions) subscription.message(payload);
   }
 
-  /** Those who have never begun hear of what no retry mends; the others have been promised to go on. */
+  /** Listeners that have not started get an error that no retry repairs. Those that run go on, as they were promised. */
   #failed(cause: unknown): void {
     if (judge(cause, 'acquire').retry) return;
     for (const { subscription, confirmed } of this.#waiters)

@@ -117,7 +117,7 @@ export class SharedTransaction {
   }
 }
 
-/** A database with one connection is PostgreSQL in this process: its ids are of its transactions, though nobody else could ask. */
+/** A database with one connection is PostgreSQL in this process: its ids are of its transactions, though no other connection could ask. */
 function hasIds({ capabilities }: DatabaseDriver): boolean {
   return capabilities.has('commit-lookup') || !capabilities.has('multi-connection');
 }

@@ -4,7 +4,7 @@ import type { DatabaseSession } from '../session/database-session.js';
 import type { EntityManager } from './entity-manager.js';
 import { SessionEntityManager } from './session-entity-manager.js';
 
-/** To look at it, as a log line or a debugger does, is no use of it. */
+/** Inspecting the stand-in, as a log line or a debugger does, opens no session. */
 const look = { [inspect.custom]: { value: () => '[CurrentEntityManager]' } };
 
 type Method = (...given: unknown[]) => unknown;

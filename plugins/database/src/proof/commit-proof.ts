@@ -48,7 +48,7 @@ export class TransactionIdProof implements CommitProof {
   }
 }
 
-/** Nobody is asked. */
+/** Asks no server. */
 export const noProof: CommitProof = {
   name: 'none',
   isWhole: false,

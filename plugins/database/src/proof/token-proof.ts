@@ -19,12 +19,12 @@ export interface TokenProofParts {
 /** How long a look waits for the old transaction; then it makes way for others, and is asked again. */
 const limit: Statement = { sql: `select set_config('lock_timeout', '20', true)` };
 
-/** A transaction that still waits for its client after this long is not going to hear of its COMMIT. */
+/** A transaction that still waits for its client after this long will not get its COMMIT. */
 const patienceMs = 1_000;
 /** Long enough to see what the look waits for. */
 const longLimit: Statement = { sql: `select set_config('lock_timeout', '500', true)` };
 
-/** Longest wait for a connection; whoever asks gives up by himself. */
+/** Longest wait for a connection; the caller has its own deadline. */
 const longestMs = 30_000;
 
 /** The old transaction is in progress, or has just ended. */

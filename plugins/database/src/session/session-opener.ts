@@ -307,7 +307,7 @@ function settingsOf(options: OpenSessionOptions): TransactionSettings {
   const { isolation, session, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
   const identity = session && identityOf(session);
   const after = token === undefined ? undefined : positionIn(token);
-  // Who cannot tell how far a replica must be asks none.
+  // Without a position to reach, no replica is asked.
   const fresh = token !== undefined && after === undefined ? true : options.fresh;
   return {
     readOnly: options.readOnly ?? false,

@@ -152,7 +152,7 @@ export class SessionTrace implements StatementTracer {
     span?.end();
   }
 
-  /** Whoever reports the error, the report says this too. */
+  /** Every report of the error has this as well. */
   #note(error: unknown): void {
     noteFacts(error, { session: this.#name, attempts: this.#attempts, ...faultFacts(error) });
   }

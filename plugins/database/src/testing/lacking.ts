@@ -83,7 +83,7 @@ export const lacking: readonly Requirement[] = [
     },
   },
   {
-    name: 'ends a session at its deadline where a statement cannot be cancelled, and lends its connection to nobody before',
+    name: 'ends a session at its deadline where a statement cannot be cancelled, and does not lend its connection before',
     requires: 'multi-connection',
     lacks: 'cancel',
     async check({ database }) {

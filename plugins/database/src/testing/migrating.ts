@@ -178,7 +178,7 @@ export const migrating: readonly Requirement[] = [
       await database.connect();
       const error = await rejection(database.migrate());
       ok(isKeelsonError(error, 'DATABASE_MIGRATION_FAILED'));
-      // A server that knows no ids cannot tell what became of the transaction.
+      // A server without ids cannot report the outcome of the transaction.
       const { capabilities } = database;
       const isKnown = capabilities.has('commit-lookup') || !capabilities.has('multi-connection');
       const says = isKnown ? ': it ended its transaction by hand' : ', and whether it is stored is not known';

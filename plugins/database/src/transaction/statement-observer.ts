@@ -1,7 +1,7 @@
 /** Observes each statement, without its values. */
 export interface StatementObserver {
   statement(event: StatementEvent): void;
-  /** Makes what counts the statements of one session that has run two. Left out: nobody counts. */
+  /** Returns a counter for the statements of one session, once it has run two. Default: statements are not counted. */
   countRepeats?(session: string): RepeatCounter;
 }
 

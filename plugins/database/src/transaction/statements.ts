@@ -19,7 +19,7 @@ export interface StatementsOptions {
   readonly settings: TransactionSettings;
   readonly observer: StatementObserver;
   readonly tracer?: StatementTracer | undefined;
-  /** What the observer is told that the session is called. Default `session`. */
+  /** Name of the session for the observer. Default `session`. */
   readonly name?: string;
   readonly clock: Clock;
   readonly signal?: AbortSignal;

@@ -68,7 +68,7 @@ async function* linesOf(records: AsyncIterable<CsvRecord>): AsyncGenerator<ReadL
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    // What follows cannot be told apart any more.
+    // After this error, the lines that follow cannot be separated.
     yield { line: line + 1, problem: `is no CSV: ${error.message}` };
   }
   if (header === undefined) assertHeader([]);

@@ -2,7 +2,7 @@ import type { Facts, Logger, LogLevel } from '@keelson/core';
 import type { World } from '../world/world.ts';
 
 /** Puts what a service logs into the story. */
-export class TellingLogger implements Logger {
+export class StoryLogger implements Logger {
   readonly #world: World;
   readonly #name: string;
 
@@ -15,16 +15,16 @@ export class TellingLogger implements Logger {
   debug(): void {}
 
   info(message: string, facts?: Facts): void {
-    this.#tell(message, facts);
+    this.#note(message, facts);
   }
   warn(message: string, facts?: Facts): void {
-    this.#tell(message, facts);
+    this.#note(message, facts);
   }
   error(message: string, facts?: Facts): void {
-    this.#tell(message, facts);
+    this.#note(message, facts);
   }
   fatal(message: string, facts?: Facts): void {
-    this.#tell(message, facts);
+    this.#note(message, facts);
   }
 
   isEnabled(level: LogLevel): boolean {
@@ -37,13 +37,13 @@ export class TellingLogger implements Logger {
 
   async flush(): Promise<void> {}
 
-  #tell(message: string, facts: Facts = {}): void {
+  #note(message: string, facts: Facts = {}): void {
     this.#world.reach(`log: ${message}`);
     const said = Object.entries(facts).flatMap(([name, value]) => {
       if (value instanceof Error) return [`${name}: ${value.message}`];
       const isPlain = typeof value === 'string' || typeof value === 'number';
       return isPlain && !(typeof value === 'string' && value.includes('\n')) ? [`${name}: ${value}`] : [];
     });
-    this.#world.tell(`${this.#name} logs: ${message}${said.length > 0 ? ` (${said.join(', ')})` : ''}`);
+    this.#world.note(`${this.#name} logs: ${message}${said.length > 0 ? ` (${said.join(', ')})` : ''}`);
   }
 }

@@ -1,6 +1,6 @@
 import type { Finding } from './order.ts';
 
-export function tellStory({ story = [], scenario }: Finding): void {
+export function printStory({ story = [], scenario }: Finding): void {
   if (scenario !== undefined) {
     const { faults, clients, ...rest } = scenario;
     console.log(`The scenario: ${JSON.stringify(rest)}`);
@@ -11,7 +11,7 @@ export function tellStory({ story = [], scenario }: Finding): void {
   for (const { atMs, text } of story) console.log(`${(atMs / 1_000).toFixed(3).padStart(9)} s  ${text}`);
 }
 
-export function tellFinding({ seed, violations, hash, requests }: Finding): void {
+export function printFinding({ seed, violations, hash, requests }: Finding): void {
   if (violations.length === 0) console.log(`seed ${seed}: all properties hold (${requests} requests, run ${hash})`);
   else console.log(`seed ${seed} FAILS (replay: npm run simulate -- --seed ${seed})`);
   for (const { property, text, atMs } of violations.slice(0, 5))
@@ -37,7 +37,7 @@ export class Tally {
     for (const [what, times] of reached) this.#reached.set(what, (this.#reached.get(what) ?? 0) + times);
   }
 
-  tell(coverage: boolean): void {
+  print(coverage: boolean): void {
     if (coverage)
       for (const [what, times] of [...this.#reached].toSorted(([one], [other]) => one.localeCompare(other)))
         console.log(`  ${String(times).padStart(8)}  ${what}`);
