@@ -18,4 +18,4 @@ export const coreLayers: readonly string[] = [
 ];
 
 /** Packages of contracts, which every plugin may import. */
-export const contractPackages = ['@keelson/core', '@keelson/database', '@keelson/http'];
+export const contractPackages = ['@keelson/core', '@keelson/database', '@keelson/http', '@keelson/otlp'];

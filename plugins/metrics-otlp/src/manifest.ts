@@ -7,4 +7,5 @@ export default defineManifest<MetricsOtlpOptions>({
   contract: '^0.1.0',
   config: metricsOtlpOptions,
   provides: [Metrics],
+  diagnoses: true,
 });

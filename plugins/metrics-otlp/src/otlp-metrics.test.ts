@@ -101,8 +101,8 @@ test('an option wins over a variable, a variable over a default, and OTEL_SDK_DI
   const settings = (options: object, variables: Record<string, string>) =>
     settingsOf(metricsOtlpOptions.parse(options), variables);
   const variables = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_METRIC_EXPORT_INTERVAL: '1000' };
-  expect(settings({}, {})).toEqual({ enabled: true, protocol: 'http/protobuf', intervalMs: 60_000 });
-  expect(settings({}, variables)).toEqual({ enabled: true, protocol: 'http/json', intervalMs: 1_000 });
+  expect(settings({}, {})).toMatchObject({ enabled: true, protocol: 'http/protobuf', intervalMs: 60_000 });
+  expect(settings({}, variables)).toMatchObject({ enabled: true, protocol: 'http/json', intervalMs: 1_000 });
   expect(settings({ protocol: 'http/protobuf', intervalMs: 5 }, variables)).toMatchObject({ intervalMs: 5 });
   expect(settings({}, { OTEL_SDK_DISABLED: 'true' }).enabled).toBe(false);
   expect(settings({}, { OTEL_METRICS_EXPORTER: 'none' }).enabled).toBe(false);

@@ -10,15 +10,14 @@ import type {
   Observation,
 } from '@keelson/core';
 import { InstrumentBook } from '@keelson/core/metrics';
+import { ExportWatch, exporterConfigOf, resourceOf, type ServiceFacts } from '@keelson/otlp';
 import type { Attributes, Meter } from '@opentelemetry/api';
 import { OTLPMetricExporter as JsonMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { OTLPMetricExporter as ProtobufMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { exporterConfigOf } from './exporter-config.js';
 import { DeclaredLabels } from './labels.js';
 import { ObservedGauge } from './observed-gauge.js';
 import type { MetricsOtlpOptions } from './options.js';
-import { resourceOf, type ServiceFacts } from './resource.js';
 import type { Settings } from './settings.js';
 import { WatchedExporter } from './watched-exporter.js';
 
@@ -33,7 +32,7 @@ export interface OtlpMetricsParts {
 export class OtlpMetrics implements Metrics {
   readonly silent = false;
   readonly #clock: Clock;
-  readonly #exporter: WatchedExporter;
+  readonly #watch: ExportWatch;
   readonly #provider: MeterProvider;
   readonly #meter: Meter;
   readonly #book = new InstrumentBook();
@@ -47,9 +46,9 @@ export class OtlpMetrics implements Metrics {
     const config = exporterConfigOf(options, 'v1/metrics');
     const exporter =
       settings.protocol === 'http/json' ? new JsonMetricExporter(config) : new ProtobufMetricExporter(config);
-    this.#exporter = new WatchedExporter(exporter, clock, () => this.#logger);
+    this.#watch = new ExportWatch(clock, 'metrics could not be sent');
     const reader = new PeriodicExportingMetricReader({
-      exporter: this.#exporter,
+      exporter: new WatchedExporter(exporter, this.#watch),
       exportIntervalMillis: settings.intervalMs,
       exportTimeoutMillis: Math.min(settings.intervalMs, 30_000),
     });
@@ -64,11 +63,12 @@ export class OtlpMetrics implements Metrics {
 
   /** Exports that could not be sent so far. */
   get failures(): number {
-    return this.#exporter.failures;
+    return this.#watch.failures;
   }
 
   logTo(logger: Logger): void {
     this.#logger = logger;
+    this.#watch.logTo(logger);
   }
 
   counter(options: InstrumentOptions): Counter {

@@ -1,5 +1,6 @@
 import { definePlugin, Metrics, silentMetrics } from '@keelson/core';
 import { measureProcess } from '@keelson/core/metrics';
+import { diagnosisOf, warnOfUnusable } from '@keelson/otlp';
 import manifest from './manifest.js';
 import type { MetricsOtlpOptions } from './options.js';
 import { OtlpMetrics } from './otlp-metrics.js';
@@ -14,7 +15,9 @@ export default definePlugin<MetricsOtlpOptions>({
     bind(Metrics).toConstantValue(metrics ?? silentMetrics);
     return {
       start({ logger, serving, defer }) {
-        if (metrics === undefined) return;
+        warnOfUnusable(settings.unusable, logger);
+        const diagnose = () => [diagnosisOf(settings.enabled, settings.unusable)];
+        if (metrics === undefined) return { diagnose };
         metrics.logTo(logger);
         if (serving && config.process) {
           const measured = measureProcess(metrics);
@@ -25,6 +28,7 @@ export default definePlugin<MetricsOtlpOptions>({
           const sentInTime = await metrics.close(config.flushTimeoutMs);
           if (!sentInTime) logger.warn('not all metrics could be sent', { failedExports: metrics.failures });
         });
+        return { diagnose };
       },
     };
   },

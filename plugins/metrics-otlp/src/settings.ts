@@ -1,10 +1,13 @@
+import { type Protocol, VariableReader } from '@keelson/otlp';
 import type { MetricsOtlpOptions } from './options.js';
 
 /** What counts after the options and the variables of OpenTelemetry. */
 export interface Settings {
   readonly enabled: boolean;
-  readonly protocol: 'http/protobuf' | 'http/json';
+  readonly protocol: Protocol;
   readonly intervalMs: number;
+  /** Variables whose values cannot be used; what they should have set has its default. */
+  readonly unusable: readonly string[];
 }
 
 /** An option wins over a variable, and a variable over a default; OTEL_SDK_DISABLED wins over all. */
@@ -12,12 +15,15 @@ export function settingsOf(
   options: MetricsOtlpOptions,
   variables: Readonly<Record<string, string | undefined>>,
 ): Settings {
-  const isOff = variables.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || variables.OTEL_METRICS_EXPORTER === 'none';
-  const isJson = variables.OTEL_EXPORTER_OTLP_METRICS_PROTOCOL ?? variables.OTEL_EXPORTER_OTLP_PROTOCOL;
-  const interval = Number(variables.OTEL_METRIC_EXPORT_INTERVAL);
+  const reader = new VariableReader(variables);
+  const isOff = reader.isDisabled || reader.oneOf('OTEL_METRICS_EXPORTER', ['otlp', 'none']) === 'none';
+  const protocol =
+    reader.protocol('OTEL_EXPORTER_OTLP_METRICS_PROTOCOL') ?? reader.protocol('OTEL_EXPORTER_OTLP_PROTOCOL');
+  const intervalMs = reader.count('OTEL_METRIC_EXPORT_INTERVAL');
   return {
     enabled: options.enabled && !isOff,
-    protocol: options.protocol ?? (isJson === 'http/json' ? 'http/json' : 'http/protobuf'),
-    intervalMs: options.intervalMs ?? (Number.isInteger(interval) && interval > 0 ? interval : 60_000),
+    protocol: options.protocol ?? protocol ?? 'http/protobuf',
+    intervalMs: options.intervalMs ?? intervalMs ?? 60_000,
+    unusable: reader.unusable,
   };
 }

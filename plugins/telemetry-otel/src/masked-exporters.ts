@@ -1,9 +1,9 @@
 import type { TelemetryMask } from '@keelson/core/telemetry';
+import type { ExportWatch } from '@keelson/otlp';
 import type { Attributes } from '@opentelemetry/api';
 import type { ExportResult } from '@opentelemetry/core';
 import type { LogRecordExporter, ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
-import type { ExportWatch } from './export-watch.js';
 
 type Report = (result: ExportResult) => void;
 

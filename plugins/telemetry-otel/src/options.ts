@@ -1,3 +1,4 @@
+import { receiverOptions } from '@keelson/otlp/options';
 import { z } from 'zod';
 
 export const samplerNames = [
@@ -13,51 +14,11 @@ const milliseconds = z.int().min(1).max(600_000);
 
 /** What has a variable of OpenTelemetry has no default here: left out, the variable counts, and then its default. */
 export const telemetryOtelOptions = z.strictObject({
-  endpoint: z
-    .url({ protocol: /^https?$/ })
-    .refine(
-      text => `${URL.parse(text)?.username ?? ''}${URL.parse(text)?.password ?? ''}` === '',
-      'must have neither a user nor a password: use `headers`',
-    )
-    .optional()
-    .describe(
-      'The OTLP receiver; /v1/traces and /v1/logs are added. Default: OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318.',
-    ),
-  headers: z
-    .record(z.string(), z.string())
-    .optional()
-    .meta({ secret: true })
-    .describe('Headers of each export, such as an API key. Default: OTEL_EXPORTER_OTLP_HEADERS.'),
-  protocol: z
-    .enum(['http/protobuf', 'http/json'])
-    .optional()
-    .describe('The encoding. Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.'),
-  compression: z.enum(['gzip', 'none']).optional().describe('Default: OTEL_EXPORTER_OTLP_COMPRESSION, else none.'),
-  timeoutMs: milliseconds
-    .optional()
-    .describe('Longest export with its retries, in milliseconds. Default: OTEL_EXPORTER_OTLP_TIMEOUT, else 10,000.'),
+  ...receiverOptions('/v1/traces and /v1/logs are added'),
   enabled: z
     .boolean()
     .default(true)
     .describe('False, or OTEL_SDK_DISABLED=true: nothing is recorded and nothing is sent.'),
-  serviceName: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'service.name. Default: OTEL_SERVICE_NAME, else that of OTEL_RESOURCE_ATTRIBUTES, else the name of the service.',
-    ),
-  environment: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'deployment.environment.name. Default: that of OTEL_RESOURCE_ATTRIBUTES, else the environment of the service.',
-    ),
-  resource: z
-    .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]))
-    .default({})
-    .describe('Further attributes of the resource; they win over OTEL_RESOURCE_ATTRIBUTES.'),
   sampler: z
     .enum(samplerNames)
     .optional()

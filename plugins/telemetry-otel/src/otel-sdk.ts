@@ -1,5 +1,6 @@
 import type { Clock } from '@keelson/core';
 import { createTelemetryMask, type TelemetryMask } from '@keelson/core/telemetry';
+import { ExportWatch, exporterConfigOf, resourceOf, type ServiceFacts } from '@keelson/otlp';
 import { context, type Logger, type Tracer, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPLogExporter as JsonLogExporter } from '@opentelemetry/exporter-logs-otlp-http';
@@ -8,11 +9,8 @@ import { OTLPTraceExporter as JsonTraceExporter } from '@opentelemetry/exporter-
 import { OTLPTraceExporter as ProtobufTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { ExportWatch } from './export-watch.js';
-import { exporterConfigOf } from './exporter-config.js';
 import { MaskedLogExporter, MaskedSpanExporter } from './masked-exporters.js';
 import type { TelemetryOtelOptions } from './options.js';
-import { resourceOf, type ServiceFacts } from './resource.js';
 import { samplerOf } from './sampler.js';
 import type { Settings } from './settings.js';
 
@@ -36,7 +34,7 @@ export interface OtelSdk {
  */
 export function openSdk(options: TelemetryOtelOptions, settings: Settings, facts: ServiceFacts, clock: Clock): OtelSdk {
   const mask = createTelemetryMask(options.secretKeys);
-  const watch = new ExportWatch(clock);
+  const watch = new ExportWatch(clock, 'telemetry could not be sent');
   const resource = resourceOf(options, facts);
   const spans = settings.traces ? new MaskedSpanExporter(traceExporter(options, settings), { mask, watch }) : undefined;
   const logs = settings.errors ? new MaskedLogExporter(logExporter(options, settings), { mask, watch }) : undefined;

@@ -1,3 +1,4 @@
+import { type Protocol, VariableReader } from '@keelson/otlp';
 import type { samplerNames, TelemetryOtelOptions } from './options.js';
 
 export type SamplerName = (typeof samplerNames)[number];
@@ -5,7 +6,7 @@ export type SamplerName = (typeof samplerNames)[number];
 /** What counts after the options and the variables of OpenTelemetry. */
 export interface Settings {
   readonly enabled: boolean;
-  readonly protocol: 'http/protobuf' | 'http/json';
+  readonly protocol: Protocol;
   readonly sampler: SamplerName;
   readonly sampleRate: number;
   readonly traces: boolean;
@@ -18,39 +19,31 @@ export interface Settings {
   readonly unusable: readonly string[];
 }
 
-type Variables = Readonly<Record<string, string | undefined>>;
-
 /**
  * An option wins over a variable, for it belongs to this service, and a variable over a default. Only OTEL_SDK_DISABLED wins
- * over all: it is the switch of the person on call. A variable that cannot be used counts as left out, as its
- * specification has it.
+ * over all.
  */
-export function settingsOf(options: TelemetryOtelOptions, variables: Variables): Settings {
-  const unusable: string[] = [];
-  const read = <T>(name: string, parse: (text: string) => T | undefined): T | undefined => {
-    const text = variables[name]?.trim();
-    if (text === undefined || text === '') return undefined;
-    const value = parse(text);
-    if (value === undefined) unusable.push(name);
-    return value;
-  };
-  const count = (name: string) => read(name, text => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined));
-  const exporter = (name: string) => read(name, oneOf(['otlp', 'none']));
-  const maxQueueSize = options.batch.maxQueueSize ?? count('OTEL_BSP_MAX_QUEUE_SIZE') ?? 2_048;
+export function settingsOf(
+  options: TelemetryOtelOptions,
+  variables: Readonly<Record<string, string | undefined>>,
+): Settings {
+  const reader = new VariableReader(variables);
+  const exporter = (name: string) => reader.oneOf(name, ['otlp', 'none']);
+  const { batch } = options;
+  const maxQueueSize = batch.maxQueueSize ?? reader.count('OTEL_BSP_MAX_QUEUE_SIZE') ?? 2_048;
   const settings = {
-    enabled: options.enabled && read('OTEL_SDK_DISABLED', text => text.toLowerCase() === 'true') !== true,
-    protocol:
-      options.protocol ?? read('OTEL_EXPORTER_OTLP_PROTOCOL', oneOf(['http/protobuf', 'http/json'])) ?? 'http/protobuf',
-    sampler: options.sampler ?? read('OTEL_TRACES_SAMPLER', oneOf(samplers)) ?? 'parentbased_traceidratio',
-    sampleRate: options.tracesSampleRate ?? read('OTEL_TRACES_SAMPLER_ARG', share) ?? 1,
+    enabled: options.enabled && !reader.isDisabled,
+    protocol: options.protocol ?? reader.protocol('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf',
+    sampler: options.sampler ?? reader.oneOf('OTEL_TRACES_SAMPLER', samplers) ?? 'parentbased_traceidratio',
+    sampleRate: options.tracesSampleRate ?? reader.read('OTEL_TRACES_SAMPLER_ARG', share) ?? 1,
     traces: exporter('OTEL_TRACES_EXPORTER') !== 'none',
     errors: options.errors ?? exporter('OTEL_LOGS_EXPORTER') !== 'none',
     maxQueueSize,
-    maxBatchSize: Math.min(maxQueueSize, options.batch.maxBatchSize ?? count('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? 512),
-    delayMs: options.batch.delayMs ?? count('OTEL_BSP_SCHEDULE_DELAY') ?? 5_000,
-    exportTimeoutMs: count('OTEL_BSP_EXPORT_TIMEOUT') ?? 30_000,
+    maxBatchSize: Math.min(maxQueueSize, batch.maxBatchSize ?? reader.count('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? 512),
+    delayMs: batch.delayMs ?? reader.count('OTEL_BSP_SCHEDULE_DELAY') ?? 5_000,
+    exportTimeoutMs: reader.count('OTEL_BSP_EXPORT_TIMEOUT') ?? 30_000,
   } as const;
-  return { ...settings, unusable };
+  return { ...settings, unusable: reader.unusable };
 }
 
 const samplers: readonly SamplerName[] = [
@@ -61,10 +54,6 @@ const samplers: readonly SamplerName[] = [
   'parentbased_always_off',
   'parentbased_traceidratio',
 ];
-
-function oneOf<const Value extends string>(values: readonly Value[]): (text: string) => Value | undefined {
-  return text => values.find(value => value === text);
-}
 
 function share(text: string): number | undefined {
   const value = Number(text);

@@ -6,13 +6,16 @@ const periodMs = 60_000;
 /** Counts what could not be sent, and logs one line in a minute about it. */
 export class ExportWatch {
   readonly #clock: Clock;
+  readonly #message: string;
   #logger: Logger | undefined;
   #failures = 0;
   #unreported = 0;
   #reportedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  /** `message` is that of the line: `metrics could not be sent`. */
+  constructor(clock: Clock, message: string) {
     this.#clock = clock;
+    this.#message = message;
   }
 
   /** Batches that could not be sent so far. */
@@ -37,7 +40,7 @@ export class ExportWatch {
     this.#unreported += items;
     const now = this.#clock.now();
     if (this.#logger === undefined || now - this.#reportedAt < periodMs) return;
-    this.#logger.warn('telemetry could not be sent', { signal, lost: this.#unreported, ...reasonOf(error) });
+    this.#logger.warn(this.#message, { signal, lost: this.#unreported, ...reasonOf(error) });
     this.#reportedAt = now;
     this.#unreported = 0;
   }

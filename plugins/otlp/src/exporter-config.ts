@@ -1,11 +1,9 @@
 import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base';
 import type { OTLPExporterNodeConfigBase } from '@opentelemetry/otlp-exporter-base/node-http';
-import type { MetricsOtlpOptions } from './options.js';
-
-type Given = Pick<MetricsOtlpOptions, 'endpoint' | 'headers' | 'compression' | 'timeoutMs'>;
+import type { ReceiverOptions } from './options.js';
 
 /** What is left out here, the exporter reads from the variables of OpenTelemetry. */
-export function exporterConfigOf(options: Given, path: string): OTLPExporterNodeConfigBase {
+export function exporterConfigOf(options: ReceiverOptions, path: string): OTLPExporterNodeConfigBase {
   const { endpoint, headers, compression, timeoutMs } = options;
   return {
     ...(endpoint !== undefined && { url: `${endpoint.replace(/\/+$/, '')}/${path}` }),

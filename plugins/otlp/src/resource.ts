@@ -6,7 +6,7 @@ import {
   resourceFromAttributes,
   serviceNameEnvDetector,
 } from '@opentelemetry/resources';
-import type { MetricsOtlpOptions } from './options.js';
+import type { ReceiverOptions } from './options.js';
 
 export interface ServiceFacts {
   readonly service: string;
@@ -14,7 +14,7 @@ export interface ServiceFacts {
 }
 
 /** Who sends: what the kernel knows, then OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then the options. The last wins. */
-export function resourceOf(options: MetricsOtlpOptions, { service, environment }: ServiceFacts): Resource {
+export function resourceOf(options: ReceiverOptions, { service, environment }: ServiceFacts): Resource {
   const known = {
     'service.name': service,
     'process.pid': process.pid,
@@ -23,6 +23,7 @@ export function resourceOf(options: MetricsOtlpOptions, { service, environment }
   const chosen = {
     ...options.resource,
     ...(options.serviceName !== undefined && { 'service.name': options.serviceName }),
+    ...(options.environment !== undefined && { 'deployment.environment.name': options.environment }),
   };
   return defaultResource()
     .merge(resourceFromAttributes(known))
