@@ -1,5 +1,5 @@
 import { type Protocol, VariableReader } from '@keelson/otlp';
-import type { samplerNames, TelemetryOtelOptions } from './options.js';
+import { samplerNames, type TelemetryOtelOptions } from './options.js';
 
 export type SamplerName = (typeof samplerNames)[number];
 
@@ -34,7 +34,7 @@ export function settingsOf(
   const settings = {
     enabled: options.enabled && !reader.isDisabled,
     protocol: options.protocol ?? reader.protocol('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf',
-    sampler: options.sampler ?? reader.oneOf('OTEL_TRACES_SAMPLER', samplers) ?? 'parentbased_traceidratio',
+    sampler: options.sampler ?? reader.oneOf('OTEL_TRACES_SAMPLER', samplerNames) ?? 'parentbased_traceidratio',
     sampleRate: options.tracesSampleRate ?? reader.read('OTEL_TRACES_SAMPLER_ARG', share) ?? 1,
     traces: exporter('OTEL_TRACES_EXPORTER') !== 'none',
     errors: options.errors ?? exporter('OTEL_LOGS_EXPORTER') !== 'none',
@@ -45,15 +45,6 @@ export function settingsOf(
   } as const;
   return { ...settings, unusable: reader.unusable };
 }
-
-const samplers: readonly SamplerName[] = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-];
 
 function share(text: string): number | undefined {
   const value = Number(text);
