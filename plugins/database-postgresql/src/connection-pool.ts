@@ -14,7 +14,9 @@ import {
   sqlStateOf,
 } from '@keelson/database';
 import pg, { type CustomTypesConfig } from 'pg';
+import { checkOut, unanswered } from './check-out.js';
 import { Loans } from './loans.js';
+import { OpenSockets } from './open-sockets.js';
 import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
@@ -67,8 +69,7 @@ export class ConnectionPool {
   /** The time to close is over. */
   #cut = false;
   readonly #pinged = new Set<PgClient>();
-  /** Those whose socket is not closed yet, also when they are no longer of the pool. */
-  readonly #open = new Set<pg.ClientBase>();
+  readonly #sockets: OpenSockets;
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
@@ -91,7 +92,7 @@ export class ConnectionPool {
       idleTimeoutMillis: options.idleTimeoutMs,
     });
     this.#pool.on('connect', client => this.#remember(client));
-    this.#pool.on('remove', client => this.#open.delete(client));
+    this.#sockets = new OpenSockets(this.#pool, clock);
     this.#pool.on('error', error => this.#noteFailure(error));
     this.#writable = new WritableWatch({ clock, look: () => this.#lookForWrites() });
     this.#permits = new Permits({
@@ -228,24 +229,12 @@ export class ConnectionPool {
     timer.cancel();
     this.#loans.close();
     await this.#pool.end();
-    await this.#closeSockets(deadline);
+    await this.#sockets.closed(deadline);
   }
 
-  /** pg.Pool does not wait for the server to take its goodbye; a server that is gone would leave the socket open for minutes. */
-  #closeSockets(deadline: Deadline): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve();
-    return new Promise(resolve => {
-      const destroy = () => {
-        for (const client of this.#open) asPgClient(client).connection.stream.destroy();
-      };
-      const remainingMs = Math.max(0, deadline.within(goodbyeMs).remainingMs());
-      const timer = this.#parts.clock.schedule(remainingMs, destroy, { keepAlive: true });
-      this.#pool.on('remove', () => {
-        if (this.#open.size > 0) return;
-        timer.cancel();
-        resolve();
-      });
-    });
+  #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
+    const { clock } = this.#parts;
+    return checkOut(this.#pool, { clock, until, signal, onFailure: error => this.#noteFailure(error) });
   }
 
   async #workingClient(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
@@ -257,42 +246,6 @@ export class ConnectionPool {
       if (this.#cut) throw new DatabaseClosedError();
       if (until.passed) throw unanswered();
     }
-  }
-
-  /**
-   * There is room for one more, so it is the server that is waited for, and not another caller.
-   * pg.Pool cannot stop a wait: a client that comes too late goes to the idle ones.
-   */
-  #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
-    return new Promise((resolve, reject) => {
-      let waiting = true;
-      const stop = (error: unknown) => {
-        leave();
-        reject(error);
-      };
-      const onAbort = () => stop(signal?.reason);
-      const timer = this.#parts.clock.schedule(until.remainingMs(), () => stop(unanswered()), { keepAlive: true });
-      const leave = () => {
-        waiting = false;
-        timer.cancel();
-        signal?.removeEventListener('abort', onAbort);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pool.connect().then(
-        client => {
-          if (!waiting) {
-            client.release();
-            return;
-          }
-          leave();
-          resolve(client);
-        },
-        error => {
-          this.#noteFailure(error);
-          if (waiting) stop(error);
-        },
-      );
-    });
   }
 
   async #faultOf(client: PgClient): Promise<DiscardReason | undefined> {
@@ -397,7 +350,6 @@ export class ConnectionPool {
     const { clock, options, random = Math.random } = this.#parts;
     const now = clock.now();
     this.#opened += 1;
-    this.#open.add(client);
     if (!isReadOnlyServer(client)) this.#hasTakenWrites = true;
     const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
     this.#histories.set(client, {
@@ -448,9 +400,6 @@ export class ConnectionPool {
   }
 }
 
-/** Longest wait for servers to close idle connections, in ms. */
-const goodbyeMs = 500;
-
 /** Per connection and no sign of a restart: idle_in_transaction_session_timeout and idle_session_timeout. */
 const ownFault = new Set(['25P03', '57P05']);
 
@@ -458,9 +407,4 @@ const ownFault = new Set(['25P03', '57P05']);
 export function meansRestart(error: unknown): boolean {
   if (!isConnectionLoss(error) || ownFault.has(sqlStateOf(error) ?? '')) return false;
   return severityOf(error) !== 'FATAL' || (sqlStateOf(error) ?? '').startsWith('57P');
-}
-
-/** As the operating system says it, had it been asked to give up by then. */
-function unanswered(): Error {
-  return Object.assign(new Error('the server has not answered in time'), { code: 'ETIMEDOUT', syscall: 'connect' });
 }
