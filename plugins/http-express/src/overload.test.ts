@@ -152,6 +152,15 @@ describe('a request is let in', () => {
     expect(numbers.overload.refusal()).toMatchObject({ code: 'HTTP_OVERLOADED' });
   });
 
+  test('after a time in which the line was empty for a moment: a caller got a connection at once', async () => {
+    const numbers = new Numbers();
+    numbers.line.waiting = 1_000;
+    for (const lent of [0, 2, 2, 2]) {
+      await numbers.look(lent, Math.max(0, lent - 1));
+      expect(numbers.overload.refusal()).toBeUndefined();
+    }
+  });
+
   test('in a service without a database', async () => {
     const numbers = new Numbers();
     numbers.hasDatabase = false;
