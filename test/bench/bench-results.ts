@@ -13,7 +13,7 @@ export interface BenchResults {
   readonly options: BenchOptions;
   readonly cells: readonly CellResult[];
   /** In ms, by the name of the service. */
-  readonly boots: ReadonlyMap<string, readonly number[]>;
+  readonly starts: ReadonlyMap<string, readonly number[]>;
   readonly counts: ReadonlyMap<string, ReadonlyMap<Scenario, Counts>>;
   /** By the name of the service. */
   readonly restarts: ReadonlyMap<string, RestartResult>;
@@ -38,8 +38,8 @@ export function noiseOf(result: CellResult, measure: Measure): number | undefine
 }
 
 /** Of the starts. */
-export function bootNoiseOf({ boots }: BenchResults): number | undefined {
-  const [times, others] = [boots.get(baselineAgain), boots.get(baseline)];
+export function startNoiseOf({ starts }: BenchResults): number | undefined {
+  const [times, others] = [starts.get(baselineAgain), starts.get(baseline)];
   return times && others && differenceOf(ratioOf(times, others).median);
 }
 

@@ -1,4 +1,4 @@
-import { type BenchResults, bootNoiseOf, compared, type Measure, noiseOf } from './bench-results.js';
+import { type BenchResults, compared, type Measure, noiseOf, startNoiseOf } from './bench-results.js';
 import { type Cell, cell, isSameCell } from './cells.js';
 import { figureNames } from './figure-names.js';
 import { baseline } from './service-kinds.js';
@@ -28,7 +28,7 @@ export const goals: readonly Goal[] = [
   ratio('p50 of a POST, 2 ms from the database, 4 connections / bare', 0.75, far('post'), 'p50Ms'),
   ratio('p99 of a GET, 16 connections / bare', 1.1, near('get'), 'p99Ms'),
   ratio('p99 of a POST, 16 connections / bare', 1.1, near('post'), 'p99Ms'),
-  { title: 'Start until ready / NestJS', atMost: 0.7, found: bootRatio, noise: bootNoiseOf },
+  { title: 'Start until ready / NestJS', atMost: 0.7, found: startRatio, noise: startNoiseOf },
   ratio('Resident memory after GETs / bare', 1, near('get'), 'residentMb'),
   ratio('Resident memory after POSTs / bare', 1, near('post'), 'residentMb'),
   figure('A session without a statement beyond `em.fork()`, us', 3, figureNames.sessionBeyondFork),
@@ -54,8 +54,8 @@ function ratio(title: string, atMost: number, cell: Cell, measure: Measure, besi
   };
 }
 
-function bootRatio({ boots }: BenchResults): number | undefined {
-  const [ours, theirs] = [boots.get('keelson'), boots.get('nest')];
+function startRatio({ starts }: BenchResults): number | undefined {
+  const [ours, theirs] = [starts.get('keelson'), starts.get('nest')];
   return ours && theirs && ratioOf(ours, theirs).median;
 }
 

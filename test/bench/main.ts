@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { guard, release as releaseGuard } from '@keelson/test-support/guardian';
 import { BenchDatabase } from './bench-database.js';
 import type { BenchResults } from './bench-results.js';
-import { measureBoots } from './boot.js';
 import { countsOf } from './counts.js';
 import { type CellResult, type MeasurePlace, measureCells, progress } from './measure.js';
 import { type MicroFigure, readFigures, reportVariable } from './micro-report.js';
@@ -16,6 +15,7 @@ import { preparePeers } from './prepare-peers.js';
 import { canMeasureProcesses } from './process-usage.js';
 import { measureRestarts, type RestartResult } from './restart.js';
 import { writePage } from './results-page.js';
+import { measureStarts } from './start-times.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const page = fileURLToPath(new URL('results.md', import.meta.url));
@@ -63,7 +63,7 @@ async function runAll(options: BenchOptions, directory: string): Promise<Run> {
   await using database = await BenchDatabase.start();
   const place = { database, directory };
   const counts = await measureCounts(options, place);
-  const boots = await measureBoots(options, place);
+  const starts = await measureStarts(options, place);
   const machine = await describeMachine(database);
   const restarts = new Map<string, RestartResult>();
   const cells: CellResult[] = [];
@@ -72,7 +72,7 @@ async function runAll(options: BenchOptions, directory: string): Promise<Run> {
   const keep = (failure: unknown) => void failures.push(failure);
   if (hasRestarts) await measureRestarts(options, place, restarts).catch(keep);
   await measureCells(options, place, cells).catch(keep);
-  return { results: { machine, options, cells, boots, counts, restarts, figures }, failures };
+  return { results: { machine, options, cells, starts, counts, restarts, figures }, failures };
 }
 
 function microFigures(directory: string): MicroFigure[] {

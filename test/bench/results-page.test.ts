@@ -43,7 +43,7 @@ const results: BenchResults = {
       ]),
     },
   ],
-  boots: new Map([
+  starts: new Map([
     ['keelson', [900]],
     ['nest', [1_000]],
   ]),
@@ -97,13 +97,13 @@ describe('the page of results', () => {
 });
 
 describe('a row in which the same service differs from itself by more than 10 %', () => {
-  const pageWith = (again: number, boots = results.boots) => {
+  const pageWith = (again: number, starts = results.starts) => {
     const samples = new Map([
       ['bare', [sample(100)]],
       ['bare-again', [sample(again)]],
       ['keelson', [sample(90)]],
     ]);
-    return writePage({ ...results, cells: [{ cell: cell('get', 16, 0), samples }], boots });
+    return writePage({ ...results, cells: [{ cell: cell('get', 16, 0), samples }], starts });
   };
 
   test.each([115, 100 / 1.15])('is not to be relied on, and no goal that is met there: %f for 100', again => {
@@ -117,13 +117,13 @@ describe('a row in which the same service differs from itself by more than 10 %'
   });
 
   test('may be that of the starts', () => {
-    const boots = new Map([
+    const starts = new Map([
       ['bare', [1_000]],
       ['bare-again', [800]],
       ['keelson', [900]],
       ['nest', [1_000]],
     ]);
-    const page = pageWith(100, boots);
+    const page = pageWith(100, starts);
     expect(page).toContain('**Not to be relied on**: the two bare services differ in ms by 25 %.');
     expect(page).toContain('| Start until ready / NestJS | <= 0.7 | 0.90 | **missed**, unsure: A/A differ by 25 % |');
   });

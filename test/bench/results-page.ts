@@ -1,10 +1,10 @@
 import {
   type BenchResults,
-  bootNoiseOf,
   compared,
   isNoisy,
   type Measure,
   noiseOf,
+  startNoiseOf,
   tolerableNoise,
 } from './bench-results.js';
 import type { Cell } from './cells.js';
@@ -35,8 +35,8 @@ than ${percent(tolerableNoise)}, the row says so: its ratios are not to be relie
     'One request at a time, after a warm-up. `messages` are those of the protocol of PostgreSQL that the service sends.',
     countsTable(results),
     '## Start until ready',
-    bootsTable(results),
-    doubtsOf([['ms', bootNoiseOf(results)]]),
+    startsTable(results),
+    doubtsOf([['ms', startNoiseOf(results)]]),
     '## A restart of PostgreSQL under load',
     restartTable(results.restarts),
     '## Parts alone',
@@ -121,9 +121,9 @@ function countsTable({ counts }: BenchResults): string {
   return table(['', '', 'messages', 'round trips', 'statements', 'allocated KB'], rows);
 }
 
-function bootsTable({ boots }: BenchResults): string {
-  const bare = boots.get(baseline) ?? [];
-  const rows = [...boots].map(([name, times]) => [
+function startsTable({ starts }: BenchResults): string {
+  const bare = starts.get(baseline) ?? [];
+  const rows = [...starts].map(([name, times]) => [
     serviceKind(name).title,
     median(times).toFixed(0),
     name === baseline ? '' : writeRatio(ratioOf(times, bare)),

@@ -31,13 +31,13 @@ export class RunningService implements AsyncDisposable {
   readonly kind: ServiceKind;
   readonly port: number;
   /** From the start of the process until it was ready. */
-  readonly bootMs: number;
+  readonly startMs: number;
   readonly #process: BenchProcess;
 
-  private constructor(kind: ServiceKind, port: number, bootMs: number, process: BenchProcess) {
+  private constructor(kind: ServiceKind, port: number, startMs: number, process: BenchProcess) {
     this.kind = kind;
     this.port = port;
-    this.bootMs = bootMs;
+    this.startMs = startMs;
     this.#process = process;
   }
 

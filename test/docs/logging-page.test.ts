@@ -63,12 +63,12 @@ beforeAll(async () => {
   await database.session(em => em.execute('select 1'), { retry: 'never' }).catch(() => {});
   await eventually(async () => {
     await database.session(em => em.execute('select 1'), { timeoutMs: 300 }).catch(() => {});
-    return logger.find('The breaker of "database" is open') !== undefined;
+    return logger.find('the breaker of "database" is open') !== undefined;
   });
   await server.start();
   await eventually(async () => {
     await database.session(em => em.execute('select 1'), { timeoutMs: 2_000 }).catch(() => {});
-    return logger.find('The breaker of "database" is closed') !== undefined;
+    return logger.find('the breaker of "database" is closed') !== undefined;
   });
   await kernel.stop();
   lines = [...logger.lines(), ...(await neverReached()), ...(await neverStarted())];

@@ -83,7 +83,7 @@ const breaches: readonly (readonly [InvariantName, string, Partial<Observations>
   [
     'no error goes uncaught',
     'a fatal line of the log',
-    { serviceOutput: '{"level":60,"msg":"An error that nothing caught stops the service."}\n' },
+    { serviceOutput: '{"level":60,"msg":"service stopped by an uncaught error"}\n' },
   ],
   [
     'no error goes uncaught',

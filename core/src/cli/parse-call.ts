@@ -52,11 +52,11 @@ function firstWord(declared: OptionDeclarations, args: readonly string[]): numbe
 }
 
 /** Every option gets a value, but for one that takes a single text and has no default. */
-function forParseArgs({ value, short, multiple, default: standard }: OptionDeclaration): ParseArgsOptionDescriptor {
+function forParseArgs({ value, short, multiple, default: preset }: OptionDeclaration): ParseArgsOptionDescriptor {
   const letter = short !== undefined && { short };
   if (value === undefined) return { ...letter, type: 'boolean', default: false };
   if (multiple === true) return { ...letter, type: 'string', multiple, default: [] };
-  return { ...letter, type: 'string', ...(standard !== undefined && { default: standard }) };
+  return { ...letter, type: 'string', ...(preset !== undefined && { default: preset }) };
 }
 
 /** What is wrong, with the option that was probably meant. */

@@ -12,7 +12,7 @@ test('the quickest plugin of docs/plugins.md, in TypeScript, is planned and runs
   };
   expect((await keelson(files, ['check']).ended).out).toContain('  1. quick  ./quick.ts');
   const run = keelson(files, ['start']);
-  await run.until('trial ready in');
+  await run.until('sample ready in');
   run.child.kill('SIGTERM');
   expect((await run.ended).code).toBe(0);
 });

@@ -56,8 +56,8 @@ function section(title: string, rows: readonly Row[]): string[] {
 
 function describe(name: string, option: OptionDeclaration): Row {
   const short = option.short === undefined ? '    ' : `-${option.short}, `;
-  const standard = option.default === undefined ? '' : ` (default: ${option.default})`;
-  return [short + flagOf(name, option), option.description + standard];
+  const byDefault = option.default === undefined ? '' : ` (default: ${option.default})`;
+  return [short + flagOf(name, option), option.description + byDefault];
 }
 
 function flagOf(name: string, { value }: OptionDeclaration): string {

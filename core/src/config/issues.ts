@@ -66,7 +66,7 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
     ...(node.kind === 'scalar' && { value }),
     ...allowed(shape, issue, context),
     ...(meant !== undefined && { nearest: meant }),
-    action: meant === undefined ? 'Correct the value.' : `Write ${meant}.`,
+    action: meant === undefined ? 'Set an allowed value.' : `Write ${meant}.`,
   };
 }
 

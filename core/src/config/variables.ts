@@ -111,7 +111,7 @@ function meantVariable(name: string, value: string, heads: readonly string[]): s
 }
 
 /** `database/reporting` -> `KEELSON_DATABASE_REPORTING__`. */
-export function variableHead(key: string): string {
+function variableHead(key: string): string {
   return `${prefix}${upperSnake(key)}__`;
 }
 

@@ -137,7 +137,7 @@ export class PluginBindings {
 }
 
 function notYours(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
-  const hint = 'Choose who fills the slot in the configuration, or add the token to `provides` of the plugin.';
+  const hint = 'Choose the plugin of the slot in the configuration, or add the token to `provides` of the plugin.';
   return refused(planned, `binds ${tokenName(token)}, but does not say that it provides it`, hint, token);
 }
 

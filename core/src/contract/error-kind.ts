@@ -1,7 +1,7 @@
 import { isKeelsonError } from './keelson-error.js';
 
 /** The kind of an error that has none of its own, as OpenTelemetry calls it. */
-export const otherKind = '_OTHER';
+const otherKind = '_OTHER';
 
 /**
  * Returns in which way something failed, low in cardinality and without a value: the code of an error

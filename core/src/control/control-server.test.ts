@@ -86,8 +86,8 @@ describe('a service that runs', () => {
     await open();
     await open({}, { ...shop, environment: 'staging' });
     await open({}, { ...shop, config: '/srv/mail/keelson.yaml' });
-    const { found, elsewhere } = await findInstances(shop, directory);
-    expect([found.length, elsewhere.length]).toEqual([2, 1]);
+    const { found, inOtherEnvironments } = await findInstances(shop, directory);
+    expect([found.length, inOtherEnvironments.length]).toEqual([2, 1]);
   });
 
   test('is found by whichever link leads to its configuration', async () => {

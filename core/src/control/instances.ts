@@ -26,7 +26,7 @@ export interface Instances {
   /** The instances of the service, sorted by process id as an estimate of their start order. */
   readonly found: readonly Instance[];
   /** Those with the same configuration that were started in another environment. */
-  readonly elsewhere: readonly Instance[];
+  readonly inOtherEnvironments: readonly Instance[];
   /** Those with another configuration. */
   readonly others: readonly Instance[];
 }
@@ -54,7 +54,7 @@ export async function findInstances(identity: Identity, directory?: string): Pro
   const configured = alive.filter(socket => socket.config === config);
   return {
     found: configured.filter(socket => socket.environment === environment).map(instanceAt),
-    elsewhere: configured.filter(socket => socket.environment !== environment).map(instanceAt),
+    inOtherEnvironments: configured.filter(socket => socket.environment !== environment).map(instanceAt),
     others: alive.filter(socket => socket.config !== config).map(instanceAt),
   };
 }

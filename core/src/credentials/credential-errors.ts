@@ -9,12 +9,12 @@ export function invalidCredential(what: string): KeelsonError {
   });
 }
 
-/** There is no credential that is valid, because it could not be obtained. */
+/** There is no valid credential, because it could not be obtained. */
 export function noCredential(cause: unknown): KeelsonError {
   const why = isKeelsonError(cause) ? ` ${cause.message}` : '';
   return new KeelsonError({
     code: 'CREDENTIALS_UNAVAILABLE',
-    message: `There is no credential that is valid.${why}`,
+    message: `There is no valid credential.${why}`,
     hint: (isKeelsonError(cause) ? cause.hint : undefined) ?? 'Look at the source of the credentials.',
     ...(isKeelsonError(cause) && { facts: cause.facts }),
     cause: isKeelsonError(cause) ? cause : undefined,

@@ -103,7 +103,7 @@ describe('CredentialKeeper', () => {
     await clock.advance(hour * 0.1);
     await expect(keeper.current()).rejects.toMatchObject({
       code: 'CREDENTIALS_UNAVAILABLE',
-      message: 'There is no credential that is valid. The source is down.',
+      message: 'There is no valid credential. The source is down.',
     });
     expect(await keeper.health()).toMatchObject({ status: 'fail' });
     expect(metrics.value('credentials.refreshes', { outcome: 'success' })).toBe(1);

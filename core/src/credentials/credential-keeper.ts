@@ -81,7 +81,7 @@ export class CredentialKeeper implements Credentials {
     const facts = this.#facts();
     const code = this.#failureCode();
     if (this.#valid() === undefined) {
-      return { status: 'fail', output: `There is no credential that is valid (${code}).`, facts };
+      return { status: 'fail', output: `There is no valid credential (${code}).`, facts };
     }
     if (this.#failure === undefined) return { status: 'pass', facts };
     return { status: 'warn', output: `The credential could not be renewed (${code}).`, facts };
@@ -93,7 +93,7 @@ export class CredentialKeeper implements Credentials {
     const until = facts.expiresAt === undefined ? '' : `, valid until ${facts.expiresAt}`;
     if (this.#held === undefined || this.#failure !== undefined) {
       const output = `The last attempt to obtain a credential failed (${this.#failureCode()})${until}.`;
-      const hint = 'Look at the source of the credentials; it is asked again by itself.';
+      const hint = 'Check the source of the credentials. The service asks it again by itself.';
       return { facts, findings: [{ name: 'credential', status: 'warn', output, hint }] };
     }
     const output = `Obtained at ${this.#held.obtainedAt.toISOString()}${until}.`;

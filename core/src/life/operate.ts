@@ -61,7 +61,7 @@ async function argumentsOf(operation: Operation, request: OperationRequest): Pro
   const usage = [request.plugin, request.operation, ...names.map(name => `<${name}>`)].join(' ');
   throw new KeelsonError({
     code: 'KERNEL_OPERATION_INVALID',
-    message: `${request.plugin} ${request.operation} cannot be done like that: ${wrong.join(' ')}`,
+    message: `The arguments of ${request.plugin} ${request.operation} are wrong: ${wrong.join(' ')}`,
     hint: `Write: keelson do ${usage}`,
     facts: { plugin: request.plugin, operation: request.operation, arguments: names },
   });

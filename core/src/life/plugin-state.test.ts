@@ -9,11 +9,11 @@ import {
   startedIn,
   takenIn,
 } from './plugin-state.js';
-import { Taken } from './taken.js';
+import { TakenResources } from './taken-resources.js';
 
 const error = new Error('no luck');
 const plugin = {};
-const taken = new Taken();
+const taken = new TakenResources();
 const started = {};
 const moves = {
   imported: { to: 'imported', plugin },

@@ -1,7 +1,7 @@
 import { isKeelsonError } from '../contract/keelson-error.js';
 import type { InstrumentedPlugin, RegisteredPlugin, StartedPlugin } from '../contract/plugin.js';
 import type { StartOutcome, StartStep } from './report.js';
-import type { Taken } from './taken.js';
+import type { TakenResources } from './taken-resources.js';
 
 interface Imported {
   readonly plugin: InstrumentedPlugin;
@@ -9,7 +9,7 @@ interface Imported {
 
 /** A start has begun: its resources must be released. */
 interface Begun extends Imported {
-  readonly taken: Taken;
+  readonly taken: TakenResources;
 }
 
 interface Running extends Begun {
@@ -36,7 +36,7 @@ export type PluginState =
 export type PluginMove =
   | { readonly to: 'imported'; readonly plugin: InstrumentedPlugin }
   | { readonly to: 'registered'; readonly registered: RegisteredPlugin }
-  | { readonly to: 'starting'; readonly taken: Taken }
+  | { readonly to: 'starting'; readonly taken: TakenResources }
   | { readonly to: 'started'; readonly started: StartedPlugin }
   | { readonly to: 'ready' }
   | { readonly to: 'stopped' }
@@ -83,7 +83,7 @@ function renewed(state: Alive): Alive {
 }
 
 /** Returns the resources to release; undefined before a start, or after their release. */
-export function takenIn(state: PluginState): Taken | undefined {
+export function takenIn(state: PluginState): TakenResources | undefined {
   const reached = state.at === 'failed' ? state.was : state;
   return 'taken' in reached ? reached.taken : undefined;
 }

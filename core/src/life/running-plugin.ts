@@ -6,10 +6,10 @@ import type { Diagnosis, Inspection } from '../contract/inspection.js';
 import type { Operation, OperationOutcome } from '../contract/operation.js';
 import type { RunContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
-import { callAround } from '../plan/around.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
 import { slotNamed, tokenName } from '../plan/slots.js';
+import { callAround } from '../plan/start-part.js';
 import { maskText } from '../secrets/mask-text.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
 import { notBound } from './errors.js';
@@ -26,7 +26,7 @@ import {
 } from './plugin-state.js';
 import type { PluginStartReport, StartOutcome, StartStep } from './report.js';
 import type { Surroundings } from './surroundings.js';
-import { Taken } from './taken.js';
+import { TakenResources } from './taken-resources.js';
 
 /** Longest wait for the report of a plugin about itself, in milliseconds. */
 const inspectTimeoutMs = 1_000;
@@ -118,7 +118,7 @@ export class RunningPlugin {
   async start(cancel: AbortSignal): Promise<void> {
     const state = this.#state;
     if (state.at !== 'registered') return;
-    const taken = new Taken();
+    const taken = new TakenResources();
     this.#move({ to: 'starting', taken });
     await this.#step('start', async () => {
       const started = await this.#calls.callRunning({

@@ -4,7 +4,7 @@ import type { ServiceContainer } from '../container/service-container.js';
 import type { SwitchableService } from '../container/switchable-service.js';
 import type { Clock } from '../contract/clock.js';
 import type { Lifecycle } from '../contract/lifecycle.js';
-import type { Around } from '../plan/around.js';
+import type { Around } from '../plan/start-part.js';
 import type { Blocking } from './blocking.js';
 
 /** What all plugins of a service live in. */

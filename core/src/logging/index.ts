@@ -9,4 +9,4 @@ export { LineWriter } from './line-writer.js';
 export { type ConfiguredLevels, LogLevels, type TemporaryLevel } from './log-levels.js';
 export { defaultTools, type LoggerPluginParts, type LoggerTools, loggerPlugin } from './logger-plugin.js';
 export { type LogRecord, prettyLine } from './pretty-line.js';
-export { RepeatedFailures, type RepeatOptions } from './repeated-failures.js';
+export type { RepeatOptions } from './repeated-failures.js';

@@ -16,7 +16,7 @@ export function levelOperations<Config>(levels: LogLevels): Record<string, Opera
 function setLevel(levels: LogLevels) {
   return defineOperation({
     description:
-      'Changes the lowest level that is written, of all plugins or of one. It returns by itself: --for 5m. Default: 15m.',
+      'Changes the lowest level that is written, of all plugins or of one. It ends by itself, after --for 5m. Default: 15m.',
     arguments: z.object({
       level: z.enum(logLevels).describe('The lowest level that is written.'),
       plugin,

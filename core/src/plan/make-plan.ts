@@ -7,7 +7,6 @@ import type { Clock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
 import { startStaggered } from '../time/staggered-start.js';
-import { type Around, callAround } from './around.js';
 import { checkConfig } from './check-config.js';
 import { checkContracts } from './check-contract.js';
 import { checkPlan, unmetRequirements } from './check-plan.js';
@@ -19,6 +18,7 @@ import type { Plan, PlannedPlugin, SlotChoice } from './plan.js';
 import { defaultStartTimeoutMs, type ResolvedPlugin, readManifest, resolvePlugin } from './resolve-plugin.js';
 import { sharedPackageProblems } from './shared-packages.js';
 import { slotNames, slots, splitKey } from './slots.js';
+import { type Around, callAround } from './start-part.js';
 
 export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
   /** Plugins given in code, by key, instead of what `use` names. */

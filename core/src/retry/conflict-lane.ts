@@ -42,7 +42,7 @@ export class ConflictLane {
     waits.abort(reason);
   }
 
-  /** Nobody is let in any more, and those who wait hear `reason`. */
+  /** No call is let in any more, and waiting calls reject with `reason`. */
   close(reason: unknown): void {
     this.#closed = true;
     this.endWaits(reason);

@@ -15,7 +15,6 @@ export {
   budgetExhausted,
   bulkheadFull,
   circuitOpen,
-  deadlineExceeded,
   isRetryError,
   type Progress,
   policyStopped,
@@ -25,4 +24,4 @@ export {
   waitersFull,
 } from './retry-errors.js';
 export { type MeasuredTarget, RetryMetrics, type RetryMetricsSource } from './retry-metrics.js';
-export { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';
+export { type AttemptLimits, RunningAttempt } from './running-attempt.js';

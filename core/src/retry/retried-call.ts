@@ -180,7 +180,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
       this.#turn ??= await conflictLane.enter(this.deadline, this.options.signal);
       const delayMs = backoffMs(this.conflicts, conflicts, environment.random);
       if (delayMs >= this.deadline.remainingMs()) throw deadlinePassed;
-      this.#tell(delayMs);
+      this.#notify(delayMs);
       await conflictLane.pause(delayMs, this.options.signal);
     } catch (reason) {
       throw reason === deadlinePassed ? this.late(awaited) : this.explain(reason, awaited);
@@ -211,7 +211,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return { ...verdict, cause: error, ...(attempt.timedOut && verdict.conflict !== true && { availability: 'down' }) };
   }
 
-  /** Nobody waited for the end of the attempt. By default that says nothing of the target. */
+  /** No caller waited for the end of the attempt. By default that says nothing about the target. */
   protected judgeSilence(_attempt: RunningAttempt): JudgedFailure {
     return { ...saysNothing, cause: undefined };
   }
@@ -235,10 +235,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   }
 
   protected announce(delayMs: number): void {
-    this.#tell(delayMs);
+    this.#notify(delayMs);
   }
 
-  #tell(delayMs: number): void {
+  #notify(delayMs: number): void {
     try {
       this.options.onRetry?.({ attempt: this.attempts + 1, delayMs, error: this.lastFailure });
     } catch {

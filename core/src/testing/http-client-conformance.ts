@@ -189,5 +189,5 @@ class SuiteServer {
 
 /** Ends a request that ignores its deadline, long after that. */
 const longestMs = 5_000;
-/** Within this the server must see that nobody waits any more; shorter, so that the above does not help. */
+/** Within this the server must see that no caller waits any more; shorter, so that the above does not help. */
 const longestCutMs = 2_000;

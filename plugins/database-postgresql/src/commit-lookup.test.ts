@@ -34,7 +34,7 @@ describe('lookUpCommit', () => {
     expect(await lookUpCommit(id, () => Promise.reject(future))).toBe('aborted');
   });
 
-  test('a transaction on a standby has stored nothing, and nobody is asked', async () => {
+  test('a transaction on a standby has stored nothing, and no server is asked', async () => {
     expect(await lookUpCommit('none@run@50.5@100.25', () => Promise.reject(new Error('asked')))).toBe('aborted');
   });
 

@@ -10,7 +10,7 @@ const startedAt = `extract(epoch from pg_postmaster_start_time())`;
 /** Instead of an id: a server in recovery gives none, and stores nothing. */
 const noId = 'none';
 
-/** The id, which exists from now on, with all that tells the server and its run from others. */
+/** The id, which exists from now on, with all that distinguishes the server and its run from others. */
 export const transactionIdProbe: Statement = {
   recurs: true,
   sql: `select case when pg_is_in_recovery() then '${noId}' else pg_current_xact_id()::text end || concat_ws('@', '', ${run}, ${startedAt}, extract(epoch from now())) as id`,
@@ -56,7 +56,7 @@ function outcomeOf(status: unknown, isSame: boolean): TransactionOutcome {
       return isSame ? 'in progress' : 'aborted';
     case 'committed':
       return isSame ? 'committed' : 'unknown';
-    // A standby cannot tell yet; once it is promoted it can.
+    // A standby does not know yet; once it is promoted it does.
     case 'standby':
       return 'in progress';
     default:

@@ -80,7 +80,7 @@ function unavailable(error: unknown): never {
   const message = isKeelsonError(error) ? error.message : 'The plugin in the slot credentials failed.';
   throw new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: `There is nothing to log in to the database with. ${message}`,
+    message: `No login for the database is available. ${message}`,
     hint: (isKeelsonError(error) ? error.hint : undefined) ?? 'Look at the plugin in the slot credentials.',
     facts: { kind: 'credentials' },
     cause: isKeelsonError(error) ? error : undefined,

@@ -203,7 +203,7 @@ describe('a session at its deadline', () => {
     expect({ reported, state: session.state }).toEqual({ reported: [], state: 'unknown' });
   });
 
-  test('that had written no row is told the same: what it did may be there without one', async () => {
+  test('that had written no row gets the same error: what it did may be there without one', async () => {
     const session = await begun(enoughMs);
     await proxy.setMode('blackhole');
     const outcome = await lateness(session.commit(), session);

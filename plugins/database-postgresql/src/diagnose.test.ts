@@ -77,7 +77,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     );
   });
 
-  test('tells two foreign keys of a many-to-many table that are there and do something else', async () => {
+  test('reports two foreign keys of a many-to-many table that are there and do something else', async () => {
     const Reader = defineEntity({
       name: 'Reader',
       tableName: 'reader',
@@ -100,7 +100,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     expect(output).not.toContain('missing');
   });
 
-  test('tells a schema that differs though nothing is pending', async () => {
+  test('reports a schema that differs though nothing is pending', async () => {
     await findings({ migrate: true });
     await asAdmin('alter table author drop column name');
     const found = await findings();

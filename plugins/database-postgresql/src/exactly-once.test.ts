@@ -54,7 +54,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     return Number(rows[0]?.count);
   };
 
-  /** COMMIT is done, its answer is lost, and nobody can ask until the server has been restarted. */
+  /** COMMIT is done, its answer is lost, and no connection can ask until the server has been restarted. */
   const restartedBeforeTheAnswer = async (mode: 'fast' | 'immediate') => {
     await database.session(em => em.count(Author));
     const cut = proxy.onceAtCommit('after');
@@ -194,7 +194,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
       expect({ attempts, notifications: await notifications() }).toEqual({ attempts: 1, notifications: 1 });
     });
 
-    test('and nobody answers: verifyCommitted is asked, or the outcome is unknown', async () => {
+    test('and no server answers: verifyCommitted is asked, or the outcome is unknown', async () => {
       for (const verifyCommitted of [async () => true, undefined]) {
         const cut = proxy.onceAtCommit('after');
         // Half of the time is for the server, the other half for the proof.
@@ -213,7 +213,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     });
   });
 
-  test('and nobody answers until the deadline: AmbiguousCommitError, never a second attempt', async () => {
+  test('and no server answers until the deadline: AmbiguousCommitError, never a second attempt', async () => {
     const cut = proxy.onceAtCommit('after');
     const outcome = insert({ timeoutMs: 2_500 });
     await cut;
@@ -226,7 +226,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     expect({ attempts, stored: await stored() }).toEqual({ attempts: 1, stored: 1 });
   });
 
-  test('and the caller has a proof of its own: it is believed when the server cannot tell', async () => {
+  test('and the caller has a proof of its own: it is believed when the server has no answer', async () => {
     const cut = proxy.onceAtCommit('after');
     const outcome = insert({ timeoutMs: 4_000, verifyCommitted: async () => true });
     await cut;

@@ -125,7 +125,7 @@ export function hostClientClass(
       this.#config = config;
       watchParameters(this);
       watchPoolerWords(this);
-      // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement tells.
+      // pg.Pool listens a turn later; an 'error' without a listener would end the process, and the next statement reports it.
       this.on('error', ignore);
     }
 

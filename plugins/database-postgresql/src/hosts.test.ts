@@ -84,7 +84,7 @@ describe('Hosts', () => {
     expect(asked).toEqual(['a']);
   });
 
-  test('after a doubt they are asked again; the same answer is nothing to tell', async () => {
+  test('after a doubt they are asked again; the same answer is not reported', async () => {
     const hosts = create();
     await hosts.wanted();
     hosts.doubt();

@@ -119,7 +119,7 @@ describe('the commands of keelson migrate', () => {
     }
   });
 
-  test('tell a program what they did as values, not as lines', async () => {
+  test('report to a program what they did as values, not as lines', async () => {
     const resultOf = (name: string, ...words: string[]) => find(name)?.run({ words, out: () => {} });
     expect(await resultOf('status')).toEqual({ applied: [], pending: ['First'], unknown: [] });
     expect(await resultOf('up')).toEqual({ applied: ['First'] });

@@ -82,7 +82,7 @@ const replicas = z
         .describe('A replica with more lag than this gets no reads, in ms; `any` for servers that do not report lag.'),
       checkIntervalMs: milliseconds
         .default(replicaDefaults.checkIntervalMs)
-        .describe('Pause between two looks at each replica, in ms.'),
+        .describe('Pause between two checks of each replica, in ms.'),
       catchUpMs: z
         .number()
         .int()

@@ -24,7 +24,7 @@ const states: readonly (readonly [words: RegExp, state: string])[] = [
 ];
 
 /** The state that the words of a pooler stand for; undefined for words that are not known. */
-export function stateOfWords(words: string): string | undefined {
+function stateOfWords(words: string): string | undefined {
   return states.find(([pattern]) => pattern.test(words))?.[1];
 }
 

@@ -289,7 +289,7 @@ describe('a password that changes while the service runs', () => {
     await eventually(() => database.stats().total === 0);
     expect(await failureOf(user())).toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
-      message: expect.stringContaining('There is nothing to log in to the database with.'),
+      message: expect.stringContaining('No login for the database is available.'),
       facts: { kind: 'credentials' },
       http: { status: 503 },
     });

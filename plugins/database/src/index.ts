@@ -36,7 +36,7 @@ export {
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
-export { weakerPromises } from './driver/weaker.js';
+export { weakerPromises } from './driver/weaker-promises.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
 export { connectFailureOf } from './errors/connect-failure.js';

@@ -52,7 +52,7 @@ function aboutState(state: DatabaseState, address: string | undefined): Diagnosi
     name: 'state',
     status: 'warn',
     output,
-    hint: 'It heals by itself once the server is back: look at the server.',
+    hint: 'Check the server. The service reconnects by itself when the server is back.',
   };
 }
 
@@ -67,7 +67,8 @@ function aboutListening({ state, since, cause, channels, subscriptions, queued }
     return { name: 'listening', status: 'pass', output };
   }
   const output = `The connection that listens is away since ${iso(since)} (${labelOf(cause)}).`;
-  const hint = 'It is opened again by itself, and each handler looks for what it has missed: look at the server.';
+  const hint =
+    'Check the server. The service opens the connection again, and each handler then gets an event for the gap.';
   return { name: 'listening', status: 'warn', output, hint };
 }
 

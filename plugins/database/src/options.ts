@@ -112,7 +112,7 @@ export const commonOptions = {
           .min(1)
           .max(100_000)
           .default(20)
-          .describe('So many statements of one shape may run in one session.'),
+          .describe('A session that runs more statements of one shape is reported.'),
       }),
     ])
     .prefault({})

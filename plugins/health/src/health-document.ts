@@ -7,7 +7,7 @@ export interface DocumentOptions {
 }
 
 /** The checks that keep a service that is ready from passing. */
-export function degradedBy({ status, checks }: HealthReport): string[] {
+function degradedBy({ status, checks }: HealthReport): string[] {
   return status === 'warn' ? checks.filter(check => check.status !== 'pass').map(({ name }) => name) : [];
 }
 

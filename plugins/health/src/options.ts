@@ -6,7 +6,7 @@ const threshold = z.number().int().min(1).max(100);
 const details = z.enum(['none', 'checks', 'facts']);
 
 /** Overrides of a deployment for one check; omitted values stay as registered. */
-export const checkOverrides = z.strictObject({
+const checkOverrides = z.strictObject({
   enabled: z.boolean().optional().describe('False: the check is not run and not reported. Default: true.'),
   critical: z
     .boolean()

@@ -30,7 +30,7 @@ test('an event loop that is blocked is late, at once and later, and the next sam
   };
   await check?.check(signal);
   block();
-  expect((await check?.check(signal))?.output).toMatch(/^The event loop is \d+ ms late, of 100 ms at most\.$/);
+  expect((await check?.check(signal))?.output).toMatch(/^The event loop is \d+ ms late; the limit is 100 ms\.$/);
   // Due during the block, and after the timer of the check: when it runs, that one has run.
   const blocked = systemClock.sleep(300);
   block();
@@ -53,13 +53,13 @@ test('an event loop, a memory and a disk are judged by their limits', () => {
   expect(memoryResult([container, heap], 95)).toMatchObject({ status: 'pass' });
   expect(memoryResult([container, heap], 90)).toMatchObject({
     status: 'fail',
-    output: '95 % of the memory of the container (100 MB) is in use, of 90 % at most.',
+    output: '95 % of the memory of the container (100 MB) is in use; the limit is 90 %.',
   });
   expect(memoryResult([{ ...container, limitBytes: undefined }, heap], 90)).toMatchObject({ status: 'pass' });
   expect(diskResult(200 * 1_048_576, 100 * 1_048_576)).toMatchObject({ status: 'pass' });
   expect(diskResult(20 * 1_048_576, 100 * 1_048_576)).toMatchObject({
     status: 'fail',
-    output: '20 MB are free on the disk, of 100 MB at least.',
+    output: '20 MB are free on the disk; the limit is 100 MB.',
   });
 });
 

@@ -33,7 +33,7 @@ function eventLoopCheck(delay: LoopDelay, maxDelayMs: number): HealthCheck {
 export function eventLoopResult(delayMs: number, maxDelayMs: number): HealthResult {
   const facts = { delayMs, maxDelayMs };
   if (delayMs <= maxDelayMs) return { status: 'pass', facts };
-  return { status: 'fail', output: `The event loop is ${delayMs} ms late, of ${maxDelayMs} ms at most.`, facts };
+  return { status: 'fail', output: `The event loop is ${delayMs} ms late; the limit is ${maxDelayMs} ms.`, facts };
 }
 
 function memoryCheck({ maxPercent }: { readonly maxPercent: number }): HealthCheck {
@@ -77,7 +77,7 @@ export function memoryResult(places: readonly MemoryUse[], maxPercent: number): 
   const said = full.map(
     ({ what, percent, limitBytes }) => `${percent} % of ${what} (${megabytes(limitBytes)}) is in use`,
   );
-  return { status: 'fail', output: `${said.join(', and ')}, of ${maxPercent} % at most.`, facts };
+  return { status: 'fail', output: `${said.join(', and ')}; the limit is ${maxPercent} %.`, facts };
 }
 
 function diskCheck(path: string, minFreeBytes: number): HealthCheck {
@@ -97,7 +97,7 @@ export function diskResult(freeBytes: number, minFreeBytes: number): HealthResul
   if (freeBytes >= minFreeBytes) return { status: 'pass', facts };
   return {
     status: 'fail',
-    output: `${megabytes(freeBytes)} are free on the disk, of ${megabytes(minFreeBytes)} at least.`,
+    output: `${megabytes(freeBytes)} are free on the disk; the limit is ${megabytes(minFreeBytes)}.`,
     facts,
   };
 }

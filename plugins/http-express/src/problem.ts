@@ -12,7 +12,7 @@ export interface ProblemSettings {
 }
 
 /** An answer in the form of RFC 9457. */
-export interface Problem {
+export interface ProblemAnswer {
   readonly code: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export function problemOf(
   failure: KeelsonError,
   { typeBase, overrides }: ProblemSettings,
   { requestId, accept }: { readonly requestId: string; readonly accept?: string | undefined },
-): Problem {
+): ProblemAnswer {
   const { code, http } = overridden(isAnswer(failure) ? failure : unexpected, failure, overrides);
   const document = {
     type: typeOf(typeBase, code),

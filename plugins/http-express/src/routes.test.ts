@@ -294,7 +294,9 @@ describe('the API description', () => {
             responses: {
               201: { description: 'Created', headers: { Location: { description: 'Where the author is.' } } },
               409: { description: 'The id is taken.' },
-              422: { content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+              422: {
+                content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDocument' } } },
+              },
             },
           },
         },

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import { wasHeld } from './held-response.js';
-import type { Problem } from './problem.js';
+import type { ProblemAnswer } from './problem.js';
 
 /**
  * Headers that a handler may have set for an answer that is not sent: those that describe its body, and those that would
@@ -10,7 +10,7 @@ const headersOfTheAnswer =
   /^(content-.*|etag|last-modified|expires|accept-ranges|transfer-encoding|trailer|location|set-cookie)$/;
 
 /** Answers with `problem` instead of the prepared answer. No part of the response may be sent yet. */
-export function sendProblem(response: ServerResponse, problem: Problem): void {
+export function sendProblem(response: ServerResponse, problem: ProblemAnswer): void {
   for (const name of response.getHeaderNames()) {
     if (headersOfTheAnswer.test(name)) response.removeHeader(name);
   }

@@ -18,4 +18,4 @@ export const problemDocument = z
     instance: z.string().optional().meta({ description: 'The id of the request.' }),
     errors: z.array(fieldProblem).optional().meta({ description: 'One entry for each wrong field.' }),
   })
-  .meta({ id: 'Problem', description: 'A problem document (RFC 9457).' });
+  .meta({ id: 'ProblemDocument', description: 'A problem document (RFC 9457).' });

@@ -31,7 +31,7 @@ test('fills the slot, reports its breakers, and takes everything back when it st
   const boom = new Error('boom');
   await expect(policy.execute(() => Promise.reject(boom), call)).rejects.toBe(boom);
   expect(await check()).toEqual({ status: 'warn', output: 'Not closed: the breaker of "mail"' });
-  expect(service.logger.find('The breaker of "mail" is open')).toMatchObject({
+  expect(service.logger.find('the breaker of "mail" is open')).toMatchObject({
     level: 'warn',
     facts: { target: 'mail', error: boom },
   });
@@ -44,7 +44,7 @@ test('fills the slot, reports its breakers, and takes everything back when it st
 
   await service.clock.advance(200);
   await policy.execute(async () => 'done', call);
-  expect(service.logger.find('The breaker of "mail" is closed')?.level).toBe('info');
+  expect(service.logger.find('the breaker of "mail" is closed')?.level).toBe('info');
 
   await service.stop();
   expect(checks.size).toBe(0);

@@ -39,7 +39,7 @@ export const retryCockatiel = definePlugin<RetryOptions>({
 function logMoves(logger: Logger): MoveListener {
   const levels = { open: 'warn', 'half-open': 'debug', closed: 'info' } as const;
   return (target, to, cause) => {
-    logger[levels[to]](`The breaker of "${target}" is ${to}`, { target, ...(to === 'open' && { error: cause }) });
+    logger[levels[to]](`the breaker of "${target}" is ${to}`, { target, ...(to === 'open' && { error: cause }) });
   };
 }
 

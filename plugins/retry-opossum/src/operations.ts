@@ -4,7 +4,7 @@ import type { BreakerState } from './circuit-breaker.js';
 import type { RetryOptions } from './options.js';
 import type { RetryControl } from './retry-control.js';
 
-const target = z.string().min(1).describe('Target.');
+const target = z.string().min(1).describe('The name of the target.');
 
 /** What an operator may do to the breakers of `control`. */
 export function breakerOperations(control: RetryControl): Record<string, Operation<unknown, RetryOptions>> {
@@ -15,7 +15,7 @@ export function breakerOperations(control: RetryControl): Record<string, Operati
 function hold(control: RetryControl) {
   return defineOperation({
     description: 'Holds the breaker of a target: open refuses every call to it, closed lets every call through.',
-    arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('What it is held as.') }),
+    arguments: z.object({ target, as: z.enum(['open', 'closed']).describe('The state in which the breaker is held.') }),
     run(given, { config }: RunContext<RetryOptions>) {
       refuseUnknown(given.target, control, config);
       if (stateOf(control, given.target) === `held-${given.as}`) {

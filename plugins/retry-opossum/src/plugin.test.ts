@@ -56,7 +56,7 @@ test('fills the slot, reports while it runs, and takes everything back when it s
   kernel.container.get(RetryControl).hold('mail', 'open');
   expect(checks).toEqual(new Set(['retry']));
   expect(metrics.value('resilience.circuit_breaker.state', { state: 'held-open' })).toBe(1);
-  expect(logger.find('The breaker of "mail" is held-open')).toBeDefined();
+  expect(logger.find('the breaker of "mail" is held-open')).toBeDefined();
 
   await kernel.stop();
   expect(checks.size).toBe(0);

@@ -38,7 +38,7 @@ test('logs an outage as one warning and its end as one line, and probes at debug
     ['info', 'closed'],
   ]);
   expect(logger.lines('warn')[0]).toMatchObject({
-    message: 'The breaker of "database" is open',
+    message: 'the breaker of "database" is open',
     facts: { target: 'database', from: 'closed', breakMs: 100, error: refused },
   });
 });

@@ -15,7 +15,7 @@ import type { RetryObserver, TargetReport } from './target.js';
 export function logChanges(logger: Logger): RetryObserver {
   return {
     breakerMoved(target, move) {
-      logger[levelOf(move)](`The breaker of "${target}" is ${move.to}`, {
+      logger[levelOf(move)](`the breaker of "${target}" is ${move.to}`, {
         target,
         from: move.from,
         to: move.to,

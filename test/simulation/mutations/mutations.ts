@@ -255,8 +255,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'blocks that a savepoint undid go on',
-    file: `${transaction}lazy-transaction.js`,
-    find: 'this.#savepoints.rolledBack(savepoint);',
+    file: `${transaction}savepoint-commands.js`,
+    find: 'savepoints.rolledBack(savepoint);',
     replace: '',
   },
   {

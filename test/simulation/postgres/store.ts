@@ -41,7 +41,7 @@ export class Transaction {
   readonly startedAtMs: number;
   id: bigint | undefined;
   state: 'running' | 'committed' | 'aborted' = 'running';
-  /** What it sees: all that was visible at this moment. Taken anew for each statement when it is read committed. */
+  /** What it sees: all that was visible at this moment. Taken again for each statement when it is read committed. */
   snapshot: number | undefined;
   /** When it committed. */
   sequence: number | undefined;

@@ -7,8 +7,7 @@ import { chosenInstances, instanceOptions } from '../instances/running-instances
 
 export const doOperation = defineCommand({
   description: `Lists the operations and their arguments, or runs one on every instance of this service that this user runs on
-this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends; one that
-returns by itself takes --for.`,
+this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends; an operation that ends by itself takes --for.`,
   words: {
     plugin: { optional: true, description: 'the key of a plugin, as keelson status lists it' },
     operation: { optional: true, description: 'the operation to run' },

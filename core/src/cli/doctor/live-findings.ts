@@ -8,7 +8,7 @@ import type { Terminal } from '../command.js';
 import type { ConfigChoice } from '../config-options.js';
 import { type Answered, askEach } from '../instances/ask-each.js';
 import { formatAwaited } from '../instances/format-status.js';
-import { elsewhereHint, environmentsOf, lookForInstances } from '../instances/running-instances.js';
+import { environmentsOf, lookForInstances, otherEnvironmentsHint } from '../instances/running-instances.js';
 
 export interface Finding extends Diagnosis {
   readonly plugin: string;
@@ -25,8 +25,8 @@ export interface LiveFindings {
 /** Returns the findings of the running instances of the service. Throws nothing, and needs only the instances. */
 export async function liveFindings(options: ConfigChoice, terminal: Terminal): Promise<LiveFindings> {
   try {
-    const { found, elsewhere } = await lookForInstances(options, terminal);
-    if (found.length === 0) return { findings: [noneRuns(await environmentsOf(elsewhere))], pids: [] };
+    const { found, inOtherEnvironments } = await lookForInstances(options, terminal);
+    if (found.length === 0) return { findings: [noneRuns(await environmentsOf(inOtherEnvironments))], pids: [] };
     const told = await askEach(found, instance => instance.status());
     const findings = told.flatMap(each => ('answer' in each ? findingsOf(each.answer) : [silent(each)]));
     return { findings, pids: found.map(({ pid }) => pid) };
@@ -41,7 +41,7 @@ export async function liveFindings(options: ConfigChoice, terminal: Terminal): P
 const ofInstance = { plugin: 'kernel', name: 'running instance' } as const;
 
 function noneRuns(environments: readonly string[]): Finding {
-  const hint = elsewhereHint(environments);
+  const hint = otherEnvironmentsHint(environments);
   const output = `No instance of this service runs here.${hint === undefined ? '' : ` ${hint}`}`;
   return { ...ofInstance, status: 'pass', output };
 }

@@ -33,17 +33,20 @@ export async function chosenInstances(
   terminal: Terminal,
 ): Promise<readonly Instance[]> {
   const wanted = options.pid === undefined ? undefined : positiveInteger('pid', options.pid);
-  const { found, elsewhere, others } = await lookForInstances(options, terminal);
+  const { found, inOtherEnvironments, others } = await lookForInstances(options, terminal);
   const chosen = found.filter(({ pid }) => wanted === undefined || pid === wanted);
   if (chosen.length > 0) return chosen;
   const pids = found.map(({ pid }) => pid);
-  const environments = await environmentsOf(elsewhere);
+  const environments = await environmentsOf(inOtherEnvironments);
   const running = await describeOthers(others);
   const { config } = identityOf(options, terminal);
   throw new KeelsonError({
     code: 'CLI_INSTANCE_MISSING',
     message: `No instance of the service of ${config}${existsSync(config) ? '' : ' (file not found)'} runs here${wanted === undefined ? '' : ` with pid ${wanted}`}.`,
-    hint: pids.length > 0 ? `There is pid ${pids.join(', ')}.` : (elsewhereHint(environments) ?? othersHint(running)),
+    hint:
+      pids.length > 0
+        ? `There is pid ${pids.join(', ')}.`
+        : (otherEnvironmentsHint(environments) ?? othersHint(running)),
     facts: { config, pids, environments, running },
   });
 }
@@ -70,7 +73,7 @@ function describeOthers(instances: readonly Instance[]): Promise<string[]> {
 }
 
 /** What to do when the service runs in another environment; undefined when it does not. */
-export function elsewhereHint(environments: readonly string[]): string | undefined {
+export function otherEnvironmentsHint(environments: readonly string[]): string | undefined {
   const [first] = environments;
   if (first === undefined) return undefined;
   const how = first === '' ? 'leave --environment and KEELSON_ENV out' : `say --environment ${first}`;

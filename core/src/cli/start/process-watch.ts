@@ -82,8 +82,7 @@ export class ProcessWatch {
     this.#terminal.err(`An error that nothing caught stops the service.\n${formatError(error, { verbose: true })}`);
     const { container } = this.#kernel ?? {};
     if (container?.isBound(Telemetry)) container.get(Telemetry).captureError(error, { operation: 'process' });
-    if (container?.isBound(Logger))
-      container.get(Logger).fatal('An error that nothing caught stops the service.', { error });
+    if (container?.isBound(Logger)) container.get(Logger).fatal('service stopped by an uncaught error', { error });
     this.#request('an uncaught error');
   };
 

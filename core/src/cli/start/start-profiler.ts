@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { registerHooks } from 'node:module';
-import type { Around, StartPart } from '../../plan/around.js';
+import type { Around, StartPart } from '../../plan/start-part.js';
 import { addUp, gapsIn, type ProfileLine, type Span } from './add-up.js';
 import { LoopWatch } from './longest-block.js';
 

@@ -6,8 +6,8 @@ export const engineOptions = z
   .union([
     z.literal('auto'),
     z.strictObject({
-      product: z.enum(engineProducts).optional().describe('The product, where it cannot be found.'),
-      pooler: z.enum(poolers).optional().describe('What is between the service and its server.'),
+      product: z.enum(engineProducts).optional().describe('The product, when Keelson cannot find it out.'),
+      pooler: z.enum(poolers).optional().describe('The pooler between the service and its server.'),
       pooling: z
         .enum(['session', 'transaction'])
         .optional()

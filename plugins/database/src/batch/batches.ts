@@ -119,6 +119,6 @@ function invalid(message: string): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_BATCH_INVALID',
     message,
-    hint: 'Look at the call of batch() or bulkInsert(); nothing was sent to the database.',
+    hint: 'Fix the arguments of batch() or bulkInsert(). Nothing was sent to the database.',
   });
 }

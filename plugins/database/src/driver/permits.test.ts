@@ -44,7 +44,7 @@ describe('permits', () => {
     expect(permits.counters).toMatchObject({ acquired: 2, waited: 1, refused: 1, timedOut: 0 });
   });
 
-  test('refuse a caller whose time is over, and tell how long it waited', async () => {
+  test('refuse a caller whose time is over, and say how long it waited', async () => {
     const { clock, permits, acquire } = setUp();
     await acquire();
     const late = expect(acquire(50)).rejects.toThrow('waited 50');

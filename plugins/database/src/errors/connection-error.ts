@@ -54,7 +54,7 @@ export class OverloadedError extends ConnectionError {
     super({
       code: 'DATABASE_OVERLOADED',
       message: `All ${facts.max} connections are busy, and the queue is full: ${facts.waiting} callers wait.`,
-      hint: 'The service is asked for more than the database gives. Shed load, or look for slow sessions.',
+      hint: 'More sessions arrive than the database can serve. Shed load, or look for slow sessions.',
       facts: { ...facts },
     });
   }

@@ -10,9 +10,9 @@ import type { Orm } from '../orm/orm.js';
 import { LockRow } from './lock-row.js';
 import { migrationFailed, needsTwoConnections, type Remains, waitedTooLong } from './migration-errors.js';
 import { HeldLock, lockStatement } from './migration-lock.js';
+import { MigrationMark } from './migration-mark.js';
 import { type Ask, askOver, type MigrationTable } from './migration-table.js';
 import { SharedTransaction } from './shared-transaction.js';
-import { WorkMark } from './work-mark.js';
 
 export interface MigrationRunParts {
   readonly orm: Orm;
@@ -44,7 +44,7 @@ export class MigrationRun {
   readonly #lock: string;
   /** In place of advisory locks. */
   readonly #lockRow: LockRow | undefined;
-  readonly #mark: WorkMark;
+  readonly #mark: MigrationMark;
   readonly #deadline: Deadline;
   readonly #done: string[] = [];
   #running: string | undefined;
@@ -54,7 +54,7 @@ export class MigrationRun {
     this.#parts = parts;
     this.#lockRow = this.#able('session-locks') || !this.#hasOthers ? undefined : new LockRow(parts.table);
     this.#lock = this.#lockRow?.statement ?? lockStatement(parts.driver.databaseName, parts.table.name);
-    this.#mark = new WorkMark(parts.driver.databaseName, parts.table.name);
+    this.#mark = new MigrationMark(parts.driver.databaseName, parts.table.name);
     this.#deadline = Deadline.after(parts.timeoutMs, parts.clock);
   }
 

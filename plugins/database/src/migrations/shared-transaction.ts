@@ -23,7 +23,7 @@ export class SharedTransaction {
   readonly #names: string[] = [];
   /** COMMIT is next, or was sent. */
   isEnding = false;
-  /** By which the server can tell what became of it. */
+  /** With this the server can be asked for its outcome. */
   #id: string | undefined;
   #isMigrating = false;
   #isBegun = false;

@@ -8,7 +8,7 @@ import {
   Type,
   Utils,
 } from '@mikro-orm/core';
-import type { PlainValue } from './lesson.js';
+import type { PlainValue } from './text-recorder.js';
 
 /** A statement about one entity that uses values of its properties, and asks for nothing else. */
 export interface PlainShape {

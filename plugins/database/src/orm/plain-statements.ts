@@ -3,9 +3,9 @@ import type { StatementResult } from '../driver/driver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { boundStatement } from './bound-statement.js';
 import type { EntityManager } from './entity-manager.js';
-import { type KnownText, Lesson } from './lesson.js';
 import { isPlainEntity, plainReadShape, plainUpdateShape } from './plain-shape.js';
 import { toQueryResult } from './query-result.js';
+import { type KnownText, TextRecorder } from './text-recorder.js';
 
 /** Code has few shapes. Those that a program makes up from its input are not to fill the memory. */
 const mostTexts = 1_000;
@@ -50,9 +50,9 @@ export class PlainStatements {
 
   /** MikroORM does the first of a shape. */
   async learn<R>({ shape, parameters, ending }: PlainStatement, run: (options: object) => Promise<R>): Promise<R> {
-    const lesson = new Lesson(parameters, ending);
-    const result = await run(lesson.options);
-    if (lesson.text !== undefined && this.#texts.size < mostTexts) this.#texts.set(shape, lesson.text);
+    const recorder = new TextRecorder(parameters, ending);
+    const result = await run(recorder.options);
+    if (recorder.text !== undefined && this.#texts.size < mostTexts) this.#texts.set(shape, recorder.text);
     return result;
   }
 

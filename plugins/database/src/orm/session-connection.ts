@@ -3,11 +3,11 @@ import { type AbstractSqlConnection, NativeQueryBuilder } from '@mikro-orm/sql';
 import type { StatementResult } from '../driver/driver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { boundStatement, type Platform } from './bound-statement.js';
-import { lessonOf } from './lesson.js';
 import { Mark } from './marks.js';
 import { toQueryResult } from './query-result.js';
 import { SessionContext } from './session-context.js';
 import { openingTransaction } from './session-driver.js';
+import { textRecorderOf } from './text-recorder.js';
 
 type Execute = AbstractSqlConnection['execute'];
 type Query = Parameters<Execute>[0];
@@ -48,7 +48,7 @@ export function bindParameters(connection: AbstractSqlConnection, platform: Plat
       const transaction = transactionOf(context);
       if (transaction === undefined || isAbortable(logging)) return execute(query, values, method, context, logging);
       const { sql, params } = plain(query, values);
-      lessonOf(logging)?.sent(sql, params);
+      textRecorderOf(logging)?.sent(sql, params);
       return shaped(await transaction.run(boundStatement(platform, sql, params)), method);
     },
   };

@@ -204,7 +204,7 @@ overrideHidden(
     const read = transaction && em.plainReadOf(entityName, where);
     if (transaction === undefined || read === undefined) return findOne(entityName, where, options);
     if (read.sql !== undefined) return findByText(em, transaction, read, read.sql);
-    return em.plainStatements.learn(read, lesson => findOne(entityName, where, lesson));
+    return em.plainStatements.learn(read, recording => findOne(entityName, where, recording));
   },
 );
 
@@ -216,7 +216,7 @@ overrideHidden(
     const update = transaction && em.plainUpdateOf(entityName, where, data);
     if (transaction === undefined || update === undefined) return nativeUpdate(entityName, where, data, options);
     if (update.sql !== undefined) return updateByText(em, transaction, update, update.sql);
-    return em.plainStatements.learn(update, lesson => nativeUpdate(entityName, where, data, lesson));
+    return em.plainStatements.learn(update, recording => nativeUpdate(entityName, where, data, recording));
   },
 );
 

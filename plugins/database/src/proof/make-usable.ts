@@ -37,7 +37,7 @@ export async function makeUsable(
 }
 
 async function onConnection(connection: DriverConnection, table: TokenTable): Promise<void> {
-  const failure = await failureOf(connection, trialOf(table));
+  const failure = await failureOf(connection, usesOf(table));
   if (failure === undefined) return;
   const state = sqlStateOf(failure);
   if (state === undefined || isMadeByAnother(failure)) throw failure;
@@ -46,7 +46,7 @@ async function onConnection(connection: DriverConnection, table: TokenTable): Pr
   if (state !== noTable && state !== readOnly)
     throw unlessTransient(failure, new CommitTokenError(table, 'used', failure));
   await make(connection, table);
-  const left = await failureOf(connection, trialOf(table));
+  const left = await failureOf(connection, usesOf(table));
   if (left !== undefined) throw unlessTransient(left, new CommitTokenError(table, 'used', left));
 }
 
@@ -58,7 +58,7 @@ async function make(connection: DriverConnection, table: TokenTable): Promise<vo
   throw isMadeByAnother(failure) ? failure : unlessTransient(failure, new CommitTokenError(table, 'made', failure));
 }
 
-function trialOf(table: TokenTable): readonly Statement[] {
+function usesOf(table: TokenTable): readonly Statement[] {
   const now = Date.now();
   return [
     { sql: 'begin' },

@@ -84,7 +84,7 @@ const unclear = rule('final', 'final', 'final', 'unknown', 'the server ended the
 const notOurs = rule('final', 'final', 'final', 'unknown', 'not from the server');
 
 /** The row of the tables that an error of a driver falls under. */
-export function ruleOf(error: unknown): Rule {
+function ruleOf(error: unknown): Rule {
   if (isKeelsonError(error, 'DATABASE_CONNECT_FAILED')) return lost;
   if (error instanceof Error && 'unsent' in error) return notOurs;
   if (connectFailureOf(error)?.final === true) return refused;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { AmbiguousCommitError } from '../errors/ambiguous-commit-error.js';
 import { SessionAbortedError, TransactionByHandError } from '../errors/session-errors.js';
 import { type Failure, moved, type Outcome, type OutcomeEvent, untouched } from '../transaction/outcome.js';
-import { callbacksOf, errorOf, stateOf, verdictOf } from './reading.js';
+import { callbacksOf, errorOf, stateOf, verdictOf } from './read-outcome.js';
 
 /** What is true of a unit, as one who sees both the server and the owner would note it down. */
 interface World {

@@ -17,7 +17,7 @@ import { type DatabaseMetrics, outcomeOfFailure } from '../metrics.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
-import { errorOf } from './reading.js';
+import { errorOf } from './read-outcome.js';
 import type { SessionTarget } from './session-opener.js';
 import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';

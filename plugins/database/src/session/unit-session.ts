@@ -23,7 +23,7 @@ import { consistencyTokenOf } from './consistency-token.js';
 import type { CurrentSession } from './current-session.js';
 import type { DatabaseSession, SessionWork } from './database-session.js';
 import { type FailureContext, failureOf, failureOfAborted } from './failure.js';
-import { callbacksOf, stateOf, verdictOf } from './reading.js';
+import { callbacksOf, stateOf, verdictOf } from './read-outcome.js';
 
 export interface UnitSessionParts extends FailureContext {
   readonly id: string;

@@ -15,7 +15,7 @@ function list(noted: () => NotedStatements) {
   return defineOperation({
     description:
       'Lists the statements that were slow, or repeated in a session, since the start: by shape, without values.',
-    arguments: z.object({ limit: z.int().min(1).max(500).default(20).describe('How many.') }),
+    arguments: z.object({ limit: z.int().min(1).max(500).default(20).describe('The most statements that it lists.') }),
     run({ limit }) {
       const all = noted().all();
       if (all.length === 0) return { done: 'No statement was slow, and none repeated in a session.', changed: false };
@@ -31,7 +31,7 @@ function explainOne(database: DatabaseService, noted: () => NotedStatements) {
       shape: z
         .string()
         .regex(/^[0-9a-f]{8}$/, 'must be the id of a shape')
-        .describe('Its id.'),
+        .describe('The id of the shape.'),
     }),
     async run({ shape }) {
       const statement = noted().find(shape);

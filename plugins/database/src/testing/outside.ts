@@ -7,7 +7,7 @@ import type { Requirement } from './harness.js';
 
 const refused = new Error('refused by the work');
 
-/** Runs jobs one after the other, for whoever adds them, from the moment it is started. */
+/** Runs jobs of any caller, one after the other, from the moment it is started. */
 function jobQueue() {
   const jobs: (() => Promise<void>)[] = [];
   let wake = () => {};
@@ -140,8 +140,8 @@ export const outside: readonly Requirement[] = [
         await new Promise(resolve => setImmediate(resolve));
       }
       await committing;
-      const told = (await Promise.all(begun)).filter(email => email !== undefined);
-      deepEqual(await storedEmails(database), [...told, 'outer'].toSorted());
+      const answered = (await Promise.all(begun)).filter(email => email !== undefined);
+      deepEqual(await storedEmails(database), [...answered, 'outer'].toSorted());
     },
   },
 ];

@@ -43,7 +43,7 @@ export function growOverlappingTree(seed: number): readonly Tree[] {
   return several(4, 3);
 }
 
-/** What became of one part: its caller was told that it is done, as far as what is around it succeeds. */
+/** What became of one part: its caller got a success, which holds if the work around it succeeds. */
 interface Grown {
   done: boolean;
   readonly emails: string[];
@@ -60,13 +60,13 @@ function emailsOf({ done, emails, parts }: Grown): string[] {
 
 const refused = new Error('refused by the work');
 
-/** Runs the trees as one unit, side by side. `stored` is what must be stored, as each caller was told. */
+/** Runs the trees as one unit, side by side. `stored` is what must be stored, as each caller was answered. */
 export async function plant(database: DatabaseService, trees: readonly Tree[], name: string) {
   let count = 0;
   const detached: Promise<unknown>[] = [];
 
   /** Notes in `into` how `tree` ends; its caller swallows its error. */
-  const told = async (em: EntityManager, tree: Tree, into: Grown): Promise<void> => {
+  const answered = async (em: EntityManager, tree: Tree, into: Grown): Promise<void> => {
     for (let turns = 0; turns < tree.pause; turns++) await turn();
     const own = grown();
     into.parts.push(own);
@@ -78,7 +78,7 @@ export async function plant(database: DatabaseService, trees: readonly Tree[], n
     );
   };
   const begin = (em: EntityManager, tree: Tree, into: Grown): Promise<void> => {
-    const running = told(em, tree, into);
+    const running = answered(em, tree, into);
     if (!tree.detached) return running;
     detached.push(running);
     return Promise.resolve();

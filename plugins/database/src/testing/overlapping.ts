@@ -21,7 +21,7 @@ async function openNested(database: DatabaseService, email: string) {
   return { outcome, resolve, fail: () => reject(refused) };
 }
 
-/** Work that another flow does in the same session, and is told is done. */
+/** Work that another flow does in the same session, and that ends with a success. */
 const neighbours: readonly {
   readonly name: string;
   run(database: DatabaseService, em: EntityManager): Promise<unknown>;

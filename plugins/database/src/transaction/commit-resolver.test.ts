@@ -128,7 +128,7 @@ describe('the outcome of an unanswered COMMIT', () => {
 });
 
 describe('the proof of the service itself', () => {
-  test('is asked for when the server cannot tell', async () => {
+  test('is asked for when the server has no answer', async () => {
     expect(await setUp('unknown').resolve('42', async () => true)).toEqual({ is: 'committed' });
     expect(await setUp('unknown').resolve('42', async () => false)).toEqual({ is: 'aborted' });
     expect(await setUp().resolve(undefined, async () => true)).toEqual({ is: 'committed' });
@@ -165,7 +165,7 @@ describe('the proof of the service itself', () => {
     const verify = () => Promise.reject(new Error('away too'));
     expect(await setUp('unknown').resolve('42', verify)).toEqual({
       is: 'unknown',
-      why: 'verifyCommitted could not tell either',
+      why: 'verifyCommitted had no answer either',
     });
   });
 });

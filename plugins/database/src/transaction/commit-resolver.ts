@@ -95,7 +95,7 @@ export class CommitResolver {
       if (committed === undefined) return { is: 'unknown', why: 'verifyCommitted had not returned by the deadline' };
       return { is: committed ? 'committed' : 'aborted' };
     } catch {
-      return { is: 'unknown', why: 'verifyCommitted could not tell either' };
+      return { is: 'unknown', why: 'verifyCommitted had no answer either' };
     }
   }
 }

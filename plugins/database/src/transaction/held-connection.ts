@@ -84,7 +84,7 @@ export class HeldConnection {
     if (connection !== undefined) await orAborted(this.#return.takeBack(connection, ended), this.#options.signal);
   }
 
-  /** It is in a state that nobody is to go on in. */
+  /** No session may go on in its state. */
   destroy(reason: unknown): void {
     this.#letGo()?.destroy(reason);
   }

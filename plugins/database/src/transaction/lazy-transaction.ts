@@ -1,21 +1,17 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Clock, Deadline } from '@keelson/core';
 import { assertAble, assertEndsWithTransaction, checksStatements } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
-import {
-  ConcurrentUseError,
-  SessionClosedError,
-  TransactionByHandError,
-  TransactionFailedError,
-} from '../errors/session-errors.js';
+import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
 import { commitOn } from './commit.js';
 import { HeldConnection } from './held-connection.js';
 import { isWorking } from './outcome.js';
-import { type Savepoint, Savepoints } from './savepoints.js';
+import { OwnedEnding } from './owned-ending.js';
+import { SavepointCommands } from './savepoint-commands.js';
+import { Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import type { StatementTracer } from './statement-tracer.js';
 import { Statements } from './statements.js';
@@ -68,12 +64,14 @@ export class LazyTransaction {
   readonly #statements: Statements;
   readonly #savepoints = new Savepoints();
   readonly #turns = new Turns();
+  readonly #ending: OwnedEnding;
+  /** Made for the first savepoint: most transactions have none. */
+  #savepointCommands: SavepointCommands | undefined;
   readonly #checksStatements: boolean;
   #readers = 0;
   #changes = 0;
   /** A statement was to be sent, also when it never got as far as a connection. */
   #isAsked = false;
-  #beforeCommit: (() => Promise<void>) | undefined;
   #position: string | undefined;
   #rollingBack: Promise<void> | undefined;
 
@@ -83,6 +81,7 @@ export class LazyTransaction {
     this.#checksStatements = checksStatements(options.driver);
     this.#held = new HeldConnection(options);
     this.#statements = new Statements(options, this.#held);
+    this.#ending = new OwnedEnding(this, options.outcome);
   }
 
   get driver(): DatabaseDriver {
@@ -170,39 +169,21 @@ export class LazyTransaction {
   }
 
   savepoint(name: string): Promise<void> {
-    return this.#turns.take(async () => {
-      this.#assertUsable();
-      assertAble(this.#options.driver, 'savepoints');
-      this.#statements.pending.addSavepoint(this.#savepoints.add(name).id);
-    });
+    return this.#turns.take(async () => this.#commands.set(name));
   }
 
   /** Undoes all that ran since, also of other flows: they, or the unit, fail then. The savepoint stays. */
   rollbackToSavepoint(name: string): Promise<void> {
-    return this.#turns.take(async () => void (await this.#rollBackTo(name)));
+    return this.#turns.take(async () => void (await this.#commands.rollBackTo(name)));
   }
 
   /** The same for a savepoint that is not used again. */
   undoSavepoint(name: string): Promise<void> {
-    return this.#turns.take(async () => {
-      const savepoint = await this.#rollBackTo(name);
-      if (savepoint === undefined) return this.#savepoints.endLost();
-      if (this.#statements.pending.takeBack(savepoint.id)) this.#savepoints.forget(savepoint);
-      if (savepoint.opens) savepoint.block.end('undone');
-    });
+    return this.#turns.take(() => this.#commands.undo(name));
   }
 
   releaseSavepoint(name: string): Promise<void> {
-    return this.#turns.take(async () => {
-      this.#savepoints.assertUsable();
-      const savepoint = this.#savepoints.find(name);
-      if (savepoint === undefined) throw new SessionClosedError();
-      if (this.#statements.pending.takeBack(savepoint.id)) return this.#savepoints.forget(savepoint);
-      const connection = await this.#connection();
-      if (this.#savepoints.isNeeded(savepoint)) return;
-      await this.#statements.run(connection, [{ sql: `release savepoint ${savepoint.id}` }]);
-      this.#savepoints.released(savepoint);
-    });
+    return this.#turns.take(() => this.#commands.release(name));
   }
 
   /**
@@ -225,20 +206,17 @@ export class LazyTransaction {
 
   /** From now on MikroORM may commit it: its owner asks for that. `beforeCommit` is the last that runs in it. */
   letCommit(beforeCommit: () => Promise<void>): void {
-    this.#beforeCommit = beforeCommit;
+    this.#ending.letCommit(beforeCommit);
   }
 
   /** MikroORM commits it: for its owner, or past it. */
-  async commitForOrm(): Promise<void> {
-    if (this.#beforeCommit === undefined && isWorking(this.#outcome.now)) await this.#endByHand('em.commit()');
-    await this.#beforeCommit?.();
-    await this.commit();
+  commitForOrm(): Promise<void> {
+    return this.#ending.commitForOrm();
   }
 
   /** MikroORM rolls it back: for its owner, who has noted that it is over, or past it. */
-  async rollbackForOrm(): Promise<void> {
-    if (isWorking(this.#outcome.now)) await this.#endByHand('em.rollback()').finally(() => this.rollback());
-    await this.rollback();
+  rollbackForOrm(): Promise<void> {
+    return this.#ending.rollbackForOrm();
   }
 
   /**
@@ -318,25 +296,6 @@ export class LazyTransaction {
     return result;
   }
 
-  /** Undefined when another savepoint had taken it away before: then there is nothing to undo. */
-  async #rollBackTo(name: string): Promise<Savepoint | undefined> {
-    const savepoint = this.#savepoints.find(name);
-    if (savepoint === undefined) return undefined;
-    if (this.#statements.pending.has(savepoint.id)) {
-      // Several commands in one text are read as a whole: a mistake in it has left the server without the savepoint.
-      const isFailed = this.#held.current?.status === 'failed transaction';
-      this.#outcome.move({ it: isFailed ? 'failed' : 'was mended' });
-      this.#statements.pending.dropNoticesAfter(savepoint.id, savepoint.block);
-      return savepoint;
-    }
-    const connection = await this.#connection({ failedToo: true });
-    this.#statements.pending.dropNotices();
-    this.#outcome.move({ it: 'was mended' });
-    await this.#statements.run(connection, [{ sql: `rollback to savepoint ${savepoint.id}` }]);
-    this.#savepoints.rolledBack(savepoint);
-    return savepoint;
-  }
-
   async #runOne(statement: Statement): Promise<StatementResult> {
     const connection = await this.#connection();
     this.#savepoints.note();
@@ -360,6 +319,19 @@ export class LazyTransaction {
       }
       throw error;
     }
+  }
+
+  get #commands(): SavepointCommands {
+    this.#savepointCommands ??= new SavepointCommands({
+      driver: this.#options.driver,
+      outcome: this.#outcome,
+      held: this.#held,
+      statements: this.#statements,
+      savepoints: this.#savepoints,
+      assertUsable: () => this.#assertUsable(),
+      connection: options => this.#connection(options),
+    });
+    return this.#savepointCommands;
   }
 
   /** A statement runs, or waits to be run. */
@@ -388,15 +360,7 @@ export class LazyTransaction {
   /** A command that would end the transaction past its owner is not sent. */
   async #refuse(command: string): Promise<never> {
     this.#assertUsable();
-    return await this.#endByHand(command);
-  }
-
-  /** The error names its place by who waits for it, and V8 knows them only when all have begun to wait. */
-  async #endByHand(by: string): Promise<never> {
-    await setImmediate();
-    const error = new TransactionByHandError({ by, stored: 'nothing' });
-    this.#outcome.move({ it: 'was ended by hand', error, stored: false });
-    throw error;
+    return await this.#ending.refuse(command);
   }
 
   #assertUsable(options?: { failedToo: boolean }): void {

@@ -8,11 +8,11 @@ export type KnownText =
   | { readonly is: 'built'; readonly sql: string }
   | { readonly is: 'left to MikroORM'; readonly sql?: undefined };
 
-/** Where a lesson rides in the logger context, which MikroORM hands down to the connection. */
-const key = 'keelson.lesson';
+/** Where a recorder rides in the logger context, which MikroORM hands down to the connection. */
+const key = 'keelson.text-recorder';
 
 /** Takes note of the text that MikroORM builds for a statement. */
-export class Lesson {
+export class TextRecorder {
   readonly #parameters: readonly unknown[];
   readonly #ending: string;
   #text: KnownText | undefined;
@@ -46,8 +46,8 @@ export class Lesson {
   }
 }
 
-/** The lesson of the call that sends a statement. */
-export function lessonOf(loggerContext: object | undefined): Lesson | undefined {
-  const lesson: unknown = loggerContext && Reflect.get(loggerContext, key);
-  return lesson instanceof Lesson ? lesson : undefined;
+/** The recorder of the call that sends a statement. */
+export function textRecorderOf(loggerContext: object | undefined): TextRecorder | undefined {
+  const recorder: unknown = loggerContext && Reflect.get(loggerContext, key);
+  return recorder instanceof TextRecorder ? recorder : undefined;
 }

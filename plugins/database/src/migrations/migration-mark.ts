@@ -7,7 +7,7 @@ import { type Ask, askOver } from './migration-table.js';
  * with a statement whose client has died, and no run may start before it has ended. Put only under the lock: a run that has
  * the lock and sees none is alone.
  */
-export class WorkMark {
+export class MigrationMark {
   readonly #key: bigint;
 
   constructor(databaseName: string, table: string) {

@@ -1,7 +1,7 @@
 import type { GiveBack, RunContext } from '../contract/plugin-context.js';
 
 /** The resources of one start. They are released once, the last first. */
-export class Taken {
+export class TakenResources {
   readonly #kept: GiveBack<unknown>[] = [];
   #givenBack: RunContext<unknown> | undefined;
 
