@@ -13,12 +13,12 @@ const all = ['core/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts', 'examples/*/
  * Files that follow each other in one process, which loads the ORM and the driver once for all of them. Not those that
  * start a kernel, for the secrets of its configuration stay known to its process; nor those that measure their process.
  */
-const together = globSync('plugins/{database,database-postgresql,http-express,retry-*}/src/**/*.test.ts', {
+const together = globSync('plugins/{database,database-postgresql,http-server,retry-*}/src/**/*.test.ts', {
   cwd: import.meta.dirname,
   exclude: [
     'plugins/*/src/plugin.test.ts',
     'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
-    'plugins/http-express/src/{cut-requests,diagnose-port,instances,rate-limits,repeatable,service,streaming}.test.ts',
+    'plugins/http-server/src/{cut-requests,diagnose-port,instances,rate-limits,repeatable,service,streaming}.test.ts',
     'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
   ],
 });
@@ -34,6 +34,12 @@ const project = (test: NonNullable<TestProjectInlineConfiguration['test']>): Tes
   },
 });
 
+/** What both servers promise: the same files once more, with Fastify in the place of Express. */
+const servers = 'plugins/http-server/src/**/*.test.ts';
+const once = ['plugins/http-server/src/{diagnose-port,listen,overload}.test.ts'];
+const isServer = (file: string) => file.startsWith('plugins/http-server/');
+const fastify = { KEELSON_TEST_SERVER: 'fastify' };
+
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
@@ -43,6 +49,8 @@ export default defineConfig({
     projects: [
       project({ name: 'alone', include: all, exclude: [...configDefaults.exclude, ...together] }),
       project({ name: 'together', include: together, isolate: false }),
+      project({ name: 'fastify alone', include: [servers], exclude: [...together, ...once], env: fastify }),
+      project({ name: 'fastify', include: together.filter(isServer), exclude: once, isolate: false, env: fastify }),
     ],
   },
 });

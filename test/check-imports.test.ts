@@ -20,7 +20,7 @@ test('keelson check imports the manifests of the orders example, and nothing tha
   const packages = loaded.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]);
   expect(packages).toContain('zod');
   const heavy =
-    /^(@mikro-orm|@electric-sql|@sentry|@opentelemetry|@inversifyjs)\/|^(inversify|express|pg|kysely|opossum|bunyan|pino|prom-client|semver)$/;
+    /^(@mikro-orm|@electric-sql|@sentry|@opentelemetry|@inversifyjs)\/|^(inversify|express|fastify|body-parser|pg|kysely|opossum|bunyan|pino|prom-client|semver)$/;
   expect([...new Set(packages)].filter(name => name !== undefined && heavy.test(name))).toEqual([]);
   expect(loaded.filter(url => /orders\.plugin|\/control\/|^node:http$/.test(url))).toEqual([]);
   expect(own(loaded).filter(file => /^plugins\/[^/]+\/dist\/(index|plugin)\.js$/.test(file))).toEqual([]);
@@ -45,8 +45,8 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
   const unused = [
     /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
     /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
-    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-express\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|metrics-otlp\/|logger-pino\/|database-pglite\/|faults\/)/,
-    /^(core\/dist\/metrics\/|plugins\/(metrics-prometheus\/|(http-express|health)\/dist\/\w+-metrics\.js))/,
+    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-server\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|metrics-otlp\/|logger-pino\/|database-pglite\/|faults\/)/,
+    /^(core\/dist\/metrics\/|plugins\/(metrics-prometheus\/|(http-server|health)\/dist\/\w+-metrics\.js))/,
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
   expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@opentelemetry|@electric-sql)\//.test(url))).toEqual([]);

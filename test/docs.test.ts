@@ -13,6 +13,7 @@ import { errorCodes as healthCodes } from '@keelson/health';
 import { errorCodes as httpRouteCodes } from '@keelson/http';
 import { errorCodes as httpClientCodes } from '@keelson/http-client';
 import { errorCodes as httpCodes } from '@keelson/http-express';
+import { errorCodes as fastifyCodes } from '@keelson/http-fastify';
 import { errorCodes as loggerCodes } from '@keelson/logger-bunyan';
 import { errorCodes as pinoCodes } from '@keelson/logger-pino';
 import { errorCodes as otlpCodes } from '@keelson/metrics-otlp';
@@ -39,6 +40,7 @@ describe('the documentation', () => {
       faultsCodes,
       healthCodes,
       httpCodes,
+      fastifyCodes,
       httpRouteCodes,
       httpClientCodes,
       loggerCodes,

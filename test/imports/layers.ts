@@ -18,4 +18,10 @@ export const coreLayers: readonly string[] = [
 ];
 
 /** Packages of contracts, which every plugin may import. */
-export const contractPackages = ['@keelson/core', '@keelson/database', '@keelson/http', '@keelson/otlp'];
+export const contractPackages = [
+  '@keelson/core',
+  '@keelson/database',
+  '@keelson/http',
+  '@keelson/http-server',
+  '@keelson/otlp',
+];

@@ -14,6 +14,7 @@ export const ownPlugins: readonly string[] = [
   '@keelson/health',
   '@keelson/http-client',
   '@keelson/http-express',
+  '@keelson/http-fastify',
   '@keelson/logger-bunyan',
   '@keelson/logger-pino',
   '@keelson/metrics-otlp',

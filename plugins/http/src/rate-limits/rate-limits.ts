@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Counter as Instrument, KeelsonError, type Logger, type Metrics } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database/contract';
 import { countCleaner } from './count-cleaner.js';
@@ -19,6 +20,8 @@ export interface RateLimitsParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** The limits until now: one that has the same options goes on counting. */
+  readonly before?: RateLimits;
 }
 
 export interface LimitedRequest {
@@ -55,10 +58,10 @@ export class RateLimits implements Disposable {
    */
   static async start(parts: RateLimitsParts): Promise<RateLimits> {
     assertValid(parts);
-    const { database, options } = parts;
+    const { database, options, before } = parts;
     const isShared = Object.values(options).some(({ store }) => store === 'database');
     const cleaner = isShared && database !== undefined ? await countCleaner({ ...parts, database }) : undefined;
-    return new RateLimits(limitsOf(parts), cleaner);
+    return new RateLimits(limitsOf(parts, before === undefined ? [] : before.#limits), cleaner);
   }
 
   [Symbol.dispose](): void {
@@ -109,7 +112,10 @@ function keyOf(name: string, caller: string): string {
   return createHash('sha256').update(`${name}\n${caller}`).digest('base64url');
 }
 
-function limitsOf({ options, keys, database, clock, logger, metrics }: RateLimitsParts): Limit[] {
+function limitsOf(
+  { options, keys, database, clock, logger, metrics }: RateLimitsParts,
+  before: readonly Limit[],
+): Limit[] {
   const refused = metrics.counter({
     name: 'http.server.rate_limit.refusals',
     description: 'Requests that were refused because their caller had used up its window',
@@ -126,9 +132,12 @@ function limitsOf({ options, keys, database, clock, logger, metrics }: RateLimit
     const onMeanwhile = () => here.add(1, { 'http.rate_limit.name': name });
     const meanwhile = new MemoryCounter(limit, clock);
     const isShared = limit.store === 'database' && database !== undefined;
-    const counter = isShared
-      ? new DatabaseCounter({ name, options: limit, database, meanwhile, onMeanwhile, clock, logger })
-      : meanwhile;
+    const known = before.find(one => one.name === name && isDeepStrictEqual(one.options, limit))?.counter;
+    const fresh = () =>
+      isShared
+        ? new DatabaseCounter({ name, options: limit, database, meanwhile, onMeanwhile, clock, logger })
+        : meanwhile;
+    const counter = known ?? fresh();
     return { name, options: limit, counts: matcherOf(limit), callerOf: callerBy(limit.by, keys), counter, refused };
   });
 }

@@ -1,0 +1,84 @@
+import { createServer } from 'node:http';
+import { parse as parseQuery } from 'node:querystring';
+import type { HttpHandler } from '@keelson/core';
+import {
+  type Framework,
+  type FrameworkParts,
+  type FrameworkRoutes,
+  type Mounts,
+  nodeListener,
+  PathMounts,
+  refusedRequest,
+  type Step,
+  trustedProxies,
+} from '@keelson/http-server';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { expressRouterRefused, isExpressRouter } from './express-router.js';
+import { bodyOf, FastifyRoutes, passOn } from './fastify-routes.js';
+
+/** Longer than any URL that Node reads. */
+const maxParamLength = 65_536;
+
+/** What a server takes from Fastify: it finds the route, and sends the answer. */
+export class FastifyFramework implements Framework {
+  readonly app: FastifyInstance;
+  readonly #parts: FrameworkParts;
+
+  constructor(parts: FrameworkParts) {
+    this.#parts = parts;
+    this.app = createApp(parts);
+  }
+
+  mounts(): Mounts {
+    return new PathMounts();
+  }
+
+  routes(): FrameworkRoutes {
+    return new FastifyRoutes(this.app);
+  }
+
+  listener(steps: readonly Step[]) {
+    return nodeListener(steps, this.#parts.handleError);
+  }
+
+  assertRuns(handler: HttpHandler, at: string): void {
+    if (isExpressRouter(handler)) throw expressRouterRefused(at);
+  }
+}
+
+function createApp({ options, handleError }: FrameworkParts): FastifyInstance {
+  const onError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const { raw } = request;
+    // Fastify looks at the type of the body before it knows that the route is none of its own.
+    if (request.is404 && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return passOn(raw, reply);
+    reply.hijack();
+    return handleError(translated(error), raw, reply.raw);
+  };
+  const app = Fastify({
+    // It listens to nothing: requests come from the server of the service.
+    serverFactory: () => createServer(),
+    logger: false,
+    trustProxy: trustedProxies(options.trustProxy),
+    exposeHeadRoutes: true,
+    frameworkErrors: onError,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      maxParamLength,
+      querystringParser: query => parseQuery(query, '&', '=', { maxKeys: 0 }),
+    },
+  });
+  // The body was read before the routes, or is left to a handler.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (request, _payload, done) => done(null, bodyOf(request.raw)));
+  app.setErrorHandler(onError);
+  app.setNotFoundHandler((request, reply) => passOn(request.raw, reply));
+  return app;
+}
+
+/** Of Fastify's own errors, those that are for clients. */
+function translated(error: FastifyError): unknown {
+  const { code, statusCode } = error;
+  const isForClients = typeof code === 'string' && code.startsWith('FST_') && statusCode !== undefined;
+  return isForClients && statusCode >= 400 && statusCode < 500 ? refusedRequest(error, statusCode) : error;
+}

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpHandler } from '@keelson/core';
+import type { PreparedAnswer, Route } from '@keelson/http';
+import {
+  type FrameworkRoutes,
+  mountAt,
+  mountedHandler,
+  type Next,
+  noteRoute,
+  PathMounts,
+  routeHandler,
+  withoutError,
+} from '@keelson/http-server';
+import type { FastifyInstance, FastifyReply, HTTPMethods } from 'fastify';
+
+type Values = Readonly<Record<string, unknown>>;
+type Found = { readonly Params: Values; readonly Querystring: Values };
+
+const nextKey = Symbol('what follows the routes');
+const bodyKey = 'body';
+
+/** What an answer needs of a reply, whatever its route. */
+type Reply = FastifyReply<Found>;
+
+/** The way of a request on, when no route of Fastify answers it. */
+type Passing = IncomingMessage & { [nextKey]?: Next; [bodyKey]?: unknown };
+
+/** Routes with schemas are routes of Fastify; handlers that are mounted at a path come after them. */
+export class FastifyRoutes implements FrameworkRoutes {
+  readonly #app: FastifyInstance;
+  readonly #mounts = new PathMounts();
+  #isPrepared = false;
+
+  constructor(app: FastifyInstance) {
+    this.#app = app;
+  }
+
+  readonly handle = (request: IncomingMessage, response: ServerResponse, next: Next): unknown => {
+    if (!this.#isPrepared) return this.prepare().then(() => this.handle(request, response, next));
+    const passing: Passing = request;
+    passing[nextKey] = error => (error === undefined ? this.#mounts.handle(request, response, next) : next(error));
+    return this.#app.routing(request, response);
+  };
+
+  use(path: string, handler: HttpHandler): void {
+    this.#mounts.use(path, mountedHandler(path, handler));
+  }
+
+  mount(path: string, routes: readonly Route[], { checks }: { readonly checks: boolean }): void {
+    for (const route of routes) this.#add(`${path}${route.path}`, route, checks);
+  }
+
+  async prepare(): Promise<void> {
+    await this.#app.ready();
+    this.#isPrepared = true;
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close();
+  }
+
+  #add(path: string, route: Route, checks: boolean): void {
+    const mount = mountAt(path);
+    const { template } = mount;
+    const answer = routeHandler<Reply>(route, { checks, send, takeOver: reply => void reply.hijack() });
+    this.#app.route<Found>({
+      method: route.method.toUpperCase() as HTTPMethods,
+      url: template,
+      handler(request, reply) {
+        const { params, query, raw } = request;
+        if (!isWrittenAs(template, raw.url)) return passOn(raw, reply);
+        noteRoute(raw, mount);
+        const routed = { params, query, body: bodyOf(raw) };
+        answer({ ...routed, request: raw, response: reply.raw, target: reply }).catch((error: unknown) =>
+          passOn(raw, reply, error ?? new Error(withoutError)),
+        );
+        return undefined;
+      },
+    });
+  }
+}
+
+/** The way on for a request that Fastify has no answer for. */
+export function passOn(request: IncomingMessage, reply: FastifyReply, error?: unknown): void {
+  reply.hijack();
+  (request as Passing)[nextKey]?.(error);
+}
+
+/** The body as it was read before the routes. */
+export function bodyOf(request: IncomingMessage): unknown {
+  return (request as Passing)[bodyKey];
+}
+
+function send({ status, headers, text }: PreparedAnswer, reply: Reply): void {
+  reply.code(status).headers(headers);
+  if (text === undefined) {
+    reply.send();
+    return;
+  }
+  if (!reply.hasHeader('content-type')) reply.type('application/json; charset=utf-8');
+  reply.send(text);
+}
+
+/**
+ * Fastify decodes a path before it looks for the route. Limits and middleware see it as it came: `/l%6Fgin` must not reach
+ * `/login` without them.
+ */
+function isWrittenAs(template: string, url = '/'): boolean {
+  if (!url.includes('%')) return true;
+  const [path = ''] = url.split('?', 1);
+  const parts = path.toLowerCase().split('/');
+  return template
+    .toLowerCase()
+    .split('/')
+    .every((segment, at) => segment.startsWith(':') || segment === parts[at]);
+}

@@ -1,0 +1,12 @@
+import { type ServiceToken, serviceToken } from '@keelson/core';
+import type { FastifyInstance } from 'fastify';
+
+export interface FastifyServer {
+  /**
+   * For plugins, hooks and routes of Fastify itself. To be changed in the start of a plugin: when the service is ready, Fastify
+   * takes nothing more. It never listens, and the server closes it. Not a service itself, because it looks like a promise.
+   */
+  readonly app: FastifyInstance;
+}
+
+export const FastifyServer: ServiceToken<FastifyServer> = serviceToken('@keelson/http-fastify/FastifyServer');

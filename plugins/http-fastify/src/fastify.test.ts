@@ -1,0 +1,166 @@
+import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { HttpRoutes, route } from '@keelson/http';
+import express, { Router } from 'express';
+import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import http, { FastifyServer } from './index.js';
+
+let kernel: Kernel | undefined;
+
+afterEach(async () => {
+  await kernel?.stop();
+  kernel = undefined;
+});
+
+type Start = NonNullable<Plugin<Record<never, never>>['start']>;
+
+async function serviceWith(start: Start, options: object = {}, needs: readonly string[] = []): Promise<string> {
+  const shop = definePlugin({
+    name: 'shop',
+    requires: [HttpServer, HttpRoutes, FastifyServer],
+    needsCapabilities: { http: needs },
+    start,
+  });
+  kernel = await Kernel.start({
+    config: { service: 'shop', shutdown: { noticeMs: 0 } },
+    plugins: { http, shop } as Record<string, Plugin>,
+    overrides: { plugins: { http: { port: 0, host: '127.0.0.1', ...options } } },
+    variables: {},
+  });
+  return kernel.container.get(HttpServer).url ?? '';
+}
+
+const item = route({
+  method: 'get',
+  path: '/:id',
+  params: z.object({ id: z.string() }),
+  answers: { 200: z.object({ id: z.string() }) },
+  handle: ({ params }) => ({ body: params }),
+});
+
+const named = (name: string, path: '/latest' | '/') =>
+  route({
+    method: 'get',
+    path,
+    answers: { 200: z.object({ name: z.string() }) },
+    handle: () => ({ body: { name } }),
+  });
+
+describe('routes with schemas', () => {
+  const start: Start = ({ container }) => {
+    container.get(HttpRoutes).mount('/Items', [item, named('latest', '/latest')]);
+  };
+
+  test('are found in letters of both cases, and with a slash at the end', async () => {
+    const url = await serviceWith(start);
+    for (const path of ['/items/7', '/ITEMS/7/', '/Items/7?more=1'])
+      expect([path, await (await fetch(url + path)).json()]).toEqual([path, { id: '7' }]);
+    expect((await fetch(`${url}/items`)).status).toBe(404);
+    expect((await fetch(`${url}/items/`)).status).toBe(404);
+    expect((await fetch(`${url}//items/7`)).status).toBe(404);
+  });
+
+  test('with a fixed path come before those with a name in it', async () => {
+    const url = await serviceWith(start);
+    expect(await (await fetch(`${url}/items/latest`)).json()).toEqual({ name: 'latest' });
+  });
+
+  test('get their parameters decoded, and are not found at a path that is written in another way', async () => {
+    const url = await serviceWith(start);
+    expect(await (await fetch(`${url}/items/a%2Fb%20c%25`)).json()).toEqual({ id: 'a/b c%' });
+    for (const path of ['/it%65ms/7', '/items%2F7', '/%49tems/7', '/items/l%61test'])
+      expect([path, (await fetch(url + path)).status]).toEqual([path, 404]);
+  });
+
+  test('answer HEAD without a body, and a long parameter', async () => {
+    const url = await serviceWith(start);
+    const answer = await fetch(`${url}/items/7`, { method: 'HEAD' });
+    expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, '10', '']);
+    expect((await fetch(`${url}/items/${'x'.repeat(5_000)}`)).status).toBe(200);
+  });
+
+  test('that answer without a session come before handlers that are mounted at the same path', async () => {
+    const url = await serviceWith(context => {
+      context.container.get(HttpServer).router('/items', (_request, response) => response.end('mounted'));
+      return start(context);
+    });
+    expect(await (await fetch(`${url}/items/7`)).json()).toEqual({ id: '7' });
+    expect(await (await fetch(`${url}/items/7/lines`)).text()).toBe('mounted');
+  });
+});
+
+describe('what needs Express', () => {
+  test.each(['as a handler', 'as middleware'])(
+    'a router %s is refused at the start: HTTP_EXPRESS_ROUTER',
+    async how => {
+      const router = Router().get('/', (_request, response) => void response.json({}));
+      const started = serviceWith(({ container }) => {
+        const server = container.get(HttpServer);
+        if (how === 'as a handler') server.router('/plain', router);
+        else server.use(router, { name: 'plain' });
+      });
+      await expect(started).rejects.toThrow('HTTP_EXPRESS_ROUTER  The handler at');
+    },
+  );
+
+  test('an application is a handler like any other', async () => {
+    const application = express().get('/', (_request, response) => void response.json({ made: true }));
+    const url = await serviceWith(({ container }) => container.get(HttpServer).router('/plain', application));
+    expect(await (await fetch(`${url}/plain`)).json()).toEqual({ made: true });
+  });
+
+  test('a plugin that says so is refused by the plan: PLAN_CAPABILITY_MISSING', async () => {
+    await expect(serviceWith(() => {}, {}, ['express'])).rejects.toThrow(/PLAN_CAPABILITY_MISSING[\s\S]*express/);
+  });
+});
+
+describe('the instance of Fastify', () => {
+  test('has plugins, hooks and routes, which know the client behind a trusted proxy', async () => {
+    const url = await serviceWith(
+      async ({ container }) => {
+        const { app } = container.get(FastifyServer);
+        await app.register(async scope => {
+          scope.addHook('onSend', async (_request, reply) => void reply.header('X-Made-By', 'a hook'));
+          scope.get('/about', async request => ({ ip: request.ip, protocol: request.protocol }));
+        });
+      },
+      { trustProxy: 'loopback' },
+    );
+    const headers = { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https' };
+    const answer = await fetch(`${url}/about`, { headers });
+    expect(await answer.json()).toEqual({ ip: '203.0.113.9', protocol: 'https' });
+    expect(answer.headers.get('x-made-by')).toBe('a hook');
+  });
+
+  test('gets the body as it was read, and shows its own errors as problem documents', async () => {
+    const schema = { body: { type: 'object', required: ['sku'] } };
+    const url = await serviceWith(({ container }) => {
+      const { app } = container.get(FastifyServer);
+      app.post('/echo', { schema }, async request => request.body);
+      app.get('/fail', async () => {
+        throw new Error('the secret is 42');
+      });
+    });
+    const post = (body: object) =>
+      fetch(`${url}/echo`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expect(await (await post({ sku: 'a' })).json()).toEqual({ sku: 'a' });
+    const refused = await post({});
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
+    expect(await refused.json()).toMatchObject({ type: 'urn:keelson:problem:HTTP_REQUEST_REFUSED' });
+    const failed = await fetch(`${url}/fail`);
+    expect(failed.status).toBe(500);
+    expect(await failed.text()).not.toContain('42');
+  });
+
+  test('hands a body whose type is no type to the handler of its path', async () => {
+    const url = await serviceWith(({ container }) =>
+      container.get(HttpServer).router('/hook', (_request, response) => response.end('taken')),
+    );
+    const answer = await fetch(`${url}/hook`, { method: 'POST', headers: { 'Content-Type': 'none' }, body: 'x' });
+    expect(await answer.text()).toBe('taken');
+  });
+});

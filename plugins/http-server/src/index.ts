@@ -1,0 +1,16 @@
+export { trustedProxies } from './client-address.js';
+export { errorCodes } from './error-codes.js';
+export type { HandleError } from './error-handler.js';
+export type { Framework, FrameworkParts, FrameworkRoutes, Mounts } from './framework.js';
+export { mountedHandler } from './mounted-handler.js';
+export { type HttpServerTools, NodeHttpServer } from './node-http-server.js';
+export { type HttpOptions, httpOptions } from './options.js';
+export { nodeListener, PathMounts, withoutError } from './path-mounts.js';
+export { refusedRequest } from './problem.js';
+export { type RepeatedWork, repeatedAnswer } from './repeated-answer.js';
+export { currentSession } from './request-sessions.js';
+export { type RouteCall, type RouteHandlerParts, routeHandler } from './route-handler.js';
+export { mountAt, noteRoute, watchRoutes } from './route-template.js';
+export { type SendRowsOptions, sendRows } from './send-rows.js';
+export { type ServerPluginParts, serverPlugin } from './server-plugin.js';
+export { inTurn, type Next, type Step } from './step.js';
