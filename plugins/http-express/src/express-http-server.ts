@@ -195,6 +195,7 @@ export class ExpressHttpServer implements HttpServer {
   async measure(metrics: Metrics): Promise<void> {
     const { HttpMetrics } = await import('./http-metrics.js');
     this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
+    this.#overload?.measure(metrics);
   }
 
   /** Requests are counted from now on. */
