@@ -5,8 +5,10 @@ import postgresql from '@keelson/database-postgresql';
 import http, { currentSession } from '@keelson/http-express';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { startService } from '@keelson/test-support/service-process';
+import { startBackend } from '@keelson/test-support/telemetry-backend';
 import { Router } from 'express';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 test('every line of a request has its id, and those of its session, the last one too, the id of the session', async () => {
   await using database = await createTestDatabase();
@@ -42,5 +44,48 @@ test('every line of a request has its id, and those of its session, the last one
   expect(own?.context.sessionId).toBe(sessionId);
   expect(separate?.context.sessionId).toMatch(/^[0-9a-z]{4}-[0-9a-z]+$/);
   expect(separate?.context.sessionId).not.toBe(sessionId);
-  expect(logger.find('POST /things 201')?.facts).toMatchObject({ sessionId });
+  expect(logger.find('POST /things 201')?.context).toMatchObject({ requestId, sessionId });
+});
+
+type Line = Readonly<Record<string, unknown>>;
+
+describe.each([
+  ['logger-bunyan', 'telemetry-sentry'],
+  ['logger-pino', 'telemetry-otel'],
+] as const)('a real service with %s and %s', (logger, telemetry) => {
+  test('every line of a request has its request, trace and span, and those of its session the session', async () => {
+    await using database = await createTestDatabase();
+    await using backend = await startBackend(telemetry);
+    await using service = await startService({
+      variables: {
+        KEELSON_ENV: 'postgres',
+        KEELSON_LOGGER__USE: `@keelson/${logger}`,
+        KEELSON_SHUTDOWN__NOTICE_MS: '0',
+        KEELSON_LOGGER__LEVEL: 'debug',
+        DATABASE_URL: database.url,
+        ...backend.variables,
+      },
+    });
+    const { headers } = await service.request('POST', '/products', { sku: 'mug', stock: 3 });
+    await service.stop();
+
+    const requestId = headers.get('x-request-id');
+    const lines = service.stdout
+      .split('\n')
+      .filter(line => line.includes(`"requestId":"${requestId}"`))
+      .map((line): Line => JSON.parse(line));
+    const messages = lines.map(({ msg }) => msg);
+    expect(messages).toEqual(expect.arrayContaining(['statement', 'POST /products 201']));
+    const [{ traceId, sessionId } = {}] = lines;
+    expect(traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(sessionId).toMatch(/^[0-9a-z]{4}-[0-9a-z]+$/);
+    expect(lines.filter(line => line.traceId !== traceId || line.sessionId !== sessionId)).toEqual([]);
+
+    const spans = backend.spans.filter(span => span.traceId === traceId);
+    const spanOf = (line: Line) => spans.find(({ spanId }) => spanId === line.spanId)?.name;
+    expect(lines.filter(line => spanOf(line) === undefined)).toEqual([]);
+    expect(lines.filter(({ msg }) => msg === 'POST /products 201').map(spanOf)).toEqual(['POST /products']);
+    const ofStatements = lines.filter(({ msg }) => msg === 'statement').map(spanOf);
+    expect([...new Set(ofStatements)]).toEqual(['db.attempt']);
+  }, 60_000);
 });

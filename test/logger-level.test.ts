@@ -94,9 +94,14 @@ describe.each(['@keelson/logger-bunyan', '@keelson/logger-pino'])('%s', logger =
     await talk.keelson('do', 'logger', 'level', 'trace', '--for', '1h');
     talk.fromNow();
     await eventually(() => talk.said('details'));
+
+    talk.write('warn');
+    expect((await talk.keelson('reload')).stdout).toMatch(/logger\.level: "info" -> "warn" +applied/);
+    talk.fromNow();
+    await eventually(() => talk.said('details'), { that: 'a line of the temporary level after a reload' });
     expect((await talk.keelson('status')).stdout).toMatch(/temporary:\s+- level: trace\s+until: /);
     expect((await talk.keelson('do', 'logger', 'reset-level')).stdout).toContain(
-      'The level of all plugins is info again.',
+      'The level of all plugins is warn again.',
     );
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { freePort } from '@keelson/test-support/free-port';
+import { OtlpReceiver } from '@keelson/test-support/otlp-receiver';
 import { startService } from '@keelson/test-support/service-process';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -40,6 +41,32 @@ async function helloWith(metrics: string, adminPort: number) {
 
 const ofMetrics = /metrics-prometheus|prom-client|core\/dist\/metrics\/|(http|health)-metrics\.js/;
 
+const ofPrometheus = /metrics-prometheus|prom-client/;
+/** prom-client uses the API, too. */
+const ofOtlp = /metrics-otlp|@opentelemetry\/(?!api)/;
+
+test('the same service with OTLP: the metrics of Prometheus arrive there, and none is scraped', async () => {
+  const adminPort = await freePort();
+  await using receiver = await OtlpReceiver.start();
+  const line = `  metrics: { use: "@keelson/metrics-otlp", endpoint: "${receiver.url}" }`;
+  const { service, modules } = await helloWith(line, adminPort);
+  await using _running = service;
+  expect(await service.request('GET', '/hello')).toMatchObject({ status: 200, body: 'Hello, world!\n' });
+  expect((await fetch(`http://127.0.0.1:${adminPort}/metrics`)).status).toBe(404);
+  expect(await service.stop()).toEqual({ code: 0, signal: null });
+  const attributes = { 'http.request.method': 'GET', 'http.route': '/hello', 'http.response.status_code': '200' };
+  const points = receiver.points.filter(({ name }) => name === 'http.server.request.duration');
+  expect(points.filter(point => point.attributes['http.route'] === '/hello')).toMatchObject([{ count: 1, attributes }]);
+  const refusals = receiver.points.filter(({ name }) => name === 'http.server.overload.refusals');
+  expect(refusals.map(point => point.attributes.reason).toSorted()).toEqual([
+    'active_requests',
+    'connection_wait',
+    'event_loop',
+  ]);
+  const loaded = await modules();
+  expect([loaded.some(url => ofOtlp.test(url)), loaded.some(url => ofPrometheus.test(url))]).toEqual([true, false]);
+});
+
 test.each([
   ['Prometheus', '  metrics: { use: "@keelson/metrics-prometheus" }', true],
   ['none', '  metrics: { use: none }', false],
@@ -53,5 +80,7 @@ test.each([
   expect((await scraped.text()).includes('http_server_request_duration_seconds_count{')).toBe(isMeasured);
   expect((await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status).toBe(200);
   expect(await service.stop()).toEqual({ code: 0, signal: null });
-  expect((await modules()).some(url => ofMetrics.test(url))).toBe(isMeasured);
+  const loaded = await modules();
+  expect(loaded.some(url => ofMetrics.test(url))).toBe(isMeasured);
+  expect(loaded.filter(url => ofOtlp.test(url))).toEqual([]);
 });

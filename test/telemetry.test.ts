@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type SeenSpan, startBackend, type TelemetryBackend } from '@keelson/test-support/telemetry-backend';
@@ -85,6 +86,10 @@ describe.each(['telemetry-sentry', 'telemetry-otel'] as const)('a real service w
     const lost = proxy.onceAtCommit('before');
     await ask('unsure', 'POST', '/orders', { sku: 'hush-sku', quantity: 2 });
     await lost;
+
+    await queryOnce(database.url, 'alter table products rename to products_away');
+    await ask('no table', 'GET', '/products/hush-sku');
+    await queryOnce(database.url, 'alter table products_away rename to products');
 
     await abort();
 
@@ -186,12 +191,30 @@ describe.each(['telemetry-sentry', 'telemetry-otel'] as const)('a real service w
     expect(errorsOf('unsure')[0]).toMatch(/attempts\\?":1/);
   });
 
+  test('an error of the server: one report, with its SQLSTATE, the attempts, the pool and the breakers', () => {
+    expect(statuses['no table']).toBe(500);
+    const [error = '', ...others] = errorsOf('no table');
+    expect(others).toEqual([]);
+    expect(error).toMatch(/sqlState\\*":\\*"42P01/);
+    expect(error).toMatch(/attempts\\*":1/);
+    const parts = ['breakers', 'closed', 'pool', 'waiting'];
+    expect(parts.filter(part => !error.includes(part))).toEqual([]);
+  });
+
   test('an open breaker: the error comes with the state of breaker and pool, and with what happened before', () => {
     expect(statuses.down).toBe(503);
     const open = backend.errors.filter(error => error.includes('CIRCUIT_OPEN'));
     expect(open.length).toBeGreaterThan(0);
     const [error = ''] = open;
-    const parts = ['breakers', 'pool', 'waiting', 'attempts', 'the breaker of', 'a session is tried again'];
+    const parts = [
+      'breakers',
+      'pool',
+      'waiting',
+      'attempts',
+      'the breaker of',
+      'a session is tried again',
+      'database.state',
+    ];
     expect(parts.filter(part => !error.includes(part))).toEqual([]);
   });
 

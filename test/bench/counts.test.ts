@@ -2,11 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { freePort } from '@keelson/test-support/free-port';
 import { guard, release } from '@keelson/test-support/guardian';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { recordModules } from '@keelson/test-support/recorded-modules';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execute, schema } from './bench-database.js';
 import { type Counts, countsOf } from './counts.js';
-import { serviceKind } from './service-kinds.js';
+import { observedKinds } from './observed-kinds.js';
+import type { Scenario } from './requests.js';
+import { type ServiceKind, serviceKind } from './service-kinds.js';
 
 /** What requests take now. Lower them when they are beaten: one that grows makes each request of each service dearer. */
 const limits = {
@@ -18,21 +22,25 @@ const guarded = ['get', 'post'] as const satisfies readonly (keyof typeof limits
 /** What is compiled by then is not always the same, and with it what is allocated. */
 const tolerance = 1.25;
 
+let directory: string;
 let counts: Awaited<ReturnType<typeof countsOf>>;
 
 beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
+  guard(directory);
+  counts = await count(serviceKind('keelson'), guarded);
+}, 300_000);
+
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+  release(directory);
+});
+
+async function count(kind: ServiceKind, scenarios: readonly Scenario[]) {
   await using database = await createTestDatabase();
   await execute(database.url, schema);
-  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
-  guard(directory);
-  try {
-    const place = { databaseUrl: database.url, logFile: join(directory, 'log') };
-    counts = await countsOf(serviceKind('keelson'), place, guarded);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-    release(directory);
-  }
-}, 300_000);
+  return await countsOf(kind, { databaseUrl: database.url, logFile: join(directory, 'log') }, scenarios);
+}
 
 describe.for(guarded)('a request of the bench: %s', scenario => {
   test('sends no more messages to PostgreSQL than it did', () => {
@@ -52,3 +60,15 @@ describe.for(guarded)('a request of the bench: %s', scenario => {
     expect(counts.get(scenario)?.promotedKb).toBeLessThanOrEqual(limits[scenario].promotedKb * tolerance);
   });
 });
+
+/** Counted twice, a request of the same service differs by less. A counter of prom-client would be more. */
+const sameWithin = 1.015;
+
+test('with use: none, a request allocates no more than without the slots, and no module of a vendor is loaded', async () => {
+  const { variables, modules } = await recordModules();
+  const { none } = observedKinds(await freePort());
+  const counted = await count({ ...none, variables: { ...none.variables, ...variables } }, ['get']);
+  expect(counted.get('get')?.allocatedKb).toBeLessThanOrEqual((counts.get('get')?.allocatedKb ?? 0) * sameWithin);
+  const ofVendors = /@sentry\/|@opentelemetry\/|prom-client|telemetry-(sentry|otel)|metrics-(prometheus|otlp)/;
+  expect((await modules()).filter(url => ofVendors.test(url))).toEqual([]);
+}, 120_000);

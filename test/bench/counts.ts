@@ -38,7 +38,7 @@ export async function countsOf(
 }
 
 /** A refused request takes less than one that is done: counting it would say nothing. */
-class FaultlessLoad extends Load {
+export class FaultlessLoad extends Load {
   override async run(order: LoadOrder): Promise<LoadResult> {
     const result = await super.run(order);
     const failures = Object.entries(result.failures).map(([status, count]) => `${count} x ${status}`);
@@ -53,7 +53,8 @@ const measured: Readonly<Record<Scenario, number>> = { get: 600, post: 400, batc
 
 type WireCounts = Pick<Counts, 'messages' | 'roundTrips' | 'statements'>;
 
-async function heapCountsOf(
+/** Of requests over one connection, after enough to compile the service. */
+export async function heapCountsOf(
   scenario: Scenario,
   service: RunningService,
   load: FaultlessLoad,

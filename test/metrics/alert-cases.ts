@@ -51,9 +51,9 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
     ],
   },
   ServiceOverloaded: {
-    fires: [[`http_server_refused_requests_total{${at},reason="HTTP_OVERLOADED"}`, growing(1)]],
+    fires: [[`http_server_overload_refusals_total{${at},reason="event_loop"}`, growing(1)]],
     quiet: [
-      [`http_server_refused_requests_total{${at},reason="HTTP_OVERLOADED"}`, always(5)],
+      [`http_server_overload_refusals_total{${at},reason="event_loop"}`, always(5)],
       [`http_server_refused_requests_total{${at},reason="HTTP_STOPPING"}`, growing(1)],
     ],
   },

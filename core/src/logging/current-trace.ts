@@ -15,14 +15,9 @@ export class CurrentTrace {
 
   readonly ids = (): CorrelationContext => {
     const context = currentContext();
-    if (this.#telemetry === undefined) return context;
-    const span = spanIdsOf(this.#telemetry);
-    return span === undefined ? context : { ...context, ...span };
+    const traceId = this.#telemetry?.currentTraceId();
+    if (traceId === undefined) return context;
+    const spanId = this.#telemetry?.currentSpanId();
+    return spanId === undefined ? { ...context, traceId } : { ...context, traceId, spanId };
   };
-}
-
-/** What the slot says of the span that the calling code runs in; a further id of the contract is added here. */
-function spanIdsOf(telemetry: Telemetry): Pick<CorrelationContext, 'traceId' | 'spanId'> | undefined {
-  const traceId = telemetry.currentTraceId();
-  return traceId === undefined ? undefined : { traceId };
 }

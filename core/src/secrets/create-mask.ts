@@ -6,6 +6,8 @@ import { defaultSecretKeys, secretKeyMatcher } from './secret-keys.js';
 export interface MaskOptions {
   /** Keys whose values are masked, beyond `defaultSecretKeys`. */
   readonly secretKeys?: readonly string[];
+  /** Keys whose values are shown although a secret key is a word of them. */
+  readonly shownKeys?: readonly string[];
   /** Levels of objects inside objects, causes included. Default 8. */
   readonly maxDepth?: number;
   /** Characters of one string. Default 8,192. */
@@ -25,8 +27,17 @@ export type Mask = (value: unknown) => unknown;
  * Values under secret keys and credentials inside strings are `[masked]`.
  */
 export function createMask(options: MaskOptions = {}): Mask {
-  const { secretKeys = [], maxDepth = 8, maxStringLength = 8_192, maxEntries = 100, maxValues = 2_000 } = options;
-  const isSecretKey = secretKeyMatcher([...defaultSecretKeys, ...secretKeys]);
+  const {
+    secretKeys = [],
+    shownKeys = [],
+    maxDepth = 8,
+    maxStringLength = 8_192,
+    maxEntries = 100,
+    maxValues = 2_000,
+  } = options;
+  const namesSecret = secretKeyMatcher([...defaultSecretKeys, ...secretKeys]);
+  const shown = new Set(shownKeys);
+  const isSecretKey = shown.size === 0 ? namesSecret : (key: string) => !shown.has(key) && namesSecret(key);
   const textOf = (text: string): string => {
     if (text.length <= maxStringLength) return maskText(text, isSecretKey);
     // Masked before it is cut: a cut inside a credential would hide what it is.

@@ -2,6 +2,8 @@ import { createMask, type Mask } from '../secrets/create-mask.js';
 
 /** Keys of statements and parameters, masked in addition to secrets: what is sent goes to another company. */
 const databaseKeys = ['sql', 'query', 'statement', 'parameters', 'params', 'bindings'];
+/** Five characters that say what went wrong: no part of a statement. */
+const shownKeys = ['sqlState'];
 
 /** Attributes of instrumentation that hold a statement, a parameter, a header, a body, or who the user is. */
 const leavesNothing =
@@ -21,7 +23,7 @@ export interface TelemetryMask {
 }
 
 export function createTelemetryMask(secretKeys: readonly string[]): TelemetryMask {
-  const maskFacts = createMask({ secretKeys: [...secretKeys, ...databaseKeys] });
+  const maskFacts = createMask({ secretKeys: [...secretKeys, ...databaseKeys], shownKeys });
   const mask = createMask({ secretKeys });
   return {
     name: name => withoutQuery(String(mask(name))),

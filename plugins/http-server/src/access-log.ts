@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Logger, LogLevel } from '@keelson/core';
 import type { Exchange } from './exchange.js';
-import { sessionIdOf } from './request-sessions.js';
 import { hasLeft } from './response-front.js';
 import { routeOf } from './route-template.js';
 
@@ -21,8 +20,6 @@ export function logAccess(exchange: Exchange, request: IncomingMessage, response
     status,
     durationMs: Math.round((clock.now() - exchange.startedAt) * 10) / 10,
   };
-  const sessionId = sessionIdOf(request);
-  if (sessionId !== undefined) facts.sessionId = sessionId;
   if (exchange.code !== undefined) facts.code = exchange.code;
   if (!response.writableFinished) facts.cut = true;
   if (level === 'error' && exchange.error !== undefined) facts.error = exchange.error;

@@ -15,11 +15,12 @@ export function databaseSessions(database: DatabaseService): RequestSessions {
         waited,
       };
     },
-    unit: async (work, { onToken, ...options }) => {
+    unit: async (work, { onToken, onSession, ...options }) => {
       let last: DatabaseSession | undefined;
       const result = await database.session(
         (em, session) => {
           last = session;
+          onSession?.(session.id);
           return work(em);
         },
         { ...options, nested: 'separate' },

@@ -40,7 +40,7 @@ import { type Load, Overload } from './overload.js';
 import { notReady, sessionRuleTaken, stopping } from './refusals.js';
 import { RequestDeadlines } from './request-deadline.js';
 import { requestIdFrom } from './request-id.js';
-import { cutShort, type RequestSessions } from './request-sessions.js';
+import { cutShort, type RequestSessions, sessionIdOf } from './request-sessions.js';
 import { endSpan, traceRequests } from './request-span.js';
 import { syntaxFailure, toOriginForm } from './request-syntax.js';
 import { securityHeaders } from './security-headers.js';
@@ -222,6 +222,7 @@ export class NodeHttpServer implements HttpServer {
   async measure(metrics: Metrics): Promise<void> {
     const { HttpMetrics } = await import('./http-metrics.js');
     this.#metrics ??= new HttpMetrics(metrics, () => this.#connections.active);
+    this.#overload?.measure(metrics);
   }
 
   /** Requests are counted by `rateLimits` from now on; by none when it is undefined. */
@@ -345,19 +346,21 @@ export class NodeHttpServer implements HttpServer {
     else runWithContext(context, () => next(failure ?? deadline));
   }
 
-  /** Lines and exemplars have the ids of the span, which has ended its last function by now. */
+  /** Lines and exemplars have the ids of the session and the span, which have ended their last function by now. */
   #closed(exchange: Exchange, request: IncomingMessage, response: ServerResponse, context: CorrelationContext): void {
     const { span } = exchange;
     const report = () => {
       logAccess(exchange, request, response, this.#tools);
       this.#metrics?.ended(exchange, request, response, this.#tools.clock.now() - exchange.startedAt);
     };
+    const sessionId = sessionIdOf(request);
+    const ids = sessionId === undefined ? context : { ...context, sessionId };
     if (span === undefined) {
-      runWithContext(context, report);
+      runWithContext(ids, report);
       return;
     }
-    const ids = span.traceId === undefined ? context : { ...context, traceId: span.traceId };
-    span.run(() => runWithContext(ids, report));
+    const traced = span.traceId === undefined ? ids : { ...ids, traceId: span.traceId };
+    span.run(() => runWithContext(traced, report));
     endSpan(span, exchange, request, response);
   }
 

@@ -1,5 +1,5 @@
 import { type Clock, Deadline, definePlugin, HttpServer, Kernel, type Plugin, runWithDeadline } from '@keelson/core';
-import { FakeClock } from '@keelson/core/testing';
+import { FakeClock, RecordingMetrics } from '@keelson/core/testing';
 import postgresql from '@keelson/database-postgresql';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
@@ -170,6 +170,33 @@ describe('a request is let in', () => {
   });
 });
 
+test('refusals are counted by their reason, which is one of three', async () => {
+  const numbers = new Numbers();
+  const metrics = new RecordingMetrics();
+  numbers.overload.measure(metrics);
+  const refused = () =>
+    ['active_requests', 'event_loop', 'connection_wait'].map(reason =>
+      metrics.value('http.server.overload.refusals', { reason }),
+    );
+  expect(refused()).toEqual([0, 0, 0]);
+  numbers.activeNow = 4;
+  numbers.overload.refusal();
+  expect(refused()).toEqual([1, 0, 0]);
+  numbers.activeNow = 1;
+  numbers.lateMs = 900;
+  for (let looks = 0; looks < 3; looks++) await numbers.look();
+  numbers.overload.refusal();
+  numbers.overload.refusal();
+  expect(refused()).toEqual([1, 2, 0]);
+  numbers.lateMs = 0;
+  await numbers.clock.advance(1_150);
+  for (const lent of [0, 25, 10]) await numbers.look(lent);
+  expect(numbers.overload.refusal()).toBeUndefined();
+  numbers.line.waiting = 501;
+  numbers.overload.refusal();
+  expect(refused()).toEqual([1, 2, 1]);
+});
+
 test('it looks no more after the end', async () => {
   const numbers = new Numbers();
   numbers.overload[Symbol.dispose]();
@@ -181,6 +208,8 @@ describe('over HTTP', () => {
 
   test('one more than may run is a 503 with Retry-After, and probes are answered', async () => {
     await using harness = new Harness(options({ maxActive: 1 }));
+    const metrics = new RecordingMetrics();
+    await harness.server.measure(metrics);
     const slow = gate();
     harness.http.router('/slow', async (_request, response) => {
       await slow.pass();
@@ -196,6 +225,10 @@ describe('over HTTP', () => {
       body: { type: expect.stringContaining('HTTP_OVERLOADED') },
     });
     expect(await (await fetch(`${harness.url}/livez`)).text()).toBe('alive');
+    expect(metrics.value('http.server.overload.refusals', { reason: 'active_requests' })).toBe(1);
+    await eventually(() =>
+      expect(metrics.value('http.server.refused_requests', { reason: 'HTTP_OVERLOADED' })).toBe(1),
+    );
     slow.open();
     expect(await (await running).text()).toBe('done');
     expect(harness.telemetry.errors()).toEqual([]);

@@ -1,4 +1,4 @@
-import { type Clock, currentDeadline, KeelsonError, type Timer } from '@keelson/core';
+import { type Clock, type Counter, currentDeadline, KeelsonError, type Metrics, type Timer } from '@keelson/core';
 import type { OverloadOptions } from './options.js';
 
 /** What a service works with, as far as it says whether there is room for one more request. */
@@ -21,6 +21,15 @@ export interface PoolLoad {
   readonly waited: number;
 }
 
+/** Why a request is refused, and the sentence of its error. */
+const reasons = {
+  active_requests: 'too many requests are running',
+  event_loop: 'the process is too busy',
+  connection_wait: 'the wait for a connection is longer than the time that is left',
+} as const;
+
+type Reason = keyof typeof reasons;
+
 /** Pause between two looks, in ms. */
 const lookMs = 250;
 
@@ -30,6 +39,7 @@ export class Overload implements Disposable {
   readonly #load: Load;
   readonly #clock: Clock;
   #timer: Timer | undefined;
+  #refusals: Counter | undefined;
   #lookedAt = 0;
   #pool: PoolLoad | undefined;
   #measuredAt = 0;
@@ -42,6 +52,17 @@ export class Overload implements Disposable {
     this.#options = options;
     this.#load = load;
     this.#clock = clock;
+  }
+
+  /** Refusals are counted from now on, by their reason. */
+  measure(metrics: Metrics): void {
+    this.#refusals = metrics.counter({
+      name: 'http.server.overload.refusals',
+      description: 'Requests that were refused because the service is overloaded, by reason',
+      unit: '{request}',
+      labels: ['reason'],
+    });
+    for (const reason of Object.keys(reasons)) this.#refusals.add(0, { reason });
   }
 
   start(): void {
@@ -59,8 +80,8 @@ export class Overload implements Disposable {
     const { maxActive, maxLateMs } = this.#options;
     const active = this.#load.active();
     // The request that asks is one of them.
-    if (active > maxActive) return overloaded('too many requests are running', { active, maxActive });
-    if (this.#lateMs > maxLateMs) return overloaded('the process is too busy', { lateMs: Math.round(this.#lateMs) });
+    if (active > maxActive) return this.#refuse('active_requests', { active, maxActive });
+    if (this.#lateMs > maxLateMs) return this.#refuse('event_loop', { lateMs: Math.round(this.#lateMs) });
     return this.#poolRefusal();
   }
 
@@ -71,10 +92,12 @@ export class Overload implements Disposable {
     const waitMs = waiting / Math.max(last, before);
     const leftMs = Math.min(this.#options.longestWaitMs, currentDeadline()?.remainingMs() ?? Number.POSITIVE_INFINITY);
     if (connectedSince === undefined || waitMs <= leftMs) return undefined;
-    return overloaded('the wait for a connection is longer than the time that is left', {
-      waiting,
-      waitMs: Math.round(waitMs),
-    });
+    return this.#refuse('connection_wait', { waiting, waitMs: Math.round(waitMs) });
+  }
+
+  #refuse(reason: Reason, facts: Readonly<Record<string, number>>): KeelsonError {
+    this.#refusals?.add(1, { reason });
+    return overloaded(reasons[reason], facts);
   }
 
   #look(): void {

@@ -10,6 +10,7 @@ import type {
   RequestSessions,
   RequestUnits,
   SessionSettings,
+  UnitOptions,
 } from './request-sessions.js';
 
 export interface RequestOutcomeParts {
@@ -34,6 +35,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
   #map: ((error: unknown) => unknown) | undefined;
   #ended = false;
   #isStoring = false;
+  #unitId: string | undefined;
   /** Of what was stored last. */
   #token: string | undefined;
 
@@ -63,14 +65,19 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
     return this.#parts.session.open().em;
   }
 
-  get openedId(): string | undefined {
-    return this.#parts.session.opened?.id;
+  get usedId(): string | undefined {
+    return this.#unitId ?? this.#parts.session.opened?.id;
   }
 
   /** One unit beside the session of the request. */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
     const { sessions, settings, whenUsed, consistency } = this.#parts;
-    const options = { ...settings, ...whenUsed?.(), signal: this.signal };
+    const options: UnitOptions = {
+      ...settings,
+      ...whenUsed?.(),
+      signal: this.signal,
+      onSession: id => this.#began(id),
+    };
     if (consistency === undefined) return sessions.unit(work, options);
     return sessions.unit(work, { ...options, onToken: token => this.#setToken(token) });
   }
@@ -90,6 +97,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
       isolation: given.isolation === 'serializable' ? 'serializable' : 'repeatable read',
       retry: 'never',
       signal: this.signal,
+      onSession: id => this.#began(id),
       ...(timeoutMs !== undefined && { timeoutMs }),
     });
   }
@@ -104,6 +112,10 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   leave(): void {
     if (this.#token !== undefined) this.#setToken(this.#token);
+  }
+
+  #began(id: string): void {
+    this.#unitId = id;
   }
 
   #setToken(token: string): void {

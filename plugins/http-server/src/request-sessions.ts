@@ -43,6 +43,8 @@ export interface UnitOptions extends SessionSettings, RequestSessionOptions {
   readonly signal: AbortSignal;
   readonly retry?: 'never';
   readonly timeoutMs?: number;
+  /** Called when an attempt begins, with the id of its session. */
+  readonly onSession?: (id: string) => void;
   /** Called when it is committed and has a token. */
   readonly onToken?: (token: string) => void;
 }
@@ -77,7 +79,7 @@ export interface OpenedSession {
 const key = Symbol.for('@keelson/http-server/session');
 
 interface Attached {
-  readonly session: { readonly em: EntityManager; readonly openedId?: string | undefined };
+  readonly session: { readonly em: EntityManager; readonly usedId?: string | undefined };
   readonly units: RequestUnits;
 }
 
@@ -100,9 +102,9 @@ export function attachedUnits(request: IncomingMessage): RequestUnits {
   return attached(request).units;
 }
 
-/** The id of the session of `request`; undefined when it has used none. */
+/** The id of the session of `request`, or of the last attempt of its last unit; undefined when it has used none. */
 export function sessionIdOf(request: IncomingMessage): string | undefined {
-  return (request as WithSession)[key]?.session.openedId;
+  return (request as WithSession)[key]?.session.usedId;
 }
 
 /** Undefined for a request that has no session. */

@@ -1,13 +1,4 @@
-import {
-  currentContext,
-  definePlugin,
-  HttpServer,
-  Logger,
-  Metrics,
-  makeOnce,
-  silentTelemetry,
-  Telemetry,
-} from '@keelson/core';
+import { definePlugin, HttpServer, Logger, Metrics, makeOnce, silentTelemetry, Telemetry } from '@keelson/core';
 import { measureProcess } from '@keelson/core/metrics';
 import manifest from './manifest.js';
 import { metricsHandler } from './metrics-handler.js';
@@ -58,10 +49,13 @@ function serve(metrics: PrometheusMetrics, http: HttpServer, config: MetricsProm
   logger.info('metrics are served', { url: `${http.adminUrl ?? http.url ?? ''}${config.path}` });
 }
 
-/** Undefined where there is never a trace, so that none is looked for. */
+/**
+ * The trace that runs, when it is recorded: an exemplar of another one would lead nowhere. Undefined where there is never a
+ * trace, so that none is looked for.
+ */
 function traceIdOf(telemetry: Telemetry): (() => string | undefined) | undefined {
   if (telemetry === silentTelemetry) return undefined;
-  return () => telemetry.currentTraceId() ?? currentContext().traceId;
+  return () => (telemetry.currentSpanId() === undefined ? undefined : telemetry.currentTraceId());
 }
 
 function inspected(metrics: PrometheusMetrics) {

@@ -23,6 +23,7 @@ export interface OtelSdk {
   readonly logger: Logger | undefined;
   readonly mask: TelemetryMask;
   readonly watch: ExportWatch;
+  readonly propagates: boolean;
   /** Sends what waits. Rejects when it could not be sent. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -60,6 +61,7 @@ export function openSdk(options: TelemetryOtelOptions, settings: Settings, facts
     logger: loggers?.getLogger(scope),
     mask,
     watch,
+    propagates: settings.propagates,
     flush: async () => {
       await Promise.all([tracers.forceFlush(), loggers?.forceFlush()]);
       await Promise.all([spans?.forceFlush(), logs?.forceFlush()]);
@@ -78,12 +80,12 @@ export function openSdk(options: TelemetryOtelOptions, settings: Settings, facts
 /** Characters of one attribute. */
 const longestValue = 8_192;
 
-function traceExporter(options: TelemetryOtelOptions, { protocol }: Settings) {
+function traceExporter(options: TelemetryOtelOptions, { tracesProtocol }: Settings) {
   const config = exporterConfigOf(options, 'v1/traces');
-  return protocol === 'http/json' ? new JsonTraceExporter(config) : new ProtobufTraceExporter(config);
+  return tracesProtocol === 'http/json' ? new JsonTraceExporter(config) : new ProtobufTraceExporter(config);
 }
 
-function logExporter(options: TelemetryOtelOptions, { protocol }: Settings) {
+function logExporter(options: TelemetryOtelOptions, { logsProtocol }: Settings) {
   const config = exporterConfigOf(options, 'v1/logs');
-  return protocol === 'http/json' ? new JsonLogExporter(config) : new ProtobufLogExporter(config);
+  return logsProtocol === 'http/json' ? new JsonLogExporter(config) : new ProtobufLogExporter(config);
 }

@@ -147,6 +147,32 @@ describe('on the wire', () => {
     });
   });
 
+  test('OTEL_PROPAGATORS=none: a trace neither comes in nor goes out', async () => {
+    vi.stubEnv('OTEL_PROPAGATORS', 'none');
+    const telemetry = open(receiver.url);
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const continues = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+    await telemetry.span({ name: 'answer', operation: 'test', continues }, async () => {
+      expect(telemetry.currentTraceId()).toMatch(/^[0-9a-f]{32}$/);
+      expect(telemetry.currentTraceId()).not.toBe(traceId);
+      expect(telemetry.outgoingHeaders()).toEqual({});
+    });
+    await telemetry.close(5_000);
+    expect(receiver.spans).toMatchObject([{ name: 'answer', parentSpanId: undefined }]);
+  });
+
+  test('OTEL_EXPORTER_OTLP_LOGS_PROTOCOL is the encoding of errors alone', async () => {
+    vi.stubEnv('OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'http/json');
+    const telemetry = open(receiver.url);
+    await telemetry.span({ name: 'work', operation: 'job' }, async () => telemetry.captureError(new Error('no')));
+    await telemetry.close(5_000);
+    const encodings = receiver.requests.map(({ path, headers }) => [path, headers['content-type']]);
+    expect(Object.fromEntries(encodings)).toEqual({
+      '/v1/traces': 'application/x-protobuf',
+      '/v1/logs': 'application/json',
+    });
+  });
+
   test.each([
     ['always_off', {}, 0],
     ['always_on', {}, 50],

@@ -11,7 +11,7 @@ import {
   silentSpan,
   type Telemetry,
 } from '@keelson/core';
-import { AttachedFacts, ErrorReports, remoteTraceIn, traceparentOf } from '@keelson/core/telemetry';
+import { AttachedFacts, ErrorReports, type RemoteTrace, remoteTraceIn, traceparentOf } from '@keelson/core/telemetry';
 import {
   type Context,
   context,
@@ -76,7 +76,7 @@ export class OtelTelemetry implements Telemetry {
     const current = context.active();
     if (isTracingSuppressed(current)) return silentSpan;
     const { name, operation, kind = 'internal', attributes } = options;
-    const parent = parentOf(options, current);
+    const parent = this.#parentOf(options, current);
     const settings = { kind: kinds[kind], attributes: { ...attributes, 'keelson.operation': operation } };
     const span = this.#sdk.tracer.startSpan(name, settings, parent);
     const given = trace.getSpanContext(parent);
@@ -135,7 +135,7 @@ export class OtelTelemetry implements Telemetry {
 
   outgoingHeaders(): Readonly<Record<string, string>> {
     const span = current();
-    if (span === undefined) return noHeaders;
+    if (span === undefined || !this.#sdk.propagates) return noHeaders;
     const { traceId, spanId, traceFlags, traceState } = span.spanContext();
     const isSampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
     const traceparent = traceparentOf({ traceId, spanId, isSampled });
@@ -150,6 +150,13 @@ export class OtelTelemetry implements Telemetry {
   /** Sends all that waits, as `flush` does, and shuts the SDK down: later reports are discarded. */
   close(timeoutMs: number): Promise<boolean> {
     return this.#within(timeoutMs, () => this.#sdk.close());
+  }
+
+  /** The context that a span starts in. */
+  #parentOf({ continues, parent }: SpanOptions, active: Context): Context {
+    if (continues === undefined) return parent instanceof OtelSpan ? trace.setSpan(active, parent.active) : active;
+    const remote = this.#sdk.propagates ? remoteTraceIn(continues) : undefined;
+    return remote === undefined ? trace.deleteSpan(active) : continued(remote, active);
   }
 
   async #within(timeoutMs: number, send: () => Promise<void>): Promise<boolean> {
@@ -172,12 +179,7 @@ function current(): VendorSpan | undefined {
   return isTracingSuppressed(active) ? undefined : trace.getSpan(active);
 }
 
-/** The context that a span starts in. */
-function parentOf({ continues, parent }: SpanOptions, active: Context): Context {
-  if (continues === undefined) return parent instanceof OtelSpan ? trace.setSpan(active, parent.active) : active;
-  const remote = remoteTraceIn(continues);
-  if (remote === undefined) return trace.deleteSpan(active);
-  const { traceId, spanId, isSampled, state } = remote;
+function continued({ traceId, spanId, isSampled, state }: RemoteTrace, active: Context): Context {
   return trace.setSpanContext(active, {
     traceId,
     spanId,

@@ -8,7 +8,9 @@ const settings = (options: object, variables: Record<string, string> = {}) =>
 test('without options and variables, the defaults count', () => {
   expect(settings({})).toEqual({
     enabled: true,
-    protocol: 'http/protobuf',
+    tracesProtocol: 'http/protobuf',
+    logsProtocol: 'http/protobuf',
+    propagates: true,
     sampler: 'parentbased_traceidratio',
     sampleRate: 1,
     traces: true,
@@ -23,6 +25,8 @@ test('without options and variables, the defaults count', () => {
 
 const variables = {
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/protobuf',
+  OTEL_PROPAGATORS: 'none',
   OTEL_TRACES_SAMPLER: 'traceidratio',
   OTEL_TRACES_SAMPLER_ARG: '0.25',
   OTEL_BSP_MAX_QUEUE_SIZE: '100',
@@ -36,7 +40,9 @@ const variables = {
 test('a variable wins over a default', () => {
   expect(settings({}, variables)).toEqual({
     enabled: true,
-    protocol: 'http/json',
+    tracesProtocol: 'http/json',
+    logsProtocol: 'http/protobuf',
+    propagates: false,
     sampler: 'traceidratio',
     sampleRate: 0.25,
     traces: false,
@@ -58,7 +64,7 @@ test('an option wins over a variable', () => {
     batch: { maxQueueSize: 7, maxBatchSize: 9, delayMs: 50 },
   };
   expect(settings(options, variables)).toMatchObject({
-    protocol: 'http/protobuf',
+    tracesProtocol: 'http/protobuf',
     sampler: 'always_on',
     sampleRate: 0.5,
     errors: true,
@@ -72,6 +78,16 @@ test('OTEL_SDK_DISABLED wins over all', () => {
   expect(settings({ enabled: true }, { OTEL_SDK_DISABLED: 'TRUE' }).enabled).toBe(false);
   expect(settings({ enabled: false }, { OTEL_SDK_DISABLED: 'false' }).enabled).toBe(false);
   expect(settings({}, { OTEL_SDK_DISABLED: 'no' }).enabled).toBe(true);
+});
+
+test.each([
+  ['tracecontext,baggage', true, []],
+  ['baggage, tracecontext', true, []],
+  ['none', false, []],
+  ['baggage', false, []],
+  ['b3,tracecontext', true, ['OTEL_PROPAGATORS']],
+])('OTEL_PROPAGATORS=%s', (OTEL_PROPAGATORS, propagates, unusable) => {
+  expect(settings({}, { OTEL_PROPAGATORS })).toMatchObject({ propagates, unusable });
 });
 
 test('a variable that cannot be used is named, and its default counts', () => {

@@ -6,7 +6,11 @@ export type SamplerName = (typeof samplerNames)[number];
 /** What counts after the options and the variables of OpenTelemetry. */
 export interface Settings {
   readonly enabled: boolean;
-  readonly protocol: Protocol;
+  /** The encoding of spans, and of errors. */
+  readonly tracesProtocol: Protocol;
+  readonly logsProtocol: Protocol;
+  /** Whether traces of callers go on here, and traces of this service in the services that it calls. */
+  readonly propagates: boolean;
   readonly sampler: SamplerName;
   readonly sampleRate: number;
   readonly traces: boolean;
@@ -28,12 +32,19 @@ export function settingsOf(
   variables: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const reader = new VariableReader(variables);
+  const protocol = reader.protocol('OTEL_EXPORTER_OTLP_PROTOCOL');
   const exporter = (name: string) => reader.oneOf(name, ['otlp', 'none']);
   const { batch } = options;
+  const protocolOf = (signal: string) => {
+    const ofSignal = reader.protocol(`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`);
+    return options.protocol ?? ofSignal ?? protocol ?? 'http/protobuf';
+  };
   const maxQueueSize = batch.maxQueueSize ?? reader.count('OTEL_BSP_MAX_QUEUE_SIZE') ?? 2_048;
   const settings = {
     enabled: options.enabled && !reader.isDisabled,
-    protocol: options.protocol ?? reader.protocol('OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf',
+    tracesProtocol: protocolOf('TRACES'),
+    logsProtocol: protocolOf('LOGS'),
+    propagates: reader.read('OTEL_PROPAGATORS', propagates) ?? true,
     sampler: options.sampler ?? reader.oneOf('OTEL_TRACES_SAMPLER', samplerNames) ?? 'parentbased_traceidratio',
     sampleRate: options.tracesSampleRate ?? reader.read('OTEL_TRACES_SAMPLER_ARG', share) ?? 1,
     traces: exporter('OTEL_TRACES_EXPORTER') !== 'none',
@@ -44,6 +55,16 @@ export function settingsOf(
     exportTimeoutMs: reader.count('OTEL_BSP_EXPORT_TIMEOUT') ?? 30_000,
   } as const;
   return { ...settings, unusable: reader.unusable };
+}
+
+/**
+ * Trace Context is the only format: other lists turn propagation off, and a list with a name of another format is not usable.
+ * `baggage` is no format of a trace, and is never passed on.
+ */
+function propagates(text: string): boolean | undefined {
+  const names = text.split(',').map(name => name.trim());
+  if (names.some(name => !['tracecontext', 'baggage', 'none'].includes(name))) return undefined;
+  return names.includes('tracecontext');
 }
 
 function share(text: string): number | undefined {
