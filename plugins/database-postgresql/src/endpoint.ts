@@ -425,10 +425,14 @@ function connectTimeout(
   return { connectionTimeoutMillis: Math.ceil(Math.min(connectTimeoutMs, longestMs)) };
 }
 
+/** pg makes doubles of the numerics in an array, though not of a single one. */
+const numericArray = 1231;
+
 /** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */
 function typeParsers(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides();
-  for (const [oid, parser] of Object.entries(createPostgreSqlTypeParsers(text => array.parse(text)))) {
+  const texts = (text: string) => array.parse(text);
+  for (const [oid, parser] of Object.entries({ ...createPostgreSqlTypeParsers(texts), [numericArray]: texts })) {
     types.setTypeParser(Number(oid), parser);
   }
   return types;
