@@ -5,6 +5,7 @@ import {
   DatabaseClosedError,
   type DriverConnection,
   type DriverListener,
+  type LastingNames,
   type OpenListenerOptions,
   type Pooler,
   type PoolStats,
@@ -39,6 +40,7 @@ export interface EndpointParts {
   readonly login: LoginSource;
   readonly options: PostgresqlOptions;
   readonly pool: PostgresqlOptions['pool'];
+  readonly names: LastingNames;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A connection was lost, or the server said that it goes away. */
@@ -76,7 +78,7 @@ export class Endpoint {
   #startLimits: StartLimits;
   #refusesLimits: Pooler | undefined;
 
-  constructor({ servers, login, options, pool, clock, logger, onLost, onOpened }: EndpointParts) {
+  constructor({ servers, login, options, pool, names, clock, logger, onLost, onOpened }: EndpointParts) {
     const [url = ''] = servers.urls;
     this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
     const config = this.#configOf(servers);
@@ -122,6 +124,7 @@ export class Endpoint {
       client: { Client: hostClientClass(door, this.#hosts) },
       options: pool,
       types,
+      names,
       clock,
       logger,
       watch: this.#watchOver(options.silentAfterMs, logger),
