@@ -3,7 +3,9 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
-  leavesState,
+  hasDefined,
+  hasLeftState,
+  type LastingNames,
   type Row,
   type Statement,
   UnsupportedError,
@@ -11,6 +13,8 @@ import {
 import { batchOf, type PgliteEngine } from './pglite-engine.js';
 
 export interface PgliteConnectionParts {
+  /** What of the database may leave a state on the connection. */
+  readonly names: LastingNames;
   /** PGlite has crashed during a statement. */
   readonly onLost: (cause: unknown) => void;
   /** Settings and channels of the connection are those of a fresh one. */
@@ -26,6 +30,7 @@ export class PgliteConnection implements DriverConnection {
   #status: ConnectionStatus = 'idle';
   #lent = true;
   #isAltered = false;
+  #hasDefined = false;
 
   constructor(engine: PgliteEngine, parts: PgliteConnectionParts) {
     this.#engine = engine;
@@ -39,10 +44,12 @@ export class PgliteConnection implements DriverConnection {
   async run(statements: readonly Statement[]): Promise<BatchOutcome> {
     if (!this.#lent || this.#status === 'lost') return gone();
     const batch = batchOf(statements);
-    this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
+    this.#isAltered ||= statements.some(({ sql }) => this.#parts.names.leavesState(sql));
     try {
       const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
       this.#status = status;
+      this.#isAltered ||= hasLeftState(statements, outcome.results);
+      this.#hasDefined ||= hasDefined(outcome.results);
       // A statement blocks the process; timers and sockets run between two of them.
       await setImmediate();
       return outcome;
@@ -57,7 +64,7 @@ export class PgliteConnection implements DriverConnection {
       yield* this.#chunks(statement, chunkSize);
       return;
     }
-    this.#isAltered ||= leavesState(statement.sql);
+    this.#isAltered ||= this.#parts.names.leavesState(statement.sql);
     const rows = this.#engine.stream(statement, chunkSize);
     try {
       for (;;) {
@@ -99,6 +106,7 @@ export class PgliteConnection implements DriverConnection {
     if (this.#status === 'lost') return;
     try {
       if (this.#status !== 'idle') await this.#engine.run(batchOf([{ sql: 'rollback' }]));
+      if (this.#hasDefined) await this.#parts.names.learn();
       if (!this.#isAltered) return;
       await this.#engine.run(batchOf([{ sql: 'discard all' }]));
       await this.#parts.onDiscarded();

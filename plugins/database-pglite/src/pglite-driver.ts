@@ -3,17 +3,20 @@ import { type Clock, Deadline, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
+  type BatchOutcome,
   DatabaseClosedError,
   type DatabaseDriver,
   type DriverConnection,
   type DriverContext,
   type DriverListener,
+  LastingNames,
   type OpenListenerOptions,
   OverloadedError,
   type Permit,
   Permits,
   type PoolStats,
   plainEngine,
+  type Statement,
   type TransactionOutcome,
   UnsupportedError,
 } from '@keelson/database';
@@ -37,6 +40,7 @@ export class PgliteDriver implements DatabaseDriver {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #permits: Permits;
+  readonly #names: LastingNames;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
   #lock: DataDirLock | undefined;
   #opening: Promise<PgliteEngine> | undefined;
@@ -52,6 +56,7 @@ export class PgliteDriver implements DatabaseDriver {
     this.#clock = clock;
     this.#logger = logger;
     this.#dataDir = options.dataDir === inMemory ? inMemory : resolve(directory, options.dataDir);
+    this.#names = new LastingNames(clock, statements => this.#ask(statements));
     this.#permits = new Permits({
       max: 1,
       maxWaiting: options.maxWaiting,
@@ -152,6 +157,7 @@ export class PgliteDriver implements DatabaseDriver {
     try {
       this.#engine = await PgliteEngine.open(this.#dataDir);
       this.#opened += 1;
+      await this.#names.learn();
       return this.#engine;
     } catch (error) {
       this.#unlock();
@@ -161,6 +167,7 @@ export class PgliteDriver implements DatabaseDriver {
 
   #lend(engine: PgliteEngine, permit: Permit): DriverConnection {
     const connection = new PgliteConnection(engine, {
+      names: this.#names,
       onLost: cause => void this.#ended(engine, cause),
       onDiscarded: async () => this.#listener?.restore(),
       onReturned: () => {
@@ -189,6 +196,13 @@ export class PgliteDriver implements DatabaseDriver {
     this.#engine = undefined;
     await engine?.close().catch((error: unknown) => this.#logger.warn('closing PGlite failed', { error }));
     this.#unlock();
+  }
+
+  /** Of the engine itself: no session runs while the connection is opened, or returned. */
+  async #ask(statements: readonly Statement[]): Promise<BatchOutcome['results']> {
+    const { results = [], failure } = (await this.#engine?.run(batchOf(statements))) ?? {};
+    if (failure !== undefined) throw failure.error;
+    return results;
   }
 
   #unlock(): void {

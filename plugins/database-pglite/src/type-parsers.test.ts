@@ -17,6 +17,7 @@ const samples: readonly (readonly [type: string, oid: number, ...texts: string[]
   ['real', 700, '1.5', 'NaN', 'Infinity'],
   ['double precision', 701, '-1e-300'],
   ['point', 600, '(1.5,-2)'],
+  ['circle', 718, '<(1.5,-2),3>'],
   ['date', 1082, '2026-01-31', 'infinity'],
   ['timestamp', 1114, '2026-01-31 10:20:30.4'],
   ['timestamptz', 1184, '2026-01-31 10:20:30.4+00'],
@@ -38,7 +39,7 @@ const samples: readonly (readonly [type: string, oid: number, ...texts: string[]
   ['timestamp[]', 1115, '{"2026-01-31 10:20:30"}'],
   ['date[]', 1182, '{2026-01-31}'],
   ['timestamptz[]', 1185, '{"2026-01-31 10:20:30+00"}'],
-  ['numeric[]', 1231, '{1.10}'],
+  ['numeric[]', 1231, '{1.10,12345678901234567890.12}'],
   ['uuid[]', 2951, '{7f1bd1d0-5d0c-4f1d-8f53-0a6b7f1f3b1a}'],
   ['jsonb[]', 3807, '{"[1]"}'],
   ['a type of the user', 99_999, '{as,it,is}'],
@@ -49,6 +50,7 @@ const types = new pg.TypeOverrides();
 for (const [oid, parser] of Object.entries(createPostgreSqlTypeParsers(text => array.parse(text)))) {
   types.setTypeParser(Number(oid), parser);
 }
+types.setTypeParser(1231, text => array.parse(text));
 
 describe('a value is read as the PostgreSQL driver reads it', () => {
   for (const [type, oid, ...texts] of samples) {

@@ -18,8 +18,17 @@ function point(text: string): { x: number; y: number } {
   return { x: Number(x), y: Number(y) };
 }
 
+function circle(text: string): { x: number; y: number; radius: number } {
+  const [x, y, radius] = text
+    .replace(/[<>()]/g, '')
+    .split(',')
+    .map(Number);
+  return { x: x ?? 0, y: y ?? 0, radius: radius ?? 0 };
+}
+
 /**
- * Type oid -> parser, as pg has them by default: integers of 8 bytes and numerics stay text, so that no digit is lost.
+ * Type oid -> parser, as the driver for PostgreSQL has them: integers of 8 bytes and numerics stay text, so that no digit is
+ * lost.
  * Source of the oids: pg_type.dat of PostgreSQL 18.
  */
 const likePg: Readonly<Record<number, Parser>> = {
@@ -32,6 +41,7 @@ const likePg: Readonly<Record<number, Parser>> = {
   199: listOf(json),
   600: point,
   651: texts,
+  718: circle,
   700: Number,
   701: Number,
   791: texts,
@@ -51,7 +61,7 @@ const likePg: Readonly<Record<number, Parser>> = {
   1040: texts,
   1041: texts,
   1183: texts,
-  1231: listOf(Number),
+  1231: texts,
   1270: texts,
   2951: texts,
   3802: json,

@@ -6,6 +6,7 @@ import {
   type DiscardReason,
   type DriverConnection,
   isConnectionLoss,
+  type LastingNames,
   OverloadedError,
   type Permit,
   Permits,
@@ -31,6 +32,7 @@ export interface ConnectionPoolParts {
   readonly client: Pick<pg.PoolConfig, 'Client'>;
   readonly options: PostgresqlOptions['pool'];
   readonly types: CustomTypesConfig;
+  readonly names: LastingNames;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Watches over the connections that are lent. */
@@ -293,10 +295,11 @@ export class ConnectionPool {
     permit: Permit,
     { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
   ): DriverConnection {
-    const { types, cancel, watch } = this.#parts;
+    const { types, names, cancel, watch } = this.#parts;
     const prepared = this.#histories.get(client)?.prepared;
     const connection = new PostgresqlConnection(client, {
       types,
+      names,
       ...(prepared && { prepared }),
       cancel,
       watch,

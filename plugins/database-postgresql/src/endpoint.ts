@@ -5,6 +5,7 @@ import {
   DatabaseClosedError,
   type DriverConnection,
   type DriverListener,
+  type LastingNames,
   type OpenListenerOptions,
   type Pooler,
   type PoolStats,
@@ -39,6 +40,7 @@ export interface EndpointParts {
   readonly login: LoginSource;
   readonly options: PostgresqlOptions;
   readonly pool: PostgresqlOptions['pool'];
+  readonly names: LastingNames;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A connection was lost, or the server said that it goes away. */
@@ -76,7 +78,7 @@ export class Endpoint {
   #startLimits: StartLimits;
   #refusesLimits: Pooler | undefined;
 
-  constructor({ servers, login, options, pool, clock, logger, onLost, onOpened }: EndpointParts) {
+  constructor({ servers, login, options, pool, names, clock, logger, onLost, onOpened }: EndpointParts) {
     const [url = ''] = servers.urls;
     this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
     const config = this.#configOf(servers);
@@ -122,6 +124,7 @@ export class Endpoint {
       client: { Client: hostClientClass(door, this.#hosts) },
       options: pool,
       types,
+      names,
       clock,
       logger,
       watch: this.#watchOver(options.silentAfterMs, logger),
@@ -425,10 +428,14 @@ function connectTimeout(
   return { connectionTimeoutMillis: Math.ceil(Math.min(connectTimeoutMs, longestMs)) };
 }
 
+/** pg makes doubles of the numerics in an array, though not of a single one. */
+const numericArray = 1231;
+
 /** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */
 function typeParsers(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides();
-  for (const [oid, parser] of Object.entries(createPostgreSqlTypeParsers(text => array.parse(text)))) {
+  const texts = (text: string) => array.parse(text);
+  for (const [oid, parser] of Object.entries({ ...createPostgreSqlTypeParsers(texts), [numericArray]: texts })) {
     types.setTypeParser(Number(oid), parser);
   }
   return types;

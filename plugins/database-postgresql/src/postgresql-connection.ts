@@ -2,8 +2,10 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  hasDefined,
+  hasLeftState,
   isStalePlan,
-  leavesState,
+  type LastingNames,
   mayBeOutdated,
   type Row,
   type Statement,
@@ -39,6 +41,7 @@ const makesReadOnly = /^\s*set\s+(?:local\s+)?transaction(?:_read_only\b|\b[^;]*
 export class PostgresqlConnection implements DriverConnection {
   readonly #client: PgClient;
   readonly #types: CustomTypesConfig;
+  readonly #names: LastingNames;
   readonly #prepared: PreparedStatements | undefined;
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
@@ -51,12 +54,15 @@ export class PostgresqlConnection implements DriverConnection {
   #inFlight: InFlight | undefined;
   #lossCause: unknown;
   #isAltered = false;
+  #hasDefined = false;
   #isMadeReadOnly = false;
 
   constructor(
     client: PgClient,
     parts: {
       types: CustomTypesConfig;
+      /** What of the database may leave a state on the connection. */
+      names: LastingNames;
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
@@ -70,6 +76,7 @@ export class PostgresqlConnection implements DriverConnection {
   ) {
     this.#client = client;
     this.#types = parts.types;
+    this.#names = parts.names;
     this.#prepared = parts.prepared;
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
@@ -108,12 +115,13 @@ export class PostgresqlConnection implements DriverConnection {
     const prepared = this.#prepared;
     const settle = (outcome: BatchOutcome) => {
       this.#answered();
+      this.#noteEffects(statements, outcome.results);
       if (outcome.failure !== undefined) this.#noteRefusal(outcome.failure.error);
       resolve(this.#withTrueCause(outcome));
     };
     prepared?.follow(statements, this.#unanswered === 0 && this.status === 'idle');
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
-    this.#isAltered ||= statements.some(({ sql }) => leavesState(sql));
+    this.#isAltered ||= statements.some(({ sql }) => this.#names.leavesState(sql));
     this.#isMadeReadOnly ||= statements.some(({ sql }) => makesReadOnly.test(sql));
     this.#asked();
     this.#client.query(batch);
@@ -121,7 +129,7 @@ export class PostgresqlConnection implements DriverConnection {
   }
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
-    this.#isAltered ||= leavesState(statement.sql);
+    this.#isAltered ||= this.#names.leavesState(statement.sql);
     const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
     try {
       const read = () => this.#watched(() => cursor.read(chunkSize));
@@ -132,6 +140,7 @@ export class PostgresqlConnection implements DriverConnection {
   }
 
   async copy(sql: string, lines: AsyncIterable<string>): Promise<number> {
+    this.#isAltered ||= this.#names.leavesState(sql);
     const writtenBefore = this.#client.connection.stream.bytesWritten;
     try {
       return await copyRows(this.#client, sql, lines, answer => this.#watched(() => answer, writtenBefore));
@@ -179,6 +188,11 @@ export class PostgresqlConnection implements DriverConnection {
     this.#inFlight = undefined;
   }
 
+  #noteEffects(statements: readonly Statement[], results: BatchOutcome['results']): void {
+    this.#isAltered ||= hasLeftState(statements, results);
+    this.#hasDefined ||= hasDefined(results);
+  }
+
   /** Marks a refused write with who has refused it: the server does so to everybody, or this session is read-only by choice. */
   #noteRefusal(error: unknown): void {
     const isRefused = error instanceof Error && sqlStateOf(error) === '25006';
@@ -219,6 +233,8 @@ export class PostgresqlConnection implements DriverConnection {
   #leave(): Returned | undefined {
     const returned = this.#returned;
     this.#returned = undefined;
+    // Not before its transaction is over: until then, others see what was there.
+    if (this.#hasDefined) this.#names.outdate();
     this.#client.off('end', this.#onEnd);
     this.#client.off('error', this.#onError);
     return returned;

@@ -9,6 +9,7 @@ import {
   type DriverListener,
   type Engine,
   type HostStats,
+  LastingNames,
   type OpenListenerOptions,
   type PoolStats,
   plainEngine,
@@ -40,6 +41,7 @@ export class PostgresqlDriver implements DatabaseDriver {
   readonly #replicas: Replicas;
   readonly #acquireTimeoutMs: number;
   #options: PostgresqlOptions;
+  readonly #names: LastingNames;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
 
   constructor(options: PostgresqlOptions, context: DriverContext<PostgresqlOptions>) {
@@ -47,11 +49,15 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.#options = options;
     this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
+    this.#names = new LastingNames(clock, statements =>
+      this.#primary.ask(statements, AbortSignal.timeout(longestQuestionMs)),
+    );
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
       login: this.#logins.sourceOf(now => hostListOf(now.url).urls[0] ?? ''),
       options,
       pool: options.pool,
+      names: this.#names,
       clock,
       logger,
       onLost: cause => {
@@ -62,6 +68,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.#replicas = new Replicas({
       options,
       logins: this.#logins,
+      names: this.#names,
       clock,
       logger,
       isReadCommitted: () => this.isReadCommitted,
@@ -108,6 +115,7 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.isReadCommitted = found.isReadCommitted;
     this.#primary.expectReadOnly(found.isRoleReadOnly);
     this.#use(found.engine);
+    if (found.lasting !== undefined) await this.#names.learn(found.lasting);
     this.#primary.warm();
     const { maxLagMs } = this.#options.replicas;
     if (found.engine.capabilities.has('replica-lag') || maxLagMs === 'any') this.#replicas.watch();
@@ -129,7 +137,13 @@ export class PostgresqlDriver implements DatabaseDriver {
     }
   }
 
+  lastingNameIn(sql: string): string | undefined {
+    return this.#names.nameIn(sql);
+  }
+
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
+    const learning = this.#names.known();
+    if (learning !== undefined) await learning;
     const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
     const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
     const fromReplica = mayBeReplica
@@ -197,6 +211,9 @@ export class PostgresqlDriver implements DatabaseDriver {
     return [this.#primary, ...this.#replicas.all.map(({ endpoint }) => endpoint)];
   }
 }
+
+/** About functions and views, in ms. Without an answer, what is known stays. */
+const longestQuestionMs = 2_000;
 
 function limitsOf(options: PostgresqlOptions): TransactionLimits {
   return {

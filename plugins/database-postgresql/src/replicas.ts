@@ -1,5 +1,11 @@
 import type { Clock, Deadline, Logger, Timer } from '@keelson/core';
-import { type AcquireOptions, type DriverConnection, sqlStateOf, systemCodeOf } from '@keelson/database';
+import {
+  type AcquireOptions,
+  type DriverConnection,
+  type LastingNames,
+  sqlStateOf,
+  systemCodeOf,
+} from '@keelson/database';
 import { CaughtUpConnection } from './caught-up-connection.js';
 import type { ConfiguredLogins } from './configured-logins.js';
 import { hostListOf } from './host-list.js';
@@ -10,6 +16,7 @@ import { walPositionIn } from './wal-position.js';
 export interface ReplicasParts {
   readonly options: PostgresqlOptions;
   readonly logins: ConfiguredLogins;
+  readonly names: LastingNames;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Transactions that say nothing else are READ COMMITTED. */
@@ -26,7 +33,7 @@ export class Replicas {
   #state: 'not watching' | 'watching' | 'closed' = 'not watching';
 
   constructor(parts: ReplicasParts) {
-    const { options, logins, clock, logger, onOpened } = parts;
+    const { options, logins, names, clock, logger, onOpened } = parts;
     const { urls, maxLagMs, pool = options.pool } = options.replicas;
     this.#parts = parts;
     this.#replicas = urls.flatMap(hostsOf).map(
@@ -35,6 +42,7 @@ export class Replicas {
           servers: { urls: [url], target: 'any' },
           login: logins.sourceOf(now => now.replicas.urls.flatMap(hostsOf)[index] ?? url),
           options,
+          names,
           pool,
           maxLagMs,
           clock,

@@ -34,7 +34,8 @@ export {
   type WeakerPromise,
 } from './driver/engine.js';
 export { needsExtendedProtocol } from './driver/extended-protocol.js';
-export { leavesState } from './driver/lasting-state.js';
+export { LastingNames, lastingQuestion } from './driver/lasting-names.js';
+export { hasDefined, hasLeftState, leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
 export { weakerPromises } from './driver/weaker-promises.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';

@@ -3,6 +3,7 @@ import {
   type DatabaseCapability,
   type Engine,
   type Pooler,
+  type Row,
   type Statement,
   severityOf,
   sqlStateOf,
@@ -19,6 +20,8 @@ export interface FoundEngine {
   readonly engine: Engine;
   readonly isReadCommitted: boolean;
   readonly isRoleReadOnly: boolean;
+  /** What may leave a state on a connection (`lastingQuestion`). */
+  readonly lasting: Row | undefined;
 }
 
 /**
@@ -47,7 +50,8 @@ export async function findEngine(
     },
     stated,
   );
-  return { engine, isReadCommitted: found.isReadCommitted, isRoleReadOnly: found.isRoleReadOnly };
+  const { isReadCommitted, isRoleReadOnly, lasting } = found;
+  return { engine, isReadCommitted, isRoleReadOnly, lasting };
 }
 
 function isStated({ capabilities = {} }: StatedEngine, capability: DatabaseCapability): boolean {

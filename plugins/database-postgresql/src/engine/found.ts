@@ -1,4 +1,4 @@
-import type { DatabaseCapability, IsolationLevel } from '@keelson/database';
+import type { DatabaseCapability, IsolationLevel, Row } from '@keelson/database';
 
 /** What a server, or what is in front of it, has said of itself and shown that it can do. */
 export interface Found {
@@ -17,6 +17,8 @@ export interface Found {
   marks: ReadonlySet<Mark>;
   /** The limits that hold when a session says nothing else, in ms, by the name of the setting. */
   limits: ReadonlyMap<string, { readonly ms: number; readonly isOfStartup: boolean }>;
+  /** The answer to `lastingQuestion`; undefined when it was refused. */
+  lasting: Row | undefined;
   readonly isolationLevels: Set<IsolationLevel>;
   /** Why a capability was not found, when it was looked for. */
   readonly lacks: Map<DatabaseCapability, string>;
@@ -34,6 +36,7 @@ export function nothingFound(): Found {
     isRoleReadOnly: false,
     marks: new Set(),
     limits: new Map(),
+    lasting: undefined,
     isolationLevels: new Set(),
     lacks: new Map(),
   };

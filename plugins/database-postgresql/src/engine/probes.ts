@@ -1,4 +1,10 @@
-import { type DatabaseCapability, type IsolationLevel, isolationLevels, type Row } from '@keelson/database';
+import {
+  type DatabaseCapability,
+  type IsolationLevel,
+  isolationLevels,
+  lastingQuestion,
+  type Row,
+} from '@keelson/database';
 import { commitLookupProbe } from '../commit-lookup.js';
 import type { Found, Mark } from './found.js';
 
@@ -135,6 +141,14 @@ const replicaLag: Probe = {
   read: () => true,
 };
 
+const lasting: Probe = {
+  sql: [lastingQuestion],
+  read([row], found) {
+    found.lasting = row;
+    return true;
+  },
+};
+
 const levels: readonly Probe[] = isolationLevels.map(level => ({
   sql: [`begin isolation level ${level}`, `select current_setting('transaction_isolation') as level`, 'rollback'],
   read(rows, found) {
@@ -154,6 +168,7 @@ export const probes: readonly Probe[] = [
   savepoints,
   sessionLocks,
   replicaLag,
+  lasting,
   ...levels,
   listen,
 ];

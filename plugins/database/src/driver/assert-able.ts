@@ -1,11 +1,11 @@
-import { IsolationUnsupportedError, UnsupportedError } from '../errors/session-errors.js';
+import { IsolationUnsupportedError, LastingStateError, UnsupportedError } from '../errors/session-errors.js';
 import { assertLeavesNoState } from '../transaction/no-lasting-state.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import type { DatabaseDriver } from './driver.js';
 import type { DatabaseCapability } from './engine.js';
 import { isDefinition } from './lasting-state.js';
 
-type Able = Pick<DatabaseDriver, 'name' | 'engine' | 'capabilities'>;
+type Able = Pick<DatabaseDriver, 'name' | 'engine' | 'capabilities' | 'lastingNameIn'>;
 
 /** @throws UnsupportedError when the database lacks `capability`. */
 export function assertAble({ name, engine, capabilities }: Able, capability: DatabaseCapability): void {
@@ -19,7 +19,11 @@ export function checksStatements({ capabilities }: Able): boolean {
 
 /** @throws LastingStateError, UnsupportedError for a statement whose effect others would see, or that the database could not undo. */
 export function assertEndsWithTransaction(driver: Able, sql: string): void {
-  if (!driver.capabilities.has('session-state')) assertLeavesNoState(sql);
+  if (!driver.capabilities.has('session-state')) {
+    assertLeavesNoState(sql);
+    const by = driver.lastingNameIn?.(sql);
+    if (by !== undefined) throw new LastingStateError({ by });
+  }
   if (isDefinition(sql)) assertAble(driver, 'transactional-ddl');
 }
 

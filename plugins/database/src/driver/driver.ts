@@ -117,7 +117,7 @@ export interface PoolCounters extends PermitCounters {
 
 /**
  * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`); `read-only` leads to
+ * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`, `LastingNames`); `read-only` leads to
  * a server that takes no writes, where the address has led to one that does.
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
@@ -209,6 +209,11 @@ export interface DatabaseDriver {
     signal: AbortSignal,
     options?: { readonly endsIdle?: boolean },
   ): Promise<BatchOutcome['results']>;
+  /**
+   * What `sql` uses that may leave a state on its connection, by name: a function that changes a setting, a table whose trigger
+   * calls it. Left out by a driver that does not know.
+   */
+  lastingNameIn?(sql: string): string | undefined;
   /** Of all its pools together. */
   stats(): PoolStats;
   /** Server by server, for a driver that may have several. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { leavesState } from './lasting-state.js';
+import { hasDefined, hasLeftState, leavesState } from './lasting-state.js';
 
 describe('a statement that may leave state on its connection', () => {
   test.each([
@@ -25,6 +25,12 @@ describe('a statement that may leave state on its connection', () => {
     "select dblink_connect('far', 'dbname=far')",
     'do $$ begin set role reader; end $$',
     "do $$ begin perform set_config('a.b', 'x', false); end $$",
+    `select "set_config"('a.b', 'x', false)`,
+    "select set_config /* why */ ('a.b', 'x', false)",
+    `select U&"set\\005fconfig"('a.b', 'x', false)`,
+    "update pg_settings set setting = '1' where name = 'work_mem'",
+    'create table "pg_temp".rows (id int)',
+    'create/**/temp table rows (id int)',
   ])('is: %s', sql => {
     expect(leavesState(sql)).toBe(true);
   });
@@ -50,9 +56,54 @@ describe('a statement that may leave state on its connection', () => {
     expect(leavesState(sql)).toBe(false);
   });
 
+  const resultsOf = (...commands: string[]) => commands.map(command => ({ command, rows: [], rowCount: undefined }));
+
+  test.each([
+    ['/* /* */ */ set work_mem = 1', 'SET'],
+    ['set"work_mem" = 1', 'SET'],
+    ['set/**/work_mem = 1', 'SET'],
+    ['/* /* */ */ listen a_channel', 'LISTEN'],
+    ['/* /* */ */ prepare query as select 1', 'PREPARE'],
+    ['declare rows cursor with/**/hold for select 1', 'DECLARE'],
+  ])('is known by its answer: %s', (sql, command) => {
+    expect(hasLeftState([{ sql }], resultsOf(command))).toBe(true);
+  });
+
+  test.each([
+    ['set local work_mem = 1', 'SET'],
+    ['set transaction read only', 'SET'],
+    ['set constraints all deferred', 'SET'],
+    ['declare rows cursor for select 1', 'DECLARE'],
+    ["prepare transaction 'a'", 'PREPARE'],
+    ['select 1', 'SELECT'],
+  ])('is not, by its answer: %s', (sql, command) => {
+    expect(hasLeftState([{ sql: 'begin' }, { sql }], resultsOf('BEGIN', command))).toBe(false);
+  });
+
+  test('is told apart in a text of several statements, and so is what defines something', () => {
+    const sql = 'set local a.b = 1; set a.c = 2; create table d ()';
+    expect(hasLeftState([{ sql }], resultsOf('SET', 'SET', 'CREATE'))).toBe(true);
+    expect(hasDefined(resultsOf('SET', 'CREATE'))).toBe(true);
+    expect(hasDefined(resultsOf('BEGIN', 'INSERT'))).toBe(false);
+  });
+
   test('is found in a long text in a time that grows with its length only', () => {
     const startedAt = performance.now();
-    for (const text of ['set_config(', '/*', '*', 'create temp ', "'", 'into ', '-- ', '\n', 'do ', ' '])
+    for (const text of [
+      'set_config(',
+      'create/*',
+      'create ',
+      'update ',
+      '/*',
+      '*',
+      'create temp ',
+      "'",
+      'into ',
+      '-- ',
+      '\n',
+      'do ',
+      ' ',
+    ])
       for (const before of ['', 'select pg_temp.', '/*', 'do ']) leavesState(before + text.repeat(20_000));
     expect(performance.now() - startedAt).toBeLessThan(5_000);
   });

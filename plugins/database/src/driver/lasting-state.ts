@@ -1,5 +1,9 @@
+import type { Statement, StatementResult } from './driver.js';
+
 /** Space, comments and empty statements before the first word. */
 const skipped = String.raw`^(?:[\s;]|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)*`;
+/** Space and comments between two words. */
+const gap = String.raw`(?:\s|--[^\n]{0,200}\n|/\*[^*]{0,200}\*/){1,20}`;
 
 /** Commands that are known by their first words: SET but not SET LOCAL, LISTEN, PREPARE, LOAD. */
 export const commandPattern = new RegExp(
@@ -17,29 +21,57 @@ export function isDefinition(sql: string): boolean {
 /** What a DO block may do of these, without more reading. */
 const block = new RegExp(String.raw`${skipped}do\b[\s\S]*\b(?:set(?!\s+local\b)|execute|listen|load)\b`, 'i');
 
-/** Functions and clauses that can stand anywhere in a statement. */
+/** Functions and clauses that can stand anywhere in a statement. A name may be quoted, or written with codes. */
 const parts = [
   'pg_(?:try_)?advisory_lock',
-  String.raw`set_config\s*\(`,
-  String.raw`set(?:seed|_limit)\s*\(`,
+  String.raw`\bset_config\b`,
+  String.raw`\bset(?:seed|_limit)"?\s*\(`,
   'dblink_connect',
-  String.raw`pg_temp\s*\.`,
-  String.raw`\bcreate\s+(?:or\s+replace\s+)?(?:(?:local|global)\s+)?temp(?:orary)?\s`,
-  String.raw`(?<!\b(?:insert|merge)\s+)\binto\s+(?:(?:local|global)\s+)?temp(?:orary)?\s`,
+  String.raw`\bpg_temp(?:_\d+)?"?\s*\.`,
+  String.raw`\bcreate${gap}(?:or${gap}replace${gap})?(?:(?:local|global)${gap})?temp(?:orary)?\s`,
+  String.raw`(?<!\b(?:insert|merge)\s+)\binto${gap}(?:(?:local|global)${gap})?temp(?:orary)?\s`,
   String.raw`\bwith\s+hold\b`,
+  String.raw`\bupdate${gap}(?:only${gap})?(?:"?pg_catalog"?\.)?"?pg_settings\b`,
+  String.raw`\bu&"`,
 ];
 export const partPattern = new RegExp(parts.join('|'), 'i');
 
 /** What ends with the transaction all the same: a setting of its own, a table ON COMMIT DROP. */
 export const forTransaction =
-  /set_config\s*\((?:[^()']|'(?:[^']|''){0,500}'|\((?:[^()]|\([^()]{0,500}\)){0,500}\)){0,500},\s*true\s*\)|\bcreate\s+(?:(?:local|global)\s+)?temp(?:orary)?\s[^;]{0,2000}?\bon\s+commit\s+drop\b/gi;
+  /set_config\s*\((?:[^()']|'(?:[^']|''){0,500}'|\((?:[^()]|\([^()]{0,500}\)){0,500}\)){0,500},\s*true\s*\)|\bcreate\s+(?:(?:local|global)\s+)?temp(?:orary)?\s[^;]{0,800}?\bon\s+commit\s+drop\b/gi;
 
 /**
  * Whether a statement may leave its connection in a state that outlives the transaction: settings, a role, locks of the
  * session, temporary tables, subscriptions, prepared statements, held cursors. Rather too often than not; it does not see
- * into functions that are called.
+ * into what is called (`LastingNames`).
  */
 export function leavesState(sql: string): boolean {
-  if (commandPattern.test(sql) || block.test(sql)) return true;
-  return partPattern.test(sql) && partPattern.test(sql.replaceAll(forTransaction, ''));
+  return commandPattern.test(sql) || block.test(sql) || hasLastingPart(sql);
+}
+
+/** The same for a part of a text. */
+export function hasLastingPart(text: string): boolean {
+  return partPattern.test(text) && partPattern.test(text.replaceAll(forTransaction, ''));
+}
+
+const endsWithTransaction = /\bset\s+(?:local|transaction|constraints)\b/gi;
+
+/** The same, as the server says it: whatever stands before or in the first words of a statement. */
+export function hasLeftState(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
+  let set = 0;
+  for (const { command } of results) {
+    if (command === 'LISTEN' || command === 'LOAD') return true;
+    if (command === 'PREPARE' && !statements.some(({ sql }) => /\bprepare\s+transaction\b/i.test(sql))) return true;
+    if (command === 'DECLARE' && statements.some(({ sql }) => /\bhold\b/i.test(sql))) return true;
+    if (command === 'SET') set += 1;
+  }
+  if (set === 0) return false;
+  return set > statements.reduce((sum, { sql }) => sum + (sql.match(endsWithTransaction)?.length ?? 0), 0);
+}
+
+const defining = new Set(['CREATE', 'ALTER', 'DROP', 'DO']);
+
+/** Functions, tables or views may be others than before. */
+export function hasDefined(results: readonly StatementResult[]): boolean {
+  return results.some(({ command }) => defining.has(command));
 }

@@ -37,6 +37,7 @@ export function markedDriver(driver: DatabaseDriver, observer?: () => LoanObserv
       askApart: (statements, signal, options) =>
         own(driver.askApart?.(statements, signal, options) ?? Promise.resolve([]), signal),
     }),
+    ...(driver.lastingNameIn !== undefined && { lastingNameIn: sql => driver.lastingNameIn?.(sql) }),
     get engine() {
       return driver.engine;
     },

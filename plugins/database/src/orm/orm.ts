@@ -2,15 +2,16 @@ import { isKeelsonError } from '@keelson/core';
 import { type ForkOptions, MikroORM, type Options } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
-import { arrayText } from '../batch/copy-text.js';
 import { withOriginOf } from '../errors/fault-origin.js';
 import type { DatabaseModel } from '../model.js';
 import { inUndoneBlock } from '../transaction/block-scope.js';
 import type { Identity } from '../transaction/identity.js';
+import { keepEdgeValues } from './edge-values.js';
 import type { EntityManager } from './entity-manager.js';
 import { compareExactly } from './exact-comparison.js';
 import { bindParameters } from './session-connection.js';
 import { SessionEntityManager } from './session-entity-manager.js';
+import { keepWholeArrays } from './whole-arrays.js';
 
 /** MikroORM's own driver class for the database: `PostgreSqlDriver`, `PgliteDriver`. */
 export type OrmDriver = NonNullable<Options<AbstractSqlDriver>['driver']>;
@@ -45,7 +46,8 @@ export function createOrm(options: OrmOptions): Orm {
     debug: false,
   });
   letOwnErrorsThrough(orm);
-  writeWholeArrays(orm);
+  keepEdgeValues(orm.driver.getPlatform());
+  keepWholeArrays(orm);
   compareExactly(orm);
   bindParameters(orm.driver.getConnection(), orm.driver.getPlatform());
   markNestedBlocks(orm);
@@ -78,13 +80,6 @@ function letOwnErrorsThrough(orm: Orm): void {
     convertException: (error: Parameters<typeof convert>[0]) =>
       isKeelsonError(error) ? error : withOriginOf(convert(error), error),
   });
-}
-
-/** MikroORM's own array literal loses bytes, line breaks, outer spaces and the text "null". */
-function writeWholeArrays(orm: Orm): void {
-  const platform = orm.driver.getPlatform();
-  const dateText = (date: Date) => String(platform.quoteValue(date)).slice(1, -1);
-  Object.assign(platform, { marshallArray: (values: readonly unknown[]) => arrayText(values, dateText) });
 }
 
 /** Each fork sets an option twice, and each time MikroORM writes its colours to the environment of the process. */
