@@ -27,6 +27,7 @@ export interface Finding {
   readonly violations: readonly Violation[];
   readonly requests: number;
   readonly simulatedMs: number;
+  readonly happened: number;
   /** Of the processor. */
   readonly tookMs: number;
   readonly reached: readonly (readonly [what: string, times: number])[];

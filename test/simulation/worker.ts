@@ -34,6 +34,7 @@ async function look(name: string): Promise<Finding> {
     violations,
     requests: outcome.requests,
     simulatedMs: outcome.simulatedMs,
+    happened: outcome.happened,
     tookMs: outcome.tookMs,
     reached: [...outcome.reached],
     ...(order.keepsStory && { story: outcome.story, scenario }),

@@ -242,15 +242,19 @@ describe('a failure to connect to what a real server is slow to do:', () => {
   let answer: (socket: Socket) => void;
   let url: string;
 
-  /** An ErrorResponse (PostgreSQL manual, 54.7) after whatever comes first. */
+  /** An ErrorResponse (PostgreSQL manual, 54.7). */
+  const refusal = (code: string, message: string, severity = 'FATAL') => {
+    const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${message}\0\0`);
+    const header = Buffer.from([0x45, 0, 0, 0, 0]);
+    header.writeInt32BE(fields.length + 4, 1);
+    return Buffer.concat([header, fields]);
+  };
+
+  /** The refusal, after whatever comes first. */
   const saying =
-    (code: string, message: string, severity = 'FATAL') =>
-    (socket: Socket) => {
-      const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${message}\0\0`);
-      const header = Buffer.from([0x45, 0, 0, 0, 0]);
-      header.writeInt32BE(fields.length + 4, 1);
-      socket.once('data', () => socket.end(Buffer.concat([header, fields])));
-    };
+    (...words: Parameters<typeof refusal>) =>
+    (socket: Socket) =>
+      void socket.once('data', () => socket.end(refusal(...words)));
 
   beforeAll(async () => {
     server = createServer(socket => {
@@ -289,6 +293,16 @@ describe('a failure to connect to what a real server is slow to do:', () => {
   ])('%s (%s: %s)', async (kind, code, message, says) => {
     answer = saying(code, message);
     await expectFailure(url, kind, says);
+  });
+
+  test('closes its socket also when the server does not', async () => {
+    const open = new Set<Socket>();
+    answer = socket => {
+      open.add(socket.on('close', () => open.delete(socket)));
+      socket.once('data', () => socket.write(refusal('57P03', 'the database system is starting up')));
+    };
+    await expectFailure(url, 'starting', /57P03/);
+    await eventually(() => expect(open.size).toBe(0));
   });
 
   /** Injected: which addresses a machine has no route to is its own affair. */

@@ -72,6 +72,8 @@ async function connectTo(client: pg.Client, opening: Opening, connect: () => Pro
     await connect();
     logins.accepted(opening.attempt);
   } catch (error) {
+    // pg waits for the server to close it: when that is lost on the way, the socket would stay open and keep the process alive.
+    giveUp();
     throw await judged(withCode(error), opening);
   } finally {
     closing.removeEventListener('abort', giveUp);

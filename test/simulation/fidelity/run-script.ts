@@ -24,7 +24,7 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
   const clients = new Map<string, pg.Client>();
   const waiting = new Map<string, Promise<Observed>>();
   const observed: Observed[] = [];
-  for (const name of ['a', 'b']) {
+  for (const name of sessionsOf(script)) {
     const client = new pg.Client(config);
     client.on('error', () => {});
     await client.connect();
@@ -47,6 +47,10 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
   }
   for (const client of clients.values()) await client.end().catch(() => {});
   return script.inAnyOrder === true ? observed.map(withoutSession).toSorted(byText) : observed;
+}
+
+function sessionsOf({ steps }: Script): ReadonlySet<string> {
+  return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
 async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {

@@ -1,3 +1,5 @@
+import { hermitage } from './hermitage.ts';
+
 /** One step of a script: a statement on one of several sessions. */
 export interface Step {
   readonly on: string;
@@ -32,7 +34,7 @@ const lookForToken = `insert into "keelson_commit_tokens" as kept (token, expire
 on conflict (token) do update set refused = kept.refused
 returning case when refused then 'aborted' else 'committed' end as outcome`;
 
-export const scripts: readonly Script[] = [
+const ownScripts: readonly Script[] = [
   { name: 'a commit', steps: [a('begin'), a(note, 'u1'), b(units, 'u1'), a('commit'), b(units, 'u1')] },
   { name: 'a rollback', steps: [a('begin'), a(note, 'u2'), a('rollback'), b(units, 'u2')] },
   {
@@ -322,3 +324,5 @@ export const scripts: readonly Script[] = [
     steps: [a('insert into nowhere (id, unit) values ($1, $2)', 'five', 'u41'), a('select 1')],
   },
 ];
+
+export const scripts: readonly Script[] = [...ownScripts, ...hermitage];

@@ -123,10 +123,14 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       assertWritable(on, 'CREATE TABLE');
       on.server.createTable(command.table);
       return done('CREATE TABLE');
-    default:
+    default: {
       store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
-      return onTables(on, command, given);
+      const answer = await onTables(on, command, given);
+      // What it has read or written now may have closed the circle.
+      if (transaction.isDoomed) throw problems.dangerous();
+      return answer;
+    }
   }
 }
 

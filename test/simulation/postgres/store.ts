@@ -80,6 +80,8 @@ export const firstId = 750n;
 /** Tables of keys and rows, with versions of each: snapshots, row locks, serializable transactions. */
 export class Store {
   readonly #tables = new Map<string, Map<string, Entry>>();
+  /** Serializable transactions that have read a whole table, and so what will be in it. */
+  readonly #scanners = new Map<string, Set<Transaction>>();
   readonly log: LogRecord[] = [];
   nextId = firstId;
   /** The last moment of visibility. */
@@ -159,6 +161,7 @@ export class Store {
   *scan(transaction: Transaction, table: string): Iterable<readonly [key: string, row: Row]> {
     const entries = this.#tables.get(table);
     if (entries === undefined) throw problems.noTable(table);
+    if (transaction.isolation === 'serializable') this.#scannersOf(table).add(transaction);
     for (const [key, entry] of entries) {
       this.#noteRead(transaction, entry);
       const row = this.#seen(transaction, entry)?.row;
@@ -330,6 +333,15 @@ export class Store {
     const isQuiet = [...this.running].every(({ isolation }) => isolation !== 'serializable');
     if (!isQuiet || transaction.isolation !== 'serializable') return;
     for (const entries of this.#tables.values()) for (const { readers } of entries.values()) readers.clear();
+    this.#scanners.clear();
+  }
+
+  #scannersOf(table: string): Set<Transaction> {
+    const known = this.#scanners.get(table);
+    if (known !== undefined) return known;
+    const none = new Set<Transaction>();
+    this.#scanners.set(table, none);
+    return none;
   }
 
   /** The first of those who wait is next; it looks again for itself. */
@@ -350,7 +362,7 @@ export class Store {
 
   #noteWrite(transaction: Transaction, entry: Entry): void {
     if (transaction.isolation !== 'serializable') return;
-    for (const reader of entry.readers) {
+    for (const reader of new Set([...entry.readers, ...this.#scannersOf(entry.table)])) {
       if (reader === transaction || reader.state === 'aborted') continue;
       const isBefore = reader.sequence !== undefined && reader.sequence <= (transaction.snapshot ?? this.sequence);
       if (!isBefore) this.#readPast(reader, transaction);

@@ -5,7 +5,7 @@ import net from 'node:net';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
 import { Random } from './random.ts';
-import { currentOwner, type Happening } from './virtual-time.ts';
+import type { Happening } from './virtual-time.ts';
 import { beginning, type World } from './world.ts';
 
 let world: World | undefined;
@@ -36,7 +36,8 @@ class SimulatedTimer {
   #happening: Happening;
 
   constructor(ms: number, run: () => void, repeats: boolean) {
-    this.#ms = Number.isFinite(ms) ? Math.max(1, ms) : 1;
+    // Node counts whole milliseconds: a timer of 1.9 ms fires after 1 ms.
+    this.#ms = Number.isFinite(ms) ? Math.max(1, Math.trunc(ms)) : 1;
     this.#run = run;
     this.#repeats = repeats;
     this.#happening = this.#start();
@@ -47,7 +48,7 @@ class SimulatedTimer {
       if (this.#repeats) this.#happening = this.#start();
       this.#run();
     };
-    return currentWorld().time.after(this.#ms, 'timer', run, currentOwner());
+    return currentWorld().time.afterInContext(this.#ms, 'timer', run);
   }
 
   ref(): this {
@@ -86,7 +87,7 @@ function clearTimer(timer: unknown): void {
   if (timer instanceof SimulatedTimer) timer.close();
 }
 function setImmediate(run: Callback, ...given: unknown[]): unknown {
-  return currentWorld().time.after(0, 'immediate', () => run(...given), currentOwner());
+  return currentWorld().time.afterInContext(0, 'immediate', () => run(...given));
 }
 function clearImmediate(immediate: unknown): void {
   if (typeof immediate === 'object' && immediate !== null && 'isOver' in immediate) immediate.isOver = true;
@@ -132,7 +133,7 @@ export function replaceGlobals(Socket: new () => object): void {
     setImmediate: (value: unknown) => new Promise(resolve => setImmediate(() => resolve(value))),
     setTimeout: (ms: number, value: unknown) => new Promise(resolve => setTimeout(() => resolve(value), ms)),
   });
-  Object.defineProperty(performance, 'now', { value: () => world?.now ?? 0, configurable: true });
+  Object.defineProperty(performance, 'now', { value: () => world?.time.read() ?? 0, configurable: true });
   Math.random = chance;
   RealDate.now = nowMs;
   globalThis.Date = new Proxy(RealDate, {

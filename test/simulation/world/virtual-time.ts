@@ -25,6 +25,9 @@ export function runAs<T>(owner: string, work: () => T): T {
 
 const nextTurn = setImmediate;
 
+/** More often than this, no code reads the clock between two happenings, unless it is in a loop that waits for nothing. */
+const mostReads = 20_000;
+
 /**
  * Time that stands still while anything runs, and then jumps to whatever comes next. What is due at one moment happens in the
  * order in which it was asked for; between two happenings all promises and ticks that can run do run.
@@ -37,19 +40,43 @@ export class VirtualTime {
   readonly #dead = new Set<string>();
   readonly #onThrown: (error: unknown) => void;
   happened = 0;
+  #reads = 0;
 
   constructor(onThrown: (error: unknown) => void) {
     this.#onThrown = onThrown;
   }
 
-  /** Calls `run` once after `ms`, in the context of the caller. Without an `owner` it happens in the world, and not in a process. */
+  /**
+   * The time, for the code under test.
+   *
+   * @throws Error in a loop that reads the clock and waits for nothing: time would stand still in it for ever.
+   */
+  read(): number {
+    this.#reads += 1;
+    if (this.#reads > mostReads) {
+      const error = new Error('a loop reads the clock, and waits for nothing');
+      if (this.#reads === mostReads + 1) this.#onThrown(error);
+      throw error;
+    }
+    return this.now;
+  }
+
+  /** Calls `run` once after `ms`, in the process of `owner`. Without an `owner` it happens in the world, and not in a process. */
   after(ms: number, what: string, run: () => void, owner?: string): Happening {
-    const inContext = AsyncLocalStorage.snapshot();
+    return this.#plan(ms, what, owner === undefined ? run : () => runAs(owner, run), owner);
+  }
+
+  /** The same, in the process and the context of the caller. */
+  afterInContext(ms: number, what: string, run: () => void): Happening {
+    return this.#plan(ms, what, AsyncLocalStorage.bind(run), currentOwner());
+  }
+
+  #plan(ms: number, what: string, run: () => void, owner: string | undefined): Happening {
     const delayMs = Number.isFinite(ms) ? Math.max(0, ms) : 0;
     const happening: Happening = {
       at: this.now + delayMs,
       order: this.#order++,
-      run: () => inContext(run),
+      run,
       owner,
       what,
       isOver: false,
@@ -95,6 +122,7 @@ export class VirtualTime {
           return;
         }
         this.happened += 1;
+        this.#reads = 0;
         this.now = Math.max(this.now, next.at);
         next.isOver = true;
         try {

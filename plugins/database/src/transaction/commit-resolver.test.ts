@@ -1,4 +1,4 @@
-import { Deadline } from '@keelson/core';
+import { type Clock, Deadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
 import { describe, expect, test } from 'vitest';
 import type { TransactionOutcome } from '../driver/driver.js';
@@ -75,6 +75,36 @@ describe('the outcome of an unanswered COMMIT', () => {
       expect(await resolution).toEqual({ is: 'unknown', why });
       expect(clock.pending).toBe(0);
     }
+  });
+
+  test('is not asked again when the timer of the deadline fires early, as timers of Node do', async () => {
+    const fake = new FakeClock();
+    const clock: Clock = {
+      now: () => fake.now(),
+      date: () => fake.date(),
+      sleep: (ms, signal) => fake.sleep(ms, signal),
+      schedule: (ms, callback) => fake.schedule(ms - 0.5, callback),
+    };
+    let asked = 0;
+    const proof: CommitProof = {
+      name: 'transaction-id',
+      isWhole: true,
+      mark: () => undefined,
+      outcome: async (_key, signal) => {
+        asked += 1;
+        // Ends a loop that would not end.
+        if (asked > 100) return 'committed';
+        return new Promise((_, reject) => {
+          if (signal.aborted) reject(signal.reason);
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });
+      },
+    };
+    const resolver = new CommitResolver(proof, clock, new AbortController().signal);
+    const resolution = resolver.resolve('42', Deadline.after(1_000, clock), undefined);
+    await fake.advance(999.5);
+    expect(await resolution).toMatchObject({ is: 'unknown' });
+    expect(asked).toBe(1);
   });
 
   test('is looked for no longer than half a minute by a session without a deadline', async () => {

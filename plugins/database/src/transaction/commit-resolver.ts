@@ -73,9 +73,11 @@ export class CommitResolver {
     const giveUp = () => controller.abort(new Error('no time left'));
     const timer = this.#clock.schedule(until.remainingMs(), giveUp);
     this.#closed.addEventListener('abort', giveUp, { once: true });
+    if (until.passed || this.#closed.aborted) giveUp();
     let said: TransactionOutcome | 'no answer' = 'no answer';
     try {
-      while (!until.passed && !this.#closed.aborted) {
+      // A Node timer may fire up to 1 ms early: with `until.passed` the loop would block the process for the rest.
+      while (!controller.signal.aborted) {
         said = await this.#proof
           .outcome(commitKey, controller.signal, this.#clock.now() - startedAt)
           .catch(() => 'no answer' as const);
