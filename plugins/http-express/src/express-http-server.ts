@@ -150,6 +150,10 @@ export class ExpressHttpServer implements HttpServer {
     return this.#admin?.url;
   }
 
+  get adminAddress(): string | undefined {
+    return this.#admin?.address;
+  }
+
   get hasAdminPort(): boolean {
     return this.#admin !== undefined;
   }
