@@ -115,6 +115,7 @@ export {
   type StartReport,
   type StopReport,
 } from './life/report.js';
+export { ServiceControl } from './life/service-control.js';
 export type {
   ArgumentStatus,
   AwaitedChange,
@@ -124,6 +125,7 @@ export type {
   ServiceStatus,
   StartProgress,
 } from './life/status.js';
+export type { ExplainedPlan } from './plan/explain-plan.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
 export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.js';
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';

@@ -1,13 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Identity } from '../life/identity.js';
 
-/** Which service: the same configuration in the same environment. */
-export interface Identity {
-  /** The file, as it was named. */
-  readonly config: string;
-  readonly environment: string | undefined;
-}
+export type { Identity };
 
 /** The parts of a socket's name. The environment is one of them, to find a service started in another environment. */
 export interface SocketName {

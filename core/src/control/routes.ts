@@ -4,6 +4,7 @@ import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import type { Kernel } from '../life/kernel.js';
 import type { StartingService } from '../life/kernel-options.js';
 import type { ReloadReport } from '../life/reload.js';
+import { stillStarting } from '../life/service-control.js';
 import { summarizeError } from '../secrets/summarize-error.js';
 import type { ControlRoutes, InstanceStatus, OperationAnswer, ReloadAnswer } from './protocol.js';
 
@@ -51,14 +52,6 @@ export function controlRoutes({ starting, kernel, config, onReload }: Controlled
       return { done: await started().operate(plugin, operation, words, named) };
     },
   };
-}
-
-function stillStarting(): never {
-  throw new KeelsonError({
-    code: 'CONTROL_STILL_STARTING',
-    message: 'The service is still starting and accepts no operation yet.',
-    hint: 'Run keelson status to see what the start waits for, and repeat the call once the service is ready.',
-  });
 }
 
 /** The hint of a start that was refused is of no use to a service that runs. */

@@ -30,6 +30,7 @@ export class Kernel {
     this.report = report;
     this.#start = start;
     this.#plan = start.plan;
+    start.control.serve(this);
     const onError = (error: unknown) => start.logger.error('retries of optional plugins failed', { error });
     if (start.options.only === undefined) {
       start.logger.info('service started', { service: report.service, durationMs: Math.round(report.durationMs) });
@@ -57,7 +58,7 @@ export class Kernel {
     // Here alone: the container is heavy, and a mere plan needs none.
     const { Start } = await import('./start.js');
     const start = await Start.plan(options);
-    options.onStarting?.({ plan: start.plan, status: () => statusOf(start, start.plan) });
+    options.onStarting?.({ plan: start.plan, status: () => start.status(start.plan) });
     const ready = await start.run();
     const report = start.report(ready);
     if (ready) return new Kernel(start, report, await revivalOf(start));
@@ -102,7 +103,7 @@ export class Kernel {
    * the process. A plugin that fails to report has an error in its place; the method does not throw.
    */
   status(): Promise<ServiceStatus> {
-    return statusOf(this.#start, this.#plan, this.#awaitingRestart);
+    return this.#start.status(this.#plan, this.#awaitingRestart);
   }
 
   /**
@@ -152,15 +153,6 @@ async function revivalOf(start: Start): Promise<(() => Promise<void>) | undefine
   if (start.options.only !== undefined || start.running.every(({ outcome }) => outcome === 'started')) return undefined;
   const { revive } = await import('./revival.js');
   return () => revive(start);
-}
-
-async function statusOf(
-  { lifecycle, container, running }: Start,
-  plan: Plan,
-  awaitingRestart: ReloadReport['changes'] = [],
-): Promise<ServiceStatus> {
-  const { describeService } = await import('./status.js');
-  return describeService({ plan, lifecycle, container, running, awaitingRestart });
 }
 
 async function diagnose(plugin: RunningPlugin): Promise<readonly Diagnosis[] | undefined> {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.js';
 import { BindingRegistry } from '../container/bindings.js';
 import { ServiceContainer } from '../container/service-container.js';
@@ -11,10 +12,13 @@ import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import { Blocking } from './blocking.js';
 import { PlanError, StartError, startCancelled, startTooLong } from './errors.js';
 import { type KernelOptions, planRequest } from './kernel-options.js';
+import type { ReloadReport } from './reload.js';
 import { codeAndLine, type StartReport, type StopReport } from './report.js';
 import { RunningPlugin } from './running-plugin.js';
+import { KernelControl, ServiceControl } from './service-control.js';
 import { shutDown } from './shutdown.js';
 import { bindSilentDefaults, exclusiveTokens, makeSwitchables, startPlugins } from './start-levels.js';
+import type { ServiceStatus } from './status.js';
 import { stillStarting } from './still-starting.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -24,6 +28,7 @@ export class Start {
   readonly clock: Clock;
   readonly container = new ServiceContainer();
   readonly lifecycle: LifecycleControl;
+  readonly control: KernelControl;
   running: readonly RunningPlugin[] = [];
   readonly #cancel = new AbortController();
   readonly #startedAt: number;
@@ -38,6 +43,11 @@ export class Start {
     this.#startedAt = this.clock.now();
     this.#blocking = new Blocking(this.clock);
     this.lifecycle = new LifecycleControl(error => this.logger.error('lifecycle listener failed', { error }));
+    this.control = new KernelControl({
+      identity: () => this.#identity(),
+      plan: () => this.plan,
+      status: () => this.status(this.plan),
+    });
   }
 
   /** @throws PlanError when the plan does not hold. */
@@ -74,6 +84,7 @@ export class Start {
       planned => new RunningPlugin(planned, surroundings, planned.key === early?.key ? early : undefined),
     );
     bindSilentDefaults(plan, surroundings);
+    this.container.bind(ServiceControl).toConstantValue(this.control);
     using _limits = this.#limit();
     const { only } = this.options;
     const ready = await startPlugins(plan, this.running, this.#cancel.signal, only);
@@ -82,6 +93,13 @@ export class Start {
     this.container.seal([...exclusive, ...surroundings.registry.records.map(record => record.token)]);
     if (only === undefined) this.lifecycle.move('ready');
     return true;
+  }
+
+  /** Of the service with `plan`, which a reload may have changed; waits for nothing outside the process. */
+  async status(plan: Plan, awaitingRestart: ReloadReport['changes'] = []): Promise<ServiceStatus> {
+    const { lifecycle, container, running } = this;
+    const { describeService } = await import('./status.js');
+    return describeService({ plan, lifecycle, container, running, awaitingRestart });
   }
 
   /** Stops what has been started. */
@@ -167,6 +185,13 @@ export class Start {
     const { service } = settings;
     this.#early = new RunningPlugin(planned, this.#surroundings({ directory, environment, service }));
     await this.#early.import(this.options.signal);
+  }
+
+  #identity(): ServiceControl['identity'] {
+    const { config, environment } = planRequest(this.options);
+    if (typeof config !== 'string') return undefined;
+    const at = this.plan.settings.control.directory;
+    return { config, environment, directory: at === undefined ? undefined : resolve(this.plan.directory, at) };
   }
 
   #surroundings(place: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {

@@ -3,13 +3,13 @@ import { Lifecycle } from '../contract/lifecycle.js';
 import { namedService, type Requirement, requirementParts } from '../contract/requirement.js';
 import { Logger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
-import type { ServiceToken } from '../contract/token.js';
+import { type ServiceToken, serviceToken } from '../contract/token.js';
 import { pathBetween } from './graph.js';
 import type { PlannedPlugin } from './plan.js';
 import { tokenName } from './slots.js';
 
 /** What the kernel itself binds. */
-export const kernelTokens: readonly ServiceToken[] = [Clock, Lifecycle];
+export const kernelTokens: readonly ServiceToken[] = [Clock, Lifecycle, serviceToken('@keelson/core/ServiceControl')];
 
 /** For each plugin the keys of those that start before it, and why. */
 export function dependencies(plugins: readonly PlannedPlugin[]): Map<string, Map<string, string>> {

@@ -13,7 +13,8 @@ test('with an admin port, routes of operators are there and nowhere else', async
   harness.http.router('/readyz', answer('ready'), admins);
   harness.http.router('/orders', answer('orders'));
   await harness.ready();
-  const { adminUrl } = harness.http;
+  const { adminUrl, adminAddress } = harness.http;
+  expect(adminAddress).toBe('127.0.0.1');
   expect(await (await fetch(`${adminUrl}/readyz`)).text()).toBe('ready');
   expect((await fetch(`${harness.url}/readyz`)).status).toBe(404);
   expect((await fetch(`${adminUrl}/orders`)).status).toBe(404);

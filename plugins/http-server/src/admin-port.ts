@@ -15,6 +15,7 @@ export class AdminPort {
   readonly #logger: Logger;
   readonly #server: Server;
   #url: string | undefined;
+  #address: string | undefined;
 
   constructor(options: AdminOptions, app: AdminApp, logger: Logger) {
     this.#options = options;
@@ -27,6 +28,10 @@ export class AdminPort {
     return this.#url;
   }
 
+  get address(): string | undefined {
+    return this.#address;
+  }
+
   mount(path: string, handler: HttpHandler): void {
     this.#app.mount(path, handler);
   }
@@ -35,6 +40,7 @@ export class AdminPort {
   async listen(): Promise<void> {
     const listening = await listen(this.#server, this.#options);
     this.#url = listening.url;
+    this.#address = listening.address;
     this.#server.on('error', error => this.#logger.error('admin port failed', { error }));
     this.#logger.info(`admin port listening on ${describeListening(listening)}`, { ...listening });
   }
@@ -43,5 +49,6 @@ export class AdminPort {
     this.#server.close();
     this.#server.closeAllConnections();
     this.#url = undefined;
+    this.#address = undefined;
   }
 }

@@ -170,6 +170,10 @@ export class NodeHttpServer implements HttpServer {
     return this.#admin?.url;
   }
 
+  get adminAddress(): string | undefined {
+    return this.#admin?.address;
+  }
+
   get hasAdminPort(): boolean {
     return this.#admin !== undefined;
   }

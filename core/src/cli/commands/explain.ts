@@ -1,14 +1,11 @@
-import { type ExplainedValue, explainValues, formatExplained } from '../../config/explain.js';
+import { type ExplainedValue, formatExplained } from '../../config/explain.js';
 import { nearest } from '../../config/nearest.js';
-import { formatOrigin } from '../../config/place.js';
 import { formatProblem } from '../../config/problem.js';
-import { settingsSchema } from '../../config/settings.js';
-import { shapeOf } from '../../config/shape.js';
 import { variableFor } from '../../config/variables.js';
 import { Kernel } from '../../life/kernel.js';
-import { decoratorsOf, mayDecorate } from '../../plan/decorations.js';
-import { type InstalledPlugin, installedPlugins } from '../../plan/installed-plugins.js';
-import type { Plan, PlannedPlugin } from '../../plan/plan.js';
+import { type ExplainedGroup, explainGroups, groupToJson } from '../../plan/explain-plan.js';
+import { installedPlugins } from '../../plan/installed-plugins.js';
+import type { Plan } from '../../plan/plan.js';
 import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { formatService, serviceName } from '../output/format-plan.js';
@@ -28,7 +25,7 @@ With --json the output includes problems and warnings, and values are JSON.`,
   async run({ options, words: { key: wanted }, terminal }) {
     const plan = await Kernel.plan(kernelOptions(options, terminal));
     const key = wanted?.replace(/^plugins\./, '');
-    const all = groupsOf(plan, await installedPlugins(plan.directory));
+    const all = explainGroups(plan, await installedPlugins(plan.directory));
     const groups = all
       .map(group => ({ ...group, values: group.values.filter(value => matches(value, group.key, key)) }))
       .filter(group => (key === undefined ? tellsSomething(group) : group.values.length > 0 || group.key === key));
@@ -43,71 +40,23 @@ With --json the output includes problems and warnings, and values are JSON.`,
   },
 });
 
-interface Group {
-  readonly key: string;
-  readonly plugin?: PlannedPlugin;
-  /** What fills the slot, and why; undefined for the settings of the kernel. */
-  readonly filledBy?: string;
-  /** Packages that would fill the slot as well. */
-  readonly notChosen: readonly InstalledPlugin[];
-  /** The keys of the plugins that may wrap what it provides, the innermost first. */
-  readonly decoratedBy: readonly string[];
-  /** The services of others that it may wrap. */
-  readonly decorates: readonly string[];
-  readonly values: readonly ExplainedValue[];
-}
-
-/** The settings of the kernel, then each plugin in the order of the start, then the slots that no plugin fills. */
-function groupsOf(plan: Plan, installed: readonly InstalledPlugin[]): Group[] {
-  const settings = explainValues(plan.config.settingsNode, shapeOf(settingsSchema), '');
-  const plugins = plan.plugins.map(plugin => ({
-    key: plugin.key,
-    plugin,
-    filledBy: chosen(plugin),
-    notChosen: plugin.instance === undefined ? othersFor(plugin.key, plugin.use, installed) : [],
-    decoratedBy: decoratorsOf(plugin.manifest.provides ?? [], plan.plugins),
-    decorates: mayDecorate(plugin),
-    values: explainValues(plugin.values.node, plugin.values.shape, plugin.key),
-  }));
-  const empty = plan.slots
-    .filter(({ slot }) => !plan.plugins.some(plugin => plugin.key === slot))
-    .map(({ slot, filledBy, reason, decoratedBy }) => ({
-      key: slot,
-      filledBy: `${filledBy ?? 'empty'}  (${reason})`,
-      notChosen: othersFor(slot, undefined, installed),
-      decoratedBy,
-      decorates: [],
-      values: [],
-    }));
-  return [{ key: 'kernel', values: settings, notChosen: [], decoratedBy: [], decorates: [] }, ...plugins, ...empty];
-}
-
 /** Of an empty slot: that an installed plugin would fill it, or that another wraps its default. */
-function tellsSomething({ plugin, values, notChosen, decoratedBy }: Group): boolean {
+function tellsSomething({ plugin, values, notChosen, decoratedBy }: ExplainedGroup): boolean {
   return plugin !== undefined || [values, notChosen, decoratedBy].some(list => list.length > 0);
-}
-
-function othersFor(slot: string, use: string | undefined, installed: readonly InstalledPlugin[]) {
-  return installed.filter(plugin => plugin.slot === slot && plugin.name !== use);
-}
-
-function chosen({ use, version, origin, replaced }: PlannedPlugin): string {
-  const instead = replaced === undefined ? '' : `, instead of ${replaced.use} from ${formatOrigin(replaced.origin)}`;
-  return `${use}${version === undefined ? '' : ` ${version}`}  (${formatOrigin(origin)}${instead})`;
 }
 
 function matches(value: ExplainedValue, group: string, key: string | undefined): boolean {
   return key === undefined || group === key || value.path === key || value.path.startsWith(`${key}.`);
 }
 
-function refuseKey(wanted: string, groups: readonly Group[]): never {
+function refuseKey(wanted: string, groups: readonly ExplainedGroup[]): never {
   const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
   const hint = 'Run keelson explain without a key to list all keys.';
   refuse(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
 }
 
-function formatGroup(group: Group, key: string | undefined): string {
+function formatGroup(group: ExplainedGroup, key: string | undefined): string {
   const [only, ...within] = group.values;
   if (only !== undefined && only.path === key) return [formatOne(only, group), ...formatValues(within)].join('\n');
   const lines = formatValues(group.values);
@@ -127,11 +76,11 @@ function formatValues(values: readonly ExplainedValue[]): string[] {
   return values.map(value => `  ${value.path.padEnd(width)}  ${formatExplained(value)}`);
 }
 
-function headline({ key, filledBy }: Group): string {
+function headline({ key, filledBy }: ExplainedGroup): string {
   return filledBy === undefined ? key : `${key}: ${filledBy}`;
 }
 
-function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
+function formatOne(value: ExplainedValue, { key, plugin }: ExplainedGroup): string {
   const path = value.path.slice(plugin === undefined ? 0 : key.length + 1).split('.');
   const variable = plugin === undefined ? variableFor(path[0] ?? '', path.slice(1)) : variableFor(key, path);
   return [
@@ -143,7 +92,7 @@ function formatOne(value: ExplainedValue, { key, plugin }: Group): string {
   ].join('\n');
 }
 
-function toJson(plan: Plan, groups: readonly Group[]) {
+function toJson(plan: Plan, groups: readonly ExplainedGroup[]) {
   const { environment, problems, warnings } = plan;
   return {
     service: serviceName(plan),
@@ -153,32 +102,4 @@ function toJson(plan: Plan, groups: readonly Group[]) {
     warnings,
     groups: groups.map(groupToJson),
   };
-}
-
-function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: Group) {
-  return {
-    key,
-    use: plugin?.use,
-    filledBy,
-    version: plugin?.version,
-    chosenIn: plugin && formatOrigin(plugin.origin),
-    notChosen,
-    decoratedBy,
-    decorates,
-    values: values.map(value => ({
-      ...value,
-      value: jsonOf(value.value),
-      origin: formatOrigin(value.origin),
-      over: value.over.map(below => ({ value: jsonOf(below.value), origin: formatOrigin(below.origin) })),
-    })),
-  };
-}
-
-/** Parses an explained value; a masked value, or the name of an object in code, stays text. */
-function jsonOf(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -73,6 +73,8 @@ export interface HttpServer {
   readonly url: string | undefined;
   /** The same of the admin port; undefined without one. */
   readonly adminUrl?: string | undefined;
+  /** The address that the admin port is bound to: `::` or `0.0.0.0` for every address. Undefined until it listens. */
+  readonly adminAddress?: string | undefined;
   /** Whether routes of operators have a port of their own; known before it listens. Left out: no. */
   readonly hasAdminPort?: boolean;
   /**
