@@ -125,6 +125,7 @@ export type {
   StartProgress,
 } from './life/status.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
+export type { PluginModules } from './plan/resolve-plugin.js';
 export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.js';
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';
 export { defaultSecretKeys } from './secrets/secret-keys.js';

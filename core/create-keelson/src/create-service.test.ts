@@ -72,19 +72,12 @@ describe('nothing is written', () => {
     expect(readdirSync(place).filter(name => name.includes('half'))).toEqual([]);
   });
 
-  test.each([
-    '',
-    'Orders',
-    '1st',
-    'my service',
-    'a--b',
-    '../up',
-    '@scope/x',
-    'node-modules',
-    'a'.repeat(61),
-  ])('for the name %j', name => {
-    expect(problemOfName(name)).toBeDefined();
-  });
+  test.each(['', 'Orders', '1st', 'my service', 'a--b', '../up', '@scope/x', 'node-modules', 'a'.repeat(61)])(
+    'for the name %j',
+    name => {
+      expect(problemOfName(name)).toBeDefined();
+    },
+  );
 
   test('for a choice that does not exist', () => {
     expect(() => createService({ folder: join(place, 'wrong'), database: 'mysql' })).toThrow(
