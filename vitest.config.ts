@@ -7,7 +7,13 @@ import { LongestFirst } from './test/support/longest-first.js';
 // Each worker is a process of its own. What one has compiled of the packages, the others need not compile again.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
-const all = ['core/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'test/**/*.test.ts'];
+const all = [
+  'core/src/**/*.test.ts',
+  'core/create-keelson/{src,template/src}/**/*.test.ts',
+  'plugins/*/src/**/*.test.ts',
+  'examples/*/src/**/*.test.ts',
+  'test/**/*.test.ts',
+];
 
 /**
  * Files that follow each other in one process, which loads the ORM and the driver once for all of them. Not those that

@@ -33,7 +33,7 @@ const packageFile = z.looseObject({
 
 const sourceMap = z.looseObject({ sources: z.array(z.string()), sourcesContent: z.array(z.string()).optional() });
 
-const folders = ['core', ...readdirSync(join(root, 'plugins')).map(name => `plugins/${name}`)].filter(folder =>
+const folders = ['core', 'core/create-keelson', ...readdirSync(join(root, 'plugins')).map(name => `plugins/${name}`)].filter(folder =>
   existsSync(join(root, folder, 'package.json')),
 );
 const published = folders.map(folder => ({ folder, ...readPackage(join(root, folder)) })).filter(each => !each.private);

@@ -127,6 +127,7 @@ export type {
 } from './life/status.js';
 export type { ExplainedPlan } from './plan/explain-plan.js';
 export type { Plan, PlannedPlugin, SlotChoice } from './plan/plan.js';
+export type { PluginModules } from './plan/resolve-plugin.js';
 export { createMask, type Mask, type MaskOptions } from './secrets/create-mask.js';
 export { describeError, type ErrorDescription } from './secrets/describe-error.js';
 export { defaultSecretKeys } from './secrets/secret-keys.js';

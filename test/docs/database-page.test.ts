@@ -195,7 +195,7 @@ describe('the code of docs/database.md', () => {
         this.addSql('create index concurrently if not exists author_email_index on author (email)');
       }
     }
-    const models = [{ entities: [], migrations: [...(sampleModel.migrations ?? []), IndexAuthors] }];
+    const models = [{ entities: [], migrations: [...sampleModel.migrations, IndexAuthors] }];
     await using next = createPostgresqlService({ url: testDatabase.url, models });
     await next.database.connect();
     expect(await next.database.migrate()).toEqual(['IndexAuthors']);

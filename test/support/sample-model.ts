@@ -25,4 +25,4 @@ export class CreateAuthors extends Migration {
   }
 }
 
-export const sampleModel: DatabaseModel = { entities: [Author], migrations: [CreateAuthors] };
+export const sampleModel = { entities: [Author], migrations: [CreateAuthors] } satisfies DatabaseModel;

@@ -1,10 +1,16 @@
 import { type Facts, KeelsonError } from '../contract/keelson-error.js';
+import type { Kernel } from '../life/kernel.js';
+import type { KernelOptions } from '../life/kernel-options.js';
 
 /** What a command reads from and writes to, so that it can be run in a test. */
 export interface Terminal {
   readonly variables: Readonly<Record<string, string | undefined>>;
   out(text: string): void;
   err(text: string): void;
+  /** What the process gives to every kernel that a command plans or starts: a bundle its plugins, `keelson dev` the sources. */
+  readonly kernel?: Pick<KernelOptions, 'modules' | 'sourceOf' | 'revise'>;
+  /** Called when `keelson start` has started the service. */
+  onReady?(kernel: Kernel): void;
   /** Shows one line, which the next one replaces where the output is a terminal. Left out: it is not shown. */
   progress?(text: string): void;
 }

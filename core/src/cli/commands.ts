@@ -2,6 +2,7 @@ import type { Command } from './command.js';
 
 const summaries = {
   start: 'start the service and run it until SIGTERM or Ctrl-C',
+  dev: 'run the service for development, and run it again after each change',
   status: 'print the state of the running instances: readiness, pools, breakers',
   reload: 'make the running instances read their configuration again, and print what has changed',
   do: 'run an operation of a plugin in the running instances: hold a breaker open, release it',
@@ -21,6 +22,7 @@ type CommandName = keyof typeof summaries;
 /** Each command is imported when it is called: a quick one does not wait for the others. */
 const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.js')).start,
+  dev: async () => (await import('./commands/dev.js')).dev,
   status: async () => (await import('./commands/status.js')).status,
   reload: async () => (await import('./commands/reload.js')).reload,
   do: async () => (await import('./commands/do.js')).doOperation,

@@ -20,8 +20,9 @@ export const configOptions = {
 
 export type ConfigChoice = OptionValues<typeof configOptions>;
 
-export function kernelOptions({ config, environment }: ConfigChoice, { variables }: Terminal) {
+export function kernelOptions({ config, environment }: ConfigChoice, { variables, kernel }: Terminal) {
   return {
+    ...kernel,
     config: config ?? configFiles.find(file => existsSync(file)) ?? 'keelson.yaml',
     variables,
     ...(environment !== undefined && { environment }),

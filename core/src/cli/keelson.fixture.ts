@@ -36,6 +36,8 @@ function run(folder: ServiceFolder, words: string[], variables: Record<string, s
   const own = { TMPDIR: folder.directory, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
   const env = { PATH: process.env.PATH, ...own, ...variables };
   const child = spawn(process.execPath, [bin, ...words], { cwd: folder.directory, env });
+  // Each wait adds listeners.
+  for (const emitter of [child, child.stdout, child.stderr]) emitter.setMaxListeners(0);
   let out = '';
   let err = '';
   child.stdout.on('data', chunk => {

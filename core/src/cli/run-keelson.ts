@@ -17,7 +17,7 @@ const usageErrors = new Set(['CLI_COMMAND_UNKNOWN', 'CLI_NAME_INVALID', 'CLI_USA
  */
 export async function runKeelson(words: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
   return run(words, {
-    variables: terminal.variables,
+    ...terminal,
     out: text => terminal.out(maskText(text)),
     err: text => terminal.err(maskText(text)),
     progress: text => terminal.progress?.(maskText(text)),

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-/** The version of the plugin contract: that of this package. */
-export const contractVersion: string = version;
+/**
+ * The version of the plugin contract: that of this package. It stands here, and is not read from `package.json`, because a
+ * bundle has no such file. `npm version` and lerna write it.
+ */
+export const contractVersion: string = '0.1.0';

@@ -4,6 +4,7 @@ import type { Plugin } from '../contract/plugin.js';
 import type { PlanRequest } from '../plan/make-plan.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import type { Around } from '../plan/start-part.js';
+import type { PluginModules } from '../plan/resolve-plugin.js';
 import type { ServiceStatus } from './status.js';
 
 /** A service that is about to start, or starts. */
@@ -27,6 +28,13 @@ export interface KernelOptions {
   readonly random?: () => number;
   /** Plugins by key, instead of what `use` names; their configuration comes from `overrides`. */
   readonly plugins?: Readonly<Record<string, Plugin>>;
+  /**
+   * For a bundle: the plugins that it contains, by what `use` names. Configuration chooses among them, and their values come
+   * from it. A `use` that is not among them is a problem of the plan.
+   */
+  readonly modules?: PluginModules;
+  /** The file to load in place of one that `use` names; undefined for that file itself. For tools. */
+  readonly sourceOf?: (file: string) => string | undefined;
   /** Where relative paths start when `config` is an object. Default: the working directory. */
   readonly directory?: string;
   /** Cancels the start. */
@@ -55,5 +63,7 @@ export function planRequest(options: KernelOptions): PlanRequest {
     clock: options.clock ?? systemClock,
     ...(options.directory !== undefined && { directory: options.directory }),
     ...(options.around !== undefined && { around: options.around }),
+    ...(options.modules !== undefined && { modules: options.modules }),
+    ...(options.sourceOf !== undefined && { sourceOf: options.sourceOf }),
   };
 }

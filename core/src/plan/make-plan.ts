@@ -15,12 +15,18 @@ import { dependencies } from './dependencies.js';
 import { levelsOf } from './graph.js';
 import { installedPlugins } from './installed-plugins.js';
 import type { Plan, PlannedPlugin, SlotChoice } from './plan.js';
-import { defaultStartTimeoutMs, type ResolvedPlugin, readManifest, resolvePlugin } from './resolve-plugin.js';
+import {
+  defaultStartTimeoutMs,
+  type ResolvedPlugin,
+  type ResolveRequest,
+  readManifest,
+  resolvePlugin,
+} from './resolve-plugin.js';
 import { sharedPackageProblems } from './shared-packages.js';
 import { slotNames, slots, splitKey } from './slots.js';
 import { type Around, callAround } from './start-part.js';
 
-export interface PlanRequest extends Omit<ConfigRequest, 'slots'> {
+export interface PlanRequest extends Omit<ConfigRequest, 'slots'>, Pick<ResolveRequest, 'modules' | 'sourceOf'> {
   /** Plugins given in code, by key, instead of what `use` names. */
   readonly plugins: Readonly<Record<string, Plugin>>;
   /** For the time a manifest may take to be imported. */
@@ -41,9 +47,10 @@ export async function makePlan(request: PlanRequest): Promise<Plan> {
   );
   const resolutions = config.entries
     .filter(entry => entry.use !== 'none')
-    .map(entry => resolvePlugin(entry, config.directory, request.plugins));
+    .map(entry => resolvePlugin(entry, { ...request, directory: config.directory }));
   const resolved = resolutions.flatMap(({ plugin }) => plugin ?? []);
-  const copies = { problems: sharedPackageProblems(config.directory, resolved) };
+  // A bundle has one copy of each package in it.
+  const copies = { problems: request.modules ? [] : sharedPackageProblems(config.directory, resolved) };
 
   const drafts = new Map<ResolvedPlugin, Draft>();
   const add = async (plugin: ResolvedPlugin) => {

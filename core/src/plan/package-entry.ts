@@ -97,10 +97,13 @@ export function isPath(use: string): boolean {
   return use.startsWith('./') || use.startsWith('../') || use.startsWith('/');
 }
 
-/** The default export, also of a CommonJS module that a compiler gave a `default` of its own. */
+/** The default export of the module at `url`. */
 export async function importDefault<T>(url: URL): Promise<T> {
-  const module = (await import(url.href)) as { default?: unknown };
-  const value = module.default;
+  return defaultOf<T>((await import(url.href)) as { readonly default?: unknown });
+}
+
+/** The default export of a module, also of a CommonJS module that a compiler gave a `default` of its own. */
+export function defaultOf<T>({ default: value }: { readonly default?: unknown }): T {
   const nested = (value as { default?: unknown } | null | undefined)?.default;
   return (nested ?? value) as T;
 }

@@ -11,7 +11,14 @@ import type { Plugin } from '../contract/plugin.js';
 import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { runWithin } from '../time/run-within.js';
 import { checkManifest } from './check-manifest.js';
-import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
+import {
+  defaultOf,
+  findPackage,
+  type InstalledPackage,
+  importDefault,
+  isPackageName,
+  isPath,
+} from './package-entry.js';
 import { installAdvice } from './package-names.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
 
@@ -38,21 +45,56 @@ interface Resolution {
   readonly problems?: readonly Problem[];
 }
 
+/** Plugins by what `use` names, or how to load them: `{ '@keelson/health': () => import('@keelson/health') }`. */
+export type PluginModules = Readonly<Record<string, Plugin | (() => Promise<{ readonly default: Plugin }>)>>;
+
+export interface ResolveRequest {
+  readonly directory: string;
+  /** Plugins given in code, by key, instead of what `use` names. */
+  readonly plugins: Readonly<Record<string, Plugin>>;
+  /** Of a bundle; nothing else can be loaded. */
+  readonly modules?: PluginModules;
+  /** The file to load in place of one that `use` names. */
+  readonly sourceOf?: (file: string) => string | undefined;
+}
+
 /** Finds what `use` names, loading nothing. */
-export function resolvePlugin(
-  entry: ConfigEntry,
-  directory: string,
-  plugins: Readonly<Record<string, Plugin>>,
-): Resolution {
+export function resolvePlugin(entry: ConfigEntry, request: ResolveRequest): Resolution {
+  const { directory, plugins, modules, sourceOf } = request;
   const given = Object.hasOwn(plugins, entry.key) ? plugins[entry.key] : undefined;
   if (given !== undefined) {
     const load = async () => given;
     return { plugin: { entry, source: 'code', manifest: load, light: true, load } };
   }
   if (entry.use === undefined) return {};
-  return isPath(entry.use)
-    ? resolveFile(entry, resolve(directory, entry.use))
-    : resolvePackage(entry, entry.use, directory);
+  if (modules !== undefined) return resolveModule(entry, entry.use, modules);
+  if (!isPath(entry.use)) return resolvePackage(entry, entry.use, directory);
+  const file = resolve(directory, entry.use);
+  return resolveFile(entry, sourceOf?.(file) ?? file);
+}
+
+function resolveModule(entry: ConfigEntry, use: string, modules: PluginModules): Resolution {
+  const given = Object.hasOwn(modules, use) ? modules[use] : undefined;
+  if (given === undefined) return { problems: [notBundled(entry, use, Object.keys(modules))] };
+  if (typeof given !== 'function') {
+    const load = async () => given;
+    return { plugin: { entry, source: 'code', manifest: load, light: true, load } };
+  }
+  const load = async () => defaultOf<Plugin>(await given());
+  return { plugin: { entry, source: 'code', manifest: load, light: false, load } };
+}
+
+function notBundled(entry: ConfigEntry, use: string, known: readonly string[]): Problem {
+  const meant = nearest(use, known);
+  return {
+    code: 'PLUGIN_NOT_BUNDLED',
+    message: `${use} is not part of this bundle.`,
+    ...choiceOf(entry),
+    value: use,
+    allowed: [...known, 'none'].join(', '),
+    ...(meant !== undefined && { nearest: meant }),
+    action: 'Name one of these, or add it to `modules` of the bundle and build the bundle again.',
+  };
 }
 
 function resolveFile(entry: ConfigEntry, file: string): Resolution {

@@ -20,7 +20,13 @@ interface Copy {
   readonly users: string[];
 }
 
-const kernelFolder = realpathSync.native(fileURLToPath(new URL('../..', import.meta.url)));
+let foundKernel: string | undefined;
+
+/** Looked up when it is needed: a bundle has no such folder. */
+function kernelFolder(): string {
+  foundKernel ??= realpathSync.native(fileURLToPath(new URL('../..', import.meta.url)));
+  return foundKernel;
+}
 
 /**
  * Looks which copy of each shared package the kernel, the service and its plugins get; reports where they differ. Reads
@@ -51,7 +57,7 @@ function usersOf(directory: string, plugins: readonly ResolvedPlugin[]): User[] 
     return dependencies;
   };
   const seen = new Set<string>();
-  add({ label: '@keelson/core', folder: kernelFolder, isLoose: false });
+  add({ label: '@keelson/core', folder: kernelFolder(), isLoose: false });
   add({ label: 'the service', folder: directory, isLoose: true });
   for (const { source, entry } of plugins) {
     const use = entry.use ?? '';
@@ -75,7 +81,7 @@ function usersOf(directory: string, plugins: readonly ResolvedPlugin[]): User[] 
 function copiesOf(name: string, users: readonly User[]): Copy[] {
   const copies = new Map<string, Copy>();
   for (const { label, folder, isLoose, dependencies } of users) {
-    const isOwn = name === '@keelson/core' && folder === kernelFolder;
+    const isOwn = name === '@keelson/core' && folder === kernelFolder();
     const uses = isOwn || isLoose || dependencies.includes(name) || existsSync(join(folder, 'node_modules', name));
     const found = isOwn ? folder : uses ? folderOf(name, folder) : undefined;
     if (found === undefined) continue;

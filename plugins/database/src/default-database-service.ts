@@ -340,8 +340,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   #loadMigrations(): Promise<Migrations> {
     this.#migrations ??= import('./migrations/migrations.js').then(({ Migrations }) => {
       const { driver, clock, models, options } = this.#parts;
-      const migrations = models.flatMap(model => [...(model.migrations ?? [])]);
-      return new Migrations({ orm: this.#orm, driver, clock, migrations, ...options.migrations });
+      return new Migrations({ orm: this.#orm, driver, clock, models, ...options.migrations });
     });
     return this.#migrations;
   }

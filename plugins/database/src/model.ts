@@ -9,8 +9,12 @@ import type { Migration } from '@mikro-orm/migrations';
 export interface DatabaseModel {
   /** Entities made with `defineEntity`, or decorated classes. */
   readonly entities: readonly EntityDefinition[];
-  /** In the order in which they are to run; the name of each is the name of its class. */
-  readonly migrations?: readonly MigrationClass[];
+  /**
+   * In the order in which they are to run, by the name under which each is recorded: `{ CreateOrders, AddPayments }`. In a
+   * list, the name of each is the name of its class; use an object in a service that is bundled, because a minifier
+   * changes the names of classes.
+   */
+  readonly migrations?: readonly MigrationClass[] | Readonly<Record<string, MigrationClass>>;
   /** The instance of the database slot they belong to: `reporting` for `database/reporting`. Default: the slot's own. */
   readonly database?: string;
 }

@@ -82,6 +82,7 @@ async function serve(
   watch: ProcessWatch,
 ): Promise<number> {
   watch.serve(kernel);
+  terminal.onReady?.(kernel);
   for (const warning of kernel.plan.warnings) terminal.err(`warning: ${formatProblem(warning)}`);
   if (options.json) terminal.out(JSON.stringify({ ...reportToJson(kernel.report), profile }));
   else terminal.err(formatStartReport(kernel.report));

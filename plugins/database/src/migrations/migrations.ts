@@ -2,18 +2,18 @@ import { type Clock, Deadline } from '@keelson/core';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver } from '../driver/driver.js';
 import { translate } from '../errors/translate.js';
-import type { MigrationClass } from '../model.js';
+import type { DatabaseModel } from '../model.js';
 import type { Orm } from '../orm/orm.js';
 import { noSuch, notHere, sameName } from './migration-errors.js';
 import { MigrationRun, type MigrationRunParts } from './migration-run.js';
 import { askOver, type MigrationStatus, MigrationTable } from './migration-table.js';
+import { type NamedMigration, namedMigrations, refuseMinified } from './named-migrations.js';
 
 export interface MigrationsParts {
   readonly orm: Orm;
   readonly driver: DatabaseDriver;
   readonly clock: Clock;
-  /** All of them, in the order in which they run. */
-  readonly migrations: readonly MigrationClass[];
+  readonly models: readonly DatabaseModel[];
   readonly tableName: string;
   readonly timeoutMs: number;
 }
@@ -21,6 +21,8 @@ export interface MigrationsParts {
 /** The migrations of a database: what is applied, and runs that change that. */
 export class Migrations {
   readonly #parts: MigrationsParts;
+  /** In the order in which they run. */
+  readonly #migrations: readonly NamedMigration[];
   readonly #names: readonly string[];
   readonly #table: MigrationTable;
   /** In one instance one run follows the other. */
@@ -29,11 +31,13 @@ export class Migrations {
 
   constructor(parts: MigrationsParts) {
     this.#parts = parts;
-    this.#names = parts.migrations.map(({ name }) => name);
+    this.#migrations = namedMigrations(parts.models);
+    this.#names = this.#migrations.map(({ name }) => name);
     this.#table = new MigrationTable(parts.tableName);
   }
 
   async status(): Promise<MigrationStatus> {
+    refuseMinified(this.#migrations);
     const { clock, timeoutMs } = this.#parts;
     const connection = await borrowWithin(this.#parts, { deadline: Deadline.after(timeoutMs, clock) });
     try {
@@ -87,8 +91,9 @@ export class Migrations {
   async #run(direction: 'up' | 'down', choose: MigrationRunParts['choose']): Promise<readonly string[]> {
     const twice = this.#names.find((name, index) => this.#names.indexOf(name) !== index);
     if (twice !== undefined) throw sameName(twice);
-    const { orm, driver, clock, timeoutMs, migrations } = this.#parts;
-    const classes = new Map(migrations.map(migration => [migration.name, migration]));
+    refuseMinified(this.#migrations);
+    const { orm, driver, clock, timeoutMs } = this.#parts;
+    const classes = new Map(this.#migrations.map(({ name, migration }) => [name, migration]));
     return new MigrationRun({ orm, driver, clock, timeoutMs, classes, table: this.#table, direction, choose }).run();
   }
 }

@@ -119,5 +119,5 @@ class CreateConformanceTables extends Migration {
 /** The tables that the conformance suite works on: what every service of a harness must have been made with. */
 export const conformanceModel: DatabaseModel = {
   entities: [Account, Booking, Note],
-  migrations: [CreateConformanceTables],
+  migrations: { CreateConformanceTables },
 };

@@ -72,7 +72,7 @@ class ConcurrentlyInTransaction extends Migration {
   }
 }
 
-const name = conformanceModel.migrations?.[0]?.name;
+const [name] = Object.keys(conformanceModel.migrations ?? {});
 const shelves = [CreateShelves, IndexShelves, WidenShelves];
 const shelfNames = ['CreateShelves', 'IndexShelves', 'WidenShelves'];
 

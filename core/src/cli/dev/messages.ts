@@ -1,0 +1,15 @@
+import { z } from 'zod';
+
+/** What the process of the service reports to `keelson dev`. */
+export const report = z.discriminatedUnion('is', [
+  /** The values in force, by path, masked; sent before anything starts. */
+  z.object({ is: z.literal('planned'), values: z.record(z.string(), z.string()) }),
+  z.object({ is: z.literal('ready') }),
+]);
+
+export type Report = z.output<typeof report>;
+
+/** What `keelson dev` sends to it: start, or stop in order. */
+export const order = z.enum(['start', 'stop']);
+
+export type Order = z.output<typeof order>;

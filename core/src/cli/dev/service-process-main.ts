@@ -1,0 +1,45 @@
+import { dirname } from 'node:path';
+import { processTerminal } from '../output/process-terminal.js';
+import { runKeelson } from '../run-keelson.js';
+import { forDevelopment, valuesOf } from './development-plan.js';
+import { order, type Report } from './messages.js';
+import { runSources } from './run-sources.js';
+import { sourceFile } from './source-file.js';
+
+/** The process of the service below `keelson dev`: `keelson start` with the sources, which takes its orders from there. */
+const [config = '', mode, ...words] = process.argv.slice(2);
+const directory = dirname(config);
+const started = Promise.withResolvers<void>();
+
+process.on('message', message => {
+  const { data } = order.safeParse(message);
+  if (data === 'start') started.resolve();
+  if (data === 'stop') stop();
+});
+// `keelson dev` is gone, in whatever way.
+process.on('disconnect', stop);
+
+const report = (message: Report) => {
+  if (process.connected) process.send?.(message);
+};
+
+if (mode === 'sources') runSources();
+await started.promise;
+const code = await runKeelson(['start', '--config', config, ...words], {
+  ...processTerminal,
+  kernel: {
+    revise(plan) {
+      report({ is: 'planned', values: valuesOf(plan) });
+      return forDevelopment(plan);
+    },
+    ...(mode === 'sources' && { sourceOf: (file: string) => sourceFile(file, directory) }),
+  },
+  onReady: () => report({ is: 'ready' }),
+});
+process.exit(code);
+
+/** As a signal does, which Windows does not have. */
+function stop(): void {
+  if (process.listenerCount('SIGTERM') === 0) process.exit(0);
+  process.emit('SIGTERM', 'SIGTERM');
+}

@@ -1,0 +1,46 @@
+import { KeelsonError } from '@keelson/core';
+import type { DatabaseModel, MigrationClass } from '../model.js';
+
+/** A migration with the name under which it is recorded. */
+export interface NamedMigration {
+  readonly name: string;
+  readonly migration: MigrationClass;
+  /** Whether the name stands in the model. Otherwise it is that of the class, which a minifier changes. */
+  readonly isExplicit: boolean;
+}
+
+/** The migrations of all models, in the order in which they run. */
+export function namedMigrations(models: readonly DatabaseModel[]): readonly NamedMigration[] {
+  return models.flatMap(({ migrations = [] }): readonly NamedMigration[] =>
+    isList(migrations)
+      ? migrations.map(migration => ({ name: migration.name, migration, isExplicit: false }))
+      : Object.entries(migrations).map(([name, migration]) => ({ name, migration, isExplicit: true })),
+  );
+}
+
+/**
+ * Refuses the name of a class that a minifier has shortened: under it the migration would not be found among those that
+ * are applied, and would run again.
+ *
+ * @throws KeelsonError DATABASE_MIGRATION_NAME.
+ */
+export function refuseMinified(migrations: readonly NamedMigration[]): void {
+  const minified = migrations.filter(({ name, isExplicit }) => !isExplicit && name.length <= longestMinifiedName);
+  if (minified.length === 0) return;
+  const names = minified.map(({ name }) => JSON.stringify(name));
+  throw new KeelsonError({
+    code: 'DATABASE_MIGRATION_NAME',
+    message: `A minifier has changed the names of ${names.length} of the ${migrations.length} migrations, to ${names.join(', ')}; nothing was done.`,
+    hint: 'Give the migrations of the DatabaseModel as an object, whose keys are not changed: { CreateOrders, AddPayments }.',
+    facts: { migrations: minified.map(({ name }) => name) },
+  });
+}
+
+/** A bundle has thousands of names, so the shortest do not suffice. */
+const longestMinifiedName = 3;
+
+function isList(
+  migrations: NonNullable<DatabaseModel['migrations']>,
+): migrations is Extract<DatabaseModel['migrations'], readonly unknown[]> {
+  return Array.isArray(migrations);
+}
