@@ -33,9 +33,11 @@ const packageFile = z.looseObject({
 
 const sourceMap = z.looseObject({ sources: z.array(z.string()), sourcesContent: z.array(z.string()).optional() });
 
-const folders = ['core', 'core/create-keelson', ...readdirSync(join(root, 'plugins')).map(name => `plugins/${name}`)].filter(folder =>
-  existsSync(join(root, folder, 'package.json')),
-);
+const folders = [
+  'core',
+  'core/create-keelson',
+  ...readdirSync(join(root, 'plugins')).map(name => `plugins/${name}`),
+].filter(folder => existsSync(join(root, folder, 'package.json')));
 const published = folders.map(folder => ({ folder, ...readPackage(join(root, folder)) })).filter(each => !each.private);
 
 const place = mkdtempSync(join(tmpdir(), 'keelson-packages-'));

@@ -3,8 +3,8 @@ import { type Clock, systemClock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
 import type { PlanRequest } from '../plan/make-plan.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
-import type { Around } from '../plan/start-part.js';
 import type { PluginModules } from '../plan/resolve-plugin.js';
+import type { Around } from '../plan/start-part.js';
 import type { ServiceStatus } from './status.js';
 
 /** A service that is about to start, or starts. */
