@@ -280,7 +280,7 @@ export class QueryError extends KeelsonError {
 const cancelled: KindRule = {
   kind: 'cancelled',
   says: 'A statement was cancelled by somebody on the server',
-  hint: 'Look for who ran pg_cancel_backend, or for a recovery conflict on a standby.',
+  hint: 'Find out who ran pg_cancel_backend, or look for a recovery conflict on a standby.',
   http: busy('The request was cancelled. Please try again.'),
 };
 
