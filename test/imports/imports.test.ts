@@ -1,5 +1,5 @@
-import { globSync } from 'node:fs';
-import { dirname, sep } from 'node:path';
+import { existsSync, globSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import {
@@ -12,6 +12,7 @@ import {
   unusedVendors,
   upwardImports,
 } from './import-graph.js';
+import { contractPackages } from './layers.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folders = globSync(
@@ -43,6 +44,12 @@ describe.each(implementations)('$folder', source => {
     expect(unlistedVendors(source)).toEqual([]);
     expect(unusedVendors(source)).toEqual([]);
   });
+});
+
+test('packages that every plugin may import exist, and fill no slot', () => {
+  const shared = packages.filter(({ name }) => contractPackages.includes(name));
+  expect(shared).toHaveLength(contractPackages.length);
+  expect(shared.filter(({ folder }) => existsSync(join(root, folder, 'src/manifest.ts')))).toEqual([]);
 });
 
 describe('the check itself', () => {

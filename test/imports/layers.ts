@@ -17,7 +17,7 @@ export const coreLayers: readonly string[] = [
   'cli',
 ];
 
-/** Packages of contracts, which every plugin may import. */
+/** Packages that every plugin may import: contracts, and libraries that several plugins share. They fill no slot. */
 export const contractPackages = [
   '@keelson/core',
   '@keelson/database',

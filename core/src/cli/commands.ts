@@ -12,7 +12,7 @@ const summaries = {
   graph: 'draw the plugins, what they need, and in which order they start',
   doctor: 'examine what the service depends on: connections, permissions, limits, clocks',
   schema: 'write the JSON Schema of the configuration, so that an editor completes and checks it',
-  migrate: 'bring the tables of the databases up to date, or print how they stand',
+  migrate: 'bring the tables of the databases up to date, or print which migrations are applied',
   verify: 'prove that a plugin keeps the contract and the promises of its slot',
   new: 'create the package of a new plugin that passes its checks as it is',
 };

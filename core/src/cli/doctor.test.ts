@@ -81,7 +81,9 @@ test('a resource that a running instance of the service itself holds is not a fa
   const run = keelson(files, ['start']);
   await run.until('shop ready in');
   const beside = await run.also(['doctor']).ended;
-  expect(beside.out).toContain(`ok    a: start  Not examined: pid ${run.child.pid}, this service itself, has it`);
+  expect(beside.out).toContain(
+    `ok    a: start  Not examined: the running instance of this service with pid ${run.child.pid} uses it`,
+  );
   expect(beside.out).toContain('ok    b: start  Not examined: it needs a');
   expect(beside.out).not.toContain('Stop it.');
   expect(beside.code).toBe(0);

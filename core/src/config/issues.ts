@@ -72,7 +72,7 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
 
 function fault(node: ConfigNode, value: string, issue: z.core.$ZodIssue): string {
   if (node.kind === 'scalar') return `cannot be ${value}`;
-  if (issue.code !== 'invalid_type') return 'does not hold what it should';
+  if (issue.code !== 'invalid_type') return 'is not valid';
   return node.kind === 'list' ? 'is a list' : 'is a map of keys';
 }
 

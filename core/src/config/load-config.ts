@@ -93,7 +93,7 @@ function unknownSetting(key: string, origin: Origin): Problem {
   const meant = nearest(key, [...settingKeys, 'plugins']);
   return {
     code: 'CONFIG_KEY_UNKNOWN',
-    message: `A configuration has no key ${key} at its top.`,
+    message: `A configuration has no top-level key ${key}.`,
     path: key,
     origin,
     allowed: [...settingKeys, 'plugins'].join(', '),

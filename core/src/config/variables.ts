@@ -51,7 +51,7 @@ const reference = /(?<!\$)\$\{(?:file:[^}]+|[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?)\
 function unreadReference(name: string): Problem {
   return {
     code: 'CONFIG_REFERENCE_INVALID',
-    message: `The variable ${name} holds what looks like a reference, and the value of a variable is taken as it is.`,
+    message: `The value of the variable ${name} looks like a reference, but references in variables are not resolved.`,
     origin: { from: 'variable', name },
     action: `Put the value itself into ${name}, or write the reference into the configuration file.`,
   };
@@ -75,7 +75,7 @@ function unknownVariable(name: string, head: string, known: readonly string[], s
   const meant = nearest(head, [...known, ...slots]);
   return {
     code: 'CONFIG_VARIABLE_UNKNOWN',
-    message: `The variable ${name} sets nothing: no plugin is configured under that name, and no setting is called so.`,
+    message: `The variable ${name} sets nothing: no plugin is configured under that name, and no setting has it.`,
     origin: { from: 'variable', name },
     allowed: known.map(variableHead).join(', '),
     ...(meant !== undefined && { nearest: variableHead(meant) }),

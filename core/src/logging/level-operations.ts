@@ -20,7 +20,7 @@ function setLevel(levels: LogLevels) {
     arguments: z.object({
       level: z.enum(logLevels).describe('The lowest level that is written.'),
       plugin,
-      forMs: z.int().min(1_000).max(86_400_000).default(900_000).describe('How long it lasts, in milliseconds.'),
+      forMs: z.int().min(1_000).max(86_400_000).default(900_000).describe('How long the level lasts, in milliseconds.'),
     }),
     run({ level, plugin, forMs }) {
       refuseUnknown(levels, plugin);

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type Clock,
   currentDeadline,
@@ -9,7 +8,6 @@ import {
   type Metrics,
   type RetryPolicy,
   runWithDeadline,
-  silentMetrics,
   type Telemetry,
 } from '@keelson/core';
 import type { EntityName, RequiredEntityData } from '@mikro-orm/core';
@@ -23,7 +21,6 @@ import type { DatabaseDriver, PoolStats } from './driver/driver.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { type LoanObserver, markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
-import { UnsupportedError } from './errors/session-errors.js';
 import { translate } from './errors/translate.js';
 import { withListening } from './health.js';
 import type {
@@ -33,10 +30,10 @@ import type {
   ListenSchemaOptions,
   Subscription,
 } from './listening/listen-options.js';
-import type { Listening } from './listening/listening.js';
+import { ListeningOnDemand } from './listening/listening-on-demand.js';
 import { DatabaseMetrics } from './metrics.js';
-import { type MigrationStatus, qualified } from './migrations/migration-table.js';
-import type { Migrations } from './migrations/migrations.js';
+import type { MigrationStatus } from './migrations/migration-table.js';
+import { SchemaTasks } from './migrations/schema-tasks.js';
 import type { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import { isBeginObserved } from './orm/begin-at-once.js';
@@ -104,11 +101,8 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   readonly #sessions: Sessions;
   readonly #batches: Batches;
   readonly #statements: StatementLog;
-  /** In the context in which the service was made, which is that of no request. */
-  readonly #outsideRequests = AsyncLocalStorage.snapshot();
-  #migrations: Promise<Migrations> | undefined;
-  #loadingListening: Promise<Listening> | undefined;
-  #listening: Listening | undefined;
+  readonly #schema: SchemaTasks;
+  readonly #listening: ListeningOnDemand;
   #disconnecting: Promise<void> | undefined;
   /** What is sent with each error that is reported. */
   #attached: Disposable | undefined;
@@ -169,6 +163,8 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
       cancelGraceMs: options.session.cancelGraceMs,
       target: parts.target,
     });
+    this.#schema = new SchemaTasks({ orm: this.#orm, driver, clock, models, options });
+    this.#listening = new ListeningOnDemand({ ...parts, outside: work => this.outside(work) });
     if (telemetry.enabled) this.#attached = telemetry.attachFacts(parts.target, () => this.#factsOfErrors());
     this.#batches = new Batches({
       session: (work, given) => this.session(work, given),
@@ -258,17 +254,17 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     this.#connectivity.assertConnected();
     assertAble(this.#parts.driver, 'listen');
     this.#sessions.assertSecondConnection();
-    const listening = await this.#loadListening();
+    const listening = await this.#listening.load();
     // Its events carry what its own schema returns, or texts.
     return listening.listen(channel, handler as ChannelHandler<unknown>, options);
   }
 
   get listening(): ListeningStats | undefined {
-    return this.#listening?.stats();
+    return this.#listening.stats();
   }
 
-  async pauseListening(deadline: Deadline): Promise<boolean> {
-    return (await this.#listening?.pause(deadline)) ?? true;
+  pauseListening(deadline: Deadline): Promise<boolean> {
+    return this.#listening.pause(deadline);
   }
 
   async health(signal: AbortSignal = AbortSignal.timeout(2_000)): Promise<HealthResult> {
@@ -294,7 +290,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
   resume(): void {
     this.#sessions.reopen();
     this.#parts.driver.resume();
-    this.#listening?.resume();
+    this.#listening.resume();
   }
 
   renewConnections(): void {
@@ -303,70 +299,33 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
 
   async drain(deadline: Deadline): Promise<boolean> {
     // Their handlers need sessions.
-    const haveReturned = this.#listening === undefined || (await this.#listening.pause(deadline));
+    const haveReturned = !this.#listening.isUsed || (await this.#listening.pause(deadline));
     return (await this.#sessions.drain(deadline)) && haveReturned;
   }
 
-  async migrations(): Promise<MigrationStatus> {
-    return (await this.#loadMigrations()).status();
+  migrations(): Promise<MigrationStatus> {
+    return this.#schema.status();
   }
 
-  async migrate({ to }: { readonly to?: string } = {}): Promise<readonly string[]> {
-    return (await this.#loadMigrations()).up(to);
+  migrate({ to }: { readonly to?: string } = {}): Promise<readonly string[]> {
+    return this.#schema.migrate(to);
   }
 
-  async revert(): Promise<string | undefined> {
-    return (await this.#loadMigrations()).down();
+  revert(): Promise<string | undefined> {
+    return this.#schema.revert();
   }
 
-  async draftMigration(): Promise<readonly string[]> {
-    const { draftMigration } = await import('./schema/draft-migration.js');
-    return draftMigration(this.#orm, this.#parts.options.migrations.timeoutMs);
+  draftMigration(): Promise<readonly string[]> {
+    return this.#schema.draftMigration();
   }
 
-  async validateSchema(): Promise<SchemaReport> {
-    const { validateSchema } = await import('./schema/validate-schema.js');
-    const { migrations, commitTokens } = this.#parts.options;
-    const own = [qualified(commitTokens.tableName)[1]];
-    return validateSchema({ orm: this.#orm, timeoutMs: migrations.timeoutMs, own });
+  validateSchema(): Promise<SchemaReport> {
+    return this.#schema.validate();
   }
 
   disconnect(deadline?: Deadline): Promise<void> {
     this.#disconnecting ??= this.#disconnect(deadline);
     return this.#disconnecting;
-  }
-
-  /** One for all calls, because its runs follow each other. Most starts need none of this code. */
-  #loadMigrations(): Promise<Migrations> {
-    this.#migrations ??= import('./migrations/migrations.js').then(({ Migrations }) => {
-      const { driver, clock, models, options } = this.#parts;
-      return new Migrations({ orm: this.#orm, driver, clock, models, ...options.migrations });
-    });
-    return this.#migrations;
-  }
-
-  /** One for all calls. A service that does not listen loads none of this code. */
-  #loadListening(): Promise<Listening> {
-    this.#loadingListening ??= import('./listening/listening.js').then(({ Listening }) => {
-      const { driver, clock, logger, telemetry, metrics = silentMetrics, target, options } = this.#parts;
-      const open = driver.openListener;
-      if (open === undefined) throw new UnsupportedError({ driver: driver.name, capability: 'listen' });
-      const listening = new Listening({
-        open,
-        clock,
-        logger,
-        telemetry,
-        metrics,
-        target,
-        options: options.listen,
-        connectTimeoutMs: options.connect.timeoutMs,
-        detached: work => this.#outsideRequests(() => this.outside(work)),
-      });
-      driver.onLost(() => listening.doubt());
-      this.#listening = listening;
-      return listening;
-    });
-    return this.#loadingListening;
   }
 
   async #prepare(deadline: Deadline, signal: AbortSignal): Promise<void> {
@@ -405,7 +364,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     this.#connectivity.close();
     const until = deadline ?? Deadline.after(options.closeTimeoutMs, clock);
     // Handlers that run may end their sessions.
-    await this.#listening?.close(until);
+    await this.#listening.close(until);
     await driver.close(until);
     this.#sessions.closed();
     await this.#orm.close(true).catch((error: unknown) => logger.warn('closing the ORM failed', { error }));

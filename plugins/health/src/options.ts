@@ -74,7 +74,11 @@ const own = z
       .union([
         z.literal(false),
         z.strictObject({
-          path: z.string().min(1).default('.').describe('A folder on the disk to watch, from the configuration.'),
+          path: z
+            .string()
+            .min(1)
+            .default('.')
+            .describe('A folder on the disk that is checked, relative to the configuration.'),
           minFreeBytes: z
             .number()
             .int()

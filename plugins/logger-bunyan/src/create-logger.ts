@@ -47,7 +47,7 @@ function droppedRecord(name: string, dropped: number): LogRecord {
     hostname: hostname(),
     pid: process.pid,
     level: warn,
-    msg: `${dropped} log lines dropped: whatever reads the log is too slow`,
+    msg: `${dropped} log lines dropped: the reader of the log is too slow`,
     dropped,
     time: new Date(),
     v: 0,

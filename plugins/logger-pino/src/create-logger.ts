@@ -46,6 +46,6 @@ function droppedLine(name: string, dropped: number): string {
     hostname: hostname(),
     name,
     dropped,
-    msg: `${dropped} log lines dropped: whatever reads the log is too slow`,
+    msg: `${dropped} log lines dropped: the reader of the log is too slow`,
   });
 }

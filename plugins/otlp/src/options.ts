@@ -24,8 +24,11 @@ export function receiverOptions(paths: string) {
     protocol: z
       .enum(['http/protobuf', 'http/json'])
       .optional()
-      .describe('The encoding. Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.'),
-    compression: z.enum(['gzip', 'none']).optional().describe('Default: OTEL_EXPORTER_OTLP_COMPRESSION, else none.'),
+      .describe('The encoding of each export. Default: OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.'),
+    compression: z
+      .enum(['gzip', 'none'])
+      .optional()
+      .describe('The compression of each export. Default: OTEL_EXPORTER_OTLP_COMPRESSION, else none.'),
     timeoutMs: milliseconds
       .optional()
       .describe('Longest export with its retries, in milliseconds. Default: OTEL_EXPORTER_OTLP_TIMEOUT, else 10,000.'),

@@ -6,8 +6,9 @@ import { type Answered, askEach, printAnswers } from '../instances/ask-each.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const doOperation = defineCommand({
-  description: `Lists the operations and their arguments, or runs one on every instance of this service that this user runs on
-this machine, or on the instance with --pid. The change lasts until another operation reverts it or the process ends; an operation that ends by itself takes --for.`,
+  description: `Without arguments, it lists the operations and their arguments. Otherwise it runs an operation on every instance of
+this service that this user runs on this machine; with --pid, on one instance. The change lasts until another operation
+reverts it or the process ends; an operation that ends by itself takes --for.`,
   words: {
     plugin: { optional: true, description: 'the key of a plugin, as keelson status lists it' },
     operation: { optional: true, description: 'the operation to run' },

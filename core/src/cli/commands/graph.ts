@@ -10,7 +10,7 @@ import { writeOutput } from '../output/write-output.js';
 export const graph = defineCommand({
   description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to
 the plugins it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of the
-service. A dashed frame is an optional plugin. Comments in the chart say the same.`,
+service. A dashed frame is an optional plugin. Comments in the chart explain this, too.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
   exitCodes: {
     0: 'the plan holds',

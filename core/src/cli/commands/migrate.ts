@@ -4,8 +4,7 @@ import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions, withoutLogger } from '../config-options.js';
 
 export const migrate = defineCommand({
-  description: `Starts only the databases of the configuration, runs the command and stops. Safe when several instances run it at
-once. up and status run on all databases; other commands need --database when more than one is configured.`,
+  description: `Starts only the databases of the configuration, runs the command and stops. Several instances may run it at once. up and status run on all databases; other commands need --database when more than one is configured.`,
   words: {
     command: { optional: true, description: 'up (default), down, status, create, or a command of the database plugin' },
     argument: { optional: true, multiple: true, description: 'the migration to go up to, or the name of a new one' },
@@ -17,7 +16,7 @@ once. up and status run on all databases; other commands need --database when mo
   exitCodes: { 0: 'done', 1: 'not done' },
   examples: [
     'keelson migrate --environment production',
-    'keelson migrate up AddOrders                      up to and with the one named',
+    'keelson migrate up AddOrders                      up to and including AddOrders',
     'keelson migrate down                              undoes the last one',
     'keelson migrate create AddOrders src/migrations',
   ],

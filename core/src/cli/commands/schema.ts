@@ -12,7 +12,7 @@ the first line of keelson.yaml:
 
   # yaml-language-server: $schema=./keelson.schema.json
 
-The command names a plugin that cannot be read and accepts any value under its key.`,
+When a plugin cannot be read, the command names it, and the schema accepts any value under its key.`,
   options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
   exitCodes: { 0: 'written', 1: 'the configuration cannot be read' },
   examples: ['keelson schema --out keelson.schema.json'],

@@ -4,9 +4,9 @@ import { formatInstance } from '../instances/format-status.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const status = defineCommand({
-  description: `Prints for each instance of this service that this user runs on this machine its uptime, its readiness with failing
-checks, and the reports of its plugins. It calls only these processes, so it works while the database is down. It finds instances
-by their configuration file and environment.`,
+  description: `Prints the uptime, the readiness with failing checks, and the reports of the plugins, for each instance of this
+service. It finds the instances that this user runs on this machine by their configuration file and environment. It calls
+only these processes, so it works while the database is down.`,
   options: instanceOptions,
   exitCodes: { 0: 'every instance is ready', 1: 'no instance runs, or one is not ready or does not answer' },
   examples: ['keelson status', 'keelson status --environment production --json'],

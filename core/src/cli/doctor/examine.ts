@@ -75,7 +75,7 @@ function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: Re
   }
   const holder = holderOf(error, pids);
   if (holder !== undefined) {
-    const output = `Not examined: pid ${holder}, this service itself, has it. The findings of that instance are above.`;
+    const output = `Not examined: the running instance of this service with pid ${holder} uses it. Its findings are above.`;
     return [{ ...start, status: 'pass', output }];
   }
   if (error !== undefined) return [failure(key, error)];

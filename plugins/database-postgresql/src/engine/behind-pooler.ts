@@ -8,7 +8,7 @@ export const weakerBehindPooler: readonly WeakerPromise[] = [
     why: 'the pooler hides which process of the server works for a connection',
   },
   {
-    promise: 'An instance may migrate while a statement outside of a transaction still runs for one that was killed.',
+    promise: 'An instance may migrate while a statement of a killed instance still runs outside of a transaction.',
     why: 'the mark of such a statement would stay on a connection that the pooler lends to others',
   },
 ];

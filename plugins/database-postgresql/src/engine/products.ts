@@ -15,7 +15,7 @@ interface Product {
   readonly conflicts: Conflicts;
 }
 
-const foreignIds: Lack = { why: 'the ids of its transactions do not stand for what they write' };
+const foreignIds: Lack = { why: 'the id of a transaction does not prove what the transaction wrote' };
 const ddlAlone: Lack = { why: 'its DDL is not undone with the transaction', mayBeStated: true };
 const lagOfItsOwn: Lack = { why: 'its replicas do not replay a log as PostgreSQL does' };
 const untried = (what: string): Lack => ({ why: `${what} is not proven on this engine`, mayBeStated: true });
@@ -52,8 +52,8 @@ export const products: Readonly<Record<EngineProduct, Product>> = {
   },
   unknown: {
     lacks: {
-      'commit-lookup': { why: 'an engine that is not known may give ids that mean nothing' },
-      'write-implies-id': { why: 'an engine that is not known may give ids that mean nothing' },
+      'commit-lookup': { why: 'the ids of an unknown engine may prove nothing' },
+      'write-implies-id': { why: 'the ids of an unknown engine may prove nothing' },
       'transactional-ddl': untried('a rollback of DDL'),
       copy: untried('COPY'),
     },

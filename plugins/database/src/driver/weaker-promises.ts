@@ -4,10 +4,11 @@ import type { DatabaseCapability, Engine, WeakerPromise } from './engine.js';
 /** What holds without a capability, for people. */
 const without: Readonly<Record<DatabaseCapability, string>> = {
   cancel: 'A session over its deadline closes its connection; the server may go on with the statement for a while.',
-  'multi-connection': 'A session beside one that holds the connection is refused.',
+  'multi-connection': 'While one session holds the connection, a second session inside it is refused.',
   'commit-lookup':
     'The server cannot be asked for the id of a COMMIT that was not answered: units write tokens instead, unless commitProof is none.',
-  'write-implies-id': 'The server is not believed when it reports that a transaction in doubt was aborted.',
+  'write-implies-id':
+    'When the server reports that a transaction in doubt was aborted, the session does not trust this.',
   savepoints: 'No part of a session can fail alone: database.transaction inside a session is refused.',
   'session-state':
     'A statement that leaves a state on its connection is refused: SET, temporary tables, session locks.',
@@ -18,9 +19,10 @@ const without: Readonly<Record<DatabaseCapability, string>> = {
   'transactional-ddl':
     'Each migration is applied alone, and one that fails may leave a part behind; DDL in a session is refused.',
   'session-locks': 'Instances that migrate at the same time wait for a row of a table instead of an advisory lock.',
-  'server-timeouts': 'Only the deadline of a session ends its statements; a time limit of its own is refused.',
+  'server-timeouts':
+    'Only the deadline of a session ends its statements; a separate time limit of a statement is refused.',
   'replica-lag': 'Replicas get no reads, unless replicas.maxLagMs is any.',
-  listen: 'Notifications cannot be listened to.',
+  listen: 'database.listen is refused.',
 };
 
 /** The promises that are weaker; `reasons` has one for each capability that is lacking. */

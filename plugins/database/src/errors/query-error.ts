@@ -279,8 +279,8 @@ export class QueryError extends KeelsonError {
 
 const cancelled: KindRule = {
   kind: 'cancelled',
-  says: 'A statement was cancelled by somebody on the server',
-  hint: 'Look for who ran pg_cancel_backend, or for a recovery conflict on a standby.',
+  says: 'A person or a program cancelled a statement on the server',
+  hint: 'Find out who ran pg_cancel_backend, or look for a recovery conflict on a standby.',
   http: busy('The request was cancelled. Please try again.'),
 };
 

@@ -10,7 +10,7 @@ type Migrated = Pick<DatabaseService, 'migrations' | 'migrate' | 'revert' | 'dra
 export const migrateCommands = (database: Migrated, directory: string): readonly MigrateCommand[] => [
   {
     name: 'up',
-    summary: 'apply the migrations that are not applied yet, up to and with the one named',
+    summary: 'apply the migrations that are not applied yet, up to and including the named one',
     usage: '[<migration>]',
     async run({ words: [to], out }) {
       const applied = await database.migrate(to === undefined ? {} : { to });
@@ -31,7 +31,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
   },
   {
     name: 'status',
-    summary: 'say which migrations are applied since when, and which are not',
+    summary: 'print which migrations are applied, since when, and which are not',
     usage: '',
     async run({ out }) {
       const { applied, pending, unknown } = await database.migrations();

@@ -18,6 +18,6 @@ export async function aboutTokens(
   );
   const name = 'commit tokens';
   if (row.found) return { name, status: 'pass', output: `The table ${table.name} is there.` };
-  const hint = `The next start makes it if its role may; otherwise, as another role: ${table.ddl}; ${table.grants}.`;
+  const hint = `The next start makes the table if its role may. Otherwise run as another role: ${table.ddl}; ${table.grants}.`;
   return { name, status: 'warn', output: `The table ${table.name} is missing.`, hint };
 }

@@ -7,7 +7,7 @@ describe('the schema at the start', () => {
   const valid: SchemaReport = {
     status: 'valid',
     differences: [
-      { kind: 'unknown-table', severity: 'info', table: 'old', message: 'The table old is known to no entity.' },
+      { kind: 'unknown-table', severity: 'info', table: 'old', message: 'The table old belongs to no entity.' },
     ],
   };
   const different: SchemaReport = {

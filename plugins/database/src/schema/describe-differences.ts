@@ -173,9 +173,9 @@ function unknownColumn(table: string, column: Column): Found {
     ? {
         kind: 'unknown-required-column',
         ...at,
-        message: `Column ${table}.${column.name} must be filled, but no entity knows it: every insert would fail.`,
+        message: `Column ${table}.${column.name} must be filled, but no entity has it: every insert would fail.`,
       }
-    : { kind: 'unknown-column', ...at, message: `Column ${table}.${column.name} is known to no entity.` };
+    : { kind: 'unknown-column', ...at, message: `Column ${table}.${column.name} belongs to no entity.` };
 }
 
 /** Without the schema that everything is in. */
@@ -192,7 +192,7 @@ function missingTable(table: string): Found {
 }
 
 function unknownTable(table: string): Found {
-  return { kind: 'unknown-table', table, message: `The table ${table} is known to no entity.` };
+  return { kind: 'unknown-table', table, message: `The table ${table} belongs to no entity.` };
 }
 
 function missingColumn(table: string, column: Column): Found {
@@ -247,7 +247,7 @@ function changed(kind: 'index' | 'constraint', table: string, name: string): Fou
 
 function unknown(kind: 'unknown-index' | 'unknown-constraint', table: string, name: string): Found {
   const what = kind === 'unknown-index' ? 'index' : 'constraint';
-  return { kind, table, name, message: `Table ${table}: the ${what} ${name} is known to no entity.` };
+  return { kind, table, name, message: `Table ${table}: the ${what} ${name} belongs to no entity.` };
 }
 
 function isConstraint(index: IndexDef | undefined): boolean {

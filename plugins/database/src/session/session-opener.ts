@@ -1,47 +1,14 @@
-import {
-  type Attempt,
-  type Clock,
-  currentDeadline,
-  Deadline,
-  type FailureVerdict,
-  type Logger,
-  type RetryPolicy,
-  type Telemetry,
-} from '@keelson/core';
-import { assertAbleToBegin } from '../driver/assert-able.js';
-import type { DatabaseDriver } from '../driver/driver.js';
-import { NestedOptionsError, SessionAbortedError } from '../errors/session-errors.js';
+import { type Attempt, currentDeadline, Deadline, type FailureVerdict } from '@keelson/core';
+import { SessionAbortedError } from '../errors/session-errors.js';
 import { translate } from '../errors/translate.js';
-import { type DatabaseMetrics, sessionOutcomeOf } from '../metrics.js';
-import { beginAtOnce } from '../orm/begin-at-once.js';
-import type { ClearWatch } from '../orm/clear-watch.js';
-import { withOpening } from '../orm/session-driver.js';
-import type { SessionEntityManager } from '../orm/session-entity-manager.js';
-import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence, judgeWork } from '../retry/failure-verdict.js';
 import { CommitResolver } from '../transaction/commit-resolver.js';
-import type { Identity } from '../transaction/identity.js';
-import { LazyTransaction } from '../transaction/lazy-transaction.js';
-import type { Outcome } from '../transaction/outcome.js';
-import type { StatementObserver } from '../transaction/statement-observer.js';
-import type { TransactionSettings } from '../transaction/transaction-settings.js';
-import { UnitOutcome } from '../transaction/unit-outcome.js';
-import { abortInTime } from './abort-in-time.js';
-import { positionIn } from './consistency-token.js';
-import type { CurrentSession } from './current-session.js';
+import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
-import { assertFits } from './nested-options.js';
-import type { OpenSessions } from './open-sessions.js';
-import { identityOf } from './session-identity.js';
+import { PreparedSession } from './prepared-session.js';
+import type { AbortableSession, SessionOpenerParts } from './session-opener-parts.js';
 import { SessionTrace } from './session-trace.js';
-import { UnitSession } from './unit-session.js';
-
-/** How a session is traced, and what its first statement may do. */
-interface Traced {
-  readonly trace: SessionTrace | undefined;
-  readonly onEnd: (outcome: Outcome) => void;
-  readonly repeatFirst?: RepeatFirst;
-}
+import type { UnitSession } from './unit-session.js';
 
 interface FirstStatement {
   readonly outcome: UnitOutcome;
@@ -49,46 +16,6 @@ interface FirstStatement {
   readonly deadline: Deadline;
   readonly signal: AbortSignal;
   readonly trace: SessionTrace | undefined;
-}
-
-type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
-
-/** A session, and how it is ended before its time. */
-export interface AbortableSession {
-  readonly session: UnitSession;
-  readonly abort: (by: SessionAbortedError) => void;
-}
-
-/** Whose health a session depends on. */
-export interface SessionTarget {
-  /** For the retry policy. */
-  readonly name: string;
-  /** Several servers may answer it: the replicas, or else the primary. */
-  readonly viaReplicas: boolean;
-}
-
-export interface SessionOpenerParts {
-  readonly driver: DatabaseDriver;
-  readonly proof: CommitProof;
-  /** Undefined where nothing is measured. */
-  readonly metrics: DatabaseMetrics | undefined;
-  readonly telemetry: Telemetry;
-  readonly tracesStatements: boolean;
-  readonly fork: (identity: Identity | undefined) => SessionEntityManager;
-  readonly clears: ClearWatch;
-  /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
-  readonly isBeginObserved: () => boolean;
-  readonly current: CurrentSession<UnitSession>;
-  readonly open: OpenSessions;
-  readonly clock: Clock;
-  /** Aborts when the driver has closed: it cannot be asked any more. */
-  readonly closed: AbortSignal;
-  readonly logger: Logger;
-  readonly observer: StatementObserver;
-  readonly defaultTimeoutMs: number;
-  readonly cancelGraceMs: number;
-  readonly retry: RetryPolicy;
-  readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
 }
 
 /** Opens sessions: a fork, a transaction that has not begun, a signal and a deadline. Sends nothing. */
@@ -135,7 +62,12 @@ export class SessionOpener {
     attempt: number,
     trace: SessionTrace | undefined,
   ): Promise<UnitSession> {
-    const prepared = this.#prepare(options, deadline, attempt, this.nextId(), {
+    const prepared = new PreparedSession(this.#parts, {
+      options,
+      deadline,
+      attempt,
+      id: this.nextId(),
+      resolver: this.#resolver,
       trace,
       onEnd: outcome => trace?.attemptEnded(outcome),
     });
@@ -153,7 +85,12 @@ export class SessionOpener {
     const trace = SessionTrace.of(this.#parts, options.name ?? 'session');
     trace?.beginAttempt(1);
     try {
-      return this.#prepare(options, deadline, 1, id, {
+      return new PreparedSession(this.#parts, {
+        options,
+        deadline,
+        attempt: 1,
+        id,
+        resolver: this.#resolver,
         trace,
         onEnd: outcome => trace?.endWith(outcome),
         repeatFirst: (attempt, outcome, signal) =>
@@ -163,93 +100,6 @@ export class SessionOpener {
       trace?.end({ error });
       throw error;
     }
-  }
-
-  #prepare(
-    options: SessionOptions,
-    deadline: Deadline,
-    attempt: number,
-    id: string,
-    { trace, onEnd, repeatFirst }: Traced,
-  ) {
-    const { driver, proof, clock, current, logger, observer, cancelGraceMs, fork, clears } = this.#parts;
-    const settings = settingsOf(options);
-    assertAbleToBegin(driver, settings);
-    const { metrics } = this.#parts;
-    const startedAt = metrics === undefined ? 0 : clock.now();
-    const name = options.name ?? 'session';
-    const outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
-    const controller = new AbortController();
-    const { signal } = controller;
-    const abort = (by: SessionAbortedError) => {
-      outcome.move({ it: 'was aborted', by });
-      controller.abort(by);
-    };
-    const stopWatching = abortInTime({ name, deadline, signal: options.signal }, clock, abort);
-    const transaction = new LazyTransaction({
-      driver,
-      proof,
-      settings,
-      deadline,
-      signal,
-      clock,
-      observer,
-      tracer: trace,
-      name,
-      cancelGraceMs,
-      outcome,
-      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
-    });
-    const em = fork(settings.identity);
-    const begin = () =>
-      withOpening(transaction, () => em.begin()).catch((error: unknown) => {
-        stopWatching();
-        trace?.end({ error });
-        throw error;
-      });
-    const open = () => {
-      trace?.named(id);
-      em.bindTo({
-        transaction,
-        outcome,
-        ...(!settings.readOnly && { clears }),
-        assertFits: ({ isolationLevel, readOnly }) => {
-          if (readOnly === true && !settings.readOnly) throw new NestedOptionsError(['readOnly']);
-          assertFits({ isolation: isolationLevel }, settings, driver);
-        },
-      });
-      const leave = this.#parts.open.enter();
-      const session = new UnitSession({
-        id,
-        name,
-        attempt,
-        em,
-        transaction,
-        outcome,
-        signal,
-        abort,
-        deadline,
-        current,
-        resolver: this.#resolver,
-        readOnly: settings.readOnly,
-        settings,
-        driver,
-        viaReplicas: this.#parts.targetOf(options).viaReplicas,
-        verifyCommitted: options.verifyCommitted,
-        logger,
-        onEnd: () => {
-          stopWatching();
-          leave();
-          onEnd(outcome.now);
-          if (metrics === undefined) return;
-          metrics.transaction(outcome.now);
-          // A unit that may have several attempts is measured where it runs.
-          if (repeatFirst !== undefined) measureEnd(metrics, name, outcome.now, clock.now() - startedAt);
-        },
-      });
-      return { session, abort };
-    };
-    return { begin, beginAtOnce: () => beginAtOnce(em, transaction), open };
   }
 
   /** The policy, and readers of its reports, see failures as callers do. */
@@ -290,36 +140,7 @@ export class SessionOpener {
   }
 }
 
-function measureEnd(metrics: DatabaseMetrics, name: string, outcome: Outcome, durationMs: number): void {
-  const failure = outcome.is === 'rolling back' || outcome.is === 'rolled back' ? outcome.failure?.error : undefined;
-  metrics.session(name, sessionOutcomeOf(outcome), durationMs, 1, outcome.is === 'unknown' ? outcome.error : failure);
-}
-
-const forbidden = "safe to repeat, but the session said { retry: 'never' }";
-
 /** Keeps the sessions of one process apart from those of another in shared logs. */
 const processPart = Math.floor(Math.random() * 36 ** 4)
   .toString(36)
   .padStart(4, '0');
-
-function settingsOf(options: OpenSessionOptions): TransactionSettings {
-  const { after: token, maxLagMs, consistencyToken } = options;
-  const { isolation, session, deferrable, statementTimeoutMs, lockTimeoutMs, idleTimeoutMs } = options;
-  const identity = session && identityOf(session);
-  const after = token === undefined ? undefined : positionIn(token);
-  // Without a position to reach, no replica is asked.
-  const fresh = token !== undefined && after === undefined ? true : options.fresh;
-  return {
-    readOnly: options.readOnly ?? false,
-    ...(identity !== undefined && { identity }),
-    ...(fresh !== undefined && { fresh }),
-    ...(after !== undefined && { after }),
-    ...(maxLagMs !== undefined && { maxLagMs }),
-    ...(consistencyToken === true && { tellsPosition: true }),
-    ...(isolation !== undefined && { isolation }),
-    ...(deferrable !== undefined && { deferrable }),
-    ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
-    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
-    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
-  };
-}

@@ -18,7 +18,7 @@ import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './read-outcome.js';
-import type { SessionTarget } from './session-opener.js';
+import type { SessionTarget } from './session-opener-parts.js';
 import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';
 

@@ -26,7 +26,7 @@ function list(noted: () => NotedStatements) {
 
 function explainOne(database: DatabaseService, noted: () => NotedStatements) {
   return defineOperation({
-    description: 'Shows the plan of a statement by its shape, for any values. Read-only, and runs nothing of it.',
+    description: 'Shows the plan of a statement by its shape, for any values. The server does not run the statement.',
     arguments: z.object({
       shape: z
         .string()

@@ -18,7 +18,7 @@ const pattern = z
   .string()
   .regex(/^(\/:?[A-Za-z0-9._~-]+)+$|^\/$/, 'must be a path such as /orders or /orders/:id/payments');
 
-const rateLimitOptions = z.strictObject({
+export const rateLimitOptions = z.strictObject({
   limit: z.number().int().min(1).max(1_000_000).describe('Requests of one caller in each window.'),
   windowMs: z
     .number()
