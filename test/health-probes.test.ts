@@ -170,6 +170,44 @@ describe('what is folded in', () => {
   }, 30_000);
 });
 
+test('an event loop that is late, a memory near its limit and a disk that is full degrade the service, and no more', async () => {
+  const checks = { intervalMs: 100, failureThreshold: 1 };
+  await using strained = await Kernel.start({
+    config: { service: 'strained', shutdown: { noticeMs: 0 } },
+    plugins: { http, health } as Record<string, Plugin>,
+    overrides: {
+      plugins: {
+        http: { port: 0, host: '127.0.0.1', admin: { port: 0, host: '127.0.0.1' } },
+        health: {
+          process: {
+            eventLoop: { maxDelayMs: 50 },
+            memory: { maxPercent: 1 },
+            disk: { minFreeBytes: Number.MAX_SAFE_INTEGER },
+          },
+          checks: { 'process-event-loop': checks, 'process-memory': checks },
+          groups: { rollout: { checks: ['process-*'], degraded: 'fail' } },
+        },
+      },
+    },
+    variables: {},
+  });
+  const admin = strained.container.get(HttpServer).adminUrl;
+  // More than 1 % of the heap.
+  const kept = new Array<number>(12_000_000).fill(0.5);
+  const names = ['process-event-loop', 'process-memory', 'process-disk'];
+  await eventually(async () => {
+    const end = performance.now() + 120;
+    while (performance.now() < end);
+    const response = await fetch(`${admin}/readyz`);
+    expect(response.status).toBe(200);
+    const body = (await response.json()) as { status: string; degraded: string[] };
+    expect(body).toMatchObject({ status: 'warn', degraded: expect.arrayContaining(names) });
+    expect((await fetch(`${admin}/readyz/rollout`)).status).toBe(503);
+    expect((await fetch(`${admin}/livez`)).status).toBe(200);
+  });
+  expect(kept).toHaveLength(12_000_000);
+}, 30_000);
+
 test('the port of the API says whether the service is ready, and nothing else', async () => {
   await eventually(async () => (await probe('/readyz')).status === 200);
   const api = await fetch(`${server().url}/readyz`);

@@ -26,6 +26,7 @@ export {
 export { Lifecycle, type LifecyclePhase } from './contract/lifecycle.js';
 export { makeOnce } from './contract/make-once.js';
 export { notedFactsOf, noteFacts } from './contract/noted-facts.js';
+export { type OldGeneration, oldGeneration } from './contract/old-generation.js';
 export { defineOperation, type Operation, type OperationOutcome } from './contract/operation.js';
 export {
   definePlugin,

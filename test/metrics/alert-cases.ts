@@ -121,11 +121,12 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   HeapNearLimit: {
     fires: [
       [`v8js_memory_heap_used_bytes{${at},v8js_heap_space_name="old_space"}`, always(80)],
-      [`v8js_memory_heap_used_bytes{${at},v8js_heap_space_name="new_space"}`, always(15)],
+      [`v8js_memory_heap_used_bytes{${at},v8js_heap_space_name="large_object_space"}`, always(15)],
       [`v8js_memory_heap_max_bytes{${at}}`, always(100)],
     ],
     quiet: [
       [`v8js_memory_heap_used_bytes{${at},v8js_heap_space_name="old_space"}`, always(80)],
+      [`v8js_memory_heap_used_bytes{${at},v8js_heap_space_name="new_space"}`, always(15)],
       [`v8js_memory_heap_max_bytes{${at}}`, always(100)],
     ],
   },

@@ -1,5 +1,6 @@
 import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from 'node:perf_hooks';
-import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
+import { getHeapSpaceStatistics } from 'node:v8';
+import { oldGeneration } from '../contract/old-generation.js';
 import type { Labels, Metrics, Observation } from '../contract/slots/metrics.js';
 
 /** How often the delay of the event loop is sampled, in ms. */
@@ -75,8 +76,12 @@ function measureMemory(metrics: Metrics): readonly Disposable[] {
       spaces(each => each.space_size),
     ),
     metrics.gauge(
-      { name: 'v8js.memory.heap.max', description: 'The largest heap that V8 allows itself', unit: 'By' },
-      () => [{ value: getHeapStatistics().heap_size_limit }],
+      {
+        name: 'v8js.memory.heap.max',
+        description: 'The most that V8 allows all spaces but those of new objects; then the process ends',
+        unit: 'By',
+      },
+      () => [{ value: oldGeneration().limitBytes }],
     ),
   ];
 }

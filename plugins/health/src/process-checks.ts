@@ -1,7 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { getHeapStatistics } from 'node:v8';
-import type { Clock, HealthCheck, HealthResult } from '@keelson/core';
+import { type Clock, type HealthCheck, type HealthResult, oldGeneration } from '@keelson/core';
 import { LoopDelay } from './loop-delay.js';
 import type { HealthOptions } from './options.js';
 
@@ -43,10 +42,9 @@ function memoryCheck({ maxPercent }: { readonly maxPercent: number }): HealthChe
     failureThreshold: 2,
     successThreshold: 2,
     check: async () => {
-      const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
       const places = [
         { what: 'the memory of the container', usedBytes: process.memoryUsage.rss(), limitBytes: containerLimit() },
-        { what: 'the heap', usedBytes, limitBytes },
+        { what: 'the heap', ...oldGeneration() },
       ];
       return memoryResult(places, maxPercent);
     },

@@ -147,6 +147,29 @@ describe('on the wire', () => {
     });
   });
 
+  test('tracesSampleRate: the share of traces that arrives whole; errors and trace ids know none', async () => {
+    const telemetry = open(receiver.url, { tracesSampleRate: 0.5 });
+    const traces = 200;
+    for (let index = 0; index < traces; index++) {
+      const span = telemetry.startSpan({ name: 'work', operation: 'job', continues: {} });
+      await span.run(async () => {
+        await telemetry.span({ name: 'step', operation: 'job' }, async () => {});
+        const recorded = telemetry.currentSpanId() === undefined ? '00' : '01';
+        expect(telemetry.outgoingHeaders().traceparent).toMatch(
+          new RegExp(`^00-${telemetry.currentTraceId()}-[0-9a-f]{16}-${recorded}$`),
+        );
+        if (index < 20) telemetry.captureError(new Error('no'), { operation: `job.${index}` });
+      });
+      span.end();
+    }
+    await telemetry.close(5_000);
+    const named = (name: string) => receiver.spans.filter(span => span.name === name).length;
+    expect(named('work')).toBeGreaterThan(50);
+    expect(named('work')).toBeLessThan(150);
+    expect(named('step')).toBe(named('work'));
+    expect(receiver.logs).toHaveLength(20);
+  });
+
   test('OTEL_PROPAGATORS=none: a trace neither comes in nor goes out', async () => {
     vi.stubEnv('OTEL_PROPAGATORS', 'none');
     const telemetry = open(receiver.url);

@@ -193,6 +193,30 @@ describe('on the wire', () => {
   });
 });
 
+test('tracesSampleRate: the share of traces that arrives whole; errors and trace ids know none', async () => {
+  await using ingest = await SentryIngest.start();
+  const telemetry = open(ingest.dsn, { tracesSampleRate: 0.5 });
+  const traces = 200;
+  for (let index = 0; index < traces; index++) {
+    const span = telemetry.startSpan({ name: 'work', operation: 'job', continues: {} });
+    await span.run(async () => {
+      await telemetry.span({ name: 'step', operation: 'job' }, async () => {});
+      const recorded = telemetry.currentSpanId() === undefined ? '00' : '01';
+      expect(telemetry.outgoingHeaders().traceparent).toMatch(
+        new RegExp(`^00-${telemetry.currentTraceId()}-[0-9a-f]{16}-${recorded}$`),
+      );
+      if (index < 20) telemetry.captureError(new Error('no'), { operation: `job.${index}` });
+    });
+    span.end();
+  }
+  await telemetry.close(5_000);
+  const named = (name: string) => ingest.spans.filter(span => span.name === name).length;
+  expect(named('work')).toBeGreaterThan(50);
+  expect(named('work')).toBeLessThan(150);
+  expect(named('step')).toBe(named('work'));
+  expect(ingest.events).toHaveLength(20);
+});
+
 describe('a hook of the service', () => {
   const sentWith = async (beforeSend: SentryHooks['beforeSend'] & {}) => {
     await using ingest = await SentryIngest.start();
