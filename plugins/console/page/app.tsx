@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { InstanceEntry, Outage } from '../src/model.ts';
+import type { InstanceEntry, Live, Outage } from '../src/model.ts';
 import { Mark } from './parts/basics.tsx';
 import { Boot } from './parts/boot.tsx';
 import { ConfirmDialog, type Done, type Run } from './parts/dialog.tsx';
@@ -115,7 +115,13 @@ function Head(props: {
         )}
       </div>
       <Announcer state={state} outage={live?.openOutage} />
-      {instances.length > 1 && <InstanceBar instances={instances} chosen={chosen} onChoose={onChoose} />}
+      {instances.length > 1 && (
+        <InstanceBar
+          instances={instances.map(each => (each.id === chosen ? withLive(each, live) : each))}
+          chosen={chosen}
+          onChoose={onChoose}
+        />
+      )}
       <nav aria-label="Parts of the page">
         <ul>
           {places.map(([id, name]) => (
@@ -151,6 +157,11 @@ function InstanceBar(props: { instances: readonly InstanceEntry[]; chosen: strin
       ))}
     </ul>
   );
+}
+
+/** The bar is asked for less often than the instance that is shown. */
+function withLive(entry: InstanceEntry, live: Live | undefined): InstanceEntry {
+  return live === undefined ? entry : { ...entry, phase: live.phase, readiness: live.readiness.status };
 }
 
 function wordOf(readiness: InstanceEntry['readiness']): string {

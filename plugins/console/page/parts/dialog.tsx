@@ -31,10 +31,15 @@ interface Props {
 /** Asks before anything changes. */
 export function ConfirmDialog({ run, instance, siblings, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const cancel = useRef<HTMLButtonElement>(null);
   const [given, setGiven] = useState<Readonly<Record<string, string>>>(() => firstChoices(run));
   const [everywhere, setEverywhere] = useState(false);
   const [busy, setBusy] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    // Where nothing is to be filled in, Enter must not change anything by mistake.
+    if (run.ask === undefined || run.ask.length === 0) cancel.current?.focus();
+  }, []);
   const named = Object.fromEntries(Object.entries({ ...run.named, ...given }).filter(([, value]) => value !== ''));
   const confirm = async () => {
     setBusy(true);
@@ -96,7 +101,7 @@ export function ConfirmDialog({ run, instance, siblings, onClose }: Props) {
           The same in a shell: <code>{commandOf(run, named)}</code>
         </p>
         <div class="actions">
-          <button type="button" onClick={() => onClose([])}>
+          <button type="button" ref={cancel} onClick={() => onClose([])}>
             Cancel
           </button>
           <button type="submit" class={run.isDangerous === true ? 'danger' : 'primary'} disabled={busy}>

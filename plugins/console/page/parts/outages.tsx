@@ -86,7 +86,9 @@ export function OutageCard({ outage }: { outage: Outage }) {
           </table>
           {others > 0 && <p class="fine">{times(others, 'further answer')} of other kinds.</p>}
           {repeated > 0 && (
-            <p class="fine">{times(repeated, 'session')} ran again by themselves: their callers waited longer.</p>
+            <p class="fine">
+              {times(repeated, 'attempt')} of sessions failed and ran again by themselves; their callers waited.
+            </p>
           )}
         </div>
       </div>

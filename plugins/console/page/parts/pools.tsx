@@ -40,6 +40,7 @@ const stateWords: Readonly<Record<string, string>> = { error: 'lost' };
 
 function PoolCard({ pool, samples, now }: { pool: Pool; samples: readonly Sample[]; now: number }) {
   const { plugin, state, since, cause, address, busy, waiting, total, max } = pool;
+  const waits = valuesOf(samples, sample => sample.pools[plugin]?.[1]);
   return (
     <article class="card" aria-label={`Pool of ${plugin}`}>
       <header class="card-head">
@@ -64,7 +65,7 @@ function PoolCard({ pool, samples, now }: { pool: Pool; samples: readonly Sample
         limit={max}
         lines={[
           { points: valuesOf(samples, sample => sample.pools[plugin]?.[0]), tone: 'plain', filled: true },
-          { points: valuesOf(samples, sample => sample.pools[plugin]?.[1]), tone: 'warn' },
+          ...(waits.some(({ value }) => value > 0) ? [{ points: waits, tone: 'warn' as const }] : []),
         ]}
       />
       {address !== undefined && <p class="fine">{address}</p>}

@@ -24,7 +24,7 @@ describe('an outage', () => {
     now += 900;
     outages.end('database');
     expect(outages.open?.endedAt).toBeUndefined();
-    now += 1_000;
+    now += 3_000;
     outages.end('breaker');
     expect(outages.open).toBeUndefined();
     now += 60_000;
@@ -33,10 +33,10 @@ describe('an outage', () => {
       {
         id: 1,
         startedAt: 1_000_000,
-        endedAt: 1_002_000,
+        endedAt: 1_004_000,
         troubles: [
           { what: 'the database was lost', kind: '57P01', startedAt: 1_000_000, endedAt: 1_001_000 },
-          { what: 'the breaker of "database" is open', startedAt: 1_000_100, endedAt: 1_002_000 },
+          { what: 'the breaker of "database" is open', startedAt: 1_000_100, endedAt: 1_004_000 },
           { what: 'callers were refused', kind: 'CIRCUIT_OPEN', startedAt: 1_000_100, endedAt: 1_000_100 },
           {
             what: 'sessions lost their connection and were run again',
@@ -72,7 +72,7 @@ describe('an outage', () => {
     now += 1_000;
     outages.answered(refusedWith('HTTP_OVERLOADED'));
     expect(outages.open).toBeDefined();
-    now += 2_000;
+    now += 3_000;
     expect(outages.open).toBeUndefined();
     expect(outages.all()).toMatchObject([{ startedAt: 1_000_000, endedAt: 1_001_000, answers: [{ count: 2 }] }]);
   });

@@ -7,7 +7,7 @@ const mostTroubles = 40;
 /** Different answers of one outage; further ones are counted as one. */
 const mostAnswers = 40;
 /** What is seen in answers has no end of its own: it is over when it was not seen for this long. */
-const lastsMs = 1_500;
+const lastsMs = 2_500;
 /** A trouble that returns within this time belongs to the same outage. */
 const quietMs = 5_000;
 

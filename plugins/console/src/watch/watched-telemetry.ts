@@ -263,7 +263,10 @@ class RequestSpan implements OpenSpan {
   setStatus(status: 'ok' | 'error', kind?: string): void {
     this.#failed = status === 'error';
     if (this.#failed) this.#code ??= kind;
-    if (this.note !== undefined) this.note.outcome = status;
+    if (this.note !== undefined) {
+      this.note.outcome = status;
+      if (this.#failed) this.note.kind = kind;
+    }
     this.inner.setStatus(status, kind);
   }
 
