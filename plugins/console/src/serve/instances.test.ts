@@ -1,5 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { freePort } from '@keelson/test-support/free-port';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ConsoleHarness, fromPage } from '../harness.fixture.js';
 
 const token = 'token-of-both-consoles';
@@ -39,4 +41,21 @@ test('an instance that cannot be shown has the reason beside its name, and its a
     expect([refused.status, JSON.parse(refused.body).code], id).toEqual([502, 'CONSOLE_INSTANCE_UNREACHABLE']);
   }
   expect(answer.body).not.toContain('token-of');
+});
+
+test('the login of another instance that is over is no login of this one', async () => {
+  const answers: Record<string, [number, object]> = {
+    '/console/api/instances?instance=self': [200, { instances: [{ id: 'self', name: 'shop', service: 'shop' }] }],
+  };
+  const other = createServer((request, response) => {
+    const [status, answer] = answers[request.url ?? ''] ?? [401, { code: 'CONSOLE_TOKEN_REQUIRED', message: 'No.' }];
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  });
+  await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void other.close().closeAllConnections());
+  const { port } = other.address() as AddressInfo;
+  await using near = await ConsoleHarness.open({ instances: [{ url: `http://127.0.0.1:${port}/console` }] });
+  expect((await near.ask('/api/live?instance=url-0')).status).toBe(502);
+  const sent = { method: 'POST', headers: fromPage, body: '{}' };
+  expect((await near.ask('/api/operations?instance=url-0', sent)).status).toBe(502);
 });
