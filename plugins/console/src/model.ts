@@ -217,7 +217,7 @@ export interface KeptSpan {
 export interface PlanAnswer {
   readonly plan: {
     readonly service: string;
-    readonly environment?: string;
+    readonly environment?: string | undefined;
     readonly files: readonly string[];
     readonly groups: readonly PlanGroup[];
   };
@@ -229,8 +229,8 @@ export interface PlanAnswer {
 
 export interface PlanGroup {
   readonly key: string;
-  readonly use?: string;
-  readonly filledBy?: string;
+  readonly use?: string | undefined;
+  readonly filledBy?: string | undefined;
   readonly decoratedBy: readonly string[];
   readonly decorates: readonly string[];
   readonly values: readonly PlanValue[];

@@ -1,6 +1,6 @@
 import { contractVersion, createMask, type ServiceControl } from '@keelson/core';
 import { z } from 'zod';
-import type { History, InstanceList, Live, OperationDone, PlanAnswer, Requests } from '../model.js';
+import type { History, InstanceList, OperationDone, PlanAnswer, Requests } from '../model.js';
 import type { LiveSamples } from '../watch/live.js';
 import type { Watch } from '../watch/watch.js';
 import type { InstanceDirectory } from './instances.js';
@@ -63,7 +63,7 @@ export class ConsoleApi {
     const { service } = this.#parts;
     const [plan, start, status] = await Promise.all([service.explain(), service.startReport(), service.status()]);
     return {
-      plan: plan as unknown as PlanAnswer['plan'],
+      plan,
       ...(start !== undefined && { start: start as NonNullable<PlanAnswer['start']> }),
       coreVersion: contractVersion,
       nodeVersion: process.version,
@@ -76,5 +76,3 @@ export class ConsoleApi {
 function masked<Answer extends object>(answer: Answer): Answer {
   return mask(answer) as Answer;
 }
-
-export type { Live };

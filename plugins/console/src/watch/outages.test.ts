@@ -77,6 +77,19 @@ describe('an outage', () => {
     expect(outages.all()).toMatchObject([{ startedAt: 1_000_000, endedAt: 1_001_000, answers: [{ count: 2 }] }]);
   });
 
+  test('has one trouble for what callers noticed, though it stopped for a while', () => {
+    outages.begin('database', 'the database was lost');
+    for (const code of ['CIRCUIT_OPEN', 'RETRY_DEADLINE_EXCEEDED', 'CIRCUIT_OPEN']) {
+      now += 4_000;
+      outages.answered(refusedWith(code));
+    }
+    now += 4_000;
+    expect(outages.all()[0]?.troubles).toEqual([
+      { what: 'the database was lost', startedAt: 1_000_000 },
+      { what: 'callers were refused', kind: 'CIRCUIT_OPEN', startedAt: 1_004_000, endedAt: 1_012_000 },
+    ]);
+  });
+
   test('is neither a defect of a handler, nor a refusal by the caller, nor a stop', () => {
     for (const answer of [
       refusedWith('ORDERS_BROKEN', 500),

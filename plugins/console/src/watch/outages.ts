@@ -58,6 +58,13 @@ class OpenOutage {
       return false;
     }
     this.end(key, at);
+    const before = endsItself ? this.#troubles.findLast(each => each.what === what) : undefined;
+    if (before !== undefined) {
+      // It was not seen for a while, and goes on.
+      [before.endedAt, before.seenAt] = [undefined, at];
+      this.#active.set(key, before);
+      return true;
+    }
     const trouble: OpenTrouble = { what, kind, startedAt: at, endedAt: undefined, seenAt };
     this.#active.set(key, trouble);
     if (this.#troubles.length < mostTroubles) this.#troubles.push(trouble);
