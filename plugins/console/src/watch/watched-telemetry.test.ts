@@ -1,5 +1,5 @@
 import { type OpenSpan, silentTelemetry, type Telemetry } from '@keelson/core';
-import { FakeClock, RecordingTelemetry } from '@keelson/core/testing';
+import { FakeClock, RecordingTelemetry, telemetryConformance } from '@keelson/core/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Traffic } from './traffic.js';
 import { watchTelemetry } from './watched-telemetry.js';
@@ -175,4 +175,27 @@ test('memory is bounded: spans of a request, and requests; those that failed out
   expect(requests[0]).toMatchObject({ id: 1, status: 503, more: 41 });
   expect(requests[0]?.spans).toHaveLength(10);
   expect(kept).toEqual([1, ...Array.from({ length: 10 }, (_, index) => 32 + index)]);
+});
+
+describe('keeps every promise of the slot', () => {
+  /** As the suite of core reads this double. */
+  const harness = () => {
+    const inner = new RecordingTelemetry();
+    const spans = () =>
+      inner.spans().map(span => ({
+        ...span,
+        parent: span.parent?.name,
+        parentId: span.parent?.spanId ?? span.remoteParentId,
+      }));
+    return { telemetry: watched(inner), spans };
+  };
+  test.each(telemetryConformance(harness))('$name', async ({ run }) => {
+    expect(['passed', 'not-applicable']).toContain(await run());
+  });
+});
+
+describe('beside silent telemetry, keeps the promises that can be kept without a receiver', () => {
+  test.each(telemetryConformance(() => ({ telemetry: watched(silentTelemetry) })))('$name', async ({ run }) => {
+    expect(['passed', 'not-applicable']).toContain(await run());
+  });
 });
