@@ -45,7 +45,7 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
   const unused = [
     /^core\/dist\/life\/(reload|changed-values|revival|operate|status)\.js$/,
     /^plugins\/database\/dist\/(diagnose\.js|testing\/|schema\/(validate|compare|draft)|migrations\/migration-run)/,
-    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-server\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|metrics-otlp\/|logger-pino\/|database-pglite\/|faults\/)/,
+    /^plugins\/(http\/dist\/rate-limits\/(rate-limits|network-of)\.js|http-server\/dist\/diagnose-port\.js|telemetry-(sentry|otel)\/|metrics-otlp\/|logger-pino\/|database-pglite\/|faults\/|console\/)/,
     /^(core\/dist\/metrics\/|plugins\/(metrics-prometheus\/|(http-server|health)\/dist\/\w+-metrics\.js))/,
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);

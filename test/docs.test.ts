@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorCodes as consoleCodes } from '@keelson/console';
 import { errorCodes as coreCodes } from '@keelson/core';
 import { errorCodes as commandCodes } from '@keelson/credentials-command';
 import { errorCodes as fileCodes } from '@keelson/credentials-file';
@@ -31,6 +32,7 @@ const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: '
 describe('the documentation', () => {
   test('docs/errors.md has a section for every code, and for no other', () => {
     const known = [
+      consoleCodes,
       coreCodes,
       commandCodes,
       fileCodes,

@@ -67,6 +67,7 @@ describe.each([
     await queryOnce(database.adminUrl, `alter database ${database.name} owner to ${role}`);
     const url = new URL(proxy.url());
     [url.username, url.password] = [role, password];
+    const consoleToken = `${marks.of('token of the console')}-${randomBytes(8).toString('hex')}`;
     const [adminPort, closedPort] = [await freePort(), await freePort()];
     const directory = mkdtempSync(join(tmpdir(), 'keelson-secrets-'));
     resources.defer(() => rmSync(directory, { recursive: true, force: true }));
@@ -89,6 +90,7 @@ describe.each([
         retry: { use: '@keelson/retry-opossum', policies: { default: { maxAttempts: 3 } } },
         health: { use: '@keelson/health', details: 'facts' },
         http: { use: '@keelson/http-express', port: 0, host: '127.0.0.1', admin: { port: adminPort } },
+        console: { use: '@keelson/console', token: consoleToken, requests: { perSecond: 1_000, kept: 1_000 } },
         'http-client': { use: '@keelson/http-client', targets: { prices: { baseUrl: partner.url } } },
         orders: { use: join(root, 'examples/orders/dist/orders.plugin.js'), welcome: true },
         quoting: {
@@ -130,6 +132,19 @@ describe.each([
     }
     await read(`http://127.0.0.1:${adminPort}/metrics`, 'text/plain');
     await read(`http://127.0.0.1:${adminPort}/metrics`, 'application/openmetrics-text;version=1.0.0');
+    const authorization = `Bearer ${consoleToken}`;
+    for (const path of ['', '/api/live', '/api/history', '/api/requests', '/api/plan', '/api/instances']) {
+      const at = `http://127.0.0.1:${adminPort}/console${path}`;
+      outputs[`the console ${path}`] = await (await fetch(at, { headers: { authorization } })).text();
+      const refused = await fetch(`${at}?token=${consoleToken}`, { headers: { cookie: 'keelson-console=1' } });
+      outputs[`the console ${path} without a token`] = await refused.text();
+    }
+    const operated = await fetch(`http://127.0.0.1:${adminPort}/console/api/operations`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json', 'x-keelson-console': '1' },
+      body: JSON.stringify({ plugin: 'database', operation: 'statements', named: {} }),
+    });
+    outputs['an operation on the console'] = await operated.text();
     const impatient = {
       KEELSON_DATABASE__CONNECT__TIMEOUT_MS: '200',
       KEELSON_HTTP__ADMIN__PORT: String(await freePort()),
@@ -188,7 +203,13 @@ describe.each([
     // Only of the first service.
     const once = telemetry === 'telemetry-sentry' ? ['CONFIG_VALUE_INVALID', 'DATABASE_CONNECT_FAILED'] : [];
     const seen = [...once, 'no answer of', 'pg_sleep', 'http_server_request_duration_seconds_bucket', '# EOF'];
-    expect(seen.filter(words => !printed.includes(words))).toEqual([]);
+    const onConsole = [
+      '"historyRevision"',
+      '"operation":"db.query"',
+      '"operation":"partner"',
+      'CONSOLE_TOKEN_REQUIRED',
+    ];
+    expect([...seen, ...onConsole].filter(words => !printed.includes(words))).toEqual([]);
   });
 
   test('shows none of the marked values anywhere', () => {

@@ -1,5 +1,5 @@
 import { type ExplainedValue, explainValues } from '../config/explain.js';
-import { formatOrigin } from '../config/place.js';
+import { displayPath, formatOrigin } from '../config/place.js';
 import { settingsSchema } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import { decoratorsOf, mayDecorate } from './decorations.js';
@@ -60,7 +60,12 @@ export type ExplainedPlan = ReturnType<typeof explainPlan>;
 
 export function explainPlan(plan: Plan, installed: readonly InstalledPlugin[]) {
   const { service, environment, files } = plan;
-  return { service, environment, files, groups: explainGroups(plan, installed).map(groupToJson) };
+  return {
+    service,
+    environment,
+    files: files.map(displayPath),
+    groups: explainGroups(plan, installed).map(groupToJson),
+  };
 }
 
 export function groupToJson({ key, plugin, filledBy, notChosen, decoratedBy, decorates, values }: ExplainedGroup) {

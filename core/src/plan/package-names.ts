@@ -6,6 +6,7 @@ import { findPackage } from './package-entry.js';
 
 /** The plugins that are made with this package; one that is misspelled is known, installed or not. */
 export const ownPlugins: readonly string[] = [
+  '@keelson/console',
   '@keelson/credentials-command',
   '@keelson/credentials-file',
   '@keelson/database-pglite',
