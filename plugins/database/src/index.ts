@@ -57,6 +57,8 @@ export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export { reloadRefused } from './errors/reload-refused.js';
 export {
   ConcurrentUseError,
+  CopyRefusedError,
+  EntityWithoutKeyError,
   IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,
