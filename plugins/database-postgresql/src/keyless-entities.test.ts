@@ -57,6 +57,8 @@ describe('an entity that is not stored yet', () => {
     ['find', (em, team) => em.find(Player, { team })],
     ['findOne', (em, team) => em.findOne(Player, { team })],
     ['findAndCount', (em, team) => em.findAndCount(Player, { team })],
+    ['a query builder', async (em, team) => em.createQueryBuilder(Player).insert({ name: 'added', team }).execute()],
+    ['a query builder, in its condition', async (em, team) => em.createQueryBuilder(Player).delete({ team }).execute()],
     ['count', (em, team) => em.count(Player, { team })],
   ];
 

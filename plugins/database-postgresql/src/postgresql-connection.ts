@@ -17,7 +17,7 @@ import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import { hasOtherParameters, isReadOnlyServer, isStandby } from './reported-parameters.js';
+import { hasOtherParameters, isReadOnlyServer, isStandby, isWritableServer } from './reported-parameters.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -46,6 +46,7 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
   readonly #isRoleReadOnly: boolean;
+  readonly #believesReports: boolean;
   readonly #watch: SilenceWatch | undefined;
   #returned: Returned | undefined;
   #lost = false;
@@ -66,6 +67,8 @@ export class PostgresqlConnection implements DriverConnection {
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
+      /** No pooler repeats what another server has said of itself. Default false. */
+      believesReports?: boolean;
       /** The settings of the role say that its sessions are read-only. Default false. */
       isRoleReadOnly?: boolean;
       /** Called with each error with which the server refused a statement, but for a write in a session read-only by choice. */
@@ -81,6 +84,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
     this.#isRoleReadOnly = parts.isRoleReadOnly ?? false;
+    this.#believesReports = parts.believesReports ?? false;
     this.#watch = parts.watch;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
@@ -203,7 +207,9 @@ export class PostgresqlConnection implements DriverConnection {
 
   #readOnlyBy(): 'server' | 'session' | undefined {
     if (this.#isMadeReadOnly) return 'session';
-    if (this.#isAltered || !isReadOnlyServer(this.#client)) return undefined;
+    if (this.#isAltered) return undefined;
+    if (!isReadOnlyServer(this.#client))
+      return this.#believesReports && isWritableServer(this.#client) ? 'session' : undefined;
     return this.#isRoleReadOnly && !isStandby(this.#client) ? 'session' : 'server';
   }
 

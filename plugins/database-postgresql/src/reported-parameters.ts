@@ -32,6 +32,12 @@ export function isReadOnlyServer(client: pg.ClientBase): boolean {
   return reported.get(client)?.isReadOnly === true;
 }
 
+/** The server has said that it takes writes (PostgreSQL 14 and later): a refused one is the fault of its transaction. */
+export function isWritableServer(client: pg.ClientBase): boolean {
+  const latest = reported.get(client)?.latest;
+  return latest?.get('in_hot_standby') === 'off' && latest.get('default_transaction_read_only') === 'off';
+}
+
 /** The server replays the log of another. */
 export function isStandby(client: pg.ClientBase): boolean {
   return reported.get(client)?.latest.get('in_hot_standby') === 'on';

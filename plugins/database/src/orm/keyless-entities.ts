@@ -25,6 +25,25 @@ export function assertKeysOf(row: unknown): void {
   }
 }
 
+const inConditions = ['where', 'andWhere', 'orWhere', 'delete', 'having'];
+const inRows = ['insert', 'update'];
+
+/** The same for what `builder`, a query builder, is given. */
+export function checkingKeys<Builder extends object>(builder: Builder): Builder {
+  const check = (name: string, assertKeys: (given: unknown) => void) => {
+    const method: unknown = Reflect.get(builder, name);
+    if (typeof method !== 'function') throw new TypeError(`MikroORM has no ${name} in its query builder.`);
+    const checked = (...given: unknown[]): unknown => {
+      assertKeys(given[0]);
+      return Reflect.apply(method, builder, given);
+    };
+    Object.assign(builder, { [name]: checked });
+  };
+  for (const name of inConditions) check(name, assertKeysIn);
+  for (const name of inRows) check(name, rows => Utils.asArray(rows).forEach(assertKeysOf));
+  return builder;
+}
+
 function isReferring(value: object): boolean {
   return Utils.isEntity(value) || Reference.isReference(value);
 }

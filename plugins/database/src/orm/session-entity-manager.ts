@@ -18,7 +18,7 @@ import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
 import { assertOwn } from './foreign-entities.js';
 import { overrideHidden } from './hidden-method.js';
-import { assertKeysIn, assertKeysOf } from './keyless-entities.js';
+import { assertKeysIn, assertKeysOf, checkingKeys } from './keyless-entities.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
 import { findByText, type PlainStatement, PlainStatements, updateByText } from './plain-statements.js';
 import { transactionOf } from './session-connection.js';
@@ -260,6 +260,12 @@ for (const name of ['find', 'count', 'nativeDelete']) {
     },
   );
 }
+
+overrideHidden<SessionEntityManager, unknown[], object>(
+  SessionEntityManager.prototype,
+  'createQueryBuilder',
+  (_em, create, ...given) => checkingKeys(create(...given)),
+);
 
 for (const name of ['insert', 'insertMany']) {
   overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
