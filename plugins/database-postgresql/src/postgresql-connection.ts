@@ -2,6 +2,7 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  FormatChangedError,
   hasDefined,
   hasLeftState,
   isStalePlan,
@@ -17,7 +18,13 @@ import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import { hasOtherParameters, isReadOnlyServer, isStandby, isWritableServer } from './reported-parameters.js';
+import {
+  hasOtherParameters,
+  isReadOnlyServer,
+  isStandby,
+  isWritableServer,
+  unreadableSetting,
+} from './reported-parameters.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -121,7 +128,7 @@ export class PostgresqlConnection implements DriverConnection {
       this.#answered();
       this.#noteEffects(statements, outcome.results);
       if (outcome.failure !== undefined) this.#noteRefusal(outcome.failure.error);
-      resolve(this.#withTrueCause(outcome));
+      resolve(this.#withTrueCause(this.#withReadableValues(outcome)));
     };
     prepared?.follow(statements, this.#unanswered === 0 && this.status === 'idle');
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
@@ -190,6 +197,12 @@ export class PostgresqlConnection implements DriverConnection {
     if (this.#unanswered > 0 || this.#inFlight === undefined) return;
     this.#watch?.end(this.#inFlight);
     this.#inFlight = undefined;
+  }
+
+  /** What comes next would be read, or stored, as something else. */
+  #withReadableValues(outcome: BatchOutcome): BatchOutcome {
+    const setting = outcome.failure === undefined ? unreadableSetting(this.#client) : undefined;
+    return setting === undefined ? outcome : { ...outcome, failure: { error: new FormatChangedError({ setting }) } };
   }
 
   #noteEffects(statements: readonly Statement[], results: BatchOutcome['results']): void {

@@ -37,6 +37,7 @@ export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { LastingNames, lastingQuestion } from './driver/lasting-names.js';
 export { hasDefined, hasLeftState, leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
+export { misreads, valueFormats } from './driver/value-formats.js';
 export { weakerPromises } from './driver/weaker.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
@@ -59,6 +60,7 @@ export {
   ConcurrentUseError,
   CopyRefusedError,
   EntityWithoutKeyError,
+  FormatChangedError,
   IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,

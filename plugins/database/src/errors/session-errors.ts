@@ -95,6 +95,18 @@ export class EntityWithoutKeyError extends KeelsonError {
   }
 }
 
+/** A statement changed how the server reads or writes values: they would be taken for other ones. Nothing is stored. */
+export class FormatChangedError extends KeelsonError {
+  constructor(facts: { readonly setting: string }) {
+    super({
+      code: 'DATABASE_FORMAT_CHANGED',
+      message: `A statement changed ${facts.setting}, so values would be read or stored as other ones; nothing of the session is stored.`,
+      hint: 'Leave the setting as it is, and format values in SQL: to_char(…), convert_to(…).',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
 /** A statement was a COPY whose rows go through the client: it has none, or would drop them. Nothing was sent. */
 export class CopyRefusedError extends KeelsonError {
   constructor() {
