@@ -304,6 +304,7 @@ export class ConnectionPool {
       cancel,
       watch,
       isRoleReadOnly: this.isRoleReadOnly,
+      believesReports: this.believesReports,
       onRefusal: error => {
         if (!readOnly) this.#noteRefusal(error);
       },

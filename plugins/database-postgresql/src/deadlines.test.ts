@@ -155,6 +155,23 @@ describe('a session at its deadline', () => {
     expect(service.logger.findAll(/^(slow )?statement$/).map(({ facts }) => facts?.failed)).toContain(true);
   });
 
+  test('has the default time when it was given one that is no number', async () => {
+    await reopen({ session: { timeoutMs: 200 } });
+    const waiting = database.session(em => em.execute('select pg_sleep(60)'), { timeoutMs: Number.NaN });
+    await expect(waiting).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
+  });
+
+  test('in a flush that takes longer than its time has stored nothing of it', async () => {
+    const work = database.session(
+      async em => {
+        for (let at = 0; at < 5_000; at++) em.create(Author, { email: `${at}@example.org` });
+      },
+      { timeoutMs: 40 },
+    );
+    await expect(work).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'deadline' } });
+    expect(await server.query('select count(*)::int as count from author', [], 'deadlines')).toEqual([{ count: 0 }]);
+  });
+
   test('is over at once for a caller who gives up', async () => {
     const caller = new AbortController();
     const session = await database.openSession({ signal: caller.signal });

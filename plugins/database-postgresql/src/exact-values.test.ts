@@ -1,4 +1,4 @@
-import type { DatabaseService } from '@keelson/database';
+import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, FullTextType, MikroORM, p } from '@mikro-orm/postgresql';
@@ -145,7 +145,15 @@ describe('a value at the edge of its type', () => {
     const changing = database.session(async em => {
       Object.assign(await em.findOneOrFail(Value, 1), { due: new Date('nonsense') });
     });
-    await expect(changing).rejects.toThrow();
+    const refusal = { code: 'DATABASE_QUERY_FAILED', kind: 'invalid-value', http: { status: 422 } };
+    await expect(changing).rejects.toMatchObject(refusal);
+    const updates = [1, 2].map(id => ({ id, due: new Date(Number.NaN), version: 1 }));
+    const ways: readonly ((em: EntityManager) => Promise<unknown>)[] = [
+      (em: EntityManager) => em.insertMany(Value, updates),
+      (em: EntityManager) => em.nativeUpdate(Value, { id: 1 }, { due: new Date(Number.NaN) }),
+      (em: EntityManager) => em.find(Value, { due: { $gt: new Date(Number.NaN) } }),
+    ];
+    for (const way of ways) await expect(database.session(em => way(em))).rejects.toMatchObject(refusal);
     expect(await storedAs('version')).toEqual(['1']);
   });
 

@@ -2,6 +2,7 @@ import {
   type BatchOutcome,
   type ConnectionStatus,
   type DriverConnection,
+  FormatChangedError,
   hasDefined,
   hasLeftState,
   isStalePlan,
@@ -17,7 +18,13 @@ import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import { hasOtherParameters, isReadOnlyServer, isStandby } from './reported-parameters.js';
+import {
+  hasOtherParameters,
+  isReadOnlyServer,
+  isStandby,
+  isWritableServer,
+  unreadableSetting,
+} from './reported-parameters.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -46,6 +53,7 @@ export class PostgresqlConnection implements DriverConnection {
   readonly #cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
   readonly #onRefusal: (error: unknown) => void;
   readonly #isRoleReadOnly: boolean;
+  readonly #believesReports: boolean;
   readonly #watch: SilenceWatch | undefined;
   #returned: Returned | undefined;
   #lost = false;
@@ -66,6 +74,8 @@ export class PostgresqlConnection implements DriverConnection {
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
+      /** No pooler repeats what another server has said of itself. Default false. */
+      believesReports?: boolean;
       /** The settings of the role say that its sessions are read-only. Default false. */
       isRoleReadOnly?: boolean;
       /** Called with each error with which the server refused a statement, but for a write in a session read-only by choice. */
@@ -81,6 +91,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#cancel = parts.cancel;
     this.#onRefusal = parts.onRefusal;
     this.#isRoleReadOnly = parts.isRoleReadOnly ?? false;
+    this.#believesReports = parts.believesReports ?? false;
     this.#watch = parts.watch;
     this.#returned = parts.returned;
     client.once('end', this.#onEnd);
@@ -117,7 +128,7 @@ export class PostgresqlConnection implements DriverConnection {
       this.#answered();
       this.#noteEffects(statements, outcome.results);
       if (outcome.failure !== undefined) this.#noteRefusal(outcome.failure.error);
-      resolve(this.#withTrueCause(outcome));
+      resolve(this.#withTrueCause(this.#withReadableValues(outcome)));
     };
     prepared?.follow(statements, this.#unanswered === 0 && this.status === 'idle');
     const batch = new StatementBatch(statements, { types: this.#types, settle, ...(prepared && { prepared }) });
@@ -188,6 +199,12 @@ export class PostgresqlConnection implements DriverConnection {
     this.#inFlight = undefined;
   }
 
+  /** What comes next would be read, or stored, as something else. */
+  #withReadableValues(outcome: BatchOutcome): BatchOutcome {
+    const setting = outcome.failure === undefined ? unreadableSetting(this.#client) : undefined;
+    return setting === undefined ? outcome : { ...outcome, failure: { error: new FormatChangedError({ setting }) } };
+  }
+
   #noteEffects(statements: readonly Statement[], results: BatchOutcome['results']): void {
     this.#isAltered ||= hasLeftState(statements, results);
     this.#hasDefined ||= hasDefined(results);
@@ -203,7 +220,9 @@ export class PostgresqlConnection implements DriverConnection {
 
   #readOnlyBy(): 'server' | 'session' | undefined {
     if (this.#isMadeReadOnly) return 'session';
-    if (this.#isAltered || !isReadOnlyServer(this.#client)) return undefined;
+    if (this.#isAltered) return undefined;
+    if (!isReadOnlyServer(this.#client))
+      return this.#believesReports && isWritableServer(this.#client) ? 'session' : undefined;
     return this.#isRoleReadOnly && !isStandby(this.#client) ? 'session' : 'server';
   }
 

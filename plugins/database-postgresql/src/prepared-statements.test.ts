@@ -248,6 +248,19 @@ describe('a connection prepares statements', () => {
       await find('a@example.org');
     });
 
+    test('a session has run deallocate all in its middle: its unit does not run again', async () => {
+      await open(100);
+      await twice();
+      let attempts = 0;
+      await database.session(async (em, { attempt }) => {
+        attempts = attempt;
+        await em.findOne(Author, { email: 'a@example.org' });
+        await em.execute('deallocate all');
+        await em.findOne(Author, { email: 'b@example.org' });
+      });
+      expect(attempts).toBe(1);
+    });
+
     test('a statement fails the first time it is parsed, and after it was prepared', async () => {
       await open(100);
       const insert = (email: string) => database.session(em => em.insert(Author, { email }));

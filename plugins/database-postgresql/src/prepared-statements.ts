@@ -141,6 +141,11 @@ export class PreparedStatements {
     this.#changeText();
   }
 
+  /** The session has removed them from its connection: other connections keep theirs. */
+  wereRemoved(): void {
+    this.#forgetAll();
+  }
+
   /** The server might not refuse it if it parsed it now. */
   becameOutdated(prepared: Prepared): void {
     this.unname(prepared);

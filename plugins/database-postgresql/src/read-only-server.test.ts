@@ -84,6 +84,24 @@ describe('a write that is refused as read-only', () => {
     );
   });
 
+  test('by another server than its own, through a function: fails at once, and is no outage', async () => {
+    const body = `begin raise exception using errcode = '25006', message = 'cannot execute INSERT'; end`;
+    await database.session(em =>
+      em.execute(`create or replace function forwards() returns void language plpgsql as $$ ${body} $$`),
+    );
+    await insert('before a function');
+    const { opened } = database.stats().counters;
+    let attempts = 0;
+    const refused = database.session(async em => {
+      attempts += 1;
+      await em.insert(Author, { id: ++ids, email: 'forwarded' });
+      await em.execute('select forwards()');
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', kind: 'read-only' });
+    await insert('after a function');
+    expect([attempts, database.stats().counters.opened, await stored('forwarded')]).toEqual([1, opened, 0]);
+  });
+
   describe('by the settings of its role', () => {
     beforeEach(() => server.query(`alter role ${applicationRole.name} set default_transaction_read_only = on`));
     afterEach(() => server.query(`alter role ${applicationRole.name} reset default_transaction_read_only`));

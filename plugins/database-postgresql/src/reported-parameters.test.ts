@@ -1,5 +1,6 @@
 import { createTestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { Author } from '@keelson/test-support/sample-model';
 import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -50,6 +51,32 @@ test.each([
   expect(await database.read(em => em.execute("select '03/02/2024'::date::text as day"))).toEqual([
     { day: setting.includes('MDY') || !setting.includes('datestyle') ? '2024-03-02' : '2024-02-03' },
   ]);
+});
+
+test.each([
+  ['DateStyle', "set local datestyle = 'German'"],
+  ['DateStyle', "select set_config('datestyle', 'SQL, DMY', true)"],
+  ['IntervalStyle', "set intervalstyle = 'iso_8601'"],
+  ['client_encoding', "set local client_encoding = 'LATIN1'"],
+  ['client_encoding', "set names 'LATIN1'"],
+  ['standard_conforming_strings', 'do $$ begin set local standard_conforming_strings = off; end $$'],
+])('a session that changes %s stores nothing, and the next one reads what is there: %s', async (setting, sql) => {
+  await using testDatabase = await createTestDatabase();
+  await using service = createPostgresqlService({ url: testDatabase.url });
+  const { database } = service;
+  await database.connect();
+  await database.migrate();
+  const changing = database.session(async em => {
+    await em.insert(Author, { email: 'lost' });
+    await em.execute(sql).catch(() => {});
+    await em.insert(Author, { email: 'é€' });
+  });
+  await expect(changing).rejects.toThrow();
+  const alone = database.session(em => em.execute(sql));
+  await expect(alone).rejects.toMatchObject({ code: 'DATABASE_FORMAT_CHANGED', facts: { setting } });
+  await database.session(em => em.insert(Author, { email: 'é€' }));
+  const authors = await database.read(em => em.find(Author, {}));
+  expect(authors.map(({ email }) => email)).toEqual(['é€']);
 });
 
 test('a state that a function raises itself does not count as that of a prepared statement', async () => {

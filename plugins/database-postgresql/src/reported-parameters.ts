@@ -1,3 +1,4 @@
+import { misreads, valueFormats } from '@keelson/database';
 import type pg from 'pg';
 import { asPgClient } from './pg-internals.js';
 
@@ -32,6 +33,12 @@ export function isReadOnlyServer(client: pg.ClientBase): boolean {
   return reported.get(client)?.isReadOnly === true;
 }
 
+/** The server has said that it takes writes (PostgreSQL 14 and later): a refused one is the fault of its transaction. */
+export function isWritableServer(client: pg.ClientBase): boolean {
+  const latest = reported.get(client)?.latest;
+  return latest?.get('in_hot_standby') === 'off' && latest.get('default_transaction_read_only') === 'off';
+}
+
 /** The server replays the log of another. */
 export function isStandby(client: pg.ClientBase): boolean {
   return reported.get(client)?.latest.get('in_hot_standby') === 'on';
@@ -55,21 +62,22 @@ export function hasOtherParameters(client: pg.ClientBase): boolean {
   return changed.size > (changed.has('in_hot_standby') ? 1 : 0);
 }
 
-/** How the server is to write values so that they are read as what they are, and how it says that it does. */
-const formats: readonly (readonly [setting: string, value: string, fits: RegExp])[] = [
-  ['DateStyle', 'ISO', /^ISO\b/i],
-  ['IntervalStyle', 'postgres', /^postgres$/i],
-  ['standard_conforming_strings', 'on', /^on$/i],
-];
+/** A setting that makes values unreadable, which a statement has changed. Costs nothing while none is changed. */
+export function unreadableSetting(client: pg.ClientBase): string | undefined {
+  const all = reported.get(client);
+  if (all === undefined || all.changed.size === 0) return undefined;
+  for (const setting of all.changed) if (misreads(setting, all.latest.get(setting) ?? '')) return setting;
+  return undefined;
+}
 
 /**
  * A database or a role may have other formats: with `DateStyle` of `SQL, DMY`, the 3rd of February would be read as the 2nd of
  * March. The server reports its formats by itself, so this costs a round trip only where it has others.
  */
 export async function readableValues(client: pg.Client): Promise<void> {
-  const others = formats.filter(([setting, , fits]) => {
+  const others = valueFormats.filter(([setting]) => {
     const latest = reported.get(client)?.latest.get(setting);
-    return latest !== undefined && !fits.test(latest);
+    return latest !== undefined && misreads(setting, latest);
   });
   if (others.length === 0) return;
   await client.query(others.map(([setting, value]) => `set ${setting} = '${value}'`).join('; '));

@@ -111,6 +111,7 @@ describe('an entity of an open session', () => {
     ['persisted', (em, shelf) => em.persist(shelf)],
     ['given to an upsert', (em, shelf) => em.upsert(shelf)],
     ['given to upserts', (em, shelf) => em.upsertMany([shelf])],
+    ['refreshed', (em, shelf) => em.refresh(shelf)],
     ['removed', (em, shelf) => em.remove(shelf)],
   ];
 

@@ -91,6 +91,7 @@ export class StatementBatch implements Submittable {
     const result = resultOf(text, this.#rows);
     // The types of its columns may be others now.
     if (result.command === 'ALTER') this.#parts.prepared?.becameStale();
+    if (result.command === 'DEALLOCATE') this.#parts.prepared?.wereRemoved();
     this.#results.push(result);
     this.#rows = [];
     this.#shape = undefined;

@@ -37,6 +37,7 @@ export { needsExtendedProtocol } from './driver/extended-protocol.js';
 export { LastingNames, lastingQuestion } from './driver/lasting-names.js';
 export { hasDefined, hasLeftState, leavesState } from './driver/lasting-state.js';
 export { type Permit, type PermitCounters, Permits, type PermitsOptions } from './driver/permits.js';
+export { misreads, valueFormats } from './driver/value-formats.js';
 export { weakerPromises } from './driver/weaker-promises.js';
 export { type DatabaseErrorCode, errorCodes } from './error-codes.js';
 export { AmbiguousCommitError } from './errors/ambiguous-commit-error.js';
@@ -57,6 +58,9 @@ export { QueryError, type QueryErrorKind } from './errors/query-error.js';
 export { reloadRefused } from './errors/reload-refused.js';
 export {
   ConcurrentUseError,
+  CopyRefusedError,
+  EntityWithoutKeyError,
+  FormatChangedError,
   IsolationUnsupportedError,
   NestedOptionsError,
   OutsideSessionError,

@@ -3,8 +3,10 @@ import {
   type EntityMetadata,
   type EntityProperty,
   EventType,
+  helper,
   isRaw,
   JsonType,
+  Reference,
   ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
@@ -147,9 +149,22 @@ function constructorSetsValues({ class: Entity, constructorParams = [], properti
   }
 }
 
+/** An entity that is to be stored with the row that refers to it. */
+function isWithoutKey(value: unknown): boolean {
+  const related: unknown = typeof value === 'object' ? Reference.unwrapReference(Object(value)) : undefined;
+  return Utils.isEntity<object>(related) && !helper(related).hasPrimaryKey();
+}
+
 function isPlain(property: EntityProperty, value: unknown): boolean {
   const { fieldNames, embeddedProps, polymorphic, kind, customType, hasConvertToDatabaseValueSQL } = property;
-  if (isRaw(value) || fieldNames?.length !== 1 || embeddedProps !== undefined || polymorphic === true) return false;
+  if (
+    isRaw(value) ||
+    isWithoutKey(value) ||
+    fieldNames?.length !== 1 ||
+    embeddedProps !== undefined ||
+    polymorphic === true
+  )
+    return false;
   if (kind === ReferenceKind.MANY_TO_MANY || kind === ReferenceKind.ONE_TO_MANY) return false;
   return customType instanceof JsonType || hasConvertToDatabaseValueSQL !== true;
 }

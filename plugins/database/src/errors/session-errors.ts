@@ -83,6 +83,42 @@ export class SeveralStatementsError extends KeelsonError {
   }
 }
 
+/** A statement was to have an entity as a value that is not stored yet, so that there is no key to write. Nothing was sent. */
+export class EntityWithoutKeyError extends KeelsonError {
+  constructor(facts: { readonly entity: string; readonly property?: string }) {
+    super({
+      code: 'DATABASE_ENTITY_WITHOUT_KEY',
+      message: `A statement refers to an entity that is not stored yet and has no key: ${facts.entity}.`,
+      hint: 'Call em.flush() first, or store both with a flush: em.create, em.persist.',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
+/** A statement changed how the server reads or writes values: they would be taken for other ones. Nothing is stored. */
+export class FormatChangedError extends KeelsonError {
+  constructor(facts: { readonly setting: string }) {
+    super({
+      code: 'DATABASE_FORMAT_CHANGED',
+      message: `A statement changed ${facts.setting}, so values would be read or stored as other ones; nothing of the session is stored.`,
+      hint: 'Leave the setting as it is, and format values in SQL: to_char(…), convert_to(…).',
+      facts: { ...facts, ...place() },
+    });
+  }
+}
+
+/** A statement was a COPY whose rows go through the client: it has none, or would drop them. Nothing was sent. */
+export class CopyRefusedError extends KeelsonError {
+  constructor() {
+    super({
+      code: 'DATABASE_COPY_REFUSED',
+      message: 'A COPY from stdin or to stdout was run as a statement, which can neither send nor return its rows.',
+      hint: 'Store rows with database.bulkInsert, and read them with a query or a stream.',
+      facts: place(),
+    });
+  }
+}
+
 /** The session was to end, or to hand out its connection, while a statement or a nested session of it still ran. */
 export class ConcurrentUseError extends KeelsonError {
   constructor() {

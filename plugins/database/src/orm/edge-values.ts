@@ -12,11 +12,15 @@ export function keepEdgeValues(platform: AbstractSqlPlatform): void {
       // MikroORM appends the zone of a text that has none.
       parseDate(typeof value === 'string' && value.endsWith(' BCZ') ? `${value.slice(0, -4)}Z BC` : value),
     escape: (value: unknown): string => {
+      if (value instanceof Date && Number.isNaN(value.getTime())) return unstorable;
       const exact = typeof value === 'number' && !Number.isFinite(value) ? String(value) : farDate(value);
       return exact === undefined ? literal(value) : `'${exact}'`;
     },
   });
 }
+
+/** No date is written so, and it is refused before it is sent (`unstorable`). MikroORM would throw an error of JavaScript. */
+const unstorable = "'\0'";
 
 /** Undefined for all but a date that ISO 8601 does not write with four digits. */
 function farDate(value: unknown): string | undefined {

@@ -18,6 +18,7 @@ import type { ClearWatch } from './clear-watch.js';
 import { type EntityManager, hasNoWork } from './entity-manager.js';
 import { assertOwn } from './foreign-entities.js';
 import { overrideHidden } from './hidden-method.js';
+import { assertKeysIn, assertKeysOf, checkingKeys } from './keyless-entities.js';
 import { asPart, keepLateWork, letFlushBeLast, runAsLast } from './late-unit-of-work.js';
 import { findByText, type PlainStatement, PlainStatements, updateByText } from './plain-statements.js';
 import { transactionOf } from './session-connection.js';
@@ -200,6 +201,7 @@ overrideHidden(
   SessionEntityManager.prototype,
   'findOne',
   async (em, findOne: FindOne, ...[entityName, where, options = {}]: Parameters<FindOne>) => {
+    assertKeysIn(where);
     const transaction = hasOptions(options) ? undefined : transactionOf(em.getTransactionContext());
     const read = transaction && em.plainReadOf(entityName, where);
     if (transaction === undefined || read === undefined) return findOne(entityName, where, options);
@@ -212,6 +214,8 @@ overrideHidden(
   SessionEntityManager.prototype,
   'nativeUpdate',
   async (em, nativeUpdate: NativeUpdate, ...[entityName, where, data, options = {}]: Parameters<NativeUpdate>) => {
+    assertKeysIn(where);
+    assertKeysOf(data);
     const transaction = hasOptions(options) ? undefined : transactionOf(em.getTransactionContext());
     const update = transaction && em.plainUpdateOf(entityName, where, data);
     if (transaction === undefined || update === undefined) return nativeUpdate(entityName, where, data, options);
@@ -234,11 +238,43 @@ for (const name of ['upsert', 'upsertMany']) {
   overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
     SessionEntityManager.prototype,
     name,
-    (em, upsert, ...given) => {
+    async (em, upsert, ...given) => {
       const [entity, data = entity] = given;
       const items = Utils.asArray(data).filter(each => typeof each === 'object' && each !== null);
-      for (const each of items) if (Utils.isEntity(each)) em.assertOwn(each);
+      for (const each of items) {
+        if (Utils.isEntity(each)) em.assertOwn(each);
+        assertKeysOf(each);
+      }
       return notingUpsert(items, em, () => upsert(...given));
+    },
+  );
+}
+
+for (const name of ['find', 'count', 'nativeDelete']) {
+  overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
+    SessionEntityManager.prototype,
+    name,
+    async (_em, run, ...given) => {
+      assertKeysIn(given[1]);
+      return run(...given);
+    },
+  );
+}
+
+overrideHidden<SessionEntityManager, unknown[], object>(
+  SessionEntityManager.prototype,
+  'createQueryBuilder',
+  (_em, create, ...given) => checkingKeys(create(...given)),
+);
+
+for (const name of ['insert', 'insertMany']) {
+  overrideHidden<SessionEntityManager, unknown[], Promise<unknown>>(
+    SessionEntityManager.prototype,
+    name,
+    async (_em, insert, ...given) => {
+      const [entity, data = entity] = given;
+      for (const each of Utils.asArray(data)) assertKeysOf(each);
+      return insert(...given);
     },
   );
 }
@@ -250,6 +286,16 @@ overrideHidden<SessionEntityManager, unknown[], unknown>(
   (em, merge, ...given) => {
     for (const each of given.slice(0, 2)) if (Utils.isEntity(each)) em.assertOwn(each);
     return merge(...given);
+  },
+);
+
+// To load it again would drop the changes that the other session is about to store.
+overrideHidden<SessionEntityManager, unknown[], unknown>(
+  SessionEntityManager.prototype,
+  'refresh',
+  (em, refresh, ...given) => {
+    if (Utils.isEntity(given[0])) em.assertOwn(given[0]);
+    return refresh(...given);
   },
 );
 

@@ -32,7 +32,10 @@ export class SessionOpener {
   }
 
   deadlineOf(options: OpenSessionOptions): Deadline {
-    const own = Deadline.after(options.timeoutMs ?? this.#parts.defaultTimeoutMs, this.#parts.clock);
+    const { timeoutMs = this.#parts.defaultTimeoutMs } = options;
+    // What is no number would never be over.
+    const ownMs = Number.isNaN(timeoutMs) ? this.#parts.defaultTimeoutMs : timeoutMs;
+    const own = Deadline.after(ownMs, this.#parts.clock);
     return Deadline.earliest(own, options.deadline, currentDeadline());
   }
 

@@ -2,7 +2,12 @@ import type { Clock, Deadline } from '@keelson/core';
 import { assertAble, assertEndsWithTransaction, checksStatements } from '../driver/assert-able.js';
 import type { DatabaseDriver, DriverConnection, Row, Statement, StatementResult } from '../driver/driver.js';
 import { markFault } from '../errors/fault-origin.js';
-import { ConcurrentUseError, SessionClosedError, TransactionFailedError } from '../errors/session-errors.js';
+import {
+  ConcurrentUseError,
+  CopyRefusedError,
+  SessionClosedError,
+  TransactionFailedError,
+} from '../errors/session-errors.js';
 import { isConnectionLoss } from '../errors/sql-state.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import { judge } from '../retry/failure-verdict.js';
@@ -15,7 +20,7 @@ import { Savepoints } from './savepoints.js';
 import type { StatementObserver } from './statement-observer.js';
 import type { StatementTracer } from './statement-tracer.js';
 import { Statements } from './statements.js';
-import { transactionCommandIn, writingCommandIn } from './transaction-commands.js';
+import { copiesWithClient, transactionCommandIn, writingCommandIn } from './transaction-commands.js';
 import type { TransactionSettings } from './transaction-settings.js';
 import { Turns } from './turns.js';
 import type { UnitOutcome } from './unit-outcome.js';
@@ -147,7 +152,7 @@ export class LazyTransaction {
   async *stream<R>(statement: Statement, chunkSize: number): AsyncIterableIterator<{ rows: R[] }> {
     assertAble(this.#options.driver, 'stream');
     const command = this.#refusedIn(statement);
-    if (command === undefined && this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
+    if (command === undefined) this.#assertSendable(statement);
     const connection = await this.#turns.take(() => (command === undefined ? this.#begun() : this.#refuse(command)));
     const chunks: AsyncIterable<Row[]> = connection.stream(statement, chunkSize);
     this.#readers += 1;
@@ -274,7 +279,7 @@ export class LazyTransaction {
     const { repeatFirst } = this.#options;
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
-    if (this.#checksStatements) assertEndsWithTransaction(this.#options.driver, statement.sql);
+    this.#assertSendable(statement);
     if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
@@ -355,6 +360,11 @@ export class LazyTransaction {
 
   #refusedIn({ sql }: Statement): string | undefined {
     return transactionCommandIn(sql) ?? (this.#options.settings.readOnly ? writingCommandIn(sql) : undefined);
+  }
+
+  #assertSendable({ sql }: Statement): void {
+    if (copiesWithClient(sql)) throw new CopyRefusedError();
+    if (this.#checksStatements) assertEndsWithTransaction(this.#options.driver, sql);
   }
 
   /** A command that would end the transaction past its owner is not sent. */

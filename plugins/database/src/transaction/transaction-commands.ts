@@ -17,6 +17,13 @@ export function transactionCommandIn(sql: string): string | undefined {
     .toUpperCase();
 }
 
+const clientCopy = new RegExp(String.raw`${skipped}copy\b[\s\S]*\b(?:stdin|stdout)\b`, 'i');
+
+/** Whether the rows of a statement come from the client, or go to it, in another way than those of a query. */
+export function copiesWithClient(sql: string): boolean {
+  return clientCopy.test(sql);
+}
+
 /** Comments and whatever is quoted, in the order in which they come: one may have the sign of another in it. */
 const noCommand =
   /--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|\be'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"[^"]*"/gi;
