@@ -45,7 +45,7 @@ const processes = Number(values.processes ?? availableParallelism());
 
 if (values.mutations)
   process.exitCode = await findMutations({
-    mostSeeds: Number(values.seeds ?? 100),
+    mostSeeds: Number(values.seeds ?? 60),
     only: values.mutation,
     processes,
   });

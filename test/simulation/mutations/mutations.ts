@@ -254,8 +254,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a token that is refused counts as stored',
     file: `plugins/database/dist/proof/token-proof.js`,
-    find: "if (outcome === 'committed')",
-    replace: 'if (outcome !== undefined)',
+    find: "if (outcome === 'committed')\n                return outcome;",
+    replace: "if (outcome !== undefined)\n                return 'committed';",
   },
   {
     name: 'a token that cannot be looked up counts as refused',
