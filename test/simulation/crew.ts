@@ -7,8 +7,10 @@ import { begins, type Finding, type Order } from './order.ts';
 
 const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
-/** Longest time for one seed, in ms; most take less than a second. Shrinking runs it again and again. */
-const silentMs = 180_000;
+/** Longest time for one seed, in ms; most take less than a second. */
+const seedMs = 100_000;
+/** The same for a seed that may be shrunk, which runs it up to 60 times. */
+const shrinkMs = 900_000;
 
 /**
  * Runs one process for an order; `onFinding` gets what it finds. Rejects with what the process has said when it fails, and when a
@@ -20,6 +22,7 @@ export function send(order: Order, onFinding: (finding: Finding) => void): Promi
     // What one process has compiled of the packages, the others need not compile again.
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...process.env },
   });
+  const silentMs = order.shrinks ? shrinkMs : seedMs;
   let said = '';
   let seed = 'no seed';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
