@@ -2,11 +2,16 @@ import type { Size } from './scenario/make-scenario.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import type { StoryLine, Violation } from './world/world.ts';
 
+/** What a line begins with that names the seed that is run next. */
+export const begins = '# ';
+
 /** What a process that simulates is to do. */
 export interface Order {
   readonly from: number;
   readonly step: number;
   readonly count: number;
+  /** These instead of those from `from` on. */
+  readonly seeds?: readonly number[];
   /** It begins no further seed after so long. */
   readonly seconds?: number;
   readonly stopsAtFirst: boolean;

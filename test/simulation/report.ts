@@ -1,14 +1,10 @@
 import type { Finding } from './order.ts';
+import { unreached } from './reached/names.ts';
+import { inWords, seconds } from './scenario/in-words.ts';
 
 export function printStory({ story = [], scenario }: Finding): void {
-  if (scenario !== undefined) {
-    const { faults, clients, ...rest } = scenario;
-    console.log(`The scenario: ${JSON.stringify(rest)}`);
-    console.log(`${clients.length} clients; faults: ${faults.length === 0 ? 'none' : ''}`);
-    for (const fault of faults) console.log(`  ${JSON.stringify(fault)}`);
-    console.log('');
-  }
-  for (const { atMs, text } of story) console.log(`${(atMs / 1_000).toFixed(3).padStart(9)} s  ${text}`);
+  if (scenario !== undefined) for (const line of inWords(scenario)) console.log(line);
+  for (const { atMs, text } of story) console.log(`${seconds(atMs)}  ${text}`);
 }
 
 export function printFinding({ seed, violations, hash, requests }: Finding): void {
@@ -26,26 +22,51 @@ export class Tally {
   #simulatedMs = 0;
   #tookMs = 0;
   readonly #reached = new Map<string, number>();
+  readonly #violated: string[] = [];
   readonly #startedAt = performance.now();
 
-  add({ violations, requests, simulatedMs, tookMs, reached }: Finding): void {
+  add({ seed, violations, requests, simulatedMs, tookMs, reached }: Finding): void {
     this.#seeds += 1;
-    if (violations.length > 0) this.failed += 1;
+    const [first] = violations;
+    if (first !== undefined) {
+      this.failed += 1;
+      this.#violated.push(`- seed ${seed}: ${first.property}`);
+    }
     this.#requests += requests;
     this.#simulatedMs += simulatedMs;
     this.#tookMs += tookMs;
     for (const [what, times] of reached) this.#reached.set(what, (this.#reached.get(what) ?? 0) + times);
   }
 
-  print(coverage: boolean): void {
-    if (coverage)
-      for (const [what, times] of [...this.#reached].toSorted(([one], [other]) => one.localeCompare(other)))
-        console.log(`  ${String(times).padStart(8)}  ${what}`);
+  /** A line for each seed that failed. */
+  get violated(): readonly string[] {
+    return this.#violated;
+  }
+
+  get summary(): string {
     const seconds = (performance.now() - this.#startedAt) / 1_000;
-    const perMinute = Math.round((this.#seeds / seconds) * 60);
-    const perSecond = Math.round(this.#simulatedMs / Math.max(1, this.#tookMs));
-    console.log(
-      `${this.#seeds} seeds, ${this.failed} failed; ${this.#requests} requests; ${(this.#simulatedMs / 3_600_000).toFixed(1)} simulated hours in ${seconds.toFixed(0)} s: ${perMinute} seeds a minute, ${perSecond} simulated seconds and ${(this.#seeds / (this.#tookMs / 60_000)).toFixed(0)} seeds in a second and a minute of processor time; ${this.#reached.size} states and transitions reached`,
-    );
+    const hours = (this.#simulatedMs / 3_600_000).toFixed(1);
+    const perHour = Math.round((this.#seeds / seconds) * 3_600);
+    const perSecond = (this.#simulatedMs / Math.max(1, this.#tookMs)).toFixed(0);
+    const perMinute = (this.#seeds / (this.#tookMs / 60_000)).toFixed(0);
+    return [
+      `${this.#seeds} seeds, ${this.failed} failed`,
+      `${this.#requests} requests in ${hours} simulated hours`,
+      `${seconds.toFixed(0)} s, ${perHour} seeds an hour`,
+      `${perSecond} simulated seconds in a second of processor time, ${perMinute} seeds in a minute of it`,
+      `${this.#reached.size} different states, transitions, faults and answers reached`,
+    ].join('; ');
+  }
+
+  print(coverage: boolean): void {
+    if (coverage) this.#printCoverage();
+    console.log(this.summary);
+  }
+
+  #printCoverage(): void {
+    for (const [what, times] of [...this.#reached].toSorted(([one], [other]) => one.localeCompare(other)))
+      console.log(`  ${String(times).padStart(8)}  ${what}`);
+    const missing = unreached(this.#reached.keys());
+    console.log(missing.length === 0 ? 'every state was reached' : `not reached: ${missing.join(', ')}`);
   }
 }

@@ -2,6 +2,7 @@ import { Client } from './clients/client.ts';
 import type { Request } from './clients/request.ts';
 import { checkHistory } from './properties/check-history.ts';
 import { checkQuiet, watchLoans } from './properties/check-quiet.ts';
+import { countOutcomes } from './reached/count-outcomes.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import { Stage } from './scenario/stage.ts';
 import { enter } from './world/globals.ts';
@@ -20,6 +21,8 @@ export interface Outcome {
   /** Of the processor. */
   readonly tookMs: number;
 }
+
+countOutcomes();
 
 /** The world that is simulated now, for uncaught errors of the process. */
 let running: World | undefined;
@@ -90,7 +93,7 @@ async function play(world: World, scenario: Scenario, requests: Request[]): Prom
   stage.heal();
   await Promise.race([all, world.time.sleep(patienceMs, 'the end of all patience')]);
   for (const client of clients) requests.push(...client.requests);
-  await checkQuiet(world, stage, requests);
+  await checkQuiet(world, stage);
   checkHistory(world, stage, requests);
 }
 

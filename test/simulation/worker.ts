@@ -1,7 +1,7 @@
 // One process of `npm run simulate`: runs seeds, and prints one line of JSON for each.
 import './process.ts';
 import { mutationCalled, plant } from './mutations/apply.ts';
-import type { Finding, Order } from './order.ts';
+import { begins, type Finding, type Order } from './order.ts';
 
 const order: Order = JSON.parse(process.argv[2] ?? '{}');
 if (order.mutation !== undefined) plant(mutationCalled(order.mutation));
@@ -13,13 +13,19 @@ const { shrink } = await import('./scenario/shrink.ts');
 const { real } = await import('./world/globals.ts');
 
 const endsAt = real.now() + (order.seconds ?? Number.POSITIVE_INFINITY) * 1_000;
-let seed = order.from;
-for (let done = 0; done < order.count && real.now() < endsAt; done += 1, seed += order.step) {
+for (const seed of seedsOf(order)) {
+  if (real.now() >= endsAt) break;
+  process.stdout.write(`${begins}${seed}\n`);
   const finding = await look(String(seed));
   process.stdout.write(`${JSON.stringify(finding)}\n`);
   if (finding.violations.length > 0 && order.stopsAtFirst) break;
 }
 process.exit(0);
+
+function* seedsOf({ from, step, count, seeds }: Order): Iterable<number> {
+  if (seeds !== undefined) yield* seeds;
+  else for (let done = 0; done < count; done += 1) yield from + done * step;
+}
 
 async function look(name: string): Promise<Finding> {
   const scenario = makeScenario(name, order.size);

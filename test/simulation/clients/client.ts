@@ -15,7 +15,7 @@ type Em = DatabaseSession['em'];
 class WorkFailed extends Error {}
 
 const readOnlyWorkloads = new Set<Workload>(['read']);
-const failing = new Set<Workload>(['fail', 'write read-only', 'collide']);
+const failing = new Set<Workload>(['fail', 'write read-only', 'collide', 'swallow', 'end by hand']);
 
 /** Sends requests to instances, waits, hangs up now and then, and asks again what was refused. */
 export class Client {
@@ -238,6 +238,28 @@ export class Client {
           await em.execute('insert into thing (id, unit) values (?, ?)', ['the same', unit]);
         }, options);
         return [];
+      case 'swallow':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+          await em.execute('insert into thing (id, unit) values (?, ?)', ['the same', unit]);
+          await em.execute('insert into thing (id, unit) values (?, ?)', ['the same', unit]).catch(() => undefined);
+        }, options);
+        return [];
+      case 'end by hand':
+        await database.session(async em => {
+          started();
+          await note(em, unit);
+          await em.execute('commit');
+        }, options);
+        return [];
+      case 'parts':
+        await database.session(async em => {
+          const run = started();
+          await this.#workInParts(database, lists, unit, item(run));
+          await note(em, unit);
+        }, options);
+        return [];
       case 'write read-only':
         await database.session(
           async em => {
@@ -278,9 +300,37 @@ export class Client {
         throw new Error(`no such work: ${request.workload}`);
     }
   }
+
+  /** Two parts at the same time, of which one takes back what it has done. */
+  async #workInParts(
+    database: Instance['database'],
+    lists: readonly string[],
+    unit: string,
+    item: string,
+  ): Promise<void> {
+    const [first = 'list 1', ...others] = lists;
+    const undone = database
+      .transaction(async em => {
+        await put(em, first, `x${unit}.lost,`);
+        await pause(this.#random.exponential(partMs));
+        throw new WorkFailed('taken back');
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkFailed)) throw error;
+      });
+    const kept = database.transaction(async em => {
+      await put(em, first, item);
+      await pause(this.#random.exponential(partMs));
+      for (const key of others) await put(em, key, item);
+    });
+    const failed = (await Promise.allSettled([undone, kept])).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
 }
 
-const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'read own write']);
+const partMs = 10;
+
+const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'parts', 'read own write']);
 
 function pause(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms));

@@ -1,5 +1,5 @@
 import { registerHooks } from 'node:module';
-import { type Mutation, mutations } from './mutations.ts';
+import { type Edit, type Mutation, mutations } from './mutations.ts';
 
 /** @throws Error for a name that no mutation has. */
 export function mutationCalled(name: string): Mutation {
@@ -8,16 +8,26 @@ export function mutationCalled(name: string): Mutation {
   return found;
 }
 
-/** From now on the built file is loaded with the bug in it. To be called before it is loaded; the file itself is not changed. */
-export function plant({ file, find, replace }: Mutation): void {
+/** From now on the built files are loaded with the bug in them. To be called before they are loaded; the files are not changed. */
+export function plant(mutation: Mutation): void {
+  const edits = editsOf(mutation);
   registerHooks({
     load(url, context, next) {
       const loaded = next(url, context);
-      if (!url.endsWith(file)) return loaded;
-      const source = String(loaded.source);
-      if (source.split(find).length !== 2)
-        throw new Error(`${file} has the code of the mutation not exactly once: ${find}`);
-      return { ...loaded, source: source.replace(find, () => replace) };
+      const own = edits.filter(({ file }) => url.endsWith(file));
+      if (own.length === 0) return loaded;
+      return { ...loaded, source: own.reduce(edited, String(loaded.source)) };
     },
   });
+}
+
+export function editsOf(mutation: Mutation): readonly Edit[] {
+  return [mutation, ...(mutation.also ?? [])];
+}
+
+/** @throws Error when the source does not have the code of the edit exactly once. */
+export function edited(source: string, { file, find, replace }: Edit): string {
+  if (source.split(find).length !== 2)
+    throw new Error(`${file} has the code of the mutation not exactly once: ${find}`);
+  return source.replace(find, () => replace);
 }

@@ -1,10 +1,17 @@
-import { availableParallelism } from 'node:os';
 import { send } from '../crew.ts';
 import type { Finding } from '../order.ts';
 import { type Mutation, mutations } from './mutations.ts';
 
+export interface Search {
+  /** For each bug. */
+  readonly mostSeeds: number;
+  /** The name of the only bug to plant. */
+  readonly only: string | undefined;
+  readonly processes: number;
+}
+
 /** Plants each bug and runs seeds from 1 on until one fails. Prints a table; gives the exit code. */
-export async function findMutations(mostSeeds: number, only: string | undefined): Promise<number> {
+export async function findMutations({ mostSeeds, only, processes }: Search): Promise<number> {
   const waiting = mutations.filter(({ name }) => only === undefined || name === only);
   let notFound = 0;
   const work = async () => {
@@ -16,8 +23,9 @@ export async function findMutations(mostSeeds: number, only: string | undefined)
       );
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
-  console.log(`${mutations.length - notFound} found, ${notFound} not`);
+  const planted = waiting.length;
+  await Promise.all(Array.from({ length: processes }, work));
+  console.log(`${planted - notFound} found, ${notFound} not`);
   return notFound === 0 ? 0 : 1;
 }
 

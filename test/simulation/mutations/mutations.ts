@@ -1,6 +1,5 @@
-/** A bug that is planted in the built code of a package, in memory only. */
-export interface Mutation {
-  readonly name: string;
+/** A change of a built file. */
+export interface Edit {
   /** The end of the path of the built file. */
   readonly file: string;
   /** Stands in the file exactly once. */
@@ -8,11 +7,45 @@ export interface Mutation {
   readonly replace: string;
 }
 
+/** A bug that is planted in the built code of a package, in memory only. */
+export interface Mutation extends Edit {
+  readonly name: string;
+  /** The checks behind it, which would hide the bug: they are taken away, too. */
+  readonly also?: readonly Edit[];
+}
+
 const transaction = 'plugins/database/dist/transaction/';
 const driver = 'plugins/database-postgresql/dist/';
 const retry = 'plugins/retry-opossum/dist/';
 
+const refusesFailed: Edit = {
+  file: `${transaction}lazy-transaction.js`,
+  find: "if (outcome.is === 'failed')\n            return { error: new TransactionFailedError() };",
+  replace: '',
+};
+const refusesFailedStatus: Edit = {
+  file: `${transaction}lazy-transaction.js`,
+  find: "if (status === 'failed transaction')\n            return { error: new TransactionFailedError() };",
+  replace: '',
+};
+const readsTagOfCommit: Edit = {
+  file: `${transaction}commit.js`,
+  find: "const committed = results[0]?.command === 'COMMIT';",
+  replace: 'const committed = true;',
+};
+const waitsForCancelled: Edit = {
+  file: `${transaction}connection-return.js`,
+  find: 'await connection.cancel(signal);',
+  replace: 'void connection.cancel(signal);\n            isRunning = false;\n            break;',
+};
+
 export const mutations: readonly Mutation[] = [
+  {
+    name: 'a lookup does not end when its timer fires',
+    file: `${transaction}commit-resolver.js`,
+    find: 'while (!controller.signal.aborted) {',
+    replace: 'while (!until.passed && !this.#closed.aborted) {',
+  },
   {
     name: 'a lookup believes a crash',
     file: `${driver}commit-lookup.js`,
@@ -63,9 +96,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a COMMIT that rolled back counts as done',
-    file: `${transaction}commit.js`,
-    find: "const committed = results[0]?.command === 'COMMIT';",
-    replace: 'const committed = true;',
+    ...readsTagOfCommit,
+    also: [refusesFailed, refusesFailedStatus],
   },
   {
     name: 'a write does not wait for COMMIT',
@@ -102,19 +134,22 @@ export const mutations: readonly Mutation[] = [
     file: `${driver}postgresql-connection.js`,
     find: 'if (!this.#lost && isIdle)',
     replace: 'if (!this.#lost)',
+    also: [
+      {
+        file: `${transaction}connection-return.js`,
+        find: "await this.releaseAfter(connection, connection.run([{ sql: 'rollback' }]));",
+        replace: 'connection.release();',
+      },
+    ],
   },
   {
     name: 'a connection that has not answered goes back to the pool',
     file: `${driver}postgresql-connection.js`,
     find: "this.#unanswered === 0 && this.#client.getTransactionStatus() === 'I'",
     replace: "this.#client.getTransactionStatus() === 'I'",
+    also: [waitsForCancelled],
   },
-  {
-    name: 'a cancel request is not waited for',
-    file: `${transaction}connection-return.js`,
-    find: 'await connection.cancel(signal);',
-    replace: 'void connection.cancel(signal);\n            isRunning = false;',
-  },
+  { name: 'a cancel request is not waited for', ...waitsForCancelled },
   {
     name: 'a silent server is waited for without an end',
     file: `${transaction}connection-return.js`,
@@ -135,14 +170,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a late connection is not released',
-    file: `${driver}connection-pool.js`,
-    find: '                if (!waiting) {\n                    client.release();',
-    replace: '                if (!waiting) {',
+    file: `${driver}check-out.js`,
+    find: 'if (!waiting) {\n                client.release();',
+    replace: 'if (!waiting) {',
   },
   {
     name: 'sockets of idle connections are left open',
     file: `${driver}connection-pool.js`,
-    find: '        await this.#closeSockets(deadline);',
+    find: '        await this.#sockets.closed(deadline);',
     replace: '',
   },
   {
@@ -166,8 +201,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a waiter that left stays in the line',
     file: `plugins/database/dist/driver/permits.js`,
-    find: '                this.#line.remove(waiter);\n',
-    replace: '',
+    find: 'this.#counted.timedOut += 1;\n                leave();',
+    replace: 'this.#counted.timedOut += 1;',
   },
   {
     name: 'a free permit is not given to a waiting caller',
@@ -201,9 +236,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a failed transaction is committed',
-    file: `${transaction}lazy-transaction.js`,
-    find: "if (outcome.is === 'failed')\n            return { error: new TransactionFailedError() };",
-    replace: '',
+    ...refusesFailed,
+    also: [refusesFailedStatus, readsTagOfCommit],
   },
   {
     name: 'a commit is run again',
@@ -220,8 +254,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a token that is refused counts as stored',
     file: `plugins/database/dist/proof/token-proof.js`,
-    find: "if (outcome === 'committed')",
-    replace: 'if (outcome !== undefined)',
+    find: "if (outcome === 'committed')\n                return outcome;",
+    replace: "if (outcome !== undefined)\n                return 'committed';",
   },
   {
     name: 'a token that cannot be looked up counts as refused',
@@ -264,5 +298,6 @@ export const mutations: readonly Mutation[] = [
     file: `${transaction}outcome.js`,
     find: "case 'failed':\n            return isWorking",
     replace: "case 'failed':\n            if (true) return outcome;\n            return isWorking",
+    also: [refusesFailedStatus, readsTagOfCommit],
   },
 ];

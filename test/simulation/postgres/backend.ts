@@ -364,14 +364,15 @@ export class Backend implements End {
       return { rows: [], tag: wasFailed ? 'ROLLBACK' : 'COMMIT' };
     }
     const { history, name, onCommit } = this.server;
-    const isWriting = transaction.units.size > 0;
-    const order = isWriting ? onCommit?.(this.#link, 'before') : undefined;
+    const { units } = transaction;
+    const isWriting = units.size > 0;
+    const order = isWriting ? onCommit?.({ when: 'before', link: this.#link, units }) : undefined;
     if (order === 'stop') throw problems.terminated();
     if (typeof order === 'object') await this.#uncancellable(order.laterMs);
     if (this.#isOver) throw new Gone();
     this.#forgetTransaction();
     const id = this.server.commit(transaction);
-    if (isWriting) onCommit?.(this.#link, 'after');
+    if (isWriting) onCommit?.({ when: 'after', link: this.#link, units });
     if (this.#isOver) throw new Gone();
     return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
   }

@@ -225,6 +225,8 @@ async function lookForToken(on: Backend, token: string, keepMs: number): Promise
   const entry = store.entry(tokens, token);
   await on.hold(entry);
   const there = store.latest(transaction, entry);
+  const outcome = there?.refused === 'false' ? 'committed' : 'aborted';
+  world.note(`${on.link.owner} asks ${name} what became of token ${token}: ${outcome}`);
   store.write(transaction, entry, there ?? tokenRow(world.epochMs + keepMs, true));
   if (there?.refused !== 'false') return { ...rows([['aborted']]), tag: 'INSERT 0 1' };
   const record = store.log.findLast(({ writes }) => writes.some(({ table, key }) => table === tokens && key === token));
@@ -354,6 +356,7 @@ function idFor(on: Backend): bigint {
 function statusOf(on: Backend, { id }: Of<'transaction status'>): Answer {
   const { server } = on;
   const status = server.isStandby ? 'standby' : server.store.statusOf(BigInt(id));
+  server.world.note(`${on.link.owner} asks ${server.name} what became of transaction ${id}: ${status}`);
   const { history, name } = server;
   return {
     ...rows([[status, server.run, epoch(server.startedAtMs)]]),

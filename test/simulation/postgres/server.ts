@@ -20,6 +20,13 @@ export interface ServerOptions {
 
 type State = 'running' | 'starting' | 'stopping' | 'down' | 'off';
 
+/** A COMMIT, before or after it is done. */
+export interface CommitMoment {
+  readonly when: 'before' | 'after';
+  readonly link: Link;
+  readonly units: ReadonlySet<string>;
+}
+
 /** What became of the unit of one committed transaction. */
 export interface Stored {
   readonly unit: string;
@@ -95,7 +102,7 @@ export class SimulatedServer implements Listener {
   /** It takes no more connections. */
   isFull = false;
   /** Asked at each COMMIT of a transaction that has written; `stop`: it is not done. */
-  onCommit: ((link: Link, when: 'before' | 'after') => 'stop' | 'go on' | { readonly laterMs: number }) | undefined;
+  onCommit: ((at: CommitMoment) => 'stop' | 'go on' | { readonly laterMs: number }) | undefined;
   /** Replication is held up. */
   isLagging = false;
   readonly #made = new Set<string>();
@@ -156,7 +163,8 @@ export class SimulatedServer implements Listener {
   commit(transaction: Transaction): bigint | undefined {
     const record = this.store.commit(transaction, this.world.epochMs);
     if (record === undefined) return undefined;
-    if (transaction.units.size > 0) this.world.note(`${this.name} commits ${[...transaction.units].join(' and ')}`);
+    if (transaction.units.size > 0)
+      this.world.note(`${this.name} commits ${[...transaction.units].join(' and ')} (transaction ${record.id})`);
     this.history.committed(this.name, record, transaction.units, this.world.now);
     return record.id;
   }

@@ -1,4 +1,3 @@
-import type { Request } from '../clients/request.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { Instance } from '../service/instance.ts';
 import type { World } from '../world/world.ts';
@@ -9,19 +8,85 @@ const recoveryMs = 15_000;
 const restMs = 70_000;
 const closingMs = 5_500;
 
-/** What must hold once the servers are well and no client sends requests: each service works, rests and ends. */
-export async function checkQuiet(world: World, stage: Stage, requests: readonly Request[]): Promise<void> {
+/** What must hold once the servers are well and no client sends requests: each service works, rests, survives more and ends. */
+export async function checkQuiet(world: World, stage: Stage): Promise<void> {
   const alive = stage.instances.filter(({ isDead }) => !isDead);
   for (const instance of alive) await checkRecovery(world, instance);
-  await until(world, restMs, () => alive.every(isAtRest));
+  await checkAllRest(world, alive);
   for (const instance of alive) {
-    checkRest(world, instance);
-    checkBudget(world, instance, requests);
+    checkDiscarded(world, stage, instance);
+    checkBudget(world, instance);
   }
+  await checkRestart(world, stage, alive);
+  for (const instance of alive) await checkForgotten(world, stage, instance);
+  await checkAllRest(world, alive);
+  // All idle connections are dead when it ends.
+  for (const { name } of alive) forgetAll(stage, name);
   for (const instance of alive) await checkEnd(world, instance);
   // What looks after connections looks once more, and finds none.
   await world.time.sleep(1_500, 'the time after the end');
   for (const { name } of alive) checkNothingLeft(world, stage, name);
+}
+
+async function checkAllRest(world: World, alive: readonly Instance[]): Promise<void> {
+  await until(world, restMs, () => alive.every(isAtRest));
+  for (const instance of alive) checkRest(world, instance);
+}
+
+/** A service that has seen its server go sees it come back, also while it gets no requests. */
+async function checkRestart(world: World, stage: Stage, alive: readonly Instance[]): Promise<void> {
+  const { primary } = stage;
+  primary.crash({ losesUnflushed: false });
+  await world.time.sleep(3_000, 'a server that is down');
+  primary.start(100);
+  const isConnected = ({ database }: Instance) => database.state.is === 'connected';
+  await until(world, recoveryMs, () => alive.every(isConnected));
+  for (const instance of alive)
+    if (!isConnected(instance))
+      world.violate(
+        'a service without requests notices that its server is back',
+        `${instance.name} after ${recoveryMs} ms: ${instance.database.state.is}`,
+      );
+  for (const instance of alive) await checkRecovery(world, instance);
+}
+
+/** Idle connections that are dead are noticed before a caller loses time with them. */
+async function checkForgotten(world: World, stage: Stage, instance: Instance): Promise<void> {
+  const { acquireTimeoutMs, pingTimeoutMs } = instance.options.pool;
+  await forgetIdle(world, stage, instance);
+  let failure: unknown;
+  await call(world, instance, () => ask(instance, 3_000)).catch((error: unknown) => {
+    failure = error;
+  });
+  // Else the ping may take up all the time that the caller has.
+  if (failure !== undefined && acquireTimeoutMs >= pingTimeoutMs + 1_000)
+    world.violate('a dead idle connection is noticed in time', `${instance.name}: ${String(failure)}`);
+  // This caller has gone before the ping has ended: its connection comes when no caller waits for it.
+  await forgetIdle(world, stage, instance);
+  await call(world, instance, () => ask(instance, pingTimeoutMs / 2)).catch(() => undefined);
+}
+
+async function forgetIdle(world: World, stage: Stage, instance: Instance): Promise<void> {
+  await until(world, restMs, () => isAtRest(instance));
+  await world.time.sleep(instance.options.pool.pingAfterIdleMs + 100, 'idle connections');
+  forgetAll(stage, instance.name);
+}
+
+function forgetAll(stage: Stage, owner: string): void {
+  const links = [...stage.network.links].filter(link => link.owner === owner && link.isOpen);
+  stage.world.note(`the network forgets all connections of ${owner}`);
+  for (const link of links) link.forget();
+}
+
+function ask({ database }: Instance, timeoutMs: number): Promise<unknown> {
+  return database.session(em => em.execute('select unit from ledger where unit = ?', ['u0']), { timeoutMs });
+}
+
+/** Without a fault, what callers break off is cancelled and rolled back, and the connection is lent again. */
+function checkDiscarded(world: World, { scenario }: Stage, { name, driver }: Instance): void {
+  const { lost = 0 } = driver.stats().counters.discarded;
+  if (scenario.theme === 'no faults' && lost > 0)
+    world.violate('without a fault no connection is thrown away', `${name} has thrown ${lost} away`);
 }
 
 async function checkRecovery(world: World, instance: Instance): Promise<void> {
@@ -29,15 +94,13 @@ async function checkRecovery(world: World, instance: Instance): Promise<void> {
   let lastError: unknown;
   while (world.now - startedAtMs < recoveryMs) {
     const isDone = await call(world, instance, () =>
-      instance.database
-        .session(em => em.execute('select unit from ledger where unit = ?', ['u0']), { timeoutMs: 5_000 })
-        .then(
-          () => true,
-          (error: unknown) => {
-            lastError = error;
-            return false;
-          },
-        ),
+      ask(instance, 5_000).then(
+        () => true,
+        (error: unknown) => {
+          lastError = error;
+          return false;
+        },
+      ),
     );
     const { breaker } = instance.retry.describe().find(({ target }) => target === 'database') ?? {};
     if (isDone && breaker?.state === 'closed' && instance.database.state.is === 'connected') return;
@@ -65,7 +128,7 @@ function checkRest(world: World, { name, database }: Instance): void {
 }
 
 /** What the policy promises: retries <= floor * seconds + share * calls. */
-function checkBudget(world: World, instance: Instance, _requests: readonly Request[]): void {
+function checkBudget(world: World, instance: Instance): void {
   for (const { target, policy, counters } of instance.retry.describe()) {
     const { share, floorPerSecond, windowMs } = policy.budget;
     const most = (floorPerSecond * (world.now + windowMs)) / 1_000 + share * counters.calls;

@@ -39,6 +39,19 @@ export type Fault = { readonly atMs: number } & (
   | { readonly is: 'renew'; readonly instance: number }
 );
 
+/** What a run is mostly about. */
+export const themes = [
+  'anything',
+  'anything',
+  'anything',
+  'commits',
+  'lost answers',
+  'ids again',
+  'silence',
+  'no faults',
+] as const;
+export type Theme = (typeof themes)[number];
+
 export const workloads = [
   'insert',
   'orm',
@@ -54,6 +67,9 @@ export const workloads = [
   'fail',
   'read own write',
   'burst',
+  'swallow',
+  'parts',
+  'end by hand',
 ] as const;
 export type Workload = (typeof workloads)[number];
 
@@ -73,6 +89,7 @@ export interface ClientPlan {
 /** All that decides a run: the same scenario is the same run. */
 export interface Scenario {
   readonly seed: string;
+  readonly theme: Theme;
   readonly durationMs: number;
   readonly instances: number;
   readonly pace: Pace;

@@ -1,6 +1,6 @@
 import { type Link, Network } from '../network/network.ts';
 import { joinNetwork } from '../network/simulated-socket.ts';
-import { History, SimulatedServer } from '../postgres/server.ts';
+import { type CommitMoment, History, SimulatedServer } from '../postgres/server.ts';
 import { Instance } from '../service/instance.ts';
 import { tables } from '../service/model.ts';
 import type { Random } from '../world/random.ts';
@@ -50,7 +50,7 @@ export class Stage {
     if (second !== undefined) first.replicateTo(second);
     for (const [at, server] of this.servers.entries()) {
       this.network.point(`db${at + 1}`, server);
-      server.onCommit = (link, when) => this.#commitFault(server, link, when);
+      server.onCommit = at => this.#commitFault(server, at);
     }
     this.network.point('db', first);
     if (second !== undefined) this.network.point('replica', second);
@@ -263,7 +263,7 @@ export class Stage {
   }
 
   /** Whether the answer to a COMMIT is to be lost, or the COMMIT itself. */
-  #commitFault(server: SimulatedServer, link: Link, when: 'before' | 'after'): ReturnType<CommitFault> {
+  #commitFault(server: SimulatedServer, { link, when, units }: CommitMoment): ReturnType<CommitFault> {
     const [next] = this.#atCommit;
     if (next === undefined || this.#isHealed) return 'go on';
     const isBefore = next.endsWith('before') || next.endsWith('later');
@@ -272,7 +272,7 @@ export class Stage {
     const frozenMs = next.startsWith('crash') || next.startsWith('fail over') ? this.#freezingMs.shift() : undefined;
     if (frozenMs !== undefined) this.#freeze(link.owner, frozenMs);
     this.world.reach(`fault at commit: ${next}`);
-    this.world.note(`${next}, at the COMMIT on ${link.name} of ${link.owner}`);
+    this.world.note(`${next}: at the COMMIT of ${[...units].join(' and ')} on ${link.name} of ${link.owner}`);
     if (next.startsWith('reset')) link.reset();
     else if (next.startsWith('forget')) link.forget();
     else if (next === 'fail over after')

@@ -4,6 +4,7 @@ import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
+import { transition } from '../reached/names.ts';
 import { runAs } from '../world/virtual-time.ts';
 import type { World } from '../world/world.ts';
 import { ledgerModel } from './model.ts';
@@ -42,11 +43,11 @@ export class Instance {
     });
     this.retry.observe({
       breakerMoved: (target, { from, to }) => {
-        world.reach(`breaker ${from} to ${to}`);
+        world.reach(transition('breaker', from, to));
         world.note(`${name}: the breaker of ${target} goes from ${from} to ${to}`);
       },
     });
-    this.database.onStateChange((now, before) => world.reach(`state ${before.is} to ${now.is}`));
+    this.database.onStateChange((now, before) => world.reach(transition('database state', before.is, now.is)));
   }
 
   /** Runs `work` in the process of the instance. */

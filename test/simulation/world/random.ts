@@ -46,6 +46,13 @@ export class Random {
     return items[this.integer(0, items.length - 1)] ?? items[0];
   }
 
+  /** Few, half, or all of the items; never none. */
+  some<T>(items: readonly [T, ...T[]]): readonly T[] {
+    const probability = this.pick([0.2, 0.5, 1]);
+    const chosen = items.filter(() => this.chance(probability));
+    return chosen.length > 0 ? chosen : [this.pick(items)];
+  }
+
   /** Another stream; the same for the same name, however much was taken from this one. */
   fork(name: string): Random {
     return new Random(`${this.seed}/${name}`);

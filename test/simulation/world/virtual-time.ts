@@ -28,6 +28,13 @@ const nextTurn = setImmediate;
 /** More often than this, no code reads the clock between two happenings, unless it is in a loop that waits for nothing. */
 const mostReads = 20_000;
 
+/** Code in a loop that waits for nothing. */
+export class EndlessLoopError extends Error {
+  constructor() {
+    super('a loop reads the clock, and waits for nothing');
+  }
+}
+
 /**
  * Time that stands still while anything runs, and then jumps to whatever comes next. What is due at one moment happens in the
  * order in which it was asked for; between two happenings all promises and ticks that can run do run.
@@ -49,12 +56,12 @@ export class VirtualTime {
   /**
    * The time, for the code under test.
    *
-   * @throws Error in a loop that reads the clock and waits for nothing: time would stand still in it for ever.
+   * @throws EndlessLoopError in a loop that reads the clock and waits for nothing: time would stand still in it for ever.
    */
   read(): number {
     this.#reads += 1;
     if (this.#reads > mostReads) {
-      const error = new Error('a loop reads the clock, and waits for nothing');
+      const error = new EndlessLoopError();
       if (this.#reads === mostReads + 1) this.#onThrown(error);
       throw error;
     }

@@ -1,5 +1,5 @@
 import { hashOf, Random } from './random.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { EndlessLoopError, VirtualTime } from './virtual-time.ts';
 
 export interface StoryLine {
   readonly atMs: number;
@@ -32,7 +32,7 @@ export class World {
     this.random = new Random(seed);
     this.ambient = this.random.fork('ambient');
     this.#keepsStory = keepsStory;
-    this.time = new VirtualTime(error => this.violate('no uncaught error', describe(error)));
+    this.time = new VirtualTime(error => this.violate(propertyOf(error), describe(error)));
   }
 
   get now(): number {
@@ -66,6 +66,10 @@ export class World {
   get hash(): string {
     return this.#hash.toString(16).padStart(8, '0');
   }
+}
+
+function propertyOf(error: unknown): string {
+  return error instanceof EndlessLoopError ? 'no loop waits for nothing' : 'no uncaught error';
 }
 
 export function describe(error: unknown): string {
