@@ -20,7 +20,7 @@ import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { type Request, Router } from 'express';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 
 const Paper = defineEntity({
@@ -136,6 +136,7 @@ describe('the code of docs/database.md', () => {
         };
       },
     });
+    const removing = vi.spyOn(AuthorBook.prototype, 'removeUnnamed');
     await using own = await createTestDatabase();
     const clock = new FakeClock();
     const kernel = await Kernel.start({
@@ -147,6 +148,8 @@ describe('the code of docs/database.md', () => {
     });
     const database = kernel.container.get(DatabaseService);
     const book = kernel.container.get(AuthorBook);
+    // The job has removed what was there at its start: nothing.
+    await eventually(() => expect(removing).toHaveResolved());
     const names = () =>
       database.read(async em => (await em.find(Author, {}, { orderBy: { email: 1 } })).map(({ name }) => name));
     await database.session(em =>
