@@ -91,8 +91,8 @@ export class InstanceDirectory {
     if (identity === undefined) return [];
     const { findInstances } = await import('@keelson/core/control');
     try {
-      const { found, elsewhere, others } = await findInstances(identity, identity.directory);
-      const foreign = [...found, ...elsewhere, ...others].filter(({ pid }) => pid !== process.pid);
+      const { found, inOtherEnvironments, others } = await findInstances(identity, identity.directory);
+      const foreign = [...found, ...inOtherEnvironments, ...others].filter(({ pid }) => pid !== process.pid);
       return await Promise.all(foreign.map(({ pid, status }) => this.#near(pid, status)));
     } catch {
       // A folder that is not safe: `keelson status` says so.
