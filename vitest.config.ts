@@ -49,7 +49,7 @@ export default defineConfig({
     projects: [
       project({ name: 'alone', include: all, exclude: [...configDefaults.exclude, ...together] }),
       project({ name: 'together', include: together, isolate: false }),
-      project({ name: 'fastify alone', include: [servers], exclude: [...together, ...once], env: fastify }),
+      project({ name: 'fastify alone', include: [servers, 'test/orders.test.ts'], exclude: [...together, ...once], env: fastify }),
       project({ name: 'fastify', include: together.filter(isServer), exclude: once, isolate: false, env: fastify }),
     ],
   },
