@@ -1,6 +1,10 @@
 import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { HttpRoutes, route } from '@keelson/http';
+import busboy from 'busboy';
+import compression from 'compression';
+import cookieSession from 'cookie-session';
 import express, { Router } from 'express';
+import helmet from 'helmet';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import http, { FastifyServer } from './index.js';
@@ -111,6 +115,52 @@ describe('what needs Express', () => {
 
   test('a plugin that says so is refused by the plan: PLAN_CAPABILITY_MISSING', async () => {
     await expect(serviceWith(() => {}, {}, ['express'])).rejects.toThrow(/PLAN_CAPABILITY_MISSING[\s\S]*express/);
+  });
+});
+
+describe('middleware for Express that needs the request and the response of Node alone', () => {
+  const long = 'x'.repeat(5_000);
+  const start: Start = ({ container }) => {
+    const server = container.get(HttpServer);
+    server.use(compression(), { name: 'compression', stage: 'early' });
+    server.use(helmet(), { name: 'helmet', stage: 'early' });
+    server.use(cookieSession({ keys: ['key'] }), { name: 'login', stage: 'session', path: '/visits' });
+    const visits = route({
+      method: 'get',
+      path: '/visits',
+      answers: { 200: z.object({ visits: z.int(), long: z.string() }) },
+      handle: ({ request }) => {
+        const session: { visits?: number } = Reflect.get(request, 'session');
+        session.visits = (session.visits ?? 0) + 1;
+        return { body: { visits: session.visits, long } };
+      },
+    });
+    container.get(HttpRoutes).mount('/', [visits]);
+    server.router('/upload', (request, response) => {
+      let bytes = 0;
+      const form = busboy({ headers: request.headers });
+      form.on('file', (_name, file) => file.on('data', (chunk: Buffer) => (bytes += chunk.length)));
+      form.on('close', () => response.end(String(bytes)));
+      request.pipe(form);
+    });
+  };
+
+  test('helmet, compression and cookie-session run in their stages', async () => {
+    const url = await serviceWith(start);
+    const first = await fetch(`${url}/visits`);
+    expect(await first.json()).toEqual({ visits: 1, long });
+    expect(first.headers.get('content-encoding')).toMatch(/^(br|gzip|deflate)$/);
+    expect(first.headers.has('content-security-policy')).toBe(true);
+    const cookie = first.headers.getSetCookie().map(each => each.split(';')[0]);
+    const second = await fetch(`${url}/visits`, { headers: { Cookie: cookie.join('; ') } });
+    expect(await second.json()).toEqual({ visits: 2, long });
+  });
+
+  test('busboy reads an upload', async () => {
+    const url = await serviceWith(start);
+    const form = new FormData();
+    form.set('file', new Blob(['y'.repeat(300_000)]), 'large.txt');
+    expect(await (await fetch(`${url}/upload`, { method: 'POST', body: form })).text()).toBe('300000');
   });
 });
 
