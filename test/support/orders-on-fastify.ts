@@ -13,7 +13,8 @@ export function ordersOnFastify(): string {
   guard(folder);
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(join(root, 'node_modules/@keelson'), join(folder, 'node_modules/@keelson'));
-  for (const name of ['dist', 'package.json', 'keelson.postgres.yaml']) symlinkSync(join(example, name), join(folder, name));
+  for (const name of ['dist', 'package.json', 'keelson.postgres.yaml'])
+    symlinkSync(join(example, name), join(folder, name));
   const yaml = readFileSync(join(example, 'keelson.yaml'), 'utf8');
   const changed = yaml.replace('  http: { use: "@keelson/http-express"', '  http: { use: "@keelson/http-fastify"');
   if (changed === yaml) throw new Error('The keelson.yaml of orders has no such line.');

@@ -1,5 +1,5 @@
 import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { HttpRoutes, route } from '@keelson/http';
+import { HttpRoutes, route, rowsOf } from '@keelson/http';
 import busboy from 'busboy';
 import compression from 'compression';
 import cookieSession from 'cookie-session';
@@ -90,6 +90,47 @@ describe('routes with schemas', () => {
     });
     expect(await (await fetch(`${url}/items/7`)).json()).toEqual({ id: '7' });
     expect(await (await fetch(`${url}/items/7/lines`)).text()).toBe('mounted');
+  });
+});
+
+describe('rows of a route', () => {
+  const rows = (failsAt: number) =>
+    route({
+      method: 'get',
+      path: `/rows-${failsAt}`,
+      answers: { 200: { rows: z.object({ n: z.int() }) } },
+      handle: () => ({ body: rowsOf(numbers(failsAt), { format: 'ndjson' }), headers: { 'X-Rows': 'many' } }),
+    });
+
+  function* numbers(failsAt: number): Generator<{ n: number }> {
+    for (let n = 0; n < 50_000; n++) {
+      if (n === failsAt) throw new Error('half-way');
+      yield { n };
+    }
+  }
+
+  const start: Start = ({ container }) => {
+    container.get(HttpRoutes).mount('/', [rows(-1), rows(0), rows(40_000)]);
+  };
+
+  test('are sent whole, and HEAD has their headers', async () => {
+    const url = await serviceWith(start);
+    const answer = await fetch(`${url}/rows--1`);
+    expect((await answer.text()).split('\n')).toHaveLength(50_001);
+    const head = await fetch(`${url}/rows--1`, { method: 'HEAD' });
+    for (const { status, headers } of [answer, head])
+      expect([status, headers.get('content-type'), headers.get('x-rows')]).toEqual([
+        200,
+        'application/x-ndjson; charset=utf-8',
+        'many',
+      ]);
+  });
+
+  test('that fail are a problem document before the first is sent, and cut the connection later', async () => {
+    const url = await serviceWith(start);
+    const failed = await fetch(`${url}/rows-0`);
+    expect([failed.status, failed.headers.get('content-type')]).toEqual([500, 'application/problem+json']);
+    await expect(fetch(`${url}/rows-40000`).then(answer => answer.text())).rejects.toThrow();
   });
 });
 
@@ -203,7 +244,7 @@ describe('the instance of Fastify', () => {
     expect(await refused.json()).toMatchObject({ type: 'urn:keelson:problem:HTTP_REQUEST_REFUSED' });
     const failed = await fetch(`${url}/fail`);
     expect(failed.status).toBe(500);
-    expect(await failed.text()).not.toContain('42');
+    expect(await failed.text()).not.toContain('the secret');
   });
 
   test('hands a body whose type is no type to the handler of its path', async () => {
