@@ -42,7 +42,8 @@ const project = (test: NonNullable<TestProjectInlineConfiguration['test']>): Tes
 
 /** What both servers promise: the same files once more, with Fastify in the place of Express. */
 const servers = 'plugins/http-server/src/**/*.test.ts';
-const once = ['plugins/http-server/src/{diagnose-port,listen,overload}.test.ts'];
+/** Those in which the framework has no part. */
+const once = ['plugins/http-server/src/{consistency,diagnose-port,listen,overload,streaming,tenants}.test.ts'];
 const isServer = (file: string) => file.startsWith('plugins/http-server/');
 const fastify = { KEELSON_TEST_SERVER: 'fastify' };
 
@@ -55,7 +56,12 @@ export default defineConfig({
     projects: [
       project({ name: 'alone', include: all, exclude: [...configDefaults.exclude, ...together] }),
       project({ name: 'together', include: together, isolate: false }),
-      project({ name: 'fastify alone', include: [servers], exclude: [...together, ...once], env: fastify }),
+      project({
+        name: 'fastify alone',
+        include: [servers, 'test/orders.test.ts'],
+        exclude: [...together, ...once],
+        env: fastify,
+      }),
       project({ name: 'fastify', include: together.filter(isServer), exclude: once, isolate: false, env: fastify }),
     ],
   },

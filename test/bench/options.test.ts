@@ -7,7 +7,7 @@ describe('the options of the bench', () => {
   test('without words everything is measured, and printed', () => {
     expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 4, write: false, files: [] });
     expect(readOptions([])).not.toHaveProperty('only');
-    expect(names([])).toHaveLength(8);
+    expect(names([])).toHaveLength(10);
   });
 
   test('--peers always has the baseline, for nothing can be compared without it', () => {

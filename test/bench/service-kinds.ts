@@ -62,6 +62,8 @@ export const serviceKinds: readonly ServiceKind[] = [
   keelson,
   variant('log-off', 'Keelson, LOG_LEVEL=warn', { LOG_LEVEL: 'warn' }),
   variant('telemetry', 'Keelson with Sentry', { KEELSON_ENV: 'telemetry' }),
+  variant('routes-express', 'Keelson, route() on Express', { KEELSON_ENV: 'routes-express' }),
+  variant('routes-fastify', 'Keelson, route() on Fastify', { KEELSON_ENV: 'routes-fastify' }),
   peer('nest', 'NestJS + MikroORM + Terminus'),
   peer('express-pg', 'Express + pg by hand'),
   peer('fastify-pg', 'Fastify + pg by hand'),

@@ -41,6 +41,8 @@ describe('the order book', () => {
         { sku: 'cup', quantity: 2 },
         { sku: 'mug', quantity: 1 },
       ]);
+      await em.refresh(cup);
+      await em.refresh(mug);
       cup.unitPriceCents = 300;
       await em.flush();
 

@@ -224,7 +224,7 @@ export const httpOptions = z
         'Refuses requests that could not be answered in time, early, with 503 and Retry-After; false refuses none.',
       ),
     deadline: deadlineOptions.optional(),
-    rateLimits: rateLimitsOptions.meta({ reloadable: true }),
+    rateLimits: rateLimitsOptions,
     http2: z
       .boolean()
       .default(false)

@@ -350,6 +350,41 @@ describe('a limit in the database', () => {
   });
 });
 
+describe('a reload of the configuration', () => {
+  const limitOf = (limit: number, more: object = {}) => ({ limit, windowMs: hour, ...more });
+
+  test('changes limits; those that are as before go on counting', async () => {
+    const rateLimits: Record<string, object> = { writes: limitOf(1, { methods: ['POST'] }), reads: limitOf(1) };
+    const { url, kernel } = await instanceWith(rateLimits);
+    const orders = `${url}/orders`;
+    expect(await statusOf(orders, { method: 'POST' })).toBe(200);
+    expect(await statusOf(orders)).toBe(429);
+
+    rateLimits.reads = limitOf(3);
+    const { changes } = await kernel.reload();
+    expect(changes).toMatchObject([{ path: 'http.rateLimits.reads.limit', outcome: 'applied' }]);
+    expect(await statusesOf(4, orders)).toEqual([200, 200, 200, 429]);
+    expect(await statusOf(orders, { method: 'POST' }), 'the window of writes is used up').toBe(429);
+
+    for (const name of Object.keys(rateLimits)) delete rateLimits[name];
+    await kernel.reload();
+    expect(await statusesOf(5, orders)).toEqual([200, 200, 200, 200, 200]);
+
+    rateLimits.late = limitOf(1);
+    await kernel.reload();
+    expect(await statusesOf(2, orders)).toEqual([200, 429]);
+  });
+
+  test('keeps the limits when the new ones cannot count', async () => {
+    const rateLimits: Record<string, object> = { api: limitOf(2) };
+    const { url, kernel } = await instanceWith(rateLimits);
+    rateLimits.api = limitOf(9, { by: 'customer' });
+    const { changes } = await kernel.reload();
+    expect(changes).toMatchObject([{ outcome: 'failed' }, { outcome: 'failed' }]);
+    expect(await statusesOf(3, `${url}/orders`)).toEqual([200, 200, 429]);
+  });
+});
+
 describe('limits that cannot work', () => {
   test('are refused at the start, all at once', async () => {
     const starting = instanceWith({

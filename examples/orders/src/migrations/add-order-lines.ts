@@ -1,6 +1,11 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Gives products a price and orders any number of lines. Each order of before becomes one with a line, at no price. */
+/**
+ * Gives products a price and orders any number of lines. Each order of before becomes one with a line, at no price.
+ *
+ * Instances of the version before cannot work after it: they read the columns that it drops, and would give back the stock of one line
+ * of an order that has several. They are stopped first (README, "A new version").
+ */
 export class AddOrderLines extends Migration {
   override up(): void {
     this.addSql(`

@@ -1,8 +1,7 @@
 import type { Clock } from '@keelson/core';
 import type { EntityManager } from '@keelson/database';
 import { type FilterQuery, LockMode } from '@mikro-orm/core';
-import type { Product } from '../products/product.js';
-import { returnStock, takeStock } from '../products/stock.js';
+import { type Price, returnStock, takeStock } from '../products/stock.js';
 import { firstIdAt, newId } from '../time-ordered-id.js';
 import { Order, OrderLine } from './order.js';
 import { orderCancelledBefore, orderUnknown, paymentStarted } from './order-errors.js';
@@ -37,8 +36,8 @@ export class OrderBook {
    * @throws KeelsonError ORDERS_PRODUCT_UNKNOWN or ORDERS_STOCK_TOO_LOW, with one entry for each line that fails.
    */
   async place(em: EntityManager, lines: readonly NewLine[], pathOf: (index: number) => string): Promise<Order> {
-    const products = await takeStock(em, lines, pathOf);
-    return this.#write(em, lines, products);
+    const prices = await takeStock(em, lines, pathOf);
+    return this.#write(em, lines, prices);
   }
 
   /**
@@ -47,8 +46,8 @@ export class OrderBook {
    * @throws KeelsonError ORDERS_PRODUCT_UNKNOWN or ORDERS_STOCK_TOO_LOW, with one entry for each line that fails.
    */
   async placeAll(em: EntityManager, lines: readonly NewLine[]): Promise<readonly Order[]> {
-    const products = await takeStock(em, lines, index => `/orders/${index}`);
-    return lines.map(line => this.#write(em, [line], products));
+    const prices = await takeStock(em, lines, index => `/orders/${index}`);
+    return lines.map(line => this.#write(em, [line], prices));
   }
 
   /** @throws KeelsonError ORDERS_ORDER_UNKNOWN. */
@@ -90,10 +89,10 @@ export class OrderBook {
     return order;
   }
 
-  #write(em: EntityManager, lines: readonly NewLine[], products: ReadonlyMap<string, Product>): Order {
+  #write(em: EntityManager, lines: readonly NewLine[], prices: ReadonlyMap<string, Price>): Order {
     const { clock, takesPayments } = this.#parts;
     const createdAt = clock.date();
-    const priced = lines.map(line => ({ ...line, unitPriceCents: products.get(line.sku)?.unitPriceCents ?? 0 }));
+    const priced = lines.map(line => ({ ...line, unitPriceCents: prices.get(line.sku)?.unitPriceCents ?? 0 }));
     const order = em.create(Order, {
       id: newId(createdAt),
       status: 'placed',
