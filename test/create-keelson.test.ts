@@ -1,52 +1,32 @@
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Kernel } from '@keelson/core';
-import { eventually } from '@keelson/test-support/eventually';
+import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
 import { packPackages } from '@keelson/test-support/packed-packages';
 import { createService } from 'create-keelson';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const ofThisRun =
-  /^(npm_(?!config_(registry|userconfig|cache)$)|vitest|force_color$|test$|node_(options|env)$|keelson_|port$|database_url$|log_level$)/i;
-const run = promisify(execFile);
 
 const place = mkdtempSync(join(tmpdir(), 'keelson-create-'));
 // A server that may not run as root has its data below.
 chmodSync(place, 0o755);
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 
-const ownTemporary = join(place, 'tmp');
-mkdirSync(ownTemporary);
-
-/** Those of a person: certificates and proxies count, and nothing that npm and Vitest have set for this run. */
-const variables = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ofThisRun.test(name))),
-  NO_COLOR: '1',
-  TMPDIR: ownTemporary,
-  NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
-};
+const quiet = ['--prefer-offline', '--no-audit', '--no-fund'];
+const pnpm = ['--yes', 'pnpm@11'];
 
 /** Whether packages can be installed here. */
-const { status: registry } = spawnSync('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=5000'], { cwd: place });
-const pnpmVersion = '11';
-const hasPnpm =
-  registry === 0 && spawnSync('npx', ['--yes', `pnpm@${pnpmVersion}`, '--version'], { cwd: place }).status === 0;
+const hasRegistry = succeeds('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=5000']);
+const hasPnpm = hasRegistry && succeeds('npx', [...pnpm, '--version']);
+
+function succeeds(program: string, words: readonly string[]): boolean {
+  return spawnSync(program, words, { cwd: place, env: personalVariables() }).status === 0;
+}
 
 let made = 0;
 
@@ -55,56 +35,6 @@ function linkedService(options: Omit<Parameters<typeof createService>[0], 'folde
   const { folder } = createService({ folder: join(place, `linked-${++made}`), ...options });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
   return folder;
-}
-
-interface Development {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  /** Resolves when the output since the last call has `text`. */
-  until(text: RegExp): Promise<void>;
-  readonly url: () => string;
-}
-
-/** Runs a development server until the test has ended. */
-function develop(program: string, words: readonly string[], folder: string): Development {
-  const child = spawn(program, words, { cwd: folder, env: { ...variables, PORT: '0' }, detached: true });
-  let output = '';
-  let seen = 0;
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  onTestFinished(async () => {
-    if (child.exitCode !== null || child.pid === undefined) return;
-    process.kill(-child.pid, 'SIGINT');
-    await once(child, 'close');
-  });
-  const until = async (text: RegExp) => {
-    const find = () => {
-      const at = output.slice(seen).search(text);
-      return (at >= 0 || child.exitCode !== null) && { at };
-    };
-    const { at } = await eventually(find, { timeoutMs: 120_000, that: `${text} in ${output.slice(seen)}` });
-    if (at < 0) throw new Error(`It ended, and printed:\n${output}`);
-    seen += at + 1;
-  };
-  const url = () => [...output.matchAll(/http:\/\/127\.0\.0\.1:\d+/g)].at(-1)?.[0] ?? '';
-  return { child, output: () => output, until, url };
-}
-
-async function write(url: string, text: string): Promise<number> {
-  const response = await fetch(`${url}/notes`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ text }),
-  });
-  return response.status;
-}
-
-async function titles(url: string): Promise<unknown> {
-  const notes: unknown = await (await fetch(`${url}/notes`)).json();
-  return Array.isArray(notes) ? notes.map(({ title }) => title) : notes;
 }
 
 const choices = ['embedded', 'postgresql'].flatMap(database =>
@@ -129,13 +59,27 @@ test.each(choices)(
   },
 );
 
+/** Writes a note; resolves to the status of the answer. */
+async function write(service: ObservedProcess, text: string): Promise<number> {
+  return (await service.request('POST', '/notes', { text })).status;
+}
+
+/** The titles of the newest notes. */
+async function titles(service: ObservedProcess): Promise<readonly string[]> {
+  const { body } = await service.request('GET', '/notes');
+  return z
+    .array(z.looseObject({ title: z.string() }))
+    .parse(body)
+    .map(({ title }) => title);
+}
+
 test('keelson dev --postgres starts a PostgreSQL, migrates it, keeps its data, and reports tables that differ', async () => {
   const directory = linkedService({ database: 'postgresql' });
-  const keelson = join(root, 'core/bin/keelson.js');
-  const first = develop(process.execPath, [keelson, 'dev', '--postgres'], directory);
+  const words = [join(root, 'core/bin/keelson.js'), 'dev', '--postgres'];
+  await using first = new ObservedProcess(process.execPath, words, { directory });
   await first.until(/\[dev\] PostgreSQL runs/);
   await first.until(/\[dev\] ready in/);
-  expect(await write(first.url(), 'Kept by PostgreSQL')).toBe(201);
+  expect(await write(first, 'Kept by PostgreSQL')).toBe(201);
 
   const entity = join(directory, 'src/notes/note.ts');
   const text = readFileSync(entity, 'utf8');
@@ -144,77 +88,76 @@ test('keelson dev --postgres starts a PostgreSQL, migrates it, keeps its data, a
   await first.until(/\[dev\] restarted, ready in/);
   writeFileSync(entity, text);
   await first.until(/\[dev\] restarted, ready in/);
-  process.kill(first.child.pid ?? 0, 'SIGINT');
-  expect(await once(first.child, 'close')).toEqual([0, null]);
+  expect(await first.interrupt()).toBe(0);
   expect(existsSync(join(directory, '.data/postgres/data/postmaster.pid'))).toBe(false);
 
-  const second = develop(process.execPath, [keelson, 'dev', '--postgres'], directory);
+  await using second = new ObservedProcess(process.execPath, words, { directory });
   await second.until(/\[dev\] ready in/);
-  expect(await titles(second.url())).toEqual(['Kept by PostgreSQL']);
+  expect(await titles(second)).toEqual(['Kept by PostgreSQL']);
 }, 300_000);
 
-describe.skipIf(registry !== 0)('from the tarballs of all packages, in an empty folder', () => {
+describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty folder', () => {
   let packages: Readonly<Record<string, string>> = {};
   beforeAll(async () => {
     packages = Object.fromEntries([...(await packPackages())].map(([name, file]) => [name, `file:${file}`]));
   }, 180_000);
 
-  const install = (program: string, words: readonly string[], cwd: string) =>
-    run(program, [...words], { cwd, env: variables, maxBuffer: 2 ** 26 }).catch(
-      (error: { stdout?: string; stderr?: string }) => {
-        throw new Error(`${program} ${words.join(' ')}: ${error.stdout}${error.stderr}`);
-      },
-    );
-
   test('npm create, npm install, npm test, npm run dev, npm run build, npm start', async () => {
     const maker = join(place, 'maker');
-    await install('npm', ['install', '--prefix', maker, '--prefer-offline', packages['create-keelson'] ?? ''], place);
-    const words = ['order-book', '--yes'];
-    const { stdout } = await install(join(maker, 'node_modules/.bin/create-keelson'), words, place);
-    expect(stdout).toContain('npm install');
-    const folder = join(place, 'order-book');
-    useTarballs(folder, packages);
-    await install('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], folder);
-    expect(existsSync(join(folder, 'keelson.schema.json'))).toBe(true);
-    expect((await install('npm', ['test'], folder)).stdout).toMatch(/Tests\s+7 passed/);
+    await run('npm', ['install', '--prefix', maker, ...quiet, packages['create-keelson'] ?? ''], place);
+    const create = join(maker, 'node_modules/.bin/create-keelson');
+    expect(await run(create, ['order-book', '--yes'], place)).toContain('npm install');
+    const directory = join(place, 'order-book');
+    useTarballs(directory, packages);
+    await run('npm', ['install', ...quiet], directory);
+    expect(existsSync(join(directory, 'keelson.schema.json'))).toBe(true);
+    expect(await run('npm', ['test'], directory)).toMatch(/Tests\s+7 passed/);
 
-    const dev = develop('npm', ['run', 'dev'], folder);
+    await using dev = new ObservedProcess('npm', ['run', 'dev'], { directory });
     await dev.until(/\[dev\] ready in/);
-    expect(await write(dev.url(), 'Kept in .data')).toBe(201);
-    const file = join(folder, 'src/notes/title-of.ts');
+    expect(await write(dev, 'Kept in .data')).toBe(201);
+    const file = join(directory, 'src/notes/title-of.ts');
     writeFileSync(file, readFileSync(file, 'utf8').replace('line.trim()', 'line.trim().toUpperCase()'));
     await dev.until(/\[dev\] changed: src\/notes\/title-of\.ts/);
     await dev.until(/\[dev\] restarted, ready in/);
-    expect(await write(dev.url(), 'changed')).toBe(201);
-    expect(await titles(dev.url())).toEqual(['CHANGED', 'Kept in .data']);
-    process.kill(-(dev.child.pid ?? 0), 'SIGINT');
-    await once(dev.child, 'close');
+    expect(await write(dev, 'changed')).toBe(201);
+    expect(await titles(dev)).toEqual(['CHANGED', 'Kept in .data']);
+    await dev.interrupt({ all: true });
 
-    await install('npm', ['run', 'build'], folder);
-    const started = develop('npm', ['start'], folder);
-    await started.until(/ready in/);
-    expect(await titles(started.url())).toEqual(['CHANGED', 'Kept in .data']);
+    await run('npm', ['run', 'build'], directory);
+    await using started = new ObservedProcess('npm', ['start'], { directory });
+    await started.until(/order-book ready in/);
+    expect(await titles(started)).toEqual(['CHANGED', 'Kept in .data']);
   }, 600_000);
 
   test.skipIf(!hasPnpm)(
     'pnpm install, pnpm test, pnpm dev',
     async () => {
-      const { folder } = createService({ folder: join(place, 'by-pnpm'), packages });
+      const { folder: directory } = createService({ folder: join(place, 'by-pnpm'), packages });
       const overrides = Object.entries(packages).map(([name, file]) => `  "${name}": "${file}"\n`);
-      const workspace = join(folder, 'pnpm-workspace.yaml');
+      const workspace = join(directory, 'pnpm-workspace.yaml');
       const given = existsSync(workspace) ? readFileSync(workspace, 'utf8') : '';
       writeFileSync(workspace, `${given}overrides:\n${overrides.join('')}`);
-      const pnpm = ['--yes', `pnpm@${pnpmVersion}`];
-      await install('npx', [...pnpm, 'install', '--prefer-offline'], folder);
-      expect((await install('npx', [...pnpm, 'test'], folder)).stdout).toMatch(/Tests\s+7 passed/);
-      const dev = develop('npx', [...pnpm, 'dev'], folder);
+      await run('npx', [...pnpm, 'install', '--prefer-offline'], directory);
+      expect(await run('npx', [...pnpm, 'test'], directory)).toMatch(/Tests\s+7 passed/);
+      await using dev = new ObservedProcess('npx', [...pnpm, 'dev'], { directory });
       await dev.until(/\[dev\] ready in/);
-      expect(await write(dev.url(), 'By pnpm')).toBe(201);
-      expect(readdirSync(join(folder, '.data'))).not.toEqual([]);
+      expect(await write(dev, 'By pnpm')).toBe(201);
     },
     600_000,
   );
 });
+
+/** Runs a command to its end; resolves to what it printed. */
+async function run(program: string, words: readonly string[], cwd: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const options = { cwd, env: personalVariables(), maxBuffer: 2 ** 26 };
+  execFile(program, words, options, (error, stdout, stderr) => {
+    if (error === null) resolve(stdout);
+    else reject(new Error(`${program} ${words.join(' ')} failed:\n${stdout}${stderr}`));
+  });
+  return promise;
+}
 
 /** Makes `npm install` take the tarballs for the packages of Keelson, which are not in the registry. */
 function useTarballs(folder: string, packages: Readonly<Record<string, string>>): void {

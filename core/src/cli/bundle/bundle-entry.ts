@@ -3,18 +3,26 @@ import { isPath } from '../../plan/package-entry.js';
 import type { Plan } from '../../plan/plan.js';
 import { sourceFile } from '../dev/source-file.js';
 
-/** What each `use` of the plans names, to be imported by a file in `directory`: a package, or the source of a file. */
-export function bundledModules(plans: readonly Plan[], directory: string): ReadonlyMap<string, string> {
+/**
+ * What each `use` of the plans names, to be imported by a file in `from`: a package, or the source of a file of the service
+ * in `directory`, as TypeScript wants it: with `.js` for a file that ends in `.ts`.
+ */
+export function bundledModules(
+  plans: readonly Plan[],
+  directory: string,
+  from: string = directory,
+): ReadonlyMap<string, string> {
   const entries = plans.flatMap(plan => plan.config.entries).flatMap(({ use }) => use ?? []);
   const chosen = [...new Set(entries)].filter(use => use !== 'none').toSorted();
-  return new Map(chosen.map(use => [use, isPath(use) ? pathOf(use, directory) : use]));
+  return new Map(chosen.map(use => [use, isPath(use) ? pathOf(use, directory, from) : use]));
 }
 
-function pathOf(use: string, directory: string): string {
+function pathOf(use: string, directory: string, from: string): string {
   const file = resolve(directory, use);
-  return `./${relative(directory, sourceFile(file, directory) ?? file)
+  const path = relative(from, sourceFile(file, directory) ?? file)
     .split(sep)
-    .join('/')}`;
+    .join('/');
+  return (path.startsWith('../') ? path : `./${path}`).replace(/\.([cm]?)ts$/, '.$1js');
 }
 
 /** The text of the module that a bundle begins with. */

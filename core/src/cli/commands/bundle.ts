@@ -6,28 +6,31 @@ import { copyBundleFiles } from '../bundle/bundle-files.js';
 import { type BundleFormat, runEsbuild } from '../bundle/esbuild.js';
 import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
+import { runSources } from '../dev/run-sources.js';
 import { sourceFile } from '../dev/source-file.js';
 import { refuseUnreadable } from '../output/refuse-unreadable.js';
+import { writeOutput } from '../output/write-output.js';
 
 export const bundle = defineCommand({
   description: `Writes a folder with the whole service: its code and the plugins that any of its environments chooses in one file,
 made by the esbuild of the service, and beside it the configuration and what packages read. It runs where no package is
 installed: node service.mjs. The commands of keelson are part of it: node service.mjs check.
 
---entry prints the module that the bundle begins with, for a bundler of your own.`,
+--entry writes the module that a bundle begins with, for a bundler of your own.`,
   options: {
     out: { value: 'folder', short: 'o', default: 'bundle', description: 'where to write; the folder is replaced' },
     format: { value: 'format', default: 'esm', description: 'esm for service.mjs, or cjs for service.cjs' },
     readable: { description: 'do not minify' },
-    entry: { description: 'print the entry alone, and make no bundle' },
+    entry: { value: 'file', description: 'write the module that a bundle begins with, and make no bundle' },
     ...configOptions,
   },
   exitCodes: { 0: 'written', 1: 'not written' },
-  examples: ['keelson bundle && node bundle/service.mjs', 'keelson bundle --entry > src/bundle.ts'],
+  examples: ['keelson bundle && node bundle/service.mjs', 'keelson bundle --entry src/bundle.ts'],
   async run({ options, terminal }) {
     const format = formatOf(options.format);
     const given = kernelOptions(options, terminal);
     const config = resolve(given.config);
+    if (process.features.typescript !== false) runSources();
     const plan = (environment?: string) =>
       Kernel.plan({
         ...given,
@@ -38,17 +41,24 @@ installed: node service.mjs. The commands of keelson are part of it: node servic
     const base = await plan();
     const plans = [base, ...(await Promise.all(base.config.environments.map(plan)))];
     refuseUnreadable(plans);
-    const modules = bundledModules(plans, base.directory);
-    const entry = bundleEntry(modules);
-    if (options.entry) {
-      terminal.out(entry.trimEnd());
+    if (options.entry !== undefined) {
+      writeOutput(options.entry, bundleEntry(bundledModules(plans, base.directory, dirname(resolve(options.entry)))));
+      terminal.err(`Wrote ${options.entry}.`);
       return exitCodes.clean;
     }
+    const modules = bundledModules(plans, base.directory);
+    const entry = bundleEntry(modules);
     const folder = resolve(options.out);
     refuseTaken(folder);
     const name = bundleNames[format];
     const files = await replaceFolder(folder, async draft => {
-      await runEsbuild({ directory: base.directory, entry, file: join(draft, name), format, minify: !options.readable });
+      await runEsbuild({
+        directory: base.directory,
+        entry,
+        file: join(draft, name),
+        format,
+        minify: !options.readable,
+      });
       return copyBundleFiles(base.directory, draft, [...new Set(plans.flatMap(each => each.files))]);
     });
     const use = [...modules.keys()];
@@ -74,7 +84,11 @@ const bundleNames = { esm: 'service.mjs', cjs: 'service.cjs' } as const;
 function refuseTaken(folder: string): void {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   if (names.length === 0 || Object.values(bundleNames).some(name => names.includes(name))) return;
-  refuse(`${folder} has files that are no bundle.`, 'Choose another folder with --out, or empty it.', 'CLI_FOLDER_TAKEN');
+  refuse(
+    `${folder} has files that are no bundle.`,
+    'Choose another folder with --out, or empty it.',
+    'CLI_FOLDER_TAKEN',
+  );
 }
 
 /** `fill` writes into a new folder, which then takes the place of the old one. When it fails, nothing has changed. */
