@@ -14,7 +14,10 @@ import {
 } from './import-graph.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const folders = globSync(['core/package.json', 'core/create-keelson/package.json', 'plugins/*/package.json', 'examples/*/package.json'], { cwd: root })
+const folders = globSync(
+  ['core/package.json', 'core/create-keelson/package.json', 'plugins/*/package.json', 'examples/*/package.json'],
+  { cwd: root },
+)
   .map(file => dirname(file).split(sep).join('/'))
   .sort();
 const packages = folders.map(folder => readPackage(root, folder));

@@ -9,8 +9,8 @@ import { runProcess } from './run-process.js';
  *
  * ```ts
  * runBundle({
- *   '@keelson/http-express': () => import('@keelson/http-express'),
- *   './dist/orders.plugin.js': () => import('./orders.plugin.js'),
+ *   "@keelson/http-express": () => import("@keelson/http-express"),
+ *   "./dist/orders.plugin.js": () => import("./orders.plugin.js"),
  * });
  * ```
  */
