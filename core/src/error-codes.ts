@@ -2,6 +2,7 @@ import { retryErrorCodes } from './retry/retry-errors.js';
 
 /** Every code of an error or a problem of this package; docs/errors.md has a section for each. */
 export const errorCodes = [
+  'CLI_BUNDLE_FAILED',
   'CLI_COMMAND_UNKNOWN',
   'CLI_DATABASE_UNKNOWN',
   'CLI_FOLDER_TAKEN',

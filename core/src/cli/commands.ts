@@ -14,6 +14,7 @@ const summaries = {
   schema: 'write the JSON Schema of the configuration, so that an editor completes and checks it',
   migrate: 'bring the tables of the databases up to date, or print which migrations are applied',
   verify: 'prove that a plugin keeps the contract and the promises of its slot',
+  bundle: 'put the service and its plugins into one file, with esbuild',
   new: 'create the package of a new plugin that passes its checks as it is',
 };
 
@@ -34,6 +35,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   schema: async () => (await import('./commands/schema.js')).schema,
   migrate: async () => (await import('./commands/migrate.js')).migrate,
   verify: async () => (await import('./commands/verify.js')).verify,
+  bundle: async () => (await import('./commands/bundle.js')).bundle,
   new: async () => (await import('./commands/new.js')).newPlugin,
 };
 

@@ -1,2 +1,3 @@
 export { exitCodes, type Terminal } from './command.js';
+export { runBundle } from './run-bundle.js';
 export { runKeelson } from './run-keelson.js';

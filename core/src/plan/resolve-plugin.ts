@@ -45,7 +45,7 @@ interface Resolution {
   readonly problems?: readonly Problem[];
 }
 
-/** Plugins by what `use` names, or how to load them: `{ '@keelson/health': () => import('@keelson/health') }`. */
+/** Plugins by what `use` names, or how to load them: `{ "@keelson/health": () => import("@keelson/health") }`. */
 export type PluginModules = Readonly<Record<string, Plugin | (() => Promise<{ readonly default: Plugin }>)>>;
 
 export interface ResolveRequest {

@@ -1,6 +1,7 @@
 import { defineManifest } from '@keelson/core';
 import { CurrentEntityManager, DatabaseService, databaseUses } from '@keelson/database/contract';
 import { capabilities } from './capabilities.js';
+import { missingFiles } from './missing-files.js';
 import { optionsSchema, type PgliteOptions } from './options.js';
 
 export default defineManifest<PgliteOptions>({
@@ -13,4 +14,5 @@ export default defineManifest<PgliteOptions>({
   diagnoses: true,
   capabilities,
   startTimeoutMs: 330_000,
+  check: () => missingFiles(import.meta.url),
 });

@@ -1,7 +1,5 @@
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type pg from 'pg';
-import type { Connection } from 'pg';
+import pg, { type Connection } from 'pg';
 import { isSocket, socketPath } from './host.js';
 import type { Login } from './login.js';
 
@@ -13,11 +11,24 @@ interface PgInternals {
   readonly utils: { prepareValue(value: unknown): Buffer | string | null };
 }
 
-const internals: PgInternals = createRequire(import.meta.url)('pg');
+const { utils } = internalsOf(pg);
 
 /** A JavaScript value as PostgreSQL reads it in text. */
 export function parameterText(value: unknown): Buffer | string | null {
-  return internals.utils.prepareValue(value);
+  return utils.prepareValue(value);
+}
+
+function internalsOf(found: object): PgInternals {
+  if (!hasInternals(found)) throw unknownVersion();
+  return found;
+}
+
+function hasInternals(found: object): found is PgInternals {
+  return 'utils' in found && typeof found.utils === 'object' && found.utils !== null && 'prepareValue' in found.utils;
+}
+
+function unknownVersion(): Error {
+  return new Error('bug: pg is not as @keelson/database-postgresql knows it (8.23)');
 }
 
 /** A socket to a server, from before the startup message on. */
@@ -47,7 +58,7 @@ export interface PgClient extends pg.PoolClient {
 
 /** Every client of pg is one; asserts it, so that an upgrade that changes it is found by the first test. */
 export function asPgClient(client: pg.ClientBase): PgClient {
-  if (!isPgClient(client)) throw new Error('bug: pg is not as @keelson/database-postgresql knows it (8.23)');
+  if (!isPgClient(client)) throw unknownVersion();
   return client;
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { findPackageJSON } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HttpHandler } from '@keelson/core';
@@ -64,7 +65,9 @@ export function pageHandler({ pagePath, documentPath, title }: PageFacts): HttpH
     }
     const type = Object.hasOwn(assets, file) ? assets[file] : undefined;
     if (type === undefined) return false;
-    send(response, type, readFileSync(join(assetFolder(), file)));
+    const folder = assetFolder();
+    if (folder === undefined) return false;
+    send(response, type, readFileSync(join(folder, file)));
     return true;
   });
 }
@@ -116,10 +119,23 @@ function redirect(response: ServerResponse, location: string): void {
   response.writeHead(302, { Location: location }).end();
 }
 
-/** In a published package its own folder; in the repository that of the package they come from. */
-function assetFolder(): string {
-  const own = fileURLToPath(new URL('../assets/', import.meta.url));
-  return existsSync(own) ? own : dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
+/**
+ * In a published package its own folder; beside a bundle, `assets`; in the repository that of the package they come from.
+ * Undefined where nobody has put them beside a bundle.
+ */
+function assetFolder(): string | undefined {
+  const [own, beside] = ['../assets/', './assets/'].map(folder => fileURLToPath(new URL(folder, import.meta.url)));
+  const found = [beside, own].find(folder => folder !== undefined && existsSync(join(folder, 'swagger-ui.css')));
+  return found ?? installedAssets();
+}
+
+function installedAssets(): string | undefined {
+  try {
+    const file = findPackageJSON('swagger-ui-dist', import.meta.url);
+    return file === undefined ? undefined : dirname(file);
+  } catch {
+    return undefined;
+  }
 }
 
 function pageText({ title, name }: { readonly title: string; readonly name: string }): string {

@@ -36,8 +36,10 @@ describe('the note book', () => {
 
 describe('over HTTP', () => {
   test('a note is written, found, listed and removed', async () => {
+    const year = new Date().toISOString().slice(0, 4);
     const written = await send(service, 'POST', '/notes', { text: 'Milk and bread' });
-    expect(written).toMatchObject({ status: 201, body: { title: 'Milk and bread' } });
+    const body = { title: 'Milk and bread', createdAt: expect.stringMatching(`^${year}-`) };
+    expect(written).toMatchObject({ status: 201, body });
 
     const path = written.headers.get('location') ?? '';
     expect(await send(service, 'GET', path)).toMatchObject({ status: 200, body: written.body });

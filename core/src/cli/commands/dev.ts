@@ -46,7 +46,8 @@ data in .data/postgres and ends with the command.`,
     const show = (text: string) => terminal.err(`[dev] ${text}`);
     const stopped = stopRequests();
     await using postgres = options.postgres ? await startPostgres(config, directory, options, terminal) : undefined;
-    if (postgres !== undefined) show(`PostgreSQL runs; its data are in .data/postgres`);
+    if (postgres !== undefined)
+      show(`PostgreSQL runs at ${postgres.address}; its data and its password are in .data/postgres`);
     const loop = new DevLoop({
       config,
       directory,
@@ -107,6 +108,8 @@ async function startPostgres(
   });
   const server = await DevelopmentPostgres.start({ directory, database: plan.service });
   return {
+    /** Without the password. */
+    address: server.url.replace(/:[^:@/]+@/, '@'),
     variables: {
       DATABASE_URL: server.url,
       KEELSON_DATABASE__USE: '@keelson/database-postgresql',

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { formatProblem } from '../../config/problem.js';
 import { Kernel } from '../../life/kernel.js';
 import { serviceSchema } from '../../plan/service-schema.js';
 import { defineCommand, exitCodes } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
+import { runSources } from '../dev/run-sources.js';
+import { sourceFile } from '../dev/source-file.js';
 import { problemsOf, refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 
@@ -18,8 +22,13 @@ When a plugin cannot be read, the command names it, and the schema accepts any v
   examples: ['keelson schema --out keelson.schema.json'],
   async run({ options, terminal }) {
     const given = kernelOptions(options, terminal);
+    const directory = dirname(resolve(given.config));
+    const sources = process.features.typescript !== false;
+    if (sources) runSources();
+    // A service that is not built yet has a schema, too.
+    const sourceOf = (file: string) => (sources && !existsSync(file) ? sourceFile(file, directory) : undefined);
     const plan = (environment?: string) =>
-      Kernel.plan({ ...given, variables: {}, ...(environment !== undefined && { environment }) });
+      Kernel.plan({ ...given, sourceOf, variables: {}, ...(environment !== undefined && { environment }) });
     const base = await plan();
     const plans = [base, ...(await Promise.all(base.config.environments.map(plan)))];
     refuseUnreadable(plans);

@@ -1,3 +1,4 @@
+import { isPath } from '../../plan/package-entry.js';
 import { differences } from './development-plan.js';
 import { ServiceProcess, type ServiceProcessOptions } from './service-process.js';
 
@@ -10,6 +11,8 @@ export interface DevLoopOptions
 export class DevLoop {
   readonly #options: DevLoopOptions;
   #service: ServiceProcess | undefined;
+  /** The next process, with the packages loaded; it waits for the next change. */
+  #spare: ServiceProcess | undefined;
   #values: Readonly<Record<string, string>> | undefined;
   #wanted = false;
   #turning: Promise<void> | undefined;
@@ -24,6 +27,7 @@ export class DevLoop {
   /** Starts the service, or stops the running one and starts it again. Changes meanwhile share one start. */
   restart(changed: readonly string[] = []): void {
     if (changed.length > 0) this.#options.show(`changed: ${shortened(changed)}`);
+    if (changed.some(path => ofProcess.test(path))) this.#dropSpare();
     this.#askedAt = performance.now();
     this.#wanted = true;
     this.#turning ??= this.#turn().finally(() => {
@@ -35,12 +39,14 @@ export class DevLoop {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#turning;
+    this.#dropSpare();
     await this.#service?.stop();
   }
 
   /** Ends the service at once. */
   kill(): void {
     this.#closed = true;
+    this.#dropSpare();
     this.#service?.kill();
   }
 
@@ -54,8 +60,15 @@ export class DevLoop {
   }
 
   #start(): ServiceProcess {
-    const { show, ...options } = this.#options;
+    const service = this.#spare ?? this.#spawn();
+    this.#spare = undefined;
     this.#starts += 1;
+    service.start();
+    return service;
+  }
+
+  #spawn(): ServiceProcess {
+    const { show, ...options } = this.#options;
     const service: ServiceProcess = new ServiceProcess({
       ...options,
       onPlanned: values => {
@@ -65,15 +78,36 @@ export class DevLoop {
       onReady: () => {
         const tookMs = Math.round(performance.now() - this.#askedAt);
         show(this.#starts === 1 ? `ready in ${tookMs} ms; waits for changes` : `restarted, ready in ${tookMs} ms`);
+        this.#prepareSpare();
       },
       onEnded: (code, asked) => {
-        if (this.#service === service) this.#service = undefined;
+        if (this.#spare === service) this.#spare = undefined;
+        if (this.#service !== service) return;
+        this.#service = undefined;
         if (!asked && !this.#closed) show(`the service ended with code ${code ?? 'none'}; waits for the next change`);
       },
     });
     return service;
   }
+
+  #prepareSpare(): void {
+    if (this.#closed || this.#wanted || this.#spare !== undefined) return;
+    const values = this.#values ?? {};
+    // A telemetry must be loaded before the packages that it hooks.
+    if (values['telemetry.use'] !== undefined) return;
+    this.#spare = this.#spawn();
+    const uses = Object.entries(values).flatMap(([path, use]) => (path.endsWith('.use') ? [use] : []));
+    this.#spare.prepare(uses.filter(use => !isPath(use)));
+  }
+
+  #dropSpare(): void {
+    this.#spare?.kill();
+    this.#spare = undefined;
+  }
 }
+
+/** What a process has read when it is spawned: its variables, and the packages. */
+const ofProcess = /^\.env$|(^|\/)package(-lock)?\.json$/;
 
 const mostShown = 5;
 

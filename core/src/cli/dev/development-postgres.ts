@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { refuse } from '../command.js';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.js';
 
@@ -82,7 +82,8 @@ class Cluster {
   prepare(database: string): string {
     const passwordFile = join(this.#folder, 'password');
     if (existsSync(join(this.#data, 'PG_VERSION'))) return readFileSync(passwordFile, 'utf8').trim();
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(this.#folder), { recursive: true });
+    if (!existsSync(this.#folder)) mkdirSync(this.#folder, { mode: 0o700 });
     // What an interrupted first start has left.
     rmSync(this.#data, { recursive: true, force: true });
     const password = randomBytes(18).toString('base64url');

@@ -9,7 +9,11 @@ export const report = z.discriminatedUnion('is', [
 
 export type Report = z.output<typeof report>;
 
-/** What `keelson dev` sends to it: start, or stop in order. */
-export const order = z.enum(['start', 'stop']);
+/** What `keelson dev` sends to it: load packages and wait, start, or stop in order. */
+export const order = z.discriminatedUnion('is', [
+  z.object({ is: z.literal('prepare'), packages: z.array(z.string()) }),
+  z.object({ is: z.literal('start') }),
+  z.object({ is: z.literal('stop') }),
+]);
 
 export type Order = z.output<typeof order>;

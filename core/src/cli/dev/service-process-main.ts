@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { findPackage } from '../../plan/package-entry.js';
 import { processTerminal } from '../output/process-terminal.js';
 import { runKeelson } from '../run-keelson.js';
 import { forDevelopment, valuesOf } from './development-plan.js';
@@ -13,8 +14,9 @@ const started = Promise.withResolvers<void>();
 
 process.on('message', message => {
   const { data } = order.safeParse(message);
-  if (data === 'start') started.resolve();
-  if (data === 'stop') stop();
+  if (data?.is === 'prepare') void prepare(data.packages);
+  if (data?.is === 'start') started.resolve();
+  if (data?.is === 'stop') stop();
 });
 // `keelson dev` is gone, in whatever way.
 process.on('disconnect', stop);
@@ -42,4 +44,10 @@ process.exit(code);
 function stop(): void {
   if (process.listenerCount('SIGTERM') === 0) process.exit(0);
   process.emit('SIGTERM', 'SIGTERM');
+}
+
+/** Loads the packages of the service ahead of its start. What cannot be loaded is a problem of the plan then. */
+async function prepare(packages: readonly string[]): Promise<void> {
+  const files = packages.flatMap(name => findPackage(name, directory)?.main ?? []);
+  await Promise.allSettled([import('../../life/start.js'), ...files.map(file => import(file.href))]);
 }

@@ -24,7 +24,7 @@ export interface ServiceProcessOptions {
   onEnded(code: number | null, asked: boolean): void;
 }
 
-/** A process that runs the service once. */
+/** A process that runs the service once, when it is told to start. */
 export class ServiceProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
@@ -54,13 +54,21 @@ export class ServiceProcess {
       resolve();
       options.onEnded(code, this.#asked);
     });
-    this.#send('start');
+  }
+
+  /** Loads the packages, so that a later start takes less time. */
+  prepare(packages: readonly string[]): void {
+    this.#send({ is: 'prepare', packages: [...packages] });
+  }
+
+  start(): void {
+    this.#send({ is: 'start' });
   }
 
   /** Stops the service in order, or with force when it does not stop in time. Resolves when it has ended. */
   async stop(): Promise<void> {
     this.#asked = true;
-    this.#send('stop');
+    this.#send({ is: 'stop' });
     const timer = setTimeout(() => this.kill(), stopTimeoutMs);
     await this.#ended;
     clearTimeout(timer);

@@ -2,7 +2,7 @@ import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 
 /** Nothing that a service writes, a build makes or a package manager installs. */
-const ignored = /^(node_modules|dist|coverage|\..*)$/;
+const ignored = /^(node_modules|dist|bundle|coverage|\..*)$/;
 const watchedDotfiles = new Set(['.env']);
 /** A service, its configuration, and what it reads at its start. */
 const watched = /\.([cm]?[jt]sx?|json|ya?ml|sql|env)$|^\.env$/;

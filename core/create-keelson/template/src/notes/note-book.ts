@@ -21,7 +21,7 @@ export class NoteBook {
 
   write(em: EntityManager, text: string): Note {
     const title = titleOf(text, this.#maxTitleLength);
-    return em.create(Note, { id: randomUUID(), title, text, createdAt: new Date(this.#clock.now()) });
+    return em.create(Note, { id: randomUUID(), title, text, createdAt: this.#clock.date() });
   }
 
   /** Returns the newest notes, the newest first. */

@@ -1,0 +1,82 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { refuse } from '../command.js';
+
+export type BundleFormat = 'esm' | 'cjs';
+
+export interface BundleRequest {
+  /** The folder of the service, where esbuild and the packages are found. */
+  readonly directory: string;
+  /** The text of the entry. */
+  readonly entry: string;
+  readonly file: string;
+  readonly format: BundleFormat;
+  readonly minify: boolean;
+}
+
+type Build = (options: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+/**
+ * Bundles a service with the esbuild that it has installed.
+ *
+ * @throws KeelsonError CLI_BUNDLE_FAILED.
+ */
+export async function runEsbuild({ directory, entry, file, format, minify }: BundleRequest): Promise<void> {
+  const build = esbuildOf(directory);
+  try {
+    await build({
+      stdin: { contents: entry, resolveDir: directory, sourcefile: 'keelson-bundle.ts', loader: 'ts' },
+      outfile: file,
+      minify,
+      ...bundleOptions(format),
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    refuse(`esbuild could not make the bundle: ${reason}`, 'Fix what it names.', 'CLI_BUNDLE_FAILED');
+  }
+}
+
+/** What a Keelson service needs of esbuild; docs/bundling.md explains each. */
+export function bundleOptions(format: BundleFormat) {
+  return {
+    bundle: true,
+    platform: 'node',
+    target: 'node22',
+    format,
+    sourcemap: 'linked',
+    logLevel: 'error',
+    // Optional packages with native code, which their users do without.
+    external: ['dtrace-provider', 'pg-native'],
+    ...formatOptions[format],
+  };
+}
+
+const formatOptions = {
+  // Packages that are CommonJS call `require` for the modules of Node.
+  esm: {
+    banner: {
+      js: `import { createRequire as keelsonRequire } from 'node:module'; const require = keelsonRequire(import.meta.url);`,
+    },
+  },
+  cjs: {
+    banner: { js: `const keelsonUrl = require('node:url').pathToFileURL(__filename).href;` },
+    define: { 'import.meta.url': 'keelsonUrl' },
+  },
+} as const;
+
+const esbuildModule = z.looseObject({ build: z.custom<Build>(value => typeof value === 'function') });
+
+function esbuildOf(directory: string): Build {
+  const require = createRequire(join(directory, 'package.json'));
+  try {
+    return esbuildModule.parse(require('esbuild')).build;
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
+    if (isMissing) {
+      const hint = 'Run: npm install --save-dev esbuild';
+      refuse('keelson bundle needs the package esbuild, which is not installed.', hint, 'CLI_BUNDLE_FAILED');
+    }
+    throw cause;
+  }
+}

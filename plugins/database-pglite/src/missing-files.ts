@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ConfigFinding } from '@keelson/core';
+
+/** What PGlite reads at its start, beside its own code; a bundler copies none of it. */
+export const engineFiles = ['pglite.wasm', 'pglite.data', 'initdb.wasm'];
+
+/** Finds out whether a bundle lacks the files of PGlite. `code` is the URL of the file that this code runs from. */
+export function missingFiles(code: string | undefined): ConfigFinding[] {
+  // In its package, PGlite has its own folder.
+  if (code === undefined || code.endsWith('/dist/manifest.js') || code.endsWith('/src/manifest.ts')) return [];
+  const missing = engineFiles.filter(file => !existsSync(fileURLToPath(new URL(file, code))));
+  if (missing.length === 0) return [];
+  return [
+    {
+      code: 'PGLITE_FILES_MISSING',
+      message: `The bundle has no ${missing.join(', ')} beside it, and PGlite cannot run without.`,
+      action: 'Copy these files from node_modules/@electric-sql/pglite/dist into the folder of the bundle.',
+    },
+  ];
+}
