@@ -1,6 +1,7 @@
 import { type ServiceToken, serviceToken } from '@keelson/core';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
+import type { OrmSettings } from './orm/orm-settings.js';
 
 /**
  * What a plugin brings to a database. Bound any number of times, by any plugin, in `register`:
@@ -11,6 +12,8 @@ export interface DatabaseModel {
   readonly entities: readonly EntityDefinition[];
   /** In the order in which they are to run; the name of each is the name of its class. */
   readonly migrations?: readonly MigrationClass[];
+  /** Options of MikroORM itself. Those of all models of a database are combined. */
+  readonly orm?: OrmSettings;
   /** The instance of the database slot they belong to: `reporting` for `database/reporting`. Default: the slot's own. */
   readonly database?: string;
 }
