@@ -14,6 +14,7 @@ const summaries = {
   migrate: 'bring the tables of the databases up to date, or print how they stand',
   verify: 'prove that a plugin keeps the contract and the promises of its slot',
   new: 'create the package of a new plugin that passes its checks as it is',
+  completion: 'print a script that completes these commands in bash, zsh or fish',
 };
 
 type CommandName = keyof typeof summaries;
@@ -33,6 +34,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.js')).migrate,
   verify: async () => (await import('./commands/verify.js')).verify,
   new: async () => (await import('./commands/new.js')).newPlugin,
+  completion: async () => (await import('./commands/completion.js')).completion,
 };
 
 /** One line for each command by its name, in the order of the overview. */

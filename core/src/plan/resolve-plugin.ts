@@ -11,7 +11,7 @@ import type { Plugin } from '../contract/plugin.js';
 import type { PluginManifest } from '../contract/plugin-manifest.js';
 import { runWithin } from '../time/run-within.js';
 import { checkManifest } from './check-manifest.js';
-import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath } from './package-entry.js';
+import { findPackage, type InstalledPackage, importDefault, isPackageName, isPath, pathOf } from './package-entry.js';
 import { installAdvice } from './package-names.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
 
@@ -51,7 +51,7 @@ export function resolvePlugin(
   }
   if (entry.use === undefined) return {};
   return isPath(entry.use)
-    ? resolveFile(entry, resolve(directory, entry.use))
+    ? resolveFile(entry, pathOf(entry.use, directory))
     : resolvePackage(entry, entry.use, directory);
 }
 
