@@ -47,6 +47,7 @@ export {
 export type { GiveBack, PluginContext, RegisterContext, RunContext, StartContext } from './contract/plugin-context.js';
 export { defineManifest, type PluginManifest } from './contract/plugin-manifest.js';
 export { type NamedService, namedService, type Requirement } from './contract/requirement.js';
+export { defineSlot, type Slot } from './contract/slot.js';
 export { type Credential, Credentials } from './contract/slots/credentials.js';
 export {
   type CheckReport,

@@ -16,6 +16,7 @@ const summaries = {
   verify: 'prove that a plugin keeps the contract and the promises of its slot',
   bundle: 'put the service and its plugins into one file, with esbuild',
   new: 'create the package of a new plugin that passes its checks as it is',
+  completion: 'print a script that completes these commands in bash, zsh or fish',
 };
 
 type CommandName = keyof typeof summaries;
@@ -37,6 +38,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.js')).verify,
   bundle: async () => (await import('./commands/bundle.js')).bundle,
   new: async () => (await import('./commands/new.js')).newPlugin,
+  completion: async () => (await import('./commands/completion.js')).completion,
 };
 
 /** One line for each command by its name, in the order of the overview. */

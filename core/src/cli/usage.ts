@@ -40,7 +40,7 @@ export function overview(): string {
   return [
     'Usage: keelson <command> [options]',
     formatTable(Object.entries(commandSummaries)).join('\n'),
-    'keelson <command> --help prints the options of a command and what its exit codes mean.',
+    'keelson <command> --help prints its options, exit codes and examples.',
   ].join('\n\n');
 }
 

@@ -1,3 +1,5 @@
+import type { ServiceToken } from '../contract/token.js';
+
 /**
  * Stands in a slot for a plugin that may come and go: who holds it reaches the plugin while it runs, and the silent
  * default otherwise.
@@ -5,10 +7,13 @@
 export class SwitchableService {
   /** The bound service, which users of the slot keep. */
   readonly service: object;
+  /** The token of the slot. */
+  readonly token: ServiceToken;
   readonly #silentDefault: object;
   #current: object;
 
-  constructor(silentDefault: object) {
+  constructor(silentDefault: object, token: ServiceToken) {
+    this.token = token;
     this.#silentDefault = silentDefault;
     this.#current = silentDefault;
     this.service = new Proxy(silentDefault, {

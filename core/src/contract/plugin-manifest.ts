@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ConfigFinding, ConfigToCheck } from './config-finding.js';
 import type { PluginCommand } from './plugin-command.js';
 import type { Requirement } from './requirement.js';
+import type { Slot } from './slot.js';
 import type { ServiceToken } from './token.js';
 
 /**
@@ -15,6 +16,11 @@ export interface PluginManifest<Config = unknown> {
   readonly name: string;
   /** The slot it fills; left out for a plugin that is a service of its own. */
   readonly slot?: string;
+  /**
+   * Slots beyond those of `@keelson/core` that it fills or uses, made with `defineSlot`. The silent default of such a slot
+   * is bound when no plugin fills it.
+   */
+  readonly slots?: readonly Slot[];
   /** The versions of the plugin contract (`@keelson/core`) it works with, as a semver range. Default: any. */
   readonly contract?: string;
   /**

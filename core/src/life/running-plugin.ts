@@ -8,7 +8,7 @@ import type { RunContext } from '../contract/plugin-context.js';
 import type { ServiceToken } from '../contract/token.js';
 import { serviceName } from '../plan/decorations.js';
 import type { PlannedPlugin } from '../plan/plan.js';
-import { slotNamed, tokenName } from '../plan/slots.js';
+import { tokenName } from '../plan/slots.js';
 import { callAround } from '../plan/start-part.js';
 import { maskText } from '../secrets/mask-text.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
@@ -52,7 +52,7 @@ export class RunningPlugin {
     this.#surroundings = surroundings;
     this.#calls = new HookCalls(planned, surroundings);
     this.#switchable = surroundings.switchables.get(planned.key);
-    const behind = this.#switchable && slotNamed(planned.key)?.token;
+    const behind = this.#switchable?.token;
     this.#bindings = new PluginBindings(surroundings.container, surroundings.registry, planned, behind);
     const { from, to } = planned.imported ?? { from: 0, to: 0 };
     this.#times = early ? early.#times : { import: to - from, register: 0, start: 0, ready: 0 };
@@ -284,7 +284,7 @@ export class RunningPlugin {
 
   async #warm(token: ServiceToken): Promise<void> {
     const service = await this.#surroundings.blocking.watch(this.key, () => this.#bindings.warm(token));
-    if (token === slotNamed(this.key)?.token) this.#switchable?.switchTo(service as object);
+    if (token === this.#switchable?.token) this.#switchable.switchTo(service as object);
   }
 
   get #provided() {

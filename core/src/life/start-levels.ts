@@ -4,7 +4,7 @@ import { Lifecycle } from '../contract/lifecycle.js';
 import type { ServiceToken } from '../contract/token.js';
 import { kernelTokens, providersOf } from '../plan/dependencies.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
-import { slots } from '../plan/slots.js';
+import { slotsOf } from '../plan/slots.js';
 import { startStaggered } from '../time/staggered-start.js';
 import type { KernelOptions } from './kernel-options.js';
 import type { RunningPlugin } from './running-plugin.js';
@@ -14,9 +14,9 @@ import type { Surroundings } from './surroundings.js';
 export function makeSwitchables(plan: Plan, clock: Clock): Map<string, SwitchableService> {
   const switchables = new Map<string, SwitchableService>();
   for (const { key, optional } of plan.plugins) {
-    const silentDefault = slots.find(slot => slot.name === key)?.silentDefault;
-    if (optional && silentDefault !== undefined)
-      switchables.set(key, new SwitchableService(silentDefault.create(clock) as object));
+    const slot = slotsOf(plan.plugins).find(({ name }) => name === key);
+    if (optional && slot?.silentDefault !== undefined)
+      switchables.set(key, new SwitchableService(slot.silentDefault.create(clock) as object, slot.token));
   }
   return switchables;
 }
@@ -25,7 +25,7 @@ export function makeSwitchables(plan: Plan, clock: Clock): Map<string, Switchabl
 export function bindSilentDefaults(plan: Plan, { container, clock, lifecycle, switchables }: Surroundings): void {
   container.bind(Clock).toConstantValue(clock);
   container.bind(Lifecycle).toConstantValue(lifecycle);
-  for (const { name, token, silentDefault } of slots) {
+  for (const { name, token, silentDefault } of slotsOf(plan.plugins)) {
     const switchable = switchables.get(name);
     if (switchable !== undefined) container.bind(token).toConstantValue(switchable.service).whenDefault();
     else if (silentDefault !== undefined && !plan.plugins.some(plugin => plugin.key === name)) {
@@ -37,7 +37,7 @@ export function bindSilentDefaults(plan: Plan, { container, clock, lifecycle, sw
 /** The tokens that only the plugin that provides them may bind. */
 export function exclusiveTokens(plan: Plan): Set<ServiceToken> {
   const provided = plan.plugins.flatMap(plugin => plugin.manifest.provides ?? []);
-  return new Set([...kernelTokens, ...slots.map(slot => slot.token), ...provided]);
+  return new Set([...kernelTokens, ...slotsOf(plan.plugins).map(slot => slot.token), ...provided]);
 }
 
 /**
@@ -95,13 +95,13 @@ export function canStart({ planned }: RunningPlugin, running: readonly RunningPl
   const plugins = running.map(plugin => plugin.planned);
   return (planned.manifest.requires ?? []).every(required => {
     const [provider] = providersOf(required, plugins);
-    if (provider === undefined || hasSilentDefault(provider)) return true;
+    if (provider === undefined || hasSilentDefault(provider, plugins)) return true;
     return running.some(plugin => plugin.key === provider.key && plugin.outcome === 'started');
   });
 }
 
-function hasSilentDefault(provider: PlannedPlugin): boolean {
-  return slots.some(slot => slot.name === provider.key && slot.silentDefault !== undefined);
+function hasSilentDefault(provider: PlannedPlugin, plugins: readonly PlannedPlugin[]): boolean {
+  return slotsOf(plugins).some(slot => slot.name === provider.key && slot.silentDefault !== undefined);
 }
 
 /**

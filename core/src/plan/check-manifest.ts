@@ -1,10 +1,12 @@
 import { entryKeys } from '../config/settings.js';
 import { shapeOf } from '../config/shape.js';
 import type { Plugin, StartedPlugin } from '../contract/plugin.js';
+import type { Slot } from '../contract/slot.js';
+import { slotNamed } from './slots.js';
 
 const hooks = ['check', 'instrument', 'register', 'start', 'conformance'] as const;
 const startedHooks = ['ready', 'reconfigure', 'diagnose', 'inspect', 'drain', 'stop'] as const;
-const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities'] as const;
+const lists = ['provides', 'decorates', 'requires', 'optional', 'perSession', 'capabilities', 'slots'] as const;
 const timeouts = ['startTimeoutMs', 'stopTimeoutMs'] as const;
 
 /** What keeps `value` from being a manifest or a plugin, in words; empty when nothing does. */
@@ -31,6 +33,7 @@ export function checkManifest(value: unknown): string[] {
   if (plugin.diagnoses !== undefined && typeof plugin.diagnoses !== 'boolean')
     faults.push('its diagnoses is neither true nor false');
   if (plugin.config !== undefined) faults.push(...schemaFaults(plugin.config));
+  if (Array.isArray(plugin.slots)) faults.push(...plugin.slots.flatMap(slotFaults));
   if (plugin.commands !== undefined) faults.push(...commandFaults(plugin.commands));
   return [...faults, ...misplaced(plugin)];
 }
@@ -58,6 +61,17 @@ function schemaFaults(schema: NonNullable<Plugin['config']>): string[] {
     return ['its config is not a zod schema'];
   const reserved = Object.keys(shapeOf(schema).properties ?? {}).filter(key => entryKeys.includes(key));
   return reserved.map(key => `its config has the key ${key}, which the kernel reads`);
+}
+
+function slotFaults(slot: Slot | undefined): string[] {
+  if (slot === undefined) return [];
+  const sound = typeof slot.name === 'string' && slot.token !== undefined;
+  const known = slotNamed(slot.name);
+  if (known !== undefined && known.token !== slot.token) return [`its slot ${slot.name} is one of @keelson/core`];
+  const { silentDefault } = slot;
+  const fits =
+    silentDefault === undefined || (typeof silentDefault.create === 'function' && silentDefault.name !== undefined);
+  return sound && fits ? [] : ['its slots are not made with defineSlot'];
 }
 
 function commandFaults(commands: NonNullable<Plugin['commands']>): string[] {

@@ -7,7 +7,7 @@ import { dependencies, kernelTokens, providersOf, requirementName } from './depe
 import { cyclesOf } from './graph.js';
 import type { InstalledPlugin } from './installed-plugins.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
-import { slotNamed, slotNames, slots, splitKey, tokenName } from './slots.js';
+import { slotNames, slotsOf, splitKey, tokenName } from './slots.js';
 
 /**
  * What keeps the plugins from fitting their keys, the contract and each other. `installed` are those that could be chosen
@@ -24,7 +24,7 @@ export function checkPlan(
   const blind = unplanned.map(entry => splitKey(entry.key).head);
   const unread = unplanned.map(entry => entry.use ?? entry.key);
   const ofEach = plugins.flatMap(plugin => [
-    ...checkSlot(plugin),
+    ...checkSlot(plugin, plugins),
     ...unmetRequirements(plugin, plugins)
       .filter(({ slot }) => slot === undefined || !blind.includes(slot))
       .map(unmet => missingRequirement(plugin, unmet, unread, installed)),
@@ -32,14 +32,14 @@ export function checkPlan(
     ...checkCapabilities(plugin, plugins, blind),
   ]);
   // The slot of a plugin under the wrong key is not known.
-  const placed = plugins.filter(plugin => checkSlot(plugin).length === 0);
+  const placed = plugins.filter(plugin => checkSlot(plugin, plugins).length === 0);
   return [...ofEach, ...checkProviders(placed), ...checkCycles(plugins)];
 }
 
-function checkSlot(plugin: PlannedPlugin): Problem[] {
+function checkSlot(plugin: PlannedPlugin, plugins: readonly PlannedPlugin[]): Problem[] {
   const { head } = splitKey(plugin.key);
   const { slot } = plugin.manifest;
-  const known = slotNamed(head);
+  const known = slotsOf(plugins).find(each => each.name === head);
   if (slot !== head && (slot !== undefined || known !== undefined)) return [wrongSlot(plugin, head, slot)];
   if (known === undefined || plugin.manifest.provides?.includes(known.token)) return [];
   return [
@@ -74,14 +74,14 @@ export function unmetRequirements(plugin: PlannedPlugin, plugins: readonly Plann
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const { token } = requirementParts(required);
     const there =
-      providersOf(required, plugins).length > 0 || hasSilentDefault(required) || kernelTokens.includes(token);
-    return there ? [] : [{ required, slot: slots.find(each => each.token === token)?.name }];
+      providersOf(required, plugins).length > 0 || hasSilentDefault(required, plugins) || kernelTokens.includes(token);
+    return there ? [] : [{ required, slot: slotsOf(plugins).find(each => each.token === token)?.name }];
   });
 }
 
-function hasSilentDefault(required: Requirement): boolean {
+function hasSilentDefault(required: Requirement, plugins: readonly PlannedPlugin[]): boolean {
   const { token, name } = requirementParts(required);
-  return name === undefined && slots.find(each => each.token === token)?.silentDefault !== undefined;
+  return name === undefined && slotsOf(plugins).find(each => each.token === token)?.silentDefault !== undefined;
 }
 
 function missingRequirement(
@@ -112,7 +112,7 @@ function checkOptionalProviders(plugin: PlannedPlugin, plugins: readonly Planned
   if (plugin.optional) return [];
   return (plugin.manifest.requires ?? []).flatMap(required => {
     const [provider] = providersOf(required, plugins);
-    const stands = provider?.optional !== true || hasSilentDefault(required);
+    const stands = provider?.optional !== true || hasSilentDefault(required, plugins);
     return stands ? [] : [requiredButOptional(plugin, provider, required)];
   });
 }

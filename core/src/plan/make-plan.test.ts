@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin, type Plugin } from '../contract/plugin.js';
 import { namedService } from '../contract/requirement.js';
+import { defineSlot } from '../contract/slot.js';
 import { Credentials } from '../contract/slots/credentials.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
@@ -401,6 +402,70 @@ describe('finding a plugin', () => {
       'CONFIG_VARIABLE_UNKNOWN',
       'PLAN_CONTRACT_MISMATCH',
       'PLUGIN_NOT_INSTALLED',
+    ]);
+  });
+});
+
+describe('a slot of its own', () => {
+  interface Greeter {
+    greet(): string;
+  }
+  const Greeter: ServiceToken<Greeter> = serviceToken('test/Greeter');
+  const greeting = defineSlot<Greeter>({
+    name: 'greeting',
+    token: Greeter,
+    silentDefault: { name: 'no greeting', create: () => ({ greet: () => '' }) },
+  });
+  const uses = definePlugin({ name: 'uses', slots: [greeting], requires: [Greeter] });
+  const polite = definePlugin({
+    name: 'polite',
+    slot: 'greeting',
+    provides: [Greeter],
+    register: ({ bind }) => void bind(Greeter).toConstantValue({ greet: () => 'good day' }),
+  });
+
+  async function greetingOf(plugins: Record<string, Plugin>, config: object = {}): Promise<string> {
+    await using kernel = await Kernel.start({ config: { service: 'test', ...config }, plugins, variables: {} });
+    return kernel.container.get(Greeter).greet();
+  }
+
+  test('has its silent default when no plugin fills it, and with `use: none`', async () => {
+    expect(await greetingOf({ uses })).toBe('');
+    expect(await greetingOf({ uses }, { plugins: { greeting: { use: 'none' } } })).toBe('');
+    const { slots } = await planOf({ uses });
+    expect(slots.at(-1)).toMatchObject({ slot: 'greeting', filledBy: 'no greeting', reason: 'nothing is configured' });
+  });
+
+  test('has the plugin that fills it', async () => {
+    expect(await greetingOf({ uses, greeting: polite })).toBe('good day');
+    const wrong = await planOf({ uses, greeting: definePlugin({ name: 'rude', slot: 'greeting' }) });
+    expect(wrong.problems).toMatchObject([{ code: 'PLAN_TOKEN_NOT_PROVIDED' }]);
+  });
+
+  test('has the silent default while its optional plugin fails', async () => {
+    const failing = definePlugin({
+      name: 'failing',
+      slot: 'greeting',
+      provides: [Greeter],
+      register: ({ bind }) => void bind(Greeter).toConstantValue({ greet: () => 'hello' }),
+      start() {
+        throw new Error('not today');
+      },
+    });
+    const optional = { overrides: { plugins: { greeting: { optional: true } } } };
+    await using kernel = await Kernel.start({
+      config: { service: 'test' },
+      plugins: { uses, greeting: failing },
+      variables: {},
+      ...optional,
+    });
+    expect(kernel.container.get(Greeter).greet()).toBe('');
+  });
+
+  test('is refused under the name of a slot of core', async () => {
+    const { problems } = await planOf({ bad: definePlugin({ name: 'bad', slots: [{ ...greeting, name: 'logger' }] }) });
+    expect(problems).toMatchObject([
+      { code: 'PLUGIN_INVALID', message: expect.stringContaining('is one of @keelson/core') },
     ]);
   });
 });

@@ -23,7 +23,7 @@ import {
   resolvePlugin,
 } from './resolve-plugin.js';
 import { sharedPackageProblems } from './shared-packages.js';
-import { slotNames, slots, splitKey } from './slots.js';
+import { slotNames, slotsOf, splitKey } from './slots.js';
 import { type Around, callAround } from './start-part.js';
 
 export interface PlanRequest extends Omit<ConfigRequest, 'slots'>, Pick<ResolveRequest, 'modules' | 'sourceOf'> {
@@ -167,10 +167,11 @@ function slotChoices(
   started: readonly PlannedPlugin[],
 ): SlotChoice[] {
   const own = [...new Set(drafts.map(draft => draft.manifest.slot))].filter(slot => slot !== undefined);
-  const names = [...new Set([...slotNames, ...own])];
+  const all = slotsOf(drafts);
+  const names = [...new Set([...slotNames, ...all.map(slot => slot.name), ...own])];
   return names.map(name => {
     const filled = drafts.find(draft => draft.key === name);
-    const known = slots.find(slot => slot.name === name);
+    const known = all.find(slot => slot.name === name);
     const tokens = [...(known === undefined ? [] : [known.token]), ...(filled?.manifest.provides ?? [])];
     const decoratedBy = decoratorsOf(tokens, started);
     if (filled !== undefined) return { slot: name, filledBy: name, reason: formatOrigin(filled.origin), decoratedBy };

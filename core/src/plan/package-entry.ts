@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, findPackageJSON } from 'node:module';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import path, { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export interface InstalledPackage {
   readonly name: string;
@@ -94,7 +94,17 @@ export function isPackageName(name: string): boolean {
 
 /** Whether the text of `use` is a path rather than the name of a package. */
 export function isPath(use: string): boolean {
-  return use.startsWith('./') || use.startsWith('../') || use.startsWith('/');
+  return /^(\.{1,2}[\\/]|[\\/]|file:\/\/|[A-Za-z]:[\\/])/.test(use);
+}
+
+/** The file that a path or a file URL names; relative to `directory`. `paths` are those of another system, in a test. */
+export function pathOf(use: string, directory: string, paths: Pick<typeof path, 'resolve' | 'sep'> = path): string {
+  try {
+    if (use.startsWith('file://')) return fileURLToPath(use, { windows: paths.sep === '\\' });
+  } catch {
+    // A URL of another host, or with an encoded slash, names no file here.
+  }
+  return paths.resolve(directory, use);
 }
 
 /** The default export of the module at `url`. */

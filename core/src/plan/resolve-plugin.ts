@@ -18,6 +18,7 @@ import {
   importDefault,
   isPackageName,
   isPath,
+  pathOf,
 } from './package-entry.js';
 import { installAdvice } from './package-names.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
@@ -69,7 +70,7 @@ export function resolvePlugin(entry: ConfigEntry, request: ResolveRequest): Reso
   if (entry.use === undefined) return {};
   if (modules !== undefined) return resolveModule(entry, entry.use, modules);
   if (!isPath(entry.use)) return resolvePackage(entry, entry.use, directory);
-  const file = resolve(directory, entry.use);
+  const file = pathOf(entry.use, directory);
   return resolveFile(entry, sourceOf?.(file) ?? file);
 }
 

@@ -1,9 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { displayPath } from '../config/place.js';
 import type { Problem } from '../config/problem.js';
-import { isPath } from './package-entry.js';
+import { isPath, pathOf } from './package-entry.js';
 import { readPackageFile, upwards } from './package-names.js';
 import type { ResolvedPlugin } from './resolve-plugin.js';
 
@@ -62,7 +62,7 @@ function usersOf(directory: string, plugins: readonly ResolvedPlugin[]): User[] 
   for (const { source, entry } of plugins) {
     const use = entry.use ?? '';
     if (source === 'file' && isPath(use)) {
-      add({ label: use, folder: dirname(resolve(directory, use)), isLoose: true });
+      add({ label: use, folder: dirname(pathOf(use, directory)), isLoose: true });
     }
     const folder = source === 'package' ? folderOf(use, directory) : undefined;
     if (folder === undefined) continue;

@@ -1,4 +1,5 @@
-import type { Clock } from '../contract/clock.js';
+import type { PluginManifest } from '../contract/plugin-manifest.js';
+import type { Slot } from '../contract/slot.js';
 import { Credentials } from '../contract/slots/credentials.js';
 import { HealthService, silentHealthService } from '../contract/slots/health.js';
 import { HttpClient } from '../contract/slots/http-client.js';
@@ -10,14 +11,7 @@ import { singleAttempt } from '../contract/slots/single-attempt.js';
 import { silentTelemetry, Telemetry } from '../contract/slots/telemetry.js';
 import { type ServiceToken, serviceToken } from '../contract/token.js';
 
-export interface Slot {
-  readonly name: string;
-  readonly token: ServiceToken;
-  /** The service bound when no plugin fills the slot; without it the slot stays empty. */
-  readonly silentDefault?: { readonly name: string; create(clock: Clock): unknown };
-}
-
-/** The slots every service has. A plugin may declare a further one by naming it. */
+/** The slots every service has. A plugin may declare further ones. */
 export const slots: readonly Slot[] = [
   { name: 'logger', token: Logger, silentDefault: { name: 'silent logger', create: () => silentLogger } },
   { name: 'telemetry', token: Telemetry, silentDefault: { name: 'silent telemetry', create: () => silentTelemetry } },
@@ -34,6 +28,13 @@ export const slotNames: readonly string[] = slots.map(slot => slot.name);
 
 export function slotNamed(name: string): Slot | undefined {
   return slots.find(slot => slot.name === name);
+}
+
+/** Every slot of a service: those that each has, and those that its plugins declare. */
+export function slotsOf(plugins: readonly { readonly manifest: PluginManifest }[]): readonly Slot[] {
+  const declared = plugins.flatMap(({ manifest }) => manifest.slots ?? []);
+  if (declared.length === 0) return slots;
+  return [...new Map([...declared, ...slots].map(slot => [slot.name, slot])).values()];
 }
 
 /** `database/reporting` -> slot `database`, instance `reporting`. */

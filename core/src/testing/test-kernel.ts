@@ -5,7 +5,7 @@ import type { Plugin } from '../contract/plugin.js';
 import type { ServiceToken } from '../contract/token.js';
 import { Kernel } from '../life/kernel.js';
 import type { StartReport, StopReport } from '../life/report.js';
-import { slotNamed } from '../plan/slots.js';
+import { slotsOf } from '../plan/slots.js';
 import { FakeClock } from './fake-clock.js';
 import { RecordingLogger } from './recording-logger.js';
 import { RecordingMetrics } from './recording-metrics.js';
@@ -86,7 +86,7 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
     telemetry: new RecordingTelemetry(clock),
     metrics: new RecordingMetrics(),
   };
-  const filled = Object.entries({ ...doubles, ...options.slots }).map(([slot, value]) => filling(slot, value));
+  const filled = Object.entries({ ...doubles, ...options.slots }).map(([slot, value]) => filling(slot, value, options));
   const given = [...filled, ...(options.plugins ?? [])].map(plugin => [plugin.slot ?? plugin.name, plugin] as const);
   const services = [...(options.services ?? [])];
   const kernel = await Kernel.start({
@@ -103,8 +103,8 @@ export async function createTestKernel(options: TestKernelOptions = {}): Promise
   return new TestKernel(kernel, clock, doubles);
 }
 
-function filling(slot: string, value: object): Plugin {
-  const token = slotNamed(slot)?.token;
+function filling(slot: string, value: object, { plugins = [] }: TestKernelOptions): Plugin {
+  const token = slotsOf(plugins.map(manifest => ({ manifest }))).find(({ name }) => name === slot)?.token;
   if (token === undefined) throw new TypeError(`Slot ${slot} does not exist; bind the double with \`services\`.`);
   return { ...binding(`test-${slot}`, [[token, value]]), slot };
 }

@@ -137,9 +137,11 @@ type Start = (more?: Partial<KernelOptions>) => Promise<Kernel>;
 function slotCases(plugin: Plugin, { suite, others }: VerifyOptions, start: Start): readonly ConformanceCase[] {
   if (suite !== undefined) {
     const own = { [plugin.slot ?? plugin.name]: plugin };
-    return suite(({ plugins, idle } = {}) =>
-      start({ ...(plugins && { plugins: { ...plugins, ...own } }), ...(idle && { only: () => false }) }),
-    );
+    return suite(async ({ plugins, idle } = {}) => {
+      const others = plugins && { plugins: { ...plugins, ...own } };
+      const kernel = await start({ ...others, ...(idle && { only: () => false }) });
+      return { container: kernel.container, stop: () => kernel.stop() };
+    });
   }
   switch (plugin.slot) {
     case 'logger':

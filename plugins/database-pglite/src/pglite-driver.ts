@@ -41,6 +41,7 @@ export class PgliteDriver implements DatabaseDriver {
   readonly #logger: Logger;
   readonly #permits: Permits;
   readonly #names: LastingNames;
+  readonly #dump: (() => Promise<Blob | undefined>) | undefined;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
   #lock: DataDirLock | undefined;
   #opening: Promise<PgliteEngine> | undefined;
@@ -51,7 +52,13 @@ export class PgliteDriver implements DatabaseDriver {
   #lost = 0;
   #closed = false;
 
-  constructor(options: PgliteOptions, { clock, logger, directory }: DriverContext) {
+  /** A database in memory begins as `dump` has it, or else empty. */
+  constructor(
+    options: PgliteOptions,
+    { clock, logger, directory }: DriverContext,
+    dump?: () => Promise<Blob | undefined>,
+  ) {
+    this.#dump = dump;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
@@ -91,6 +98,16 @@ export class PgliteDriver implements DatabaseDriver {
 
   transactionOutcome(): Promise<TransactionOutcome> {
     return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-lookup' }));
+  }
+
+  /** All that is stored now; waits for the session that has the connection. */
+  async dump(deadline: Deadline): Promise<Blob> {
+    const permit = await this.#permits.acquire(deadline.within(this.#options.acquireTimeoutMs));
+    try {
+      return await (await this.#open()).dump();
+    } finally {
+      permit.release();
+    }
   }
 
   /** On the one connection there is: asked for between two sessions. */
@@ -155,7 +172,7 @@ export class PgliteDriver implements DatabaseDriver {
       this.#lock = DataDirLock.take(this.#dataDir);
     }
     try {
-      this.#engine = await PgliteEngine.open(this.#dataDir);
+      this.#engine = await PgliteEngine.open(this.#dataDir, await this.#dump?.());
       this.#opened += 1;
       await this.#names.learn();
       return this.#engine;

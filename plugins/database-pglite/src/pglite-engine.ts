@@ -21,10 +21,14 @@ export class PgliteEngine {
     this.#pglite = pglite;
   }
 
-  /** @throws the error of PGlite when the folder is unusable or holds other files. */
-  static async open(dataDir: string): Promise<PgliteEngine> {
+  /**
+   * A database in memory begins as `dump` has it.
+   *
+   * @throws the error of PGlite when the folder is unusable or holds other files.
+   */
+  static async open(dataDir: string, dump?: Blob): Promise<PgliteEngine> {
     try {
-      const pglite = dataDir === inMemory ? createInMemory() : PGlite.create({ dataDir: `file://${dataDir}` });
+      const pglite = dataDir === inMemory ? createInMemory(dump) : PGlite.create({ dataDir: `file://${dataDir}` });
       return new PgliteEngine(await pglite);
     } catch (error) {
       throw error instanceof Error ? error : new Error(String(Reflect.get(Object(error), 'message')));
@@ -64,6 +68,11 @@ export class PgliteEngine {
   /** Calls `listener` with each message of a channel that the connection listens to. The result ends that. */
   onNotification(listener: (channel: string, payload: string) => void): () => void {
     return this.#pglite.onNotification(listener);
+  }
+
+  /** All that is stored now, as `open` takes it. No statement may run meanwhile. */
+  dump(): Promise<Blob> {
+    return this.#pglite.dumpDataDir('none');
   }
 
   async close(): Promise<void> {

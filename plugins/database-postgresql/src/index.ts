@@ -11,5 +11,10 @@ export default databasePlugin({
   manifest,
   ormDriver: PostgreSqlDriver,
   createDriver: (config, context) => new PostgresqlDriver(config, context),
+  ormConnection: ({ url, user, password }) => ({
+    clientUrl: String(Array.isArray(url) ? url[0] : url),
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { password }),
+  }),
   reconfigure: (driver, config, rereadFiles) => driver.reconfigure(config, rereadFiles),
 });

@@ -18,6 +18,7 @@ import { Connectivity } from './connectivity.js';
 import type { DatabaseService } from './database-service.js';
 import { assertAble } from './driver/assert-able.js';
 import type { DatabaseDriver, PoolStats } from './driver/driver.js';
+import { keepDriver } from './driver/driver-of.js';
 import type { DatabaseCapability, Engine } from './driver/engine.js';
 import { type LoanObserver, markedDriver } from './driver/marked-driver.js';
 import { DatabaseClosedError } from './errors/connection-error.js';
@@ -113,6 +114,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     const parts = { ...given, driver: markedDriver(given.driver, () => this.#loans) };
     const { driver, clock, logger, telemetry, options, models } = parts;
     this.#parts = parts;
+    keepDriver(this, driver);
     this.#proof = new ChosenProof({
       driver,
       clock,

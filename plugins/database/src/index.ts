@@ -103,6 +103,8 @@ export { DatabaseModel, type EntityDefinition, type MigrationClass } from './mod
 export { type CommonDatabaseOptions, commonOptions, resolveCommonOptions } from './options.js';
 export type { EntityManager } from './orm/entity-manager.js';
 export type { OrmDriver } from './orm/orm.js';
+export type { OrmSettings } from './orm/orm-settings.js';
+export type { OrmConnection } from './orm/orm-source.js';
 export { standIn } from './orm/stand-in.js';
 export { type DatabasePluginParts, type DriverContext, databasePlugin } from './plugin.js';
 export type { SchemaDifference, SchemaDifferenceKind, SchemaReport } from './schema/schema-report.js';

@@ -1,6 +1,7 @@
 import { type ServiceToken, serviceToken } from '@keelson/core';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { Migration } from '@mikro-orm/migrations';
+import type { OrmSettings } from './orm/orm-settings.js';
 
 /**
  * What a plugin brings to a database. Bound any number of times, by any plugin, in `register`:
@@ -15,6 +16,8 @@ export interface DatabaseModel {
    * changes the names of classes.
    */
   readonly migrations?: readonly MigrationClass[] | Readonly<Record<string, MigrationClass>>;
+  /** Options of MikroORM itself. Those of all models of a database are combined. */
+  readonly orm?: OrmSettings;
   /** The instance of the database slot they belong to: `reporting` for `database/reporting`. Default: the slot's own. */
   readonly database?: string;
 }

@@ -26,6 +26,7 @@ import { migrateCommands } from './migrations/migrate-commands.js';
 import { DatabaseModel } from './model.js';
 import type { CommonDatabaseOptions } from './options.js';
 import type { OrmDriver } from './orm/orm.js';
+import { type OrmConnection, OrmSource } from './orm/orm-source.js';
 import { standIn } from './orm/stand-in.js';
 import { checkSchema } from './schema/check-schema.js';
 import { statementOperations } from './statements/operations.js';
@@ -51,6 +52,8 @@ export interface DatabasePluginParts<
   readonly ormDriver: OrmDriver;
   /** Makes the driver. Connects to nothing. */
   readonly createDriver: (config: Config, context: DriverContext<Config>) => Driver;
+  /** How MikroORM's own command line connects. Default: it does not. */
+  readonly ormConnection?: (config: Config, directory: string) => OrmConnection;
   /** Applies the options that are reloadable, or throws and keeps the old ones. Left out when none is. */
   readonly reconfigure?: (driver: Driver, config: Config, rereadFiles?: () => Promise<Config>) => void;
 }
@@ -78,6 +81,10 @@ export function databasePlugin<Config extends CommonDatabaseOptions, Driver exte
         .toDynamicValue(services => standIn(() => databaseWith(services).currentSession()))
         .inSingletonScope();
       context
+        .bind(OrmSource)
+        .toDynamicValue(services => ormSource(context, parts, services))
+        .inSingletonScope();
+      context
         .bind(MigrateCommands)
         .toDynamicValue(services => migrateCommands(databaseWith(services), context.directory))
         .inSingletonScope();
@@ -92,6 +99,16 @@ export function databasePlugin<Config extends CommonDatabaseOptions, Driver exte
       };
     },
   };
+}
+
+function ormSource<Config extends CommonDatabaseOptions>(
+  { config, directory, instance }: RegisterContext<Config>,
+  { ormDriver, ormConnection }: Pick<DatabasePluginParts<Config>, 'ormDriver' | 'ormConnection'>,
+  services: Services,
+): OrmSource {
+  const models = services.getAll(DatabaseModel, { optional: true }).filter(model => model.database === instance);
+  const { tableName } = config.migrations;
+  return { ormDriver, models, tableName, connection: () => ormConnection?.(config, directory) ?? {} };
 }
 
 async function startDatabase<Config extends CommonDatabaseOptions>(

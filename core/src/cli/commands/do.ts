@@ -21,7 +21,7 @@ reverts it or the process ends; an operation that ends by itself takes --for.`,
   exitCodes: { 0: 'done by all', 1: 'no instance runs, or one failed' },
   examples: [
     'keelson do                                 what can be done',
-    'keelson do retry hold database open        refuse every call to the target "database"',
+    'keelson do retry hold database open        refuse every call to it',
     'keelson do retry release database          let its breaker judge again',
     'keelson do logger level debug --for 5m     write more for a while',
   ],

@@ -1,4 +1,6 @@
+import { arch, availableParallelism, platform, release } from 'node:os';
 import satisfies from 'semver/functions/satisfies.js';
+import { contractVersion } from '../../contract/contract-version.js';
 import { formatError } from '../../secrets/format-error.js';
 import { defineCommand, exitCodes, positiveInteger, printJson } from '../command.js';
 import { configOptions, kernelOptions, withoutLogger } from '../config-options.js';
@@ -45,13 +47,18 @@ listed as not examined.`,
   },
 });
 
+/** What a report of an issue needs to say of the machine; nothing that tells whose it is. */
+function describeSystem(): string {
+  return `${platform()} ${release()} ${arch()}, ${availableParallelism()} processors`;
+}
+
 function nodeVersion(): Finding {
   const sound = satisfies(process.version, '>=22.17');
   return {
     plugin: 'kernel',
     name: 'Node version',
     status: sound ? 'pass' : 'fail',
-    output: `Node ${process.version}.`,
+    output: `Node ${process.version}, Keelson ${contractVersion}, ${describeSystem()}.`,
     ...(!sound && { hint: 'Use Node 22.17 or newer; Keelson is tested on Node 24.' }),
   };
 }

@@ -21,10 +21,7 @@ already keeps every promise of its slot; without, a plugin of its own.`,
     slot: { value: 'slot', description: `start from the template for a slot: ${slotsWithTemplate().join(', ')}` },
   },
   exitCodes: { 0: 'written', 1: 'the folder exists' },
-  examples: [
-    'keelson new plugin audit-log',
-    'keelson new plugin console-logger --slot logger && keelson verify ./console-logger',
-  ],
+  examples: ['keelson new plugin audit-log', 'keelson new plugin console-logger --slot logger'],
   async run({ options: { slot, json }, words: { name }, terminal }) {
     const folder = resolve(name);
     const code = 'CLI_NAME_INVALID';

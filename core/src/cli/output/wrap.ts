@@ -1,6 +1,6 @@
-const width = 100;
+const width = 80;
 
-/** Fills each paragraph up to 100 columns. Lines that begin with a space are examples, and stay as they are. */
+/** Fills each paragraph up to 80 columns. Lines that begin with a space are examples, and stay as they are. */
 export function wrapText(text: string): string {
   const lines: string[] = [];
   let paragraph: string[] = [];

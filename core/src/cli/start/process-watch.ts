@@ -3,8 +3,9 @@ import { Telemetry } from '../../contract/slots/telemetry.js';
 import type { Kernel } from '../../life/kernel.js';
 import { formatError } from '../../secrets/format-error.js';
 import { exitCodes, type Terminal } from '../command.js';
+import { signalsOf } from './signals.js';
 
-const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+const { stop: stopSignals, reload: reloadSignals } = signalsOf(process.platform);
 /**
  * A terminal sends Ctrl-C to npm and to the service, and npm passes its own on: what comes again within this time is
  * the same request. No person presses it twice as fast.
@@ -16,7 +17,7 @@ const crashes = ['uncaughtException', 'unhandledRejection'] as const;
 
 /**
  * Handles the signals of the process: the first requests a stop (and cancels a start), the second ends the process
- * with exit code 3. SIGHUP reads the configuration again. An uncaught error is reported and requests a stop too.
+ * with exit code 3. SIGHUP reads the configuration again, but on Windows. An uncaught error is reported and requests a stop too.
  */
 export class ProcessWatch {
   readonly #terminal: Terminal;
@@ -36,7 +37,7 @@ export class ProcessWatch {
     this.#terminal = terminal;
     for (const signal of stopSignals) process.on(signal, this.#onSignal);
     for (const crash of crashes) process.on(crash, this.#onCrash);
-    process.on('SIGHUP', this.#onReload);
+    for (const signal of reloadSignals) process.on(signal, this.#onReload);
   }
 
   /** Whether an uncaught error requested the stop. */
@@ -51,10 +52,10 @@ export class ProcessWatch {
 
   end(): void {
     clearInterval(this.#pulse);
-    for (const signal of [...stopSignals, 'SIGHUP'] as const) process.on(signal, tooLate);
+    for (const signal of [...stopSignals, ...reloadSignals]) process.on(signal, tooLate);
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     for (const crash of crashes) process.off(crash, this.#onCrash);
-    process.off('SIGHUP', this.#onReload);
+    for (const signal of reloadSignals) process.off(signal, this.#onReload);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {

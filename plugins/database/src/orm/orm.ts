@@ -9,6 +9,7 @@ import type { Identity } from '../transaction/identity.js';
 import { keepEdgeValues } from './edge-values.js';
 import type { EntityManager } from './entity-manager.js';
 import { compareExactly } from './exact-comparison.js';
+import { combinedSettings, type OrmSettings } from './orm-settings.js';
 import { bindParameters } from './session-connection.js';
 import { SessionEntityManager } from './session-entity-manager.js';
 import { keepWholeArrays } from './whole-arrays.js';
@@ -31,13 +32,15 @@ export type Orm = MikroORM<AbstractSqlDriver>;
 export function createOrm(options: OrmOptions): Orm {
   const { models, ormDriver, dialect } = options;
   const entities = models.flatMap(model => model.entities);
+  const settings = combinedSettings(models);
   const orm = new MikroORM<AbstractSqlDriver>({
+    ...settings,
     driver: ormDriver,
     driverOptions: dialect,
     entityManager: SessionEntityManager,
     dbName: options.databaseName,
     entities: entities as NonNullable<Options<AbstractSqlDriver>['entities']>,
-    discovery: { warnWhenNoEntities: false },
+    discovery: { ...settings.discovery, warnWhenNoEntities: false },
     ensureDatabase: false,
     allowGlobalContext: false,
     context: () => options.currentEntityManager(),
@@ -49,9 +52,10 @@ export function createOrm(options: OrmOptions): Orm {
   keepEdgeValues(orm.driver.getPlatform());
   keepWholeArrays(orm);
   compareExactly(orm);
-  bindParameters(orm.driver.getConnection(), orm.driver.getPlatform());
+  bindParameters(orm.driver.getConnection(), orm.driver.getPlatform(), settings.onQuery);
   markNestedBlocks(orm);
   forkQuietly(orm);
+  if (changesTexts(settings)) leaveTextsToMikroOrm(orm);
   return orm;
 }
 
@@ -80,6 +84,15 @@ function letOwnErrorsThrough(orm: Orm): void {
     convertException: (error: Parameters<typeof convert>[0]) =>
       isKeelsonError(error) ? error : withOriginOf(convert(error), error),
   });
+}
+
+function changesTexts({ onQuery, filters = {} }: OrmSettings): boolean {
+  return onQuery !== undefined || Object.keys(filters).length > 0;
+}
+
+/** A text that may be another each time is not kept. */
+function leaveTextsToMikroOrm({ em }: Orm): void {
+  if (em instanceof SessionEntityManager) em.keepNoTexts();
 }
 
 /** Each fork sets an option twice, and each time MikroORM writes its colours to the environment of the process. */

@@ -4,11 +4,13 @@ import type { StatementResult } from '../driver/driver.js';
 import type { LazyTransaction } from '../transaction/lazy-transaction.js';
 import { boundStatement, type Platform } from './bound-statement.js';
 import { Mark } from './marks.js';
+import type { OrmSettings } from './orm-settings.js';
 import { toQueryResult } from './query-result.js';
 import { SessionContext } from './session-context.js';
 import { openingTransaction } from './session-driver.js';
 import { textRecorderOf } from './text-recorder.js';
 
+type OnQuery = NonNullable<OrmSettings['onQuery']>;
 type Execute = AbstractSqlConnection['execute'];
 type Query = Parameters<Execute>[0];
 type Values = Parameters<Execute>[1];
@@ -31,9 +33,9 @@ export function transactionOf(context: object | undefined): LazyTransaction | un
 /**
  * Sends the statements of MikroORM to the transaction of their session with their values as parameters. MikroORM itself
  * writes values into the text, so that every statement is a new one to the server. Streams, queries of Kysely, statements
- * with a signal of their own, and all that runs outside of a session take MikroORM's own way.
+ * with a signal of their own, and all that runs outside of a session take MikroORM's own way, which calls `onQuery` too.
  */
-export function bindParameters(connection: AbstractSqlConnection, platform: Platform): void {
+export function bindParameters(connection: AbstractSqlConnection, platform: Platform, onQuery?: OnQuery): void {
   const begin: typeof connection.begin = connection.begin.bind(connection);
   const execute: Execute = connection.execute.bind(connection);
 
@@ -47,7 +49,8 @@ export function bindParameters(connection: AbstractSqlConnection, platform: Plat
     async execute(...[query, values, method, context, logging]: Parameters<Execute>) {
       const transaction = transactionOf(context);
       if (transaction === undefined || isAbortable(logging)) return execute(query, values, method, context, logging);
-      const { sql, params } = plain(query, values);
+      const { sql: built, params } = plain(query, values);
+      const sql = onQuery === undefined ? built : onQuery(built, params);
       textRecorderOf(logging)?.sent(sql, params);
       return shaped(await transaction.run(boundStatement(platform, sql, params)), method);
     },

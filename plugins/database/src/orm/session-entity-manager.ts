@@ -54,7 +54,7 @@ const insideFlush = new AsyncLocalStorage<ReadonlySet<EntityManager>>();
 export class SessionEntityManager extends BasePostgreSqlEntityManager {
   #bond: SessionBond | undefined;
   #plain: PlainStatements | undefined;
-  /** A filter was added to this EntityManager: it may change any read. */
+  /** A filter was added to this EntityManager, or texts are changed by `onQuery`: any read may be another. */
   #isFiltered = false;
   /** Of a savepoint: the EntityManager of the one around it, which may be another session's. */
   #around: object | undefined;
@@ -62,6 +62,11 @@ export class SessionEntityManager extends BasePostgreSqlEntityManager {
   bindTo(bond: SessionBond): void {
     this.#bond = bond;
     if (bond.clears !== undefined) keepLateWork(this, bond);
+  }
+
+  /** MikroORM builds the text of each statement, of all forks too. */
+  keepNoTexts(): void {
+    this.#isFiltered = true;
   }
 
   override fork(options?: ForkOptions): this {

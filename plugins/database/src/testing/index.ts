@@ -3,4 +3,5 @@ export { type DatabaseConformanceCase, databaseConformance } from './database-co
 export { expectStatements } from './expect-statements.js';
 export type { DatabaseHarness } from './harness.js';
 export { databasePluginConformance } from './plugin-conformance.js';
+export { withSandbox } from './sandbox/with-sandbox.js';
 export { withRollback } from './with-rollback.js';

@@ -1,0 +1,1 @@
+export { type EmbeddedDatabaseOptions, embeddedDatabase } from './embedded-database.js';
