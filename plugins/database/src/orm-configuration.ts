@@ -1,6 +1,7 @@
 import { Kernel, type KernelOptions } from '@keelson/core';
 import type { MigrationObject, Options } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { namedMigrations } from './migrations/named-migrations.js';
 import { combinedSettings } from './orm/orm-settings.js';
 import { OrmSource } from './orm/orm-source.js';
 
@@ -27,9 +28,10 @@ export async function ormConfiguration(
   await using kernel = await Kernel.start({ config, ...others, only: () => false });
   const source = kernel.container.get(OrmSource, database === undefined ? undefined : { name: database });
   const { ormDriver, models, tableName, connection } = source;
-  const migrationsList: MigrationObject[] = models
-    .flatMap(({ migrations = [] }) => [...migrations])
-    .map(migration => ({ name: migration.name, class: migration }));
+  const migrationsList: MigrationObject[] = namedMigrations(models).map(({ name, migration }) => ({
+    name,
+    class: migration,
+  }));
   return {
     ...combinedSettings(models),
     driver: ormDriver,
