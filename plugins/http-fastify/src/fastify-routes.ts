@@ -62,7 +62,7 @@ export class FastifyRoutes implements FrameworkRoutes {
   #add(path: string, route: Route, checks: boolean): void {
     const mount = mountAt(path);
     const { template } = mount;
-    const answer = routeHandler<Reply>(route, { checks, send, takeOver: reply => void reply.hijack() });
+    const answer = routeHandler<Reply>(route, { checks, send });
     this.#app.route<Found>({
       method: route.method.toUpperCase() as HTTPMethods,
       url: template,

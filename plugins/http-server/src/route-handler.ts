@@ -29,14 +29,12 @@ export interface RouteHandlerParts<Target> {
   readonly checks: boolean;
   /** The session of the request commits before the first byte of the answer. */
   send(answer: PreparedAnswer, target: Target): void;
-  /** From here on, the answer is written to the response itself. */
-  takeOver?(target: Target): void;
 }
 
 /** Answers the requests of `route`; rejects with the error that is to be answered. */
 export function routeHandler<Target>(
   route: Route,
-  { checks, send, takeOver }: RouteHandlerParts<Target>,
+  { checks, send }: RouteHandlerParts<Target>,
 ): (routed: RouteCall<Target>) => Promise<void> {
   const prepare = (answer: Answer): PreparedAnswer => {
     const prepared = prepareAnswer(answer);
@@ -53,7 +51,6 @@ export function routeHandler<Target>(
     // Its session commits while the answer is sent.
     unitsOf(request)?.mapErrors(route.mapError);
     if (!isRows(given)) return send(given, target);
-    takeOver?.(target);
     const { status = 200, headers = {}, body } = given;
     response.statusCode = status;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
