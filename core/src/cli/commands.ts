@@ -34,7 +34,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.js')).migrate,
   verify: async () => (await import('./commands/verify.js')).verify,
   new: async () => (await import('./commands/new.js')).newPlugin,
-  completion: async () => (await import('./commands/completion.js')).completion,
+  completion: async () =>
+    (await import('./commands/completion.js')).completionOf({ summaries: commandSummaries, load: loadCommand }),
 };
 
 /** One line for each command by its name, in the order of the overview. */

@@ -1,5 +1,6 @@
 import { formatProblem } from '../../config/problem.js';
 import { Kernel } from '../../life/kernel.js';
+import { installedPlugins } from '../../plan/installed-plugins.js';
 import { serviceSchema } from '../../plan/service-schema.js';
 import { defineCommand, exitCodes } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
@@ -11,6 +12,8 @@ export const schema = defineCommand({
 the first line of keelson.yaml:
 
   # yaml-language-server: $schema=./keelson.schema.json
+
+A slot that no file fills takes the keys of the installed plugins.
 
 The command names a plugin that cannot be read and accepts any value under its key.`,
   options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
@@ -26,7 +29,8 @@ The command names a plugin that cannot be read and accepts any value under its k
     for (const problem of problemsOf(plans)) {
       if (problem.code.startsWith('PLUGIN_')) terminal.err(`left out: ${formatProblem(problem)}`);
     }
-    const text = JSON.stringify(serviceSchema(plans.flatMap(plan => plan.plugins)), undefined, 2);
+    const plugins = plans.flatMap(plan => plan.plugins);
+    const text = JSON.stringify(serviceSchema(plugins, await installedPlugins(base.directory)), undefined, 2);
     if (options.out === undefined) terminal.out(text);
     else {
       writeOutput(options.out, `${text}\n`);
