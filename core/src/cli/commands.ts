@@ -38,7 +38,8 @@ const loaders: Readonly<Record<CommandName, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.js')).verify,
   bundle: async () => (await import('./commands/bundle.js')).bundle,
   new: async () => (await import('./commands/new.js')).newPlugin,
-  completion: async () => (await import('./commands/completion.js')).completion,
+  completion: async () =>
+    (await import('./commands/completion.js')).completionOf({ summaries: commandSummaries, load: loadCommand }),
 };
 
 /** One line for each command by its name, in the order of the overview. */

@@ -10,6 +10,7 @@ export interface InstalledPlugin {
   readonly version?: string;
   readonly slot?: string;
   readonly provides: readonly string[];
+  readonly manifest: PluginManifest;
 }
 
 /** Looks at the dependencies in `package.json` that export a manifest, and imports nothing else of them. */
@@ -27,6 +28,7 @@ async function installed(name: string, directory: string): Promise<InstalledPlug
     if (checkManifest(manifest).length > 0) return undefined;
     return {
       name,
+      manifest,
       provides: (manifest.provides ?? []).map(tokenName),
       ...(manifest.slot !== undefined && { slot: manifest.slot }),
       ...(found.version !== undefined && { version: found.version }),

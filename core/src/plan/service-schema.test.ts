@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin } from '../contract/plugin.js';
@@ -28,6 +29,29 @@ async function textsFor(key: string) {
 }
 
 describe('the schema for editors', () => {
+  test('marks a slip in a plugin that no file uses yet, and in the key of a slot', () => {
+    const manifest = { name: 'pino', slot: 'logger', config: z.object({ level: z.string() }).partial() };
+    const mail = { name: 'mail', config: z.object({ host: z.string() }).partial() };
+    const schema = serviceSchema(
+      [],
+      [
+        { name: '@acme/pino', slot: 'logger', provides: [], manifest },
+        { name: '@acme/mail', provides: [], manifest: mail },
+      ],
+    );
+    const validate = new Ajv2020({ strict: false }).compile(schema);
+    const takes = (plugins: object) => validate({ plugins });
+    expect(takes({ logger: { use: '@acme/pino', level: 'info' }, mail: { use: '@acme/mail', host: 'a' } })).toBe(true);
+    expect(takes({ logger: { use: '@acme/pino', levle: 'info' } })).toBe(false);
+    expect(takes({ 'logger/audit': { use: '@acme/pino', levle: 'info' } })).toBe(false);
+    expect(takes({ mail: { use: '@acme/mail', hots: 'a' } })).toBe(false);
+    expect(takes({ loger: { use: '@acme/pino' } })).toBe(false);
+    expect(takes({ logger: { use: './my-logger.js', anything: 1 }, orders: { use: './orders.js', pageSize: 1 } })).toBe(
+      true,
+    );
+    expect(takes({ logger: { level: 'debug' } })).toBe(true); // in an overlay, `use` is left out
+  });
+
   test.each([
     ['waitMs', ['5s', '500 ms', '1.5h', `\${WAIT}`], ['5foo', '10mb', '5s 3', 's']],
     ['bodyBytes', ['10mb', '512 KiB', '1g', '3b', `\${BODY}`], ['10 gigs', '5s', '1tb', '5foo']],

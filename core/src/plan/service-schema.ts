@@ -1,15 +1,21 @@
 import { unitPattern } from '../config/coerce.js';
 import { entrySchema, settingsSchema } from '../config/settings.js';
 import { type Shape, shapeOf } from '../config/shape.js';
+import type { InstalledPlugin } from './installed-plugins.js';
 import type { PlannedPlugin } from './plan.js';
+import { slotNames } from './slots.js';
 
 /**
  * The JSON Schema of the configuration of one service, for editors. A key that different environments fill with
- * different plugins takes the keys of the one that its `use` names.
+ * different plugins takes the keys of the one that its `use` names. A slot that no file fills takes those of the
+ * `installed` plugins, and a key that is no slot takes no plugin of a slot: it is a slip.
  */
-export function serviceSchema(plugins: readonly PlannedPlugin[]): Shape {
+export function serviceSchema(plugins: readonly PlannedPlugin[], installed: readonly InstalledPlugin[] = []): Shape {
   const keys = new Set(plugins.map(plugin => plugin.key));
   const properties = [...keys].map(key => [key, entryShape(plugins.filter(plugin => plugin.key === key))] as const);
+  const fillers = installed.filter(plugin => plugin.slot !== undefined);
+  const slots = [...new Set([...slotNames, ...fillers.map(({ slot = '' }) => slot)])];
+  const offers = slots.map(slot => [slot, offerOf(fillers.filter(plugin => plugin.slot === slot))] as const);
   const settings = withReferences(shapeOf(settingsSchema));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -20,16 +26,38 @@ export function serviceSchema(plugins: readonly PlannedPlugin[]): Shape {
       plugins: {
         type: 'object',
         description: 'The plugins of the service by key: a slot, a slot and a name (database/reporting), or a name.',
-        properties: Object.fromEntries(properties),
+        properties: Object.fromEntries([...offers.filter(([slot]) => !keys.has(slot)), ...properties]),
+        patternProperties: Object.fromEntries(offers.map(([slot, offer]) => [`^${slot}/`, offer])),
         additionalProperties: {
-          ...withReferences(shapeOf(entrySchema)),
-          additionalProperties: true,
+          ...offerOf(installed.filter(plugin => plugin.slot === undefined)),
           required: ['use'],
+          ...(fillers.length > 0 && { not: { properties: { use: { enum: fillers.map(({ name }) => name) } } } }),
         },
       },
     },
     additionalProperties: false,
   } as Shape;
+}
+
+/** An entry that may use any plugin; the keys of these are known. */
+function offerOf(plugins: readonly InstalledPlugin[]): object {
+  const entry = withReferences(shapeOf(entrySchema));
+  const use = { ...entry.properties?.use, examples: plugins.map(({ name }) => name) };
+  const allOf = plugins.map(({ name, manifest }) => {
+    const own = manifest.config === undefined ? {} : withReferences(shapeOf(manifest.config)).properties;
+    return {
+      if: { properties: { use: { const: name } }, required: ['use'] },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { properties: { ...entry.properties, ...own }, additionalProperties: false },
+    };
+  });
+  return {
+    ...entry,
+    properties: { ...entry.properties, use },
+    additionalProperties: true,
+    required: [],
+    ...(allOf.length > 0 && { allOf }),
+  };
 }
 
 function entryShape(plugins: readonly PlannedPlugin[]): object {

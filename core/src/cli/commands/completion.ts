@@ -1,27 +1,33 @@
 import { type Command, commonOptions, defineCommand, exitCodes, type OptionDeclaration } from '../command.js';
-import { commandSummaries, loadCommand } from '../commands.js';
 
-export const completion = defineCommand({
-  description: `Prints a script that completes the commands of keelson and their options. The command keelson has to be on the PATH of the
+/** All commands: their summaries by name, and how one is loaded. */
+export interface CommandTable {
+  readonly summaries: Readonly<Record<string, string>>;
+  load(name: string): Promise<Command> | undefined;
+}
+
+export const completionOf = ({ summaries, load }: CommandTable) =>
+  defineCommand({
+    description: `Prints a script that completes the commands of keelson and their options. The command keelson has to be on the PATH of the
 shell: install @keelson/core globally, or add node_modules/.bin.`,
-  words: { shell: { choices: ['bash', 'zsh', 'fish'], description: 'bash, zsh or fish' } },
-  options: {},
-  exitCodes: { 0: 'printed', 1: 'not printed' },
-  examples: [
-    'source <(keelson completion bash)                          in ~/.bashrc',
-    'source <(keelson completion zsh)                           in ~/.zshrc',
-    'keelson completion fish > ~/.config/fish/completions/keelson.fish',
-  ],
-  async run({ words: { shell }, terminal }) {
-    const described = Object.entries(commandSummaries).map(async ([name, summary]) => {
-      const { options, words = {} } = (await loadCommand(name)) ?? { options: {} };
-      const choices = Object.values(words).flatMap(word => word.choices ?? []);
-      return { name, summary, options: Object.entries({ ...options, ...commonOptions }), choices };
-    });
-    terminal.out(scripts[shell === 'zsh' || shell === 'fish' ? shell : 'bash'](await Promise.all(described)));
-    return exitCodes.clean;
-  },
-} satisfies Command);
+    words: { shell: { choices: ['bash', 'zsh', 'fish'], description: 'bash, zsh or fish' } },
+    options: {},
+    exitCodes: { 0: 'printed', 1: 'not printed' },
+    examples: [
+      'source <(keelson completion bash)                          in ~/.bashrc',
+      'source <(keelson completion zsh)                           in ~/.zshrc',
+      'keelson completion fish > ~/.config/fish/completions/keelson.fish',
+    ],
+    async run({ words: { shell }, terminal }) {
+      const described = Object.entries(summaries).map(async ([name, summary]) => {
+        const { options, words = {} } = (await load(name)) ?? { options: {} };
+        const choices = Object.values(words).flatMap(word => word.choices ?? []);
+        return { name, summary, options: Object.entries({ ...options, ...commonOptions }), choices };
+      });
+      terminal.out(scripts[shell === 'zsh' || shell === 'fish' ? shell : 'bash'](await Promise.all(described)));
+      return exitCodes.clean;
+    },
+  } satisfies Command);
 
 interface Described {
   readonly name: string;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { formatProblem } from '../../config/problem.js';
 import { Kernel } from '../../life/kernel.js';
+import { installedPlugins } from '../../plan/installed-plugins.js';
 import { serviceSchema } from '../../plan/service-schema.js';
 import { defineCommand, exitCodes } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
@@ -16,7 +17,9 @@ the first line of keelson.yaml:
 
   # yaml-language-server: $schema=./keelson.schema.json
 
-When a plugin cannot be read, the command names it, and the schema accepts any value under its key.`,
+A slot that no file fills takes the keys of the installed plugins.
+
+The command names a plugin that cannot be read and accepts any value under its key.`,
   options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
   exitCodes: { 0: 'written', 1: 'the configuration cannot be read' },
   examples: ['keelson schema --out keelson.schema.json'],
@@ -35,7 +38,8 @@ When a plugin cannot be read, the command names it, and the schema accepts any v
     for (const problem of problemsOf(plans)) {
       if (problem.code.startsWith('PLUGIN_')) terminal.err(`left out: ${formatProblem(problem)}`);
     }
-    const text = JSON.stringify(serviceSchema(plans.flatMap(plan => plan.plugins)), undefined, 2);
+    const plugins = plans.flatMap(plan => plan.plugins);
+    const text = JSON.stringify(serviceSchema(plugins, await installedPlugins(base.directory)), undefined, 2);
     if (options.out === undefined) terminal.out(text);
     else {
       writeOutput(options.out, `${text}\n`);

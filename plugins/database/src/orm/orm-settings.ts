@@ -2,7 +2,6 @@ import { KeelsonError } from '@keelson/core';
 import type { Options } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { DatabaseErrorCode } from '../error-codes.js';
-import type { DatabaseModel } from '../model.js';
 
 /** The options of MikroORM that a service may set. Connections, transactions and logs belong to Keelson. */
 export type OrmSettings = Partial<
@@ -34,7 +33,7 @@ export type OrmSettings = Partial<
  *
  * @throws KeelsonError DATABASE_MODEL_CONFLICT when two models set another option, or a filter, differently.
  */
-export function combinedSettings(models: readonly Pick<DatabaseModel, 'orm'>[]): OrmSettings {
+export function combinedSettings(models: readonly { readonly orm?: OrmSettings }[]): OrmSettings {
   return models.reduce<OrmSettings>((all, { orm }) => (orm === undefined ? all : combined(all, orm)), {});
 }
 
