@@ -75,6 +75,7 @@ test('keelson start of the hello example loads the start, and nothing of other c
     'cli/run-keelson.js',
     'cli/start/open-control.js',
     'cli/start/process-watch.js',
+    'cli/start/signals.js',
   ]);
   const ofTools = /^testing\/|\/conformance\.js$|^plan\/(draw-graph|service-schema)\.js$|^control\/instances\.js$/;
   expect(core.filter(file => ofTools.test(file))).toEqual([]);
