@@ -23,6 +23,8 @@ test('instances that start at once on an empty database migrate it once, and all
     'AddOrderLines',
     'AddPayments',
   ]);
+  const applied = [one, two, three].map(({ stdout }) => stdout.includes('migrations applied'));
+  expect(applied.toSorted()).toEqual([false, false, true]);
   expect(await one.request('POST', '/products', { sku: 'mug', stock: 1 })).toMatchObject({ status: 201 });
   expect(await two.request('POST', '/orders', { sku: 'mug', quantity: 1 })).toMatchObject({ status: 201 });
   expect(await three.request('GET', '/products/mug')).toMatchObject({ body: { stock: 0 } });

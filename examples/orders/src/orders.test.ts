@@ -116,14 +116,17 @@ describe('over HTTP', () => {
 
   test('the routes are described', async () => {
     const { body } = await get('/openapi.json');
-    expect(Object.keys(body.paths).toSorted()).toEqual([
-      '/orders',
-      '/orders/batch',
-      '/orders/{id}',
-      '/orders/{id}/cancel',
-      '/products',
-      '/products/{sku}',
-    ]);
+    // Routes that are added to a copy do not break its test.
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining([
+        '/orders',
+        '/orders/batch',
+        '/orders/{id}',
+        '/orders/{id}/cancel',
+        '/products',
+        '/products/{sku}',
+      ]),
+    );
   });
 });
 

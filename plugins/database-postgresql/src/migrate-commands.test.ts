@@ -96,7 +96,16 @@ describe('the commands of keelson migrate', () => {
     expect(await service.database.draftMigration()).toEqual(['alter table "order_line" add "count" int null']);
   });
 
+  test('create refuses while a migration is not applied, which the draft would repeat', async () => {
+    await expect(run('create', 'AddOrders')).rejects.toMatchObject({
+      code: 'DATABASE_MIGRATION_PENDING',
+      facts: { pending: ['First'] },
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test('create refuses a name that no class can have, and a file that is there', async () => {
+    await run('up');
     await expect(run('create', 'add-orders')).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_NAME' });
     await expect(run('create')).rejects.toMatchObject({ code: 'DATABASE_MIGRATION_NAME' });
     await run('create', 'AddOrders');
@@ -107,6 +116,7 @@ describe('the commands of keelson migrate', () => {
   });
 
   test('create writes into an absolute folder as it stands, and refuses one that is not there', async () => {
+    await run('up');
     const elsewhere = await mkdtemp(join(tmpdir(), 'keelson-elsewhere-'));
     await run('create', 'AddOrders', elsewhere);
     expect([await readdir(elsewhere), await readdir(directory)]).toEqual([['add-orders.ts'], []]);
@@ -126,6 +136,7 @@ describe('the commands of keelson migrate', () => {
     expect(await resultOf('status')).toMatchObject({ applied: [{ name: 'First', at: expect.any(Date) }], pending: [] });
     expect(await resultOf('down')).toEqual({ reverted: 'First' });
     expect(await resultOf('down')).toEqual({ reverted: null });
+    await run('up');
     expect(await resultOf('create', 'AddOrders')).toEqual({ wrote: 'add-orders.ts' });
   });
 });

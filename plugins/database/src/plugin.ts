@@ -133,7 +133,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
   if (config.migrations.atStart) {
     waitingFor('its migrations');
     const applied = await database.migrate();
-    logger.info('migrations applied', { count: applied.length, names: applied });
+    if (applied.length > 0) logger.info('migrations applied', { count: applied.length, names: applied });
   }
   waitingFor('the comparison of its entities with the tables');
   await checkSchema(database, config.schema.validateAtStart, logger);

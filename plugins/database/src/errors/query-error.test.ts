@@ -60,6 +60,12 @@ describe('a refusal of the server', () => {
     );
   });
 
+  test('says that a migration which no plugin names does not run', () => {
+    for (const code of ['42P01', '42703']) {
+      expect(new QueryError(fault({ code })).hint).toMatch(/keelson migrate up.* only those .*DatabaseModel/);
+    }
+  });
+
   test('has neither values nor SQL in it, however deep one looks', () => {
     const error = new QueryError(fault({ code: '23505', table: 'author' }));
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('secret');

@@ -37,6 +37,8 @@ interface KindRule {
 const conflict = (detail: string) => ({ status: 409, title: 'Conflict', detail });
 const busy = (detail: string) => ({ status: 503, title: 'Service Unavailable', detail, retryAfterMs: 1_000 });
 const tryAgain = 'Another request changed the same data at the same time. Please try again.';
+const runTheMigrations =
+  'Run the migrations: keelson migrate up. It runs only those that the plugin names in its DatabaseModel: see keelson migrate status.';
 
 /** SQLSTATE -> kind. Source: PostgreSQL 18 manual, appendix A. */
 const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
@@ -172,14 +174,8 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
       hint: 'Grant it, or use another user.',
     },
   ],
-  [
-    '42P01',
-    { kind: 'undefined-table', says: 'A table does not exist', hint: 'Run the migrations: keelson migrate up.' },
-  ],
-  [
-    '42703',
-    { kind: 'undefined-column', says: 'A column does not exist', hint: 'Run the migrations: keelson migrate up.' },
-  ],
+  ['42P01', { kind: 'undefined-table', says: 'A table does not exist', hint: runTheMigrations }],
+  ['42703', { kind: 'undefined-column', says: 'A column does not exist', hint: runTheMigrations }],
   [
     '42601',
     { kind: 'syntax', says: 'A statement is not valid SQL', hint: 'Look at the query that the code path builds.' },

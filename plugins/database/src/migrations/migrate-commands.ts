@@ -48,6 +48,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
     summary: 'write a migration that adds to the tables what the entities need',
     usage: '<Name> [<folder>]',
     async run({ words: [name = '', folder = '.'], out }) {
+      await refuseWhilePending(database);
       const text = migrationFile(name, await database.draftMigration());
       const path = join(folder, `${kebab(name)}.ts`);
       await write(resolve(directory, path), text);
@@ -56,6 +57,18 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
     },
   },
 ];
+
+/** A draft compares the entities with the tables: it would repeat each migration that is not applied. */
+async function refuseWhilePending(database: Migrated): Promise<void> {
+  const { pending } = await database.migrations();
+  if (pending.length === 0) return;
+  throw new KeelsonError({
+    code: 'DATABASE_MIGRATION_PENDING',
+    message: `Not applied to this database: ${pending.join(', ')}. The new migration would repeat them; nothing was written.`,
+    hint: 'Run keelson migrate, then create the migration again.',
+    facts: { pending },
+  });
+}
 
 async function write(file: string, text: string): Promise<void> {
   try {
