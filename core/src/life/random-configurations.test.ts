@@ -171,7 +171,7 @@ async function holds(
 }
 
 /** `RANDOM_CONFIGURATIONS=100000 npm test -- random-configurations` tries more; each run tries others. */
-const runs = Number(process.env.RANDOM_CONFIGURATIONS ?? 3_000);
+const runs = Number(process.env.RANDOM_CONFIGURATIONS ?? 1_500);
 const texts = 1_000;
 
 test(`of ${runs} random configurations, each runs whole or not at all, and says what is wrong and where`, async () => {
