@@ -31,6 +31,8 @@ export function guideSidebar(): Item[] {
       page('MikroORM', '/mikro-orm'),
       page('HTTP', '/http'),
       page('Testing', '/testing'),
+      page('Development', '/development'),
+      page('Bundling', '/bundling'),
       page('Logging', '/logging'),
       page('Telemetry', '/telemetry'),
       page('Metrics', '/metrics'),
@@ -38,6 +40,8 @@ export function guideSidebar(): Item[] {
     ]),
     group('Operating', [
       page('Errors', '/errors'),
+      page('Observability', '/observability'),
+      page('Console', '/console'),
       page('Outages', '/outages'),
       page('Topologies', '/topologies'),
       page('Slow statements', '/slow-statements'),
