@@ -1,3 +1,4 @@
+import { lastingQuestion } from '@keelson/database';
 import type { Isolation } from './store.ts';
 
 /** A value in a statement: a parameter by its number from 0, or as it stands there. */
@@ -21,7 +22,8 @@ export type Question =
   | 'transaction id'
   | 'lag'
   | 'position'
-  | 'is in recovery';
+  | 'is in recovery'
+  | 'what leaves a state';
 
 /** What the simulated server knows to do. */
 export type Command =
@@ -149,6 +151,7 @@ const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
     'position',
   ],
   ['select pg_is_in_recovery() as standby', 'is in recovery'],
+  [normal(lastingQuestion), 'what leaves a state'],
 ]);
 
 /** All questions, for a comparison with a real server. */

@@ -16,7 +16,7 @@ export interface Answer {
 type Values = readonly (string | null)[];
 type Of<Is extends Command['is']> = Extract<Command, { is: Is }>;
 
-const { bool, text, int4, void: nothing, pgLsn, timestamptz } = typeNumbers;
+const { bool, text, int4, json, void: nothing, pgLsn, timestamptz } = typeNumbers;
 const columns = (type: number, ...names: readonly string[]): Column[] => names.map(name => ({ name, type }));
 
 const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> = {
@@ -41,6 +41,7 @@ const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> 
   lag: columns(text, 'lagMs'),
   position: columns(text, 'position'),
   'is in recovery': columns(bool, 'standby'),
+  'what leaves a state': columns(json, 'found'),
 };
 
 /** What its rows look like; none for one that returns no rows. */
@@ -338,6 +339,8 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
       return rows([[server.isStandby ? 't' : 'f', on.isReadOnlyTransaction || server.isStandby ? 't' : 'f']]);
     case 'is in recovery':
       return rows([[server.isStandby ? 't' : 'f']]);
+    case 'what leaves a state':
+      return rows([['[]']]);
     case 'transaction id': {
       const id = server.isStandby ? 'none' : String(idFor(on));
       return rows([[`${id}@${server.run}@${epoch(server.startedAtMs)}@${epoch(transaction.startedAtMs)}`]]);

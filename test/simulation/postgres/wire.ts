@@ -156,6 +156,7 @@ export const typeNumbers = {
   pgLsn: 3220,
   timestamptz: 1184,
   uuid: 2950,
+  json: 114,
   void: 2278,
   numeric: 1700,
   xid8: 5069,
