@@ -16,8 +16,8 @@ export const migrate = defineCommand({
   exitCodes: { 0: 'done', 1: 'not done' },
   examples: [
     'keelson migrate --environment production',
-    'keelson migrate up AddOrders                      up to and including AddOrders',
-    'keelson migrate down                              undoes the last one',
+    'keelson migrate up AddOrders              up to and including AddOrders',
+    'keelson migrate down                      undoes the last one',
     'keelson migrate create AddOrders src/migrations',
   ],
   async run({ options, words: { command: word = 'up', argument: words }, terminal }) {
