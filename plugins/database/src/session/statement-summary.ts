@@ -2,18 +2,20 @@
 const values =
   /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\$(\w*)\$[\s\S]*?(?:\$\1\$|$)|\be'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)/gi;
 const name = String.raw`(?:"?[a-z_][a-z0-9_]{0,62}"?\.)?"?([a-z_][a-z0-9_]{0,62})"?`;
-const target = new RegExp(
-  String.raw`\b(?:from|into|update|table|merge\s+into|copy|call)\s+(?:only\s+|if\s+(?:not\s+)?exists\s+)?${name}`,
-  'i',
+/** Behind FROM, a name with a parenthesis is a function; behind INTO, one with its columns. */
+const targets = new RegExp(
+  String.raw`\b(?:(?:into|update|table|merge\s+into|copy|call)\s+(?:only\s+|if\s+(?:not\s+)?exists\s+)?${name}|from\s+(?:only\s+)?${name}(?!\w|"?\s*[.(]))`,
+  'gi',
 );
+const queryName = /(?:\bwith(?:\s+recursive)?|,)\s*"?(\w+)"?\s+as\b/gi;
 const longest = 2_000;
 const longestMemory = 500;
 const known = new Map<string, StatementSummary>();
 
 export interface StatementSummary {
-  /** `SELECT`; `OTHER` for a text that begins with no word. */
+  /** `SELECT`; behind a WITH, that of the main part; `OTHER` for a text that begins with no word. */
   readonly command: string;
-  /** The first table that it names, without quotes; undefined when there is none with a plain name. */
+  /** The first table of the command, without quotes; undefined when there is none with a plain name. */
   readonly table: string | undefined;
   /** `SELECT orders`. */
   readonly text: string;
@@ -34,7 +36,25 @@ export function summaryOf(sql: string): StatementSummary {
 
 function summarized(sql: string): StatementSummary {
   const text = sql.slice(0, longest).replaceAll(values, ' ');
-  const command = /^[\s;(]*([a-z]{2,20})\b/i.exec(text)?.[1]?.toUpperCase() ?? 'OTHER';
-  const table = target.exec(text)?.[1];
+  const first = /^[\s;(]*([a-z]{2,20})\b/i.exec(text)?.[1]?.toUpperCase() ?? 'OTHER';
+  const { command, table } = first === 'WITH' ? mainPart(text) : { command: first, table: tablesIn(text)[0] };
   return { command, table, text: table === undefined ? command : `${command} ${table}` };
+}
+
+/** What stands behind the queries of a WITH. Those have names, too; they are no tables. */
+function mainPart(text: string): Pick<StatementSummary, 'command' | 'table'> {
+  const outer = withoutParentheses(text);
+  const main = /\b(?:select|insert|update|delete|merge)\b[\s\S]*/i.exec(outer)?.[0] ?? '';
+  const queries = new Set([...outer.matchAll(queryName)].map(match => match[1]));
+  const table = [...tablesIn(main), ...tablesIn(text)].find(each => !queries.has(each));
+  return { command: /^[a-z]+/i.exec(main)?.[0].toUpperCase() ?? 'WITH', table };
+}
+
+function withoutParentheses(text: string): string {
+  const less = text.replaceAll(/\([^()]*\)/g, ' ');
+  return less === text ? text : withoutParentheses(less);
+}
+
+function tablesIn(text: string): string[] {
+  return [...text.matchAll(targets)].flatMap(([, one, other]) => one ?? other ?? []);
 }
