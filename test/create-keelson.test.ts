@@ -165,5 +165,6 @@ function useTarballs(folder: string, packages: Readonly<Record<string, string>>)
   const file = join(folder, 'package.json');
   const { dependencies, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
   const changed = Object.entries(dependencies).map(([name, version]) => [name, packages[name] ?? version]);
-  writeFileSync(file, JSON.stringify({ ...rest, dependencies: Object.fromEntries(changed) }));
+  // Those that others depend on come from tarballs, too.
+  writeFileSync(file, JSON.stringify({ ...rest, dependencies: Object.fromEntries(changed), overrides: packages }));
 }
