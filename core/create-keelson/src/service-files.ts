@@ -52,7 +52,12 @@ const changes: Readonly<Record<string, Change>> = {
   '.env.example': (text, { chosen }) =>
     [text, ...chosenOf(chosen).flatMap(({ variables = [] }) => variables.map(line => `${line}\n`))].join(''),
   'pnpm-workspace.yaml': (text, { chosen }) =>
-    [text, ...chosenOf(chosen).flatMap(({ builds = [] }) => builds.map(line => `  ${line}\n`))].join(''),
+    [
+      text,
+      ...chosenOf(chosen).flatMap(({ builds = [] }) =>
+        builds.map(([name, isAllowed]) => `  "${name}": ${isAllowed}\n`),
+      ),
+    ].join(''),
   'README.md': readme,
 };
 
@@ -75,6 +80,7 @@ interface PackageFile {
   readonly scripts: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
+  readonly allowScripts: Readonly<Record<string, boolean>>;
 }
 
 function packageFile(text: string, request: ServiceRequest): string {
@@ -89,6 +95,7 @@ function packageFile(text: string, request: ServiceRequest): string {
     scripts: { ...file.scripts, ...mergedScripts(own) },
     dependencies: versioned([...kept, ...added], request),
     devDependencies: versioned([...Object.entries(file.devDependencies), ...forDevelopment], request),
+    allowScripts: { ...file.allowScripts, ...Object.fromEntries(own.flatMap(({ builds = [] }) => builds)) },
   };
   return `${JSON.stringify(made, undefined, 2)}\n`;
 }

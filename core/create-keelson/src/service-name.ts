@@ -6,6 +6,9 @@ const maxLength = 60;
 /** Names that npm or Node.js use themselves. */
 const taken = ['node-modules', 'favicon-ico', 'keelson', 'test', 'node'];
 
+/** What a name must be. */
+const rule = 'Use lower-case letters, digits and single dashes, with a letter first: order-book.';
+
 /** Returns what is wrong with the name of a service: one that fits npm, Docker, DNS and a database. */
 export function problemOfName(name: string): string | undefined {
   if (name === '') return 'The service needs a name.';
@@ -14,10 +17,15 @@ export function problemOfName(name: string): string | undefined {
   return pattern.test(name) ? undefined : `${JSON.stringify(name)} cannot be the name of a service.`;
 }
 
+/** The problem and what to do, for a person who is asked for the name. */
+export function explainedProblemOfName(name: string): string | undefined {
+  const problem = problemOfName(name);
+  return problem === undefined ? undefined : `${problem} ${rule}`;
+}
+
 /** @throws Refusal */
 export function assertName(name: string): void {
   const problem = problemOfName(name);
   if (problem === undefined) return;
-  const hint = 'Use lower-case letters, digits and single dashes, with a letter first: order-book.';
-  throw new Refusal(problem, hint, { isUsage: true });
+  throw new Refusal(problem, rule, { isUsage: true });
 }

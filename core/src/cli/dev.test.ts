@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs';
+import { renameSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { keelson } from './keelson.fixture.js';
@@ -59,6 +59,31 @@ describe('keelson dev', () => {
     const { code, out, err } = await run.ended;
     expect(code).toBe(0);
     expect(out + err).not.toContain('never-shown');
+  }, 60_000);
+
+  test('sees each change of a file that an editor replaces, and folders that are made and moved', async () => {
+    const run = keelson(service, ['dev']);
+    const { folder } = run;
+    await run.until('[dev] ready in ');
+    for (const text of ['second', 'third', 'fourth']) {
+      folder.write('src/greeting.ts~', greeting(text));
+      renameSync(folder.path('src/greeting.ts~'), folder.path('src/greeting.ts'));
+      await run.until(`${text}  1\n`);
+    }
+    folder.write('src/words/deep/word.ts', greeting('fifth'));
+    await run.until('[dev] changed: src/words/deep/word.ts');
+    folder.write('src/greeting.ts', "export { greeting } from './words/deep/word.js';");
+    await run.until('fifth  1\n');
+    folder.write('src/words/deep/word.ts', greeting('sixth'));
+    await run.until('sixth  1\n');
+    renameSync(folder.path('src/words'), folder.path('src/texts'));
+    await run.until('[dev] changed: src/texts/deep/word.ts, src/words/deep/word.ts');
+    folder.write('src/greeting.ts', "export { greeting } from './texts/deep/word.js';");
+    await run.until('sixth  1\n');
+    folder.write('src/texts/deep/word.ts', greeting('seventh'));
+    await run.until('seventh  1\n');
+    run.child.kill('SIGINT');
+    expect((await run.ended).code).toBe(0);
   }, 60_000);
 
   test('shows wrong types beside a service that runs', async () => {

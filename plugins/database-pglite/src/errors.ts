@@ -21,7 +21,7 @@ export function folderInUse(dataDir: string, pid: number): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_IN_USE',
     message: `The data folder ${dataDir} is in use by process ${pid}; PGlite serves one process at a time.`,
-    hint: 'Give each service a dataDir of its own. Several instances of one service need @keelson/database-postgresql.',
+    hint: 'Stop that process, such as `keelson dev`, or give this service a dataDir of its own. Several instances need @keelson/database-postgresql.',
     facts: { dataDir, pid },
   });
 }

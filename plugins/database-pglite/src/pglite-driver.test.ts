@@ -72,7 +72,7 @@ describe('PGlite on a folder', { timeout: 120_000 }, () => {
     await expect(second.database.connect()).rejects.toMatchObject({
       code: 'DATABASE_CONNECT_FAILED',
       message: expect.stringContaining(`in use by process ${process.pid}`),
-      hint: expect.stringContaining('dataDir'),
+      hint: expect.stringContaining('Stop that process'),
       cause: { code: 'PGLITE_FOLDER_IN_USE' },
     });
     expect(await emails(first.database)).toEqual(['first@example.org']);

@@ -6,7 +6,7 @@ import { Note } from './notes/note.js';
 import { NoteBook } from './notes/note-book.js';
 import { send, startService } from './start-service.fixture.js';
 
-/** One service for the whole file: the first start of an embedded database takes a second or two. */
+/** One service for the whole file: the first start of an embedded database takes some seconds, later ones a second or two. */
 let service: TestKernel;
 let database: DatabaseService;
 

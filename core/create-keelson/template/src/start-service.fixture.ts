@@ -1,14 +1,17 @@
 import { HttpServer, systemClock } from '@keelson/core';
 import { createTestKernel, type TestKernel } from '@keelson/core/testing';
-import database from '@keelson/database-pglite';
+import { embeddedDatabase } from '@keelson/database-pglite/testing';
 import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import notes from './notes.plugin.js';
 
-/** Starts the service on an embedded database in memory, on a free port of 127.0.0.1. */
+/**
+ * Starts the service on an embedded database in memory, on a free port of 127.0.0.1. The first start migrates a database and
+ * keeps it in `node_modules/.cache`; later ones copy it, until a migration changes.
+ */
 export function startService(): Promise<TestKernel> {
   return createTestKernel({
-    plugins: [database, retry, http, notes],
+    plugins: [embeddedDatabase(), retry, http, notes],
     values: {
       database: { migrations: { atStart: true }, schema: { validateAtStart: 'fail' } },
       http: { port: 0, host: '127.0.0.1' },

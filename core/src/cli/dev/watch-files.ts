@@ -29,8 +29,7 @@ export class FileWatch implements Disposable {
   constructor(folder: string, options: WatchOptions) {
     this.#folder = folder;
     this.#options = options;
-    this.#add('', false);
-    for (const name of this.#foldersBelow()) this.#add(name, true);
+    this.#add('', path => void this.#stamps.set(path, this.#stampOf(path)));
   }
 
   [Symbol.dispose](): void {
@@ -39,27 +38,26 @@ export class FileWatch implements Disposable {
     this.#watchers.clear();
   }
 
-  #foldersBelow(): string[] {
-    return readdirSync(this.#folder, { withFileTypes: true })
-      .filter(entry => entry.isDirectory() && this.#isWatched(entry.name))
-      .map(({ name }) => name);
-  }
-
-  #isWatched(name: string): boolean {
-    return !ignored.test(name) || this.#options.also?.includes(name) === true;
-  }
-
-  /** One watcher for each folder: a recursive one on the whole service would walk through `node_modules`. */
-  #add(below: string, recursive: boolean): void {
+  /**
+   * One watcher for each folder. A recursive one has two faults on Linux, where Node.js watches each file: it walks through
+   * `node_modules`, and it misses the changes of a file after an editor has replaced it by another of the same name.
+   * `onFile` gets each watched file that is already below.
+   */
+  #add(below: string, onFile: (path: string) => void): void {
     if (this.#watchers.has(below)) return;
     try {
-      const watcher = watch(join(this.#folder, below), { recursive }, (_event, name) => {
-        if (name !== null) this.#onEvent(below, name);
+      const folder = join(this.#folder, below);
+      const watcher = watch(folder, (_event, name) => {
+        if (name !== null) this.#onEvent(join(below, name));
       });
       // A folder that is removed while it is watched.
       watcher.on('error', () => this.#remove(below));
       this.#watchers.set(below, watcher);
-      if (recursive) this.#noteAll(below);
+      for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        const path = join(below, entry.name);
+        if (entry.isDirectory() && this.#isOwnFolder(entry.name)) this.#add(path, onFile);
+        else if (isOwnFile(path)) onFile(path);
+      }
     } catch {
       // The folder is gone again.
     }
@@ -70,20 +68,31 @@ export class FileWatch implements Disposable {
     this.#watchers.delete(below);
   }
 
-  /** What is there already is no change. */
-  #noteAll(below: string): void {
-    for (const entry of readdirSync(join(this.#folder, below), { recursive: true, encoding: 'utf8' })) {
-      const path = join(below, entry);
-      if (watched.test(basename(path))) this.#stamps.set(path, stampOf(join(this.#folder, path)));
-    }
+  #isOwnFolder(name: string): boolean {
+    return !ignored.test(name) || this.#options.also?.includes(name) === true;
   }
 
-  #onEvent(below: string, name: string): void {
-    const path = join(below, name);
-    if (below === '' && this.#isNewFolder(name)) this.#add(name, true);
-    const isOwn = watched.test(basename(path)) && (!basename(path).startsWith('.') || watchedDotfiles.has(path));
-    if (!isOwn || path.split(sep).some(part => part === 'node_modules')) return;
-    const stamp = stampOf(join(this.#folder, path));
+  #onEvent(path: string): void {
+    if (isOwnFile(path)) this.#noteChange(path);
+    else if (this.#isOwnFolder(basename(path))) this.#onFolder(path);
+  }
+
+  /** A folder that is moved away and back is another one, with another watcher. */
+  #onFolder(path: string): void {
+    const isThere = statSync(join(this.#folder, path), quiet)?.isDirectory() === true;
+    if (isThere) this.#add(path, file => this.#noteChange(file));
+    else this.#removeAll(path);
+  }
+
+  #removeAll(folder: string): void {
+    for (const below of [...this.#watchers.keys()]) {
+      if (below === folder || below.startsWith(folder + sep)) this.#remove(below);
+    }
+    for (const file of this.#stamps.keys()) if (file.startsWith(folder + sep)) this.#noteChange(file);
+  }
+
+  #noteChange(path: string): void {
+    const stamp = this.#stampOf(path);
     if (this.#stamps.get(path) === stamp) return;
     this.#stamps.set(path, stamp);
     this.#changed.add(path.split(sep).join('/'));
@@ -91,12 +100,10 @@ export class FileWatch implements Disposable {
     this.#timer = setTimeout(() => this.#tell(), settleMs);
   }
 
-  #isNewFolder(name: string): boolean {
-    return (
-      this.#isWatched(name) &&
-      !this.#watchers.has(name) &&
-      statSync(join(this.#folder, name), quiet)?.isDirectory() === true
-    );
+  /** Differs from one state of a file to another; empty when there is no file. */
+  #stampOf(path: string): string {
+    const found = statSync(join(this.#folder, path), quiet);
+    return found === undefined ? '' : `${found.mtimeMs}/${found.size}/${found.ino}`;
   }
 
   #tell(): void {
@@ -106,10 +113,9 @@ export class FileWatch implements Disposable {
   }
 }
 
-const quiet = { throwIfNoEntry: false } as const;
-
-/** Tells one state of a file from another; empty when there is no file. */
-function stampOf(file: string): string {
-  const found = statSync(file, quiet);
-  return found === undefined ? '' : `${found.mtimeMs}/${found.size}`;
+function isOwnFile(path: string): boolean {
+  const name = basename(path);
+  return watched.test(name) && (!name.startsWith('.') || watchedDotfiles.has(path));
 }
+
+const quiet = { throwIfNoEntry: false } as const;

@@ -22,11 +22,11 @@ export function formatPlan(plan: Plan): string {
   for (const { slot, filledBy, reason, decoratedBy } of plan.slots) {
     const plugin = plan.plugins.find(each => each.key === filledBy);
     const filling = plugin === undefined ? (filledBy ?? 'empty') : describeUse(plugin);
-    lines.push(`  ${slot.padEnd(10)} ${filling}  (${reason})`);
+    lines.push(`  ${slot.padEnd(11)} ${filling}  (${reason})`);
     if (plugin?.replaced !== undefined) {
-      lines.push(`  ${''.padEnd(10)} instead of ${plugin.replaced.use}  (${formatOrigin(plugin.replaced.origin)})`);
+      lines.push(`  ${''.padEnd(11)} instead of ${plugin.replaced.use}  (${formatOrigin(plugin.replaced.origin)})`);
     }
-    if (decoratedBy.length > 0) lines.push(`  ${''.padEnd(10)} may be decorated by ${decoratedBy.join(', ')}`);
+    if (decoratedBy.length > 0) lines.push(`  ${''.padEnd(11)} may be decorated by ${decoratedBy.join(', ')}`);
   }
   lines.push('', 'Start');
   plan.levels.forEach((level, index) => {
