@@ -83,6 +83,28 @@ describe('names whose use leaves a state', () => {
     expect([asked.length, names.known(), names.nameIn('select f()')]).toEqual([3, undefined, 'f']);
   });
 
+  test('are waited for by all that come after a definition, and asked for again when they were being asked for', async () => {
+    const { promise: answer, resolve: giveAnswer } = Promise.withResolvers<void>();
+    const found: Row[] = [];
+    let asked = 0;
+    const names = new LastingNames(new FakeClock(), async () => {
+      asked += 1;
+      const rows = [{ found: [...found] }];
+      if (asked === 2) await answer;
+      return [{ rows, command: 'SELECT', rowCount: 1 }];
+    });
+    await names.learn();
+    const old = names.learn();
+    found.push({ name: 'f', body: null });
+    names.outdate();
+    const both = [names.known(), names.known()];
+    giveAnswer();
+    await both[1];
+    expect(names.nameIn('select f()')).toBe('f');
+    await Promise.all([old, ...both]);
+    expect(names.known()).toBeUndefined();
+  });
+
   test('are asked for again while nobody waits when they are old, and kept when they cannot be had', async () => {
     const { names, clock, found } = namesOf({ rows: [{ name: 'f', body: null }] });
     await names.learn();
