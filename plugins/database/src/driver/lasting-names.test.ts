@@ -26,6 +26,8 @@ describe('a function whose body may leave a state', () => {
     "begin execute 'update ' || name || ' set b = 1'; end",
     'begin perform pg_advisory_xact_lock(1); end',
     'begin create temp table rows (id int) on commit drop; end',
+    'declare temp int; begin select id into temp from rows; end',
+    "begin perform set_config('app.tenant', tenant, is_local => true); end",
     '-- set role reader\nbegin perform pg_notify(a, b); end',
   ])('has not: %s', body => {
     expect(bodyLeavesState(body)).toBe(false);

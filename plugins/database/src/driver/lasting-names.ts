@@ -1,6 +1,6 @@
 import type { Clock } from '@keelson/core';
 import type { BatchOutcome, Row, Statement } from './driver.js';
-import { hasLastingPart, leavesState } from './lasting-state.js';
+import { lastingPartOf, leavesState } from './lasting-state.js';
 
 /** Asks the database, over whichever connection; in one round trip. */
 type Ask = (statements: readonly Statement[]) => Promise<BatchOutcome['results']>;
@@ -100,14 +100,9 @@ export class LastingNames {
   }
 }
 
-/** SET where a command of PL/pgSQL begins, or a text that it executes: not the SET of an UPDATE. */
-const command =
-  /(?:^|;|['"$]|\b(?:begin|then|else|loop|atomic))\s*(?:listen|load|prepare)\s|(?:^|;|\b(?:begin|then|else|loop|atomic))\s*set\s+(?!(?:local|constraints|transaction)\b)|['$]set\s+(?!(?:local|constraints|transaction)\b)/i;
-
 /** Whether a function with this body may leave a state. */
 export function bodyLeavesState(body: string): boolean {
-  const code = body.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
-  return command.test(code) || hasLastingPart(code);
+  return lastingPartOf(body) !== undefined;
 }
 
 function patternOf(names: ReadonlySet<string>): RegExp {
