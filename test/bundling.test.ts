@@ -102,6 +102,9 @@ test('a new bundle takes the place of a bundle, and of nothing else', async () =
   const taken = await run(keelson, ['bundle', '--out', 'src'], service);
   expect(taken.code).toBe(1);
   expect(taken.stderr).toContain('CLI_FOLDER_TAKEN');
+  writeFileSync(join(service, 'service.mjs'), '');
+  expect((await run(keelson, ['bundle', '--out', '.'], service)).stderr).toContain('CLI_FOLDER_TAKEN');
+  rmSync(join(service, 'service.mjs'));
 
   writeFileSync(join(service, 'src/notes/title-of.ts'), 'export const = ;');
   const failed = await run(keelson, ['bundle', '--out', empty], service);

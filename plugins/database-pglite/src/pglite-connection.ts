@@ -49,7 +49,7 @@ export class PgliteConnection implements DriverConnection {
       const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
       this.#status = status;
       this.#isAltered ||= hasLeftState(statements, outcome.results);
-      this.#hasDefined ||= hasDefined(outcome.results);
+      this.#hasDefined ||= hasDefined(statements, outcome.results);
       // A statement blocks the process; timers and sockets run between two of them.
       await setImmediate();
       return outcome;

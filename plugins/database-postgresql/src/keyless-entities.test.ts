@@ -8,13 +8,24 @@ const Team = defineEntity({ name: 'Team', properties: { id: p.integer().primary(
 
 const Player = defineEntity({
   name: 'Player',
-  properties: { id: p.integer().primary(), name: p.string(), team: () => p.manyToOne(Team).nullable() },
+  properties: {
+    id: p.integer().primary(),
+    name: p.string(),
+    team: () => p.manyToOne(Team).nullable(),
+    contract: () => p.oneToOne(Contract).mappedBy('player').nullable(),
+  },
+});
+
+const Contract = defineEntity({
+  name: 'Contract',
+  properties: { id: p.integer().primary(), player: () => p.oneToOne(Player).owner() },
 });
 
 type TeamEntity = InferEntity<typeof Team>;
 
 const create = `create table team (id serial primary key, name text not null);
-  create table player (id serial primary key, name text not null, team_id int references team)`;
+  create table player (id serial primary key, name text not null, team_id int references team);
+  create table contract (id serial primary key, player_id int not null unique references player)`;
 
 describe('an entity that is not stored yet', () => {
   let testDatabase: TestDatabase;
@@ -22,7 +33,10 @@ describe('an entity that is not stored yet', () => {
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    database = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Team, Player] }] }).database;
+    database = createPostgresqlService({
+      url: testDatabase.url,
+      models: [{ entities: [Team, Player, Contract] }],
+    }).database;
     await database.connect();
     for (const statement of create.split(';')) await database.session(em => em.execute(statement));
   });
@@ -31,7 +45,7 @@ describe('an entity that is not stored yet', () => {
     await testDatabase[Symbol.asyncDispose]();
   });
   beforeEach(async () => {
-    await database.session(em => em.execute('truncate team, player restart identity'));
+    await database.session(em => em.execute('truncate team, player, contract restart identity'));
     await database.session(em => em.insert(Player, { name: 'without' }));
   });
 
@@ -80,6 +94,19 @@ describe('an entity that is not stored yet', () => {
     });
     const added = (await players()).find(({ name }) => name === 'added');
     expect(added?.team_id ?? 1).toBe(1);
+  });
+
+  test('may refer to the row, which has no column for it', async () => {
+    await database.session(async em => {
+      const player = em.create(Player, { name: 'added' }, { persist: false });
+      const contract = em.create(Contract, { player }, { persist: false });
+      await em.insert(player);
+      await em.insert(contract);
+      const other = em.create(Player, { id: 5, name: 'other' }, { persist: false });
+      em.create(Contract, { player: other }, { persist: false });
+      await em.upsert(other);
+      expect(await em.count(Contract, { player })).toBe(1);
+    });
   });
 
   test('is stored with the rows of a bulk insert that refer to it, once', async () => {

@@ -207,7 +207,7 @@ export class PostgresqlConnection implements DriverConnection {
 
   #noteEffects(statements: readonly Statement[], results: BatchOutcome['results']): void {
     this.#isAltered ||= hasLeftState(statements, results);
-    this.#hasDefined ||= hasDefined(results);
+    this.#hasDefined ||= hasDefined(statements, results);
   }
 
   /** Marks a refused write with who has refused it: the server does so to everybody, or this session is read-only by choice. */

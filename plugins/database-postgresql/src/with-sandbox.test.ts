@@ -97,6 +97,18 @@ test('a deferred constraint is checked when the session commits', async () => {
   });
 });
 
+test('a deferred constraint is deferred in each session, also after one has committed', async () => {
+  await withSandbox(database, async () => {
+    for (const id of [4711, 4712]) {
+      await database.session(async em => {
+        await em.execute(`insert into child (id) values (${id})`);
+        await em.insert(Author, { id, email: `${id}@example.org` });
+      });
+    }
+    expect(await emails()).toEqual(['4711@example.org', '4712@example.org']);
+  });
+});
+
 test('rows are streamed', async () => {
   await withSandbox(database, async () => {
     await Promise.all(['a', 'b', 'c'].map(letter => insert(letter)));

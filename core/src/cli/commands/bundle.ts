@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Kernel } from '../../life/kernel.js';
 import { bundledModules, bundleEntry } from '../bundle/bundle-entry.js';
 import { copyBundleFiles } from '../bundle/bundle-files.js';
@@ -49,7 +49,7 @@ installed: node service.mjs. The commands of keelson are part of it: node servic
     const modules = bundledModules(plans, base.directory);
     const entry = bundleEntry(modules);
     const folder = resolve(options.out);
-    refuseTaken(folder);
+    refuseTaken(folder, base.directory);
     const name = bundleNames[format];
     const files = await replaceFolder(folder, async draft => {
       await runEsbuild({
@@ -80,8 +80,12 @@ function formatOf(text: string): BundleFormat {
 
 const bundleNames = { esm: 'service.mjs', cjs: 'service.cjs' } as const;
 
-/** A folder of something else is not replaced. */
-function refuseTaken(folder: string): void {
+/** A folder of something else is not replaced, nor is one that the service itself is in. */
+function refuseTaken(folder: string, directory: string): void {
+  if (isWithin(folder, directory)) {
+    const hint = 'Choose another folder with --out.';
+    refuse(`${folder} has the service itself in it.`, hint, 'CLI_FOLDER_TAKEN');
+  }
   const names = existsSync(folder) ? readdirSync(folder) : [];
   if (names.length === 0 || Object.values(bundleNames).some(name => names.includes(name))) return;
   refuse(
@@ -89,6 +93,11 @@ function refuseTaken(folder: string): void {
     'Choose another folder with --out, or empty it.',
     'CLI_FOLDER_TAKEN',
   );
+}
+
+function isWithin(folder: string, directory: string): boolean {
+  const path = relative(folder, directory);
+  return path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path);
 }
 
 /** `fill` writes into a new folder, which then takes the place of the old one. When it fails, nothing has changed. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { definePlugin, systemClock } from '@keelson/core';
@@ -11,13 +11,21 @@ import { embeddedDatabase } from './embedded-database.js';
 import { templateKey } from './template-key.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'keelson-templates-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-const model = definePlugin({
-  name: 'model',
-  requires: [DatabaseService],
-  register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
+const own = mkdtempSync(join(tmpdir(), 'keelson-templates-'));
+afterAll(() => {
+  for (const folder of [directory, own]) rmSync(folder, { recursive: true, force: true });
 });
+
+const modelPlugin = (onAsked: () => void) =>
+  definePlugin({
+    name: 'model',
+    requires: [DatabaseService],
+    register: ({ bind }) =>
+      void bind(DatabaseModel).toDynamicValue(() => {
+        onAsked();
+        return sampleModel;
+      }),
+  });
 
 let prepared = 0;
 const prepare = async (database: DatabaseService) => {
@@ -25,9 +33,9 @@ const prepare = async (database: DatabaseService) => {
   await database.session(em => em.insert(Author, { email: 'ada@example.org' }));
 };
 
-async function started() {
+async function started(folder = directory, onAsked = () => {}) {
   const kernel = await createTestKernel({
-    plugins: [embeddedDatabase({ directory, prepare }), model],
+    plugins: [embeddedDatabase({ directory: folder, prepare }), modelPlugin(onAsked)],
     values: { database: { migrations: { atStart: true } } },
     clock: systemClock,
   });
@@ -49,10 +57,24 @@ test('the first start migrates and prepares a template, and each start has a cop
   await first.database.session(em => em.insert(Author, { email: 'grace@example.org' }));
 
   await using second = await started();
-  expect(second.kernel.logger.find('migrations applied')?.facts).toMatchObject({ count: 0 });
+  expect(second.kernel.logger.find('migrations applied')).toBeUndefined();
   expect(await emails(second.database)).toEqual(['ada@example.org']);
   expect(await emails(first.database)).toHaveLength(2);
   expect(prepared).toBe(1);
+});
+
+test('a template that another process has made meanwhile is not prepared again', { timeout: 180_000 }, async () => {
+  await using _first = await started();
+  const before = prepared;
+  let asked = 0;
+  await using second = await started(own, () => {
+    asked += 1;
+    // After the plugin has looked for a template, and before it reads it.
+    if (asked === 2) cpSync(directory, own, { recursive: true });
+  });
+  expect(readdirSync(own)).toEqual(readdirSync(directory));
+  expect(await emails(second.database)).toEqual(['ada@example.org']);
+  expect(prepared).toBe(before);
 });
 
 class One extends Migration {

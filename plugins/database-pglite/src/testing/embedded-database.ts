@@ -36,11 +36,17 @@ export function embeddedDatabase(options: EmbeddedDatabaseOptions = {}): Plugin<
     async register(context) {
       let template: TemplateFile | undefined;
       let driver: PgliteDriver | undefined;
+      // Another process may make the template at any time: what counts is what the database begins with.
+      let isCopy = false;
       const plugin = databasePlugin({
         manifest,
         ormDriver: MikroOrmPgliteDriver,
         createDriver(config, of) {
-          driver = new PgliteDriver(config, of, async () => template?.read());
+          driver = new PgliteDriver(config, of, async () => {
+            const dump = await template?.read();
+            isCopy ||= dump !== undefined;
+            return dump;
+          });
           return driver;
         },
       });
@@ -54,9 +60,8 @@ export function embeddedDatabase(options: EmbeddedDatabaseOptions = {}): Plugin<
             const { prepare, key } = options;
             template = new TemplateFile(directory, templateKey({ config, models: own, prepare, key }));
           }
-          const isMade = template?.exists === true;
           const started = await registered.start?.(running);
-          if (template === undefined || isMade || driver === undefined) return started;
+          if (template === undefined || isCopy || driver === undefined) return started;
           await options.prepare?.(databaseOf(running));
           await template.write(await driver.dump(Deadline.after(config.connect.timeoutMs, running.clock)));
           return started;

@@ -16,13 +16,9 @@ export class TemplateFile {
     this.#path = join(directory, `${prefix}${key}.tar`);
   }
 
-  get exists(): boolean {
-    return existsSync(this.#path);
-  }
-
   /** Resolves to undefined when it is not made yet. */
   async read(): Promise<Blob | undefined> {
-    if (!this.exists) return undefined;
+    if (!existsSync(this.#path)) return undefined;
     const now = new Date();
     await utimes(this.#path, now, now);
     return new Blob([await readFile(this.#path)]);

@@ -26,6 +26,8 @@ describe('a function whose body may leave a state', () => {
     "begin execute 'update ' || name || ' set b = 1'; end",
     'begin perform pg_advisory_xact_lock(1); end',
     'begin create temp table rows (id int) on commit drop; end',
+    'declare temp int; begin select id into temp from rows; end',
+    "begin perform set_config('app.tenant', tenant, is_local => true); end",
     '-- set role reader\nbegin perform pg_notify(a, b); end',
   ])('has not: %s', body => {
     expect(bodyLeavesState(body)).toBe(false);
@@ -81,6 +83,28 @@ describe('names whose use leaves a state', () => {
     names.outdate();
     await names.known();
     expect([asked.length, names.known(), names.nameIn('select f()')]).toEqual([3, undefined, 'f']);
+  });
+
+  test('are waited for by all that come after a definition, and asked for again when they were being asked for', async () => {
+    const { promise: answer, resolve: giveAnswer } = Promise.withResolvers<void>();
+    const found: Row[] = [];
+    let asked = 0;
+    const names = new LastingNames(new FakeClock(), async () => {
+      asked += 1;
+      const rows = [{ found: [...found] }];
+      if (asked === 2) await answer;
+      return [{ rows, command: 'SELECT', rowCount: 1 }];
+    });
+    await names.learn();
+    const old = names.learn();
+    found.push({ name: 'f', body: null });
+    names.outdate();
+    const both = [names.known(), names.known()];
+    giveAnswer();
+    await both[1];
+    expect(names.nameIn('select f()')).toBe('f');
+    await Promise.all([old, ...both]);
+    expect(names.known()).toBeUndefined();
   });
 
   test('are asked for again while nobody waits when they are old, and kept when they cannot be had', async () => {

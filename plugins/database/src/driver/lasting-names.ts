@@ -1,6 +1,6 @@
 import type { Clock } from '@keelson/core';
 import type { BatchOutcome, Row, Statement } from './driver.js';
-import { hasLastingPart, leavesState } from './lasting-state.js';
+import { lastingPartOf, leavesState } from './lasting-state.js';
 
 /** Asks the database, over whichever connection; in one round trip. */
 type Ask = (statements: readonly Statement[]) => Promise<BatchOutcome['results']>;
@@ -22,7 +22,9 @@ export class LastingNames {
   /** Undefined before it was first asked for. */
   #learnedAt: number | undefined;
   #learning: Promise<void> | undefined;
-  #isOutdated = false;
+  /** How often this service has defined something, and how often it had when the names were last asked for. */
+  #definitions = 0;
+  #knownDefinitions = 0;
 
   constructor(clock: Pick<Clock, 'now'>, ask: Ask) {
     this.#clock = clock;
@@ -42,7 +44,7 @@ export class LastingNames {
 
   /** This service has defined something: `known` asks before anything else runs. */
   outdate(): void {
-    this.#isOutdated = true;
+    this.#definitions += 1;
   }
 
   /**
@@ -59,13 +61,19 @@ export class LastingNames {
   /** To be called before each loan: what to wait for, which nearly always is nothing. */
   known(): Promise<void> | undefined {
     if (this.#learnedAt === undefined) return undefined;
-    if (this.#isOutdated) return this.learn();
+    if (this.#definitions > this.#knownDefinitions) return this.#catchUp();
     if (this.#clock.now() - this.#learnedAt > learnAgainAfterMs) void this.learn();
     return undefined;
   }
 
+  /** What is being asked now may have been asked before the definition. */
+  async #catchUp(): Promise<void> {
+    const wanted = this.#definitions;
+    while (this.#knownDefinitions < wanted) await this.learn();
+  }
+
   async #askForNames(answer?: Row): Promise<void> {
-    this.#isOutdated = false;
+    const definitions = this.#definitions;
     this.#learnedAt = this.#clock.now();
     try {
       const names = await this.#namesOf(answer ?? (await this.#ask([{ sql: lastingQuestion }]))[0]?.rows[0]);
@@ -73,6 +81,7 @@ export class LastingNames {
     } catch {
       // An engine without these tables, or no connection now: what was known stays.
     }
+    this.#knownDefinitions = definitions;
   }
 
   async #namesOf(answer?: Row): Promise<ReadonlySet<string>> {
@@ -91,14 +100,9 @@ export class LastingNames {
   }
 }
 
-/** SET where a command of PL/pgSQL begins, or a text that it executes: not the SET of an UPDATE. */
-const command =
-  /(?:^|;|['"$]|\b(?:begin|then|else|loop|atomic))\s*(?:listen|load|prepare)\s|(?:^|;|\b(?:begin|then|else|loop|atomic))\s*set\s+(?!(?:local|constraints|transaction)\b)|['$]set\s+(?!(?:local|constraints|transaction)\b)/i;
-
 /** Whether a function with this body may leave a state. */
 export function bodyLeavesState(body: string): boolean {
-  const code = body.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
-  return command.test(code) || hasLastingPart(code);
+  return lastingPartOf(body) !== undefined;
 }
 
 function patternOf(names: ReadonlySet<string>): RegExp {

@@ -42,6 +42,8 @@ describe('a statement that may leave state on its connection', () => {
     'reset all',
     "select set_config('app.tenant', 'it''s', true)",
     'select set_config($1, coalesce($2, (null)), TRUE)',
+    "select set_config('a.b', 'x', is_local => true)",
+    "select set_config(setting_name => 'a.b', new_value => 'x', is_local := true::boolean)",
     'select pg_advisory_xact_lock(1), pg_try_advisory_xact_lock(2)',
     'select pg_advisory_unlock(1)',
     'create temp table rows (id int) on commit drop',
@@ -83,8 +85,18 @@ describe('a statement that may leave state on its connection', () => {
   test('is told apart in a text of several statements, and so is what defines something', () => {
     const sql = 'set local a.b = 1; set a.c = 2; create table d ()';
     expect(hasLeftState([{ sql }], resultsOf('SET', 'SET', 'CREATE'))).toBe(true);
-    expect(hasDefined(resultsOf('SET', 'CREATE'))).toBe(true);
-    expect(hasDefined(resultsOf('BEGIN', 'INSERT'))).toBe(false);
+    expect(hasDefined([{ sql }], resultsOf('SET', 'CREATE'))).toBe(true);
+    expect(hasDefined([{ sql: 'insert into a values (1)' }], resultsOf('BEGIN', 'INSERT'))).toBe(false);
+  });
+
+  test.each([
+    ['CREATE', 'create temp table rows (id int) on commit drop', false],
+    ['CREATE', 'create temp table rows (id int); create table other ()', true],
+    ['DO', 'do $$ begin update a set b = 1; end $$', false],
+    ['DO', "do $$ begin execute 'create table a ()'; end $$", true],
+  ])('defines something that others see: %s %s', (command, sql, defines) => {
+    const results = sql.split('; create').flatMap(() => resultsOf(command));
+    expect(hasDefined([{ sql }], results)).toBe(defines);
   });
 
   test('is found in a long text in a time that grows with its length only', () => {

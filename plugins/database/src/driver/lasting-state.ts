@@ -29,7 +29,7 @@ const parts = [
   'dblink_connect',
   String.raw`\bpg_temp(?:_\d+)?"?\s*\.`,
   String.raw`\bcreate${gap}(?:or${gap}replace${gap})?(?:(?:local|global)${gap})?temp(?:orary)?\s`,
-  String.raw`(?<!\b(?:insert|merge)\s+)\binto${gap}(?:(?:local|global)${gap})?temp(?:orary)?\s`,
+  String.raw`(?<!\b(?:insert|merge)\s+)\binto${gap}(?:(?:local|global)${gap})?temp(?:orary)?\s+(?!from\b)`,
   String.raw`\bwith\s+hold\b`,
   String.raw`\bupdate${gap}(?:only${gap})?(?:"?pg_catalog"?\.)?"?pg_settings\b`,
   String.raw`\bu&"`,
@@ -38,7 +38,7 @@ export const partPattern = new RegExp(parts.join('|'), 'i');
 
 /** What ends with the transaction all the same: a setting of its own, a table ON COMMIT DROP. */
 export const forTransaction =
-  /set_config\s*\((?:[^()']|'(?:[^']|''){0,500}'|\((?:[^()]|\([^()]{0,500}\)){0,500}\)){0,500},\s*true\s*\)|\bcreate\s+(?:(?:local|global)\s+)?temp(?:orary)?\s[^;]{0,800}?\bon\s+commit\s+drop\b/gi;
+  /set_config\s*\((?:[^()']|'(?:[^']|''){0,500}'|\((?:[^()]|\([^()]{0,500}\)){0,500}\)){0,500},\s*(?:is_local\s*[:=][=>]\s*)?true\s*(?:::\s*bool(?:ean)?\s*)?\)|\bcreate\s+(?:(?:local|global)\s+)?temp(?:orary)?\s[^;]{0,800}?\bon\s+commit\s+drop\b/gi;
 
 /**
  * Whether a statement may leave its connection in a state that outlives the transaction: settings, a role, locks of the
@@ -50,7 +50,7 @@ export function leavesState(sql: string): boolean {
 }
 
 /** The same for a part of a text. */
-export function hasLastingPart(text: string): boolean {
+function hasLastingPart(text: string): boolean {
   return partPattern.test(text) && partPattern.test(text.replaceAll(forTransaction, ''));
 }
 
@@ -69,9 +69,30 @@ export function hasLeftState(statements: readonly Statement[], results: readonly
   return set > statements.reduce((sum, { sql }) => sum + (sql.match(endsWithTransaction)?.length ?? 0), 0);
 }
 
-const defining = new Set(['CREATE', 'ALTER', 'DROP', 'DO']);
+/** SET where a command of PL/pgSQL begins, or a text that it executes: not the SET of an UPDATE. */
+const commandInBody =
+  /(?:^|;|['"$]|\b(?:begin|then|else|loop|atomic))\s*(?:listen|load|prepare)\s|(?:^|;|\b(?:begin|then|else|loop|atomic))\s*set\s+(?!(?:local|constraints|transaction)\b)|['$]set\s+(?!(?:local|constraints|transaction)\b)/i;
 
-/** Functions, tables or views may be others than before. */
-export function hasDefined(results: readonly StatementResult[]): boolean {
-  return results.some(({ command }) => defining.has(command));
+/** What in the body of a function or a DO block may leave a state; undefined when nothing is seen to. */
+export function lastingPartOf(body: string): string | undefined {
+  const code = body.replaceAll(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
+  return (
+    commandInBody.exec(code)?.[0].match(/\w+(?=\s*$)/)?.[0] ??
+    partPattern.exec(code.replaceAll(forTransaction, ''))?.[0]
+  );
+}
+
+const defining = new Set(['CREATE', 'ALTER', 'DROP']);
+const inBlock = /\b(?:create|alter|drop|execute|call)\b/i;
+/** Seen by its session only. */
+const temporary = /^\s*create\s+(?:(?:local|global)\s+)?temp(?:orary)?\s+table\b/i;
+
+/** Functions, tables or views of the database may be others than before: not for a temporary table. */
+export function hasDefined(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
+  let defined = 0;
+  for (const { command } of results) {
+    if (command === 'DO' && statements.some(({ sql }) => inBlock.test(sql))) return true;
+    if (defining.has(command)) defined += 1;
+  }
+  return defined > 0 && defined > statements.filter(({ sql }) => temporary.test(sql)).length;
 }

@@ -160,13 +160,13 @@ export class EndlessFlushError extends KeelsonError {
   }
 }
 
-/** An entity of one open session was to be stored, removed or merged by another, or is new and another refers to it. */
+/** An entity of one open session was to be stored, removed, merged or reloaded by another, or is new and another refers to it. */
 export class SharedEntityError extends KeelsonError {
   /** `relation` is what refers to it: `Order.customer`. */
   constructor(facts: { readonly entity: string; readonly relation?: string }) {
     super({
       code: 'DATABASE_ENTITY_SHARED',
-      message: `A session was to store, remove or merge an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
+      message: `A session was to store, remove, merge or reload an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
       hint: 'Load the entity in each session, or end the other session first.',
       facts: { ...facts, ...place() },
     });

@@ -19,8 +19,8 @@ export function namedMigrations(models: readonly DatabaseModel[]): readonly Name
 }
 
 /**
- * Refuses the name of a class that a minifier has shortened: under it the migration would not be found among those that
- * are applied, and would run again.
+ * Refuses the name of a class that a minifier may have shortened: under it the migration would not be found among those
+ * that are applied, and would run again.
  *
  * @throws KeelsonError DATABASE_MIGRATION_NAME.
  */
@@ -30,7 +30,7 @@ export function refuseMinified(migrations: readonly NamedMigration[]): void {
   const names = minified.map(({ name }) => JSON.stringify(name));
   throw new KeelsonError({
     code: 'DATABASE_MIGRATION_NAME',
-    message: `A minifier has changed the names of ${names.length} of the ${migrations.length} migrations, to ${names.join(', ')}; nothing was done.`,
+    message: `These names of migrations are as short as a minifier makes them: ${names.join(', ')}. Nothing was done.`,
     hint: 'Give the migrations of the DatabaseModel as an object, whose keys are not changed: { CreateOrders, AddPayments }.',
     facts: { migrations: minified.map(({ name }) => name) },
   });

@@ -15,14 +15,22 @@ export function assertKeysIn(where: unknown): void {
   else if (Utils.isPlainObject(where)) for (const name in where) assertKeysIn(Reflect.get(where, name));
 }
 
-/** @throws EntityWithoutKeyError for such an entity as a property of `row`, which may be an entity itself. */
+/**
+ * The inverse side of a relation is no part of the row.
+ *
+ * @throws EntityWithoutKeyError for such an entity as a property of `row`, which may be an entity itself.
+ */
 export function assertKeysOf(row: unknown): void {
   if (typeof row !== 'object' || row === null) return;
-  const names = Utils.isEntity(row) ? helper(row).__meta.relations.map(({ name }) => name) : Object.keys(row);
+  const names = Utils.isEntity(row) ? ownedBy(row) : Object.keys(row);
   for (const name of names) {
     const value: unknown = Reflect.get(row, name);
     if (typeof value === 'object' && value !== null && isReferring(value)) assertKey(value, name);
   }
+}
+
+function ownedBy(entity: object): string[] {
+  return helper(entity).__meta.relations.flatMap(({ name, mappedBy }) => (mappedBy ? [] : [name]));
 }
 
 const inConditions = ['where', 'andWhere', 'orWhere', 'delete', 'having'];

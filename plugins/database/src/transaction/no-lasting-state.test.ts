@@ -11,8 +11,10 @@ test.each([
   ['select 1 into temp t', 'TEMP'],
   ['select pg_advisory_lock(1)', 'PG_ADVISORY_LOCK'],
   ["select set_config('a.b', 'c', false)", 'SET_CONFIG'],
-  ['declare c cursor with hold for select 1', 'WITH'],
+  ['declare c cursor with hold for select 1', 'WITH HOLD'],
   ['do $$ begin set search_path = a; end $$', 'SET'],
+  ['do $$ begin update t set a = 1; /* then */ set role b; end $$', 'SET'],
+  ["do $$ begin perform set_config('a.b', 'c', false); end $$", 'SET_CONFIG'],
   ['create table t (i int); set search_path = a; select 1', 'SET'],
 ])('%s leaves a state', (text, by) => {
   expect(lastingStateIn(text)).toBe(by);
@@ -30,6 +32,8 @@ test.each([
   "do $$ begin execute 'create table t (i int)'; end $$",
   'alter role r set search_path = a',
   'update t set temp = 1',
+  'do $$ begin update t set a = 1; end $$',
+  'do $$ begin insert into t values (1) on conflict (a) do update set b = 1; end $$',
 ])('%s leaves none that is seen', text => {
   expect(lastingStateIn(text)).toBeUndefined();
   expect(() => assertLeavesNoState(text)).not.toThrow();

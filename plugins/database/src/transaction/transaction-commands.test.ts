@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mayEndTransaction } from './transaction-commands.js';
+import { copiesWithClient, mayEndTransaction } from './transaction-commands.js';
 
 describe('a text of several statements may end its transaction', () => {
   test.each([
@@ -24,4 +24,15 @@ describe('a text of several statements may end its transaction', () => {
   ])('but not when the word stands elsewhere: %s', text => {
     expect(mayEndTransaction(text)).toBe(false);
   });
+});
+
+test.each([
+  ['copy item from stdin', true],
+  ["/* all */ COPY item (id) FROM STDIN with (format 'csv')", true],
+  ['copy (select * from item) to/**/stdout', true],
+  ["copy item from '/srv/stdin.csv'", false],
+  ['copy item (stdin) from program $$cat rows$$', false],
+  ["copy (select stdout from item) to '/srv/rows'", false],
+])('%s has its rows go through the client: %s', (sql, goes) => {
+  expect(copiesWithClient(sql)).toBe(goes);
 });

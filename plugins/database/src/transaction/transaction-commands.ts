@@ -17,7 +17,8 @@ export function transactionCommandIn(sql: string): string | undefined {
     .toUpperCase();
 }
 
-const clientCopy = new RegExp(String.raw`${skipped}copy\b[\s\S]*\b(?:stdin|stdout)\b`, 'i');
+const gap = String.raw`(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)+`;
+const clientCopy = new RegExp(String.raw`${skipped}copy\b[\s\S]*\b(?:from|to)${gap}(?:stdin|stdout)\b`, 'i');
 
 /** Whether the rows of a statement come from the client, or go to it, in another way than those of a query. */
 export function copiesWithClient(sql: string): boolean {

@@ -14,7 +14,20 @@ const beginReadOnly: readonly Statement[] = [
   ...begin,
   { sql: 'set local transaction_read_only = on', readAlone: true },
 ];
-const keep: readonly Statement[] = [{ sql: 'set constraints all immediate' }, { sql: `release savepoint ${name}` }];
+/** What a real COMMIT does of itself: the next session finds the constraints as they were made. */
+const deferAgain = `do $$
+declare deferred text;
+begin
+  select string_agg(format('%I.%I', nspname, conname), ', ') into deferred
+    from pg_catalog.pg_constraint join pg_catalog.pg_namespace as schema on schema.oid = connamespace
+    where condeferred and not pg_catalog.pg_is_other_temp_schema(connamespace);
+  if deferred is not null then execute 'set constraints ' || deferred || ' deferred'; end if;
+end $$`;
+const keep: readonly Statement[] = [
+  { sql: 'set constraints all immediate' },
+  { sql: deferAgain },
+  { sql: `release savepoint ${name}` },
+];
 const undo: readonly Statement[] = [{ sql: `rollback to savepoint ${name}` }, { sql: `release savepoint ${name}` }];
 
 /** What is sent for a statement, and what its answer is called; without `tag`, the answer is that of the statement. */

@@ -37,7 +37,10 @@ export class Sandbox implements AsyncDisposable {
       const deadline = Deadline.after(waitMs, systemClock);
       const connection = await driver.acquire({ deadline, readOnly: false });
       const { failure } = await connection.run([{ sql: 'begin' }]);
-      if (failure !== undefined) throw failure.error;
+      if (failure !== undefined) {
+        connection.destroy(failure.error);
+        throw failure.error;
+      }
       const sandbox = new Sandbox(driver, connection);
       Object.assign(driver, { acquire: (options: AcquireOptions) => sandbox.#lend(options) });
       return sandbox;
