@@ -49,9 +49,15 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.#options = options;
     this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
-    this.#names = new LastingNames(clock, statements =>
-      this.#primary.ask(statements, AbortSignal.timeout(longestQuestionMs)),
-    );
+    this.#names = new LastingNames(clock, async statements => {
+      const controller = new AbortController();
+      const timeout = clock.schedule(longestQuestionMs, () => controller.abort(new Error('no answer in time')));
+      try {
+        return await this.#primary.ask(statements, controller.signal);
+      } finally {
+        timeout.cancel();
+      }
+    });
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
       login: this.#logins.sourceOf(now => hostListOf(now.url).urls[0] ?? ''),
@@ -142,9 +148,9 @@ export class PostgresqlDriver implements DatabaseDriver {
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
-    const learning = this.#names.known();
-    if (learning !== undefined) await learning;
     const within = { ...options, deadline: options.deadline.within(this.#acquireTimeoutMs) };
+    const learning = this.#names.known(within);
+    if (learning !== undefined) await learning;
     const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
     const fromReplica = mayBeReplica
       ? await this.#replicas.acquire(within, () => this.#primary.acquire(within))

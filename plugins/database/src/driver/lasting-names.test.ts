@@ -1,3 +1,4 @@
+import { Deadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
 import { describe, expect, test } from 'vitest';
 import type { Row } from './driver.js';
@@ -49,7 +50,7 @@ describe('names whose use leaves a state', () => {
         : [{ found: found.rows }];
       return [{ rows, command: 'SELECT', rowCount: rows.length }];
     });
-    return { names, clock, asked, found };
+    return { names, clock, asked, found, loan: { deadline: Deadline.after(1_000, clock) } };
   }
 
   test('are those of the functions that do so, and of all that uses them, as a word of its own', async () => {
@@ -75,21 +76,23 @@ describe('names whose use leaves a state', () => {
   });
 
   test('are asked for once where there are none, and not waited for again until this service defines something', async () => {
-    const { names, asked, found } = namesOf({ rows: [] });
-    expect(names.known()).toBeUndefined();
+    const { names, asked, found, loan } = namesOf({ rows: [] });
+    expect(names.known(loan)).toBeUndefined();
     await names.learn();
-    expect([asked.length, names.known(), names.nameIn('select f()')]).toEqual([1, undefined, undefined]);
+    expect([asked.length, names.known(loan), names.nameIn('select f()')]).toEqual([1, undefined, undefined]);
     found.rows.push({ name: 'f', body: null });
     names.outdate();
-    await names.known();
-    expect([asked.length, names.known(), names.nameIn('select f()')]).toEqual([3, undefined, 'f']);
+    await names.known(loan);
+    expect([asked.length, names.known(loan), names.nameIn('select f()')]).toEqual([3, undefined, 'f']);
   });
 
   test('are waited for by all that come after a definition, and asked for again when they were being asked for', async () => {
     const { promise: answer, resolve: giveAnswer } = Promise.withResolvers<void>();
     const found: Row[] = [];
     let asked = 0;
-    const names = new LastingNames(new FakeClock(), async () => {
+    const clock = new FakeClock();
+    const loan = { deadline: Deadline.after(1_000, clock) };
+    const names = new LastingNames(clock, async () => {
       asked += 1;
       const rows = [{ found: [...found] }];
       if (asked === 2) await answer;
@@ -99,20 +102,39 @@ describe('names whose use leaves a state', () => {
     const old = names.learn();
     found.push({ name: 'f', body: null });
     names.outdate();
-    const both = [names.known(), names.known()];
+    const both = [names.known(loan), names.known(loan)];
     giveAnswer();
     await both[1];
     expect(names.nameIn('select f()')).toBe('f');
     await Promise.all([old, ...both]);
-    expect(names.known()).toBeUndefined();
+    expect(names.known(loan)).toBeUndefined();
+  });
+
+  test.each([
+    ['its deadline', (clock: FakeClock) => clock.advance(1_000)],
+    ['its end by the caller', (_: FakeClock, controller: AbortController) => controller.abort()],
+  ])('are waited for by a loan until %s, when no answer comes', async (_, end) => {
+    const clock = new FakeClock();
+    const controller = new AbortController();
+    let asked = 0;
+    const names = new LastingNames(clock, () => {
+      asked += 1;
+      return asked === 1 ? Promise.resolve([]) : new Promise(() => {});
+    });
+    await names.learn();
+    names.outdate();
+    const known = names.known({ deadline: Deadline.after(1_000, clock), signal: controller.signal });
+    await end(clock, controller);
+    await expect(known).resolves.toBeUndefined();
+    expect(asked).toBe(2);
   });
 
   test('are asked for again while nobody waits when they are old, and kept when they cannot be had', async () => {
-    const { names, clock, found } = namesOf({ rows: [{ name: 'f', body: null }] });
+    const { names, clock, found, loan } = namesOf({ rows: [{ name: 'f', body: null }] });
     await names.learn();
     await clock.advance(31_000);
     found.rows = [{ name: 'g', body: null }];
-    expect(names.known()).toBeUndefined();
+    expect(names.known(loan)).toBeUndefined();
     await names.learn();
     expect([names.nameIn('select f()'), names.nameIn('select g()')]).toEqual([undefined, 'g']);
     found.isAway = true;

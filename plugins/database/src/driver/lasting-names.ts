@@ -1,5 +1,5 @@
 import type { Clock } from '@keelson/core';
-import type { BatchOutcome, Row, Statement } from './driver.js';
+import type { AcquireOptions, BatchOutcome, Row, Statement } from './driver.js';
 import { lastingPartOf, leavesState } from './lasting-state.js';
 
 /** Asks the database, over whichever connection; in one round trip. */
@@ -16,7 +16,7 @@ const deepest = 20;
  * have none; then no statement is looked at.
  */
 export class LastingNames {
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'now' | 'schedule'>;
   readonly #ask: Ask;
   #pattern: RegExp | undefined;
   /** Undefined before it was first asked for. */
@@ -26,7 +26,7 @@ export class LastingNames {
   #definitions = 0;
   #knownDefinitions = 0;
 
-  constructor(clock: Pick<Clock, 'now'>, ask: Ask) {
+  constructor(clock: Pick<Clock, 'now' | 'schedule'>, ask: Ask) {
     this.#clock = clock;
     this.#ask = ask;
   }
@@ -58,10 +58,13 @@ export class LastingNames {
     return this.#learning;
   }
 
-  /** To be called before each loan: what to wait for, which nearly always is nothing. */
-  known(): Promise<void> | undefined {
+  /**
+   * To be called before each loan: what to wait for, which nearly always is nothing. It resolves by the deadline of the loan, and
+   * when the loan is aborted: the loan itself fails then.
+   */
+  known(loan: Pick<AcquireOptions, 'deadline' | 'signal'>): Promise<void> | undefined {
     if (this.#learnedAt === undefined) return undefined;
-    if (this.#definitions > this.#knownDefinitions) return this.#catchUp();
+    if (this.#definitions > this.#knownDefinitions) return this.#waitFor(this.#catchUp(), loan);
     if (this.#clock.now() - this.#learnedAt > learnAgainAfterMs) void this.learn();
     return undefined;
   }
@@ -70,6 +73,20 @@ export class LastingNames {
   async #catchUp(): Promise<void> {
     const wanted = this.#definitions;
     while (this.#knownDefinitions < wanted) await this.learn();
+  }
+
+  #waitFor(names: Promise<void>, { deadline, signal }: Pick<AcquireOptions, 'deadline' | 'signal'>): Promise<void> {
+    return new Promise(resolve => {
+      const end = () => {
+        timer.cancel();
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = this.#clock.schedule(deadline.remainingMs(), end, { keepAlive: true });
+      signal?.addEventListener('abort', end);
+      if (signal?.aborted === true) end();
+      void names.then(end);
+    });
   }
 
   async #askForNames(answer?: Row): Promise<void> {
