@@ -93,6 +93,61 @@ describe('routes with schemas', () => {
   });
 });
 
+describe('a request of a route', () => {
+  const start: Start = ({ container }) => {
+    const answers = { 200: z.unknown() };
+    const unread = route({ method: 'post', path: '/unread', answers, handle: () => ({ body: 'unread' }) });
+    const read = route({
+      method: 'post',
+      path: '/read',
+      body: z.object({}),
+      answers,
+      handle: () => ({ body: 'read' }),
+    });
+    container.get(HttpRoutes).mount('/', [unread, read]);
+  };
+
+  test('whose type is no type is one that is not JSON', async () => {
+    const url = await serviceWith(start);
+    for (const type of ['none', 'application/json, text/plain', '', 'text/']) {
+      const sent = { method: 'POST', headers: { 'Content-Type': type }, body: 'x' };
+      expect([type, (await fetch(`${url}/unread`, sent)).status]).toEqual([type, 200]);
+      const refused = await fetch(`${url}/read`, sent);
+      expect([type, refused.status, await refused.text()]).toEqual([
+        type,
+        415,
+        expect.stringContaining('HTTP_BODY_NOT_JSON'),
+      ]);
+    }
+  });
+
+  test('with the method QUERY, which no route has, is a 404', async () => {
+    const url = await serviceWith(start);
+    expect((await fetch(`${url}/read`, { method: 'QUERY' })).status).toBe(404);
+  });
+});
+
+describe('the head of an answer', () => {
+  test('has the charset of its text, and no length without a body', async () => {
+    const url = await serviceWith(({ container }) => {
+      const text = route({
+        method: 'get',
+        path: '/text',
+        answers: { 200: z.string() },
+        handle: () => ({ headers: { 'Content-Type': 'text/csv' }, body: 'é' }),
+      });
+      const empty = route({ method: 'get', path: '/empty', answers: { 204: {} }, handle: () => ({ status: 204 }) });
+      container.get(HttpRoutes).mount('/', [text, empty]);
+    });
+    for (const method of ['GET', 'HEAD']) {
+      const { headers } = await fetch(`${url}/text`, { method });
+      expect([headers.get('content-type'), headers.get('content-length')]).toEqual(['text/csv; charset=utf-8', '4']);
+      const answer = await fetch(`${url}/empty`, { method });
+      expect([answer.status, answer.headers.get('content-length')]).toEqual([204, null]);
+    }
+  });
+});
+
 describe('rows of a route', () => {
   const rows = (failsAt: number) =>
     route({
@@ -252,6 +307,6 @@ describe('the instance of Fastify', () => {
       container.get(HttpServer).router('/hook', (_request, response) => response.end('taken')),
     );
     const answer = await fetch(`${url}/hook`, { method: 'POST', headers: { 'Content-Type': 'none' }, body: 'x' });
-    expect(await answer.text()).toBe('taken');
+    expect([answer.status, await answer.text()]).toEqual([200, 'taken']);
   });
 });
