@@ -14,7 +14,7 @@ import {
 } from '@keelson/http-server';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { expressRouterRefused, isExpressRouter } from './express-router.js';
-import { bodyOf, FastifyRoutes, passOn } from './fastify-routes.js';
+import { bodyOf, FastifyRoutes, passOn, passOnOtherSpelling } from './fastify-routes.js';
 
 /** Longer than any URL that Node reads. */
 const maxParamLength = 65_536;
@@ -71,6 +71,8 @@ function createApp({ options, handleError }: FrameworkParts): FastifyInstance {
       querystringParser: query => parseQuery(query, '&', '=', { maxKeys: 0 }),
     },
   });
+  // Before the hooks of any plugin.
+  app.addHook('onRequest', passOnOtherSpelling);
   // The body was read before the routes, or is left to a handler.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request, _payload, done) => done(null, bodyOf(request.raw)));

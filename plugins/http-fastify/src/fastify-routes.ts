@@ -71,7 +71,6 @@ export class FastifyRoutes implements FrameworkRoutes {
       ...(route.method !== 'get' && { onRequest: takeAnyType }),
       handler(request, reply) {
         const { params, query, raw } = request;
-        if (!isWrittenAs(template, raw.url)) return passOn(raw, reply);
         noteRoute(raw, mount);
         const routed = { params, query, body: bodyOf(raw) };
         answer({ ...routed, request: raw, response: reply.raw, target: reply }).catch((error: unknown) =>
@@ -117,14 +116,21 @@ function send({ status, headers, text }: PreparedAnswer, reply: Reply): void {
 
 /**
  * Fastify decodes a path before it looks for the route. Limits and middleware see it as it came: `/l%6Fgin` must not reach
- * `/login` without them.
+ * `/login` without them. What parameters and `*` stand for may be written in any way.
  */
+export const passOnOtherSpelling: onRequestHookHandler = ({ raw, routeOptions }, reply, done) => {
+  const { url } = routeOptions;
+  if (url === undefined || isWrittenAs(url, raw.url)) done();
+  else passOn(raw, reply);
+};
+
 function isWrittenAs(template: string, url = '/'): boolean {
   if (!url.includes('%')) return true;
   const [path = ''] = url.split('?', 1);
   const parts = path.toLowerCase().split('/');
-  return template
-    .toLowerCase()
-    .split('/')
-    .every((segment, at) => segment.startsWith(':') || segment === parts[at]);
+  const [fixed = ''] = template.toLowerCase().split('*', 1);
+  const segments = fixed.split('/');
+  // What stands before `*` in its segment, mostly nothing.
+  if (fixed !== template.toLowerCase()) segments.pop();
+  return segments.every((segment, at) => segment.includes(':') || segment === (parts[at] ?? ''));
 }

@@ -1,4 +1,4 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, type HttpHandler, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { HttpRoutes, route, rowsOf } from '@keelson/http';
 import busboy from 'busboy';
 import compression from 'compression';
@@ -300,6 +300,34 @@ describe('the instance of Fastify', () => {
     const failed = await fetch(`${url}/fail`);
     expect(failed.status).toBe(500);
     expect(await failed.text()).not.toContain('the secret');
+  });
+
+  test('has no route at a path that is written in another way, which middleware of the path does not see', async () => {
+    const url = await serviceWith(({ container }) => {
+      const { app } = container.get(FastifyServer);
+      app.get('/inner/secret', async () => 'secret');
+      app.get('/inner/files/*', async request => request.params);
+      app.get('/inner/:id/lines/', async request => request.params);
+      const guard: HttpHandler = (_request, response) => response.writeHead(401).end();
+      container.get(HttpServer).use(guard, { name: 'guard', stage: 'early', path: '/inner' });
+    });
+    for (const path of ['/inner/secret', '/INNER/secret']) expect((await fetch(url + path)).status).toBe(401);
+    for (const path of ['/%69nner/secret', '/inne%72/files/a', '/%69nner/7/lines'])
+      expect([path, (await fetch(url + path)).status]).toEqual([path, 404]);
+  });
+
+  test('gets parameters and the rest of a path decoded', async () => {
+    const url = await serviceWith(({ container }) => {
+      const { app } = container.get(FastifyServer);
+      app.get('/files/*', async request => request.params);
+      app.get('/of/:id/lines/', async request => request.params);
+      app.get('/report-:year.json', async request => request.params);
+    });
+    const read = async (path: string) => (await fetch(url + path)).json();
+    expect(await read('/files/a%20b/c')).toEqual({ '*': 'a b/c' });
+    expect(await read('/of/a%20b/lines')).toEqual({ id: 'a b' });
+    expect(await read('/of/7/lines?q=%20')).toEqual({ id: '7' });
+    expect(await read('/report-%32026.json')).toEqual({ year: '2026' });
   });
 
   test('hands a body whose type is no type to the handler of its path', async () => {
