@@ -51,9 +51,9 @@ export class ConsoleHarness implements AsyncDisposable {
     });
   }
 
-  static async open(given: Partial<ConsoleOptions> = {}, service: Partial<ServiceControl> = {}, host = '127.0.0.1') {
+  static async open(given: Partial<ConsoleOptions> = {}, service: Partial<ServiceControl> = {}, port = 0) {
     const harness = new ConsoleHarness(given, service);
-    await new Promise<void>(resolve => harness.#server.listen(0, host, resolve));
+    await new Promise<void>(resolve => harness.#server.listen(port, '127.0.0.1', resolve));
     harness.port = (harness.#server.address() as AddressInfo).port;
     return harness;
   }

@@ -14,10 +14,13 @@ import {
 } from '@keelson/http-server';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { expressRouterRefused, isExpressRouter } from './express-router.js';
-import { bodyOf, FastifyRoutes, passOn } from './fastify-routes.js';
+import { bodyOf, FastifyRoutes, passOn, passOnOtherSpelling } from './fastify-routes.js';
 
 /** Longer than any URL that Node reads. */
 const maxParamLength = 65_536;
+
+/** Refusals of a `Content-Type` that is none, or is missing. */
+const codesOfType = new Set(['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE']);
 
 /** What a server takes from Fastify: it finds the route, and sends the answer. */
 export class FastifyFramework implements Framework {
@@ -49,8 +52,8 @@ export class FastifyFramework implements Framework {
 function createApp({ options, handleError }: FrameworkParts): FastifyInstance {
   const onError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { raw } = request;
-    // Fastify looks at the type of the body before it knows that the route is none of its own.
-    if (request.is404 && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return passOn(raw, reply);
+    // Fastify looks at the type of the body before it knows that the route is none of its own, and has set a status.
+    if (request.is404 && codesOfType.has(error.code)) return passOn(raw, reply.code(200));
     reply.hijack();
     return handleError(translated(error), raw, reply.raw);
   };
@@ -68,6 +71,8 @@ function createApp({ options, handleError }: FrameworkParts): FastifyInstance {
       querystringParser: query => parseQuery(query, '&', '=', { maxKeys: 0 }),
     },
   });
+  // Before the hooks of any plugin.
+  app.addHook('onRequest', passOnOtherSpelling);
   // The body was read before the routes, or is left to a handler.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request, _payload, done) => done(null, bodyOf(request.raw)));

@@ -11,7 +11,7 @@ import {
   routeHandler,
   withoutError,
 } from '@keelson/http-server';
-import type { FastifyInstance, FastifyReply, HTTPMethods } from 'fastify';
+import type { FastifyInstance, FastifyReply, HTTPMethods, onRequestHookHandler } from 'fastify';
 
 type Values = Readonly<Record<string, unknown>>;
 type Found = { readonly Params: Values; readonly Querystring: Values };
@@ -64,11 +64,13 @@ export class FastifyRoutes implements FrameworkRoutes {
     const { template } = mount;
     const answer = routeHandler<Reply>(route, { checks, send });
     this.#app.route<Found>({
-      method: route.method.toUpperCase() as HTTPMethods,
+      // The HEAD route that Fastify adds gives a 204 a length.
+      method: route.method === 'get' ? ['GET', 'HEAD'] : (route.method.toUpperCase() as HTTPMethods),
+      exposeHeadRoute: false,
       url: template,
+      ...(route.method !== 'get' && { onRequest: takeAnyType }),
       handler(request, reply) {
         const { params, query, raw } = request;
-        if (!isWrittenAs(template, raw.url)) return passOn(raw, reply);
         noteRoute(raw, mount);
         const routed = { params, query, body: bodyOf(raw) };
         answer({ ...routed, request: raw, response: reply.raw, target: reply }).catch((error: unknown) =>
@@ -79,6 +81,15 @@ export class FastifyRoutes implements FrameworkRoutes {
     });
   }
 }
+
+const mediaType = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
+
+/** Fastify refuses a body whose type is no type before its route says whether it reads one. */
+const takeAnyType: onRequestHookHandler = (request, _reply, done) => {
+  const type = request.raw.headers['content-type'];
+  if (type !== undefined && !mediaType.test(type)) request.headers = { 'content-type': 'application/octet-stream' };
+  done();
+};
 
 /** The way on for a request that Fastify has no answer for. */
 export function passOn(request: IncomingMessage, reply: FastifyReply, error?: unknown): void {
@@ -97,20 +108,29 @@ function send({ status, headers, text }: PreparedAnswer, reply: Reply): void {
     reply.send();
     return;
   }
-  if (!reply.hasHeader('content-type')) reply.type('application/json; charset=utf-8');
+  const type = reply.getHeader('content-type');
+  if (type === undefined) reply.type('application/json; charset=utf-8');
+  else if (typeof type === 'string' && !/;\s*charset\s*=/i.test(type)) reply.type(`${type}; charset=utf-8`);
   reply.send(text);
 }
 
 /**
  * Fastify decodes a path before it looks for the route. Limits and middleware see it as it came: `/l%6Fgin` must not reach
- * `/login` without them.
+ * `/login` without them. What parameters and `*` stand for may be written in any way.
  */
+export const passOnOtherSpelling: onRequestHookHandler = ({ raw, routeOptions }, reply, done) => {
+  const { url } = routeOptions;
+  if (url === undefined || isWrittenAs(url, raw.url)) done();
+  else passOn(raw, reply);
+};
+
 function isWrittenAs(template: string, url = '/'): boolean {
   if (!url.includes('%')) return true;
   const [path = ''] = url.split('?', 1);
   const parts = path.toLowerCase().split('/');
-  return template
-    .toLowerCase()
-    .split('/')
-    .every((segment, at) => segment.startsWith(':') || segment === parts[at]);
+  const [fixed = ''] = template.toLowerCase().split('*', 1);
+  const segments = fixed.split('/');
+  // What stands before `*` in its segment, mostly nothing.
+  if (fixed !== template.toLowerCase()) segments.pop();
+  return segments.every((segment, at) => segment.includes(':') || segment === (parts[at] ?? ''));
 }

@@ -1,4 +1,4 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, type HttpHandler, HttpServer, Kernel, type Plugin } from '@keelson/core';
 import { HttpRoutes, route, rowsOf } from '@keelson/http';
 import busboy from 'busboy';
 import compression from 'compression';
@@ -90,6 +90,61 @@ describe('routes with schemas', () => {
     });
     expect(await (await fetch(`${url}/items/7`)).json()).toEqual({ id: '7' });
     expect(await (await fetch(`${url}/items/7/lines`)).text()).toBe('mounted');
+  });
+});
+
+describe('a request of a route', () => {
+  const start: Start = ({ container }) => {
+    const answers = { 200: z.unknown() };
+    const unread = route({ method: 'post', path: '/unread', answers, handle: () => ({ body: 'unread' }) });
+    const read = route({
+      method: 'post',
+      path: '/read',
+      body: z.object({}),
+      answers,
+      handle: () => ({ body: 'read' }),
+    });
+    container.get(HttpRoutes).mount('/', [unread, read]);
+  };
+
+  test('whose type is no type is one that is not JSON', async () => {
+    const url = await serviceWith(start);
+    for (const type of ['none', 'application/json, text/plain', '', 'text/']) {
+      const sent = { method: 'POST', headers: { 'Content-Type': type }, body: 'x' };
+      expect([type, (await fetch(`${url}/unread`, sent)).status]).toEqual([type, 200]);
+      const refused = await fetch(`${url}/read`, sent);
+      expect([type, refused.status, await refused.text()]).toEqual([
+        type,
+        415,
+        expect.stringContaining('HTTP_BODY_NOT_JSON'),
+      ]);
+    }
+  });
+
+  test('with the method QUERY, which no route has, is a 404', async () => {
+    const url = await serviceWith(start);
+    expect((await fetch(`${url}/read`, { method: 'QUERY' })).status).toBe(404);
+  });
+});
+
+describe('the head of an answer', () => {
+  test('has the charset of its text, and no length without a body', async () => {
+    const url = await serviceWith(({ container }) => {
+      const text = route({
+        method: 'get',
+        path: '/text',
+        answers: { 200: z.string() },
+        handle: () => ({ headers: { 'Content-Type': 'text/csv' }, body: 'é' }),
+      });
+      const empty = route({ method: 'get', path: '/empty', answers: { 204: {} }, handle: () => ({ status: 204 }) });
+      container.get(HttpRoutes).mount('/', [text, empty]);
+    });
+    for (const method of ['GET', 'HEAD']) {
+      const { headers } = await fetch(`${url}/text`, { method });
+      expect([headers.get('content-type'), headers.get('content-length')]).toEqual(['text/csv; charset=utf-8', '4']);
+      const answer = await fetch(`${url}/empty`, { method });
+      expect([answer.status, answer.headers.get('content-length')]).toEqual([204, null]);
+    }
   });
 });
 
@@ -247,11 +302,39 @@ describe('the instance of Fastify', () => {
     expect(await failed.text()).not.toContain('the secret');
   });
 
+  test('has no route at a path that is written in another way, which middleware of the path does not see', async () => {
+    const url = await serviceWith(({ container }) => {
+      const { app } = container.get(FastifyServer);
+      app.get('/inner/secret', async () => 'secret');
+      app.get('/inner/files/*', async request => request.params);
+      app.get('/inner/:id/lines/', async request => request.params);
+      const guard: HttpHandler = (_request, response) => response.writeHead(401).end();
+      container.get(HttpServer).use(guard, { name: 'guard', stage: 'early', path: '/inner' });
+    });
+    for (const path of ['/inner/secret', '/INNER/secret']) expect((await fetch(url + path)).status).toBe(401);
+    for (const path of ['/%69nner/secret', '/inne%72/files/a', '/%69nner/7/lines'])
+      expect([path, (await fetch(url + path)).status]).toEqual([path, 404]);
+  });
+
+  test('gets parameters and the rest of a path decoded', async () => {
+    const url = await serviceWith(({ container }) => {
+      const { app } = container.get(FastifyServer);
+      app.get('/files/*', async request => request.params);
+      app.get('/of/:id/lines/', async request => request.params);
+      app.get('/report-:year.json', async request => request.params);
+    });
+    const read = async (path: string) => (await fetch(url + path)).json();
+    expect(await read('/files/a%20b/c')).toEqual({ '*': 'a b/c' });
+    expect(await read('/of/a%20b/lines')).toEqual({ id: 'a b' });
+    expect(await read('/of/7/lines?q=%20')).toEqual({ id: '7' });
+    expect(await read('/report-%32026.json')).toEqual({ year: '2026' });
+  });
+
   test('hands a body whose type is no type to the handler of its path', async () => {
     const url = await serviceWith(({ container }) =>
       container.get(HttpServer).router('/hook', (_request, response) => response.end('taken')),
     );
     const answer = await fetch(`${url}/hook`, { method: 'POST', headers: { 'Content-Type': 'none' }, body: 'x' });
-    expect(await answer.text()).toBe('taken');
+    expect([answer.status, await answer.text()]).toEqual([200, 'taken']);
   });
 });

@@ -55,8 +55,8 @@ export class ConsoleApi {
   }
 
   async #instances(onlySelf: boolean): Promise<InstanceList> {
-    const all = await this.#parts.instances.list();
-    return masked<InstanceList>({ instances: onlySelf ? all.slice(0, 1) : all });
+    const { instances } = this.#parts;
+    return masked<InstanceList>({ instances: onlySelf ? [await instances.self()] : await instances.list() });
   }
 
   async #plan(): Promise<PlanAnswer> {

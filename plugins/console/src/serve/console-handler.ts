@@ -51,15 +51,22 @@ export function consoleHandler(parts: HandlerParts): HttpHandler {
 async function answer(parts: HandlerParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   for (const [name, value] of Object.entries(headersOfAll)) response.setHeader(name, value);
   try {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://console');
+    const { path, parameters } = targetOf(request);
     parts.guard.checkPlace(request);
-    if (pathname.startsWith('/api/')) await answerApi(parts, pathname, searchParams, request, response);
-    else answerAsset(parts, pathname, request, response);
+    if (path.startsWith('/api/')) await answerApi(parts, path, parameters, request, response);
+    else answerAsset(parts, path, request, response);
   } catch (error) {
     const { status, refusal } = refusalOf(error);
     if (status === 500) parts.logger.error('console request failed', { error });
     sendJson(response, status, refusal);
   }
+}
+
+/** As it came: a URL parser takes `//name/api/live` for another host, and throws for `//`. */
+function targetOf({ url = '/' }: IncomingMessage) {
+  const at = url.indexOf('?');
+  const path = at === -1 ? url : url.slice(0, at);
+  return { path, parameters: new URLSearchParams(url.slice(path.length)) };
 }
 
 function answerAsset({ assets }: HandlerParts, path: string, request: IncomingMessage, response: ServerResponse): void {

@@ -5,7 +5,9 @@ import type { Logins } from './logins.js';
 /** Header that the page sends with what changes something: a form or an image of another site cannot send it. */
 export const pageHeader = 'x-keelson-console';
 
-const loopbackHosts = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+const loopbackHosts = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+/** Set by a proxy, and by no browser. */
+const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'via'];
 
 /** Whether only this machine can reach an address: `127.0.0.1`, `::1`. */
 export function isLoopback(address: string | undefined): boolean {
@@ -39,7 +41,7 @@ export class Guard {
         'Open the console at http://127.0.0.1, or set console.token.',
       );
     }
-    for (const header of ['forwarded', 'x-forwarded-for', 'x-forwarded-host']) {
+    for (const header of proxyHeaders) {
       if (request.headers[header] === undefined) continue;
       throw refused('it came through a proxy', 'Set console.token to use the console through a proxy.');
     }

@@ -25,6 +25,20 @@ test('shows instances of the configuration beside its own, asks them, and runs o
   expect([near.operated.length, far.operated]).toEqual([0, [['retry', 'release', [], { target: 'database' }]]]);
 });
 
+test('instances that name each other, and themselves, show all of them at once', async () => {
+  const [one, two] = [await freePort(), await freePort()];
+  const instances = [one, two].map(port => ({ url: `http://127.0.0.1:${port}/console` }));
+  await using first = await ConsoleHarness.open({ instances }, {}, one);
+  await using second = await ConsoleHarness.open({ instances }, {}, two);
+  for (const near of [first, second]) {
+    expect(JSON.parse((await near.ask('/api/instances')).body).instances).toMatchObject([
+      { id: 'self', phase: 'ready' },
+      { id: 'url-0', phase: 'ready' },
+      { id: 'url-1', phase: 'ready' },
+    ]);
+  }
+});
+
 test('an instance that cannot be shown has the reason beside its name, and its answer asks for no login', async () => {
   await using other = await ConsoleHarness.open({ token: 'token-of-another-one' });
   const closed = `http://127.0.0.1:${await freePort()}/console`;

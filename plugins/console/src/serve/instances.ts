@@ -44,6 +44,11 @@ export class InstanceDirectory {
     this.#now = now;
   }
 
+  /** This one alone. It asks no other: two that name each other would wait for each other. */
+  async self(): Promise<InstanceEntry> {
+    return (await this.#self()).entry;
+  }
+
   async list(): Promise<InstanceEntry[]> {
     return (await this.#look()).map(({ entry }) => entry);
   }

@@ -13,7 +13,7 @@ describe('a console without a token', () => {
   test('answers at the names of this machine, and under no other name that leads to it', async () => {
     await using console = await ConsoleHarness.open();
     const { port } = console;
-    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'localhost']) {
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'localhost', `127.0.0.2:${port}`]) {
       expect((await console.ask('/api/live', { headers: { host } })).status, host).toBe(200);
     }
     for (const host of [`rebound.example:${port}`, `127.0.0.1.example:${port}`, 'example.com', '10.0.0.7']) {
@@ -24,8 +24,10 @@ describe('a console without a token', () => {
 
   test('refuses what came through a proxy, which may serve anybody', async () => {
     await using console = await ConsoleHarness.open();
-    const answer = await console.ask('/api/live', { headers: { 'x-forwarded-for': '203.0.113.9' } });
-    expect(codeOf(answer)).toBe('403 CONSOLE_REQUEST_REFUSED');
+    for (const name of ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'via']) {
+      const answer = await console.ask('/api/live', { headers: { [name]: '203.0.113.9' } });
+      expect(codeOf(answer), name).toBe('403 CONSOLE_REQUEST_REFUSED');
+    }
   });
 
   test('answers no other site, though its browser is on this machine', async () => {
@@ -181,6 +183,14 @@ describe('every answer', () => {
     expect(missing?.status).toBe(404);
     const again = await console.ask('/', { headers: { 'if-none-match': String(page?.headers.etag) } });
     expect(again.status).toBe(304);
+  });
+
+  test('has nothing at a path that is no path of it, and logs no error', async () => {
+    await using console = await ConsoleHarness.open();
+    for (const path of ['//', '///', '//[', '//name:999999/', '//name/api/live', '/assets/../api/live']) {
+      expect((await console.ask(path)).status, path).toBe(404);
+    }
+    expect(console.logger.lines('error')).toEqual([]);
   });
 
   test('serves no file but those of the page', async () => {

@@ -63,7 +63,7 @@ export class SpanNote {
       startMs: round(this.startMs),
       ...(this.durationMs !== undefined && { durationMs: round(this.durationMs) }),
       outcome: this.outcome,
-      ...(this.kind !== undefined && { kind: cut(this.kind) }),
+      ...(this.kind !== undefined && { kind: this.kind }),
       ...(detail !== '' && { detail }),
     };
   }
@@ -125,10 +125,10 @@ export class KeptTrace {
       name: root?.name ?? '',
       durationMs: round(root?.durationMs ?? 0),
       ...(this.status !== undefined && { status: this.status }),
-      ...(this.code !== undefined && { code: cut(this.code) }),
+      ...(this.code !== undefined && { code: this.code }),
       outcome: root?.outcome ?? 'unset',
       repeated: this.repeated,
-      ...(this.requestId !== undefined && { requestId: cut(this.requestId) }),
+      ...(this.requestId !== undefined && { requestId: this.requestId }),
       ...(this.traceId !== undefined && { traceId: this.traceId }),
       spans: this.#spans.map(span => span.toJson()),
       more: this.#more,
@@ -139,7 +139,9 @@ export class KeptTrace {
 }
 
 export function cut(text: string): string {
-  return text.length <= longestText ? text : `${text.slice(0, longestText - 1)}…`;
+  if (text.length <= longestText) return text;
+  // A copy: a slice would keep the whole text in memory.
+  return `${Buffer.from(text.slice(0, longestText - 1)).toString()}…`;
 }
 
 function round(ms: number): number {

@@ -61,6 +61,20 @@ async function runSession(telemetry: Telemetry): Promise<void> {
   session.end();
 }
 
+test('of a text of any length, the start is in memory', () => {
+  const telemetry = watched(silentTelemetry);
+  const span = startRequest(telemetry);
+  span.setAttribute('http.response.status_code', 503);
+  span.setAttribute('keelson.problem.code', 'C'.repeat(10_000));
+  span.setStatus('error', 'K'.repeat(10_000));
+  span.end();
+  expect(ended).toEqual([{ status: 503, code: `${'C'.repeat(119)}…`, failed: true }]);
+  const other = startRequest(telemetry);
+  other.setStatus('error', 'K'.repeat(10_000));
+  other.end();
+  expect(ended[1]).toEqual({ status: undefined, code: `${'K'.repeat(119)}…`, failed: true });
+});
+
 describe.each([
   ['silent telemetry', () => silentTelemetry],
   ['telemetry', () => new RecordingTelemetry(clock)],

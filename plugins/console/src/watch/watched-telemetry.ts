@@ -176,7 +176,7 @@ class WatchedSpan implements Span {
 
   fails(kind: string | undefined): void {
     this.note.outcome = 'error';
-    if (kind !== undefined) this.note.kind = kind;
+    if (kind !== undefined) this.note.kind = cut(kind);
   }
 }
 
@@ -253,19 +253,20 @@ class RequestSpan implements OpenSpan {
 
   setAttribute(name: string, value: AttributeValue): void {
     if (name === 'http.response.status_code') this.#status = Number(value);
-    else if (name === 'keelson.problem.code') this.#code = String(value);
+    else if (name === 'keelson.problem.code') this.#code = cut(String(value));
     else if (name === 'keelson.request.id' && this.#parts.trace !== undefined) {
-      this.#parts.trace.requestId = String(value);
+      this.#parts.trace.requestId = cut(String(value));
     }
     this.inner.setAttribute(name, value);
   }
 
   setStatus(status: 'ok' | 'error', kind?: string): void {
     this.#failed = status === 'error';
-    if (this.#failed) this.#code ??= kind;
+    const kept = kind === undefined ? undefined : cut(kind);
+    if (this.#failed) this.#code ??= kept;
     if (this.note !== undefined) {
       this.note.outcome = status;
-      if (this.#failed) this.note.kind = kind;
+      if (this.#failed) this.note.kind = kept;
     }
     this.inner.setStatus(status, kind);
   }
