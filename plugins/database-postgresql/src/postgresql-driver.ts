@@ -49,9 +49,11 @@ export class PostgresqlDriver implements DatabaseDriver {
     this.#options = options;
     this.#logins = new ConfiguredLogins({ options, rereadFiles, credentials, logger });
     this.#acquireTimeoutMs = options.pool.acquireTimeoutMs;
-    this.#names = new LastingNames(clock, statements =>
-      this.#primary.ask(statements, AbortSignal.timeout(longestQuestionMs)),
-    );
+    this.#names = new LastingNames(clock, async statements => {
+      const controller = new AbortController();
+      const timer = clock.schedule(longestQuestionMs, () => controller.abort());
+      return this.#primary.ask(statements, controller.signal).finally(() => timer.cancel());
+    });
     this.#primary = new Endpoint({
       servers: hostListOf(options.url),
       login: this.#logins.sourceOf(now => hostListOf(now.url).urls[0] ?? ''),
