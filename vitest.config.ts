@@ -43,7 +43,9 @@ const project = (test: NonNullable<TestProjectInlineConfiguration['test']>): Tes
 /** What both servers promise: the same files once more, with Fastify in the place of Express. */
 const servers = 'plugins/http-server/src/**/*.test.ts';
 /** Those in which the framework has no part. */
-const once = ['plugins/http-server/src/{consistency,diagnose-port,instances,listen,overload,rate-limits,streaming,tenants}.test.ts'];
+const once = [
+  'plugins/http-server/src/{consistency,diagnose-port,instances,listen,overload,rate-limits,streaming,tenants}.test.ts',
+];
 const isServer = (file: string) => file.startsWith('plugins/http-server/');
 const fastify = { KEELSON_TEST_SERVER: 'fastify' };
 
