@@ -29,7 +29,7 @@ test('a service on PostgreSQL starts on a copy of a template', async () => {
   await using second = await startOnPostgres(server);
   const url = first.kernel.container.get(HttpServer).url;
   expect(await send(`${url}/notes`, 'POST', { text: 'Milk' })).toMatchObject({ status: 201 });
-  expect(second.kernel.logger.find('migrations applied')?.facts).toMatchObject({ count: 0 });
+  expect(second.kernel.logger.find('migrations applied')).toBeUndefined();
   const database = second.kernel.container.get(DatabaseService);
   await withRollback(database, async em => {
     expect(await storedNote(em, { text: 'Bread' })).toMatchObject({ id: 1, text: 'Bread' });

@@ -28,7 +28,7 @@ export class ConsoleHarness implements AsyncDisposable {
   readonly logger = new RecordingLogger();
   readonly operated: unknown[] = [];
   port = 0;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'keelson-console-'));
+  readonly #directory: string;
   readonly #opened: ReturnType<typeof openConsole>;
   readonly #server = createServer((request, response) => {
     request.url = request.url?.replace(/^\/console\/?/, '/') ?? '/';
@@ -38,17 +38,23 @@ export class ConsoleHarness implements AsyncDisposable {
   private constructor(given: Partial<ConsoleOptions>, service: Partial<ServiceControl>) {
     const config = consoleOptions.parse({ sameMachine: false, ...given });
     this.watch = new Watch(config, systemClock);
+    this.#directory = mkdtempSync(join(tmpdir(), 'keelson-console-'));
     mkdirSync(join(this.#directory, 'assets'));
     writeFileSync(join(this.#directory, 'index.html'), '<!doctype html><title>Console</title>');
     writeFileSync(join(this.#directory, 'assets/index-abc.js'), 'export {};');
-    this.#opened = openConsole({
-      config,
-      clock: systemClock,
-      watch: this.watch,
-      logger: this.logger,
-      service: { ...this.#service(), ...service },
-      pageDirectory: this.#directory,
-    });
+    try {
+      this.#opened = openConsole({
+        config,
+        clock: systemClock,
+        watch: this.watch,
+        logger: this.logger,
+        service: { ...this.#service(), ...service },
+        pageDirectory: this.#directory,
+      });
+    } catch (error) {
+      rmSync(this.#directory, { recursive: true });
+      throw error;
+    }
   }
 
   static async open(given: Partial<ConsoleOptions> = {}, service: Partial<ServiceControl> = {}, port = 0) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { refuse } from '../command.js';
@@ -43,10 +43,10 @@ export class DevelopmentPostgres implements AsyncDisposable {
   static async start({ directory, database }: PostgresRequest): Promise<DevelopmentPostgres> {
     const binaries = postgresBinaries(directory);
     const cluster = new Cluster(join(directory, '.data', 'postgres'), binaries);
-    const password = cluster.prepare(database);
+    const left = await cluster.running();
+    const password = cluster.prepare(database, left !== undefined);
     const urlOf = (port: number) =>
       `postgresql://${user}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
-    const left = await cluster.running();
     if (left !== undefined) return new DevelopmentPostgres(urlOf(left.port), left.pid);
     const port = await freePort();
     const child = await cluster.start(port);
@@ -78,16 +78,30 @@ class Cluster {
     this.#binaries = binaries;
   }
 
-  /** Makes the cluster when there is none; returns the password. */
-  prepare(database: string): string {
+  /** Makes the cluster, and the database in it, when there is none; returns the password. A server that runs is left as it is. */
+  prepare(database: string, isRunning: boolean): string {
     const passwordFile = join(this.#folder, 'password');
-    if (existsSync(join(this.#data, 'PG_VERSION'))) return readFileSync(passwordFile, 'utf8').trim();
+    // Written when the cluster is whole; names the databases that were made.
+    const madeFile = join(this.#folder, 'databases');
+    if (!existsSync(madeFile)) {
+      this.#make(passwordFile);
+      writeFileSync(madeFile, '');
+    }
+    const made = readFileSync(madeFile, 'utf8').split('\n');
+    if (!made.includes(database) && !isRunning) {
+      const words = ['--single', '-D', this.#data, 'postgres'];
+      this.#run(this.#binaries.postgres, words, `create database "${database.replaceAll('"', '""')}"\n`);
+      appendFileSync(madeFile, `${database}\n`);
+    }
+    return readFileSync(passwordFile, 'utf8').trim();
+  }
+
+  #make(passwordFile: string): void {
     mkdirSync(dirname(this.#folder), { recursive: true });
     if (!existsSync(this.#folder)) mkdirSync(this.#folder, { mode: 0o700 });
     // What an interrupted first start has left.
     rmSync(this.#data, { recursive: true, force: true });
-    const password = randomBytes(18).toString('base64url');
-    writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+    writeFileSync(passwordFile, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 });
     if (identity.uid !== undefined) {
       for (const path of [this.#folder, passwordFile]) chownSync(path, identity.uid, identity.gid);
     }
@@ -101,20 +115,19 @@ class Cluster {
       '--no-instructions',
       '--no-sync',
     ]);
-    const words = ['--single', '-D', this.#data, 'postgres'];
-    this.#run(this.#binaries.postgres, words, `create database "${database.replaceAll('"', '""')}"\n`);
-    return password;
   }
 
-  /** The server that a killed `keelson dev` has left running. */
+  /** The server that a killed `keelson dev` has left running. Its id may be another process's by now: that one is left alone. */
   async running(): Promise<{ readonly pid: number; readonly port: number } | undefined> {
     const file = join(this.#data, 'postmaster.pid');
     if (!existsSync(file)) return undefined;
     const [pid, , , port] = readFileSync(file, 'utf8').split('\n').map(Number);
-    return pid !== undefined && port !== undefined && (await listens(port)) ? { pid, port } : undefined;
+    if (pid === undefined || port === undefined || !(await listens(port))) return undefined;
+    const { stdout } = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+    return stdout?.includes(this.#data) ? { pid, port } : undefined;
   }
 
-  /** Resolves when the server accepts connections. */
+  /** Resolves when the server answers queries. */
   async start(port: number): Promise<ChildProcess> {
     const settings = ['unix_socket_directories=', 'listen_addresses=127.0.0.1', 'log_min_messages=warning'];
     const words = ['-D', this.#data, '-p', String(port), ...settings.flatMap(setting => ['-c', setting])];
@@ -136,15 +149,21 @@ class Cluster {
     child.once('exit', code => {
       ended ??= `it ended with code ${code}. ${said.trim()}`;
     });
-    for (const deadline = performance.now() + startTimeoutMs; !(await listens(port)); ) {
+    for (const deadline = performance.now() + startTimeoutMs; !this.#isReady(); ) {
       if (ended === undefined && performance.now() > deadline) {
         child.kill('SIGKILL');
-        ended = `it did not listen within ${startTimeoutMs / 1_000} s. ${said.trim()}`;
+        ended = `it was not ready within ${startTimeoutMs / 1_000} s. ${said.trim()}`;
       }
       if (ended !== undefined) failed(ended);
       await new Promise(resolve => setTimeout(resolve, 20));
     }
     return child;
+  }
+
+  /** What the server itself notes in the last line of its file. */
+  #isReady(): boolean {
+    const file = join(this.#data, 'postmaster.pid');
+    return existsSync(file) && /^ready\s*$/m.test(readFileSync(file, 'utf8'));
   }
 
   #run(program: string, words: readonly string[], input?: string): void {
