@@ -26,10 +26,6 @@ const long = [
   'plugins/database-postgresql/src/failover.test.ts',
   'plugins/database-postgresql/src/conformance.test.ts',
   'plugins/database-postgresql/src/pool-faults.test.ts',
-  'test/create-keelson.test.ts',
-  'test/bundling.test.ts',
-  'test/console/console.test.ts',
-  'test/packages.test.ts',
 ];
 
 /**
