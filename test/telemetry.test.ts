@@ -205,17 +205,10 @@ describe.each(['telemetry-sentry', 'telemetry-otel'] as const)('a real service w
     expect(statuses.down).toBe(503);
     const open = backend.errors.filter(error => error.includes('CIRCUIT_OPEN'));
     expect(open.length).toBeGreaterThan(0);
-    const [error = ''] = open;
-    const parts = [
-      'breakers',
-      'pool',
-      'waiting',
-      'attempts',
-      'the breaker of',
-      'a session is tried again',
-      'database.state',
-    ];
-    expect(parts.filter(part => !error.includes(part))).toEqual([]);
+    const parts = ['breakers', 'pool', 'waiting', 'attempts', 'the breaker of', 'database.state'];
+    expect(open.map(error => parts.filter(part => !error.includes(part)))).toEqual(open.map(() => []));
+    // Those that came to a breaker that was open already were never tried: which error arrives first is chance.
+    expect(backend.errors.filter(error => error.includes('a session is tried again'))).not.toEqual([]);
   });
 
   test('each error is reported once', () => {
