@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '@keelson/core';
 import { freePort } from '@keelson/test-support/free-port';
 import { type ServiceProcess, startService } from '@keelson/test-support/service-process';
 import { temporaryFolder } from '@keelson/test-support/temporary-folder';
@@ -20,6 +21,9 @@ export interface ConsoleServiceOptions {
   readonly host?: string;
   readonly plugins?: Readonly<Record<string, unknown>>;
 }
+
+/** Between two requests of one caller. */
+const paceMs = 60;
 
 let folders = 0;
 
@@ -98,7 +102,7 @@ export class Load implements AsyncDisposable {
       } catch {
         // Cut when the service stops.
       }
-      await new Promise(resolve => setTimeout(resolve, 60));
+      await systemClock.sleep(paceMs, this.#stopped.signal).catch(() => {});
     }
   }
 

@@ -41,7 +41,7 @@ describe.skipIf(chromiumPath === undefined)('the console of orders, in Chromium'
   afterAll(() => resources.disposeAsync());
 
   const stateOf = (page: Page) => page.locator('.who .mark').textContent();
-  const told = () => wide.page.locator('#outages .told tbody tr');
+  const answers = () => wide.page.locator('#outages .answers tbody tr');
 
   test('shows the service before, during and after a restart of PostgreSQL under load', async () => {
     const { page } = wide;
@@ -55,7 +55,7 @@ describe.skipIf(chromiumPath === undefined)('the console of orders, in Chromium'
       slowly,
     );
     expect(await page.locator('#outages').textContent()).toContain('None.');
-    if (makesPictures) await new Promise(resolve => setTimeout(resolve, 45_000));
+    if (makesPictures) await eventually(() => load.answered > 1_500, { timeoutMs: 90_000 });
     await picture(page, 'ready');
     await picture(narrow.page, 'phone-ready');
 
@@ -79,10 +79,10 @@ describe.skipIf(chromiumPath === undefined)('the console of orders, in Chromium'
     await page.locator('#health').getByText('the database is connected').first().waitFor();
     await picture(page, 'after');
 
-    // The page says of each refusal what its caller was told.
+    // The page counts each refusal that a caller got.
     await load[Symbol.asyncDispose]();
     await eventually(async () => {
-      const rows = await told().allInnerTexts();
+      const rows = await answers().allInnerTexts();
       const refused = rows.filter(row => /\b503\b/.test(row)).map(row => Number(row.split(/\s/)[0]));
       expect(refused.reduce((sum, count) => sum + count, 0)).toBe(load.statuses.get(503));
     }, slowly);

@@ -14,7 +14,7 @@ describe('one request through a restart of PostgreSQL', () => {
     expect(story.observed.request).toMatch(/\n201 after \d+ ms\n/);
   });
 
-  test('has the same ids in its log lines, in its trace of either kind and in its metrics', () => {
+  test('has the same ids in its log lines, in its trace of either kind, in its metrics and in the console', () => {
     const { observed, requestId, traceId, sessionId } = story;
     const lines = observed.lines.split('\n').filter(line => line.includes(requestId));
     expect(lines.filter(line => !line.includes(`"traceId":"${traceId}"`))).toEqual([]);
@@ -24,15 +24,16 @@ describe('one request through a restart of PostgreSQL', () => {
     expect(sessionId).toMatch(/^[0-9a-z]{4}-[0-9a-z]+$/);
     expect(story.everything).toMatch(new RegExp(`keelson\\.session\\.id.{0,60}${sessionId}"`));
     expect([observed.span, observed.envelope].filter(span => !span.includes(traceId))).toEqual([]);
+    expect(observed.console).toContain(`"traceId": "${traceId}"`);
     for (const name of ['http_server_request_duration_seconds', 'db_client_operation_duration_seconds']) {
       expect(observed.metrics).toMatch(new RegExp(`^${name}_bucket\\{.*# \\{trace_id="${traceId}"\\}`, 'm'));
     }
   });
 
-  test('the outage has one name in lines, spans, metrics and keelson status', () => {
+  test('the outage has one name in lines, spans, metrics, keelson status and the console', () => {
     const code = 'DATABASE_CONNECTION_LOST';
-    const { lines, trace, span, envelope, metrics, status } = story.observed;
-    expect([lines, trace, span, envelope, metrics, status].filter(text => !text.includes(code))).toEqual([]);
+    const { lines, trace, span, envelope, metrics, status, console } = story.observed;
+    expect([lines, trace, span, envelope, metrics, status, console].filter(text => !text.includes(code))).toEqual([]);
   });
 });
 
@@ -49,7 +50,7 @@ describe('docs/observability.md', () => {
   });
 
   test('the names in its text are those of a run of today', () => {
-    const elsewhere = /^(@keelson\/|npm |traceparent|X-Request-Id|x-request-id|keelson status$|#$|ok$)/;
+    const elsewhere = /^(@keelson\/|npm |traceparent|X-Request-Id|x-request-id|keelson status$|keelson do |#$|ok$)/;
     const names = namesInText().filter(name => !elsewhere.test(name));
     expect(names.length).toBeGreaterThan(20);
     expect(names.filter(name => !story.everything.includes(name))).toEqual([]);

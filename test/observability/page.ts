@@ -15,6 +15,7 @@ const languages: Readonly<Record<keyof Observed, string>> = {
   health: 'text',
   healed: 'text',
   status: 'text',
+  console: 'json',
 };
 
 export const blocks = Object.keys(languages) as (keyof Observed)[];

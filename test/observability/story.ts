@@ -27,6 +27,7 @@ plugins:
   retry: { use: "@keelson/retry-opossum" }
   health: { use: "@keelson/health", checks: { database: { intervalMs: 1s } } }
   http: { use: "@keelson/http-express", port: "\${PORT}", admin: { port: "\${ADMIN_PORT}", host: 127.0.0.1 } }
+  console: { use: "@keelson/console", requests: { perSecond: 1000 } }
   orders: { use: "./dist/orders.plugin.js" }
 `;
 
@@ -48,6 +49,7 @@ export interface Observed {
   readonly health: string;
   readonly status: string;
   readonly healed: string;
+  readonly console: string;
 }
 
 export interface Story {
@@ -106,6 +108,7 @@ export async function observeOneRequest(): Promise<Story> {
   await load.answered(20);
   const healed = await eventually(() => healthOf(admin, 200), patiently);
   const exposition = await scrape(admin);
+  const kept = await eventually(() => keptRequest(admin, answer.requestId), patiently);
   await load[Symbol.asyncDispose]();
   await lock.end().catch(() => {});
   await Promise.all([service.stop(), twin.stop()]);
@@ -125,6 +128,7 @@ export async function observeOneRequest(): Promise<Story> {
       health: health.shown,
       status: status.shown,
       healed: healed.shown,
+      console: kept.shown,
     },
     requestId: answer.requestId,
     traceId,
@@ -138,6 +142,7 @@ export async function observeOneRequest(): Promise<Story> {
       health.all,
       healed.all,
       status.all,
+      kept.all,
     ].join('\n'),
   };
 }
@@ -289,6 +294,10 @@ function seriesOf(exposition: string, traceId: string): string {
     .join('\n');
 }
 
+interface Requests {
+  readonly requests: readonly { readonly requestId?: string; readonly spans: readonly object[] }[];
+}
+
 interface HealthDocument {
   readonly checks: Readonly<Record<string, readonly { readonly status: string }[]>>;
 }
@@ -304,6 +313,19 @@ async function healthOf(admin: string, expected: number): Promise<Seen | false> 
   );
   const body = JSON.stringify({ ...document, checks: Object.fromEntries(checks) }, null, 2);
   return { shown: `GET /readyz\n\n${response.status}\n${body}`, all: text };
+}
+
+/** Under **Recent requests**, one line for each span. False until it is there. */
+async function keptRequest(admin: string, requestId: string): Promise<Seen | false> {
+  const path = '/console/api/requests';
+  const all = await (await fetch(`${admin}${path}`)).text();
+  const { requests }: Requests = JSON.parse(all);
+  const kept = requests.find(request => request.requestId === requestId);
+  if (kept === undefined) return false;
+  const { spans, ...facts } = kept;
+  const head = JSON.stringify(facts, null, 2).slice(0, -2);
+  const list = spans.map(span => `    ${JSON.stringify(span)}`).join(',\n');
+  return { shown: `${head},\n  "spans": [\n${list}\n  ]\n}`, all: `GET ${path}\n${all}` };
 }
 
 /** The state of the instance and the parts of two plugins. False unless the breaker is open. */

@@ -1,4 +1,4 @@
-import type { Check, HealthWord, Outage, Outcome, Phase, ToldAnswer } from '../src/model.ts';
+import type { CallerAnswer, Check, HealthWord, Outage, Outcome, Phase } from '../src/model.ts';
 
 /** The colour of a state. The state is always there in words, too. */
 export type Tone = 'good' | 'warn' | 'bad' | 'quiet';
@@ -98,13 +98,13 @@ export function breakerState(state: string): State {
 }
 
 /** What an answer means to its caller. */
-export function toldWords({ status }: ToldAnswer): State {
+export function answerWords({ status }: CallerAnswer): State {
   if (status === undefined) return { word: 'without a complete answer', tone: 'bad' };
   if (status === 503) return { word: 'asked to try again later', tone: 'warn' };
-  if (status === 504) return { word: 'told that the time is over', tone: 'warn' };
-  if (status >= 500) return { word: 'told that the service failed', tone: 'bad' };
-  if (status === 429) return { word: 'told to slow down', tone: 'quiet' };
-  if (status >= 400) return { word: 'told what is wrong with the request', tone: 'quiet' };
+  if (status === 504) return { word: 'its time was over', tone: 'warn' };
+  if (status >= 500) return { word: 'the service failed', tone: 'bad' };
+  if (status === 429) return { word: 'asked to slow down', tone: 'quiet' };
+  if (status >= 400) return { word: 'the request was refused', tone: 'quiet' };
   return { word: 'served', tone: 'good' };
 }
 

@@ -146,8 +146,8 @@ export interface Outage {
   /** Left out while it lasts. */
   readonly endedAt?: number;
   readonly troubles: readonly Trouble[];
-  /** What callers were told while it lasted, the most frequent first. */
-  readonly answers: readonly ToldAnswer[];
+  /** What callers got while it lasted, the most frequent first. */
+  readonly answers: readonly CallerAnswer[];
   /** Answers beyond those, of an outage with more than 40 different ones. */
   readonly others: number;
   /** Sessions that were run again after a lost connection; their callers saw no failure of the attempt. */
@@ -162,7 +162,7 @@ export interface Trouble {
   readonly endedAt?: number;
 }
 
-export interface ToldAnswer {
+export interface CallerAnswer {
   /** Left out when the client had left, or the answer was cut. */
   readonly status?: number;
   /** The code of the problem document: `CIRCUIT_OPEN`. */

@@ -172,4 +172,17 @@ describe('keelson do database', () => {
       code: 'DATABASE_SHAPE_UNKNOWN',
     });
   });
+
+  test('explain shows the plan of a statement that a span named, and that did not stand out', async () => {
+    await using service = await createTestKernel({
+      plugins: [postgresql as Plugin],
+      values: { database: { url: testDatabase.url } },
+      clock: systemClock,
+    });
+    const { container, kernel, telemetry } = service;
+    await container.get(DatabaseService).read(em => em.execute(byId(7)));
+    const span = telemetry.spans().find(({ operation }) => operation === 'db.query');
+    const shape = String(span?.attributes['keelson.statement.shape']);
+    expect(await kernel.operate('database', 'explain', [shape])).toContain('Filter: (email = $2)');
+  });
 });

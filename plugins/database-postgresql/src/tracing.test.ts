@@ -59,8 +59,23 @@ test('a unit is a session, an attempt, and its statements, ok after the commit',
     'db.operation.name': 'INSERT',
     'db.collection.name': 'author',
     'db.query.summary': 'INSERT author',
+    'keelson.statement.shape': expect.stringMatching(/^[0-9a-f]{8}$/),
   });
   expect(JSON.stringify(telemetry.spans())).not.toContain('hush');
+});
+
+test('spans of statements that differ in their values name one shape', async () => {
+  const byEmail = (email: string) =>
+    service.database.read(em => em.execute(`select id from author where email = '${email}'`));
+  await byEmail('hush-1@example.org');
+  await byEmail('hush-2@example.org');
+  await service.database.read(em => em.execute('select count(*) from author'));
+  const [one, other, counted] = telemetry
+    .spans()
+    .filter(span => span.operation === 'db.query')
+    .map(span => span.attributes['keelson.statement.shape']);
+  expect(other).toBe(one);
+  expect(counted).not.toBe(one);
 });
 
 test('a connection that breaks is an attempt that failed, and one that did not', async () => {

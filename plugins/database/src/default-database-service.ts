@@ -157,6 +157,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
       retry: this.#retry,
       telemetry,
       tracesStatements: options.traceStatements,
+      shapeOf: sql => this.#statements.noted.shapeOf(sql),
       metrics: this.#metrics,
       logger,
       clock,

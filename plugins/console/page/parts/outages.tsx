@@ -1,5 +1,5 @@
 import type { History, Outage } from '../../src/model.ts';
-import { lasting, timeOf, times, toldWords } from '../words.ts';
+import { answerWords, lasting, timeOf, times } from '../words.ts';
 import { Code, Empty, Mark, Section } from './basics.tsx';
 
 /** Those that are over: the one that lasts is at the top of the page. */
@@ -54,9 +54,9 @@ export function OutageCard({ outage }: { outage: Outage }) {
           </ol>
         </div>
         <div>
-          <h4>What callers were told</h4>
+          <h4>What callers got</h4>
           {total === 0 && <p class="fine">No request was answered meanwhile.</p>}
-          <table class="told">
+          <table class="answers">
             <caption class="hidden">Answers during this outage</caption>
             <thead class="hidden">
               <tr>
@@ -67,7 +67,7 @@ export function OutageCard({ outage }: { outage: Outage }) {
             </thead>
             <tbody>
               {answers.map(answer => {
-                const { word, tone } = toldWords(answer);
+                const { word, tone } = answerWords(answer);
                 return (
                   <tr key={`${answer.status} ${answer.code}`}>
                     <td class="count">{answer.count.toLocaleString('en')}</td>

@@ -3,7 +3,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { expect, test } from 'vitest';
 import { HealthWatch } from './health-watch.js';
 
-/** Samples when it is told to. */
+/** Samples when the test asks for it. */
 class Engine implements HealthService {
   readonly checks = new Map<string, { check: HealthCheck; report: CheckReport }>();
 

@@ -8,6 +8,7 @@ const shown: Readonly<Record<string, (value: AttributeValue) => string>> = {
   'db.statement_count': value => count(value, 'statement'),
   'db.response.returned_rows': value => count(value, 'row'),
   'db.response.status_code': value => `SQLSTATE ${value}`,
+  'keelson.statement.shape': value => `shape ${value}`,
   'db.outcome': String,
   'http.response.status_code': value => `answer ${value}`,
   'http.request.resend_count': value => `attempt ${Number(value) + 1}`,

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 
 describe('an outage', () => {
-  test('lasts from the first trouble to the end of the last, and counts what callers were told meanwhile', () => {
+  test('lasts from the first trouble to the end of the last, and counts what callers got meanwhile', () => {
     outages.answered(ok);
     outages.begin('database', 'the database was lost', '57P01');
     now += 100;

@@ -1,4 +1,4 @@
-import type { Outage, ToldAnswer, Trouble } from '../model.js';
+import type { CallerAnswer, Outage, Trouble } from '../model.js';
 import { Ring } from './ring.js';
 import type { EndedRequest } from './traffic.js';
 
@@ -27,7 +27,7 @@ interface NewTrouble {
   readonly endsItself: boolean;
 }
 
-/** An outage from its first trouble until the last one is over; what callers were told meanwhile. */
+/** An outage from its first trouble until the last one is over; what callers got meanwhile. */
 class OpenOutage {
   readonly id: number;
   readonly startedAt: number;
@@ -108,7 +108,7 @@ class OpenOutage {
         }),
       ),
       answers: answers.map(
-        ({ status, code, count }): ToldAnswer => ({
+        ({ status, code, count }): CallerAnswer => ({
           ...(status !== undefined && { status }),
           ...(code !== undefined && { code }),
           count,
@@ -125,7 +125,7 @@ const outageStatuses = new Set([502, 503, 504]);
 /** A service that starts or stops says so. */
 const ordinaryCodes = new Set(['HTTP_STOPPING', 'HTTP_NOT_READY']);
 
-/** The outages since the start, each with its troubles and what callers were told. Uses no timer. */
+/** The outages since the start, each with its troubles and what callers got. Uses no timer. */
 export class Outages {
   readonly #now: () => number;
   readonly #over = new Ring<OpenOutage>(mostOutages);

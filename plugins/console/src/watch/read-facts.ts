@@ -44,8 +44,8 @@ export function poolsOf(plugins: readonly PluginStatus[]): Pool[] {
 /** The breakers that plugins report: facts with `targets: { name: { breaker: { state } } }`. */
 export function breakersOf(plugins: readonly PluginStatus[]): Breaker[] {
   return plugins.flatMap(({ key, facts }) =>
-    Object.entries(recordOf(recordOf(facts).targets)).flatMap(([target, told]) => {
-      const { breaker, waiting } = recordOf(told);
+    Object.entries(recordOf(recordOf(facts).targets)).flatMap(([target, status]) => {
+      const { breaker, waiting } = recordOf(status);
       const { state, sinceMs, breakLeftMs, lastCause } = recordOf(breaker);
       const { code, message } = recordOf(lastCause);
       if (typeof state !== 'string') return [];

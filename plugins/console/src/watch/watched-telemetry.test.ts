@@ -50,6 +50,7 @@ async function runSession(telemetry: Telemetry): Promise<void> {
       operation: 'db.query',
       kind: 'client',
       parent: attempt,
+      attributes: { 'keelson.statement.shape': '0a1b2c3d' },
     });
     await clock.advance(5);
     if (number === 1) statement.setStatus('error', 'DATABASE_CONNECTION_LOST');
@@ -107,7 +108,7 @@ describe.each([
       { parent: 1, operation: 'db.attempt', startMs: 2, durationMs: 5, detail: 'attempt 1' },
       { parent: 2, name: 'INSERT orders', outcome: 'error', kind: 'DATABASE_CONNECTION_LOST' },
       { parent: 1, operation: 'db.attempt', startMs: 7, durationMs: 5, detail: 'attempt 2' },
-      { parent: 4, name: 'INSERT orders', startMs: 7, durationMs: 5, detail: '1 row' },
+      { parent: 4, name: 'INSERT orders', startMs: 7, durationMs: 5, detail: 'shape 0a1b2c3d, 1 row' },
     ]);
     expect(JSON.stringify(requests)).not.toContain('Mk-secret');
   });

@@ -5,6 +5,7 @@ import type { DatabaseMetrics } from '../metrics.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import type { CommitProof } from '../proof/commit-proof.js';
+import type { ShapeOf } from '../statements/statement-shape.js';
 import type { Identity } from '../transaction/identity.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { CurrentSession } from './current-session.js';
@@ -33,6 +34,7 @@ export interface SessionOpenerParts {
   readonly metrics: DatabaseMetrics | undefined;
   readonly telemetry: Telemetry;
   readonly tracesStatements: boolean;
+  readonly shapeOf: ShapeOf;
   readonly fork: (identity: Identity | undefined) => SessionEntityManager;
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */

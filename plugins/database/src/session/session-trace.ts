@@ -3,6 +3,7 @@ import type { BatchOutcome, DatabaseDriver } from '../driver/driver.js';
 import { faultFacts } from '../errors/connection-error.js';
 import { sqlStateOf } from '../errors/sql-state.js';
 import { translate } from '../errors/translate.js';
+import type { ShapeOf } from '../statements/statement-shape.js';
 import type { Outcome } from '../transaction/outcome.js';
 import type { StatementTracer } from '../transaction/statement-tracer.js';
 import { summaryOf } from './statement-summary.js';
@@ -16,6 +17,8 @@ export interface SessionTraceParts {
   readonly driver: Pick<DatabaseDriver, 'databaseName' | 'servers' | 'hosts'>;
   /** Whether each statement has a span of its own. */
   readonly tracesStatements: boolean;
+  /** Without values; the span of a statement names its shape. */
+  readonly shapeOf: ShapeOf;
 }
 
 /**
@@ -135,6 +138,7 @@ export class SessionTrace implements StatementTracer {
         ...this.#place,
         'db.operation.name': command,
         'db.query.summary': text,
+        'keelson.statement.shape': this.#parts.shapeOf(sql).id,
         ...(table !== undefined && { 'db.collection.name': table }),
       },
     });

@@ -7,6 +7,7 @@ import type { DatabaseMetrics } from '../metrics.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
 import type { CommitProof } from '../proof/commit-proof.js';
+import type { ShapeOf } from '../statements/statement-shape.js';
 import type { Identity } from '../transaction/identity.js';
 import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
@@ -40,6 +41,7 @@ export interface SessionsParts {
   readonly retry: RetryPolicy;
   readonly telemetry: Telemetry;
   readonly tracesStatements: boolean;
+  readonly shapeOf: ShapeOf;
   /** Undefined where nothing is measured. */
   readonly metrics: DatabaseMetrics | undefined;
   readonly logger: Logger;

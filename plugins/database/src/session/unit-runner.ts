@@ -16,6 +16,7 @@ import { SessionAbortedError } from '../errors/session-errors.js';
 import { type DatabaseMetrics, outcomeOfFailure } from '../metrics.js';
 import type { CommitProof } from '../proof/commit-proof.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
+import type { ShapeOf } from '../statements/statement-shape.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './read-outcome.js';
 import type { SessionTarget } from './session-opener-parts.js';
@@ -31,6 +32,7 @@ export interface UnitRunnerParts {
   readonly clock: Clock;
   readonly driver: Pick<DatabaseDriver, 'engine' | 'databaseName' | 'servers' | 'hosts'>;
   readonly tracesStatements: boolean;
+  readonly shapeOf: ShapeOf;
   readonly proof: CommitProof;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */

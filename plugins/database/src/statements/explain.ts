@@ -1,6 +1,6 @@
 import { KeelsonError } from '@keelson/core';
 import type { DatabaseService } from '../database-service.js';
-import type { NotedStatement } from './noted-statements.js';
+import type { StatementOfShape } from './noted-statements.js';
 import { withParameters } from './statement-shape.js';
 
 const explained = /^\s*(?:select|insert|update|delete|merge|with|values)\b/i;
@@ -12,7 +12,7 @@ const timeoutMs = 5_000;
  *
  * @throws KeelsonError DATABASE_EXPLAIN_FAILED when the server cannot plan it without its values.
  */
-export async function explain(database: DatabaseService, { shape, sql }: NotedStatement): Promise<string> {
+export async function explain(database: DatabaseService, { shape, sql }: StatementOfShape): Promise<string> {
   if (!explained.test(sql)) throw failed(shape.id, 'It is a command that has no plan.');
   const text = `explain (generic_plan) ${withParameters(sql)}`;
   try {

@@ -1,10 +1,14 @@
 import { type StatementShape, shapeOf } from './statement-shape.js';
 
-/** What was noted of the statements of one shape: slow ones, and those that repeat in a session. */
-export interface NotedStatement {
+/** A shape, and one statement that has it. */
+export interface StatementOfShape {
   readonly shape: StatementShape;
-  /** One of them. Not for people: its text may hold values. */
+  /** Not for people: its text may hold values. */
   readonly sql: string;
+}
+
+/** What was noted of the statements of one shape: slow ones, and those that repeat in a session. */
+export interface NotedStatement extends StatementOfShape {
   readonly slow: number;
   readonly totalMs: number;
   readonly maxMs: number;
@@ -14,9 +18,7 @@ export interface NotedStatement {
   readonly sessions: ReadonlyMap<string, number>;
 }
 
-interface Note {
-  readonly shape: StatementShape;
-  readonly sql: string;
+interface Note extends StatementOfShape {
   slow: number;
   totalMs: number;
   maxMs: number;
@@ -57,13 +59,19 @@ export class NotedStatements {
     return note;
   }
 
-  find(id: string): NotedStatement | undefined {
-    return this.#notes.get(id);
+  /** One that stood out, or one whose shape was asked for lately, for a span for instance. */
+  find(id: string): StatementOfShape | undefined {
+    return this.#notes.get(id) ?? this.#recent(id);
   }
 
   /** Those that took longest in all first. */
   all(): readonly NotedStatement[] {
     return [...this.#notes.values()].sort((a, b) => b.totalMs - a.totalMs || b.repeated - a.repeated);
+  }
+
+  #recent(id: string): StatementOfShape | undefined {
+    for (const [sql, shape] of this.#shapes) if (shape.id === id) return { shape, sql };
+    return undefined;
   }
 
   #note(sql: string, session: string): Note {

@@ -8,6 +8,8 @@ export interface StatementShape {
   readonly text: string;
 }
 
+export type ShapeOf = (sql: string) => StatementShape;
+
 /** In this order: what begins earlier decides what the rest of it is. */
 const tokens = new RegExp(
   [
