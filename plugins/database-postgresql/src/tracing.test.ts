@@ -2,6 +2,7 @@ import { silentTelemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
 import { translate } from '@keelson/database/contract';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
@@ -155,6 +156,22 @@ test('a session on demand is a span once it is used, whose first statement may n
     'db.operation': 'http.get',
     'db.retry_count': 1,
   });
+});
+
+test('attempts of a first statement that wait for an open breaker have failed, too', async () => {
+  await using waiting = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry });
+  await waiting.database.connect();
+  telemetry.clear();
+  await proxy.setMode('reset');
+  const session = await waiting.database.sessionOnDemand({ name: 'http.get', readOnly: true });
+  const answer = session.open().em.execute('select 7');
+  await eventually(() => telemetry.spans('db.attempt').length >= 8);
+  await proxy.setMode('pass');
+  await answer;
+  await session.open().commit();
+  session.close();
+  const kinds = telemetry.spans('db.attempt').map(span => span.errorKind ?? span.status);
+  expect(kinds).toEqual([...kinds.slice(1).fill('DATABASE_CONNECTION_LOST'), 'ok']);
 });
 
 test('a session that its owner rolls back is neither ok nor an error', async () => {

@@ -132,7 +132,12 @@ export class SessionOpener {
       deadline,
       signal,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      classify: error => (isSilence(error) ? seen(judgeSilence(outcome.now)) : verdict),
+      classify: error => {
+        const judged = isSilence(error) ? seen(judgeSilence(outcome.now)) : verdict;
+        // The policy announces the next attempt only when no breaker makes it wait.
+        if (judged.retry) trace?.attemptFailed(error);
+        return judged;
+      },
       ...(trace !== undefined && { onRetry: event => trace.retrying(event) }),
     });
     return execution.catch((error: unknown) => {

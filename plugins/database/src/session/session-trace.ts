@@ -86,14 +86,24 @@ export class SessionTrace implements StatementTracer {
 
   /** The attempt failed, and another one follows after `delayMs`. */
   retrying({ attempt, delayMs, error }: { attempt: number; delayMs: number; error: unknown }): void {
-    const kind = errorKindOf(translate(error));
     this.#parts.telemetry.breadcrumb({
       category: 'database.retry',
       message: 'a session is tried again',
       level: 'warn',
-      facts: { session: this.#name, attempt, delayMs: Math.round(delayMs), kind, ...faultFacts(error) },
+      facts: {
+        session: this.#name,
+        attempt,
+        delayMs: Math.round(delayMs),
+        kind: errorKindOf(translate(error)),
+        ...faultFacts(error),
+      },
     });
-    this.#attempt?.setStatus('error', kind);
+    this.attemptFailed(error);
+  }
+
+  /** The attempt failed, and another one may follow. */
+  attemptFailed(error: unknown): void {
+    this.#attempt?.setStatus('error', errorKindOf(translate(error)));
     this.#endAttempt();
   }
 
