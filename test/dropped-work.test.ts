@@ -1,24 +1,16 @@
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 describe('em.clear()', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url });
-    await service.database.connect();
-    await service.database.migrate();
+    service = await startTestService();
     await service.database.session(em => em.insert(Author, { email: 'ada@example.org' }));
   });
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   beforeEach(() => service.logger.clear());
 

@@ -1,26 +1,18 @@
 import type { DatabaseService } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('work beside other work of the same session', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url });
+    service = await startTestService();
     database = service.database;
-    await database.connect();
-    await database.migrate();
   });
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   test('has an error that names the nested session that has undone it', async () => {
     const work = database.session(async em => {
@@ -34,7 +26,7 @@ describe('work beside other work of the same session', () => {
       await inserted.promise;
       await Promise.allSettled([failing, em.insert(Author, { email: 'beside@example.org' })]);
     });
-    const at = expect.stringMatching(/nested-beside\.test\.ts:28/);
+    const at = expect.stringMatching(/nested-beside\.test\.ts:20/);
     await expect(work).rejects.toMatchObject({ code: 'DATABASE_WORK_UNDONE', facts: { at } });
   });
 });

@@ -12,11 +12,12 @@ import {
 import { withRollback } from '@keelson/database/testing';
 import postgresql from '@keelson/database-postgresql';
 import http, { currentSession } from '@keelson/http-express';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { type Request, Router } from 'express';
@@ -60,24 +61,17 @@ const source = readFileSync(new URL(import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
 
 describe('the code of docs/database.md', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
   let database: DatabaseService;
   const told: string[] = [];
   const emails = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email));
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url });
+    service = await startTestService();
     database = service.database;
-    await database.connect();
-    await database.migrate();
     await database.session(em => em.insert(Author, { email: 'ada@example.org' }));
   });
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   test('stands in this file, line for line', () => {
     const flat = (text: string) => text.replaceAll(/^ +/gm, '').trim();
@@ -199,7 +193,7 @@ describe('the code of docs/database.md', () => {
       }
     }
     const models = [{ entities: [], migrations: [...sampleModel.migrations, IndexAuthors] }];
-    await using next = createPostgresqlService({ url: testDatabase.url, models });
+    await using next = createPostgresqlService({ url: service.testDatabase.url, models });
     await next.database.connect();
     expect(await next.database.migrate()).toEqual(['IndexAuthors']);
   });

@@ -2,9 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Deadline, systemClock } from '@keelson/core';
 import type { BatchProgress, DatabaseModel, DatabaseService } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -27,24 +26,17 @@ const reading = (index: number) => ({ sensor: `sensor ${index}`, value: index })
 const readings = (count: number) => Array.from({ length: count }, (_, index) => reading(index));
 
 describe('a batch', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, models: [model], options: { pool: { max: 3 } } });
+    service = await startTestService({ models: [model], options: { pool: { max: 3 } } });
     database = service.database;
-    await database.connect();
-    await database.migrate();
   });
 
   beforeEach(() => database.session(em => em.nativeDelete(Reading, {})));
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   const stored = () => database.session(em => em.count(Reading));
   const store: Parameters<typeof database.batch<ReturnType<typeof reading>>>[1] = async (em, items) => {

@@ -1,8 +1,7 @@
 import type { DatabaseModel, DatabaseService } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import { defineEntity, p, raw } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import fc from 'fast-check';
@@ -56,27 +55,18 @@ class CreateSamples extends Migration {
 const model: DatabaseModel = { entities: [Owner, Sample], migrations: [CreateSamples] };
 
 describe('a bulk insert', () => {
-  let testDatabase: TestDatabase;
   let proxy: TcpProxy;
-  let service: PostgresqlService;
+  let service: ProxiedService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    proxy = await startTcpProxy({ to: testDatabase.url });
-    service = createPostgresqlService({ url: proxy.url(), models: [model], options: { pool: { max: 3 } } });
-    database = service.database;
-    await database.connect();
-    await database.migrate();
+    service = await startProxiedService({ models: [model], options: { pool: { max: 3 } } });
+    ({ proxy, database } = service);
   });
 
   beforeEach(() => database.session(em => em.execute('truncate sample, owner')));
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await proxy.dispose();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   const stored = () => database.session(em => em.count(Sample));
   const expectNothingHeld = () =>

@@ -8,6 +8,7 @@ import {
 import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hasReached, positionProbe, reachedProbe, type WalPosition, walPositionIn } from './wal-position.js';
 
@@ -25,9 +26,7 @@ describe('reads that see what was stored before', () => {
   beforeAll(async () => {
     pair = await startReplicatedPostgres();
     url = await pair.primary.createDatabase('consistency');
-    await using setup = createPostgresqlService({ url });
-    await setup.database.connect();
-    await setup.database.migrate();
+    await migrateDatabase(url);
     await pair.caughtUp();
     primary = await startTcpProxy({ to: url });
     standby = await startTcpProxy({ to: pair.standby.url });

@@ -10,6 +10,7 @@ import {
 } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 /** Far below `cancelGraceMs` (2 s), far above what a machine that is busy takes for one turn of its loop. */
@@ -27,9 +28,7 @@ describe('a session at its deadline', () => {
   beforeAll(async () => {
     server = await startPostgres();
     url = await server.createDatabase('deadlines');
-    await using setup = createPostgresqlService({ url });
-    await setup.database.connect();
-    await setup.database.migrate();
+    await migrateDatabase(url);
     proxy = await startTcpProxy({ to: url });
   });
   afterAll(async () => {

@@ -4,6 +4,7 @@ import { type PostgresServer, startPostgres } from '@keelson/test-support/postgr
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -17,10 +18,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
   beforeAll(async () => {
     server = await startPostgres();
     const url = await server.createDatabase('exactly_once');
-    const setup = createPostgresqlService({ url, options: { commitProof: proof } });
-    await setup.database.connect();
-    await setup.database.migrate();
-    await setup[Symbol.asyncDispose]();
+    await migrateDatabase(url, { options: { commitProof: proof } });
     proxy = await startTcpProxy({ to: url });
   });
   afterAll(async () => {

@@ -1,9 +1,9 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -16,28 +16,19 @@ const failsOnce = `
   end $$`;
 
 describe('the first statement of an opened session', () => {
-  let testDatabase: TestDatabase;
   let proxy: TcpProxy;
-  let service: PostgresqlService;
+  let service: ProxiedService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    proxy = await startTcpProxy({ to: testDatabase.url });
-    service = createPostgresqlService({ url: proxy.url() });
-    database = service.database;
-    await database.connect();
-    await database.migrate();
+    service = await startProxiedService();
+    ({ proxy, database } = service);
   });
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await proxy.dispose();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   async function asAdmin(sql: string): Promise<void> {
     const options = '-c default_transaction_read_only=off';
-    const client = new pg.Client({ connectionString: testDatabase.adminUrl, options });
+    const client = new pg.Client({ connectionString: service.testDatabase.adminUrl, options });
     await client.connect();
     await client.query(sql).finally(() => client.end());
   }
@@ -54,7 +45,7 @@ describe('the first statement of an opened session', () => {
   });
 
   test('is sent again, on another connection, while the server takes no writes', async () => {
-    const { name } = testDatabase;
+    const { name } = service.testDatabase;
     await asAdmin(`alter database ${name} set default_transaction_read_only = on`);
     database.renewConnections();
     const discarded = () => database.stats().counters.discarded.invalidated ?? 0;
@@ -94,7 +85,7 @@ describe('the first statement of an opened session', () => {
 
   test('that got no connection ends the session, also when its error was swallowed', async () => {
     const options = { pool: { acquireTimeoutMs: 100, pingTimeoutMs: 100 } };
-    await using impatient = createPostgresqlService({ url: testDatabase.url, options });
+    await using impatient = createPostgresqlService({ url: service.testDatabase.url, options });
     const swallow = (em: EntityManager) => em.execute('select 1').catch(() => {});
     await impatient.database.connect();
     impatient.database.suspend();

@@ -2,31 +2,24 @@ import { createServer } from 'node:net';
 import { KeelsonError, systemClock } from '@keelson/core';
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { freePort } from '@keelson/test-support/free-port';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-let testDatabase: TestDatabase;
 let retry: OpossumRetryPolicy;
-let service: PostgresqlService;
+let service: TestService;
 let database: DatabaseService;
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
   retry = new OpossumRetryPolicy({ clock: systemClock });
-  service = createPostgresqlService({ url: testDatabase.url, retry });
+  service = await startTestService({ retry });
   database = service.database;
-  await database.connect();
-  await database.migrate();
 });
-afterAll(async () => {
-  await service?.[Symbol.asyncDispose]();
-  await testDatabase?.[Symbol.asyncDispose]();
-});
+afterAll(() => service[Symbol.asyncDispose]());
 
 const failure = (facts: object, message = 'of somebody else') => Object.assign(new Error(message), facts);
 
@@ -51,7 +44,7 @@ async function realRefusal(): Promise<unknown> {
 
 /** Of a client that the service opened by itself, in the same database. */
 async function otherClientsError(sql: string): Promise<unknown> {
-  const client = new pg.Client(testDatabase.url);
+  const client = new pg.Client(service.testDatabase.url);
   client.on('error', () => {});
   await client.connect();
   const error = await client.query(sql).catch((thrown: unknown) => thrown);
@@ -142,7 +135,7 @@ describe('another database of the service', () => {
   let other: PostgresqlService;
 
   beforeAll(async () => {
-    proxy = await startTcpProxy({ to: testDatabase.url });
+    proxy = await startTcpProxy({ to: service.testDatabase.url });
     other = createPostgresqlService({ url: proxy.url(), retry: new OpossumRetryPolicy({ clock: systemClock }) });
     await other.database.connect();
   });

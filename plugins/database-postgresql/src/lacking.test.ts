@@ -7,6 +7,7 @@ import { lackingDriver } from '@keelson/test-support/lacking-driver';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /** Which promises a capability concerns, besides those that say what happens without it. */
@@ -76,9 +77,7 @@ describe('without a capability', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    await using setup = createPostgresqlService({ url: database.url });
-    await setup.database.connect();
-    await setup.database.migrate();
+    await migrateDatabase(database.url);
   });
   afterAll(() => database[Symbol.asyncDispose]());
 

@@ -9,6 +9,7 @@ import {
 } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { lookTimeoutMs } from './backend-look.js';
 
@@ -34,9 +35,7 @@ describe('a statement on a connection that stays silent', () => {
   beforeAll(async () => {
     server = await startPostgres();
     url = await server.createDatabase(name);
-    await using setup = createPostgresqlService({ url });
-    await setup.database.connect();
-    await setup.database.migrate();
+    await migrateDatabase(url);
   });
   afterAll(() => server.dispose());
 

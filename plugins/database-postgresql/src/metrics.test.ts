@@ -5,6 +5,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 let testDatabase: TestDatabase;
@@ -13,9 +14,7 @@ let service: PostgresqlService;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
-  await using setup = createPostgresqlService({ url: testDatabase.url });
-  await setup.database.connect();
-  await setup.database.migrate();
+  await migrateDatabase(testDatabase.url);
 });
 afterAll(() => testDatabase[Symbol.asyncDispose]());
 

@@ -2,6 +2,7 @@ import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { defineEntity, type EventArgs, type EventSubscriber, p, UnderscoreNamingStrategy } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,9 +11,7 @@ let testDatabase: TestDatabase;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
-  await using service = createPostgresqlService({ url: testDatabase.url, models: [{ ...sampleModel }, bookModel()] });
-  await service.database.connect();
-  await service.database.migrate();
+  await migrateDatabase(testDatabase.url, { models: [{ ...sampleModel }, bookModel()] });
 });
 
 afterAll(() => testDatabase[Symbol.asyncDispose]());

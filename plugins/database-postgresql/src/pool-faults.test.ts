@@ -11,6 +11,7 @@ import {
 } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
@@ -34,10 +35,7 @@ describe('the pool after a fault', () => {
   beforeAll(async () => {
     server = await startPostgres({ settings: { max_connections: 30 } });
     url = await server.createDatabase('pool_faults');
-    const setup = createPostgresqlService({ url });
-    await setup.database.connect();
-    await setup.database.migrate();
-    await setup[Symbol.asyncDispose]();
+    await migrateDatabase(url);
     proxy = await startTcpProxy({ to: url });
   });
   afterAll(async () => {

@@ -11,6 +11,7 @@ import {
 import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 type Replicas = Exclude<NonNullable<PostgresqlServiceOptions['options']>['replicas'], readonly string[] | undefined>;
@@ -26,10 +27,7 @@ describe('reads with replicas', () => {
   beforeAll(async () => {
     pair = await startReplicatedPostgres();
     url = await pair.primary.createDatabase('replicas');
-    const setup = createPostgresqlService({ url });
-    await setup.database.connect();
-    await setup.database.migrate();
-    await setup[Symbol.asyncDispose]();
+    await migrateDatabase(url);
     await pair.caughtUp();
     proxy = await startTcpProxy({ to: pair.standby.url });
     replica = proxy.url(url);

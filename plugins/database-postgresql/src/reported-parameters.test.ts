@@ -1,6 +1,7 @@
 import { createTestDatabase } from '@keelson/test-support/database';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService } from '@keelson/test-support/test-service';
 import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -61,11 +62,8 @@ test.each([
   ['client_encoding', "set names 'LATIN1'"],
   ['standard_conforming_strings', 'do $$ begin set local standard_conforming_strings = off; end $$'],
 ])('a session that changes %s stores nothing, and the next one reads what is there: %s', async (setting, sql) => {
-  await using testDatabase = await createTestDatabase();
-  await using service = createPostgresqlService({ url: testDatabase.url });
+  await using service = await startTestService();
   const { database } = service;
-  await database.connect();
-  await database.migrate();
   const changing = database.session(async em => {
     await em.insert(Author, { email: 'lost' });
     await em.execute(sql).catch(() => {});

@@ -1,34 +1,25 @@
 import type { DatabaseService, EntityManager, OpenSessionOptions, SessionWork } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('the round trips of a session, counted at the wire', () => {
-  let testDatabase: TestDatabase;
   let proxy: TcpProxy;
-  let service: PostgresqlService;
+  let service: ProxiedService;
   let database: DatabaseService;
   let emails = 0;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    proxy = await startTcpProxy({ to: testDatabase.url });
-    service = createPostgresqlService({ url: proxy.url(), options: { pool: { pingAfterIdleMs: 60_000 } } });
-    database = service.database;
-    await database.connect();
-    await database.migrate();
+    service = await startProxiedService({ options: { pool: { pingAfterIdleMs: 60_000 } } });
+    ({ proxy, database } = service);
     await database.session(em => em.count(Author));
   });
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await proxy.dispose();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   const insert = (em: Parameters<Parameters<DatabaseService['session']>[0]>[0]) =>
     em.insert(Author, { email: `author-${++emails}@example.org` });
@@ -100,13 +91,13 @@ describe('the round trips of a session, counted at the wire', () => {
     });
 
     test('reads from one snapshot where that is the default of the server', async () => {
-      const { username } = new URL(testDatabase.url);
-      const admin = new pg.Client(testDatabase.adminUrl);
+      const { username } = new URL(service.testDatabase.url);
+      const admin = new pg.Client(service.testDatabase.adminUrl);
       await admin.connect();
       await admin.query(
         `alter role ${username} in database ${admin.database} set default_transaction_isolation = 'repeatable read'`,
       );
-      await using own = createPostgresqlService({ url: testDatabase.url });
+      await using own = createPostgresqlService({ url: service.testDatabase.url });
       await own.database.connect();
       const counts = await own.database.read(async em => {
         const before = await count(em);

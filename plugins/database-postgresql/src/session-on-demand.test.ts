@@ -1,27 +1,20 @@
 import { currentContext, Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('a session on demand', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url });
+    service = await startTestService();
     database = service.database;
-    await database.connect();
-    await database.migrate();
   });
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   const emails = () => database.read(async em => (await em.findAll(Author)).map(({ email }) => email));
 
@@ -127,7 +120,7 @@ describe('a session on demand', () => {
   });
 
   test('is opened at the start when a subscriber takes part in the begin of transactions', async () => {
-    await using own = createPostgresqlService({ url: testDatabase.url });
+    await using own = createPostgresqlService({ url: service.testDatabase.url });
     await own.database.connect();
     const seen: string[] = [];
     let failure: Error | undefined;

@@ -1,33 +1,24 @@
 import { getEventListeners } from 'node:events';
 import { ConcurrentUseError, type DatabaseService, type EntityManager } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('a session on PostgreSQL', () => {
-  let testDatabase: TestDatabase;
   let proxy: TcpProxy;
-  let service: PostgresqlService;
+  let service: ProxiedService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    proxy = await startTcpProxy({ to: testDatabase.url });
-    service = createPostgresqlService({ url: proxy.url() });
-    database = service.database;
-    await database.connect();
-    await database.migrate();
+    service = await startProxiedService();
+    ({ proxy, database } = service);
   });
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await proxy.dispose();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   test('that was to commit while a statement of it still ran is rolled back, and says so', async () => {
     let forgotten: Promise<unknown> | undefined;
@@ -69,7 +60,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('ends a stream whose connection is lost, also between two reads', async () => {
-    const admin = new pg.Client(testDatabase.adminUrl);
+    const admin = new pg.Client(service.testDatabase.adminUrl);
     await admin.connect();
     for (const readsFirst of [true, false]) {
       const session = await database.openSession({ timeoutMs: 10_000 });
@@ -146,7 +137,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('a statement cancelled on the server is distinguished from a timeout', async () => {
-    const admin = new pg.Client(testDatabase.adminUrl);
+    const admin = new pg.Client(service.testDatabase.adminUrl);
     await admin.connect();
     const sleeping = `select pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep(31)%' and pid <> pg_backend_pid()`;
     const slow = database.session(em => em.execute('select pg_sleep(31)'));
@@ -207,7 +198,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('is committed for its caller although a subscriber of MikroORM fails after the COMMIT', async () => {
-    await using own = createPostgresqlService({ url: testDatabase.url });
+    await using own = createPostgresqlService({ url: service.testDatabase.url });
     await own.database.connect();
     const reported: string[] = [];
     await own.database.session(async (em, session) => {
@@ -243,7 +234,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that is committed is done for its caller, also when a subscriber of MikroORM never ends after the COMMIT', async () => {
-    await using own = createPostgresqlService({ url: testDatabase.url });
+    await using own = createPostgresqlService({ url: service.testDatabase.url });
     await own.database.connect();
     const heard: string[] = [];
     const given = await own.database.session(
@@ -306,7 +297,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that was to commit while its first statement still waited for a connection is rolled back, and says so', async () => {
-    await using single = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 1 } } });
+    await using single = createPostgresqlService({ url: service.testDatabase.url, options: { pool: { max: 1 } } });
     await single.database.connect();
     await using holder = await single.database.openSession();
     await holder.em.execute('select 1');
@@ -335,7 +326,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that a subscriber of MikroORM keeps from beginning leaves nothing waiting for its signal', async () => {
-    await using own = createPostgresqlService({ url: testDatabase.url });
+    await using own = createPostgresqlService({ url: service.testDatabase.url });
     await own.database.connect();
     await own.database.session(async em => {
       em.getEventManager().registerSubscriber({

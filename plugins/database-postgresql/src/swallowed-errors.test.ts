@@ -1,28 +1,18 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-let testDatabase: TestDatabase;
 let proxy: TcpProxy;
-let service: PostgresqlService;
+let service: ProxiedService;
 let database: DatabaseService;
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  proxy = await startTcpProxy({ to: testDatabase.url });
-  service = createPostgresqlService({ url: proxy.url(testDatabase.url) });
-  database = service.database;
-  await database.connect();
-  await database.migrate();
+  service = await startProxiedService();
+  ({ proxy, database } = service);
 });
-afterAll(async () => {
-  await service?.[Symbol.asyncDispose]();
-  await proxy?.dispose();
-  await testDatabase?.[Symbol.asyncDispose]();
-});
+afterAll(() => service[Symbol.asyncDispose]());
 afterEach(() => database.session(em => em.nativeDelete(Author, {})));
 
 const stored = () => database.read(async em => (await em.find(Author, {}, { orderBy: { id: 1 } })).map(({ id }) => id));

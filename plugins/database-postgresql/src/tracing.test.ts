@@ -1,30 +1,22 @@
 import { silentTelemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
 import { translate } from '@keelson/database/contract';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
-import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
+import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
+import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
-let testDatabase: TestDatabase;
 let proxy: TcpProxy;
-let service: PostgresqlService;
+let service: ProxiedService;
 const telemetry = new RecordingTelemetry();
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  proxy = await startTcpProxy({ to: testDatabase.url });
-  service = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry });
-  await service.database.connect();
-  await service.database.migrate();
+  service = await startProxiedService({ telemetry });
+  proxy = service.proxy;
 }, 60_000);
-afterAll(async () => {
-  await service[Symbol.asyncDispose]();
-  await proxy.dispose();
-  await testDatabase[Symbol.asyncDispose]();
-});
+afterAll(() => service[Symbol.asyncDispose]());
 beforeEach(() => telemetry.clear());
 
 /** Each span as `name status`, with those inside of it. */
@@ -42,7 +34,7 @@ test('a unit is a session, an attempt, and its statements, ok after the commit',
   const [session, attempt, insert] = telemetry.spans();
   const place = {
     'db.system.name': 'postgresql',
-    'db.namespace': new URL(testDatabase.url).pathname.slice(1),
+    'db.namespace': new URL(service.testDatabase.url).pathname.slice(1),
     'server.address': '127.0.0.1',
     'server.port': proxy.port,
   };
@@ -121,7 +113,7 @@ test('a statement that the server refuses has its SQLSTATE', async () => {
 
 test('a commit whose fate stays unknown is neither ok nor rolled back', async () => {
   const options = { commitProof: 'none' } as const;
-  await using unsure = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry, options });
+  await using unsure = createPostgresqlService({ url: proxy.url(), telemetry, options });
   await unsure.database.connect();
   telemetry.clear();
   const cut = proxy.onceAtCommit('before');
@@ -159,7 +151,7 @@ test('a session on demand is a span once it is used, whose first statement may n
 });
 
 test('attempts of a first statement that wait for an open breaker have failed, too', async () => {
-  await using waiting = createPostgresqlService({ url: proxy.url(testDatabase.url), telemetry });
+  await using waiting = createPostgresqlService({ url: proxy.url(service.testDatabase.url), telemetry });
   await waiting.database.connect();
   telemetry.clear();
   await proxy.setMode('reset');
@@ -205,7 +197,7 @@ test('an attempt with very many statements has spans of the first hundred, and t
 
 test('without traceStatements there is a span for each attempt, and none for a statement', async () => {
   await using plain = createPostgresqlService({
-    url: testDatabase.url,
+    url: service.testDatabase.url,
     telemetry,
     options: { traceStatements: false },
   });
@@ -224,7 +216,7 @@ test('silent telemetry is asked for nothing on the way of a session', async () =
       return Reflect.get(target, name);
     },
   });
-  await using silent = createPostgresqlService({ url: testDatabase.url, telemetry });
+  await using silent = createPostgresqlService({ url: service.testDatabase.url, telemetry });
   await silent.database.connect();
   isStarted = true;
   await silent.database.session(async em => void (await em.insert(Author, { email: 'silent@example.org' })));

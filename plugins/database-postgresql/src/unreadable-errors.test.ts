@@ -1,6 +1,5 @@
-import { createTestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService } from '@keelson/test-support/test-service';
 import { expect, test } from 'vitest';
 
 function revoked(): object {
@@ -21,10 +20,7 @@ test.each([
   ['a revoked proxy', revoked()],
   ['an error whose code cannot be read', unreadable()],
 ])('a session whose work throws %s is rolled back and gives its connection back', async (_what, thrown) => {
-  await using database = await createTestDatabase();
-  await using service = createPostgresqlService({ url: database.url, options: { pool: { max: 1 } } });
-  await service.database.connect();
-  await service.database.migrate();
+  await using service = await startTestService({ options: { pool: { max: 1 } } });
   let rolledBack = 0;
   const failing = service.database.session(async (em, session) => {
     session.onRollback(() => void rolledBack++);

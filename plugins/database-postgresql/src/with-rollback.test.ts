@@ -1,28 +1,20 @@
 import type { DatabaseService } from '@keelson/database';
 import { withRollback } from '@keelson/database/testing';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 describe('the body of a test inside withRollback', () => {
-  let testDatabase: TestDatabase;
-  let service: PostgresqlService;
+  let service: TestService;
   let database: DatabaseService;
 
   beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 2 } } });
+    service = await startTestService({ options: { pool: { max: 2 } } });
     database = service.database;
-    await database.connect();
-    await database.migrate();
   });
 
-  afterAll(async () => {
-    await service[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
+  afterAll(() => service[Symbol.asyncDispose]());
 
   const add = (email: string, options = {}) => database.session(em => em.insert(Author, { email }), options);
   const stored = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email).toSorted());

@@ -1,37 +1,29 @@
-import { isQueryError } from '@keelson/database';
+import { type DatabaseService, isQueryError } from '@keelson/database';
 import { withRollback, withSandbox } from '@keelson/database/testing';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
+import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-let testDatabase: TestDatabase;
-let service: PostgresqlService;
-let database: PostgresqlService['database'];
+let service: TestService;
+let database: DatabaseService;
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  service = createPostgresqlService({ url: testDatabase.url });
+  service = await startTestService();
   database = service.database;
-  await database.connect();
-  await database.migrate();
   await database.session(em =>
     em.execute('create table child (id int references author (id) deferrable initially deferred)'),
   );
 });
 
-afterAll(async () => {
-  await service[Symbol.asyncDispose]();
-  await testDatabase[Symbol.asyncDispose]();
-});
+afterAll(() => service[Symbol.asyncDispose]());
 
 const insert = (email: string) => database.session(async em => void (await em.insert(Author, { email })));
 const emails = () => database.read(async em => (await em.find(Author, {}, { orderBy: { id: 1 } })).map(a => a.email));
 
 /** As another client sees it. */
 async function stored(): Promise<number> {
-  const client = new pg.Client({ connectionString: testDatabase.adminUrl });
+  const client = new pg.Client({ connectionString: service.testDatabase.adminUrl });
   await client.connect();
   const { rows } = await client.query('select count(*)::int as count from author');
   await client.end();

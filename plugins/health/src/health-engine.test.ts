@@ -1,7 +1,7 @@
 import { type HealthCheck, type HealthResult, KeelsonError, silentTelemetry } from '@keelson/core';
 import { FakeClock, RecordingLogger } from '@keelson/core/testing';
+import { MovableLifecycle } from '@keelson/test-support/movable-lifecycle';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MovableLifecycle } from './harness.fixture.js';
 import { HealthEngine } from './health-engine.js';
 import { type HealthOptions, healthOptions } from './options.js';
 

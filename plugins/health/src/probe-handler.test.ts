@@ -1,9 +1,10 @@
 import { definePlugin, type HealthCheck, HealthService, silentTelemetry } from '@keelson/core';
 import { createTestKernel, FakeClock, RecordingLogger } from '@keelson/core/testing';
+import { MovableLifecycle } from '@keelson/test-support/movable-lifecycle';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MovableLifecycle, PlainHttpServer } from './harness.fixture.js';
 import { HealthEngine } from './health-engine.js';
 import health, { healthOptions } from './index.js';
+import { PlainHttpServer } from './plain-http-server.fixture.js';
 import { mountProbes } from './probe-handler.js';
 
 let clock: FakeClock;

@@ -1,14 +1,13 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { HttpServer, type Kernel } from '@keelson/core';
+import { DatabaseService } from '@keelson/database';
 import { repeatable } from '@keelson/http-express';
-import retry from '@keelson/retry-opossum';
 import { eventually } from '@keelson/test-support/eventually';
 import { type ReplicatedPostgres, startReplicatedPostgres } from '@keelson/test-support/replication';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { currentSession } from './request-sessions.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
 let pair: ReplicatedPostgres;
 let kernel: Kernel;
@@ -53,23 +52,9 @@ async function start(consistency: 'off' | 'header' | 'cookie'): Promise<void> {
   const replica = new URL(url);
   replica.port = String(pair.standby.port);
   await pair.caughtUp();
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpServer],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => container.get(HttpServer).router('/authors', routes),
-  });
   const replicas = { urls: [replica.href], checkIntervalMs: 20, maxLagMs: 60_000, catchUpMs: 20 };
-  kernel = await Kernel.start({
-    config: { service: 'authors' },
-    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', consistency },
-        database: { url, replicas, migrations: { atStart: true } },
-      },
-    },
-    variables: {},
+  kernel = await startAuthorService(({ container }) => container.get(HttpServer).router('/authors', routes), {
+    values: { http: { consistency }, database: { url, replicas } },
   });
   await pair.caughtUp();
   await eventually(async () => {
@@ -80,7 +65,7 @@ async function start(consistency: 'off' | 'header' | 'cookie'): Promise<void> {
 }
 
 const ask = (path: string, headers: Record<string, string> = {}, body?: object) =>
-  fetch(`${kernel.container.get(HttpServer).url}/authors${path}`, {
+  fetch(`${urlOf(kernel)}/authors${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { 'Content-Type': 'application/json', ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),

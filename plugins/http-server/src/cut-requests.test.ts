@@ -1,17 +1,16 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { HttpServer } from '@keelson/core';
+import { DatabaseService } from '@keelson/database';
 import { repeatable } from '@keelson/http-express';
-import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Author } from '@keelson/test-support/sample-model';
 import type { RequestHandler } from 'express';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { connectTo } from './harness.fixture.js';
 import { currentSession } from './request-sessions.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
 const insert: RequestHandler = async (request, response) => {
   await currentSession(request).insert(Author, { id: 1, email: 'a@example.org' });
@@ -38,27 +37,14 @@ async function waitingRequest(handler: RequestHandler, { http: times = {}, shutd
   const database = started.use(await createTestDatabase());
   const witness = started.adopt(new pg.Client(database.adminUrl), client => client.end());
   await witness.connect();
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpServer],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => container.get(HttpServer).router('/authors', Router().post('/', handler)),
-  });
-  const kernel = await Kernel.start({
-    config: { service: 'authors', shutdown: { noticeMs: 0, ...shutdown } },
-    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', ...times },
-        database: { url: database.url, migrations: { atStart: true } },
-      },
-    },
-    variables: {},
-  });
+  const kernel = await startAuthorService(
+    ({ container }) => container.get(HttpServer).router('/authors', Router().post('/', handler)),
+    { values: { http: times, database: { url: database.url } }, shutdown },
+  );
   started.defer(async () => void (await kernel.stop()));
   await witness.query('begin');
   await witness.query('lock table author');
-  const client = await connectTo(Number(new URL(kernel.container.get(HttpServer).url ?? '').port));
+  const client = await connectTo(Number(new URL(urlOf(kernel)).port));
   client.send('POST /authors HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n');
   const isBusy = () => kernel.container.get(DatabaseService).stats().busy === 1;
   await eventually(isBusy, { that: 'the request to wait' });

@@ -1,31 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type Clock, type HttpServer, type Lifecycle, type LifecyclePhase, systemClock } from '@keelson/core';
+import { type Clock, type HttpServer, systemClock } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
+import { MovableLifecycle } from '@keelson/test-support/movable-lifecycle';
 import { type HttpOptions, httpOptions } from './options.js';
 import { createServer } from './server-under-test.fixture.js';
-
-/** A lifecycle that the test controls. */
-export class MovableLifecycle implements Lifecycle {
-  phase: LifecyclePhase = 'starting';
-  readonly #controller = new AbortController();
-  readonly #listeners = new Set<(phase: LifecyclePhase) => void>();
-
-  get stopping(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  onPhase(listener: (phase: LifecyclePhase) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
-  }
-
-  move(phase: LifecyclePhase): void {
-    this.phase = phase;
-    if (phase === 'stopping') this.#controller.abort();
-    for (const listener of this.#listeners) listener(phase);
-  }
-}
 
 /** The server, started and stopped as the plugin does it, on a free port of the loopback. */
 export class Harness implements AsyncDisposable {

@@ -1,71 +1,34 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
 import { HttpRoutes, type Route, route } from '@keelson/http';
 import { CreateIdempotencyKeys } from '@keelson/http/idempotency';
-import retry from '@keelson/retry-opossum';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { AuthorServices, type Start, urlOf } from './author-services.fixture.js';
 import { gate, problemFrom } from './harness.fixture.js';
-import { http } from './server-under-test.fixture.js';
 
-let database: TestDatabase;
-let witness: pg.Client;
-const kernels: Kernel[] = [];
+let services: AuthorServices;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  witness = new pg.Client({ connectionString: database.adminUrl });
-  await witness.connect();
+  services = await AuthorServices.create();
 });
-
-afterAll(async () => {
-  await witness.end();
-  await database[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  for (const kernel of kernels.splice(0)) await kernel.stop();
-  await witness.query('drop table if exists author, mikro_orm_migrations, keelson_idempotency_keys cascade');
-});
+afterEach(() => services.clear());
+afterAll(() => services[Symbol.asyncDispose]());
 
 interface Setting {
-  readonly url?: string;
-  readonly migrations?: readonly (typeof CreateIdempotencyKeys)[];
-  readonly database?: object;
+  readonly migrations: readonly (typeof CreateIdempotencyKeys)[];
+  readonly database: object;
 }
 
 /** One instance of a service with `routes` at `/authors`. */
-async function instanceWith(routes: readonly Route[], setting: Setting = {}): Promise<string> {
-  const { url = database.url, migrations = [CreateIdempotencyKeys] } = setting;
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpRoutes],
-    register: ({ bind }) =>
-      void bind(DatabaseModel).toConstantValue({
-        ...sampleModel,
-        migrations: [...(sampleModel.migrations ?? []), ...migrations],
-      }),
-    start: ({ container }) => container.get(HttpRoutes).mount('/authors', routes),
-  });
-  const kernel = await Kernel.start({
-    config: { service: 'library', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        database: { url, migrations: { atStart: true }, ...setting.database },
-      },
-    },
-    variables: {},
-  });
-  kernels.push(kernel);
-  return kernel.container.get(HttpServer).url ?? '';
+async function instanceWith(
+  routes: readonly Route[],
+  { migrations = [CreateIdempotencyKeys], database = {} }: Partial<Setting> = {},
+): Promise<string> {
+  const model = { ...sampleModel, migrations: [...sampleModel.migrations, ...migrations] };
+  const start: Start = ({ container }) => container.get(HttpRoutes).mount('/authors', routes);
+  return urlOf(await services.start(start, { model, values: { database } }));
 }
 
 let nextId = 1;
@@ -97,10 +60,7 @@ function post(url: string, email: string, key?: string, headers: object = {}): P
   });
 }
 
-async function stored(): Promise<string[]> {
-  const { rows } = await witness.query<{ email: string }>('select email from author order by id');
-  return rows.map(row => row.email);
-}
+const stored = () => services.storedEmails();
 
 describe('an idempotent route', () => {
   test('gives the first answer to every repetition, and does the work once', async () => {
@@ -179,7 +139,7 @@ describe('an idempotent route', () => {
     await slow.arrived;
     const waiting = post(second, 'a@example.org', 'k');
     await eventually(async () => {
-      const { rows } = await witness.query(
+      const { rows } = await services.witness.query(
         "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%keelson_idempotency_keys%'",
       );
       expect(rows).toHaveLength(1);
@@ -217,8 +177,8 @@ describe('an idempotent route', () => {
   });
 
   test('has done the work once when the answer of its COMMIT is lost, and the client has gone when it is known', async () => {
-    await using proxy = await startTcpProxy({ to: database.url });
-    const url = await instanceWith([add()], { url: proxy.url(database.url) });
+    await using proxy = await startTcpProxy({ to: services.database.url });
+    const url = await instanceWith([add()], { database: { url: proxy.url(services.database.url) } });
     const client = new AbortController();
     const cut = proxy.onceAtCommit('after').then(() => client.abort());
     const lost = fetch(`${url}/authors`, {

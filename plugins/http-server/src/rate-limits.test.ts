@@ -12,11 +12,10 @@ import { RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
 import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { RateLimitKey } from '@keelson/http';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { AuthorServices, urlOf } from './author-services.fixture.js';
 import { problemFrom } from './harness.fixture.js';
 import { currentSession } from './request-sessions.js';
 import { http, Router } from './server-under-test.fixture.js';
@@ -32,25 +31,13 @@ interface Instance {
   begun: number;
 }
 
-const kernels: Kernel[] = [];
-let database: TestDatabase;
-let witness: pg.Client;
+let services: AuthorServices;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  witness = new pg.Client({ connectionString: database.adminUrl });
-  await witness.connect();
+  services = await AuthorServices.create();
 });
-
-afterAll(async () => {
-  await witness.end();
-  await database[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  for (const kernel of kernels.splice(0)) await kernel.stop();
-  await witness.query('drop table if exists keelson_rate_limits');
-});
+afterEach(() => services.clear());
+afterAll(() => services[Symbol.asyncDispose]());
 
 async function instanceWith(
   rateLimits: object,
@@ -115,8 +102,8 @@ async function instanceWith(
     },
     variables: {},
   });
-  kernels.push(kernel);
-  return Object.assign(instance, { kernel, metrics, logger, url: kernel.container.get(HttpServer).url ?? '' });
+  services.adopt(kernel);
+  return Object.assign(instance, { kernel, metrics, logger, url: urlOf(kernel) });
 }
 
 const statusOf = async (url: string, init?: RequestInit) => {
@@ -261,8 +248,8 @@ describe('a limit in the database', () => {
 
   test('is one for two instances, whichever is asked, and costs nothing more once it is reached', async () => {
     const instances = await Promise.all([
-      instanceWith(shared, { url: database.url }),
-      instanceWith(shared, { url: database.url }),
+      instanceWith(shared, { url: services.database.url }),
+      instanceWith(shared, { url: services.database.url }),
     ]);
     const urls = instances.map(({ url }) => `${url}/rows`);
     const fellBack = () =>
@@ -283,7 +270,7 @@ describe('a limit in the database', () => {
     }
     expect(statuses.toSorted()).toEqual([...Array(5).fill(200), ...Array(15).fill(429)]);
     expect(instances.reduce((sum, { handled }) => sum + handled, 0)).toBe(5);
-    const { rows } = await witness.query<{ key: string }>('select key from keelson_rate_limits');
+    const { rows } = await services.witness.query<{ key: string }>('select key from keelson_rate_limits');
     expect(rows).toHaveLength(round);
     expect(rows[0]?.key).toMatch(/^[\w-]{43}$/);
     const acquired = () =>
@@ -296,8 +283,8 @@ describe('a limit in the database', () => {
 
   test('begins again when the window has ended, by the clock of the server, and old windows are deleted', async () => {
     const short = { api: { limit: 1, windowMs: 3_000, store: 'database' } };
-    const one = await instanceWith(short, { url: database.url });
-    const two = await instanceWith(short, { url: database.url });
+    const one = await instanceWith(short, { url: services.database.url });
+    const two = await instanceWith(short, { url: services.database.url });
     expect([await statusOf(`${one.url}/orders`), await statusOf(`${two.url}/orders`)]).toEqual([200, 429]);
     await eventually(async () => expect(await statusOf(`${two.url}/orders`)).toBe(200), {
       intervalMs: 100,
@@ -306,7 +293,7 @@ describe('a limit in the database', () => {
   });
 
   test('is counted in each instance while the database is away, quickly, with one line in the log', async () => {
-    await using proxy = await startTcpProxy({ to: database.url });
+    await using proxy = await startTcpProxy({ to: services.database.url });
     const instance = await instanceWith(shared, { url: proxy.url() });
     const url = `${instance.url}/orders`;
     expect(await statusOf(url)).toBe(200);
@@ -322,7 +309,7 @@ describe('a limit in the database', () => {
   });
 
   test('begins nothing for a client that has left while it was counted', async () => {
-    await using proxy = await startTcpProxy({ to: database.url });
+    await using proxy = await startTcpProxy({ to: services.database.url });
     const instance = await instanceWith(shared, { url: proxy.url() });
     const { url, metrics } = instance;
     const leaving = new AbortController();
@@ -339,13 +326,13 @@ describe('a limit in the database', () => {
   });
 
   test('is asked for requests whose client does not wait: none of them turns it off for others', async () => {
-    const instance = await instanceWith(shared, { url: database.url, http: { deadline: {} } });
+    const instance = await instanceWith(shared, { url: services.database.url, http: { deadline: {} } });
     const hurried = { headers: { 'X-Api-Key': 'hurried', 'Request-Timeout': '0' } };
     expect(await statusesOf(6, `${instance.url}/orders`, hurried)).toEqual([200, 200, 200, 200, 200, 429]);
     expect(instance.logger.lines('warn').map(({ message }) => message)).not.toContainEqual(
       expect.stringMatching('requests are counted in this process'),
     );
-    const { rows } = await witness.query('select count from keelson_rate_limits');
+    const { rows } = await services.witness.query('select count from keelson_rate_limits');
     expect(rows).toEqual([{ count: 5 }]);
   });
 });
@@ -415,12 +402,12 @@ describe('limits that cannot work', () => {
   });
 
   test('without the right to make the table, the start fails and says what to run', async () => {
-    await witness.query(`drop role if exists limited_app; create role limited_app login password 'limited'`);
-    const url = new URL(database.url);
+    await services.witness.query(`drop role if exists limited_app; create role limited_app login password 'limited'`);
+    const url = new URL(services.database.url);
     url.username = 'limited_app';
     url.password = 'limited';
     const shared = { api: { limit: 1, windowMs: 1_000, store: 'database' } };
     await expect(instanceWith(shared, { url: url.href })).rejects.toThrow(/HTTP_RATE_LIMIT_TABLE|could not create it/);
-    await witness.query('drop role limited_app');
+    await services.witness.query('drop role limited_app');
   });
 });

@@ -1,17 +1,16 @@
 import { createReadStream } from 'node:fs';
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { HttpServer, type Kernel } from '@keelson/core';
+import { DatabaseService, type EntityManager } from '@keelson/database';
 import type { Answer } from '@keelson/http';
 import { repeatable } from '@keelson/http-express';
-import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import express, { type RequestHandler } from 'express';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { problemFrom } from './harness.fixture.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
 let database: TestDatabase;
 let proxy: TcpProxy;
@@ -21,29 +20,16 @@ let handler: RequestHandler;
 beforeAll(async () => {
   database = await createTestDatabase();
   proxy = await startTcpProxy({ to: database.url });
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpServer],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => {
+  kernel = await startAuthorService(
+    ({ container }) => {
       const routes = Router().post('/text', express.text({ type: 'text/csv' }), (...given) => handler(...given));
       container.get(HttpServer).router(
         '/authors',
         routes.all('/', (...given) => handler(...given)),
       );
     },
-  });
-  kernel = await Kernel.start({
-    config: { service: 'authors' },
-    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        database: { url: proxy.url(database.url), migrations: { atStart: true } },
-      },
-    },
-    variables: {},
-  });
+    { values: { database: { url: proxy.url(database.url) } } },
+  );
 });
 
 afterAll(async () => {
@@ -54,7 +40,7 @@ afterAll(async () => {
 
 const service = () => kernel.container.get(DatabaseService);
 const post = (init: RequestInit = {}, path = '') =>
-  fetch(`${kernel.container.get(HttpServer).url}/authors${path}`, { method: 'POST', ...init });
+  fetch(`${urlOf(kernel)}/authors${path}`, { method: 'POST', ...init });
 const stored = () => service().read(async em => (await em.find(Author, {})).map(({ email }) => email));
 
 afterEach(() => service().session(em => em.nativeDelete(Author, {})));

@@ -1,16 +1,13 @@
-import { currentDeadline, definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { currentDeadline } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { DatabaseService } from '@keelson/database';
 import { HttpRoutes, route } from '@keelson/http';
-import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
-import { sampleModel } from '@keelson/test-support/sample-model';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './options.js';
-import { http } from './server-under-test.fixture.js';
 
 describe('the header with the time that a client waits', () => {
   async function harnessWith(deadline: object | undefined): Promise<Harness> {
@@ -72,27 +69,12 @@ test('the statement of a client that waits 200 ms is cancelled on the server by 
         return { body: 'woke up' };
       },
     });
-  const sleepers = definePlugin({
-    name: 'sleepers',
-    requires: [HttpRoutes],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => container.get(HttpRoutes).mount('/', [sleeping('/own', false), sleeping('/other', true)]),
-  });
-  const kernel = await Kernel.start({
-    config: { service: 'sleepers', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, database: postgresql, sleepers } as Record<string, Plugin>,
-    overrides: {
-      plugins: { http: { port: 0, host: '127.0.0.1', deadline: {} }, database: { url: database.url } },
-    },
-    variables: {},
-  });
-  try {
-    const { url } = kernel.container.get(HttpServer);
-    for (const path of ['/own', '/other']) {
-      const response = await fetch(`${url}${path}`, { headers: { 'Request-Timeout': '0.2' } });
-      expect(response.status, path).toBe(503);
-    }
-  } finally {
-    await kernel.stop();
+  await using kernel = await startAuthorService(
+    ({ container }) => container.get(HttpRoutes).mount('/', [sleeping('/own', false), sleeping('/other', true)]),
+    { values: { http: { deadline: {} }, database: { url: database.url } } },
+  );
+  for (const path of ['/own', '/other']) {
+    const response = await fetch(`${urlOf(kernel)}${path}`, { headers: { 'Request-Timeout': '0.2' } });
+    expect(response.status, path).toBe(503);
   }
 });

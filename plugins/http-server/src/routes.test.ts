@@ -1,62 +1,29 @@
-import { definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, isQueryError } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { definePlugin, KeelsonError, Kernel, type Plugin } from '@keelson/core';
+import { isQueryError } from '@keelson/database';
 import { HttpRoutes, type Route, route } from '@keelson/http';
-import retry from '@keelson/retry-opossum';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
-import pg from 'pg';
+import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { AuthorServices, type Start, urlOf } from './author-services.fixture.js';
 import { http } from './server-under-test.fixture.js';
 
-let database: TestDatabase;
-let witness: pg.Client;
-let kernel: Kernel | undefined;
+let services: AuthorServices;
+let kernel: Kernel;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  witness = new pg.Client({ connectionString: database.adminUrl });
-  await witness.connect();
+  services = await AuthorServices.create();
 });
-
-afterAll(async () => {
-  await witness.end();
-  await database[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  await kernel?.stop();
-  kernel = undefined;
-  await witness.query('drop table if exists author, mikro_orm_migrations cascade');
-});
+afterEach(() => services.clear());
+afterAll(() => services[Symbol.asyncDispose]());
 
 /** A service on the real database, with `routes` at `/authors`. */
 async function serviceWith(routes: readonly Route[], options: object = {}): Promise<string> {
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpRoutes],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => container.get(HttpRoutes).mount('/authors', routes),
-  });
-  kernel = await Kernel.start({
-    config: { service: 'library', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', ...options },
-        database: { url: database.url, migrations: { atStart: true } },
-      },
-    },
-    variables: {},
-  });
-  return kernel.container.get(HttpServer).url ?? '';
+  const start: Start = ({ container }) => container.get(HttpRoutes).mount('/authors', routes);
+  kernel = await services.start(start, { values: { http: options } });
+  return urlOf(kernel);
 }
 
-async function stored(): Promise<string[]> {
-  const { rows } = await witness.query<{ email: string }>('select email from author order by id');
-  return rows.map(row => row.email);
-}
+const stored = () => services.storedEmails();
 
 function post(url: string, body: unknown, type = 'application/json'): Promise<Response> {
   return fetch(url, { method: 'POST', headers: { 'Content-Type': type }, body: JSON.stringify(body) });
@@ -160,7 +127,7 @@ describe.each([{ repeatable: false }, { repeatable: true }])(
         },
       });
       const url = await serviceWith([named]);
-      await witness.query(
+      await services.witness.query(
         'alter table author add constraint author_name_late unique (name) deferrable initially deferred',
       );
       expect((await post(`${url}/authors`, {})).status).toBe(204);
@@ -226,13 +193,13 @@ describe('a route', () => {
       requires: [HttpRoutes],
       start: ({ container }) => container.get(HttpRoutes).mount('/', [ping]),
     });
-    kernel = await Kernel.start({
+    await using kernel = await Kernel.start({
       config: { service: 'plain', shutdown: { noticeMs: 0 } },
       plugins: { http, plain } as Record<string, Plugin>,
       overrides: { plugins: { http: { port: 0, host: '127.0.0.1' } } },
       variables: {},
     });
-    expect(await (await fetch(`${kernel.container.get(HttpServer).url}/ping`)).json()).toBe('here');
+    expect(await (await fetch(`${urlOf(kernel)}/ping`)).json()).toBe('here');
   });
 
   test('has its answers compared only when the configuration says so', async () => {
@@ -281,7 +248,7 @@ describe('the API description', () => {
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(await response.json()).toMatchObject({
       openapi: '3.1.1',
-      info: { title: 'library', version: '1.0.0' },
+      info: { title: 'authors', version: '1.0.0' },
       paths: {
         '/authors': {
           post: {
@@ -309,8 +276,8 @@ describe('the API description', () => {
 
   test('can be changed by the service', async () => {
     const url = await serviceWith([read]);
-    const routes = kernel?.container.get(HttpRoutes);
-    routes?.describe(document => ({ ...document, servers: [{ url: 'https://example.org' }] }));
+    const routes = kernel.container.get(HttpRoutes);
+    routes.describe(document => ({ ...document, servers: [{ url: 'https://example.org' }] }));
     expect(await (await fetch(`${url}/openapi.json`)).json()).toMatchObject({
       servers: [{ url: 'https://example.org' }],
     });
@@ -338,7 +305,7 @@ describe('the API description', () => {
   test('is not there when it is turned off, or the service has no such routes', async () => {
     const url = await serviceWith([read], { openApi: false });
     expect((await fetch(`${url}/openapi.json`)).status).toBe(404);
-    await kernel?.stop();
+    await kernel.stop();
     const none = await serviceWith([]);
     expect((await fetch(`${none}/docs`)).status).toBe(404);
   });

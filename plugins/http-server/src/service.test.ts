@@ -1,68 +1,34 @@
 import { connect } from 'node:net';
-import { definePlugin, type HttpHandler, HttpServer, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { type HttpHandler, HttpServer, type Kernel } from '@keelson/core';
 import health from '@keelson/health';
 import { repeatable } from '@keelson/http-express';
-import retry from '@keelson/retry-opossum';
-import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { AuthorServices, type Start, urlOf } from './author-services.fixture.js';
 import { gate, problemFrom } from './harness.fixture.js';
 import { currentSession } from './request-sessions.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
-let database: TestDatabase;
-let witness: pg.Client;
-let kernel: Kernel | undefined;
+let services: AuthorServices;
+let kernel: Kernel;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  witness = new pg.Client({ connectionString: database.adminUrl });
-  await witness.connect();
+  services = await AuthorServices.create();
 });
+afterEach(() => services.clear());
+afterAll(() => services[Symbol.asyncDispose]());
 
-afterAll(async () => {
-  await witness.end();
-  await database[Symbol.asyncDispose]();
-});
-
-afterEach(async () => {
-  await kernel?.stop();
-  kernel = undefined;
-  await witness.query('drop table if exists author, mikro_orm_migrations cascade');
-});
-
-/** A service of the real parts on the real database, whose routes are at `/authors`. */
-async function serviceWith(routes: HttpHandler, url: string = database.url, session: object = {}): Promise<string> {
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpServer],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => container.get(HttpServer).router('/authors', routes),
-  });
-  kernel = await Kernel.start({
-    config: { service: 'authors', shutdown: { noticeMs: 0 } },
-    plugins: { http, health, retry, database: postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        health: { details: 'checks', process: { eventLoop: false, memory: false, disk: false } },
-        database: { url, migrations: { atStart: true }, session },
-      },
-    },
-    variables: {},
-  });
-  return kernel.container.get(HttpServer).url ?? '';
+/** A service with the routes of a test at `/authors`, and health checks. */
+async function serviceWith(routes: HttpHandler, database: object = {}): Promise<string> {
+  const details = { details: 'checks', process: { eventLoop: false, memory: false, disk: false } };
+  const start: Start = ({ container }) => container.get(HttpServer).router('/authors', routes);
+  kernel = await services.start(start, { plugins: { health }, values: { health: details, database } });
+  return urlOf(kernel);
 }
 
-async function stored(): Promise<string[]> {
-  const { rows } = await witness.query<{ email: string }>('select email from author order by id');
-  return rows.map(row => row.email);
-}
+const stored = () => services.storedEmails();
 
 function post(url: string, body: object = {}, init: RequestInit = {}): Promise<Response> {
   return fetch(url, {
@@ -142,7 +108,7 @@ describe('a service on PostgreSQL', () => {
     }
     expect(runs).toBe(30);
     expect(await (await fetch(`${url}/authors/fine`)).json()).toBe(0);
-    expect(JSON.stringify(await kernel?.status())).not.toMatch(/ECONNREFUSED|"warn"|"fail"/);
+    expect(JSON.stringify(await kernel.status())).not.toMatch(/ECONNREFUSED|"warn"|"fail"/);
   });
 
   test('answers 422 at once when the path holds what PostgreSQL cannot store, and all others are answered', async () => {
@@ -157,7 +123,7 @@ describe('a service on PostgreSQL', () => {
     }
     expect(performance.now() - sentAt, 'for all twenty, in ms').toBeLessThan(5_000);
     expect(await (await fetch(`${url}/authors/fine`)).json()).toBe(0);
-    expect(JSON.stringify(await kernel?.status())).not.toMatch(/"warn"|"fail"/);
+    expect(JSON.stringify(await kernel.status())).not.toMatch(/"warn"|"fail"/);
   });
 
   test('answers with what the database of the handler refuses, thrown raw out of a unit of it', async () => {
@@ -171,7 +137,8 @@ describe('a service on PostgreSQL', () => {
 
   test('cancels the statement of a client that has gone away, on the server', async () => {
     const sleeping = `select count(*)::int as count from pg_stat_activity where wait_event = 'PgSleep' and datname = $1`;
-    const asleep = async () => (await witness.query<{ count: number }>(sleeping, [database.name])).rows[0]?.count;
+    const asleep = async () =>
+      (await services.witness.query<{ count: number }>(sleeping, [services.database.name])).rows[0]?.count;
     const url = await serviceWith(
       Router().post('/', async (request, response) => {
         await currentSession(request).execute('select pg_sleep(60)');
@@ -187,7 +154,7 @@ describe('a service on PostgreSQL', () => {
   });
 
   test('is a 503 at the deadline of its session when the database stands still; stopping waits for the rest', async () => {
-    await using proxy = await startTcpProxy({ to: database.url });
+    await using proxy = await startTcpProxy({ to: services.database.url });
     const routes = Router().post('/:when', async (request, response) => {
       const em = currentSession(request);
       await em.insert(Author, { id: 1, email: 'a@example.org' });
@@ -196,7 +163,7 @@ describe('a service on PostgreSQL', () => {
       response.status(201).end();
     });
     const timeoutMs = 500;
-    const url = await serviceWith(routes, proxy.url(), { timeoutMs });
+    const url = await serviceWith(routes, { url: proxy.url(), session: { timeoutMs } });
     for (const [when, code, retryAfter] of [
       ['statement', 'DATABASE_SESSION_ABORTED', '1'],
       ['commit', 'DATABASE_AMBIGUOUS_COMMIT', null],
@@ -213,26 +180,26 @@ describe('a service on PostgreSQL', () => {
       expect(tookMs).toBeGreaterThan(timeoutMs - 20);
       expect(tookMs).toBeLessThan(timeoutMs + 500);
       await proxy.setMode('pass');
-      await witness.query('delete from author');
+      await services.witness.query('delete from author');
     }
     await proxy.setMode('blackhole');
-    expect(await kernel?.stop()).toMatchObject({ outcome: 'clean' });
+    expect(await kernel.stop()).toMatchObject({ outcome: 'clean' });
   });
 
   test('is a 503 when the database is lost at the commit, and nothing is stored', async () => {
-    const proxy = await startTcpProxy({ to: database.url });
-    const url = await serviceWith(creating, proxy.url());
+    const proxy = await startTcpProxy({ to: services.database.url });
+    const url = await serviceWith(creating, { url: proxy.url() });
     const cut = proxy.onceAtCommit('before');
     const problem = await problemFrom(await post(`${url}/authors`, { id: 1, email: 'a@example.org' }));
     await cut;
     expect([problem.status, problem.type]).toEqual([503, 'application/problem+json']);
     expect(await stored()).toEqual([]);
-    await kernel?.stop();
+    await kernel.stop();
     await proxy.dispose();
   });
 
   test('runs a repeatable handler again when the database is lost at the commit: the client gets its 201', async () => {
-    const proxy = await startTcpProxy({ to: database.url });
+    const proxy = await startTcpProxy({ to: services.database.url });
     let runs = 0;
     const routes = Router().post(
       '/',
@@ -242,7 +209,7 @@ describe('a service on PostgreSQL', () => {
         return { status: 201, headers: { Location: `/authors/${body.id}` }, body: { made: true } };
       }),
     );
-    const url = await serviceWith(routes, proxy.url());
+    const url = await serviceWith(routes, { url: proxy.url() });
     const cut = proxy.onceAtCommit('before');
     const answer = await post(`${url}/authors`, { id: 1, email: 'a@example.org' });
     await cut;
@@ -252,7 +219,7 @@ describe('a service on PostgreSQL', () => {
       { made: true },
     ]);
     expect({ runs, stored: await stored() }).toEqual({ runs: 2, stored: ['a@example.org'] });
-    await kernel?.stop();
+    await kernel.stop();
     await proxy.dispose();
   });
 
@@ -292,7 +259,7 @@ describe('a service on PostgreSQL', () => {
     );
     const answer = post(`${url}/authors`);
     await slow.arrived;
-    const stop = kernel?.stop();
+    const stop = kernel.stop();
     await eventually(() => expect(fetch(url)).rejects.toThrow());
     slow.open();
     expect((await answer).status).toBe(201);

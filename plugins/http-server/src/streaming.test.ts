@@ -3,22 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { definePlugin, HttpServer, Kernel, type Plugin, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, type Kernel, Telemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
-import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
+import { DatabaseService, type EntityManager } from '@keelson/database';
 import pglite from '@keelson/database-pglite';
 import postgresql from '@keelson/database-postgresql';
-import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { eventually } from '@keelson/test-support/eventually';
-import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { Author } from '@keelson/test-support/sample-model';
 import type { Request, Response } from 'express';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { connectTo, problemFrom } from './harness.fixture.js';
 import { currentSession } from './request-sessions.js';
 import { sendRows } from './send-rows.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
 const rows = 2_000;
 const drivers = { postgresql, pglite };
@@ -45,16 +45,6 @@ let handler: Handler;
 /** A service whose handler at `/authors` is the one of the test, with as many authors as there are `rows`. */
 async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
   telemetry = new RecordingTelemetry();
-  const authors = definePlugin({
-    name: 'authors',
-    requires: [HttpServer, DatabaseService],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue(sampleModel),
-    start: ({ container }) => {
-      const database = container.get(DatabaseService);
-      const routes = Router().all('/', (request, response) => handler(request, response, database));
-      container.get(HttpServer).router('/authors', routes);
-    },
-  });
   const recorder = definePlugin({
     name: 'recorder',
     slot: 'telemetry',
@@ -63,14 +53,14 @@ async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
   });
   const connection =
     driver === 'postgresql' ? { url: postgres.url, pool: { max: 2 } } : { dataDir: join(folder, 'data') };
-  kernel = await Kernel.start({
-    config: { service: 'authors', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, authors, telemetry: recorder, database: drivers[driver] } as Record<string, Plugin>,
-    overrides: {
-      plugins: { http: { port: 0, host: '127.0.0.1' }, database: { ...connection, migrations: { atStart: true } } },
+  kernel = await startAuthorService(
+    ({ container }) => {
+      const database = container.get(DatabaseService);
+      const routes = Router().all('/', (request, response) => handler(request, response, database));
+      container.get(HttpServer).router('/authors', routes);
     },
-    variables: {},
-  });
+    { plugins: { telemetry: recorder, database: drivers[driver] }, values: { database: connection } },
+  );
   const fill = `insert into author (id, email) select n, n || '@example.org' from generate_series(1, ${rows}) n`;
   await database().session(async em => {
     await em.execute('delete from author');
@@ -79,7 +69,7 @@ async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
 }
 
 const database = () => kernel.container.get(DatabaseService);
-const url = () => `${kernel.container.get(HttpServer).url}/authors`;
+const url = () => `${urlOf(kernel)}/authors`;
 
 async function* linesOf(em: EntityManager, asked?: () => void) {
   for await (const author of em.stream(Author, {})) {

@@ -1,15 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { definePlugin, HttpServer, KeelsonError, Kernel, type Plugin } from '@keelson/core';
-import { DatabaseModel, DatabaseService } from '@keelson/database';
-import postgresql from '@keelson/database-postgresql';
+import { HttpServer, KeelsonError, type Kernel } from '@keelson/core';
+import { DatabaseService } from '@keelson/database';
 import { repeatable } from '@keelson/http-express';
-import retry from '@keelson/retry-opossum';
 import { createTenantDatabase, Paper, papers, type TenantDatabase } from '@keelson/test-support/tenants';
 import type { Request } from 'express';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { startAuthorService, urlOf } from './author-services.fixture.js';
 import { problemFrom } from './harness.fixture.js';
 import { currentSession } from './request-sessions.js';
-import { http, Router } from './server-under-test.fixture.js';
+import { Router } from './server-under-test.fixture.js';
 
 let tenants: TenantDatabase;
 let kernel: Kernel;
@@ -59,27 +58,17 @@ beforeAll(async () => {
         return { body: await em.find(Paper, {}) };
       }),
     );
-  const app = definePlugin({
-    name: 'papers',
-    requires: [HttpServer],
-    register: ({ bind }) => void bind(DatabaseModel).toConstantValue({ entities: papers.entities }),
-    start: ({ container }) => {
+  kernel = await startAuthorService(
+    ({ container }) => {
       const server = container.get(HttpServer);
       server.router('/', routes);
       server.session((request: Request) => tenants.session(tenantOf(request)));
     },
-  });
-  kernel = await Kernel.start({
-    config: { service: 'papers' },
-    plugins: { http, retry, database: postgresql, app } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        database: { url: tenants.testDatabase.url, pool: { max: 4, acquireTimeoutMs: 60_000 } },
-      },
+    {
+      model: { entities: papers.entities },
+      values: { database: { url: tenants.testDatabase.url, pool: { max: 4, acquireTimeoutMs: 60_000 } } },
     },
-    variables: {},
-  });
+  );
 });
 afterAll(async () => {
   await kernel.stop();
@@ -88,7 +77,7 @@ afterAll(async () => {
 afterEach(() => tenants.admin.query('truncate paper'));
 
 const ask = (path: string, tenant?: string, body?: object) =>
-  fetch(`${kernel.container.get(HttpServer).url}${path}`, {
+  fetch(`${urlOf(kernel)}${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { 'Content-Type': 'application/json', ...(tenant !== undefined && { 'X-Tenant': tenant }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),

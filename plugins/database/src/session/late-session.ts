@@ -3,7 +3,7 @@ import type { CurrentSession } from './current-session.js';
 import type { SessionOnDemand } from './database-session.js';
 import { type KnownLater, OnDemand } from './on-demand.js';
 import type { SessionIdentity } from './session-identity.js';
-import type { AbortableSession } from './session-opener-parts.js';
+import type { AbortableSession } from './session-parts.js';
 import type { UnitSession } from './unit-session.js';
 
 export interface LateSessionParts {

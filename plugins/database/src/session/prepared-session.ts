@@ -15,7 +15,7 @@ import { positionIn } from './consistency-token.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
 import { identityOf } from './session-identity.js';
-import type { AbortableSession, SessionOpenerParts } from './session-opener-parts.js';
+import type { AbortableSession, SessionOpenerParts } from './session-parts.js';
 import type { SessionTrace } from './session-trace.js';
 import { UnitSession } from './unit-session.js';
 

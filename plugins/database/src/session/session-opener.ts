@@ -6,7 +6,7 @@ import { CommitResolver } from '../transaction/commit-resolver.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { PreparedSession } from './prepared-session.js';
-import type { AbortableSession, SessionOpenerParts } from './session-opener-parts.js';
+import type { AbortableSession, SessionOpenerParts } from './session-parts.js';
 import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';
 

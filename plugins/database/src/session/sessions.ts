@@ -1,18 +1,9 @@
-import type { Clock, Deadline, Logger, RetryPolicy, Telemetry } from '@keelson/core';
+import type { Deadline } from '@keelson/core';
 import type { Connectivity } from '../connectivity.js';
-import type { DatabaseDriver } from '../driver/driver.js';
 import { DatabaseClosedError } from '../errors/connection-error.js';
 import { UnsupportedError } from '../errors/session-errors.js';
-import type { DatabaseMetrics } from '../metrics.js';
-import type { ClearWatch } from '../orm/clear-watch.js';
-import type { SessionEntityManager } from '../orm/session-entity-manager.js';
-import type { CommitProof } from '../proof/commit-proof.js';
-import type { ShapeOf } from '../statements/statement-shape.js';
-import type { Identity } from '../transaction/identity.js';
-import type { StatementObserver } from '../transaction/statement-observer.js';
 import { mayUseReplica } from '../transaction/transaction-settings.js';
 import { abortInTime } from './abort-in-time.js';
-import type { CurrentSession } from './current-session.js';
 import type {
   LateSessionOptions,
   OpenSessionOptions,
@@ -25,30 +16,13 @@ import { assertFits, assertIdentityFits } from './nested-options.js';
 import { OnDemand } from './on-demand.js';
 import { OpenSessions } from './open-sessions.js';
 import { SessionOpener } from './session-opener.js';
-import type { SessionTarget } from './session-opener-parts.js';
+import type { SessionParts, SessionTarget } from './session-parts.js';
 import { isTrial } from './trial.js';
 import { UnitRunner } from './unit-runner.js';
 import type { UnitSession } from './unit-session.js';
 
-export interface SessionsParts {
-  readonly driver: DatabaseDriver;
-  readonly proof: CommitProof;
-  readonly fork: (identity: Identity | undefined) => SessionEntityManager;
-  readonly clears: ClearWatch;
-  readonly isBeginObserved: () => boolean;
-  readonly current: CurrentSession<UnitSession>;
+export interface SessionsParts extends SessionParts {
   readonly connectivity: Connectivity;
-  readonly retry: RetryPolicy;
-  readonly telemetry: Telemetry;
-  readonly tracesStatements: boolean;
-  readonly shapeOf: ShapeOf;
-  /** Undefined where nothing is measured. */
-  readonly metrics: DatabaseMetrics | undefined;
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly observer: StatementObserver;
-  readonly defaultTimeoutMs: number;
-  readonly cancelGraceMs: number;
   /** What the retry policy calls the database. */
   readonly target: string;
 }

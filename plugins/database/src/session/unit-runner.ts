@@ -1,39 +1,28 @@
-import type {
-  Attempt,
-  Clock,
-  Deadline,
-  ExecuteOptions,
-  FailureVerdict,
-  Logger,
-  RetryPolicy,
-  Telemetry,
-} from '@keelson/core';
-import type { DatabaseDriver } from '../driver/driver.js';
+import type { Attempt, Deadline, ExecuteOptions, FailureVerdict } from '@keelson/core';
 import { ConnectionError, faultFacts } from '../errors/connection-error.js';
 import { originOf } from '../errors/fault-origin.js';
 import { readable } from '../errors/readable.js';
 import { SessionAbortedError } from '../errors/session-errors.js';
-import { type DatabaseMetrics, outcomeOfFailure } from '../metrics.js';
-import type { CommitProof } from '../proof/commit-proof.js';
+import { outcomeOfFailure } from '../metrics.js';
 import { isSilence, judgedWithReplicas, judgeSilence } from '../retry/failure-verdict.js';
-import type { ShapeOf } from '../statements/statement-shape.js';
 import type { OpenSessionOptions, SessionOptions, SessionWork } from './database-session.js';
 import { errorOf } from './read-outcome.js';
-import type { SessionTarget } from './session-opener-parts.js';
+import type { SessionParts, SessionTarget } from './session-parts.js';
 import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';
 
-export interface UnitRunnerParts {
-  readonly retry: RetryPolicy;
-  readonly telemetry: Telemetry;
-  /** Undefined where nothing is measured. */
-  readonly metrics: DatabaseMetrics | undefined;
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly driver: Pick<DatabaseDriver, 'engine' | 'databaseName' | 'servers' | 'hosts'>;
-  readonly tracesStatements: boolean;
-  readonly shapeOf: ShapeOf;
-  readonly proof: CommitProof;
+type Shared =
+  | 'driver'
+  | 'proof'
+  | 'metrics'
+  | 'telemetry'
+  | 'tracesStatements'
+  | 'shapeOf'
+  | 'clock'
+  | 'logger'
+  | 'retry';
+
+export interface UnitRunnerParts extends Pick<SessionParts, Shared> {
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
   /** One more unit is under way until the result is called. Throws when none may be begun. */
   readonly enter: () => () => void;

@@ -27,7 +27,8 @@ export interface SessionTarget {
   readonly viaReplicas: boolean;
 }
 
-export interface SessionOpenerParts {
+/** What the sessions of one service have in common. */
+export interface SessionParts {
   readonly driver: DatabaseDriver;
   readonly proof: CommitProof;
   /** Undefined where nothing is measured. */
@@ -40,14 +41,17 @@ export interface SessionOpenerParts {
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
-  readonly open: OpenSessions;
   readonly clock: Clock;
-  /** Aborts when the driver has closed: it cannot be asked any more. */
-  readonly closed: AbortSignal;
   readonly logger: Logger;
   readonly observer: StatementObserver;
   readonly defaultTimeoutMs: number;
   readonly cancelGraceMs: number;
   readonly retry: RetryPolicy;
+}
+
+export interface SessionOpenerParts extends SessionParts {
+  readonly open: OpenSessions;
+  /** Aborts when the driver has closed: it cannot be asked any more. */
+  readonly closed: AbortSignal;
   readonly targetOf: (options: OpenSessionOptions) => SessionTarget;
 }

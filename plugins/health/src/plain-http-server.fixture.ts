@@ -1,32 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { HttpHandler, HttpServer, Lifecycle, LifecyclePhase } from '@keelson/core';
-
-/** A lifecycle that the test controls. */
-export class MovableLifecycle implements Lifecycle {
-  phase: LifecyclePhase = 'starting';
-  readonly #controller = new AbortController();
-  readonly #listeners = new Set<(phase: LifecyclePhase) => void>();
-
-  get stopping(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get listeners(): number {
-    return this.#listeners.size;
-  }
-
-  onPhase(listener: (phase: LifecyclePhase) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
-  }
-
-  move(phase: LifecyclePhase): void {
-    this.phase = phase;
-    if (phase === 'stopping') this.#controller.abort();
-    for (const listener of this.#listeners) listener(phase);
-  }
-}
+import type { HttpHandler, HttpServer } from '@keelson/core';
 
 /** The smallest server that keeps the contract of `HttpServer.router`, on a free port of the loopback. */
 export class PlainHttpServer implements HttpServer, AsyncDisposable {
