@@ -27,7 +27,7 @@ export function send(order: Order, onFinding: (finding: Finding) => void): Promi
   });
   const silentMs = order.shrinks ? shrinkMs : seedMs;
   let said = '';
-  let seed = 'no seed';
+  let seed = 'before its first seed';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
@@ -38,7 +38,7 @@ export function send(order: Order, onFinding: (finding: Finding) => void): Promi
   const lines = createInterface({ input: child.stdout });
   lines.on('line', line => {
     timer.refresh();
-    if (line.startsWith(begins)) seed = `seed ${line.slice(begins.length)}`;
+    if (line.startsWith(begins)) seed = `in seed ${line.slice(begins.length)}`;
     else if (line.startsWith('{')) onFinding(JSON.parse(line));
     else said += `${line}\n`;
   });
@@ -47,7 +47,7 @@ export function send(order: Order, onFinding: (finding: Finding) => void): Promi
     child.once('close', code => {
       clearTimeout(timer);
       if (code === 0) resolve();
-      else reject(new Error(`a process that simulates ended with ${code} in ${seed}: ${said}`));
+      else reject(new Error(`a process that simulates ended with ${code} ${seed}: ${said}`));
     });
   });
 }
