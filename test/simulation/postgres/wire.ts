@@ -27,20 +27,27 @@ const sslCode = 80_877_103;
 /** Takes bytes in pieces of any size, and gives whole messages. */
 export class FrontendReader {
   #bytes: Buffer = Buffer.alloc(0);
+  /** What comes before it has been read. */
+  #at = 0;
   #hasStarted = false;
 
   push(bytes: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#bytes = this.#left === 0 ? bytes : Buffer.concat([this.#bytes.subarray(this.#at), bytes]);
+    this.#at = 0;
+  }
+
+  get #left(): number {
+    return this.#bytes.length - this.#at;
   }
 
   next(): FrontendMessage | undefined {
     const before = this.#hasStarted ? 1 : 0;
-    if (this.#bytes.length < before + 4) return undefined;
-    const length = this.#bytes.readInt32BE(before) + before;
-    if (this.#bytes.length < length) return undefined;
-    const whole = this.#bytes.subarray(0, length);
-    this.#bytes = this.#bytes.subarray(length);
-    return this.#hasStarted ? typed(whole) : this.#first(whole);
+    if (this.#left < before + 4) return undefined;
+    const length = this.#bytes.readInt32BE(this.#at + before) + before;
+    if (this.#left < length) return undefined;
+    const start = this.#at;
+    this.#at += length;
+    return this.#hasStarted ? typed(this.#bytes, start, length) : this.#first(this.#bytes.subarray(start, this.#at));
   }
 
   #first(whole: Buffer): FrontendMessage {
@@ -57,10 +64,13 @@ export class FrontendReader {
 
 class Cursor {
   readonly #bytes: Buffer;
-  #at = 5;
+  #at: number;
+  readonly #end: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
   }
 
   text(): string {
@@ -97,13 +107,13 @@ class Cursor {
   }
 
   rest(): string {
-    return this.#bytes.toString('utf8', this.#at);
+    return this.#bytes.toString('utf8', this.#at, this.#end);
   }
 }
 
-function typed(whole: Buffer): FrontendMessage {
-  const cursor = new Cursor(whole);
-  const type = String.fromCharCode(whole[0] ?? 0);
+function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
+  const cursor = new Cursor(bytes, start + 5, start + length);
+  const type = String.fromCharCode(bytes[start] ?? 0);
   switch (type) {
     case 'Q':
       return { is: 'query', sql: cursor.text() };
