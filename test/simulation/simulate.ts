@@ -23,6 +23,7 @@ export interface Outcome {
 }
 
 countOutcomes();
+const stackLines = Error.stackTraceLimit;
 
 /** The world that is simulated now, for uncaught errors of the process. */
 let running: World | undefined;
@@ -40,6 +41,8 @@ export async function simulate(scenario: Scenario, { keepsStory = false } = {}):
   const world = new World(scenario.seed, { keepsStory });
   running = world;
   enter(world);
+  // The stacks of errors cost a tenth of a run, and only a reader of its story needs them.
+  Error.stackTraceLimit = keepsStory ? stackLines : 0;
   const requests: Request[] = [];
   const endMs = scenario.durationMs + longestEndMs;
   let isDone = false;
@@ -55,6 +58,7 @@ export async function simulate(scenario: Scenario, { keepsStory = false } = {}):
   await world.time.run(() => isDone || world.now > endMs || world.time.happened > mostHappenings);
   if (!isDone) world.violate('every caller is answered by its deadline', 'the run has not ended');
   running = undefined;
+  Error.stackTraceLimit = stackLines;
   return {
     scenario,
     violations: world.violations,

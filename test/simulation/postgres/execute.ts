@@ -44,37 +44,27 @@ const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> 
   'what leaves a state': columns(json, 'found'),
 };
 
+const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = {
+  'transaction status': columns(text, 'status', 'run', 'startedAt'),
+  'look at backends': [...columns(int4, 'own', 'pid'), ...columns(text, 'state', 'event', 'since', 'ageMs')],
+  'end backend': columns(bool, 'pg_terminate_backend'),
+  'end idle blocker': columns(bool, 'pg_terminate_backend'),
+  reached: columns(bool, 'reached'),
+  sleep: columns(nothing, 'pg_sleep'),
+  'set lock timeout': columns(text, 'set_config'),
+  'read list': columns(text, 'items'),
+  'read units': columns(text, 'unit'),
+  'look for token': columns(text, 'outcome'),
+  'read no token': columns(text, 'token', 'expires_at', 'refused'),
+};
+const ofInsert = columns(int4, 'id');
+const none: readonly Column[] = [];
+
 /** What its rows look like; none for one that returns no rows. */
 export function columnsOf(command: Command): readonly Column[] {
-  switch (command.is) {
-    case 'question':
-      return ofQuestions[command.about];
-    case 'transaction status':
-      return columns(text, 'status', 'run', 'startedAt');
-    case 'look at backends':
-      return [...columns(int4, 'own', 'pid'), ...columns(text, 'state', 'event', 'since', 'ageMs')];
-    case 'end backend':
-    case 'end idle blocker':
-      return columns(bool, 'pg_terminate_backend');
-    case 'reached':
-      return columns(bool, 'reached');
-    case 'sleep':
-      return columns(nothing, 'pg_sleep');
-    case 'set lock timeout':
-      return columns(text, 'set_config');
-    case 'read list':
-      return columns(text, 'items');
-    case 'read units':
-      return columns(text, 'unit');
-    case 'look for token':
-      return columns(text, 'outcome');
-    case 'read no token':
-      return columns(text, 'token', 'expires_at', 'refused');
-    case 'insert':
-      return command.returnsId ? columns(int4, 'id') : [];
-    default:
-      return [];
-  }
+  if (command.is === 'question') return ofQuestions[command.about];
+  if (command.is === 'insert') return command.returnsId ? ofInsert : none;
+  return ofCommands[command.is] ?? none;
 }
 
 /** Does what a statement says; what begins and ends transactions is not done here. */
@@ -179,7 +169,9 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
     case 'read units': {
       const unit = given(command.unit);
       noteUnit(on, unit);
-      return rows([...store.scan(transaction, 'ledger')].filter(([, row]) => row.unit === unit).map(() => [unit]));
+      const found: string[][] = [];
+      for (const [, row] of store.scan(transaction, 'ledger')) if (row.unit === unit) found.push([unit]);
+      return rows(found);
     }
     case 'write token': {
       assertWritable(on, 'INSERT');

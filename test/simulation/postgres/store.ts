@@ -82,6 +82,8 @@ export class Store {
   readonly #tables = new Map<string, Map<string, Entry>>();
   /** Serializable transactions that have read a whole table, and so what will be in it. */
   readonly #scanners = new Map<string, Set<Transaction>>();
+  /** Entries that have readers. */
+  readonly #read = new Set<Entry>();
   readonly log: LogRecord[] = [];
   nextId = firstId;
   /** The last moment of visibility. */
@@ -163,7 +165,7 @@ export class Store {
     if (entries === undefined) throw problems.noTable(table);
     if (transaction.isolation === 'serializable') this.#scannersOf(table).add(transaction);
     for (const [key, entry] of entries) {
-      this.#noteRead(transaction, entry);
+      if (transaction.isolation === 'serializable') this.#noteRead(transaction, entry);
       const row = this.#seen(transaction, entry)?.row;
       if (row !== undefined) yield [key, row];
     }
@@ -193,8 +195,12 @@ export class Store {
 
   /** A version has become visible that the transaction does not see. */
   hasChanged(transaction: Transaction, { versions }: Entry): boolean {
-    const snapshot = transaction.snapshot ?? this.sequence;
-    return versions.some(({ sequence, by }) => by !== transaction && sequence !== undefined && sequence > snapshot);
+    return this.#unseen(transaction, versions).some(({ sequence, by }) => by !== transaction && sequence !== undefined);
+  }
+
+  /** The versions at the end that are not in its snapshot. */
+  #unseen({ snapshot = this.sequence }: Transaction, versions: readonly Version[]): readonly Version[] {
+    return versions.slice(versions.findLastIndex(({ sequence }) => sequence !== undefined && sequence <= snapshot) + 1);
   }
 
   /** Undefined when it is held by the transaction now; else who holds it. */
@@ -330,9 +336,10 @@ export class Store {
 
   #end(transaction: Transaction): void {
     for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
-    const isQuiet = [...this.running].every(({ isolation }) => isolation !== 'serializable');
-    if (!isQuiet || transaction.isolation !== 'serializable') return;
-    for (const entries of this.#tables.values()) for (const { readers } of entries.values()) readers.clear();
+    if (transaction.isolation !== 'serializable') return;
+    for (const { isolation } of this.running) if (isolation === 'serializable') return;
+    for (const { readers } of this.#read) readers.clear();
+    this.#read.clear();
     this.#scanners.clear();
   }
 
@@ -353,10 +360,10 @@ export class Store {
   #noteRead(transaction: Transaction, entry: Entry): void {
     if (transaction.isolation !== 'serializable') return;
     entry.readers.add(transaction);
-    const snapshot = transaction.snapshot ?? this.sequence;
-    for (const { by, sequence } of entry.versions) {
+    this.#read.add(entry);
+    for (const { by } of this.#unseen(transaction, entry.versions)) {
       if (by === undefined || by === transaction || by.isolation !== 'serializable') continue;
-      if (sequence === undefined || sequence > snapshot) this.#readPast(transaction, by);
+      this.#readPast(transaction, by);
     }
   }
 

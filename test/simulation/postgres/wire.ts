@@ -27,20 +27,27 @@ const sslCode = 80_877_103;
 /** Takes bytes in pieces of any size, and gives whole messages. */
 export class FrontendReader {
   #bytes: Buffer = Buffer.alloc(0);
+  /** What comes before it has been read. */
+  #at = 0;
   #hasStarted = false;
 
   push(bytes: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#bytes = this.#left === 0 ? bytes : Buffer.concat([this.#bytes.subarray(this.#at), bytes]);
+    this.#at = 0;
+  }
+
+  get #left(): number {
+    return this.#bytes.length - this.#at;
   }
 
   next(): FrontendMessage | undefined {
     const before = this.#hasStarted ? 1 : 0;
-    if (this.#bytes.length < before + 4) return undefined;
-    const length = this.#bytes.readInt32BE(before) + before;
-    if (this.#bytes.length < length) return undefined;
-    const whole = this.#bytes.subarray(0, length);
-    this.#bytes = this.#bytes.subarray(length);
-    return this.#hasStarted ? typed(whole) : this.#first(whole);
+    if (this.#left < before + 4) return undefined;
+    const length = this.#bytes.readInt32BE(this.#at + before) + before;
+    if (this.#left < length) return undefined;
+    const start = this.#at;
+    this.#at += length;
+    return this.#hasStarted ? typed(this.#bytes, start, length) : this.#first(this.#bytes.subarray(start, this.#at));
   }
 
   #first(whole: Buffer): FrontendMessage {
@@ -57,10 +64,13 @@ export class FrontendReader {
 
 class Cursor {
   readonly #bytes: Buffer;
-  #at = 5;
+  #at: number;
+  readonly #end: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
   }
 
   text(): string {
@@ -97,13 +107,13 @@ class Cursor {
   }
 
   rest(): string {
-    return this.#bytes.toString('utf8', this.#at);
+    return this.#bytes.toString('utf8', this.#at, this.#end);
   }
 }
 
-function typed(whole: Buffer): FrontendMessage {
-  const cursor = new Cursor(whole);
-  const type = String.fromCharCode(whole[0] ?? 0);
+function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
+  const cursor = new Cursor(bytes, start + 5, start + length);
+  const type = String.fromCharCode(bytes[start] ?? 0);
   switch (type) {
     case 'Q':
       return { is: 'query', sql: cursor.text() };
@@ -162,67 +172,124 @@ export const typeNumbers = {
   xid8: 5069,
 } as const;
 
-function message(type: string, ...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const head = Buffer.alloc(5);
-  head.write(type, 0, 'latin1');
-  head.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([head, body]);
+/** One message: its type, its length, and its parts one after the other; a text ends with a zero byte. */
+class Writer {
+  #bytes = Buffer.allocUnsafe(256);
+  #at = 5;
+
+  #make(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe((this.#at + count) * 2);
+    this.#bytes.copy(larger, 0, 0, this.#at);
+    this.#bytes = larger;
+  }
+
+  byte(value: number): this {
+    this.#make(1);
+    this.#bytes[this.#at] = value;
+    this.#at += 1;
+    return this;
+  }
+
+  int16(value: number): this {
+    this.#make(2);
+    this.#at = this.#bytes.writeInt16BE(value, this.#at);
+    return this;
+  }
+
+  int32(value: number): this {
+    this.#make(4);
+    this.#at = this.#bytes.writeInt32BE(value, this.#at);
+    return this;
+  }
+
+  text(value: string): this {
+    this.#string(value);
+    return this.byte(0);
+  }
+
+  /** With its length before it. */
+  value(value: string | null): this {
+    if (value === null) return this.int32(-1);
+    this.int32(0);
+    const start = this.#at;
+    this.#string(value);
+    this.#bytes.writeInt32BE(this.#at - start, start - 4);
+    return this;
+  }
+
+  #string(value: string): void {
+    // No character takes more than three bytes for each of its units.
+    this.#make(value.length * 3);
+    this.#at += this.#bytes.write(value, this.#at);
+  }
+
+  /** A copy of what was written; the next message begins. */
+  end(type: string): Buffer {
+    this.#bytes[0] = type.charCodeAt(0);
+    this.#bytes.writeInt32BE(this.#at - 1, 1);
+    const whole = Buffer.from(this.#bytes.subarray(0, this.#at));
+    this.#at = 5;
+    return whole;
+  }
 }
 
-const text = (value: string) => Buffer.from(`${value}\0`);
+const writer = new Writer();
 
-function int16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeInt16BE(value);
-  return bytes;
+function message(type: string, write: (to: Writer) => void = () => {}): Buffer {
+  write(writer);
+  return writer.end(type);
 }
 
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
+/** The message for a value, made once. */
+function remembered<K, V>(known: { get(key: K): V | undefined; set(key: K, value: V): unknown }, make: (key: K) => V) {
+  return (key: K): V => {
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const made = make(key);
+    known.set(key, made);
+    return made;
+  };
 }
 
 /** What a server sends. */
 export const backend = {
-  authenticated: message('R', int32(0)),
-  parameter: (name: string, value: string) => message('S', text(name), text(value)),
-  key: (pid: number, secret: number) => message('K', int32(pid), int32(secret)),
-  ready: (status: 'I' | 'T' | 'E') => message('Z', Buffer.from(status)),
+  authenticated: message('R', to => to.int32(0)),
+  parameter: (name: string, value: string) => message('S', to => to.text(name).text(value)),
+  key: (pid: number, secret: number) => message('K', to => to.int32(pid).int32(secret)),
+  ready: remembered(new Map<'I' | 'T' | 'E', Buffer>(), status => message('Z', to => to.byte(status.charCodeAt(0)))),
   parsed: message('1'),
   bound: message('2'),
   closed: message('3'),
   noData: message('n'),
   empty: message('I'),
-  parameters: (types: readonly number[]) => message('t', int16(types.length), ...types.map(int32)),
-  columns: (columns: readonly Column[]) =>
-    message(
-      'T',
-      int16(columns.length),
-      ...columns.map(({ name, type }) =>
-        Buffer.concat([text(name), int32(0), int16(0), int32(type), int16(-1), int32(-1), int16(0)]),
-      ),
-    ),
+  parameters: (types: readonly number[]) =>
+    message('t', to => {
+      to.int16(types.length);
+      for (const type of types) to.int32(type);
+    }),
+  columns: remembered(new WeakMap<readonly Column[], Buffer>(), columns =>
+    message('T', to => {
+      to.int16(columns.length);
+      for (const { name, type } of columns) to.text(name).int32(0).int16(0).int32(type).int16(-1).int32(-1).int16(0);
+    }),
+  ),
   row: (values: readonly (string | null)[]) =>
-    message(
-      'D',
-      int16(values.length),
-      ...values.map(value => {
-        if (value === null) return int32(-1);
-        const bytes = Buffer.from(value);
-        return Buffer.concat([int32(bytes.length), bytes]);
-      }),
-    ),
-  complete: (tag: string) => message('C', text(tag)),
+    message('D', to => {
+      to.int16(values.length);
+      for (const value of values) to.value(value);
+    }),
+  complete: remembered(new Map<string, Buffer>(), tag => message('C', to => to.text(tag))),
   copyIn: (columns: number) =>
-    message('G', Buffer.from([0]), int16(columns), ...Array.from({ length: columns }, () => int16(0))),
+    message('G', to => {
+      to.byte(0).int16(columns);
+      for (let at = 0; at < columns; at++) to.int16(0);
+    }),
   problem: (type: 'E' | 'N', fields: Readonly<Record<string, string>>) =>
-    message(
-      type,
-      ...Object.entries(fields).map(([code, value]) => Buffer.concat([Buffer.from(code), text(value)])),
-      Buffer.from([0]),
-    ),
+    message(type, to => {
+      for (const [code, value] of Object.entries(fields)) to.byte(code.charCodeAt(0)).text(value);
+      to.byte(0);
+    }),
   notification: (pid: number, channel: string, payload: string) =>
-    message('A', int32(pid), text(channel), text(payload)),
+    message('A', to => to.int32(pid).text(channel).text(payload)),
 };

@@ -3,7 +3,7 @@ import type { Request } from '../clients/request.ts';
 import type { Workload } from '../scenario/scenario.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { World } from '../world/world.ts';
-import { checkOrder } from './check-order.ts';
+import { checkOrder, writersOf } from './check-order.ts';
 
 /** A caller may wait this much longer than its deadline, in ms: turns of the event loop take no time here. */
 const lateMs = 100;
@@ -207,19 +207,24 @@ function checkLists(world: World, stage: Stage, requests: readonly Request[]): v
 /** Who asks after a unit was acknowledged sees it. */
 function checkRealTime(world: World, stage: Stage, requests: readonly Request[]): void {
   if (stage.scenario.standby === 'replica') return;
-  const acknowledged = requests.filter(({ answer, lists }) => answer?.is === 'stored' && lists.length > 0);
+  const acknowledged = new Map<string, Request[]>();
+  for (const request of requests)
+    if (request.answer?.is === 'stored')
+      for (const key of request.lists) {
+        const known = acknowledged.get(key);
+        if (known === undefined) acknowledged.set(key, [request]);
+        else known.push(request);
+      }
   for (const { unit, askedAtMs, answer } of requests) {
     if (answer?.is !== 'stored') continue;
-    for (const { key, items } of answer.reads)
-      for (const earlier of acknowledged)
-        if (
-          (earlier.answeredAtMs ?? 0) < askedAtMs &&
-          earlier.lists.includes(key) &&
-          !items.includes(`${earlier.unit}.`)
-        )
+    for (const { key, items } of answer.reads) {
+      const seen = new Set(writersOf(items));
+      for (const earlier of acknowledged.get(key) ?? [])
+        if ((earlier.answeredAtMs ?? 0) < askedAtMs && !seen.has(earlier.unit))
           world.violate(
             'a read sees what was acknowledged before it',
             `${unit} has not seen ${earlier.unit} in ${key}`,
           );
+    }
   }
 }

@@ -41,7 +41,8 @@ export function checkOrder(world: World, stage: Stage, requests: readonly Reques
     );
 }
 
-function writersOf(items: string): readonly string[] {
+/** The units that have added the items of a list, in their order. */
+export function writersOf(items: string): readonly string[] {
   return items
     .split(',')
     .filter(item => item !== '')

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 /** Something that happens at a moment. */
 export interface Happening {
@@ -19,11 +19,22 @@ export function currentOwner(): string | undefined {
   return owners.getStore();
 }
 
+const outside = new AsyncResource('world');
+/** One for each process. */
+const contexts = new Map<string, AsyncResource>();
+
 export function runAs<T>(owner: string, work: () => T): T {
-  return owners.run(owner, work);
+  let context = contexts.get(owner);
+  if (context === undefined) {
+    context = outside.runInAsyncScope(() => owners.run(owner, () => new AsyncResource('process')));
+    contexts.set(owner, context);
+  }
+  return context.runInAsyncScope(work);
 }
 
 const nextTurn = setImmediate;
+/** So many happenings share a turn of the event loop: Node runs all promises and ticks after each of them nevertheless. */
+const happeningsInTurn = 32;
 
 /** More often than this, no code reads the clock between two happenings, unless it is in a loop that waits for nothing. */
 const mostReads = 20_000;
@@ -75,7 +86,8 @@ export class VirtualTime {
 
   /** The same, in the process and the context of the caller. */
   afterInContext(ms: number, what: string, run: () => void): Happening {
-    return this.#plan(ms, what, AsyncLocalStorage.bind(run), currentOwner());
+    const context = new AsyncResource('happening');
+    return this.#plan(ms, what, () => context.runInAsyncScope(run), currentOwner());
   }
 
   #plan(ms: number, what: string, run: () => void, owner: string | undefined): Happening {
@@ -122,9 +134,12 @@ export class VirtualTime {
   /** Lets things happen until `isDone`, or until there is nothing left to happen. */
   run(isDone: () => boolean): Promise<void> {
     return new Promise(resolve => {
+      let hasEnded = false;
       const step = () => {
+        if (hasEnded) return;
         const next = isDone() ? undefined : this.#next();
         if (next === undefined) {
+          hasEnded = true;
           resolve();
           return;
         }
@@ -137,9 +152,14 @@ export class VirtualTime {
         } catch (error) {
           this.#onThrown(error);
         }
-        nextTurn(step);
       };
-      nextTurn(step);
+      const turn = () => {
+        if (hasEnded) return;
+        for (let count = 1; count < happeningsInTurn; count++) nextTurn(step);
+        nextTurn(turn);
+        step();
+      };
+      nextTurn(turn);
     });
   }
 

@@ -51,7 +51,8 @@ export class World {
 
   violate(property: string, text: string): void {
     this.violations.push({ property, text, atMs: this.time.now });
-    this.note(`!! ${property}: ${text}`);
+    // Without the stack, which a run has only while its story is kept.
+    this.note(`!! ${property}: ${text.split('\n    at ')[0]}`);
   }
 
   /** Counts a state or a transition that was reached. */
