@@ -120,7 +120,7 @@ describe('a PGlite that is kept open for one process after the other', { timeout
     const first = await lent();
     const insert = { sql: "insert into author (email) values ('never@example.org')" };
     const running = first.run([{ sql: 'begin' }, insert, { sql: 'select pg_sleep(0.2)' }]);
-    first.destroy();
+    first.destroy('test');
     const second = await lent();
     const { results } = await second.run([{ sql: 'select email from author' }]);
     expect(results[0]?.rows).toEqual([]);
