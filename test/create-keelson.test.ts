@@ -1,9 +1,19 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Kernel } from '@keelson/core';
+import { eventually } from '@keelson/test-support/eventually';
 import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
 import { packPackages } from '@keelson/test-support/packed-packages';
 import { createService } from 'create-keelson';
@@ -94,6 +104,43 @@ test('keelson dev --postgres starts a PostgreSQL, migrates it, keeps its data, a
   await using second = new ObservedProcess(process.execPath, words, { directory });
   await second.until(/\[dev\] ready in/);
   expect(await titles(second)).toEqual(['Kept by PostgreSQL']);
+}, 300_000);
+
+test('keelson dev keeps the embedded database open and its data, whatever ends the service or the command', async () => {
+  const directory = linkedService();
+  const words = [join(root, 'core/bin/keelson.js'), 'dev'];
+  const lockFile = join(directory, '.data/keelson.lock');
+  const keeper = () => z.object({ pid: z.int() }).parse(JSON.parse(readFileSync(lockFile, 'utf8'))).pid;
+  const touch = () => appendFileSync(join(directory, 'src/notes/title-of.ts'), '// changed\n');
+  const last = (output: string) => Number([...output.matchAll(/\[dev\] service (\d+)/g)].at(-1)?.[1]);
+  const plugin = join(directory, 'src/notes.plugin.ts');
+  writeFileSync(plugin, `${readFileSync(plugin, 'utf8')}console.log('[dev] service ' + process.pid);\n`);
+
+  await using first = new ObservedProcess(process.execPath, words, { directory });
+  await first.until(/\[dev\] ready in/);
+  const kept = keeper();
+  expect(await write(first, 'Before a restart')).toBe(201);
+  touch();
+  await first.until(/\[dev\] restarted, ready in/);
+  expect(await write(first, 'Before a kill')).toBe(201);
+  process.kill(last(first.output), 'SIGKILL');
+  await first.until(/the service ended with code/);
+  touch();
+  await first.until(/\[dev\] restarted, ready in/);
+  expect(await titles(first)).toEqual(['Before a kill', 'Before a restart']);
+  expect(keeper()).toBe(kept);
+  expect(await first.interrupt()).toBe(0);
+  expect(existsSync(lockFile)).toBe(false);
+
+  await using second = new ObservedProcess(process.execPath, words, { directory });
+  await second.until(/\[dev\] ready in/);
+  expect(await write(second, 'Before the command was killed')).toBe(201);
+  await second.kill();
+  // The service and the database end in order without it.
+  await eventually(() => expect(existsSync(lockFile)).toBe(false), { timeoutMs: 30_000 });
+  await using third = new ObservedProcess(process.execPath, words, { directory });
+  await third.until(/\[dev\] ready in/);
+  expect(await titles(third)).toEqual(['Before the command was killed', 'Before a kill', 'Before a restart']);
 }, 300_000);
 
 describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty folder', () => {

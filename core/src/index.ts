@@ -44,7 +44,15 @@ export {
   definePluginCommand,
   type PluginCommand,
 } from './contract/plugin-command.js';
-export type { GiveBack, PluginContext, RegisterContext, RunContext, StartContext } from './contract/plugin-context.js';
+export type {
+  GiveBack,
+  KeepProcess,
+  KeptProgram,
+  PluginContext,
+  RegisterContext,
+  RunContext,
+  StartContext,
+} from './contract/plugin-context.js';
 export { defineManifest, type PluginManifest } from './contract/plugin-manifest.js';
 export { type NamedService, namedService, type Requirement } from './contract/requirement.js';
 export { defineSlot, type Slot } from './contract/slot.js';

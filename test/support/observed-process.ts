@@ -104,6 +104,13 @@ export class ObservedProcess implements AsyncDisposable {
     return this.#ended;
   }
 
+  /** Ends it alone, without notice. Does not wait for what it has started. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isRunning) await this.interrupt({ all: true });
   }

@@ -1,4 +1,11 @@
-import { type Clock, type RetryPolicy, silentTelemetry, systemClock, type Telemetry } from '@keelson/core';
+import {
+  type Clock,
+  type KeepProcess,
+  type RetryPolicy,
+  silentTelemetry,
+  systemClock,
+  type Telemetry,
+} from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
 import { optionsSchema, PgliteDriver } from '@keelson/database-pglite';
@@ -14,6 +21,8 @@ export interface PgliteServiceOptions {
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
   readonly clock?: Clock;
+  /** Default: the database is in this process. */
+  readonly keepProcess?: KeepProcess;
 }
 
 export interface PgliteService extends AsyncDisposable {
@@ -28,7 +37,7 @@ export function createPgliteService(given: PgliteServiceOptions = {}): PgliteSer
   const options = optionsSchema.parse(given.options ?? {});
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const database = createDatabaseService({
-    driver: new PgliteDriver(options, { logger, clock, directory: '.' }),
+    driver: new PgliteDriver(options, { logger, clock, directory: '.', keepProcess: given.keepProcess }),
     ormDriver: MikroOrmPgliteDriver,
     models,
     options,

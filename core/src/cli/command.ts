@@ -8,7 +8,7 @@ export interface Terminal {
   out(text: string): void;
   err(text: string): void;
   /** What the process gives to every kernel that a command plans or starts: a bundle its plugins, `keelson dev` the sources. */
-  readonly kernel?: Pick<KernelOptions, 'modules' | 'sourceOf' | 'revise'>;
+  readonly kernel?: Pick<KernelOptions, 'modules' | 'sourceOf' | 'revise' | 'keepProcess'>;
   /** Called when `keelson start` has started the service. */
   onReady?(kernel: Kernel): void;
   /** Shows one line, which the next one replaces where the output is a terminal. Left out: it is not shown. */

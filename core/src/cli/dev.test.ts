@@ -130,6 +130,48 @@ describe('keelson dev', () => {
     expect((await run.ended).out).toContain('stopped in order');
   }, 60_000);
 
+  test('keeps the process of a plugin over restarts, while a start asks for it, and ends it after the service', async () => {
+    const plugin = (program: string, text: string) => `export default { name: 'hello', async start({ keepProcess }) {
+      const file = new URL('./${program}.js', import.meta.url);
+      const [address] = await Promise.all([keepProcess({ file, words: ['a b'] }), keepProcess({ file, words: ['a b'] })]);
+      console.log('${text} ' + address);
+      return { stop: () => console.log('service ended') };
+    } };`;
+    const program = (
+      name: string,
+    ) => `process.on('disconnect', () => { console.log('${name} ended'); process.exit(); });
+      process.on('SIGINT', () => {});
+      process.send(process.argv[2] + ' of ${name} ' + process.pid);`;
+    const files = {
+      'keelson.yaml': { plugins: { hello: { use: './hello.js' } } },
+      'hello.js': plugin('one', 'first'),
+      'one.js': program('one'),
+      'other.js': program('other'),
+      'broken.js': 'process.exit(7)',
+    };
+    const run = keelson(files, ['dev']);
+    await run.until('first a b of one');
+    await run.until('[dev] ready in');
+    run.folder.write('hello.js', plugin('one', 'second'));
+    await run.until('second a b of one');
+    run.folder.write('hello.js', plugin('broken', 'never'));
+    await run.until('broken.js could not run: it ended with code 7');
+    run.folder.write('hello.js', plugin('other', 'third'));
+    await run.until('third a b of other');
+    await run.until('one ended');
+    run.folder.write('package.json', { type: 'module', version: '2.0.0' });
+    await run.until('other ended');
+    await run.until('[dev] changed: package.json');
+    run.folder.write('hello.js', plugin('one', 'fourth'));
+    await run.until('fourth a b of one');
+    run.child.kill('SIGINT');
+    const { code, out } = await run.ended;
+    expect(code).toBe(0);
+    const [, once, again] = /first a b of one (\d+)\n.*second a b of one (\d+)\n/s.exec(out) ?? [];
+    expect(again).toBe(once);
+    expect(out.lastIndexOf('one ended')).toBeGreaterThan(out.lastIndexOf('service ended'));
+  }, 60_000);
+
   test('says what is missing for --postgres', async () => {
     const { code, err } = await keelson(service, ['dev', '--postgres']).ended;
     expect(code).toBe(1);

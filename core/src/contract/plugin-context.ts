@@ -32,7 +32,25 @@ export interface PluginContext<Config> {
    * that the tool did not request. `ready` is not called.
    */
   readonly serving: boolean;
+  /** Below `keelson dev` only: keeps a process that outlives the restarts of the service. Left out in any other run. */
+  readonly keepProcess?: KeepProcess;
 }
+
+/** A program of a plugin, for example one that keeps a database open. */
+export interface KeptProgram {
+  /** JavaScript. It reports its address by `process.send(address)`, and ends in order when its parent disconnects. */
+  readonly file: URL;
+  /** Its arguments. One process runs for each program with the same words. */
+  readonly words: readonly string[];
+}
+
+/**
+ * Starts a program of a plugin, or finds the one that an earlier start of the service has started. Resolves to the address
+ * that it has reported. It ends with `keelson dev`, and when a later start of the service no longer asks for it.
+ *
+ * @throws Error when it ended before it reported an address.
+ */
+export type KeepProcess = (program: KeptProgram) => Promise<string>;
 
 /** The context of `register`. */
 export interface RegisterContext<Config> extends PluginContext<Config> {

@@ -66,9 +66,10 @@ export class HookCalls {
   }
 
   context(): PluginContext<unknown> {
-    const { clock, lifecycle, directory, service, environment, serving } = this.#surroundings;
+    const { clock, lifecycle, directory, service, environment, serving, keepProcess } = this.#surroundings;
     const { key, instance } = this.#planned;
-    return { ...this.#configured, key, instance, service, environment, directory, clock, lifecycle, serving };
+    const places = { key, instance, service, environment, directory, clock, lifecycle, serving };
+    return { ...this.#configured, ...places, ...(keepProcess !== undefined && { keepProcess }) };
   }
 
   #configuredBy(config: unknown, node: MapNode): Configured {

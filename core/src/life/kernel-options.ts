@@ -1,6 +1,7 @@
 import type { Variables } from '../config/variables.js';
 import { type Clock, systemClock } from '../contract/clock.js';
 import type { Plugin } from '../contract/plugin.js';
+import type { KeepProcess } from '../contract/plugin-context.js';
 import type { PlanRequest } from '../plan/make-plan.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
 import type { PluginModules } from '../plan/resolve-plugin.js';
@@ -43,6 +44,8 @@ export interface KernelOptions {
   readonly only?: (plugin: { readonly planned: PlannedPlugin }) => boolean;
   /** Changes a valid plan before it runs: times, optional plugins. For tools. */
   readonly revise?: (plan: Plan) => Plan;
+  /** Starts processes that outlive this one. For `keelson dev`. */
+  readonly keepProcess?: KeepProcess;
   /** Called once the plan is valid, before anything starts. */
   readonly onStarting?: (service: StartingService) => void;
   /** Called with the plugins still starting after `startup.slowMs`; the kernel logs the same message. */

@@ -197,9 +197,15 @@ export class Start {
   #surroundings(place: Pick<Plan, 'directory' | 'environment' | 'service'>): Surroundings {
     const { directory, environment, service } = place;
     const { container, clock, lifecycle } = this;
-    const { around, only, variables = process.env } = this.options;
+    const { around, only, keepProcess, variables = process.env } = this.options;
     const serving = only === undefined;
-    const own = { registry: new BindingRegistry([]), switchables: new Map(), blocking: this.#blocking, around };
+    const own = {
+      registry: new BindingRegistry([]),
+      switchables: new Map(),
+      blocking: this.#blocking,
+      around,
+      keepProcess,
+    };
     return { directory, environment, service, container, clock, lifecycle, serving, variables, ...own };
   }
 }

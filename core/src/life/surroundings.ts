@@ -4,6 +4,7 @@ import type { ServiceContainer } from '../container/service-container.js';
 import type { SwitchableService } from '../container/switchable-service.js';
 import type { Clock } from '../contract/clock.js';
 import type { Lifecycle } from '../contract/lifecycle.js';
+import type { KeepProcess } from '../contract/plugin-context.js';
 import type { Around } from '../plan/start-part.js';
 import type { Blocking } from './blocking.js';
 
@@ -22,6 +23,7 @@ export interface Surroundings {
   readonly switchables: ReadonlyMap<string, SwitchableService>;
   /** False when a tool starts the plugins only to ask them something. */
   readonly serving: boolean;
+  readonly keepProcess: KeepProcess | undefined;
   readonly blocking: Blocking;
   readonly around: Around | undefined;
 }

@@ -1,37 +1,50 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KeptProgram } from '@keelson/core';
+import type { DatabaseModel } from '@keelson/database';
 import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
 import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { createPgliteService, type PgliteService } from '@keelson/test-support/pglite-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KeptDatabase } from './kept/kept-database.js';
 
-describe('PGlite keeps the promises of a database driver', { timeout: 60_000 }, () => {
+const places = ['in this process', 'kept open for one process after the other'];
+
+describe.each(places)('PGlite, %s, keeps the promises of a database driver', { timeout: 60_000 }, place => {
   let folder: string;
   let shared: PgliteService;
   let copies = 0;
+  const kept = new AsyncDisposableStack();
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keelson-pglite-'));
-    shared = createPgliteService({ options: { dataDir: await copy() }, models: [conformanceModel] });
+    shared = await service([conformanceModel]);
     await shared.database.connect();
     await shared.database.migrate();
   }, 120_000);
 
   afterAll(async () => {
     await shared[Symbol.asyncDispose]();
+    await kept.disposeAsync();
     await rm(folder, { recursive: true, force: true });
   });
 
-  const copy = async () => {
+  const service = async (models: readonly DatabaseModel[]) => {
     const dataDir = join(folder, `copy-${++copies}`);
     await copyEmptyPglite(dataDir);
-    return dataDir;
+    return createPgliteService({ options: { dataDir }, models, ...(place !== places[0] && { keepProcess }) });
+  };
+
+  const keepProcess = async ({ words: [dataDir = ''] }: KeptProgram) => {
+    const address = join(folder, `${copies}.sock`);
+    kept.use(await KeptDatabase.listen(dataDir, address));
+    return address;
   };
 
   const harness = (): DatabaseHarness => ({
     database: shared.database,
-    open: async ({ models }) => [createPgliteService({ options: { dataDir: await copy() }, models }).database],
+    open: async ({ models }) => [(await service(models)).database],
   });
 
   for (const { name, run, requires, lacks } of databaseConformance(harness)) {

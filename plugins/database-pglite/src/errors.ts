@@ -3,6 +3,8 @@ import type { PgliteErrorCode } from './error-codes.js';
 
 /** PGlite cannot run here, and a retry does not help. At the start, it is the cause of DATABASE_CONNECT_FAILED. */
 export class PgliteError extends KeelsonError {
+  declare readonly code: PgliteErrorCode;
+
   constructor(options: {
     readonly code: PgliteErrorCode;
     readonly message: string;

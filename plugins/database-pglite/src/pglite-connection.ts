@@ -31,6 +31,8 @@ export class PgliteConnection implements DriverConnection {
   #lent = true;
   #isAltered = false;
   #hasDefined = false;
+  /** The batch that runs, when PGlite runs in another process: only then can the connection be destroyed meanwhile. */
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(engine: PgliteEngine, parts: PgliteConnectionParts) {
     this.#engine = engine;
@@ -46,7 +48,14 @@ export class PgliteConnection implements DriverConnection {
     const batch = batchOf(statements);
     this.#isAltered ||= statements.some(({ sql }) => this.#parts.names.leavesState(sql));
     try {
-      const { status, unfinished: _, ...outcome } = await this.#engine.run(batch);
+      const running = this.#engine.run(batch);
+      this.#running = running.then(
+        ({ status }) => {
+          this.#status = status;
+        },
+        () => undefined,
+      );
+      const { status, unfinished: _, ...outcome } = await running;
       this.#status = status;
       this.#isAltered ||= hasLeftState(statements, outcome.results);
       this.#hasDefined ||= hasDefined(statements, outcome.results);
@@ -103,6 +112,7 @@ export class PgliteConnection implements DriverConnection {
   }
 
   async #tidy(): Promise<void> {
+    await this.#running;
     if (this.#status === 'lost') return;
     try {
       if (this.#status !== 'idle') await this.#engine.run(batchOf([{ sql: 'rollback' }]));

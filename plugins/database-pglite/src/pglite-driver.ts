@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Clock, Deadline, type Logger } from '@keelson/core';
+import { type Clock, Deadline, type KeepProcess, type Logger } from '@keelson/core';
 import {
   type AcquireOptions,
   AcquireTimeoutError,
@@ -23,13 +23,17 @@ import {
 import { capabilities } from './capabilities.js';
 import { prepareDataDir } from './data-dir.js';
 import { DataDirLock } from './data-dir-lock.js';
-import { folderNotOpened, memoryLost } from './errors.js';
+import { folderNotOpened, memoryLost, PgliteError } from './errors.js';
+import { openKept } from './kept/kept-link.js';
 import { inMemory, type PgliteOptions } from './options.js';
 import { PgliteConnection } from './pglite-connection.js';
 import { batchOf, PgliteEngine } from './pglite-engine.js';
+import { openHere, type PgliteLink } from './pglite-link.js';
 import { PgliteListener } from './pglite-listener.js';
 
-/** DatabaseDriver on PGlite: PostgreSQL in this process, with one connection. */
+const keepMain = new URL('./kept/keep-main.js', import.meta.url);
+
+/** DatabaseDriver on PGlite: PostgreSQL in this process, or in one that outlives it, with one connection. */
 export class PgliteDriver implements DatabaseDriver {
   readonly name = 'pglite';
   readonly databaseName = 'postgres';
@@ -41,6 +45,7 @@ export class PgliteDriver implements DatabaseDriver {
   readonly #logger: Logger;
   readonly #permits: Permits;
   readonly #names: LastingNames;
+  readonly #keepProcess: KeepProcess | undefined;
   readonly #dump: (() => Promise<Blob | undefined>) | undefined;
   readonly #lostListeners: ((cause: unknown) => void)[] = [];
   #lock: DataDirLock | undefined;
@@ -50,15 +55,16 @@ export class PgliteDriver implements DatabaseDriver {
   #listener: PgliteListener | undefined;
   #opened = 0;
   #lost = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** A database in memory begins as `dump` has it, or else empty. */
   constructor(
     options: PgliteOptions,
-    { clock, logger, directory }: DriverContext,
+    { clock, logger, directory, keepProcess }: DriverContext,
     dump?: () => Promise<Blob | undefined>,
   ) {
     this.#dump = dump;
+    this.#keepProcess = keepProcess;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
@@ -141,7 +147,7 @@ export class PgliteDriver implements DatabaseDriver {
   renew(): void {}
 
   async close(deadline: Deadline): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort(new DatabaseClosedError());
     const returned = this.#permits.close(new DatabaseClosedError());
     const waitMs = deadline.remainingMs();
     const timer = this.#clock.schedule(waitMs, () => this.#lent?.connection.destroy(), { keepAlive: true });
@@ -157,7 +163,7 @@ export class PgliteDriver implements DatabaseDriver {
 
   /** Returns the running engine, or a new one on the same files. */
   #open(): Promise<PgliteEngine> {
-    if (this.#closed) return Promise.reject(new DatabaseClosedError());
+    if (this.#closing.signal.aborted) return Promise.reject(new DatabaseClosedError());
     if (this.#engine !== undefined) return Promise.resolve(this.#engine);
     if (this.#opened > 0 && this.#dataDir === inMemory) return Promise.reject(memoryLost());
     this.#opening ??= this.#start().finally(() => {
@@ -167,18 +173,34 @@ export class PgliteDriver implements DatabaseDriver {
   }
 
   async #start(): Promise<PgliteEngine> {
-    if (this.#dataDir !== inMemory && this.#lock === undefined) {
+    const kept = await this.#kept();
+    if (kept === undefined && this.#dataDir !== inMemory && this.#lock === undefined) {
       await prepareDataDir(this.#dataDir);
       this.#lock = DataDirLock.take(this.#dataDir);
     }
     try {
-      this.#engine = await PgliteEngine.open(this.#dataDir, await this.#dump?.());
+      this.#engine = new PgliteEngine(kept ?? (await openHere(this.#dataDir, await this.#dump?.())));
       this.#opened += 1;
       await this.#names.learn();
       return this.#engine;
     } catch (error) {
       this.#unlock();
       throw folderNotOpened(this.#dataDir, error);
+    }
+  }
+
+  /** The database in a process that outlives this one; undefined where there is no such process. */
+  async #kept(): Promise<PgliteLink | undefined> {
+    if (this.#keepProcess === undefined || this.#dataDir === inMemory) return undefined;
+    await prepareDataDir(this.#dataDir);
+    const address = await this.#keepProcess({ file: keepMain, words: [this.#dataDir] }).catch((error: unknown) => {
+      this.#logger.warn('the database opens again at each restart: no process keeps it open', { error });
+    });
+    if (address === undefined) return undefined;
+    try {
+      return await openKept(address, this.#closing.signal);
+    } catch (error) {
+      throw error instanceof PgliteError ? error : folderNotOpened(this.#dataDir, error);
     }
   }
 

@@ -1,38 +1,23 @@
-import { PGlite, protocol } from '@electric-sql/pglite';
+import { protocol } from '@electric-sql/pglite';
 import { needsExtendedProtocol, type Row, type Statement } from '@keelson/database';
-import { createInMemory } from './memory-databases.js';
-import { inMemory } from './options.js';
 import { parameterText } from './parameter-text.js';
+import type { OnNotification, PgliteLink } from './pglite-link.js';
 import { type Answer, readAnswer, type WireMessage } from './wire-messages.js';
 
 const { serialize } = protocol;
 const portal = 'keelson_stream';
 
 /**
- * One PostgreSQL in this process, used through PostgreSQL's own protocol, so that a batch works as on a
- * server: it stops at its first failure, and each answer has the status of the transaction.
+ * One PostgreSQL, used through its own protocol, so that a batch works as on a server: it stops at its first failure, and
+ * each answer has the status of the transaction.
  *
- * A statement runs on the calling thread: no timer and no cancellation runs meanwhile.
+ * In this process, a statement runs on the calling thread: no timer and no cancellation runs meanwhile.
  */
 export class PgliteEngine {
-  readonly #pglite: PGlite;
+  readonly #link: PgliteLink;
 
-  private constructor(pglite: PGlite) {
-    this.#pglite = pglite;
-  }
-
-  /**
-   * A database in memory begins as `dump` has it.
-   *
-   * @throws the error of PGlite when the folder is unusable or holds other files.
-   */
-  static async open(dataDir: string, dump?: Blob): Promise<PgliteEngine> {
-    try {
-      const pglite = dataDir === inMemory ? createInMemory(dump) : PGlite.create({ dataDir: `file://${dataDir}` });
-      return new PgliteEngine(await pglite);
-    } catch (error) {
-      throw error instanceof Error ? error : new Error(String(Reflect.get(Object(error), 'message')));
-    }
+  constructor(link: PgliteLink) {
+    this.#link = link;
   }
 
   /** @throws Error when PGlite itself has crashed; it cannot be used any more. */
@@ -66,23 +51,21 @@ export class PgliteEngine {
   }
 
   /** Calls `listener` with each message of a channel that the connection listens to. The result ends that. */
-  onNotification(listener: (channel: string, payload: string) => void): () => void {
-    return this.#pglite.onNotification(listener);
+  onNotification(listener: OnNotification): () => void {
+    return this.#link.onNotification(listener);
   }
 
-  /** All that is stored now, as `open` takes it. No statement may run meanwhile. */
+  /** All that is stored now. No statement may run meanwhile. */
   dump(): Promise<Blob> {
-    return this.#pglite.dumpDataDir('none');
+    return this.#link.dump();
   }
 
   async close(): Promise<void> {
-    await this.#pglite.close();
+    await this.#link.close();
   }
 
   async #exchange(messages: Batch): Promise<readonly WireMessage[]> {
-    const options = { throwOnError: false, syncToFs: false };
-    const answer = await this.#pglite.execProtocol(Buffer.concat(messages), options);
-    const received = answer.messages as unknown as readonly WireMessage[];
+    const received = await this.#link.exchange(Buffer.concat(messages));
     // A stack overflow inside PGlite ends it without an error; every exchange must end with this message.
     if (!received.some(({ name }) => name === 'readyForQuery')) throw new Error('PGlite does not answer any more');
     return received;

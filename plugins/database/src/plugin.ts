@@ -3,6 +3,7 @@ import {
   Credentials,
   Deadline,
   HealthService,
+  type KeepProcess,
   Logger,
   Metrics,
   MigrateCommands,
@@ -42,6 +43,8 @@ export interface DriverContext<Config = unknown> {
   readonly credentials?: Credentials | undefined;
   /** Is called when a connection was opened, with the time it took. Left out where that is not measured. */
   readonly onOpened?: ((durationMs: number) => void) | undefined;
+  /** As that of a plugin: starts a process that outlives the restarts of `keelson dev`. Left out in any other run. */
+  readonly keepProcess?: KeepProcess | undefined;
 }
 
 export interface DatabasePluginParts<
@@ -149,7 +152,7 @@ async function startDatabase<Config extends CommonDatabaseOptions>(
 }
 
 function createDatabase<Config extends CommonDatabaseOptions, Driver extends DatabaseDriver>(
-  { config, rereadFiles, clock, directory, environment, instance, key }: RegisterContext<Config>,
+  { config, rereadFiles, clock, directory, environment, instance, key, keepProcess }: RegisterContext<Config>,
   { ormDriver, createDriver }: DatabasePluginParts<Config, Driver>,
   services: Services,
 ): { readonly database: DatabaseService & WithNotedStatements; readonly driver: Driver } {
@@ -160,7 +163,7 @@ function createDatabase<Config extends CommonDatabaseOptions, Driver extends Dat
   const [credentials] = services.getAll(Credentials, { optional: true, ...named });
   const metrics = services.get(Metrics);
   const onOpened = measureOpenings(metrics, key);
-  const driver = createDriver(config, { logger, clock, directory, rereadFiles, credentials, onOpened });
+  const driver = createDriver(config, { logger, clock, directory, rereadFiles, credentials, onOpened, keepProcess });
   const database = createDatabaseService({
     driver,
     ormDriver,

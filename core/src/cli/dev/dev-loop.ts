@@ -1,5 +1,6 @@
 import { isPath } from '../../plan/package-entry.js';
 import { differences } from './development-plan.js';
+import { KeptProcesses } from './kept-processes.js';
 import { ServiceProcess, type ServiceProcessOptions } from './service-process.js';
 
 export interface DevLoopOptions
@@ -19,15 +20,22 @@ export class DevLoop {
   #askedAt = 0;
   #starts = 0;
   #closed = false;
+  readonly #kept: KeptProcesses;
+  /** Whether the kept processes run what is no longer installed. */
+  #renewKept = false;
 
   constructor(options: DevLoopOptions) {
     this.#options = options;
+    this.#kept = new KeptProcesses(options.variables);
   }
 
   /** Starts the service, or stops the running one and starts it again. Changes meanwhile share one start. */
   restart(changed: readonly string[] = []): void {
     if (changed.length > 0) this.#options.show(`changed: ${shortened(changed)}`);
-    if (changed.some(path => ofProcess.test(path))) this.#dropSpare();
+    if (changed.some(path => ofProcess.test(path))) {
+      this.#dropSpare();
+      this.#renewKept = true;
+    }
     this.#askedAt = performance.now();
     this.#wanted = true;
     this.#turning ??= this.#turn().finally(() => {
@@ -35,12 +43,13 @@ export class DevLoop {
     });
   }
 
-  /** Stops the service in order. */
+  /** Stops the service in order, and then what outlives its restarts. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#turning;
     this.#dropSpare();
     await this.#service?.stop();
+    await this.#kept.end();
   }
 
   /** Ends the service at once. */
@@ -55,6 +64,9 @@ export class DevLoop {
       this.#wanted = false;
       await this.#service?.stop();
       if (this.#wanted || this.#closed) continue;
+      if (this.#renewKept) await this.#kept.end();
+      this.#renewKept = false;
+      this.#kept.startRound();
       this.#service = this.#start();
     }
   }
@@ -78,8 +90,10 @@ export class DevLoop {
       onReady: () => {
         const tookMs = Math.round(performance.now() - this.#askedAt);
         show(this.#starts === 1 ? `ready in ${tookMs} ms; waits for changes` : `restarted, ready in ${tookMs} ms`);
+        this.#kept.endUnused();
         this.#prepareSpare();
       },
+      onKeep: program => this.#kept.start(program),
       onEnded: (code, asked) => {
         if (this.#spare === service) this.#spare = undefined;
         if (this.#service !== service) return;
