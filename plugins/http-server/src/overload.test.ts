@@ -4,7 +4,7 @@ import postgresql from '@keelson/database-postgresql';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { describe, expect, test } from 'vitest';
-import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './options.js';
 import { type Load, Overload, type PoolLoad } from './overload.js';
 import { currentSession } from './request-sessions.js';
@@ -210,11 +210,7 @@ describe('over HTTP', () => {
     await using harness = new Harness(options({ maxActive: 1 }));
     const metrics = new RecordingMetrics();
     await harness.server.measure(metrics);
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('done');
-    });
+    const slow = harness.slowRoute('done');
     harness.http.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
     await harness.ready();
     const running = fetch(`${harness.url}/slow`);
@@ -273,11 +269,7 @@ describe('over HTTP', () => {
 
   test('none is refused when the deployment says so', async () => {
     await using harness = new Harness(options(false));
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('done');
-    });
+    const slow = harness.slowRoute('done');
     await harness.ready();
     const both = [fetch(`${harness.url}/slow`), fetch(`${harness.url}/slow`)];
     await slow.arrived;
