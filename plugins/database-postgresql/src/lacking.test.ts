@@ -1,5 +1,5 @@
 import { AmbiguousCommitError, type DatabaseCapability } from '@keelson/database';
-import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
+import { databaseConformance } from '@keelson/database/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { startDisguiseProxy } from '@keelson/test-support/disguise-proxy';
 import { eventually } from '@keelson/test-support/eventually';
@@ -9,6 +9,7 @@ import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { harnessOf } from './conformance.fixture.js';
 
 /** Which promises a capability concerns, besides those that say what happens without it. */
 const concerns: readonly (readonly [DatabaseCapability, RegExp])[] = [
@@ -24,44 +25,11 @@ const concerns: readonly (readonly [DatabaseCapability, RegExp])[] = [
 ];
 
 describe.each(concerns)('a database without %s keeps its promises or refuses them by name', (capability, concerned) => {
-  let testDatabase: TestDatabase;
-  let shared: PostgresqlService;
   const used: string[] = [];
-
-  const service = (url: string, models: readonly (typeof conformanceModel)[]) =>
-    createPostgresqlService({
-      url,
-      models,
-      options: { engine: { capabilities: { [capability]: false } } },
-      wrap: driver => lackingDriver(driver, capability, used),
-    });
-
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    shared = service(testDatabase.url, [conformanceModel]);
-    await shared.database.connect();
-    await shared.database.migrate();
+  const harness = harnessOf({
+    options: { engine: { capabilities: { [capability]: false } } },
+    wrap: driver => lackingDriver(driver, capability, used),
   });
-
-  afterAll(async () => {
-    await shared[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
-
-  const harness = (): DatabaseHarness => {
-    const further: TestDatabase[] = [];
-    return {
-      database: shared.database,
-      async open({ count, models }) {
-        const { url } = further[further.push(await createTestDatabase()) - 1] ?? testDatabase;
-        return Array.from({ length: count }, () => service(url, models).database);
-      },
-      async close() {
-        for (const database of further) await database[Symbol.asyncDispose]();
-      },
-    };
-  };
-
   const chosen = databaseConformance(harness).filter(
     ({ name, requires, lacks }) =>
       lacks === capability || (lacks === undefined && !requires.includes(capability) && concerned.test(name)),
