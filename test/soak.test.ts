@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
-import { eventually } from '@keelson/test-support/eventually';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { Ledger } from '@keelson/test-support/ledger';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
@@ -120,10 +120,7 @@ test(`${sessions} mixed sessions with random kills end with the ledger equal to 
   killing.abort();
   await killer;
 
-  await eventually(() => {
-    const { total, idle, busy, waiting } = database.stats();
-    expect({ lent: total - idle, busy, waiting }).toEqual({ lent: 0, busy: 0, waiting: 0 });
-  });
+  await untilAtRest(database);
   const [, early = 0] = heapAt;
   const grownBy = heapUsed() - early;
   const rows = await server.query<{ key: string }>('select key from written', [], 'soak');

@@ -1,4 +1,5 @@
 import type { DatabaseService, DatabaseSession, EntityManager, SessionOptions } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import {
   createPostgresqlService,
@@ -39,10 +40,7 @@ describe('reads that see what was stored before', () => {
   afterEach(async () => {
     await primary.setMode('pass');
     await pair.resumeReplay();
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     await pair.caughtUp();
   });

@@ -1,6 +1,7 @@
 import { Deadline, type RetryPolicy, systemClock } from '@keelson/core';
 import type { DatabaseService, DatabaseSession, OpenSessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
@@ -39,7 +40,7 @@ describe('a session at its deadline', () => {
   afterEach(async () => {
     server.thaw();
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
     await server.query('truncate author', [], 'deadlines');
@@ -54,11 +55,6 @@ describe('a session at its deadline', () => {
     await service[Symbol.asyncDispose]();
     await open(options);
   };
-  const atRest = () =>
-    eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
   /** Opened now, with a transaction that has begun. */
   const begun = async (timeoutMs: number): Promise<DatabaseSession & { readonly dueAt: number }> => {
     const dueAt = performance.now() + timeoutMs;
@@ -116,7 +112,7 @@ describe('a session at its deadline', () => {
   test('is over at once with its first statement, and while a connection that says nothing is asked if it lives', async () => {
     await reopen({ pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 1_500 } });
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const due = dueIn(200);
     const session = await database.openSession({ timeoutMs: 200 });
@@ -130,7 +126,7 @@ describe('a session at its deadline', () => {
 
   test('is the same with its first statement, which a retry policy watches over', async () => {
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const due = dueIn(200);
     await using session = await database.openSession({ timeoutMs: 200 });
@@ -147,7 +143,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     await eventually(async () => expect(await active('asleep')).toEqual([]));
     await session.rollback();
-    await atRest();
+    await untilAtRest(database);
     const [after] = await database.session(em => em.execute('select pg_backend_pid() as pid'));
     expect(after).toEqual(before);
     expect(database.stats().counters).toMatchObject({ opened: 1, discarded: {} });
@@ -196,7 +192,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(database.stats().counters.discarded).toEqual({});
     expect(await stored()).toEqual([]);
   });
@@ -213,7 +209,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(database.stats().counters.discarded).toEqual({});
     expect(await stored()).toEqual([{ email: 'ambiguous@example.org' }]);
     expect({ reported, state: session.state }).toEqual({ reported: [], state: 'unknown' });
@@ -247,7 +243,7 @@ describe('a session at its deadline', () => {
       const reported = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code);
       expect(new Set(reported)).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
       await proxy.setMode('pass');
-      await atRest();
+      await untilAtRest(database);
       expect(await stored()).toHaveLength(size * (round + 1));
     }
   }, 60_000);
@@ -350,7 +346,7 @@ describe('a session at its deadline', () => {
     expect(outcome).toMatchObject(inTime);
     expectAtOnce(outcome);
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(await stored()).toEqual([]);
   });
 
@@ -396,7 +392,7 @@ describe('a session at its deadline', () => {
     await others.next();
     await eventually(() => expect(pausing.signal.aborted).toBe(true));
     expectAtOnce(await lateness(pausing.rollback(), pausing));
-    await atRest();
+    await untilAtRest(database);
     expect(await others.next()).toMatchObject({ value: { n: 2 } });
     await expect(others.next()).rejects.toMatchObject(inTime.error);
   });
@@ -413,7 +409,7 @@ describe('a session at its deadline', () => {
     expect(outcome).toMatchObject(inTime);
     expectAtOnce(outcome);
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(await stored()).toEqual([]);
   });
 
@@ -449,7 +445,7 @@ describe('a session at its deadline', () => {
   test('that asks a connection if it lives does not keep a service from disconnecting in time', async () => {
     await reopen({ closeTimeoutMs: 100, pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 4_000 } });
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const heard = expect(database.session(em => em.execute('select 1'))).rejects.toMatchObject({
       code: 'DATABASE_CLOSED',

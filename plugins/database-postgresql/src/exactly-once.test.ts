@@ -1,4 +1,5 @@
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
@@ -34,10 +35,7 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
     await database.connect();
   });
   afterEach(async () => {
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
   });
 

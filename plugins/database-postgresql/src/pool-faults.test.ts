@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
@@ -55,10 +56,7 @@ describe('the pool after a fault', () => {
 
   afterEach(async () => {
     await proxy.setMode('pass');
-    await eventually(() => {
-      const { total, idle, busy, waiting } = service.database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(service.database);
     await service[Symbol.asyncDispose]();
     expect(service.database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
   });

@@ -1,6 +1,7 @@
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService, SessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
@@ -38,10 +39,7 @@ describe('reads with replicas', () => {
   });
   afterEach(async () => {
     await proxy.setMode('pass');
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
     await pair.standby.start();
