@@ -9,6 +9,7 @@ import http, { currentSession, sendRows } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { type Request, type Response, Router } from 'express';
 import pg from 'pg';
@@ -85,21 +86,16 @@ async function start(options: object = {}): Promise<void> {
       container.get(HttpRoutes).mount('/authors', [exportAuthors, failing, repeated]);
     },
   });
-  const recorder = definePlugin({
-    name: 'recorder',
-    slot: 'telemetry',
-    provides: [Telemetry],
-    register: ({ bind }) => void bind(Telemetry).toConstantValue(telemetry),
-  });
-  const log = definePlugin({
-    name: 'log',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
   kernel = await Kernel.start({
     config: { service: 'rows', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, rows, telemetry: recorder, logger: log, database: postgresql } as Record<string, Plugin>,
+    plugins: {
+      http,
+      retry,
+      rows,
+      telemetry: filling('telemetry', Telemetry, telemetry),
+      logger: filling('logger', Logger, logger),
+      database: postgresql,
+    } as Record<string, Plugin>,
     overrides: {
       plugins: {
         http: { port: 0, host: '127.0.0.1', deadline: {}, checkAnswers: 'always', ...options },

@@ -5,6 +5,7 @@ import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
@@ -30,15 +31,9 @@ test('two databases in one service have entities, migrations, pools, health and 
       bind(DatabaseModel).toConstantValue({ entities: [Visit], migrations: [CreateVisits], database: 'reporting' });
     },
   });
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const database = { migrations: { atStart: true } };
   const plugins: Record<string, Plugin> = {
-    metrics: recording,
+    metrics: filling('metrics', Metrics, metrics),
     health,
     database: postgresql as Plugin,
     'database/reporting': postgresql as Plugin,

@@ -16,6 +16,7 @@ import httpClient from '@keelson/http-client';
 import http, { currentSession, repeatable } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { filling } from '@keelson/test-support/filling';
 import { Router } from 'express';
 import { expect, test } from 'vitest';
 
@@ -72,18 +73,8 @@ test('a request calls nothing of silent telemetry and silent metrics', async () 
   await using database = await createTestDatabase();
   const calls = new Calls();
   const silent = {
-    telemetry: definePlugin({
-      name: 'watched-telemetry',
-      slot: 'telemetry',
-      provides: [Telemetry],
-      register: ({ bind }) => void bind(Telemetry).toConstantValue(calls.watching(silentTelemetry)),
-    }),
-    metrics: definePlugin({
-      name: 'watched-metrics',
-      slot: 'metrics',
-      provides: [Metrics],
-      register: ({ bind }) => void bind(Metrics).toConstantValue(calls.watching(silentMetrics)),
-    }),
+    telemetry: filling('telemetry', Telemetry, calls.watching(silentTelemetry)),
+    metrics: filling('metrics', Metrics, calls.watching(silentMetrics)),
   };
   await using kernel = await Kernel.start({
     config: { service: 'silent', shutdown: { noticeMs: 0 } },

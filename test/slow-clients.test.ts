@@ -8,6 +8,7 @@ import http, { currentSession, sendRows } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Router } from 'express';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 
@@ -53,15 +54,12 @@ beforeAll(async () => {
       container.get(HttpServer).router('/numbers', routes);
     },
   });
-  const log = definePlugin({
-    name: 'log',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
   kernel = await Kernel.start({
     config: { service: 'numbers', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, numbers, logger: log, database: postgresql } as Record<string, Plugin>,
+    plugins: { http, retry, numbers, logger: filling('logger', Logger, logger), database: postgresql } as Record<
+      string,
+      Plugin
+    >,
     overrides: {
       plugins: {
         http: {

@@ -14,6 +14,7 @@ import httpClient from '@keelson/http-client';
 import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { filling } from '@keelson/test-support/filling';
 import { z } from 'zod';
 
 const onLoopback = { port: 0, host: '127.0.0.1' };
@@ -26,12 +27,6 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
   const path = join(directory, 'password');
   writeFileSync(path, decodeURIComponent(url.password) || 'none');
   const metrics = new RecordingMetrics();
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const listening = definePlugin({
     name: 'listening',
     requires: [DatabaseService, HttpRoutes],
@@ -51,7 +46,7 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
     config: { service: 'measured', shutdown: { noticeMs: 0 } },
     variables: {},
     plugins: {
-      metrics: recording,
+      metrics: filling('metrics', Metrics, metrics),
       credentials,
       retry,
       health,

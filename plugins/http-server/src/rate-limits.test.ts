@@ -13,6 +13,7 @@ import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { RateLimitKey } from '@keelson/http';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AuthorServices, urlOf } from './author-services.fixture.js';
@@ -45,19 +46,7 @@ async function instanceWith(
 ): Promise<Instance> {
   const metrics = new RecordingMetrics();
   const logger = new RecordingLogger();
-  const logging = definePlugin({
-    name: 'recording-logger',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
   const instance = { handled: 0, begun: 0 };
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const routes = definePlugin({
     name: 'routes',
     requires: [HttpServer],
@@ -88,8 +77,8 @@ async function instanceWith(
   const kernel = await Kernel.start({
     config: { service: 'limited', shutdown: { noticeMs: 0 } },
     plugins: {
-      metrics: recording,
-      logger: logging,
+      metrics: filling('metrics', Metrics, metrics),
+      logger: filling('logger', Logger, logger),
       http,
       routes,
       ...(url !== undefined && { database: postgresql }),
