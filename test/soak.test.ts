@@ -7,7 +7,7 @@ import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
 import { untilAtRest } from '@keelson/test-support/at-rest';
 import { Ledger } from '@keelson/test-support/ledger';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -28,8 +28,12 @@ beforeAll(async () => {
   await server.query('create table written (key text not null)', [], 'soak');
   await server.query('grant all on written to public', [], 'soak');
   proxy = await startTcpProxy({ to: url });
-  service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 8 } }, models: [], logLevel: 'fatal' });
-  await service.database.connect();
+  service = await connectPostgresqlService({
+    url: proxy.url(),
+    options: { pool: { max: 8 } },
+    models: [],
+    logLevel: 'fatal',
+  });
   directory = await mkdtemp(join(tmpdir(), 'keelson-soak-'));
 });
 

@@ -2,7 +2,7 @@ import type { DatabaseService, DatabaseSession, EntityManager, SessionOptions } 
 import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -48,9 +48,8 @@ describe('reads that see what was stored before', () => {
   const open = async (replicas: Partial<Replicas> = {}) => {
     const given = { urls: [standby.url(url)], checkIntervalMs: 20, maxLagMs: 60_000, ...replicas };
     const pool = { pingAfterIdleMs: 60_000 };
-    service = createPostgresqlService({ url: primary.url(url), options: { replicas: given, pool } });
+    service = await connectPostgresqlService({ url: primary.url(url), options: { replicas: given, pool } });
     database = service.database;
-    await database.connect();
     await eventually(async () => {
       expect((await database.health()).facts?.hosts).toMatchObject({ 1: { role: 'replica', state: 'fit' } });
     });

@@ -5,7 +5,7 @@ import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -47,9 +47,8 @@ describe('a session at its deadline', () => {
   });
 
   const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 2 }, ...options } });
+    service = await connectPostgresqlService({ url: proxy.url(), options: { pool: { max: 2 }, ...options } });
     database = service.database;
-    await database.connect();
   };
   const reopen = async (options: PostgresqlServiceOptions['options']) => {
     await service[Symbol.asyncDispose]();
@@ -264,9 +263,8 @@ describe('a session at its deadline', () => {
     await service[Symbol.asyncDispose]();
     const breaker = { breakMs: 1, probes: 1 };
     const retry = new OpossumRetryPolicy({ options: { policies: { default: { breaker } } } });
-    service = createPostgresqlService({ url: proxy.url(), retry });
+    service = await connectPostgresqlService({ url: proxy.url(), retry });
     database = service.database;
-    await database.connect();
     const down = { name: 'database.test', idempotent: false };
     while (retry.describe()[0]?.breaker.state !== 'open') {
       await retry.execute(() => Promise.reject(new Error('down')), down).catch(() => {});
@@ -294,8 +292,7 @@ describe('a session at its deadline', () => {
       execute: (_, { signal }) =>
         new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
     };
-    await using own = createPostgresqlService({ url: proxy.url(), retry: waiting });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: proxy.url(), retry: waiting });
     const session = await own.database.openSession({ timeoutMs: 50 });
     await expect(session.em.insert(Author, { email: 'waits@example.org' })).rejects.toThrow();
     await expect(session.commit()).rejects.toMatchObject(inTime.error);
@@ -315,8 +312,7 @@ describe('a session at its deadline', () => {
           throw caller.signal.reason;
         },
       };
-      await using own = createPostgresqlService({ url: proxy.url(), retry: pausing });
-      await own.database.connect();
+      await using own = await connectPostgresqlService({ url: proxy.url(), retry: pausing });
       const unit = own.database.session(() => Promise.reject(new Error('the work fails')), { signal: caller.signal });
       await expect(unit).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'signal' } });
     },
@@ -430,9 +426,8 @@ describe('a session at its deadline', () => {
 
   test('leaves no socket behind: neither its own nor that of the cancel request', async () => {
     await service[Symbol.asyncDispose]();
-    service = createPostgresqlService({ url, options: { session: { cancelGraceMs: 200 } } });
+    service = await connectPostgresqlService({ url, options: { session: { cancelGraceMs: 200 } } });
     database = service.database;
-    await database.connect();
     const sockets = () => process.getActiveResourcesInfo().filter(kind => kind === 'TCPSocketWrap').length;
     const session = await begun(300);
     const before = sockets();

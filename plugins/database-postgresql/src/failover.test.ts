@@ -7,7 +7,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { Ledger } from '@keelson/test-support/ledger';
 import { applicationRole } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -43,9 +43,8 @@ describe('a failover', () => {
   const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
     const hosts = `127.0.0.1:${proxy.port},127.0.0.1:${pair.standby.port}`;
     const { name, password } = applicationRole;
-    service = createPostgresqlService({ url: `postgresql://${name}:${password}@${hosts}/failover`, options });
+    service = await connectPostgresqlService({ url: `postgresql://${name}:${password}@${hosts}/failover`, options });
     database = service.database;
-    await database.connect();
   };
   const insert = (email: string, options: Parameters<DatabaseService['session']>[1] = {}) =>
     database.session(em => em.insert(Author, { id: ++ids, email }), options);

@@ -1,7 +1,7 @@
 import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,8 +54,7 @@ describe('the migrations of a database', () => {
     options: PostgresqlServiceOptions['options'] = {},
   ) {
     const models = [{ entities: [], migrations }];
-    const service = createPostgresqlService({ url: testDatabase.url, models, options });
-    await service.database.connect();
+    const service = await connectPostgresqlService({ url: testDatabase.url, models, options });
     return service;
   }
 

@@ -6,7 +6,7 @@ import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -45,12 +45,11 @@ describe('the pool after a fault', () => {
   });
 
   const open = async (options: PostgresqlServiceOptions['options'] = {}, retry?: RetryPolicy) => {
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: retry === undefined ? proxy.url() : url,
       options,
       ...(retry && { retry }),
     });
-    await service.database.connect();
     return service.database;
   };
 

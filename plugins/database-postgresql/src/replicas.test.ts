@@ -5,7 +5,7 @@ import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -53,9 +53,12 @@ describe('reads with replicas', () => {
     retry?: RetryPolicy,
   ) => {
     const given = { urls: [replica], checkIntervalMs: 20, ...replicas };
-    service = createPostgresqlService({ url, options: { replicas: given, ...options }, ...(retry && { retry }) });
+    service = await connectPostgresqlService({
+      url,
+      options: { replicas: given, ...options },
+      ...(retry && { retry }),
+    });
     database = service.database;
-    await database.connect();
   };
   const stateOf = async () => {
     const { facts } = await database.health();
