@@ -8,6 +8,7 @@ import { untilAtRest } from '@keelson/test-support/at-rest';
 import { Ledger } from '@keelson/test-support/ledger';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { seededNumbers } from '@keelson/test-support/seeded-numbers';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -107,7 +108,7 @@ test(`${sessions} mixed sessions with random kills end with the ledger equal to 
 }, async () => {
   const { database } = service;
   using ledger = new Ledger(join(directory, 'ledger'));
-  const random = generator(20_261_123);
+  const random = seededNumbers(20_261_123);
   let begun = 0;
   const heapAt: number[] = [];
   const killing = new AbortController();
@@ -165,17 +166,6 @@ function pause(ms: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   setTimeout(resolve, ms);
   return promise;
-}
-
-/** mulberry32: the same sequence in every run. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function heapUsed(): number {
