@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { definePlugin, HttpServer, KeelsonError, Kernel, Logger, type Plugin, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, KeelsonError, type Kernel, Logger, Telemetry } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -11,6 +11,7 @@ import { createTestDatabase, type TestDatabase } from '@keelson/test-support/dat
 import { eventually } from '@keelson/test-support/eventually';
 import { filling } from '@keelson/test-support/filling';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { type Request, type Response, Router } from 'express';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -86,8 +87,7 @@ async function start(options: object = {}): Promise<void> {
       container.get(HttpRoutes).mount('/authors', [exportAuthors, failing, repeated]);
     },
   });
-  kernel = await Kernel.start({
-    config: { service: 'rows', shutdown: { noticeMs: 0 } },
+  kernel = await startKernel({
     plugins: {
       http,
       retry,
@@ -95,14 +95,11 @@ async function start(options: object = {}): Promise<void> {
       telemetry: filling('telemetry', Telemetry, telemetry),
       logger: filling('logger', Logger, logger),
       database: postgresql,
-    } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', deadline: {}, checkAnswers: 'always', ...options },
-        database: { url: testDatabase.url, pool: { max: 2 }, migrations: { atStart: true } },
-      },
     },
-    variables: {},
+    values: {
+      http: { deadline: {}, checkAnswers: 'always', ...options },
+      database: { url: testDatabase.url, pool: { max: 2 }, migrations: { atStart: true } },
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { definePlugin, Kernel, Metrics, type Plugin } from '@keelson/core';
+import { definePlugin, Metrics } from '@keelson/core';
 import { type Declaration, measureProcess } from '@keelson/core/metrics';
 import { RecordingMetrics } from '@keelson/core/testing';
 import credentials from '@keelson/credentials-file';
@@ -15,6 +15,7 @@ import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { z } from 'zod';
 
 const onLoopback = { port: 0, host: '127.0.0.1' };
@@ -42,9 +43,7 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
         ]);
     },
   });
-  const kernel = await Kernel.start({
-    config: { service: 'measured', shutdown: { noticeMs: 0 } },
-    variables: {},
+  const kernel = await startKernel({
     plugins: {
       metrics: filling('metrics', Metrics, metrics),
       credentials,
@@ -54,14 +53,12 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
       'http-client': httpClient,
       database: postgresql,
       listening,
-    } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: onLoopback,
-        credentials: { path },
-        'http-client': { targets: { prices: { baseUrl: 'http://127.0.0.1:1' } } },
-        database: { url: testDatabase.url, migrations: { atStart: true } },
-      },
+    },
+    values: {
+      http: onLoopback,
+      credentials: { path },
+      'http-client': { targets: { prices: { baseUrl: 'http://127.0.0.1:1' } } },
+      database: { url: testDatabase.url, migrations: { atStart: true } },
     },
   });
   try {

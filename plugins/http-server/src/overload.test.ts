@@ -1,8 +1,9 @@
-import { type Clock, Deadline, definePlugin, HttpServer, Kernel, type Plugin, runWithDeadline } from '@keelson/core';
+import { type Clock, Deadline, definePlugin, HttpServer, runWithDeadline } from '@keelson/core';
 import { FakeClock, RecordingMetrics } from '@keelson/core/testing';
 import postgresql from '@keelson/database-postgresql';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { describe, expect, test } from 'vitest';
 import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './options.js';
@@ -244,16 +245,12 @@ describe('over HTTP', () => {
         server.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
       },
     });
-    await using kernel = await Kernel.start({
-      config: { service: 'sleepers', shutdown: { noticeMs: 0 } },
-      plugins: { http, database: postgresql, sleeper } as Record<string, Plugin>,
-      overrides: {
-        plugins: {
-          http: { port: 0, host: '127.0.0.1', overload: { longestWaitMs: 600, maxLateMs: 60_000 } },
-          database: { url: database.url, pool: { max: 1 } },
-        },
+    await using kernel = await startKernel({
+      plugins: { http, database: postgresql, sleeper },
+      values: {
+        http: { overload: { longestWaitMs: 600, maxLateMs: 60_000 } },
+        database: { url: database.url, pool: { max: 1 } },
       },
-      variables: {},
     });
     const { url } = kernel.container.get(HttpServer);
     const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;

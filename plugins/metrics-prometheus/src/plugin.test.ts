@@ -1,7 +1,8 @@
-import { HttpServer, Kernel, Logger, Metrics, type Plugin, Telemetry } from '@keelson/core';
+import { HttpServer, Logger, Metrics, type Plugin, Telemetry } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import http from '@keelson/http-express';
 import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { expect, onTestFinished, test } from 'vitest';
 import metrics, { type MetricsPrometheusOptions } from './index.js';
 
@@ -15,14 +16,10 @@ interface ServiceOptions {
 
 async function serviceWith({ admin = false, telemetry, metrics: own = {} }: ServiceOptions = {}) {
   const logger = new RecordingLogger();
-  const kernel = await Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    variables: {},
-    plugins: { http, metrics, logger: filling('logger', Logger, logger), ...(telemetry && { telemetry }) } as Record<
-      string,
-      Plugin
-    >,
-    overrides: { plugins: { http: { ...onLoopback, ...(admin && { admin: onLoopback }) }, metrics: own } },
+  const kernel = await startKernel({
+    service: 'shop',
+    plugins: { http, metrics, logger: filling('logger', Logger, logger), ...(telemetry && { telemetry }) },
+    values: { http: { ...onLoopback, ...(admin && { admin: onLoopback }) }, metrics: own },
   });
   onTestFinished(async () => void (await kernel.stop()));
   const { url = '', adminUrl = '' } = kernel.container.get(HttpServer);
