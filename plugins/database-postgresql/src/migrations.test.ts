@@ -2,6 +2,7 @@ import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { connectPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -59,10 +60,10 @@ describe('the migrations of a database', () => {
   }
 
   async function tables(): Promise<string[]> {
-    const client = new pg.Client({ connectionString: testDatabase.url });
-    await client.connect();
-    const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public' order by 1`);
-    await client.end();
+    const rows = await queryOnce(
+      testDatabase.url,
+      `select tablename from pg_tables where schemaname = 'public' order by 1`,
+    );
     return rows.map(row => row.tablename);
   }
 

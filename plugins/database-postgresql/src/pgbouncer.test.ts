@@ -9,6 +9,7 @@ import {
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import pg from 'pg';
@@ -84,10 +85,7 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const limits = { idle_in_transaction_session_timeout: '60000', lock_timeout: '10000', statement_timeout: '30000' };
     for (const rows of [inSession, inRead])
       expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual(limits);
-    const other = new pg.Client(bouncer.url());
-    await other.connect();
-    const { rows } = await other.query("select current_setting('statement_timeout') as value");
-    await other.end();
+    const rows = await queryOnce(bouncer.url(), "select current_setting('statement_timeout') as value");
     expect(rows).toEqual([{ value: '0' }]);
   });
 

@@ -1,9 +1,9 @@
 import { createTestDatabase } from '@keelson/test-support/database';
 import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTestService } from '@keelson/test-support/test-service';
 import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
-import pg from 'pg';
 import { expect, test } from 'vitest';
 
 const Moment = defineEntity({
@@ -32,12 +32,10 @@ test.each([
   await using testDatabase = await createTestDatabase();
   await using orm = await MikroORM.init({ clientUrl: testDatabase.url, entities: [Moment] });
   await orm.schema.create();
-  const client = new pg.Client(testDatabase.url);
-  await client.connect();
-  await client.query(
+  await queryOnce(
+    testDatabase.url,
     `do $$ begin execute format('alter database %I set ${setting.replaceAll("'", "''")}', current_database()); end $$`,
   );
-  await client.end();
   await using service = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [Moment] }] });
   const { database } = service;
   await database.session(async em => void em.create(Moment, moment));

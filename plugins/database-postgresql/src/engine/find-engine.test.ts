@@ -6,9 +6,9 @@ import {
   createPostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 type Stated = NonNullable<PostgresqlServiceOptions['options']>['engine'];
@@ -40,9 +40,7 @@ describe('what a service finds out about its database when it connects', () => {
     databaseCapabilities.filter(capability => !capabilities.has(capability));
 
   async function asAdmin(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: database.adminUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
+    await queryOnce(database.adminUrl, sql);
   }
 
   test('is PostgreSQL, and that nothing is lacking, in one round trip', async () => {
