@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, HttpServer, type Kernel } from '@keelson/core';
 import { CurrentEntityManager, DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import http, { currentSession, repeatable } from '@keelson/http-express';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { Router } from 'express';
 import { inject, injectable } from 'inversify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -79,17 +80,12 @@ beforeAll(async () => {
       container.get(HttpServer).router('/authors', router);
     },
   });
-  kernel = await Kernel.start({
-    config: { service: 'library', shutdown: { noticeMs: 0 } },
-    plugins: { http, database: postgresql, 'database/reporting': postgresql, authors } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        database: { url: main.url, migrations: { atStart: true }, pool: { max: 8 } },
-        'database/reporting': { url: reporting.url, migrations: { atStart: true } },
-      },
+  kernel = await startKernel({
+    plugins: { http, database: postgresql, 'database/reporting': postgresql, authors },
+    values: {
+      database: { url: main.url, migrations: { atStart: true }, pool: { max: 8 } },
+      'database/reporting': { url: reporting.url, migrations: { atStart: true } },
     },
-    variables: {},
   });
   url = `${kernel.container.get(HttpServer).url}/authors`;
 });

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { afterAll, expect, test } from 'vitest';
 import { DevelopmentPostgres } from '../core/src/cli/dev/development-postgres.js';
 
@@ -15,11 +15,8 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** The name of the database that `url` leads to. */
 async function databaseAt(url: string): Promise<unknown> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query('select current_database() as name');
-  await client.end();
-  return rows[0].name;
+  const rows = await queryOnce(url, 'select current_database() as name');
+  return rows[0]?.name;
 }
 
 test('the PostgreSQL of keelson dev has a database of each name that the service ever had', {

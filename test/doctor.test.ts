@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { freePort } from '@keelson/test-support/free-port';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { runKeelson } from '@keelson/test-support/run-keelson';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let database: TestDatabase;
@@ -38,10 +38,7 @@ test('keelson doctor examines all that the orders example meets in production, a
   expect(found.get('telemetry: sending')?.status).toBe('pass');
   expect(found.get('http: port')?.status).toBe('pass');
 
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  const { rows } = await client.query(`select * from pg_tables where schemaname = 'public'`);
-  await client.end();
+  const rows = await queryOnce(database.url, `select * from pg_tables where schemaname = 'public'`);
   expect(rows).toEqual([]);
 }, 30_000);
 

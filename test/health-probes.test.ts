@@ -1,6 +1,6 @@
 import { Agent, get } from 'node:http';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, HttpServer, type Kernel } from '@keelson/core';
 import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
@@ -8,6 +8,7 @@ import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -35,22 +36,18 @@ beforeEach(async () => {
       throw new Error('not today');
     },
   });
-  kernel = await Kernel.start({
-    config: { service: 'probed', shutdown: { noticeMs: 0 } },
-    plugins: { http, health, retry, database: postgresql, flaky } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', admin: { port: 0, host: '127.0.0.1' } },
-        database: { url: proxy.url(), pool: { max: 2 } },
-        health: {
-          details: 'facts',
-          checks: { database: { intervalMs: 3_600_000, timeoutMs: 600_000 } },
-          groups: { traffic: { checks: ['database'] } },
-        },
-        flaky: { optional: true },
+  kernel = await startKernel({
+    plugins: { http, health, retry, database: postgresql, flaky },
+    values: {
+      http: { admin: { port: 0, host: '127.0.0.1' } },
+      database: { url: proxy.url(), pool: { max: 2 } },
+      health: {
+        details: 'facts',
+        checks: { database: { intervalMs: 3_600_000, timeoutMs: 600_000 } },
+        groups: { traffic: { checks: ['database'] } },
       },
+      flaky: { optional: true },
     },
-    variables: {},
   });
 });
 
@@ -172,24 +169,20 @@ describe('what is folded in', () => {
 
 test('an event loop that is late, a memory near its limit and a disk that is full degrade the service, and no more', async () => {
   const checks = { intervalMs: 100, failureThreshold: 1 };
-  await using strained = await Kernel.start({
-    config: { service: 'strained', shutdown: { noticeMs: 0 } },
-    plugins: { http, health } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', admin: { port: 0, host: '127.0.0.1' } },
-        health: {
-          process: {
-            eventLoop: { maxDelayMs: 50 },
-            memory: { maxPercent: 1 },
-            disk: { minFreeBytes: Number.MAX_SAFE_INTEGER },
-          },
-          checks: { 'process-event-loop': checks, 'process-memory': checks },
-          groups: { rollout: { checks: ['process-*'], degraded: 'fail' } },
+  await using strained = await startKernel({
+    plugins: { http, health },
+    values: {
+      http: { admin: { port: 0, host: '127.0.0.1' } },
+      health: {
+        process: {
+          eventLoop: { maxDelayMs: 50 },
+          memory: { maxPercent: 1 },
+          disk: { minFreeBytes: Number.MAX_SAFE_INTEGER },
         },
+        checks: { 'process-event-loop': checks, 'process-memory': checks },
+        groups: { rollout: { checks: ['process-*'], degraded: 'fail' } },
       },
     },
-    variables: {},
   });
   const admin = strained.container.get(HttpServer).adminUrl;
   // More than 1 % of the heap.

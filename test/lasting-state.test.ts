@@ -1,7 +1,7 @@
 import type { DatabaseService } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Migration } from '@mikro-orm/migrations';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -109,13 +109,12 @@ describe.each([
 });
 
 test('behind a pooler, the use of such a function is refused before it is sent', async () => {
-  await using service = createPostgresqlService({
+  await using service = await connectPostgresqlService({
     url: testDatabase.url,
     models,
     options: { engine: { capabilities: { 'session-state': false } } },
   });
   const { database } = service;
-  await database.connect();
   const using = database.session(em => em.execute("select set_tenant('a')"));
   await expect(using).rejects.toMatchObject({ code: 'DATABASE_LASTING_STATE', facts: { by: 'set_tenant' } });
   await database.session(em => em.execute('select polite()'));

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { migrations } from '../examples/orders/src/migrations/index.js';
@@ -13,8 +13,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  service = createPostgresqlService({ url: database.url, models: [{ entities: [], migrations }] });
-  await service.database.connect();
+  service = await connectPostgresqlService({ url: database.url, models: [{ entities: [], migrations }] });
 });
 
 afterAll(async () => {

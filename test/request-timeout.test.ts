@@ -6,8 +6,7 @@ import {
   definePlugin,
   HttpClient,
   HttpServer,
-  Kernel,
-  type Plugin,
+  type Kernel,
   runWithDeadline,
   singleAttempt,
   systemClock,
@@ -15,6 +14,7 @@ import {
 import httpClient, { createPolicyFetch } from '@keelson/http-client';
 import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const kernels: Kernel[] = [];
@@ -29,11 +29,9 @@ async function serviceWith(handle: (kernel: () => Kernel, response: ServerRespon
         Promise.resolve(handle(() => kernel, response)).catch(next);
       }),
   });
-  const kernel = await Kernel.start({
-    config: { service: 'chain', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, 'http-client': httpClient, routes } as Record<string, Plugin>,
-    overrides: { plugins: { http: { port: 0, host: '127.0.0.1', deadline: {} }, ...values } },
-    variables: {},
+  const kernel = await startKernel({
+    plugins: { http, retry, 'http-client': httpClient, routes },
+    values: { http: { deadline: {} }, ...values },
   });
   kernels.push(kernel);
   return kernel;
@@ -132,13 +130,9 @@ describe('a request to a target', () => {
   afterEach(() => behind[Symbol.asyncDispose]());
 
   const clientWith = async (options: object, target: object = {}) => {
-    const kernel = await Kernel.start({
-      config: { service: 'client' },
-      plugins: { 'http-client': httpClient } as Record<string, Plugin>,
-      overrides: {
-        plugins: { 'http-client': { ...options, targets: { behind: { baseUrl: behind.url, ...target } } } },
-      },
-      variables: {},
+    const kernel = await startKernel({
+      plugins: { 'http-client': httpClient },
+      values: { 'http-client': { ...options, targets: { behind: { baseUrl: behind.url, ...target } } } },
     });
     kernels.push(kernel);
     return kernel.container.get(HttpClient);

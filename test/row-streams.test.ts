@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { definePlugin, HttpServer, KeelsonError, Kernel, Logger, type Plugin, Telemetry } from '@keelson/core';
+import { definePlugin, HttpServer, KeelsonError, type Kernel, Logger, Telemetry } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import { DatabaseModel, DatabaseService, type EntityManager } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -9,7 +9,9 @@ import http, { currentSession, sendRows } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { type Request, type Response, Router } from 'express';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -85,28 +87,19 @@ async function start(options: object = {}): Promise<void> {
       container.get(HttpRoutes).mount('/authors', [exportAuthors, failing, repeated]);
     },
   });
-  const recorder = definePlugin({
-    name: 'recorder',
-    slot: 'telemetry',
-    provides: [Telemetry],
-    register: ({ bind }) => void bind(Telemetry).toConstantValue(telemetry),
-  });
-  const log = definePlugin({
-    name: 'log',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
-  kernel = await Kernel.start({
-    config: { service: 'rows', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, rows, telemetry: recorder, logger: log, database: postgresql } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', deadline: {}, checkAnswers: 'always', ...options },
-        database: { url: testDatabase.url, pool: { max: 2 }, migrations: { atStart: true } },
-      },
+  kernel = await startKernel({
+    plugins: {
+      http,
+      retry,
+      rows,
+      telemetry: filling('telemetry', Telemetry, telemetry),
+      logger: filling('logger', Logger, logger),
+      database: postgresql,
     },
-    variables: {},
+    values: {
+      http: { deadline: {}, checkAnswers: 'always', ...options },
+      database: { url: testDatabase.url, pool: { max: 2 }, migrations: { atStart: true } },
+    },
   });
 }
 

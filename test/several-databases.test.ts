@@ -1,11 +1,13 @@
-import { definePlugin, HealthService, Kernel, Metrics, type Plugin } from '@keelson/core';
+import { definePlugin, HealthService, Metrics } from '@keelson/core';
 import { RecordingMetrics } from '@keelson/core/testing';
 import { DatabaseModel, DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import health from '@keelson/health';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { expect, test } from 'vitest';
@@ -30,30 +32,19 @@ test('two databases in one service have entities, migrations, pools, health and 
       bind(DatabaseModel).toConstantValue({ entities: [Visit], migrations: [CreateVisits], database: 'reporting' });
     },
   });
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const database = { migrations: { atStart: true } };
-  const plugins: Record<string, Plugin> = {
-    metrics: recording,
-    health,
-    database: postgresql as Plugin,
-    'database/reporting': postgresql as Plugin,
-    models,
-  } as Record<string, Plugin>;
-  await using kernel = await Kernel.start({
-    config: { service: 'two', shutdown: { noticeMs: 0 } },
-    plugins,
-    overrides: {
-      plugins: {
-        database: { ...database, url: main.url },
-        'database/reporting': { ...database, url: reporting.url, pool: { max: 3 } },
-      },
+  await using kernel = await startKernel({
+    plugins: {
+      metrics: filling('metrics', Metrics, metrics),
+      health,
+      database: postgresql,
+      'database/reporting': postgresql,
+      models,
     },
-    variables: {},
+    values: {
+      database: { ...database, url: main.url },
+      'database/reporting': { ...database, url: reporting.url, pool: { max: 3 } },
+    },
   });
 
   const first = kernel.container.get(DatabaseService);

@@ -2,9 +2,7 @@ import {
   definePlugin,
   HttpClient,
   HttpServer,
-  Kernel,
   Metrics,
-  type Plugin,
   silentMetrics,
   silentTelemetry,
   Telemetry,
@@ -16,6 +14,8 @@ import httpClient from '@keelson/http-client';
 import http, { currentSession, repeatable } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { Router } from 'express';
 import { expect, test } from 'vitest';
 
@@ -72,32 +72,14 @@ test('a request calls nothing of silent telemetry and silent metrics', async () 
   await using database = await createTestDatabase();
   const calls = new Calls();
   const silent = {
-    telemetry: definePlugin({
-      name: 'watched-telemetry',
-      slot: 'telemetry',
-      provides: [Telemetry],
-      register: ({ bind }) => void bind(Telemetry).toConstantValue(calls.watching(silentTelemetry)),
-    }),
-    metrics: definePlugin({
-      name: 'watched-metrics',
-      slot: 'metrics',
-      provides: [Metrics],
-      register: ({ bind }) => void bind(Metrics).toConstantValue(calls.watching(silentMetrics)),
-    }),
+    telemetry: filling('telemetry', Telemetry, calls.watching(silentTelemetry)),
+    metrics: filling('metrics', Metrics, calls.watching(silentMetrics)),
   };
-  await using kernel = await Kernel.start({
-    config: { service: 'silent', shutdown: { noticeMs: 0 } },
-    plugins: { ...silent, http, health, retry, database: postgresql, 'http-client': httpClient, things } as Record<
-      string,
-      Plugin
-    >,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1' },
-        database: { url: database.url },
-      },
+  await using kernel = await startKernel({
+    plugins: { ...silent, http, health, retry, database: postgresql, 'http-client': httpClient, things },
+    values: {
+      database: { url: database.url },
     },
-    variables: {},
   });
   const { url } = kernel.container.get(HttpServer);
   calls.names.length = 0;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { definePlugin, HttpServer, Kernel, Logger, type Plugin } from '@keelson/core';
+import { definePlugin, HttpServer, type Kernel, Logger } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
@@ -8,6 +8,8 @@ import http, { currentSession, sendRows } from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { Router } from 'express';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 
@@ -53,29 +55,17 @@ beforeAll(async () => {
       container.get(HttpServer).router('/numbers', routes);
     },
   });
-  const log = definePlugin({
-    name: 'log',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
-  kernel = await Kernel.start({
-    config: { service: 'numbers', shutdown: { noticeMs: 0 } },
-    plugins: { http, retry, numbers, logger: log, database: postgresql } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: {
-          port: 0,
-          host: '127.0.0.1',
-          overload: false,
-          headersTimeoutMs,
-          requestTimeoutMs,
-          stalledTimeoutMs,
-        },
-        database: { url: testDatabase.url, pool: { max: 8 } },
+  kernel = await startKernel({
+    plugins: { http, retry, numbers, logger: filling('logger', Logger, logger), database: postgresql },
+    values: {
+      http: {
+        overload: false,
+        headersTimeoutMs,
+        requestTimeoutMs,
+        stalledTimeoutMs,
       },
+      database: { url: testDatabase.url, pool: { max: 8 } },
     },
-    variables: {},
   });
 });
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
-import { eventually } from '@keelson/test-support/eventually';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { Ledger } from '@keelson/test-support/ledger';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { seededNumbers } from '@keelson/test-support/seeded-numbers';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -28,8 +29,12 @@ beforeAll(async () => {
   await server.query('create table written (key text not null)', [], 'soak');
   await server.query('grant all on written to public', [], 'soak');
   proxy = await startTcpProxy({ to: url });
-  service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 8 } }, models: [], logLevel: 'fatal' });
-  await service.database.connect();
+  service = await connectPostgresqlService({
+    url: proxy.url(),
+    options: { pool: { max: 8 } },
+    models: [],
+    logLevel: 'fatal',
+  });
   directory = await mkdtemp(join(tmpdir(), 'keelson-soak-'));
 });
 
@@ -103,7 +108,7 @@ test(`${sessions} mixed sessions with random kills end with the ledger equal to 
 }, async () => {
   const { database } = service;
   using ledger = new Ledger(join(directory, 'ledger'));
-  const random = generator(20_261_123);
+  const random = seededNumbers(20_261_123);
   let begun = 0;
   const heapAt: number[] = [];
   const killing = new AbortController();
@@ -120,10 +125,7 @@ test(`${sessions} mixed sessions with random kills end with the ledger equal to 
   killing.abort();
   await killer;
 
-  await eventually(() => {
-    const { total, idle, busy, waiting } = database.stats();
-    expect({ lent: total - idle, busy, waiting }).toEqual({ lent: 0, busy: 0, waiting: 0 });
-  });
+  await untilAtRest(database);
   const [, early = 0] = heapAt;
   const grownBy = heapUsed() - early;
   const rows = await server.query<{ key: string }>('select key from written', [], 'soak');
@@ -164,17 +166,6 @@ function pause(ms: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   setTimeout(resolve, ms);
   return promise;
-}
-
-/** mulberry32: the same sequence in every run. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function heapUsed(): number {

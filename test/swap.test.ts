@@ -5,8 +5,8 @@ import { createTestDatabase, type TestDatabase } from '@keelson/test-support/dat
 import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { freePort } from '@keelson/test-support/free-port';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { type ServiceProcess, send, startService, type Variables } from '@keelson/test-support/service-process';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 let database: TestDatabase;
@@ -83,9 +83,7 @@ describe.each([
 });
 
 test('each stored its orders where its configuration says', async () => {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  const { rows } = await client.query('select distinct sku from order_lines order by sku').finally(() => client.end());
+  const rows = await queryOnce(database.url, 'select distinct sku from order_lines order by sku');
 
   expect(rows.map(({ sku }) => sku)).toEqual([
     'PostgreSQL-and-bunyan',

@@ -1,22 +1,21 @@
-import { Kernel, type Plugin, RetryPolicy } from '@keelson/core';
+import { type Kernel, RetryPolicy } from '@keelson/core';
 import faults from '@keelson/faults';
 import health from '@keelson/health';
 import cockatiel from '@keelson/retry-cockatiel';
 import opossum from '@keelson/retry-opossum';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { describe, expect, test } from 'vitest';
 
 const call = { name: 'mail.send', idempotent: false };
 const boom = new Error('boom');
 
 /** A service of the very same plugins and options as the other. */
-function start(retry: unknown): Promise<Kernel> {
+function start(retry: object): Promise<Kernel> {
   const breakers = { policies: { default: { breaker: { consecutiveFailures: 1 } } } };
   const rules = [{ target: 'stock', kind: 'refusal', probability: 1 }];
-  return Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    overrides: { plugins: { ...(retry === cockatiel && { retry: breakers }), faults: { rules } } },
-    variables: {},
-    plugins: { retry: retry as Plugin, health: health as Plugin, faults: faults as Plugin },
+  return startKernel({
+    plugins: { retry, health, faults },
+    values: { ...(retry === cockatiel && { retry: breakers }), faults: { rules } },
   });
 }
 
@@ -51,11 +50,9 @@ describe.each([
 });
 
 test('an operator who names a further retry policy steers that one, and no other', async () => {
-  await using kernel = await Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    overrides: { plugins: { 'retry/slow': { targets: { mail: 'default' } } } },
-    variables: {},
-    plugins: { retry: opossum as Plugin, 'retry/slow': opossum as Plugin },
+  await using kernel = await startKernel({
+    plugins: { retry: opossum, 'retry/slow': opossum },
+    values: { 'retry/slow': { targets: { mail: 'default' } } },
   });
   await kernel.container.get(RetryPolicy).execute(async () => 'sent', call);
   await kernel.operate('retry/slow', 'hold', ['mail', 'open']);

@@ -17,6 +17,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
@@ -243,13 +244,9 @@ describe('the code of docs/database.md', () => {
     });
     const noTenant = () =>
       new KeelsonError({ code: 'NO_TENANT', message: 'No tenant.', http: { status: 400, title: 'Bad Request' } });
-    const kernel = await Kernel.start({
-      config: { service: 'papers' },
-      plugins: { http, database: postgresql, papers: papersPlugin } as Record<string, Plugin>,
-      overrides: {
-        plugins: { http: { port: 0, host: '127.0.0.1' }, database: { url: url.href, migrations: { atStart: true } } },
-      },
-      variables: {},
+    const kernel = await startKernel({
+      plugins: { http, database: postgresql, papers: papersPlugin },
+      values: { database: { url: url.href, migrations: { atStart: true } } },
     });
     const database = kernel.container.get(DatabaseService);
     const ask = (tenant: string, body?: object) =>

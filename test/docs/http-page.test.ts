@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { on, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { finished } from 'node:stream';
-import { definePlugin, HttpServer, KeelsonError, Kernel, type Lifecycle, type Plugin } from '@keelson/core';
+import { definePlugin, HttpServer, KeelsonError, type Kernel, type Lifecycle } from '@keelson/core';
 import { DatabaseModel, DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { HttpRoutes, route, rowsOf } from '@keelson/http';
@@ -11,6 +11,7 @@ import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import busboy from 'busboy';
 import compression from 'compression';
 import cookieSession from 'cookie-session';
@@ -88,16 +89,10 @@ async function serve(start: (parts: Parts) => void, options: object = {}): Promi
       http.router('/authors', authors);
     },
   });
-  kernel = await Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    plugins: { http: httpPlugin, retry, database: postgresql, shop } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', ...options },
-        database: { url: testDatabase.url, migrations: { atStart: true }, pool: { max: 2 } },
-      },
-    },
-    variables: {},
+  kernel = await startKernel({
+    service: 'shop',
+    plugins: { http: httpPlugin, retry, database: postgresql, shop },
+    values: { http: options, database: { url: testDatabase.url, migrations: { atStart: true }, pool: { max: 2 } } },
   });
   await witness.query(slowCommit);
   return kernel.container.get(HttpServer).url ?? '';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { definePlugin, Kernel, Metrics, type Plugin } from '@keelson/core';
+import { definePlugin, Metrics } from '@keelson/core';
 import { type Declaration, measureProcess } from '@keelson/core/metrics';
 import { RecordingMetrics } from '@keelson/core/testing';
 import credentials from '@keelson/credentials-file';
@@ -14,6 +14,8 @@ import httpClient from '@keelson/http-client';
 import http from '@keelson/http-express';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase } from '@keelson/test-support/database';
+import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { z } from 'zod';
 
 const onLoopback = { port: 0, host: '127.0.0.1' };
@@ -26,12 +28,6 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
   const path = join(directory, 'password');
   writeFileSync(path, decodeURIComponent(url.password) || 'none');
   const metrics = new RecordingMetrics();
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const listening = definePlugin({
     name: 'listening',
     requires: [DatabaseService, HttpRoutes],
@@ -47,11 +43,9 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
         ]);
     },
   });
-  const kernel = await Kernel.start({
-    config: { service: 'measured', shutdown: { noticeMs: 0 } },
-    variables: {},
+  const kernel = await startKernel({
     plugins: {
-      metrics: recording,
+      metrics: filling('metrics', Metrics, metrics),
       credentials,
       retry,
       health,
@@ -59,14 +53,12 @@ export async function declaredMetrics(): Promise<readonly Declaration[]> {
       'http-client': httpClient,
       database: postgresql,
       listening,
-    } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: onLoopback,
-        credentials: { path },
-        'http-client': { targets: { prices: { baseUrl: 'http://127.0.0.1:1' } } },
-        database: { url: testDatabase.url, migrations: { atStart: true } },
-      },
+    },
+    values: {
+      http: onLoopback,
+      credentials: { path },
+      'http-client': { targets: { prices: { baseUrl: 'http://127.0.0.1:1' } } },
+      database: { url: testDatabase.url, migrations: { atStart: true } },
     },
   });
   try {

@@ -1,23 +1,12 @@
-import { spawn } from 'node:child_process';
-import {
-  accessSync,
-  chownSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { accessSync, chownSync, constants, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guard, release } from './guardian.js';
-import { postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
+import { postgresIdentity } from './postgres-binaries.js';
 import { sendSignal, waitUntilGone } from './processes.js';
+import { spawnServer } from './spawn-server.js';
 
 /** Where systems keep servers, which is not always on the path of a user. */
 const furtherFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin', ...postgresFolders()];
@@ -87,11 +76,15 @@ export class Daemon {
   /** Resolves when it accepts connections. Does nothing when it runs. */
   async start(): Promise<void> {
     if (this.#pid !== undefined) return;
-    const pid = await this.#spawn();
+    const { program, args } = this.#options;
+    const pid = await spawnServer(program, args, this.#logFile, ended => {
+      if (this.#pid === ended) this.#pid = undefined;
+    });
+    this.#pid = pid;
     const end = performance.now() + startTimeoutMs;
     while (!(await accepts(this.#options.port))) {
-      if (this.#pid !== pid) throw new Error(`${this.#options.program} did not start:\n${this.log().slice(-2_000)}`);
-      if (performance.now() > end) throw new Error(`${this.#options.program} is not ready after ${startTimeoutMs} ms`);
+      if (this.#pid !== pid) throw new Error(`${program} did not start:\n${this.log().slice(-2_000)}`);
+      if (performance.now() > end) throw new Error(`${program} is not ready after ${startTimeoutMs} ms`);
       await sleep(5);
     }
   }
@@ -131,30 +124,6 @@ export class Daemon {
     }
     // It is gone before Node has reported it.
     while (this.#pid === pid) await sleep(1);
-  }
-
-  async #spawn(): Promise<number> {
-    const { program, args } = this.#options;
-    const log = openSync(this.#logFile, 'a');
-    const child = spawn(program, [...args], {
-      ...postgresIdentity,
-      cwd: '/',
-      env: postgresEnvironment,
-      stdio: ['ignore', log, log],
-      // Not in our process group: a Ctrl-C in the terminal would stop it under the tests.
-      detached: true,
-    });
-    closeSync(log);
-    child.unref();
-    const { pid } = child;
-    if (pid === undefined) throw await new Promise(resolve => child.once('error', resolve));
-    guard(pid);
-    this.#pid = pid;
-    child.once('exit', () => {
-      release(pid);
-      if (this.#pid === pid) this.#pid = undefined;
-    });
-    return pid;
   }
 }
 

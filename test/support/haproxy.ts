@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Daemon, daemonFolder, findProgram, own } from './daemon.js';
 import { freePort } from './free-port.js';
+import { urlThrough } from './url-through.js';
 
 const program = findProgram('haproxy');
 
@@ -81,10 +82,7 @@ class LocalHaproxy<Name extends string> implements Haproxy<Name> {
   }
 
   url(databaseUrl: string): string {
-    const url = new URL(databaseUrl);
-    url.hostname = this.host;
-    url.port = String(this.port);
-    return url.href;
+    return urlThrough(this, databaseUrl);
   }
 
   async pointTo(name: Name, { cut } = { cut: false }): Promise<void> {

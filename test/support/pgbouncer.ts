@@ -6,6 +6,7 @@ import { Daemon, daemonFolder, findProgram, own } from './daemon.js';
 import { freePort } from './free-port.js';
 import { superuser } from './postgres-binaries.js';
 import { applicationRole } from './postgres-server.js';
+import { urlThrough } from './url-through.js';
 
 const program = findProgram('pgbouncer');
 
@@ -91,10 +92,7 @@ class LocalPgbouncer implements Pgbouncer {
   }
 
   url(databaseUrl = this.#toUrl): string {
-    const url = new URL(databaseUrl);
-    url.hostname = this.host;
-    url.port = String(this.port);
-    return url.href;
+    return urlThrough(this, databaseUrl);
   }
 
   start(): Promise<void> {

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guard, release } from './guardian.js';
-import { findPostgres, postgresEnvironment, postgresIdentity } from './postgres-binaries.js';
+import { findPostgres } from './postgres-binaries.js';
 import { postmasterFile, removeSharedMemory } from './postmaster-file.js';
 import { childrenOf, isAlive, sendSignal, waitUntilGone } from './processes.js';
 import { withSmallDisk } from './small-disk.js';
+import { spawnServer } from './spawn-server.js';
 
 /**
  * How PostgreSQL stops: `smart` waits for clients to leave, `fast` ends their transactions (57P01) and closes cleanly,
@@ -100,29 +99,13 @@ export class PostgresProcess {
   async #spawn(): Promise<number> {
     const { postgres } = await findPostgres();
     const settings = Object.entries(this.#settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const log = openSync(this.#logFile, 'a');
     const words = ['-D', this.dataDirectory, ...settings];
     const [command, args] =
       this.#smallDisk === undefined ? [postgres, words] : withSmallDisk(this.#smallDisk, postgres, words);
-    const child = spawn(command, args, {
-      ...postgresIdentity,
-      cwd: '/',
-      env: postgresEnvironment,
-      stdio: ['ignore', log, log],
-      // Not in our process group: a Ctrl-C in the terminal would stop it under the tests.
-      detached: true,
-    });
-    closeSync(log);
-    child.unref();
-    const { pid } = child;
-    if (pid === undefined) throw await new Promise(resolve => child.once('error', resolve));
-    guard(pid);
-    this.#pid = pid;
-    child.once('exit', () => {
-      release(pid);
+    this.#pid = await spawnServer(command, args, this.#logFile, () => {
       this.#pid = undefined;
     });
-    return pid;
+    return this.#pid;
   }
 
   /** The postmaster says in its pid file how far it is; the same place pg_ctl looks. */

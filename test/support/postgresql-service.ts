@@ -66,3 +66,15 @@ export function createPostgresqlService(given: PostgresqlServiceOptions): Postgr
   });
   return { database, driver, logger, [Symbol.asyncDispose]: () => database.disconnect() };
 }
+
+/** The same, connected. */
+export async function connectPostgresqlService(given: PostgresqlServiceOptions): Promise<PostgresqlService> {
+  const service = createPostgresqlService(given);
+  try {
+    await service.database.connect();
+  } catch (error) {
+    await service[Symbol.asyncDispose]();
+    throw error;
+  }
+  return service;
+}

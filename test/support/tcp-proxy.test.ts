@@ -4,6 +4,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { eventually } from './eventually.js';
+import { queryOnce } from './query-once.js';
 import { commitPattern, startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 let database: TestDatabase;
@@ -12,10 +13,7 @@ const clients: pg.Client[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query('create table written (id int primary key)');
-  await client.end();
+  await queryOnce(database.url, 'create table written (id int primary key)');
 });
 beforeEach(async () => {
   proxy = await startTcpProxy({ to: database.url });
@@ -231,11 +229,8 @@ async function connectClient(config: pg.ClientConfig = {}): Promise<pg.Client> {
 }
 
 async function ask(sql: string, values: unknown[]): Promise<number> {
-  const client = new pg.Client({ connectionString: database.adminUrl });
-  await client.connect();
-  const { rows } = await client.query(`select count(*)::int as count from ${sql}`, values);
-  await client.end();
-  return rows[0].count;
+  const rows = await queryOnce(database.adminUrl, `select count(*)::int as count from ${sql}`, values);
+  return rows[0]?.count;
 }
 
 async function isWritten(id: number): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { freePort } from './free-port.js';
 import { type ConnectionOwner, type PlannedCut, ProxiedConnection } from './proxied-connection.js';
+import { urlThrough } from './url-through.js';
 import { type RoundTrip, WireRecording } from './wire-counter.js';
 
 /**
@@ -110,10 +111,7 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
   }
 
   url(databaseUrl = this.#toUrl): string {
-    const url = new URL(databaseUrl);
-    url.hostname = this.host;
-    url.port = String(this.port);
-    return url.href;
+    return urlThrough(this, databaseUrl);
   }
 
   async setMode(mode: ProxyMode): Promise<void> {

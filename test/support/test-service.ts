@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from './database.js';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from './postgresql-service.js';
@@ -33,8 +33,7 @@ export async function startProxiedService(given: Given = {}): Promise<ProxiedSer
 }
 
 async function start(url: string, given: Given, parts: AsyncDisposableStack): Promise<PostgresqlService> {
-  const service = parts.use(createPostgresqlService({ url, ...given }));
-  await service.database.connect();
+  const service = parts.use(await connectPostgresqlService({ url, ...given }));
   await service.database.migrate();
   const ending = parts.move();
   return { ...service, [Symbol.asyncDispose]: () => ending.disposeAsync() };
@@ -42,7 +41,6 @@ async function start(url: string, given: Given, parts: AsyncDisposableStack): Pr
 
 /** Migrates the database at `url`, for services that start later. */
 export async function migrateDatabase(url: string, given: Given = {}): Promise<void> {
-  await using service = createPostgresqlService({ url, ...given });
-  await service.database.connect();
+  await using service = await connectPostgresqlService({ url, ...given });
   await service.database.migrate();
 }

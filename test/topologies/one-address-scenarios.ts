@@ -5,7 +5,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { freePort } from '@keelson/test-support/free-port';
 import { startHaproxy } from '@keelson/test-support/haproxy';
 import type { PostgresServer } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
 import { startReplicatedPostgres } from '@keelson/test-support/replication';
 import { seconds } from '../outages/table.js';
 import { expectWritable, writeDuring } from './moving-writes.js';
@@ -30,9 +30,8 @@ async function flip(
   await using pair = await startReplicatedPostgres({ synchronous: true });
   const direct = await pair.primary.createDatabase(name);
   await using balancer = await startHaproxy({ servers: { primary: pair.primary.url, standby: pair.standby.url } });
-  await using service = createPostgresqlService({ url: balancer.url(direct), options });
+  await using service = await connectPostgresqlService({ url: balancer.url(direct), options });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   await pair.caughtUp();
   let flips = 0;
@@ -57,9 +56,8 @@ async function failOver(form: Form, listens: (servers: Servers) => Promise<Movin
   await using address = await listens({ before: pair.primary.url, after: pair.standby.url });
   // A commit in doubt at the failover is known by its token alone.
   const options = { commitProof: 'token' as const, listen: { checkIntervalMs: 200, checkTimeoutMs: 1_000 } };
-  await using service = createPostgresqlService({ url: address.url(direct), options });
+  await using service = await connectPostgresqlService({ url: address.url(direct), options });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   const heard: string[] = [];
   await database.listen('moved', event => void heard.push(event.is === 'gap' ? event.reason : event.payload));

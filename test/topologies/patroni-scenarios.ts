@@ -6,7 +6,7 @@ import {
   patroniNeeds,
   startPatroniCluster,
 } from '@keelson/test-support/patroni';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { expect } from 'vitest';
 import { seconds } from '../outages/table.js';
 import { expectWritable, writeDuring } from './moving-writes.js';
@@ -37,9 +37,11 @@ async function moveWhileWriting(form: Form, move: Move): Promise<Found> {
       everyMs: 500,
     },
   });
-  await using service = createPostgresqlService({ url: balancer.url(direct), options: { commitProof: 'token' } });
+  await using service = await connectPostgresqlService({
+    url: balancer.url(direct),
+    options: { commitProof: 'token' },
+  });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   const storedOn = async (node: PatroniNode) =>
     (await node.query<{ email: string }>('select email from author order by email', [], name)).map(row => row.email);

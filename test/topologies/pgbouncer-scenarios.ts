@@ -3,7 +3,7 @@ import { conformanceModel, databaseConformance } from '@keelson/database/testing
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { startPgbouncer } from '@keelson/test-support/pgbouncer';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startService } from '@keelson/test-support/service-process';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
@@ -66,8 +66,7 @@ async function migrateAtOnce(form: 'short' | 'long'): Promise<Found> {
 async function overTime(): Promise<Found> {
   await using database = await createTestDatabase();
   await using bouncer = await startPgbouncer({ to: database.url });
-  await using service = createPostgresqlService({ url: bouncer.url(), options: { statementTimeoutMs: 1_000 } });
-  await service.database.connect();
+  await using service = await connectPostgresqlService({ url: bouncer.url(), options: { statementTimeoutMs: 1_000 } });
   const beganAt = performance.now();
   const slow = service.database.session(em => em.execute('select pg_sleep(20)'));
   await expect(slow).rejects.toMatchObject({ kind: 'statement-timeout' });
@@ -152,8 +151,7 @@ async function writeAndRead(): Promise<Found> {
   await using database = await createTestDatabase();
   await using bouncer = await startPgbouncer({ to: database.url, poolMode: 'session', poolSize: 15 });
   const options = { engine: { pooling: 'session' } } as const;
-  await using service = createPostgresqlService({ url: bouncer.url(), options });
-  await service.database.connect();
+  await using service = await connectPostgresqlService({ url: bouncer.url(), options });
   await service.database.migrate();
   // The connection is not lent again, and the pooler resets what was set.
   await service.database.session(em => em.execute('set search_path = pg_catalog'));

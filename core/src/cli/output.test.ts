@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { serviceFolder } from '../life/service.fixture.js';
+import { describe, expect, test } from 'vitest';
+import { testServiceFolder } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 import { drained } from './output/drained.js';
 
@@ -20,8 +20,7 @@ const wordy = {
 
 /** \`keelson <words> | <reader>\`, with a pipe of the shell in between. */
 async function piped(words: string, reader: string) {
-  const folder = serviceFolder(wordy);
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder(wordy);
   const line = `{ '${process.execPath}' '${bin}' ${words}; echo "exit $?" >&2; } | ${reader}`;
   const child = spawn('sh', ['-c', line], { cwd: folder.directory, env: { PATH: process.env.PATH } });
   const said = { out: '', err: '' };
@@ -52,11 +51,10 @@ describe('the output of a command', () => {
 
 test('a signal that comes while the last lines of a service are written does not change how it ends', async () => {
   const talkative = `export default { name: 'talkative', start: () => ({ stop() { process.stdout.write('word '.repeat(2_000_000)); } }) };`;
-  const folder = serviceFolder({
+  const folder = testServiceFolder({
     'keelson.yaml': { plugins: { talkative: { use: './talkative.js' } } },
     'talkative.js': talkative,
   });
-  onTestFinished(() => folder[Symbol.dispose]());
   const env = { PATH: process.env.PATH, TMPDIR: folder.directory };
   // The test does not read its standard output, so the process waits for a reader before it ends.
   const child = spawn(process.execPath, [bin, 'start'], {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Plugin } from '../contract/plugin.js';
 import type { PluginContext } from '../contract/plugin-context.js';
 import { Kernel } from '../life/kernel.js';
-import { serviceFolder } from '../life/service.fixture.js';
+import { testServiceFolder } from '../life/service.fixture.js';
 import { formatError } from '../secrets/format-error.js';
 
 const config = z.strictObject({
@@ -15,8 +15,7 @@ const config = z.strictObject({
 
 /** The context of a plugin with `values`, and the folder of its service. */
 async function started(values: object) {
-  const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
   const seen: PluginContext<unknown>[] = [];
   const a: Plugin = {
     name: 'a',

@@ -1,10 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { FakeClock } from '../testing/fake-clock.js';
 import { startStaggered } from '../time/staggered-start.js';
 import { Blocking } from './blocking.js';
 import { Kernel } from './kernel.js';
 import { formatStartReport, type PluginStartReport } from './report.js';
-import { serviceFolder } from './service.fixture.js';
+import { testServiceFolder } from './service.fixture.js';
 import { Book, book, failing, startKernel } from './start.fixture.js';
 
 /** A clock that advances only when a test reports that it has blocked the process. */
@@ -77,12 +77,11 @@ test('a service that blocks while it is made counts for the plugin that provides
 test('the import of a file counts for its plugin and not for the plan', async () => {
   const clock = new WorkClock();
   Object.assign(globalThis, { workOfTest: clock.work });
-  const folder = serviceFolder({
+  const folder = testServiceFolder({
     'keelson.yaml': { service: 'test', plugins: { busy: { use: './busy.js' }, late: { use: './late.js' } } },
     'busy.js': `workOfTest(150); export default { name: 'busy' };`,
     'late.js': `await new Promise(setImmediate); workOfTest(1_500); export default { name: 'late' };`,
   });
-  onTestFinished(() => folder[Symbol.dispose]());
   await using kernel = await Kernel.start({ config: folder.config, variables: {}, clock });
   const { busy, late } = byKey(kernel.report.plugins);
   expect(busy?.importMs).toBeGreaterThanOrEqual(150);

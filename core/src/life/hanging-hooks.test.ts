@@ -1,18 +1,17 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { KeelsonError } from '../contract/keelson-error.js';
 import type { Plugin } from '../contract/plugin.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
-import { packageFiles, serviceFolder } from './service.fixture.js';
+import { packageFiles, testServiceFolder } from './service.fixture.js';
 import { Book, failing, Store, startKernel, telling } from './start.fixture.js';
 
 const never = () => new Promise<void>(() => {});
 const hangingModule = `await new Promise(() => {}); export default { name: 'x' };`;
 
 function service(files: Record<string, string | object>) {
-  const folder = serviceFolder(files);
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder(files);
   return folder;
 }
 

@@ -4,7 +4,7 @@ import type { Plugin } from '../contract/plugin.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { Kernel } from './kernel.js';
 import { formatReload } from './reload.js';
-import { serviceFolder } from './service.fixture.js';
+import { testServiceFolder } from './service.fixture.js';
 
 const config = z.object({
   rate: z.int().max(10).default(1).meta({ reloadable: true }),
@@ -23,8 +23,7 @@ const config = z.object({
 });
 
 async function running(values: object, reconfigure?: (config: unknown) => void) {
-  const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'keelson.yaml': { plugins: { a: { use: 'x', ...values } } } });
   const a: Plugin = {
     name: 'a',
     config,
@@ -109,8 +108,7 @@ test('a plugin that does not take the new values in its time keeps the old ones'
     startTimeoutMs: 1_000,
     start: () => ({ reconfigure: () => new Promise(() => {}) }),
   };
-  const folder = serviceFolder({ 'keelson.yaml': { plugins: { a: { rate: 1 } } } });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'keelson.yaml': { plugins: { a: { rate: 1 } } } });
   const kernel = await Kernel.start({ config: folder.config, variables: {}, plugins: { a }, clock });
   folder.write('keelson.yaml', { plugins: { a: { rate: 2 } } });
   const reloaded = kernel.reload();

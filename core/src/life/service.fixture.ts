@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 
 const core = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,6 +39,13 @@ export function serviceFolder(files: Readonly<Record<string, string | object>>):
     write,
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** The same for one test, gone when it has finished. */
+export function testServiceFolder(files: Readonly<Record<string, string | object>>): ServiceFolder {
+  const folder = serviceFolder(files);
+  onTestFinished(() => folder[Symbol.dispose]());
+  return folder;
 }
 
 function serialize(name: string, contents: object): string {

@@ -1,8 +1,8 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin } from '../contract/plugin.js';
 import { Kernel } from '../life/kernel.js';
-import { serviceFolder } from '../life/service.fixture.js';
+import { testServiceFolder } from '../life/service.fixture.js';
 
 const hello = definePlugin({
   name: 'hello',
@@ -10,8 +10,10 @@ const hello = definePlugin({
 });
 
 function planOf(plugins: object, loaded: string[] = []) {
-  const folder = serviceFolder({ 'keelson.yaml': { plugins }, 'installed.js': 'export default { name: "hello" };' });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({
+    'keelson.yaml': { plugins },
+    'installed.js': 'export default { name: "hello" };',
+  });
   const modules = {
     './hello.js': hello,
     '@acme/late': async () => {

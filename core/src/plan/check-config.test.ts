@@ -1,10 +1,10 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ConfigFinding, ConfigToCheck } from '../contract/config-finding.js';
 import { definePlugin, type Plugin } from '../contract/plugin.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import { Kernel } from '../life/kernel.js';
-import { serviceFolder } from '../life/service.fixture.js';
+import { testServiceFolder } from '../life/service.fixture.js';
 import { failing } from '../life/start.fixture.js';
 
 const config = z.object({
@@ -21,8 +21,7 @@ const checking = (check: (given: ConfigToCheck<Config>) => readonly ConfigFindin
 
 /** The plan of `plugin` under the key `mail`, with that file. */
 async function planOf(plugin: Plugin<Config>, file: string, environment?: string) {
-  const folder = serviceFolder({ 'keelson.yaml': file, 'keelson.production.yaml': '' });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'keelson.yaml': file, 'keelson.production.yaml': '' });
   const plugins = { mail: plugin as Plugin };
   return Kernel.plan({
     config: folder.config,

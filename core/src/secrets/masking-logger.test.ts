@@ -1,10 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Facts } from '../contract/keelson-error.js';
 import type { Plugin } from '../contract/plugin.js';
 import type { RunContext } from '../contract/plugin-context.js';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
-import { serviceFolder } from '../life/service.fixture.js';
+import { testServiceFolder } from '../life/service.fixture.js';
 import { startKernel } from '../life/start.fixture.js';
 import { maskingLogger } from './masking-logger.js';
 
@@ -52,8 +52,7 @@ function mail(start: (context: RunContext<Config>) => void): Plugin<Config> {
 }
 
 test('no logger is given a secret of the configuration, in whatever it stands', async () => {
-  const folder = serviceFolder({ 'key.txt': 'Key-From-A-File\n' });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'key.txt': 'Key-From-A-File\n' });
   folder.write('keelson.yaml', {
     service: 'test',
     plugins: { mail: { pin: 'Hidden-Pin-1', short: 'abc', key: `\${file:key.txt}`, deep: [{ pin: 'xyz' }] } },

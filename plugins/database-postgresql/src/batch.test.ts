@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Deadline, systemClock } from '@keelson/core';
 import type { BatchProgress, DatabaseModel, DatabaseService } from '@keelson/database';
-import { eventually } from '@keelson/test-support/eventually';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
@@ -42,13 +42,6 @@ describe('a batch', () => {
   const store: Parameters<typeof database.batch<ReturnType<typeof reading>>>[1] = async (em, items) => {
     for (const item of items) em.create(Reading, item, { persist: true });
   };
-
-  /** A caller that gave up does not wait for the server to take everything back. */
-  const expectNothingHeld = () =>
-    eventually(() => {
-      const { total, idle, waiting, busy } = database.stats();
-      expect({ waiting, busy, out: total - idle }).toEqual({ waiting: 0, busy: 0, out: 0 });
-    });
 
   test('stores all items in chunks and reports its progress', async () => {
     const reported: BatchProgress[] = [];
@@ -163,7 +156,7 @@ describe('a batch', () => {
       const run = database.batch(endless, async () => {}, { timeoutMs: 200 });
       await expect(run).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED' });
       expect(performance.now() - startedAt).toBeLessThan(5_000);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     let closed = 0;
@@ -179,7 +172,7 @@ describe('a batch', () => {
       closed = 0;
       await run().catch(() => {});
       expect(closed).toBe(1);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     test('and closes a plain iterator too', async () => {
@@ -217,7 +210,7 @@ describe('a batch', () => {
       const batch = database.batch(source, store, { chunkSize: 2, signal: controller.signal });
       await expect(batch).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'signal' } });
       expect(closing).toBe(true);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     test('and stores nothing when it fails', async () => {
@@ -227,7 +220,7 @@ describe('a batch', () => {
       }
       await expect(database.batch(source(), store, { chunkSize: 10 })).rejects.toThrow('the file ends in the middle');
       expect(await stored()).toBe(0);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
   });
 
@@ -283,7 +276,7 @@ describe('a batch', () => {
         facts: { notRepeated: expect.stringContaining('cannot be read again') },
       });
       expect(await stored()).toBe(0);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     test('never by the session it joined, either', async () => {
@@ -312,7 +305,7 @@ describe('a batch', () => {
         http: { status: 422 },
       });
       expect(await stored()).toBe(0);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     test('the second of two that do not go together in one chunk', async () => {

@@ -1,6 +1,6 @@
 import type { DatabaseModel, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { defineEntity, MikroORM, p, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -412,8 +412,7 @@ describe('statements of MikroORM, with their values as parameters and in the tex
     }
     orm = await openOrm(theirs.url);
     proxy = await startTcpProxy({ to: ours.url });
-    service = createPostgresqlService({ url: proxy.url(), models: [model], options: { pool: { max: 1 } } });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url: proxy.url(), models: [model], options: { pool: { max: 1 } } });
     recording = proxy.recording();
   });
   afterAll(async () => {

@@ -1,4 +1,5 @@
 import type { DatabaseModel, DatabaseService } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
@@ -69,11 +70,6 @@ describe('a bulk insert', () => {
   afterAll(() => service[Symbol.asyncDispose]());
 
   const stored = () => database.session(em => em.count(Sample));
-  const expectNothingHeld = () =>
-    eventually(() => {
-      const { total, idle, waiting, busy } = database.stats();
-      expect({ waiting, busy, out: total - idle }).toEqual({ waiting: 0, busy: 0, out: 0 });
-    });
   const codes = (count: number) => Array.from({ length: count }, (_, index) => ({ code: `code ${index}` }));
 
   test('loads rows with COPY, and what a row leaves out gets its default', async () => {
@@ -228,7 +224,7 @@ describe('a bulk insert', () => {
       await expect(inserted).rejects.toMatchObject({ code: 'DATABASE_QUERY_FAILED', ...expected });
       await expect(inserted).rejects.toMatchObject({ facts: { itemIndex: 17 } });
       expect(await stored()).toBe(0);
-      await expectNothingHeld();
+      await untilAtRest(database);
     });
 
     test('a null', async () => {
@@ -278,7 +274,7 @@ describe('a bulk insert', () => {
     }
     await expect(database.bulkInsert(Sample, source(), { chunkSize: 10 })).rejects.toThrow('the file ends');
     expect(await stored()).toBe(0);
-    await expectNothingHeld();
+    await untilAtRest(database);
   });
 
   const outside = (sql: string) => database.session(em => em.execute(sql), { nested: 'separate' });
@@ -305,7 +301,7 @@ describe('a bulk insert', () => {
       });
     });
     expect(await stored()).toBe(0);
-    await expectNothingHeld();
+    await untilAtRest(database);
   });
 
   test('a connection lost in the middle is taken up again when the rows can be read again', async () => {
@@ -319,7 +315,7 @@ describe('a bulk insert', () => {
       },
     });
     expect(await stored()).toBe(25);
-    await expectNothingHeld();
+    await untilAtRest(database);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 describe('no statement is prepared while its transaction changes what names mean', () => {
@@ -11,9 +11,8 @@ describe('no statement is prepared while its transaction changes what names mean
 
   beforeEach(async () => {
     testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, options: { pool: { max: 1 } } });
+    service = await connectPostgresqlService({ url: testDatabase.url, options: { pool: { max: 1 } } });
     database = service.database;
-    await database.connect();
     await database.session(em => em.execute('create table thing (id int, name text)'));
     await database.session(em => em.execute("insert into thing values (1, 'kept')"));
     for (let uses = 0; uses < 3; uses++) await database.session(em => em.execute(find, [1]));

@@ -1,5 +1,5 @@
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -18,9 +18,8 @@ const units = 200;
 async function costOf(commitProof: 'transaction-id' | 'token' | 'none') {
   const name = `cost_${commitProof.replace('-', '_')}`;
   await using proxy = await startTcpProxy({ to: await server.createDatabase(name) });
-  await using service = createPostgresqlService({ url: proxy.url(), options: { commitProof } });
+  await using service = await connectPostgresqlService({ url: proxy.url(), options: { commitProof } });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   let emails = 0;
   const insert = () => database.session(em => em.insert(Author, { email: `${++emails}@example.org` }));

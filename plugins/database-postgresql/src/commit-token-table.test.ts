@@ -1,6 +1,10 @@
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import {
+  connectPostgresqlService,
+  createPostgresqlService,
+  type PostgresqlServiceOptions,
+} from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -46,8 +50,7 @@ describe('the table of commit tokens', () => {
     await using asIs = withTokens(url);
     await asIs.database.connect({ asIs: true });
     expect(asIs.database.commitProof).toBe('none');
-    await using auto = createPostgresqlService({ url });
-    await auto.database.connect();
+    await using auto = await connectPostgresqlService({ url });
     expect(auto.database.commitProof).toBe('transaction-id');
     expect(await query("select to_regclass('keelson_commit_tokens') as found")).toEqual([{ found: null }]);
   });

@@ -3,7 +3,7 @@ import { startDisguiseProxy } from '@keelson/test-support/disguise-proxy';
 import { eventually } from '@keelson/test-support/eventually';
 import { hasPgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import pg from 'pg';
@@ -21,12 +21,11 @@ describe('a unit with a token as proof of its commit', () => {
     server = await startPostgres();
     const url = await server.createDatabase('tokens');
     proxy = await startTcpProxy({ to: url });
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: proxy.url(),
       options: { commitProof: 'token', pool: { pingAfterIdleMs: 60_000, max: 20 } },
     });
     database = service.database;
-    await database.connect();
     await database.migrate();
     client = new pg.Client(url);
     await client.connect();
@@ -244,9 +243,8 @@ test('on an engine that gives out no ids, auto writes tokens, and a COMMIT that 
   const statement = (sql: string) => sql.replaceAll('version()', `'${version}'::text`);
   await using disguise = await startDisguiseProxy(url, { statement });
   await using proxy = await startTcpProxy({ to: disguise.url(url) });
-  await using service = createPostgresqlService({ url: proxy.url() });
+  await using service = await connectPostgresqlService({ url: proxy.url() });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   expect([database.engine.product, database.commitProof]).toEqual(['cockroachdb', 'token']);
   await insertThroughCuts(database, proxy);
@@ -258,9 +256,8 @@ test.skipIf(!hasPgbouncer)('behind PgBouncer by transaction, a COMMIT that is cu
   const url = await server.createDatabase('pooled');
   await using bouncer = await startPgbouncer({ to: url });
   await using proxy = await startTcpProxy({ to: bouncer.url(url) });
-  await using service = createPostgresqlService({ url: proxy.url(url), options: { commitProof: 'token' } });
+  await using service = await connectPostgresqlService({ url: proxy.url(url), options: { commitProof: 'token' } });
   const { database } = service;
-  await database.connect();
   await database.migrate();
   expect(database.engine.pooling).toBe('transaction');
   await insertThroughCuts(database, proxy);

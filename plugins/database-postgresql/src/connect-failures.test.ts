@@ -7,7 +7,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { freePort } from '@keelson/test-support/free-port';
 import { postgresIdentity } from '@keelson/test-support/postgres-binaries';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 const page = readFileSync(new URL('../../../docs/database.md', import.meta.url), 'utf8');
@@ -120,8 +120,7 @@ describe('a failure to connect is reported with its cause:', () => {
   );
 
   test('a wrong password after a rotation, in the middle of the service', async () => {
-    await using service = createPostgresqlService({ url: good.href, options: { pool: { idleTimeoutMs: 1 } } });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: good.href, options: { pool: { idleTimeoutMs: 1 } } });
     await service.database.session(em => em.execute('select 1'));
     await server.query("alter role keelson password 'rotated'");
     service.database.renewConnections();

@@ -1,7 +1,8 @@
 import type { DatabaseService, DatabaseSession, EntityManager, SessionOptions } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -39,10 +40,7 @@ describe('reads that see what was stored before', () => {
   afterEach(async () => {
     await primary.setMode('pass');
     await pair.resumeReplay();
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     await pair.caughtUp();
   });
@@ -50,9 +48,8 @@ describe('reads that see what was stored before', () => {
   const open = async (replicas: Partial<Replicas> = {}) => {
     const given = { urls: [standby.url(url)], checkIntervalMs: 20, maxLagMs: 60_000, ...replicas };
     const pool = { pingAfterIdleMs: 60_000 };
-    service = createPostgresqlService({ url: primary.url(url), options: { replicas: given, pool } });
+    service = await connectPostgresqlService({ url: primary.url(url), options: { replicas: given, pool } });
     database = service.database;
-    await database.connect();
     await eventually(async () => {
       expect((await database.health()).facts?.hosts).toMatchObject({ 1: { role: 'replica', state: 'fit' } });
     });

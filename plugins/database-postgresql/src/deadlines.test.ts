@@ -1,10 +1,11 @@
 import { Deadline, type RetryPolicy, systemClock } from '@keelson/core';
 import type { DatabaseService, DatabaseSession, OpenSessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -39,26 +40,20 @@ describe('a session at its deadline', () => {
   afterEach(async () => {
     server.thaw();
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
     await server.query('truncate author', [], 'deadlines');
   });
 
   const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 2 }, ...options } });
+    service = await connectPostgresqlService({ url: proxy.url(), options: { pool: { max: 2 }, ...options } });
     database = service.database;
-    await database.connect();
   };
   const reopen = async (options: PostgresqlServiceOptions['options']) => {
     await service[Symbol.asyncDispose]();
     await open(options);
   };
-  const atRest = () =>
-    eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
   /** Opened now, with a transaction that has begun. */
   const begun = async (timeoutMs: number): Promise<DatabaseSession & { readonly dueAt: number }> => {
     const dueAt = performance.now() + timeoutMs;
@@ -116,7 +111,7 @@ describe('a session at its deadline', () => {
   test('is over at once with its first statement, and while a connection that says nothing is asked if it lives', async () => {
     await reopen({ pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 1_500 } });
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const due = dueIn(200);
     const session = await database.openSession({ timeoutMs: 200 });
@@ -130,7 +125,7 @@ describe('a session at its deadline', () => {
 
   test('is the same with its first statement, which a retry policy watches over', async () => {
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const due = dueIn(200);
     await using session = await database.openSession({ timeoutMs: 200 });
@@ -147,7 +142,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     await eventually(async () => expect(await active('asleep')).toEqual([]));
     await session.rollback();
-    await atRest();
+    await untilAtRest(database);
     const [after] = await database.session(em => em.execute('select pg_backend_pid() as pid'));
     expect(after).toEqual(before);
     expect(database.stats().counters).toMatchObject({ opened: 1, discarded: {} });
@@ -196,7 +191,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(database.stats().counters.discarded).toEqual({});
     expect(await stored()).toEqual([]);
   });
@@ -213,7 +208,7 @@ describe('a session at its deadline', () => {
     expectAtOnce(outcome);
     expect(database.stats()).toMatchObject({ idle: 0, busy: 1 });
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(database.stats().counters.discarded).toEqual({});
     expect(await stored()).toEqual([{ email: 'ambiguous@example.org' }]);
     expect({ reported, state: session.state }).toEqual({ reported: [], state: 'unknown' });
@@ -247,7 +242,7 @@ describe('a session at its deadline', () => {
       const reported = outcomes.map(outcome => outcome.status === 'rejected' && outcome.reason.code);
       expect(new Set(reported)).toEqual(new Set(['DATABASE_AMBIGUOUS_COMMIT']));
       await proxy.setMode('pass');
-      await atRest();
+      await untilAtRest(database);
       expect(await stored()).toHaveLength(size * (round + 1));
     }
   }, 60_000);
@@ -268,9 +263,8 @@ describe('a session at its deadline', () => {
     await service[Symbol.asyncDispose]();
     const breaker = { breakMs: 1, probes: 1 };
     const retry = new OpossumRetryPolicy({ options: { policies: { default: { breaker } } } });
-    service = createPostgresqlService({ url: proxy.url(), retry });
+    service = await connectPostgresqlService({ url: proxy.url(), retry });
     database = service.database;
-    await database.connect();
     const down = { name: 'database.test', idempotent: false };
     while (retry.describe()[0]?.breaker.state !== 'open') {
       await retry.execute(() => Promise.reject(new Error('down')), down).catch(() => {});
@@ -298,8 +292,7 @@ describe('a session at its deadline', () => {
       execute: (_, { signal }) =>
         new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
     };
-    await using own = createPostgresqlService({ url: proxy.url(), retry: waiting });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: proxy.url(), retry: waiting });
     const session = await own.database.openSession({ timeoutMs: 50 });
     await expect(session.em.insert(Author, { email: 'waits@example.org' })).rejects.toThrow();
     await expect(session.commit()).rejects.toMatchObject(inTime.error);
@@ -319,8 +312,7 @@ describe('a session at its deadline', () => {
           throw caller.signal.reason;
         },
       };
-      await using own = createPostgresqlService({ url: proxy.url(), retry: pausing });
-      await own.database.connect();
+      await using own = await connectPostgresqlService({ url: proxy.url(), retry: pausing });
       const unit = own.database.session(() => Promise.reject(new Error('the work fails')), { signal: caller.signal });
       await expect(unit).rejects.toMatchObject({ code: 'DATABASE_SESSION_ABORTED', facts: { reason: 'signal' } });
     },
@@ -350,7 +342,7 @@ describe('a session at its deadline', () => {
     expect(outcome).toMatchObject(inTime);
     expectAtOnce(outcome);
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(await stored()).toEqual([]);
   });
 
@@ -396,7 +388,7 @@ describe('a session at its deadline', () => {
     await others.next();
     await eventually(() => expect(pausing.signal.aborted).toBe(true));
     expectAtOnce(await lateness(pausing.rollback(), pausing));
-    await atRest();
+    await untilAtRest(database);
     expect(await others.next()).toMatchObject({ value: { n: 2 } });
     await expect(others.next()).rejects.toMatchObject(inTime.error);
   });
@@ -413,7 +405,7 @@ describe('a session at its deadline', () => {
     expect(outcome).toMatchObject(inTime);
     expectAtOnce(outcome);
     await proxy.setMode('pass');
-    await atRest();
+    await untilAtRest(database);
     expect(await stored()).toEqual([]);
   });
 
@@ -434,9 +426,8 @@ describe('a session at its deadline', () => {
 
   test('leaves no socket behind: neither its own nor that of the cancel request', async () => {
     await service[Symbol.asyncDispose]();
-    service = createPostgresqlService({ url, options: { session: { cancelGraceMs: 200 } } });
+    service = await connectPostgresqlService({ url, options: { session: { cancelGraceMs: 200 } } });
     database = service.database;
-    await database.connect();
     const sockets = () => process.getActiveResourcesInfo().filter(kind => kind === 'TCPSocketWrap').length;
     const session = await begun(300);
     const before = sockets();
@@ -449,7 +440,7 @@ describe('a session at its deadline', () => {
   test('that asks a connection if it lives does not keep a service from disconnecting in time', async () => {
     await reopen({ closeTimeoutMs: 100, pool: { max: 1, pingAfterIdleMs: 0, pingTimeoutMs: 4_000 } });
     await database.session(em => em.execute('select 1'));
-    await atRest();
+    await untilAtRest(database);
     await proxy.setMode('blackhole');
     const heard = expect(database.session(em => em.execute('select 1'))).rejects.toMatchObject({
       code: 'DATABASE_CLOSED',

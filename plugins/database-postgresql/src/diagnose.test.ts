@@ -3,10 +3,10 @@ import { createTestKernel } from '@keelson/core/testing';
 import { DatabaseModel } from '@keelson/database';
 import plugin from '@keelson/database-postgresql';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { startReplicatedPostgres } from '@keelson/test-support/replication';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const Author = defineEntity({
@@ -49,9 +49,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
   }
 
   async function asAdmin(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: database.adminUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
+    await queryOnce(database.adminUrl, sql);
   }
 
   const roleOf = (url: string) => new URL(url).username;
@@ -153,10 +151,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     });
     const values = { database: { url: database.url, ...options } };
     await using kernel = await createTestKernel({ plugins: [plugin], values });
-    const client = new pg.Client(database.url);
-    await client.connect();
-    await client.query('drop table keelson_commit_tokens');
-    await client.end();
+    await queryOnce(database.url, 'drop table keelson_commit_tokens');
     expect((await kernel.kernel.diagnose()).get('database')).toContainEqual({
       name: 'commit tokens',
       status: 'warn',
@@ -174,10 +169,8 @@ describe('what keelson doctor reports on PostgreSQL', () => {
   });
 
   test('counts how many instances fit, less what is kept for superusers', async () => {
-    const server = new pg.Client({ connectionString: database.url });
-    await server.connect();
-    const { rows } = await server.query('show max_connections').finally(() => server.end());
-    const max = Number(rows[0].max_connections);
+    const rows = await queryOnce(database.url, 'show max_connections');
+    const max = Number(rows[0]?.max_connections);
     const few = await findings({ options: { pool: { max: max - 10 } } });
     expect(few('connections')).toMatchObject({ status: 'warn', output: expect.stringMatching(/^1 instance of/) });
     const none = await findings({ options: { pool: { max } } });

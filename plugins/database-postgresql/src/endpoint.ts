@@ -11,17 +11,16 @@ import {
   type PoolStats,
   type Statement,
 } from '@keelson/database';
-import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import pg from 'pg';
-import array from 'postgres-array';
 import { BackendLook } from './backend-look.js';
 import { endIdleBlocker } from './blocker.js';
 import { cancelStatement } from './cancel.js';
+import { clientConfig, hostOf, type StartLimits, startLimitsOf } from './client-config.js';
 import { ClientSettings } from './client-settings.js';
 import { ConnectionPool, meansRestart } from './connection-pool.js';
 import { ControlConnection } from './control-connection.js';
 import { limitNames } from './engine/probes.js';
-import { type Host, nameOf } from './host.js';
+import { nameOf } from './host.js';
 import { type Door, hostClientClass, probeHost } from './host-client.js';
 import type { HostList } from './host-list.js';
 import { HostFailure, Hosts } from './hosts.js';
@@ -31,9 +30,9 @@ import { LoginChanged, Logins } from './logins.js';
 import { lostOnTheWay } from './lost-on-the-way.js';
 import type { PostgresqlOptions } from './options.js';
 import type { PgClient } from './pg-internals.js';
-import { namePrefix } from './prepared-statements.js';
 import type { RoleSource } from './server-role.js';
 import { SilenceWatch } from './silence-watch.js';
+import { typeParsers } from './type-parsers.js';
 
 export interface EndpointParts {
   readonly servers: HostList;
@@ -80,7 +79,7 @@ export class Endpoint {
 
   constructor({ servers, login, options, pool, names, clock, logger, onLost, onOpened }: EndpointParts) {
     const [url = ''] = servers.urls;
-    this.#configOf = to => ({ ...clientConfig(to.urls[0] ?? '', options), ...connectTimeout(to, options, pool) });
+    this.#configOf = to => clientConfig(to, options, pool);
     const config = this.#configOf(servers);
     this.#settings = new ClientSettings(config, logger);
     this.#logger = logger;
@@ -200,29 +199,6 @@ export class Endpoint {
     this.#pool.invalidate();
   }
 
-  /**
-   * Whether a statement has another name on the server than it was given: a pooler in between prepares it on whichever
-   * connection of the server it is used. Where it has its own, it is gone with the next transaction.
-   */
-  async keepsPrepared(signal: AbortSignal): Promise<boolean> {
-    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
-    const connection = await this.acquire({ deadline, signal, readOnly: false });
-    const giveUp = () => connection.destroy(signal.reason);
-    signal.addEventListener('abort', giveUp, { once: true });
-    try {
-      // The second time it is prepared, and finds itself.
-      const { results } = await connection.run([begin, ownName, ownName]);
-      const name = results[2]?.rows[0]?.name;
-      const isOwn = typeof name !== 'string' || name.startsWith(namePrefix);
-      if (typeof name === 'string' && isOwn) await connection.run([{ sql: `deallocate ${name}` }]);
-      await connection.run([{ sql: 'rollback' }]);
-      return !isOwn;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-      connection.release();
-    }
-  }
-
   /** A pooler keeps the prepared statements of all its clients by their text. */
   keepPreparedByText(): void {
     this.#pool.keepPreparedByText();
@@ -233,21 +209,9 @@ export class Endpoint {
     return this.#control.server?.processId;
   }
 
-  /** Whether two clients were served by one process: something in between lends the server's connections by transaction. */
-  async isShared(signal: AbortSignal): Promise<boolean> {
-    const pidNow = async () => (await this.ask([{ sql: 'select pg_backend_pid() as pid' }], signal))[0]?.rows[0]?.pid;
-    const before = await pidNow();
-    const deadline = Deadline.after(this.#acquireTimeoutMs, this.#clock);
-    const other = await this.acquire({ deadline, signal, readOnly: false });
-    try {
-      const { results, failure } = await other.run([{ sql: 'begin' }, { sql: 'select pg_backend_pid() as pid' }]);
-      if (failure !== undefined) throw failure.error;
-      const beside = results[1]?.rows[0]?.pid;
-      return beside === before || (await pidNow()) !== before;
-    } finally {
-      await other.run([{ sql: 'rollback' }]);
-      other.release();
-    }
+  /** A connection of the pool, to find out what it leads to. */
+  acquireToLook(signal: AbortSignal): Promise<DriverConnection> {
+    return this.acquire({ deadline: Deadline.after(this.#acquireTimeoutMs, this.#clock), signal, readOnly: false });
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
@@ -374,69 +338,4 @@ export class Endpoint {
 
 function renewed(): Error {
   return Object.assign(new Error('every connection is being replaced'), { code: 'ECONNABORTED' });
-}
-
-/** By the name of the setting. */
-type StartLimits = Readonly<Partial<Record<(typeof limitNames)[number], number>>>;
-
-/** A limit in the url wins over that of the configuration. */
-function startLimitsOf(url: string, options: PostgresqlOptions): StartLimits {
-  const ofOptions = limitsOf(options);
-  return Object.fromEntries(
-    limitNames.filter(name => !new RegExp(`[?&]${name}=`).test(url)).map(name => [name, ofOptions[name]]),
-  );
-}
-
-function limitsOf(options: PostgresqlOptions) {
-  return {
-    statement_timeout: options.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs,
-    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
-  } satisfies pg.ClientConfig;
-}
-
-const begin: Statement = { sql: 'begin', recurs: true };
-const ownName: Statement = {
-  sql: `select name from pg_prepared_statements where statement like '%keelson asks for its name%'`,
-  recurs: true,
-};
-
-/** What is not in the url comes from pg's own defaults and the variables of libpq (`PGHOST`). */
-function hostOf(url: string): Host {
-  const { host, port } = new pg.Client(url);
-  return { host, port };
-}
-
-function clientConfig(url: string, options: PostgresqlOptions): pg.ClientConfig {
-  return {
-    connectionString: url,
-    application_name: options.applicationName,
-    ...limitsOf(options),
-    keepAlive: true,
-    keepAliveInitialDelayMillis: options.keepAliveMs,
-    types: typeParsers(),
-  };
-}
-
-/** With others to turn to, a caller must have time left when one host has not answered. */
-function connectTimeout(
-  servers: HostList,
-  { connectTimeoutMs }: PostgresqlOptions,
-  { acquireTimeoutMs }: PostgresqlOptions['pool'],
-): pg.ClientConfig {
-  const longestMs = servers.urls.length > 1 ? acquireTimeoutMs / 2 : connectTimeoutMs;
-  return { connectionTimeoutMillis: Math.ceil(Math.min(connectTimeoutMs, longestMs)) };
-}
-
-/** pg makes doubles of the numerics in an array, though not of a single one. */
-const numericArray = 1231;
-
-/** The types as MikroORM expects them: dates and numbers as text where it converts them itself. */
-function typeParsers(): pg.CustomTypesConfig {
-  const types = new pg.TypeOverrides();
-  const texts = (text: string) => array.parse(text);
-  for (const [oid, parser] of Object.entries({ ...createPostgreSqlTypeParsers(texts), [numericArray]: texts })) {
-    types.setTypeParser(Number(oid), parser);
-  }
-  return types;
 }

@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, FullTextType, MikroORM, p } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -42,9 +42,8 @@ describe('a value at the edge of its type', () => {
     testDatabase = await createTestDatabase();
     await using orm = await MikroORM.init({ clientUrl: testDatabase.url, entities: [Value, Inner] });
     await orm.schema.create();
-    service = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Value, Inner] }] });
+    service = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [Value, Inner] }] });
     database = service.database;
-    await database.connect();
   });
   afterAll(async () => {
     await service[Symbol.asyncDispose]();

@@ -1,7 +1,8 @@
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { migrateDatabase } from '@keelson/test-support/test-service';
@@ -29,15 +30,11 @@ describe.each(['transaction-id', 'token'] as const)('a connection lost during CO
   beforeEach(async () => {
     attempts = 0;
     await server.query('truncate author', [], 'exactly_once');
-    service = createPostgresqlService({ url: proxy.url(), options: { commitProof: proof } });
+    service = await connectPostgresqlService({ url: proxy.url(), options: { commitProof: proof } });
     database = service.database;
-    await database.connect();
   });
   afterEach(async () => {
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
   });
 

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AmbiguousCommitError, type DatabaseService } from '@keelson/database';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { Ledger } from '@keelson/test-support/ledger';
 import { applicationRole } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -32,10 +33,7 @@ describe('a failover', () => {
     await database.migrate();
   });
   afterEach(async () => {
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
     await proxy.dispose();
@@ -45,9 +43,8 @@ describe('a failover', () => {
   const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
     const hosts = `127.0.0.1:${proxy.port},127.0.0.1:${pair.standby.port}`;
     const { name, password } = applicationRole;
-    service = createPostgresqlService({ url: `postgresql://${name}:${password}@${hosts}/failover`, options });
+    service = await connectPostgresqlService({ url: `postgresql://${name}:${password}@${hosts}/failover`, options });
     database = service.database;
-    await database.connect();
   };
   const insert = (email: string, options: Parameters<DatabaseService['session']>[1] = {}) =>
     database.session(em => em.insert(Author, { id: ++ids, email }), options);

@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
@@ -67,8 +67,7 @@ describe('the first statement of an opened session', () => {
   });
 
   test('whose answer does not come in time takes its connection along: the next caller gets another', async () => {
-    await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
-    await single.database.connect();
+    await using single = await connectPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
     await single.database.session(em => em.execute('select 1'));
     proxy.stall();
     const late = await single.database.openSession({ timeoutMs: 100 });

@@ -3,7 +3,7 @@ import { KeelsonError, systemClock } from '@keelson/core';
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { freePort } from '@keelson/test-support/free-port';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { startTestService, type TestService } from '@keelson/test-support/test-service';
@@ -136,8 +136,7 @@ describe('another database of the service', () => {
 
   beforeAll(async () => {
     proxy = await startTcpProxy({ to: service.testDatabase.url });
-    other = createPostgresqlService({ url: proxy.url(), retry: new OpossumRetryPolicy({ clock: systemClock }) });
-    await other.database.connect();
+    other = await connectPostgresqlService({ url: proxy.url(), retry: new OpossumRetryPolicy({ clock: systemClock }) });
   });
   afterAll(async () => {
     await other?.[Symbol.asyncDispose]();

@@ -1,14 +1,15 @@
 import { AmbiguousCommitError, type DatabaseCapability } from '@keelson/database';
-import { conformanceModel, type DatabaseHarness, databaseConformance } from '@keelson/database/testing';
+import { databaseConformance } from '@keelson/database/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { startDisguiseProxy } from '@keelson/test-support/disguise-proxy';
 import { eventually } from '@keelson/test-support/eventually';
 import { lackingDriver } from '@keelson/test-support/lacking-driver';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { migrateDatabase } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { harnessOf } from './conformance.fixture.js';
 
 /** Which promises a capability concerns, besides those that say what happens without it. */
 const concerns: readonly (readonly [DatabaseCapability, RegExp])[] = [
@@ -24,44 +25,11 @@ const concerns: readonly (readonly [DatabaseCapability, RegExp])[] = [
 ];
 
 describe.each(concerns)('a database without %s keeps its promises or refuses them by name', (capability, concerned) => {
-  let testDatabase: TestDatabase;
-  let shared: PostgresqlService;
   const used: string[] = [];
-
-  const service = (url: string, models: readonly (typeof conformanceModel)[]) =>
-    createPostgresqlService({
-      url,
-      models,
-      options: { engine: { capabilities: { [capability]: false } } },
-      wrap: driver => lackingDriver(driver, capability, used),
-    });
-
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    shared = service(testDatabase.url, [conformanceModel]);
-    await shared.database.connect();
-    await shared.database.migrate();
+  const harness = harnessOf({
+    options: { engine: { capabilities: { [capability]: false } } },
+    wrap: driver => lackingDriver(driver, capability, used),
   });
-
-  afterAll(async () => {
-    await shared[Symbol.asyncDispose]();
-    await testDatabase[Symbol.asyncDispose]();
-  });
-
-  const harness = (): DatabaseHarness => {
-    const further: TestDatabase[] = [];
-    return {
-      database: shared.database,
-      async open({ count, models }) {
-        const { url } = further[further.push(await createTestDatabase()) - 1] ?? testDatabase;
-        return Array.from({ length: count }, () => service(url, models).database);
-      },
-      async close() {
-        for (const database of further) await database[Symbol.asyncDispose]();
-      },
-    };
-  };
-
   const chosen = databaseConformance(harness).filter(
     ({ name, requires, lacks }) =>
       lacks === capability || (lacks === undefined && !requires.includes(capability) && concerned.test(name)),
@@ -90,8 +58,7 @@ describe('without a capability', () => {
     await using proxy = disposable(await startTcpProxy({ to: database.url }));
     // Left to itself, the service takes a token then.
     const options = { ...lacking('commit-lookup'), commitProof: 'none' as const };
-    await using service = createPostgresqlService({ url: proxy.url(), options });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: proxy.url(), options });
     const insert = (email: string, verifyCommitted?: () => Promise<boolean>) =>
       service.database.session(em => em.insert(Author, { email }), { ...(verifyCommitted && { verifyCommitted }) });
     const cut = proxy.onceAtCommit('after');
@@ -105,8 +72,7 @@ describe('without a capability', () => {
 
   test('write-implies-id, only that it was committed is believed of a COMMIT that was not answered', async () => {
     await using proxy = disposable(await startTcpProxy({ to: database.url }));
-    await using service = createPostgresqlService({ url: proxy.url(), options: lacking('write-implies-id') });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: proxy.url(), options: lacking('write-implies-id') });
     const after = proxy.onceAtCommit('after');
     await service.database.session(em => em.insert(Author, { email: 'found@example.org' }));
     await after;
@@ -119,8 +85,10 @@ describe('without a capability', () => {
 
   test('prepared-statements, none is prepared', async () => {
     const prepared = async (options: object) => {
-      await using service = createPostgresqlService({ url: database.url, options: { ...options, pool: { max: 1 } } });
-      await service.database.connect();
+      await using service = await connectPostgresqlService({
+        url: database.url,
+        options: { ...options, pool: { max: 1 } },
+      });
       for (let time = 0; time < 4; time += 1) await storedOf(service, 'nobody@example.org');
       return await service.database.read(
         async em => (await em.execute('select name from pg_prepared_statements')).length,
@@ -133,8 +101,7 @@ describe('without a capability', () => {
   test('replica-lag, a replica gets no reads, unless any lag is allowed', async () => {
     const stateOf = async (maxLagMs: number | 'any', options: object) => {
       const replicas = { urls: [database.url], maxLagMs, checkIntervalMs: 20 };
-      await using service = createPostgresqlService({ url: database.url, options: { ...options, replicas } });
-      await service.database.connect();
+      await using service = await connectPostgresqlService({ url: database.url, options: { ...options, replicas } });
       const state = async () => {
         const hosts = (await service.database.health()).facts?.hosts;
         return Array.isArray(hosts) ? hosts.find(({ role }) => role === 'replica')?.state : undefined;
@@ -154,8 +121,7 @@ describe('without a capability', () => {
     await using proxy = await startDisguiseProxy(own.url, {
       statement: sql => sql.replace('isolation level read committed', 'isolation level no such'),
     });
-    await using service = createPostgresqlService({ url: proxy.url(own.url) });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: proxy.url(own.url) });
     expect([...service.database.engine.isolationLevels]).toEqual(['repeatable read', 'serializable']);
     const sentBefore = proxy.statements.length;
     await service.database.migrate();
@@ -176,8 +142,7 @@ test.each([
   ['normal', 'debug'],
 ] as const)('where conflicts are %s, a unit that runs again after one is logged at %s', async (conflicts, level) => {
   await using database = await createTestDatabase();
-  await using service = createPostgresqlService({ url: database.url, options: { engine: { conflicts } } });
-  await service.database.connect();
+  await using service = await connectPostgresqlService({ url: database.url, options: { engine: { conflicts } } });
   const undone = "do $$ begin raise exception 'undone' using errcode = '40001'; end $$";
   await service.database.session((em, { attempt }) => em.execute(attempt === 1 ? undone : 'select 1'));
   expect(service.logger.find('retrying a session')?.level).toBe(level);

@@ -5,6 +5,7 @@ import { eventually } from '@keelson/test-support/eventually';
 import { hasPgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
+  connectPostgresqlService,
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
@@ -61,9 +62,8 @@ describe('a service that listens', () => {
   });
 
   const open = async (options: NonNullable<PostgresqlServiceOptions['options']>) => {
-    service = createPostgresqlService({ url: proxy.url(), options });
+    service = await connectPostgresqlService({ url: proxy.url(), options });
     database = service.database;
-    await database.connect();
     await database.migrate();
   };
   const openQuick = async () => {
@@ -171,8 +171,7 @@ describe('a service that listens', () => {
     await using _ = await database.listen('paused', record);
     await eventually(() => expect(seen).toEqual(['gap started']));
     expect(await database.drain(Deadline.after(1_000, systemClock))).toBe(true);
-    await using other = createPostgresqlService({ url: testDatabase.url });
-    await other.database.connect();
+    await using other = await connectPostgresqlService({ url: testDatabase.url });
     await send(other.database, 'paused', 'dropped');
     await eventually(() => database.listening?.counters.received === 1);
     database.resume();
@@ -293,8 +292,7 @@ describe('a service that listens, and its server', () => {
 
   test('is restarted: each handler gets a gap, and the messages that follow', async () => {
     const url = await server.createDatabase('restarted');
-    await using service = createPostgresqlService({ url, options: quick });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url, options: quick });
     const { seen, record } = recorder();
     await using _ = await service.database.listen('restart', record);
     await server.restart('immediate');
@@ -322,8 +320,7 @@ describe('a service that listens, and its server', () => {
 
   test('becomes read-only: it is left, and listened to again when it takes writes', async () => {
     const url = await server.createDatabase('read_only');
-    await using service = createPostgresqlService({ url, options: quick });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url, options: quick });
     const { seen, record } = recorder();
     await using _ = await service.database.listen('read-only', record);
     await server.query('alter system set default_transaction_read_only = on');
@@ -343,9 +340,8 @@ describe.skipIf(!hasPgbouncer)('a service that listens behind PgBouncer', () => 
     await using testDatabase = await createTestDatabase();
     await using bouncer = await startPgbouncer({ to: testDatabase.url, poolMode });
     const options = { pool: { max: 3 }, engine: { pooler: 'pgbouncer', pooling: poolMode } } as const;
-    await using service = createPostgresqlService({ url: bouncer.url(), options });
+    await using service = await connectPostgresqlService({ url: bouncer.url(), options });
     const { database } = service;
-    await database.connect();
     const { seen, record } = recorder();
     if (poolMode === 'transaction') {
       await expect(database.listen('pooled', record)).rejects.toMatchObject({
@@ -354,8 +350,7 @@ describe.skipIf(!hasPgbouncer)('a service that listens behind PgBouncer', () => 
         hint: expect.stringContaining('past the pooler'),
       });
     } else await database.listen('pooled', record);
-    await using direct = createPostgresqlService({ url: testDatabase.url });
-    await direct.database.connect();
+    await using direct = await connectPostgresqlService({ url: testDatabase.url });
     await direct.database.listen('pooled', record);
     await send(database, 'pooled', 'through the pooler');
     const handlers = poolMode === 'session' ? 2 : 1;
@@ -369,9 +364,8 @@ describe('a service that listens, and a failover', () => {
     const primary = await pair.primary.createDatabase('listening');
     await pair.caughtUp();
     const url = primary.replace(`:${pair.primary.port}/`, `:${pair.primary.port},127.0.0.1:${pair.standby.port}/`);
-    await using service = createPostgresqlService({ url, options: quick });
+    await using service = await connectPostgresqlService({ url, options: quick });
     const { database } = service;
-    await database.connect();
     const { seen, record } = recorder();
     await using _ = await database.listen('failover', record);
     await pair.primary.kill('SIGKILL');
@@ -386,8 +380,7 @@ describe('a service that listens, and a failover', () => {
     await pair.primary.createDatabase('standby');
     await pair.caughtUp();
     const url = `postgresql://keelson:keelson@127.0.0.1:${pair.standby.port}/standby`;
-    await using service = createPostgresqlService({ url, options: quick });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url, options: quick });
     await expect(service.database.listen('standby', () => {}, { timeoutMs: 1_000 })).rejects.toMatchObject({
       code: 'DATABASE_LISTEN_FAILED',
       facts: { sqlState: '25006' },

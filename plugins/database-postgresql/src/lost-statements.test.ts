@@ -3,7 +3,7 @@ import type { DatabaseService } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -42,13 +42,12 @@ describe('a statement on a connection that stays silent', () => {
   const open = async (options: PostgresqlServiceOptions['options'] = {}) => {
     scheduled = [];
     proxy = await startTcpProxy({ to: url });
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: proxy.url(),
       options: { silentAfterMs, pool: { max: 2, pingTimeoutMs: 900 }, ...options },
       clock: countingClock,
     });
     database = service.database;
-    await database.connect();
   };
   beforeEach(() => open());
   const close = async () => {

@@ -2,7 +2,11 @@ import { silentMetrics, systemClock } from '@keelson/core';
 import { RecordingMetrics } from '@keelson/core/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import {
+  connectPostgresqlService,
+  type createPostgresqlService,
+  type PostgresqlService,
+} from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { migrateDatabase } from '@keelson/test-support/test-service';
@@ -25,8 +29,7 @@ beforeEach(async () => {
 afterEach(() => service[Symbol.asyncDispose]());
 
 async function connected(options: NonNullable<Parameters<typeof createPostgresqlService>[0]['options']>) {
-  const made = createPostgresqlService({ url: testDatabase.url, metrics, options });
-  await made.database.connect();
+  const made = await connectPostgresqlService({ url: testDatabase.url, metrics, options });
   return made;
 }
 
@@ -103,8 +106,7 @@ test('the pool is measured: connections by state, waits, uses, openings, timeout
 
 test('after a restart the connections that are thrown away are counted by reason, and the retry is', async () => {
   await using proxy = await startTcpProxy({ to: testDatabase.url });
-  await using behind = createPostgresqlService({ url: proxy.url(), metrics });
-  await behind.database.connect();
+  await using behind = await connectPostgresqlService({ url: proxy.url(), metrics });
   await behind.database.session(em => em.count(Author));
   proxy.cut();
   await behind.database.session(em => em.count(Author), { name: 'again' });
@@ -114,8 +116,7 @@ test('after a restart the connections that are thrown away are counted by reason
 
 test('a commit that is not answered is counted with what became of it', async () => {
   await using proxy = await startTcpProxy({ to: testDatabase.url });
-  await using behind = createPostgresqlService({ url: proxy.url(), metrics });
-  await behind.database.connect();
+  await using behind = await connectPostgresqlService({ url: proxy.url(), metrics });
   const cut = proxy.onceAtCommit('after');
   await behind.database.session(async em => void em.create(Author, { email: 'in-doubt@example.org' }), {
     name: 'doubt',
@@ -135,8 +136,7 @@ test('where nothing is measured, no clock is read for it and nothing is register
     },
   };
   const readsOf = async (given: object) => {
-    await using one = createPostgresqlService({ url: testDatabase.url, clock, ...given });
-    await one.database.connect();
+    await using one = await connectPostgresqlService({ url: testDatabase.url, clock, ...given });
     for (let time = 0; time < 3; time += 1) await one.database.read(em => em.count(Author));
     reads = 0;
     await one.database.read(em => em.count(Author));

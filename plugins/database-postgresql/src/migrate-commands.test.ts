@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatabaseModel, migrateCommands } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -38,8 +38,7 @@ describe('the commands of keelson migrate', () => {
   beforeEach(async () => {
     testDatabase = await createTestDatabase();
     directory = await mkdtemp(join(tmpdir(), 'keelson-migrate-'));
-    service = createPostgresqlService({ url: testDatabase.url, models: [model] });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url: testDatabase.url, models: [model] });
   });
 
   afterEach(async () => {

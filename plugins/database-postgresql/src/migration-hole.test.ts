@@ -3,7 +3,7 @@ import { FakeClock } from '@keelson/core/testing';
 import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
@@ -75,13 +75,12 @@ describe('a migration whose network swallows everything', () => {
   });
 
   async function connect(migrations: NonNullable<DatabaseModel['migrations']>, clock: Clock) {
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: proxy.url(),
       models: [{ entities: [], migrations }],
       options: { silentAfterMs: 300, migrations: { timeoutMs } },
       clock,
     });
-    await service.database.connect();
   }
 
   const count = async (sql: string): Promise<number> =>
@@ -269,8 +268,7 @@ describe('a migration whose network swallows everything', () => {
     test('while another instance has the lock: nothing is stored', async () => {
       await connect([Short], clock);
       const models = [{ entities: [], migrations: [Gated] }];
-      await using other = createPostgresqlService({ url: testDatabase.url, models });
-      await other.database.connect();
+      await using other = await connectPostgresqlService({ url: testDatabase.url, models });
       await closeGate();
       const first = other.database.migrate();
       await eventually(isAtGate);

@@ -5,7 +5,7 @@ import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -67,8 +67,7 @@ describe('the lock of those who migrate', () => {
     options: PostgresqlServiceOptions['options'] = {},
     url = testDatabase.url,
   ) {
-    const service = createPostgresqlService({ url, models: [{ entities: [], migrations }], options });
-    await service.database.connect();
+    const service = await connectPostgresqlService({ url, models: [{ entities: [], migrations }], options });
     return service;
   }
 

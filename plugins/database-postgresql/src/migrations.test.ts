@@ -1,7 +1,8 @@
 import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,16 +55,15 @@ describe('the migrations of a database', () => {
     options: PostgresqlServiceOptions['options'] = {},
   ) {
     const models = [{ entities: [], migrations }];
-    const service = createPostgresqlService({ url: testDatabase.url, models, options });
-    await service.database.connect();
+    const service = await connectPostgresqlService({ url: testDatabase.url, models, options });
     return service;
   }
 
   async function tables(): Promise<string[]> {
-    const client = new pg.Client({ connectionString: testDatabase.url });
-    await client.connect();
-    const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public' order by 1`);
-    await client.end();
+    const rows = await queryOnce(
+      testDatabase.url,
+      `select tablename from pg_tables where schemaname = 'public' order by 1`,
+    );
     return rows.map(row => row.tablename);
   }
 

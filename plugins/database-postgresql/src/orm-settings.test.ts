@@ -1,6 +1,6 @@
 import type { DatabaseModel } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author, sampleModel } from '@keelson/test-support/sample-model';
 import { migrateDatabase } from '@keelson/test-support/test-service';
 import { defineEntity, type EventArgs, type EventSubscriber, p, UnderscoreNamingStrategy } from '@mikro-orm/core';
@@ -41,8 +41,7 @@ function bookModel(orm: DatabaseModel['orm'] = {}): DatabaseModel {
 }
 
 async function connected(...models: DatabaseModel[]) {
-  const service = createPostgresqlService({ url: testDatabase.url, models });
-  await service.database.connect();
+  const service = await connectPostgresqlService({ url: testDatabase.url, models });
   return service;
 }
 

@@ -4,10 +4,12 @@ import { eventually } from '@keelson/test-support/eventually';
 import { hasPgbouncer, type Pgbouncer, pgbouncerVersion, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
+  connectPostgresqlService,
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy, type TcpProxy } from '@keelson/test-support/tcp-proxy';
 import pg from 'pg';
@@ -83,10 +85,7 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     const limits = { idle_in_transaction_session_timeout: '60000', lock_timeout: '10000', statement_timeout: '30000' };
     for (const rows of [inSession, inRead])
       expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual(limits);
-    const other = new pg.Client(bouncer.url());
-    await other.connect();
-    const { rows } = await other.query("select current_setting('statement_timeout') as value");
-    await other.end();
+    const rows = await queryOnce(bouncer.url(), "select current_setting('statement_timeout') as value");
     expect(rows).toEqual([{ value: '0' }]);
   });
 
@@ -104,8 +103,7 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
       ignore_startup_parameters: 'statement_timeout, lock_timeout, idle_in_transaction_session_timeout',
     };
     await using dropping = await startPgbouncer({ to: testDatabase.url, settings });
-    await using own = createPostgresqlService({ url: dropping.url(), options: { statementTimeoutMs: 1_000 } });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: dropping.url(), options: { statementTimeoutMs: 1_000 } });
     const rows = await own.database.session(settingsIn);
     expect(rows.at(-1)).toEqual({ name: 'statement_timeout', setting: '1000' });
   });
@@ -212,8 +210,7 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
     await server.restart();
     const both = `${before.host}:${before.port},${now.host}:${now.port}`;
     const url = now.url().replace(`${now.host}:${now.port}`, both);
-    await using own = createPostgresqlService({ url: `${url}?target_session_attrs=read-write` });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: `${url}?target_session_attrs=read-write` });
     const email = nextEmail();
     await own.database.session(em => insert(em, email), { retry: 'never' });
     expect(await database.read(em => em.count(Author, { email }))).toBe(1);
@@ -237,8 +234,10 @@ describe.skipIf(!hasPgbouncer)('behind PgBouncer in transaction mode', () => {
 
   test('a deadline cancels a statement also when the pooler lets it wait for a connection until then', async () => {
     await using narrow = await startPgbouncer({ to: testDatabase.url, poolSize: 1 });
-    await using own = createPostgresqlService({ url: narrow.url(), options: { session: { cancelGraceMs: 10_000 } } });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({
+      url: narrow.url(),
+      options: { session: { cancelGraceMs: 10_000 } },
+    });
     await own.database.session(em => em.execute('select 1'));
     const holder = new pg.Client(narrow.url());
     await holder.connect();

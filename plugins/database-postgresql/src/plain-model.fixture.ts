@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, MikroORM, p, Type } from '@mikro-orm/postgresql';
 import { vi } from 'vitest';
 
@@ -134,8 +134,7 @@ export class CountedService implements AsyncDisposable {
     const postgres = await createTestDatabase();
     await using orm = await MikroORM.init({ clientUrl: postgres.url, entities });
     await orm.schema.create();
-    const service = createPostgresqlService({ url: postgres.url, models: [{ entities }] });
-    await service.database.connect();
+    const service = await connectPostgresqlService({ url: postgres.url, models: [{ entities }] });
     await service.database.session(fill);
     return new CountedService(postgres, service);
   }

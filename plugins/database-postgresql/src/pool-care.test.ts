@@ -2,7 +2,7 @@ import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -19,8 +19,7 @@ describe('the care of a pool for its connections', () => {
   afterEach(() => service[Symbol.asyncDispose]());
 
   const open = async (pool: NonNullable<PostgresqlServiceOptions['options']>['pool']): Promise<DatabaseService> => {
-    service = createPostgresqlService({ url: testDatabase.url, options: { pool }, models: [] });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url: testDatabase.url, options: { pool }, models: [] });
     return service.database;
   };
 

@@ -2,10 +2,11 @@ import { Socket } from 'node:net';
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -44,21 +45,30 @@ describe('the pool after a fault', () => {
   });
 
   const open = async (options: PostgresqlServiceOptions['options'] = {}, retry?: RetryPolicy) => {
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: retry === undefined ? proxy.url() : url,
       options,
       ...(retry && { retry }),
     });
-    await service.database.connect();
     return service.database;
+  };
+
+  /** Stops the server until it is disposed. */
+  const away = async (): Promise<AsyncDisposable> => {
+    await server.stop('immediate');
+    return { [Symbol.asyncDispose]: () => server.start() };
+  };
+  const seesRestart = async (database: DatabaseService) => {
+    {
+      await using _away = await away();
+      await eventually(() => database.state.is === 'error');
+    }
+    await eventually(() => database.state.is === 'connected');
   };
 
   afterEach(async () => {
     await proxy.setMode('pass');
-    await eventually(() => {
-      const { total, idle, busy, waiting } = service.database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(service.database);
     await service[Symbol.asyncDispose]();
     expect(service.database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
   });
@@ -202,71 +212,51 @@ describe('the pool after a fault', () => {
     const retry = new OpossumRetryPolicy();
     const database = await open({}, retry);
     await database.session(count);
-    await server.stop('immediate');
-    try {
-      const held = await database.openSession({ timeoutMs: 60_000 });
-      const heard = [
-        database.session(count, { timeoutMs: 60_000 }),
-        database.session(count, { timeoutMs: 60_000, signal: new AbortController().signal }),
-        held.em.count(Author),
-      ].map(waiting => expect(waiting).rejects.toMatchObject({ code: 'DATABASE_CLOSED' }));
-      await eventually(() => expect(retry.describe()[0]?.breaker.state).not.toBe('closed'));
-      await eventually(() => expect(retry.describe()[0]?.waiting).toBe(3));
-      const startedAt = performance.now();
-      await database.disconnect();
-      await Promise.all(heard);
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
-      await expect(database.session(count)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
-      expect(retry.describe()[0]).toMatchObject({ waiting: 0 });
-    } finally {
-      await server.start();
-    }
+    await using _away = await away();
+    const held = await database.openSession({ timeoutMs: 60_000 });
+    const heard = [
+      database.session(count, { timeoutMs: 60_000 }),
+      database.session(count, { timeoutMs: 60_000, signal: new AbortController().signal }),
+      held.em.count(Author),
+    ].map(waiting => expect(waiting).rejects.toMatchObject({ code: 'DATABASE_CLOSED' }));
+    await eventually(() => expect(retry.describe()[0]?.breaker.state).not.toBe('closed'));
+    await eventually(() => expect(retry.describe()[0]?.waiting).toBe(3));
+    const startedAt = performance.now();
+    await database.disconnect();
+    await Promise.all(heard);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    await expect(database.session(count)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+    expect(retry.describe()[0]).toMatchObject({ waiting: 0 });
   });
 
   test('a breaker that opens under opened sessions has a cause that a person can read', async () => {
     const retry = new OpossumRetryPolicy();
     const database = await open({}, retry);
-    await server.stop('immediate');
-    try {
-      await eventually(async () => {
-        await using session = await database.openSession({ timeoutMs: 200 });
-        await expect(count(session.em)).rejects.toThrow();
-        expect(retry.describe()[0]?.breaker).toMatchObject({
-          lastCause: {
-            name: 'ConnectionLostError',
-            code: 'DATABASE_CONNECTION_LOST',
-            facts: { systemCode: 'ECONNREFUSED' },
-          },
-        });
+    await using _away = await away();
+    await eventually(async () => {
+      await using session = await database.openSession({ timeoutMs: 200 });
+      await expect(count(session.em)).rejects.toThrow();
+      expect(retry.describe()[0]?.breaker).toMatchObject({
+        lastCause: {
+          name: 'ConnectionLostError',
+          code: 'DATABASE_CONNECTION_LOST',
+          facts: { systemCode: 'ECONNREFUSED' },
+        },
       });
-    } finally {
-      await server.start();
-    }
+    });
   });
 
   test('follows the server through restarts: error while it is away, connected when it is back', async () => {
     const database = await open();
     await database.session(count);
-    await server.stop('immediate');
-    try {
-      await eventually(() => database.state.is === 'error');
-    } finally {
-      await server.start();
-    }
-    await eventually(() => database.state.is === 'connected');
+    await seesRestart(database);
     await database.session(count);
   });
 
   test('notices that the server is away also when no connection of the pool is open', async () => {
     const database = await open();
     expect(database.stats().total).toBe(0);
-    await server.stop('immediate');
-    try {
-      await eventually(() => database.state.is === 'error');
-    } finally {
-      await server.start();
-    }
-    await eventually(() => database.state.is === 'connected');
+    await seesRestart(database);
   });
 
   test('a server without free places is asked again until there is one', async () => {

@@ -2,7 +2,7 @@ import type { Clock } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
 import type { DatabaseService } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -15,9 +15,8 @@ describe('a connection prepares statements', () => {
   let database: DatabaseService;
 
   async function open(preparedStatements: number, max = 1): Promise<void> {
-    service = createPostgresqlService({ url: testDatabase.url, options: { pool: { max, preparedStatements } } });
+    service = await connectPostgresqlService({ url: testDatabase.url, options: { pool: { max, preparedStatements } } });
     database = service.database;
-    await database.connect();
     await database.migrate();
   }
 

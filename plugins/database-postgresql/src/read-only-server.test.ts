@@ -2,7 +2,7 @@ import type { DatabaseService } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { eventually } from '@keelson/test-support/eventually';
 import { applicationRole, type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -30,9 +30,8 @@ describe('a write that is refused as read-only', () => {
 
   async function open(): Promise<void> {
     retry = new OpossumRetryPolicy();
-    service = createPostgresqlService({ url, retry });
+    service = await connectPostgresqlService({ url, retry });
     database = service.database;
-    await database.connect();
   }
 
   async function takeWrites(takes: boolean): Promise<void> {

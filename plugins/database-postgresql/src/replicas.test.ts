@@ -1,10 +1,11 @@
 import type { RetryPolicy } from '@keelson/core';
 import type { DatabaseService, SessionOptions } from '@keelson/database';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
+import { untilAtRest } from '@keelson/test-support/at-rest';
 import { eventually } from '@keelson/test-support/eventually';
 import { startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -38,10 +39,7 @@ describe('reads with replicas', () => {
   });
   afterEach(async () => {
     await proxy.setMode('pass');
-    await eventually(() => {
-      const { total, idle, busy, waiting } = database.stats();
-      expect({ busy, waiting, lent: total - idle }).toEqual({ busy: 0, waiting: 0, lent: 0 });
-    });
+    await untilAtRest(database);
     await service[Symbol.asyncDispose]();
     expect(database.stats()).toMatchObject({ total: 0, busy: 0, waiting: 0 });
     await pair.standby.start();
@@ -55,9 +53,12 @@ describe('reads with replicas', () => {
     retry?: RetryPolicy,
   ) => {
     const given = { urls: [replica], checkIntervalMs: 20, ...replicas };
-    service = createPostgresqlService({ url, options: { replicas: given, ...options }, ...(retry && { retry }) });
+    service = await connectPostgresqlService({
+      url,
+      options: { replicas: given, ...options },
+      ...(retry && { retry }),
+    });
     database = service.database;
-    await database.connect();
   };
   const stateOf = async () => {
     const { facts } = await database.health();

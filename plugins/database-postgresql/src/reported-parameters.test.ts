@@ -1,9 +1,9 @@
 import { createTestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTestService } from '@keelson/test-support/test-service';
 import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
-import pg from 'pg';
 import { expect, test } from 'vitest';
 
 const Moment = defineEntity({
@@ -32,15 +32,12 @@ test.each([
   await using testDatabase = await createTestDatabase();
   await using orm = await MikroORM.init({ clientUrl: testDatabase.url, entities: [Moment] });
   await orm.schema.create();
-  const client = new pg.Client(testDatabase.url);
-  await client.connect();
-  await client.query(
+  await queryOnce(
+    testDatabase.url,
     `do $$ begin execute format('alter database %I set ${setting.replaceAll("'", "''")}', current_database()); end $$`,
   );
-  await client.end();
-  await using service = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Moment] }] });
+  await using service = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [Moment] }] });
   const { database } = service;
-  await database.connect();
   await database.session(async em => void em.create(Moment, moment));
   const read = () => database.read(em => em.findOneOrFail(Moment, 1));
   for (const _ of [1, 2]) {
@@ -79,9 +76,8 @@ test.each([
 
 test('a state that a function raises itself does not count as that of a prepared statement', async () => {
   await using testDatabase = await createTestDatabase();
-  await using service = createPostgresqlService({ url: testDatabase.url });
+  await using service = await connectPostgresqlService({ url: testDatabase.url });
   const { database } = service;
-  await database.connect();
   let attempts = 0;
   const raising = database.session(em => {
     attempts += 1;

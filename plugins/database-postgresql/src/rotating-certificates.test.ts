@@ -6,7 +6,7 @@ import { canMakeCertificates, makeCertificate } from '@keelson/test-support/cert
 import { eventually } from '@keelson/test-support/eventually';
 import { postgresIdentity } from '@keelson/test-support/postgres-binaries';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TlsFiles } from './tls-files.js';
 
@@ -57,11 +57,10 @@ describe.skipIf(!canMakeCertificates)('certificates that change while the servic
       login?.onLogin();
       return credential;
     };
-    service = createPostgresqlService({
+    service = await connectPostgresqlService({
       url: Object.assign(new URL(url), { search }).href,
       ...(login && { login: { credentials: { current, renewed: current } } }),
     });
-    await service.database.connect();
     await works();
   };
 

@@ -4,6 +4,7 @@ import type { DatabaseService } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
 import { applicationRole, type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
+  connectPostgresqlService,
   createPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
@@ -63,9 +64,8 @@ describe('a password that changes while the service runs', () => {
   });
 
   const open = async (given: Partial<PostgresqlServiceOptions>, options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url, ...given, options: { pool: { max: 4 }, ...options } });
+    service = await connectPostgresqlService({ url, ...given, options: { pool: { max: 4 }, ...options } });
     database = service.database;
-    await database.connect();
   };
   const blue = (password = 'blue-hunter-0') => ({ user: 'blue', password });
   const setPassword = (user: string, password: string) => server.query(`alter role ${user} password '${password}'`);

@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager, OpenSessionOptions, SessionWork } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
@@ -97,8 +97,7 @@ describe('the round trips of a session, counted at the wire', () => {
       await admin.query(
         `alter role ${username} in database ${admin.database} set default_transaction_isolation = 'repeatable read'`,
       );
-      await using own = createPostgresqlService({ url: service.testDatabase.url });
-      await own.database.connect();
+      await using own = await connectPostgresqlService({ url: service.testDatabase.url });
       const counts = await own.database.read(async em => {
         const before = await count(em);
         await admin.query("insert into author (email) values ('between@example.org')");
@@ -111,8 +110,7 @@ describe('the round trips of a session, counted at the wire', () => {
   });
 
   test('state that a session leaves costs it nothing, and the next session a connection; without any, nothing', async () => {
-    await using single = createPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
-    await single.database.connect();
+    await using single = await connectPostgresqlService({ url: proxy.url(), options: { pool: { max: 1 } } });
     await single.database.session(em => em.execute('select 1'));
     const opened = () => single.database.stats().counters.opened;
     const altered = () => single.database.stats().counters.discarded.altered ?? 0;
@@ -139,8 +137,7 @@ describe('the round trips of a session, counted at the wire', () => {
     let pinged: PostgresqlService;
 
     beforeAll(async () => {
-      pinged = createPostgresqlService({ url: proxy.url(), options: { pool: { pingAfterIdleMs: idleForMs } } });
-      await pinged.database.connect();
+      pinged = await connectPostgresqlService({ url: proxy.url(), options: { pool: { pingAfterIdleMs: idleForMs } } });
     });
     afterAll(() => pinged[Symbol.asyncDispose]());
 

@@ -1,5 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -51,8 +51,7 @@ describe('constraints and indexes that are there', () => {
 
   beforeEach(async () => {
     testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Author, Book] }] });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [Author, Book] }] });
     await run(await service.database.draftMigration());
   });
 

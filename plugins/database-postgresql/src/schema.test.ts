@@ -1,6 +1,6 @@
 import type { DatabaseModel, SchemaDifference, SchemaReport } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,8 +54,7 @@ describe('validateSchema', () => {
 
   beforeEach(async () => {
     testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, models: [model] });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url: testDatabase.url, models: [model] });
   });
 
   afterEach(async () => {

@@ -1,7 +1,7 @@
 import { currentContext, Deadline, systemClock } from '@keelson/core';
 import type { DatabaseService } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTestService, type TestService } from '@keelson/test-support/test-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -120,8 +120,7 @@ describe('a session on demand', () => {
   });
 
   test('is opened at the start when a subscriber takes part in the begin of transactions', async () => {
-    await using own = createPostgresqlService({ url: service.testDatabase.url });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: service.testDatabase.url });
     const seen: string[] = [];
     let failure: Error | undefined;
     await own.database.session(async em => {

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { ConcurrentUseError, type DatabaseService, type EntityManager } from '@keelson/database';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
@@ -198,8 +198,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('is committed for its caller although a subscriber of MikroORM fails after the COMMIT', async () => {
-    await using own = createPostgresqlService({ url: service.testDatabase.url });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: service.testDatabase.url });
     const reported: string[] = [];
     await own.database.session(async (em, session) => {
       em.getEventManager().registerSubscriber({
@@ -234,8 +233,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that is committed is done for its caller, also when a subscriber of MikroORM never ends after the COMMIT', async () => {
-    await using own = createPostgresqlService({ url: service.testDatabase.url });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: service.testDatabase.url });
     const heard: string[] = [];
     const given = await own.database.session(
       async (em, session) => {
@@ -297,8 +295,10 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that was to commit while its first statement still waited for a connection is rolled back, and says so', async () => {
-    await using single = createPostgresqlService({ url: service.testDatabase.url, options: { pool: { max: 1 } } });
-    await single.database.connect();
+    await using single = await connectPostgresqlService({
+      url: service.testDatabase.url,
+      options: { pool: { max: 1 } },
+    });
     await using holder = await single.database.openSession();
     await holder.em.execute('select 1');
     const forgotten: Promise<unknown>[] = [];
@@ -326,8 +326,7 @@ describe('a session on PostgreSQL', () => {
   });
 
   test('that a subscriber of MikroORM keeps from beginning leaves nothing waiting for its signal', async () => {
-    await using own = createPostgresqlService({ url: service.testDatabase.url });
-    await own.database.connect();
+    await using own = await connectPostgresqlService({ url: service.testDatabase.url });
     await own.database.session(async em => {
       em.getEventManager().registerSubscriber({
         beforeTransactionStart: () => Promise.reject(new Error('of the subscriber')),

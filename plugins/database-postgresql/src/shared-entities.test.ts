@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
@@ -55,9 +55,11 @@ describe('an entity of an open session', () => {
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Shelf, Book, Reader, Mark] }] });
+    service = await connectPostgresqlService({
+      url: testDatabase.url,
+      models: [{ entities: [Shelf, Book, Reader, Mark] }],
+    });
     database = service.database;
-    await database.connect();
     for (const statement of create.split(';')) await database.session(em => em.execute(statement));
   });
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { eventually } from '@keelson/test-support/eventually';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -25,9 +25,8 @@ describe('a server that says nothing', () => {
   afterAll(() => server.dispose());
   const open = async (pool: NonNullable<PostgresqlServiceOptions['options']>['pool'] = {}) => {
     retry = new OpossumRetryPolicy({ options: { policies } });
-    service = createPostgresqlService({ url: server.url, retry, options: { pool: { max: poolMax, ...pool } } });
+    service = await connectPostgresqlService({ url: server.url, retry, options: { pool: { max: poolMax, ...pool } } });
     database = service.database;
-    await database.connect();
   };
   beforeEach(() => open());
   afterEach(async () => {

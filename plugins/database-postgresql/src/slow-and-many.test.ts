@@ -3,7 +3,7 @@ import { createTestKernel } from '@keelson/core/testing';
 import { DatabaseService } from '@keelson/database';
 import { expectStatements } from '@keelson/database/testing';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import postgresql from './index.js';
 
@@ -11,15 +11,13 @@ let testDatabase: TestDatabase;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
-  await using setup = createPostgresqlService({ url: testDatabase.url });
-  await setup.database.connect();
+  await using setup = await connectPostgresqlService({ url: testDatabase.url });
   await setup.database.session(em => em.execute('create table customer (id int primary key, email text)'));
 });
 afterAll(() => testDatabase[Symbol.asyncDispose]());
 
 async function open(options: PostgresqlServiceOptions['options'] = {}) {
-  const service = createPostgresqlService({ url: testDatabase.url, options });
-  await service.database.connect();
+  const service = await connectPostgresqlService({ url: testDatabase.url, options });
   return service;
 }
 

@@ -2,7 +2,7 @@ import { silentTelemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
 import { translate } from '@keelson/database/contract';
 import { eventually } from '@keelson/test-support/eventually';
-import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Author } from '@keelson/test-support/sample-model';
 import type { TcpProxy } from '@keelson/test-support/tcp-proxy';
 import { type ProxiedService, startProxiedService } from '@keelson/test-support/test-service';
@@ -113,8 +113,7 @@ test('a statement that the server refuses has its SQLSTATE', async () => {
 
 test('a commit whose fate stays unknown is neither ok nor rolled back', async () => {
   const options = { commitProof: 'none' } as const;
-  await using unsure = createPostgresqlService({ url: proxy.url(), telemetry, options });
-  await unsure.database.connect();
+  await using unsure = await connectPostgresqlService({ url: proxy.url(), telemetry, options });
   telemetry.clear();
   const cut = proxy.onceAtCommit('before');
   const unit = unsure.database.session(async em => void (await em.insert(Author, { email: 'unsure@example.org' })));
@@ -151,8 +150,7 @@ test('a session on demand is a span once it is used, whose first statement may n
 });
 
 test('attempts of a first statement that wait for an open breaker have failed, too', async () => {
-  await using waiting = createPostgresqlService({ url: proxy.url(service.testDatabase.url), telemetry });
-  await waiting.database.connect();
+  await using waiting = await connectPostgresqlService({ url: proxy.url(service.testDatabase.url), telemetry });
   telemetry.clear();
   await proxy.setMode('reset');
   const session = await waiting.database.sessionOnDemand({ name: 'http.get', readOnly: true });
@@ -196,12 +194,11 @@ test('an attempt with very many statements has spans of the first hundred, and t
 });
 
 test('without traceStatements there is a span for each attempt, and none for a statement', async () => {
-  await using plain = createPostgresqlService({
+  await using plain = await connectPostgresqlService({
     url: service.testDatabase.url,
     telemetry,
     options: { traceStatements: false },
   });
-  await plain.database.connect();
   telemetry.clear();
   await plain.database.read(em => em.execute('select 1'));
   expect(tree()).toEqual([['db.session ok', ['db.attempt ok']]]);
@@ -216,8 +213,7 @@ test('silent telemetry is asked for nothing on the way of a session', async () =
       return Reflect.get(target, name);
     },
   });
-  await using silent = createPostgresqlService({ url: service.testDatabase.url, telemetry });
-  await silent.database.connect();
+  await using silent = await connectPostgresqlService({ url: service.testDatabase.url, telemetry });
   isStarted = true;
   await silent.database.session(async em => void (await em.insert(Author, { email: 'silent@example.org' })));
   const session = await silent.database.sessionOnDemand({ readOnly: true });

@@ -1,6 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
-import { createPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
+import { connectPostgresqlService, type PostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -29,9 +29,8 @@ describe('a collection that a failed part has changed', () => {
 
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
-    service = createPostgresqlService({ url: testDatabase.url, models: [{ entities: [Shelf, Book] }] });
+    service = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [Shelf, Book] }] });
     database = service.database;
-    await database.connect();
     await database.session(em => em.execute('create table shelf (id serial primary key, name text not null)'));
     await database.session(em =>
       em.execute('create table book (id serial primary key, title text not null, shelf_id int references shelf (id))'),

@@ -6,7 +6,7 @@ import { hasPgbouncer, startPgbouncer } from '@keelson/test-support/pgbouncer';
 import { postgresIdentity } from '@keelson/test-support/postgres-binaries';
 import { type PostgresServer, startPostgres } from '@keelson/test-support/postgres-server';
 import {
-  createPostgresqlService,
+  connectPostgresqlService,
   type PostgresqlService,
   type PostgresqlServiceOptions,
 } from '@keelson/test-support/postgresql-service';
@@ -37,8 +37,7 @@ describe('a unix socket', () => {
   const urlTo = (directory = folder, port = server.port) =>
     `postgresql://${account}@/shop?host=${directory}&port=${port}`;
   const open = async (url: string, options: PostgresqlServiceOptions['options'] = {}) => {
-    service = createPostgresqlService({ url, options: { pool: { max: 2 }, ...options } });
-    await service.database.connect();
+    service = await connectPostgresqlService({ url, options: { pool: { max: 2 }, ...options } });
     return service.database;
   };
   const serverPort = 'select inet_server_port() as port, inet_client_addr() as client';

@@ -1,8 +1,8 @@
 import { type DatabaseService, isQueryError } from '@keelson/database';
 import { withRollback, withSandbox } from '@keelson/database/testing';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTestService, type TestService } from '@keelson/test-support/test-service';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let service: TestService;
@@ -23,11 +23,8 @@ const emails = () => database.read(async em => (await em.find(Author, {}, { orde
 
 /** As another client sees it. */
 async function stored(): Promise<number> {
-  const client = new pg.Client({ connectionString: service.testDatabase.adminUrl });
-  await client.connect();
-  const { rows } = await client.query('select count(*)::int as count from author');
-  await client.end();
-  return rows[0].count;
+  const rows = await queryOnce(service.testDatabase.adminUrl, 'select count(*)::int as count from author');
+  return rows[0]?.count;
 }
 
 test('sessions commit, later ones see it, and nothing is stored', async () => {

@@ -1,5 +1,6 @@
-import { definePlugin, type HttpHandler, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, type HttpHandler, HttpServer, type Kernel, type Plugin } from '@keelson/core';
 import { HttpRoutes, route, rowsOf } from '@keelson/http';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import busboy from 'busboy';
 import compression from 'compression';
 import cookieSession from 'cookie-session';
@@ -25,12 +26,7 @@ async function serviceWith(start: Start, options: object = {}, needs: readonly s
     needsCapabilities: { http: needs },
     start,
   });
-  kernel = await Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    plugins: { http, shop } as Record<string, Plugin>,
-    overrides: { plugins: { http: { port: 0, host: '127.0.0.1', ...options } } },
-    variables: {},
-  });
+  kernel = await startKernel({ service: 'shop', plugins: { http, shop }, values: { http: options } });
   return kernel.container.get(HttpServer).url ?? '';
 }
 

@@ -33,11 +33,7 @@ test('a tunnel that is asked for behind other requests ends the connection, and 
 });
 
 test('requests that wait behind another end with their connection', async () => {
-  const { arrived, pass, open } = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await pass();
-    response.end('slow');
-  });
+  const { arrived, open } = harness.slowRoute('slow');
   const connection = await harness.connect();
   connection.send(`${slow}${slow}${slow}`);
   await arrived;
@@ -47,11 +43,7 @@ test('requests that wait behind another end with their connection', async () => 
 });
 
 test('an answer that is cut behind another one ends the connection when its turn has come', async () => {
-  const slowly = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await slowly.pass();
-    response.end('slow');
-  });
+  const slowly = harness.slowRoute('slow');
   harness.http.router('/cut', async (_request, response) => {
     response.write('half');
     throw new RangeError('half-way');

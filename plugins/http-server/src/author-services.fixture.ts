@@ -1,10 +1,11 @@
-import { definePlugin, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, HttpServer, type Kernel, type Plugin } from '@keelson/core';
 import { DatabaseModel } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { HttpRoutes } from '@keelson/http';
 import retry from '@keelson/retry-opossum';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { sampleModel } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import pg from 'pg';
 import { http } from './server-under-test.fixture.js';
 
@@ -32,17 +33,14 @@ export function startAuthorService(
     register: ({ bind }) => void bind(DatabaseModel).toConstantValue(model),
     start,
   });
-  return Kernel.start({
-    config: { service: 'authors', shutdown: { noticeMs: 0, ...shutdown } },
-    plugins: { http, retry, database: postgresql, authors, ...plugins } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        ...values,
-        http: { port: 0, host: '127.0.0.1', ...values?.http },
-        database: { migrations: { atStart: true }, ...values?.database },
-      },
+  return startKernel({
+    service: 'authors',
+    plugins: { http, retry, database: postgresql, authors, ...plugins },
+    values: {
+      ...values,
+      database: { migrations: { atStart: true }, ...values?.database },
     },
-    variables: {},
+    shutdown,
   });
 }
 

@@ -213,11 +213,7 @@ test('a raw body parser of a route fails with our problem documents as well', as
 });
 
 test('bytes that are not a request are answered after the request in front of them', async () => {
-  const slow = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await slow.pass();
-    response.end('first');
-  });
+  const slow = harness.slowRoute('first');
   const connection = await harness.connect();
   connection.send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\nBLAH\r\n\r\n');
   await slow.arrived;

@@ -19,17 +19,21 @@ afterEach(async () => {
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`;
 
-/** A request that is being answered until it is opened. */
+/** A request that is being answered until it is opened, and its connection. */
 async function slowRequest() {
-  const slow = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await slow.pass();
-    response.end('answered');
-  });
-  const connection = await harness.connect();
-  connection.send(get('/slow'));
+  const slow = harness.slowRoute('answered');
+  const connection = (await harness.connect()).send(get('/slow'));
   await slow.arrived;
-  return slow;
+  return { slow, connection };
+}
+
+/** The connection of a request that is never answered. */
+async function unansweredRequest() {
+  const arrived = Promise.withResolvers<void>();
+  harness.http.router('/never', () => arrived.resolve());
+  const connection = (await harness.connect()).send(get('/never'));
+  await arrived.promise;
+  return connection;
 }
 
 /** Lets time pass until `drain` is done. */
@@ -52,14 +56,7 @@ async function aFewTurns(): Promise<void> {
 
 describe('draining', () => {
   test('waits for the request that is being answered, whose answer closes its connection', async () => {
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('answered');
-    });
-    const connection = await harness.connect();
-    connection.send(get('/slow'));
-    await slow.arrived;
+    const { slow, connection } = await slowRequest();
     let drained = false;
     const drain = harness.drain().then(() => {
       drained = true;
@@ -154,19 +151,12 @@ describe('draining', () => {
   });
 
   test('answers what comes on an open connection: 503 for routes, as ever for probes, both with Connection: close', async () => {
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('answered');
-    });
+    const { slow } = await slowRequest();
     harness.http.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
-    const busy = await harness.connect();
-    busy.send(get('/slow'));
     const halfRoute = await harness.connect();
     halfRoute.send('GET /slow HTTP/1.1\r\nHo');
     const halfProbe = await harness.connect();
     halfProbe.send('GET /livez HTTP/1.1\r\nHo');
-    await slow.arrived;
     const probed = await fetch(`${harness.url}/livez`);
     expect(await probed.text()).toBe('alive');
 
@@ -186,11 +176,7 @@ describe('draining', () => {
   });
 
   test('cuts what is not answered when its time is over, and says how many', async () => {
-    const arrived = Promise.withResolvers<void>();
-    harness.http.router('/never', () => arrived.resolve());
-    const connection = await harness.connect();
-    connection.send(get('/never'));
-    await arrived.promise;
+    const connection = await unansweredRequest();
     let drained = false;
     const drain = harness.drain().then(() => {
       drained = true;
@@ -205,11 +191,7 @@ describe('draining', () => {
   });
 
   test('cuts at once when the stop has no time left', async () => {
-    const arrived = Promise.withResolvers<void>();
-    harness.http.router('/never', () => arrived.resolve());
-    const connection = await harness.connect();
-    connection.send(get('/never'));
-    await arrived.promise;
+    const connection = await unansweredRequest();
     const hurry = new AbortController();
     const drain = harness.drain(hurry.signal);
     hurry.abort();
@@ -218,7 +200,7 @@ describe('draining', () => {
   });
 
   test('with an answer half sent lets it end, then closes its connection, whatever others still wait for', async () => {
-    const slow = await slowRequest();
+    const { slow } = await slowRequest();
     const half = gate();
     harness.http.router('/stream', async (_request, response) => {
       response.write('first ');
@@ -238,15 +220,8 @@ describe('draining', () => {
 
 describe('from the notice on', () => {
   test('every answer closes its connection, also running ones, and requests are served', async () => {
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('answered');
-    });
+    const { slow, connection: running } = await slowRequest();
     harness.http.router('/fast', (_request, response) => response.end('answered'));
-    const running = await harness.connect();
-    running.send(get('/slow'));
-    await slow.arrived;
     const idle = await harness.connect();
     harness.lifecycle.move('stopping');
     slow.open();

@@ -62,6 +62,16 @@ export class Harness implements AsyncDisposable {
     return this.stop();
   }
 
+  /** Mounts a route at `/slow`, whose requests are answered with `text` when the gate is opened. */
+  slowRoute(text: string): ReturnType<typeof gate> {
+    const slow = gate();
+    this.http.router('/slow', async (_request, response) => {
+      await slow.pass();
+      response.end(text);
+    });
+    return slow;
+  }
+
   /** An open connection, for bytes that no client would send. */
   connect(): Promise<RawConnection> {
     return connectTo(this.port);

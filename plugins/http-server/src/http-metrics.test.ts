@@ -1,7 +1,7 @@
 import { RecordingMetrics } from '@keelson/core/testing';
 import { eventually } from '@keelson/test-support/eventually';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { gate, Harness } from './harness.fixture.js';
+import { Harness } from './harness.fixture.js';
 import { Router } from './server-under-test.fixture.js';
 
 let harness: Harness;
@@ -56,11 +56,7 @@ test('an unknown method is _OTHER', async () => {
 });
 
 test('a client that disconnects has no status, and requests that run are counted', async () => {
-  const { arrived, pass, open } = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await pass();
-    response.end();
-  });
+  const { arrived, open } = harness.slowRoute('slow');
   const leaving = new AbortController();
   const left = fetch(`${harness.url}/slow`, { signal: leaving.signal }).catch(() => {});
   await arrived;

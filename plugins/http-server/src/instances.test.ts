@@ -1,17 +1,11 @@
-import { HealthService, HttpServer, Kernel, type Plugin } from '@keelson/core';
+import { HealthService, HttpServer } from '@keelson/core';
 import health from '@keelson/health';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { expect, test } from 'vitest';
 import { http } from './server-under-test.fixture.js';
 
 test('a service may have a second server, and a second health engine, each found by its name', async () => {
-  await using kernel = await Kernel.start({
-    config: { service: 'two-doors', shutdown: { noticeMs: 0 } },
-    plugins: { http, 'http/admin': http, health, 'health/batch': health } as Record<string, Plugin>,
-    overrides: {
-      plugins: { http: { port: 0, host: '127.0.0.1' }, 'http/admin': { port: 0, host: '127.0.0.1' } },
-    },
-    variables: {},
-  });
+  await using kernel = await startKernel({ plugins: { http, 'http/admin': http, health, 'health/batch': health } });
   const door = kernel.container.get(HttpServer);
   const admin = kernel.container.get(HttpServer, { name: 'admin' });
   admin.router('/queues', (_request, response) => response.end('queues'));

@@ -1,10 +1,11 @@
-import { type Clock, Deadline, definePlugin, HttpServer, Kernel, type Plugin, runWithDeadline } from '@keelson/core';
+import { type Clock, Deadline, definePlugin, HttpServer, runWithDeadline } from '@keelson/core';
 import { FakeClock, RecordingMetrics } from '@keelson/core/testing';
 import postgresql from '@keelson/database-postgresql';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { eventually } from '@keelson/test-support/eventually';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { describe, expect, test } from 'vitest';
-import { gate, Harness, problemFrom } from './harness.fixture.js';
+import { Harness, problemFrom } from './harness.fixture.js';
 import { httpOptions } from './options.js';
 import { type Load, Overload, type PoolLoad } from './overload.js';
 import { currentSession } from './request-sessions.js';
@@ -210,11 +211,7 @@ describe('over HTTP', () => {
     await using harness = new Harness(options({ maxActive: 1 }));
     const metrics = new RecordingMetrics();
     await harness.server.measure(metrics);
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('done');
-    });
+    const slow = harness.slowRoute('done');
     harness.http.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
     await harness.ready();
     const running = fetch(`${harness.url}/slow`);
@@ -248,16 +245,12 @@ describe('over HTTP', () => {
         server.router('/livez', (_request, response) => response.end('alive'), { session: 'none' });
       },
     });
-    await using kernel = await Kernel.start({
-      config: { service: 'sleepers', shutdown: { noticeMs: 0 } },
-      plugins: { http, database: postgresql, sleeper } as Record<string, Plugin>,
-      overrides: {
-        plugins: {
-          http: { port: 0, host: '127.0.0.1', overload: { longestWaitMs: 600, maxLateMs: 60_000 } },
-          database: { url: database.url, pool: { max: 1 } },
-        },
+    await using kernel = await startKernel({
+      plugins: { http, database: postgresql, sleeper },
+      values: {
+        http: { overload: { longestWaitMs: 600, maxLateMs: 60_000 } },
+        database: { url: database.url, pool: { max: 1 } },
       },
-      variables: {},
     });
     const { url } = kernel.container.get(HttpServer);
     const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;
@@ -273,11 +266,7 @@ describe('over HTTP', () => {
 
   test('none is refused when the deployment says so', async () => {
     await using harness = new Harness(options(false));
-    const slow = gate();
-    harness.http.router('/slow', async (_request, response) => {
-      await slow.pass();
-      response.end('done');
-    });
+    const slow = harness.slowRoute('done');
     await harness.ready();
     const both = [fetch(`${harness.url}/slow`), fetch(`${harness.url}/slow`)];
     await slow.arrived;

@@ -1,18 +1,11 @@
-import {
-  definePlugin,
-  type HttpHandler,
-  HttpServer,
-  KeelsonError,
-  Kernel,
-  Logger,
-  Metrics,
-  type Plugin,
-} from '@keelson/core';
+import { definePlugin, type HttpHandler, HttpServer, KeelsonError, type Kernel, Logger, Metrics } from '@keelson/core';
 import { RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
 import { DatabaseService } from '@keelson/database';
 import postgresql from '@keelson/database-postgresql';
 import { RateLimitKey } from '@keelson/http';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AuthorServices, urlOf } from './author-services.fixture.js';
@@ -45,19 +38,7 @@ async function instanceWith(
 ): Promise<Instance> {
   const metrics = new RecordingMetrics();
   const logger = new RecordingLogger();
-  const logging = definePlugin({
-    name: 'recording-logger',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
   const instance = { handled: 0, begun: 0 };
-  const recording = definePlugin({
-    name: 'recording-metrics',
-    slot: 'metrics',
-    provides: [Metrics],
-    register: ({ bind }) => void bind(Metrics).toConstantValue(metrics),
-  });
   const routes = definePlugin({
     name: 'routes',
     requires: [HttpServer],
@@ -85,22 +66,18 @@ async function instanceWith(
       });
     },
   });
-  const kernel = await Kernel.start({
-    config: { service: 'limited', shutdown: { noticeMs: 0 } },
+  const kernel = await startKernel({
     plugins: {
-      metrics: recording,
-      logger: logging,
+      metrics: filling('metrics', Metrics, metrics),
+      logger: filling('logger', Logger, logger),
       http,
       routes,
       ...(url !== undefined && { database: postgresql }),
-    } as Record<string, Plugin>,
-    overrides: {
-      plugins: {
-        http: { port: 0, host: '127.0.0.1', rateLimits, ...options },
-        ...(url !== undefined && { database: { url, pool: { max: 2 } } }),
-      },
     },
-    variables: {},
+    values: {
+      http: { rateLimits, ...options },
+      ...(url !== undefined && { database: { url, pool: { max: 2 } } }),
+    },
   });
   services.adopt(kernel);
   return Object.assign(instance, { kernel, metrics, logger, url: urlOf(kernel) });

@@ -1,16 +1,12 @@
 import { expect, test } from 'vitest';
-import { gate, Harness } from './harness.fixture.js';
+import { Harness } from './harness.fixture.js';
 
 test.each([
   ['a charset that is not read', '; charset=latin1', ''],
   ['an encoding that is not read', '', 'Content-Encoding: magic\r\n'],
 ])('a body in %s that is also too large is refused once, and reported never', async (_what, charset, encoding) => {
   await using harness = await new Harness({ bodyLimitBytes: 1_000 }).ready();
-  const slow = gate();
-  harness.http.router('/slow', async (_request, response) => {
-    await slow.pass();
-    response.end('slow');
-  });
+  const slow = harness.slowRoute('slow');
   harness.http.router('/next', (_request, response) => void response.end('the next one'));
   const connection = await harness.connect();
   // Its answer waits behind another one, so that all of the body arrives before it is sent.

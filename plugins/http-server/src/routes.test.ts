@@ -1,7 +1,8 @@
-import { definePlugin, KeelsonError, Kernel, type Plugin } from '@keelson/core';
+import { definePlugin, KeelsonError, type Kernel } from '@keelson/core';
 import { isQueryError } from '@keelson/database';
 import { HttpRoutes, type Route, route } from '@keelson/http';
 import { Author } from '@keelson/test-support/sample-model';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { AuthorServices, type Start, urlOf } from './author-services.fixture.js';
@@ -193,12 +194,7 @@ describe('a route', () => {
       requires: [HttpRoutes],
       start: ({ container }) => container.get(HttpRoutes).mount('/', [ping]),
     });
-    await using kernel = await Kernel.start({
-      config: { service: 'plain', shutdown: { noticeMs: 0 } },
-      plugins: { http, plain } as Record<string, Plugin>,
-      overrides: { plugins: { http: { port: 0, host: '127.0.0.1' } } },
-      variables: {},
-    });
+    await using kernel = await startKernel({ plugins: { http, plain } });
     expect(await (await fetch(`${urlOf(kernel)}/ping`)).json()).toBe('here');
   });
 

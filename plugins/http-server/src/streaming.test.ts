@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { definePlugin, HttpServer, type Kernel, Telemetry } from '@keelson/core';
+import { HttpServer, type Kernel, Telemetry } from '@keelson/core';
 import { RecordingTelemetry } from '@keelson/core/testing';
 import { DatabaseService, type EntityManager } from '@keelson/database';
 import pglite from '@keelson/database-pglite';
@@ -11,6 +11,7 @@ import postgresql from '@keelson/database-postgresql';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { eventually } from '@keelson/test-support/eventually';
+import { filling } from '@keelson/test-support/filling';
 import { Author } from '@keelson/test-support/sample-model';
 import type { Request, Response } from 'express';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -45,12 +46,6 @@ let handler: Handler;
 /** A service whose handler at `/authors` is the one of the test, with as many authors as there are `rows`. */
 async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
   telemetry = new RecordingTelemetry();
-  const recorder = definePlugin({
-    name: 'recorder',
-    slot: 'telemetry',
-    provides: [Telemetry],
-    register: ({ bind }) => void bind(Telemetry).toConstantValue(telemetry),
-  });
   const connection =
     driver === 'postgresql' ? { url: postgres.url, pool: { max: 2 } } : { dataDir: join(folder, 'data') };
   kernel = await startAuthorService(
@@ -59,7 +54,10 @@ async function start(driver: 'postgresql' | 'pglite'): Promise<void> {
       const routes = Router().all('/', (request, response) => handler(request, response, database));
       container.get(HttpServer).router('/authors', routes);
     },
-    { plugins: { telemetry: recorder, database: drivers[driver] }, values: { database: connection } },
+    {
+      plugins: { telemetry: filling('telemetry', Telemetry, telemetry), database: drivers[driver] },
+      values: { database: connection },
+    },
   );
   const fill = `insert into author (id, email) select n, n || '@example.org' from generate_series(1, ${rows}) n`;
   await database().session(async em => {

@@ -1,46 +1,15 @@
-import { Writable, type WritableOptions } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
-import { LogLevels } from '@keelson/core/logging';
-import { FakeClock, loggerConformance } from '@keelson/core/testing';
-import { describe, expect, test, vi } from 'vitest';
+import { loggerConformance } from '@keelson/core/testing';
+import { type GivenOptions, linesOnTerminal, loggerHarness, openLogger } from '@keelson/test-support/logger-under-test';
+import { describe, expect, test } from 'vitest';
 import { createLogger } from './create-logger.js';
 import { loggerBunyanOptions } from './options.js';
 
-function open(given: { readonly format?: string; readonly [option: string]: unknown } = {}) {
-  const lines: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(
-        ...String(chunk)
-          .trimEnd()
-          .split(given.format === 'pretty' ? /\n(?! {4})/ : '\n'),
-      );
-      done();
-    },
-  });
-  const options = loggerBunyanOptions.parse({ level: 'trace', ...given });
-  const clock = new FakeClock();
-  const logger = createLogger(options, 'orders', stream, { clock, levels: new LogLevels(options, clock) });
-  const record = async () => {
-    await logger.flush();
-    return JSON.parse(lines.at(-1) ?? '{}');
-  };
-  return { logger, lines, record, clock };
-}
+const maker = { schema: loggerBunyanOptions, create: createLogger };
+const open = (given?: GivenOptions) => openLogger(maker, given);
 
 describe.each(['json', 'pretty'])('as a logger, in %s', format => {
-  const harness = () => {
-    const { logger, lines, clock } = open({ format });
-    return {
-      logger,
-      lines: () => lines,
-      setLevel: (level: typeof logger.level) => {
-        logger.level = level;
-      },
-      repeats: { lines: 10, endPeriod: () => clock.advance(10_000) },
-    };
-  };
-  test.each(loggerConformance(harness))('$name', async ({ run }) => {
+  test.each(loggerConformance(() => loggerHarness(maker, { format })))('$name', async ({ run }) => {
     expect(await run()).toBe('passed');
   });
 });
@@ -142,19 +111,8 @@ describe('a pretty line', () => {
   });
 
   test('is the default on a terminal alone, without colour when NO_COLOR is set', async () => {
-    const lines: string[] = [];
-    const write: NonNullable<WritableOptions['write']> = (chunk, _encoding, done) => {
-      lines.push(String(chunk));
-      done();
-    };
-    const terminal = Object.assign(new Writable({ write }), { isTTY: true });
-    const options = loggerBunyanOptions.parse({});
-    vi.stubEnv('NO_COLOR', '');
-    createLogger(options, 'orders', terminal).info('coloured');
-    vi.stubEnv('NO_COLOR', '1');
-    createLogger(options, 'orders', terminal).info('plain');
-    vi.unstubAllEnvs();
+    const lines = linesOnTerminal(maker);
     expect(lines[0]).toContain('\u001b[32mINFO');
-    expect(lines[1]).toMatch(/ INFO {2}plain\n$/);
+    expect(lines[1]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} INFO {2}database: connected latencyMs=7$/);
   });
 });

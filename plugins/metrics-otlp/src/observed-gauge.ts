@@ -1,45 +1,25 @@
-import type { Observation } from '@keelson/core';
-
-type Observe = () => readonly Observation[];
+import { GaugeObservers } from '@keelson/core/metrics';
+import type { Attributes } from '@opentelemetry/api';
+import type { DeclaredLabels } from './labels.js';
 
 /** All that observe one gauge. What they observe with the same labels is added up. */
-export class ObservedGauge<Key> {
-  readonly #keyOf: (observation: Observation) => readonly [text: string, key: Key];
-  readonly #onFailure: (error: unknown) => void;
-  readonly #observers = new Set<{ readonly observe: Observe; hasFailed: boolean }>();
+export class ObservedGauge extends GaugeObservers {
+  readonly #labels: DeclaredLabels;
 
-  /** `onFailure` is called once for each observer that throws. */
-  constructor(
-    keyOf: (observation: Observation) => readonly [text: string, key: Key],
-    onFailure: (error: unknown) => void,
-  ) {
-    this.#keyOf = keyOf;
-    this.#onFailure = onFailure;
+  constructor(labels: DeclaredLabels, onFailure: (error: unknown) => void) {
+    super(onFailure);
+    this.#labels = labels;
   }
 
-  add(observe: Observe): Disposable {
-    const observer = { observe, hasFailed: false };
-    this.#observers.add(observer);
-    return { [Symbol.dispose]: () => void this.#observers.delete(observer) };
-  }
-
-  read(): readonly { readonly key: Key; readonly value: number }[] {
-    const sums = new Map<string, { readonly key: Key; value: number }>();
-    for (const observer of this.#observers) {
-      try {
-        for (const observation of observer.observe()) {
-          if (!Number.isFinite(observation.value)) continue;
-          const [text, key] = this.#keyOf(observation);
-          const sum = sums.get(text) ?? { key, value: 0 };
-          sum.value += observation.value;
-          sums.set(text, sum);
-        }
-      } catch (error) {
-        if (observer.hasFailed) continue;
-        observer.hasFailed = true;
-        this.#onFailure(error);
-      }
-    }
-    return [...sums.values()];
+  read(): Iterable<{ readonly attributes: Attributes; readonly value: number }> {
+    const sums = new Map<string, { readonly attributes: Attributes; value: number }>();
+    this.forEach(({ value, labels }) => {
+      const attributes = this.#labels.of(labels);
+      const text = JSON.stringify(attributes);
+      const sum = sums.get(text) ?? { attributes, value: 0 };
+      sum.value += value;
+      sums.set(text, sum);
+    });
+    return sums.values();
   }
 }

@@ -9,9 +9,9 @@ import type {
   Metrics,
   Observation,
 } from '@keelson/core';
-import { InstrumentBook } from '@keelson/core/metrics';
+import { InstrumentBook, madeOnce } from '@keelson/core/metrics';
 import { ExportWatch, exporterConfigOf, resourceOf, type ServiceFacts } from '@keelson/otlp';
-import type { Attributes, Meter } from '@opentelemetry/api';
+import type { Meter } from '@opentelemetry/api';
 import { OTLPMetricExporter as JsonMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { OTLPMetricExporter as ProtobufMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
@@ -38,7 +38,7 @@ export class OtlpMetrics implements Metrics {
   readonly #book = new InstrumentBook();
   readonly #counters = new Map<string, Counter>();
   readonly #histograms = new Map<string, Histogram>();
-  readonly #gauges = new Map<string, ObservedGauge<Attributes>>();
+  readonly #gauges = new Map<string, ObservedGauge>();
   #logger: Logger | undefined;
 
   constructor({ options, settings, facts, clock }: OtlpMetricsParts) {
@@ -114,21 +114,18 @@ export class OtlpMetrics implements Metrics {
     return this.#within(timeoutMs, () => this.#provider.shutdown());
   }
 
-  #newGauge(options: GaugeOptions): ObservedGauge<Attributes> {
-    const labels = new DeclaredLabels(options.labels ?? []);
-    const gauge = new ObservedGauge<Attributes>(
-      observation => {
-        const attributes = labels.of(observation.labels);
-        return [JSON.stringify(attributes), attributes];
-      },
-      error => this.#logger?.warn('a gauge could not be read', { instrument: options.name, error }),
+  #newGauge(options: GaugeOptions): ObservedGauge {
+    const gauge = new ObservedGauge(new DeclaredLabels(options.labels ?? []), error =>
+      this.#logger?.warn('a gauge could not be read', { instrument: options.name, error }),
     );
     const described = describedBy(options);
     const observable = options.monotonic
       ? this.#meter.createObservableCounter(options.name, described)
       : this.#meter.createObservableGauge(options.name, described);
     observable.addCallback(result => {
-      for (const { key, value } of gauge.read()) if (!options.monotonic || value >= 0) result.observe(value, key);
+      for (const { attributes, value } of gauge.read()) {
+        if (!options.monotonic || value >= 0) result.observe(value, attributes);
+      }
     });
     return gauge;
   }
@@ -150,12 +147,4 @@ export class OtlpMetrics implements Metrics {
 
 function describedBy({ description, unit }: InstrumentOptions): { description: string; unit: string } {
   return { description, unit };
-}
-
-function madeOnce<Made>(all: Map<string, Made>, name: string, make: () => Made): Made {
-  const known = all.get(name);
-  if (known !== undefined) return known;
-  const made = make();
-  all.set(name, made);
-  return made;
 }

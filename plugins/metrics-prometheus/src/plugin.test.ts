@@ -1,6 +1,8 @@
-import { definePlugin, HttpServer, Kernel, Logger, Metrics, type Plugin, Telemetry } from '@keelson/core';
+import { HttpServer, Logger, Metrics, type Plugin, Telemetry } from '@keelson/core';
 import { RecordingLogger, RecordingTelemetry } from '@keelson/core/testing';
 import http from '@keelson/http-express';
+import { filling } from '@keelson/test-support/filling';
+import { startKernel } from '@keelson/test-support/start-kernel';
 import { expect, onTestFinished, test } from 'vitest';
 import metrics, { type MetricsPrometheusOptions } from './index.js';
 
@@ -14,17 +16,10 @@ interface ServiceOptions {
 
 async function serviceWith({ admin = false, telemetry, metrics: own = {} }: ServiceOptions = {}) {
   const logger = new RecordingLogger();
-  const logging = definePlugin({
-    name: 'recording-logger',
-    slot: 'logger',
-    provides: [Logger],
-    register: ({ bind }) => void bind(Logger).toConstantValue(logger),
-  });
-  const kernel = await Kernel.start({
-    config: { service: 'shop', shutdown: { noticeMs: 0 } },
-    variables: {},
-    plugins: { http, metrics, logger: logging, ...(telemetry && { telemetry }) } as Record<string, Plugin>,
-    overrides: { plugins: { http: { ...onLoopback, ...(admin && { admin: onLoopback }) }, metrics: own } },
+  const kernel = await startKernel({
+    service: 'shop',
+    plugins: { http, metrics, logger: filling('logger', Logger, logger), ...(telemetry && { telemetry }) },
+    values: { http: { ...onLoopback, ...(admin && { admin: onLoopback }) }, metrics: own },
   });
   onTestFinished(async () => void (await kernel.stop()));
   const { url = '', adminUrl = '' } = kernel.container.get(HttpServer);
@@ -95,12 +90,7 @@ test('two services of one process have metrics of their own, also of the same na
 
 test('recorded traces of the slot telemetry are in OpenMetrics, and looked for nowhere else', async () => {
   const recording = new RecordingTelemetry();
-  const telemetry: Plugin = {
-    name: 'recording-telemetry',
-    slot: 'telemetry',
-    provides: [Telemetry],
-    register: ({ bind }) => void bind(Telemetry).toConstantValue(recording),
-  };
+  const telemetry = filling('telemetry', Telemetry, recording);
   const timed = { name: 'shop.wait', description: 'Waits', unit: 's' };
   const scraped = async (service: Awaited<ReturnType<typeof serviceWith>>) => {
     const histogram = service.kernel.container.get(Metrics).histogram(timed);

@@ -8,7 +8,7 @@ import type {
   Metrics,
   Observation,
 } from '@keelson/core';
-import { InstrumentBook, type InstrumentKind } from '@keelson/core/metrics';
+import { InstrumentBook, type InstrumentKind, madeOnce } from '@keelson/core/metrics';
 import * as prometheus from 'prom-client';
 import { GaugeReader } from './gauge-reader.js';
 import { LabelSets, overflowLabel } from './label-sets.js';
@@ -176,12 +176,4 @@ function configurationOf(kind: InstrumentKind, options: GaugeOptions) {
     labelNames: hasSeries ? [...labels, overflowLabel] : [],
     registers: [],
   };
-}
-
-function madeOnce<Made>(all: Map<string, Made>, name: string, make: () => Made): Made {
-  const known = all.get(name);
-  if (known !== undefined) return known;
-  const made = make();
-  all.set(name, made);
-  return made;
 }

@@ -3,6 +3,7 @@ import { FakeClock } from '@keelson/core/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptionsInput } from './options.js';
+import { outcomeBy } from './outcome.fixture.js';
 
 const call: ExecuteOptions = { name: 'database.session', idempotent: true };
 const boom = new Error('boom');
@@ -31,15 +32,7 @@ function failing(failures: number, error: unknown = boom) {
   return { at, work };
 }
 
-/** Settles `promise` by pushing the clock by at most `ms`, and says how and when. */
-async function outcomeOf(promise: Promise<unknown>, ms = 60_000) {
-  const outcome = promise.then(
-    value => ({ value, error: undefined, atMs: clock.now() }),
-    (error: unknown) => ({ value: undefined, error, atMs: clock.now() }),
-  );
-  await clock.advance(ms);
-  return await outcome;
-}
+const outcomeOf = (promise: Promise<unknown>, ms?: number) => outcomeBy(clock, promise, ms);
 
 describe('retry', () => {
   test('gives the result of the first attempt that succeeds', async () => {

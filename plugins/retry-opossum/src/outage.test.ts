@@ -1,5 +1,6 @@
 import { Deadline, isKeelsonError } from '@keelson/core';
 import { FakeClock } from '@keelson/core/testing';
+import { seededNumbers } from '@keelson/test-support/seeded-numbers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
@@ -18,7 +19,7 @@ const warmUpMs = 5_000;
 /** Steady traffic to a target that goes away for a while and comes back. Attempts that reach it take 5 ms. */
 async function live({ seed, callsPerSecond, outageMs, deadlineMs, failsAfterMs = 1 }: Outage) {
   const clock = new FakeClock();
-  const policy = new OpossumRetryPolicy({ clock, random: mulberry32(seed) });
+  const policy = new OpossumRetryPolicy({ clock, random: seededNumbers(seed) });
   const downAt = warmUpMs;
   const upAt = downAt + outageMs;
   const isDown = () => clock.now() >= downAt && clock.now() < upAt;
@@ -76,7 +77,7 @@ describe('an outage of 3 s', () => {
   test('fails no call that is alone with it while the successes of a moment ago still count', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const clock = new FakeClock();
-      const policy = new OpossumRetryPolicy({ clock, random: mulberry32(seed) });
+      const policy = new OpossumRetryPolicy({ clock, random: seededNumbers(seed) });
       let isDown = false;
       const call = () => {
         const deadline = Deadline.after(10_000, clock);
@@ -133,15 +134,4 @@ describe('any outage', () => {
 /** Rejects when `signal` aborts, and never otherwise. */
 function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
-}
-
-/** A small generator of numbers from 0 up to 1, the same for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

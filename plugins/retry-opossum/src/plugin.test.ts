@@ -1,14 +1,6 @@
-import {
-  definePlugin,
-  HealthService,
-  Kernel,
-  Logger,
-  Metrics,
-  RetryPolicy,
-  type ServiceToken,
-  silentHealthService,
-} from '@keelson/core';
+import { HealthService, Kernel, Logger, Metrics, RetryPolicy, silentHealthService } from '@keelson/core';
 import { FakeClock, RecordingLogger, RecordingMetrics } from '@keelson/core/testing';
+import { filling } from '@keelson/test-support/filling';
 import { expect, test } from 'vitest';
 import plugin, { errorCodes, RetryControl, retryOptionsSchema } from './index.js';
 import manifest from './manifest.js';
@@ -27,13 +19,6 @@ async function startWith(policy: { maxAttempts: number }) {
       return { [Symbol.dispose]: () => void checks.delete(name) };
     },
   };
-  const bound = (slot: string, token: ServiceToken, value: unknown) =>
-    definePlugin({
-      name: `recording-${slot}`,
-      slot,
-      provides: [token],
-      register: ({ bind }) => void bind(token).toConstantValue(value),
-    });
   const kernel = await Kernel.start({
     config: { service: 'test' },
     overrides: { plugins: { retry: { policies: { default: policy } } } },
@@ -41,9 +26,9 @@ async function startWith(policy: { maxAttempts: number }) {
     clock: new FakeClock(),
     plugins: {
       retry: plugin,
-      logger: bound('logger', Logger, logger),
-      metrics: bound('metrics', Metrics, metrics),
-      health: bound('health', HealthService, health),
+      logger: filling('logger', Logger, logger),
+      metrics: filling('metrics', Metrics, metrics),
+      health: filling('health', HealthService, health),
     },
   });
   return { kernel, logger, metrics, checks };
@@ -80,12 +65,7 @@ test('has a health check for each instance, named by its key', async () => {
     plugins: {
       retry: plugin,
       'retry/mail': plugin,
-      health: definePlugin({
-        name: 'recording-health',
-        slot: 'health',
-        provides: [HealthService],
-        register: ({ bind }) => void bind(HealthService).toConstantValue(health),
-      }),
+      health: filling('health', HealthService, health),
     },
   });
   expect(checks.sort()).toEqual(['retry', 'retry/mail']);

@@ -3,6 +3,7 @@ import { FakeClock } from '@keelson/core/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { OpossumRetryPolicy } from './opossum-retry-policy.js';
 import type { RetryOptionsInput } from './options.js';
+import { outcomeBy } from './outcome.fixture.js';
 
 type PolicyInput = NonNullable<RetryOptionsInput['policies']>[string];
 
@@ -42,15 +43,7 @@ async function opened(policy: PolicyInput = {}): Promise<OpossumRetryPolicy> {
 
 const stateOf = (policy: OpossumRetryPolicy) => policy.describe()[0]?.breaker.state;
 
-/** Settles `promise` by pushing the clock, and says how and when. */
-async function outcomeOf(promise: Promise<unknown>, ms = 60_000) {
-  const outcome = promise.then(
-    value => ({ value, error: undefined, atMs: clock.now() }),
-    (error: unknown) => ({ value: undefined, error, atMs: clock.now() }),
-  );
-  await clock.advance(ms);
-  return await outcome;
-}
+const outcomeOf = (promise: Promise<unknown>, ms?: number) => outcomeBy(clock, promise, ms);
 
 describe('waiting is not retrying', () => {
   test('a lone call outlives an outage that is longer than all of its attempts', async () => {

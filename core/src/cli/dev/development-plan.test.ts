@@ -1,10 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { definePlugin } from '../../contract/plugin.js';
 import { Logger } from '../../contract/slots/logger.js';
 import { serviceToken } from '../../contract/token.js';
 import { Kernel } from '../../life/kernel.js';
-import { serviceFolder } from '../../life/service.fixture.js';
+import { testServiceFolder } from '../../life/service.fixture.js';
 import { differences, forDevelopment, valuesOf } from './development-plan.js';
 
 const validateAtStart = z.enum(['off', 'warn', 'fail']).default('off');
@@ -28,8 +28,7 @@ const modules = {
 
 async function planned(database: object = {}, logger: object = {}) {
   const plugins = { database: { use: './database.js', ...database }, logger: { use: './logger.js', ...logger } };
-  const folder = serviceFolder({ 'keelson.yaml': { shutdown: { noticeMs: 5_000 }, plugins } });
-  onTestFinished(() => folder[Symbol.dispose]());
+  const folder = testServiceFolder({ 'keelson.yaml': { shutdown: { noticeMs: 5_000 }, plugins } });
   const plan = await Kernel.plan({ config: folder.config, variables: {}, modules });
   expect(plan.problems).toEqual([]);
   return plan;

@@ -1,10 +1,14 @@
 import { type DatabaseCapability, databaseCapabilities, type Engine } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
 import { type Disguise, type DisguiseProxy, startDisguiseProxy } from '@keelson/test-support/disguise-proxy';
-import { createPostgresqlService, type PostgresqlServiceOptions } from '@keelson/test-support/postgresql-service';
+import {
+  connectPostgresqlService,
+  createPostgresqlService,
+  type PostgresqlServiceOptions,
+} from '@keelson/test-support/postgresql-service';
+import { queryOnce } from '@keelson/test-support/query-once';
 import { Author } from '@keelson/test-support/sample-model';
 import { startTcpProxy } from '@keelson/test-support/tcp-proxy';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 type Stated = NonNullable<PostgresqlServiceOptions['options']>['engine'];
@@ -28,8 +32,7 @@ describe('what a service finds out about its database when it connects', () => {
 
   async function found(disguise: Disguise, engine: Stated = 'auto') {
     await using proxy = await startDisguiseProxy(database.url, disguise);
-    await using service = createPostgresqlService({ url: proxy.url(database.url), options: { engine } });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: proxy.url(database.url), options: { engine } });
     return service.database.engine;
   }
 
@@ -37,9 +40,7 @@ describe('what a service finds out about its database when it connects', () => {
     databaseCapabilities.filter(capability => !capabilities.has(capability));
 
   async function asAdmin(sql: string): Promise<void> {
-    const client = new pg.Client({ connectionString: database.adminUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
+    await queryOnce(database.adminUrl, sql);
   }
 
   test('is PostgreSQL, and that nothing is lacking, in one round trip', async () => {
@@ -164,8 +165,7 @@ describe('what a service finds out about its database when it connects', () => {
 
     async function limitsIn(proxy: DisguiseProxy, engine: Stated = 'auto') {
       const options = { engine, statementTimeoutMs: 4_000, lockTimeoutMs: 3_000, idleInTransactionTimeoutMs: 2_000 };
-      await using service = createPostgresqlService({ url: proxy.url(database.url), options });
-      await service.database.connect();
+      await using service = await connectPostgresqlService({ url: proxy.url(database.url), options });
       const limits = await service.database.session(em =>
         em.execute(
           `select current_setting('statement_timeout') as s, current_setting('lock_timeout') as l,
@@ -196,8 +196,7 @@ describe('what a service finds out about its database when it connects', () => {
       await using other = await startDisguiseProxy(database.url, refusing);
       const { host } = new URL(other.url(database.url));
       const url = one.url(database.url).replace(/(127\.0\.0\.1:\d+)/, `$1,${host}`);
-      await using service = createPostgresqlService({ url });
-      await service.database.connect();
+      await using service = await connectPostgresqlService({ url });
       expect(service.database.engine.capabilities.has('startup-parameters')).toBe(false);
     });
   });
@@ -256,8 +255,7 @@ describe('what a service finds out about its database when it connects', () => {
 
   test('a session on another engine stores and reads', async () => {
     await using proxy = await startDisguiseProxy(database.url, cockroach);
-    await using service = createPostgresqlService({ url: proxy.url(database.url) });
-    await service.database.connect();
+    await using service = await connectPostgresqlService({ url: proxy.url(database.url) });
     await service.database.migrate();
     await service.database.bulkInsert(Author, [{ email: 'one@example.org' }, { email: 'two@example.org' }]);
     expect(await service.database.read(em => em.count(Author))).toBe(2);

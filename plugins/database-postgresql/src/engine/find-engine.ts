@@ -12,6 +12,7 @@ import type { Endpoint } from '../endpoint.js';
 import { askProbes } from './ask-probes.js';
 import { engineOf } from './engine-of.js';
 import type { Found } from './found.js';
+import { isShared, keepsPrepared } from './pooled-connections.js';
 import { limitNames } from './probes.js';
 import { productOf } from './products.js';
 import type { StatedEngine } from './stated-engine.js';
@@ -44,8 +45,8 @@ export async function findEngine(
     {
       found,
       pooler,
-      keepsPrepared: mayKeep && (await endpoint.keepsPrepared(signal)),
-      isShared: isPooled && stated.pooling === 'session' && (await endpoint.isShared(signal)),
+      keepsPrepared: mayKeep && (await keepsPrepared(endpoint, signal)),
+      isShared: isPooled && stated.pooling === 'session' && (await isShared(endpoint, signal)),
       startsWithLimits: endpoint.startsWithLimits && haveHeld(found, endpoint),
     },
     stated,
