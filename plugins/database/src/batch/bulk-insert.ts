@@ -76,7 +76,7 @@ export class BulkInsert {
   }
 }
 
-async function* eachOf(pieces: readonly string[]): AsyncGenerator<string> {
-  // An array takes no error of its reader, as `yield*` would have it.
+async function* eachOf(pieces: Iterable<string>): AsyncGenerator<string> {
+  // Not `yield*`: an array takes no error of its reader.
   for (const piece of pieces) yield piece;
 }

@@ -5,6 +5,7 @@ import {
   type Platform,
   QueryHelper,
   Reference,
+  types,
   Utils,
 } from '@mikro-orm/core';
 import { isStorable } from '../driver/unstorable.js';
@@ -15,8 +16,11 @@ import { DateTexts } from './date-texts.js';
 /** One COPY. */
 export interface CopyGroup {
   readonly sql: string;
-  /** What is sent, cut where a line ends. */
-  readonly pieces: readonly string[];
+  /**
+   * What is sent, cut where a line ends; read once. Each is made while the server works on the one before, and so may throw
+   * a ValidationError that names the row and the property whose value has no text.
+   */
+  readonly pieces: Iterable<string>;
   /** Of each line: which row of the chunk it is, from 0. */
   readonly indexes: readonly number[];
 }
@@ -80,7 +84,7 @@ export class CopyRows {
   /**
    * Undefined when the type of a property writes a value in SQL, which COPY cannot evaluate.
    *
-   * @throws ValidationError naming the row and the property whose value has no text.
+   * @throws ValidationError as `pieces` does, where it must look at all values before.
    */
   group(rows: readonly Row[], firstItem: number): CopyGroup[] | undefined {
     try {
@@ -94,17 +98,20 @@ export class CopyRows {
   #group(rows: readonly Row[], firstItem: number): CopyGroup[] {
     return groupByColumns(rows).map(({ names, rows: taken, indexes }) => {
       const properties = names.map(name => this.#meta.properties[name]).filter(property => property !== undefined);
-      const pieces: string[] = [];
-      let piece = '';
-      for (const [index, row] of taken.entries()) {
-        piece += this.#line(properties, row, firstItem + (indexes[index] ?? 0));
-        if (piece.length < pieceLength) continue;
-        pieces.push(piece);
-        piece = '';
-      }
-      if (piece !== '') pieces.push(piece);
-      return { sql: this.#sql(properties), pieces, indexes };
+      const pieces = this.#pieces(properties, taken, item => firstItem + (indexes[item] ?? 0));
+      return { sql: this.#sql(properties), pieces: properties.some(mayWriteSql) ? [...pieces] : pieces, indexes };
     });
+  }
+
+  *#pieces(properties: readonly EntityProperty[], rows: readonly Row[], itemOf: (row: number) => number) {
+    let piece = '';
+    for (const [index, row] of rows.entries()) {
+      piece += this.#line(properties, row, itemOf(index));
+      if (piece.length < pieceLength) continue;
+      yield piece;
+      piece = '';
+    }
+    if (piece !== '') yield piece;
   }
 
   /**
@@ -165,6 +172,13 @@ export class CopyRows {
 
 /** The value of a row is an expression, as that of `to_tsvector` is. */
 class WrittenInSql extends Error {}
+
+const typesOfMikroOrm: ReadonlySet<unknown> = new Set(Object.values(types));
+
+/** A type of the service may write a value in SQL; those of MikroORM write none in values. */
+function mayWriteSql({ customType }: EntityProperty): boolean {
+  return customType !== undefined && !typesOfMikroOrm.has(customType.constructor);
+}
 
 function pathOf({ name }: EntityProperty, item: number): string {
   return `/${item}/${name}`;
