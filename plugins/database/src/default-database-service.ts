@@ -152,6 +152,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
       fork: identity => forkOf(this.#orm, identity),
       clears: new ClearWatch(logger),
       isBeginObserved: () => isBeginObserved(this.#orm.em),
+      isObserved: () => this.#orm.em.getEventManager().getSubscribers().size > 0,
       current: this.#current,
       connectivity: this.#connectivity,
       retry: this.#retry,

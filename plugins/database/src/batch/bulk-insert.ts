@@ -52,13 +52,19 @@ export class BulkInsert {
   }
 
   /** One statement for the rows of the same columns: where columns differ, MikroORM writes a default of its own. */
-  async #insert(em: EntityManager, rows: readonly Record<string, unknown>[]): Promise<void> {
-    for (const group of groupByColumns(rows)) await em.insertMany(this.#rows.meta.class, [...group.rows]);
+  async #insert(em: EntityManager, rows: readonly InsertedRow[]): Promise<void> {
+    for (const { rows: alike } of groupByColumns(rows)) {
+      // MikroORM may change what it is given.
+      await em.insertMany(
+        this.#rows.meta.class,
+        alike.map(row => ({ ...row })),
+      );
+    }
   }
 
-  async #copy(connection: DriverConnection, { sql, lines, indexes }: CopyGroup): Promise<void> {
+  async #copy(connection: DriverConnection, { sql, pieces, indexes }: CopyGroup): Promise<void> {
     try {
-      await connection.copy(sql, pieces(lines));
+      await connection.copy(sql, eachOf(pieces));
     } catch (error) {
       if (refusals.has(sqlStateOf(error) ?? '')) {
         this.#copies = false;
@@ -70,15 +76,7 @@ export class BulkInsert {
   }
 }
 
-const pieceLength = 65_536;
-
-async function* pieces(lines: readonly string[]): AsyncGenerator<string> {
-  let piece = '';
-  for (const line of lines) {
-    piece += `${line}\n`;
-    if (piece.length < pieceLength) continue;
-    yield piece;
-    piece = '';
-  }
-  if (piece !== '') yield piece;
+async function* eachOf(pieces: Iterable<string>): AsyncGenerator<string> {
+  // Not `yield*`: an array takes no error of its reader.
+  for (const piece of pieces) yield piece;
 }

@@ -14,12 +14,9 @@ const escapes: Readonly<Record<string, string>> = {
   '\v': '\\v',
 };
 
-/** One row, without its newline. */
-export function copyLine(texts: readonly (string | null)[]): string {
-  return texts.map(text => (text === null ? '\\N' : escaped(text))).join('\t');
-}
-
-function escaped(text: string): string {
+/** The value of one column in a row. */
+export function copyField(text: string | null): string {
+  if (text === null) return '\\N';
   return text.search(special) === -1 ? text : text.replace(special, character => escapes[character] ?? character);
 }
 

@@ -31,6 +31,8 @@ export class EntityRows {
   readonly #em: EntityManager;
   readonly #filled: readonly Filled[];
   readonly #ignored: ReadonlySet<string>;
+  /** Of one column that holds one value. */
+  readonly #plain: ReadonlySet<string>;
   readonly #needsFlush: boolean;
 
   /** @throws KeelsonError `DATABASE_BATCH_INVALID` for an entity whose rows cannot be inserted in bulk. */
@@ -40,31 +42,48 @@ export class EntityRows {
     this.#em = em;
     this.#filled = filledProperties(meta);
     this.#ignored = new Set(meta.props.filter(isIgnored).map(({ name }) => name));
+    this.#plain = new Set(meta.props.filter(isPlain).map(({ name }) => name));
     this.#needsFlush = needsFlush(meta, em);
   }
 
-  /** What is stored for `row`: the properties that are defined, and those that a flush fills in. A new object. */
-  complete(row: InsertedRow): Record<string, unknown> {
+  /** What is stored for `row`: the properties that are defined, and those that a flush fills in. Most rows are that already. */
+  complete(row: InsertedRow): InsertedRow {
+    if (this.#filled.length === 0 && this.#isComplete(row)) return row;
     const complete: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(row))
+    for (const name of Object.keys(row)) {
+      const value = row[name];
       if (value !== undefined && !this.#ignored.has(name)) complete[name] = value;
+    }
     for (const { name, value } of this.#filled) complete[name] ??= value(complete, this.#em);
     return complete;
+  }
+
+  #isComplete(row: InsertedRow): boolean {
+    for (const name of Object.keys(row)) if (row[name] === undefined || this.#ignored.has(name)) return false;
+    return true;
   }
 
   /** Whether every property of the row is one column that holds one value, so that no unit of work is needed. */
   isPlain(row: InsertedRow): boolean {
     if (this.#needsFlush || isEntity(row)) return false;
-    return Object.entries(row).every(([name, value]) => {
-      const property = this.meta.properties[name];
-      return value === undefined || this.#ignored.has(name) || (property !== undefined && isPlain(property, value));
-    });
+    for (const name of Object.keys(row)) {
+      const value = row[name];
+      if (value === undefined || this.#ignored.has(name)) continue;
+      if (!this.#plain.has(name) || isRaw(value) || isWithoutKey(value)) return false;
+    }
+    return true;
   }
 
   /** @throws ValidationError with an entry for each row that is no object and for each property that does not exist. */
   assertKnown(rows: readonly unknown[], firstItem: number): void {
-    const problems = rows.flatMap((row, index) => this.#problemsOf(row, firstItem + index));
+    const problems = rows.flatMap((row, index) => (this.#isKnown(row) ? [] : this.#problemsOf(row, firstItem + index)));
     if (problems.length > 0) throw new ValidationError(problems);
+  }
+
+  #isKnown(row: unknown): boolean {
+    if (typeof row !== 'object' || row === null) return false;
+    for (const name of Object.keys(row)) if (this.meta.properties[name] === undefined) return false;
+    return true;
   }
 
   #problemsOf(row: unknown, item: number) {
@@ -151,20 +170,14 @@ function constructorSetsValues({ class: Entity, constructorParams = [], properti
 
 /** An entity that is to be stored with the row that refers to it. */
 function isWithoutKey(value: unknown): boolean {
-  const related: unknown = typeof value === 'object' ? Reference.unwrapReference(Object(value)) : undefined;
+  if (typeof value !== 'object' || value === null || value instanceof Date) return false;
+  const related: unknown = Reference.unwrapReference(value);
   return Utils.isEntity<object>(related) && !helper(related).hasPrimaryKey();
 }
 
-function isPlain(property: EntityProperty, value: unknown): boolean {
+function isPlain(property: EntityProperty): boolean {
   const { fieldNames, embeddedProps, polymorphic, kind, customType, hasConvertToDatabaseValueSQL } = property;
-  if (
-    isRaw(value) ||
-    isWithoutKey(value) ||
-    fieldNames?.length !== 1 ||
-    embeddedProps !== undefined ||
-    polymorphic === true
-  )
-    return false;
+  if (fieldNames?.length !== 1 || embeddedProps !== undefined || polymorphic === true) return false;
   if (kind === ReferenceKind.MANY_TO_MANY || kind === ReferenceKind.ONE_TO_MANY) return false;
   return customType instanceof JsonType || hasConvertToDatabaseValueSQL !== true;
 }

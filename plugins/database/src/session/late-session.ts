@@ -3,7 +3,6 @@ import type { CurrentSession } from './current-session.js';
 import type { SessionOnDemand } from './database-session.js';
 import { type KnownLater, OnDemand } from './on-demand.js';
 import type { SessionIdentity } from './session-identity.js';
-import type { AbortableSession } from './session-parts.js';
 import type { UnitSession } from './unit-session.js';
 
 export interface LateSessionParts {
@@ -20,16 +19,11 @@ export interface LateSessionParts {
 export class LateSession implements SessionOnDemand {
   readonly #parts: LateSessionParts;
   readonly #session: OnDemand<UnitSession>;
-  #abort: AbortableSession['abort'] | undefined;
   #isClosed = false;
 
-  constructor(parts: LateSessionParts, open: () => AbortableSession) {
+  constructor(parts: LateSessionParts, open: () => UnitSession) {
     this.#parts = parts;
-    this.#session = new OnDemand(() => {
-      const { session, abort } = open();
-      this.#abort = abort;
-      return session;
-    }, parts.identity);
+    this.#session = new OnDemand(open, parts.identity);
   }
 
   get opened(): UnitSession | undefined {
@@ -55,6 +49,6 @@ export class LateSession implements SessionOnDemand {
 
   abort(reason: unknown): void {
     this.close();
-    this.#abort?.(new SessionAbortedError({ name: this.#parts.name, reason: 'signal' }, reason));
+    this.opened?.abort(new SessionAbortedError({ name: this.#parts.name, reason: 'signal' }, reason));
   }
 }

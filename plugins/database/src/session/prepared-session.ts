@@ -1,23 +1,27 @@
-import type { Deadline } from '@keelson/core';
+import type { Clock, Deadline, Logger } from '@keelson/core';
 import { assertAbleToBegin } from '../driver/assert-able.js';
+import type { DatabaseDriver } from '../driver/driver.js';
 import { NestedOptionsError, type SessionAbortedError } from '../errors/session-errors.js';
 import { type DatabaseMetrics, sessionOutcomeOf } from '../metrics.js';
 import { beginAtOnce } from '../orm/begin-at-once.js';
 import { withOpening } from '../orm/session-driver.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
+import type { CommitProof } from '../proof/commit-proof.js';
 import type { CommitResolver } from '../transaction/commit-resolver.js';
-import { LazyTransaction } from '../transaction/lazy-transaction.js';
+import { LazyTransaction, type LazyTransactionOptions } from '../transaction/lazy-transaction.js';
 import type { Outcome } from '../transaction/outcome.js';
+import type { StatementObserver } from '../transaction/statement-observer.js';
 import type { TransactionSettings } from '../transaction/transaction-settings.js';
 import { UnitOutcome } from '../transaction/unit-outcome.js';
-import { abortInTime } from './abort-in-time.js';
+import { abortInTime, type Limits } from './abort-in-time.js';
 import { positionIn } from './consistency-token.js';
+import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { assertFits } from './nested-options.js';
 import { identityOf } from './session-identity.js';
-import type { AbortableSession, SessionOpenerParts } from './session-parts.js';
+import type { SessionOpenerParts } from './session-parts.js';
 import type { SessionTrace } from './session-trace.js';
-import { UnitSession } from './unit-session.js';
+import { UnitSession, type UnitSessionParts } from './unit-session.js';
 
 export type RepeatFirst = <T>(attempt: () => Promise<T>, outcome: UnitOutcome, signal: AbortSignal) => Promise<T>;
 
@@ -35,118 +39,167 @@ export interface PreparedSessionParts {
   readonly repeatFirst?: RepeatFirst;
 }
 
-/** A session before its first use: a fork and a transaction that has not begun, watched by a deadline and a signal. */
-export class PreparedSession {
+/**
+ * What one session is made of. The EntityManager, the transaction, and the signal with its timer are made when they are
+ * first used: most of what a session costs is theirs, and a session may need none of it.
+ */
+export class PreparedSession implements UnitSessionParts, LazyTransactionOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly deadline: Deadline;
+  readonly settings: TransactionSettings;
+  readonly outcome: UnitOutcome;
+  readonly resolver: CommitResolver;
+  readonly verifyCommitted: (() => Promise<boolean>) | undefined;
+  readonly tracer: SessionTrace | undefined;
+  readonly viaReplicas: boolean;
   readonly #opener: SessionOpenerParts;
   readonly #parts: PreparedSessionParts;
-  readonly #name: string;
-  readonly #settings: TransactionSettings;
-  readonly #outcome: UnitOutcome;
-  readonly #controller = new AbortController();
-  readonly #stopWatching: () => void;
-  readonly #transaction: LazyTransaction;
-  readonly #em: SessionEntityManager;
   readonly #startedAt: number;
+  readonly #leave: () => void;
+  #controller: AbortController | undefined;
+  #abortedBy: SessionAbortedError | undefined;
+  #stopWatching: (() => void) | undefined;
+  #transaction: LazyTransaction | undefined;
+  #em: SessionEntityManager | undefined;
+  #isOver = false;
 
   /** @throws when the driver cannot begin a transaction with the options. Sends nothing. */
   constructor(opener: SessionOpenerParts, parts: PreparedSessionParts) {
-    const { driver, clock, fork, metrics } = opener;
-    const { options, deadline } = parts;
+    const { driver, clock, metrics } = opener;
+    const { options, trace } = parts;
+    this.settings = settingsOf(options);
+    assertAbleToBegin(driver, this.settings);
     this.#opener = opener;
     this.#parts = parts;
-    this.#settings = settingsOf(options);
-    assertAbleToBegin(driver, this.#settings);
+    this.id = parts.id;
+    this.name = options.name ?? 'session';
+    this.attempt = parts.attempt;
+    this.deadline = parts.deadline;
+    this.resolver = parts.resolver;
+    this.verifyCommitted = options.verifyCommitted;
+    this.tracer = trace;
+    this.viaReplicas = opener.targetOf(options).viaReplicas;
+    this.outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
     this.#startedAt = metrics === undefined ? 0 : clock.now();
-    this.#name = options.name ?? 'session';
-    this.#outcome = new UnitOutcome(options.retry === 'never' ? forbidden : undefined);
-    const limits = { name: this.#name, deadline, signal: options.signal };
-    this.#stopWatching = abortInTime(limits, clock, by => this.#abort(by));
-    this.#transaction = this.#newTransaction();
-    this.#em = fork(this.#settings.identity);
+    this.#leave = opener.open.enter();
   }
 
+  get driver(): DatabaseDriver {
+    return this.#opener.driver;
+  }
+
+  get proof(): CommitProof {
+    return this.#opener.proof;
+  }
+
+  get clock(): Clock {
+    return this.#opener.clock;
+  }
+
+  get observer(): StatementObserver {
+    return this.#opener.observer;
+  }
+
+  get logger(): Logger {
+    return this.#opener.logger;
+  }
+
+  get current(): CurrentSession<UnitSession> {
+    return this.#opener.current;
+  }
+
+  get cancelGraceMs(): number {
+    return this.#opener.cancelGraceMs;
+  }
+
+  get readOnly(): boolean {
+    return this.settings.readOnly;
+  }
+
+  get repeatFirst(): LazyTransactionOptions['repeatFirst'] {
+    const { repeatFirst } = this.#parts;
+    return repeatFirst && (first => repeatFirst(first, this.outcome, this.signal));
+  }
+
+  get isUnused(): boolean {
+    return this.#em === undefined && this.#transaction === undefined && !this.#opener.isObserved();
+  }
+
+  get em(): SessionEntityManager {
+    if (this.#em === undefined) {
+      this.#em = this.#fork();
+      if (!this.#isOver) beginAtOnce(this.#em, this.transaction);
+      this.#bind(this.#em);
+    }
+    return this.#em;
+  }
+
+  get transaction(): LazyTransaction {
+    if (this.#transaction === undefined) {
+      this.#transaction = new LazyTransaction(this);
+      this.#watch();
+    }
+    return this.#transaction;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy);
+      this.#watch();
+    }
+    return this.#controller.signal;
+  }
+
+  /** Begins as MikroORM does, for subscribers that take part in it. */
   async begin(): Promise<void> {
+    const em = this.#fork();
     try {
-      await withOpening(this.#transaction, () => this.#em.begin());
+      await withOpening(this.transaction, () => em.begin());
     } catch (error) {
-      this.#stopWatching();
+      this.#end();
       this.#parts.trace?.end({ error });
       throw error;
     }
+    this.#em = em;
+    this.#bind(em);
   }
 
-  /** Only while the begin of transactions is not observed. */
-  beginAtOnce(): void {
-    beginAtOnce(this.#em, this.#transaction);
+  open(): UnitSession {
+    this.#parts.trace?.named(this.id);
+    return new UnitSession(this);
   }
 
-  open(): AbortableSession {
-    const { driver, current, logger, targetOf } = this.#opener;
-    const { options, deadline, attempt, id, resolver, trace } = this.#parts;
-    trace?.named(id);
-    this.#bind();
-    const abort = (by: SessionAbortedError) => this.#abort(by);
-    const leave = this.#opener.open.enter();
-    const session = new UnitSession({
-      id,
-      name: this.#name,
-      attempt,
-      em: this.#em,
-      transaction: this.#transaction,
-      outcome: this.#outcome,
-      signal: this.#controller.signal,
-      abort,
-      deadline,
-      current,
-      resolver,
-      readOnly: this.#settings.readOnly,
-      settings: this.#settings,
-      driver,
-      viaReplicas: targetOf(options).viaReplicas,
-      verifyCommitted: options.verifyCommitted,
-      logger,
-      onEnd: () => {
-        this.#stopWatching();
-        leave();
-        this.#ended();
-      },
-    });
-    return { session, abort };
+  abort(by: SessionAbortedError): void {
+    this.#abortedBy ??= by;
+    this.outcome.move({ it: 'was aborted', by });
+    this.#controller?.abort(by);
   }
 
-  #abort(by: SessionAbortedError): void {
-    this.#outcome.move({ it: 'was aborted', by });
-    this.#controller.abort(by);
+  onEnd(): void {
+    const { metrics, clock } = this.#opener;
+    this.#seeTime();
+    this.#end();
+    const outcome = this.outcome.now;
+    this.#parts.onEnd(outcome);
+    if (metrics === undefined) return;
+    metrics.transaction(outcome);
+    // A unit that may have several attempts is measured where it runs.
+    if (this.#parts.repeatFirst !== undefined) measureEnd(metrics, this.name, outcome, clock.now() - this.#startedAt);
   }
 
-  #newTransaction(): LazyTransaction {
-    const { driver, proof, clock, observer, cancelGraceMs } = this.#opener;
-    const { deadline, trace, repeatFirst } = this.#parts;
-    const { signal } = this.#controller;
-    const outcome = this.#outcome;
-    return new LazyTransaction({
-      driver,
-      proof,
-      settings: this.#settings,
-      deadline,
-      signal,
-      clock,
-      observer,
-      tracer: trace,
-      name: this.#name,
-      cancelGraceMs,
-      outcome,
-      ...(repeatFirst && { repeatFirst: first => repeatFirst(first, outcome, signal) }),
-    });
+  #fork(): SessionEntityManager {
+    return this.#opener.fork(this.settings.identity);
   }
 
-  #bind(): void {
-    const { driver, clears } = this.#opener;
-    const settings = this.#settings;
-    this.#em.bindTo({
-      transaction: this.#transaction,
-      outcome: this.#outcome,
-      ...(!settings.readOnly && { clears }),
+  #bind(em: SessionEntityManager): void {
+    const { driver, settings } = this;
+    em.bindTo({
+      transaction: this.transaction,
+      outcome: this.outcome,
+      ...(!settings.readOnly && { clears: this.#opener.clears }),
       assertFits: ({ isolationLevel, readOnly }) => {
         if (readOnly === true && !settings.readOnly) throw new NestedOptionsError(['readOnly']);
         assertFits({ isolation: isolationLevel }, settings, driver);
@@ -154,14 +207,27 @@ export class PreparedSession {
     });
   }
 
-  #ended(): void {
-    const { metrics, clock } = this.#opener;
-    const outcome = this.#outcome.now;
-    this.#parts.onEnd(outcome);
-    if (metrics === undefined) return;
-    metrics.transaction(outcome);
-    // A unit that may have several attempts is measured where it runs.
-    if (this.#parts.repeatFirst !== undefined) measureEnd(metrics, this.#name, outcome, clock.now() - this.#startedAt);
+  /** From now on its deadline and the signal of its caller end it. */
+  #watch(): void {
+    if (this.#isOver || this.#stopWatching !== undefined) return;
+    this.#stopWatching = abortInTime(this.#limits, this.clock, by => this.abort(by));
+  }
+
+  /** What ends before it was watched has run out of time all the same. */
+  #seeTime(): void {
+    if (this.#stopWatching !== undefined) return;
+    const { deadline, signal } = this.#limits;
+    if (deadline.passed || signal?.aborted === true) this.#watch();
+  }
+
+  get #limits(): Limits {
+    return { name: this.name, deadline: this.deadline, signal: this.#parts.options.signal };
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#stopWatching?.();
+    this.#leave();
   }
 }
 

@@ -6,7 +6,7 @@ import { CommitResolver } from '../transaction/commit-resolver.js';
 import type { UnitOutcome } from '../transaction/unit-outcome.js';
 import type { OpenSessionOptions, SessionOptions } from './database-session.js';
 import { PreparedSession } from './prepared-session.js';
-import type { AbortableSession, SessionOpenerParts } from './session-parts.js';
+import type { SessionOpenerParts } from './session-parts.js';
 import { SessionTrace } from './session-trace.js';
 import type { UnitSession } from './unit-session.js';
 
@@ -18,7 +18,7 @@ interface FirstStatement {
   readonly trace: SessionTrace | undefined;
 }
 
-/** Opens sessions: a fork, a transaction that has not begun, a signal and a deadline. Sends nothing. */
+/** Opens sessions. Sends nothing. */
 export class SessionOpener {
   readonly #parts: SessionOpenerParts;
   readonly #resolver: CommitResolver;
@@ -39,23 +39,24 @@ export class SessionOpener {
     return Deadline.earliest(own, options.deadline, currentDeadline());
   }
 
-  /** A session that cannot be run again as a whole; its first statement can. */
+  /** A session that cannot be run again as a whole; its first statement can. For a begin that is observed. */
   async openOnce(
     options: OpenSessionOptions,
     deadline: Deadline = this.deadlineOf(options),
     id: string = this.nextId(),
-  ): Promise<AbortableSession> {
+  ): Promise<UnitSession> {
     const prepared = this.#prepareOnce(options, deadline, id);
-    if (this.#parts.isBeginObserved()) await prepared.begin();
-    else prepared.beginAtOnce();
+    await prepared.begin();
     return prepared.open();
   }
 
   /** The same at once; only while the begin of transactions is not observed. */
-  openOnceNow(options: OpenSessionOptions, deadline: Deadline, id: string): AbortableSession {
-    const prepared = this.#prepareOnce(options, deadline, id);
-    prepared.beginAtOnce();
-    return prepared.open();
+  openOnceNow(
+    options: OpenSessionOptions,
+    deadline: Deadline = this.deadlineOf(options),
+    id: string = this.nextId(),
+  ): UnitSession {
+    return this.#prepareOnce(options, deadline, id).open();
   }
 
   /** For one attempt of a unit, which `trace` is that of. */
@@ -75,8 +76,7 @@ export class SessionOpener {
       onEnd: outcome => trace?.attemptEnded(outcome),
     });
     if (this.#parts.isBeginObserved()) await prepared.begin();
-    else prepared.beginAtOnce();
-    return prepared.open().session;
+    return prepared.open();
   }
 
   nextId(): string {

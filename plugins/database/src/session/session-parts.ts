@@ -1,6 +1,5 @@
 import type { Clock, Logger, RetryPolicy, Telemetry } from '@keelson/core';
 import type { DatabaseDriver } from '../driver/driver.js';
-import type { SessionAbortedError } from '../errors/session-errors.js';
 import type { DatabaseMetrics } from '../metrics.js';
 import type { ClearWatch } from '../orm/clear-watch.js';
 import type { SessionEntityManager } from '../orm/session-entity-manager.js';
@@ -12,12 +11,6 @@ import type { CurrentSession } from './current-session.js';
 import type { OpenSessionOptions } from './database-session.js';
 import type { OpenSessions } from './open-sessions.js';
 import type { UnitSession } from './unit-session.js';
-
-/** A session, and how it is ended before its time. */
-export interface AbortableSession {
-  readonly session: UnitSession;
-  readonly abort: (by: SessionAbortedError) => void;
-}
 
 /** Whose health a session depends on. */
 export interface SessionTarget {
@@ -40,6 +33,8 @@ export interface SessionParts {
   readonly clears: ClearWatch;
   /** Whether a subscriber takes part in the begin of transactions, so that it has to be waited for. */
   readonly isBeginObserved: () => boolean;
+  /** Whether any subscriber listens, and may want to take part in the end of transactions too. */
+  readonly isObserved: () => boolean;
   readonly current: CurrentSession<UnitSession>;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -98,7 +98,9 @@ export class Sessions {
     const outer = this.#aroundOpened();
     if (outer !== undefined) this.#assertSecondConnection(outer);
     this.#assertAdmits();
-    return this.#whenConnected(async () => (await this.#opener.openOnce(this.#identified(options))).session);
+    this.#parts.connectivity.assertConnected();
+    const identified = this.#identified(options);
+    return this.#parts.isBeginObserved() ? this.#opener.openOnce(identified) : this.#opener.openOnceNow(identified);
   }
 
   /** Its time begins now. It counts among the open ones until it is closed, so that a drain waits for it. */

@@ -28,20 +28,22 @@ import { callbacksOf, stateOf, verdictOf } from './read-outcome.js';
 export interface UnitSessionParts extends FailureContext {
   readonly id: string;
   readonly attempt: number;
+  /** Neither its EntityManager nor its transaction was ever asked for, and no subscriber takes part in its end. */
+  readonly isUnused: boolean;
   readonly em: EntityManager;
   readonly transaction: LazyTransaction;
   readonly settings: TransactionSettings;
   readonly outcome: UnitOutcome;
   readonly signal: AbortSignal;
   /** Ends the session before its time. */
-  readonly abort: (by: SessionAbortedError) => void;
+  abort(by: SessionAbortedError): void;
   readonly deadline: Deadline;
   readonly current: CurrentSession<UnitSession>;
   readonly resolver: CommitResolver;
   readonly verifyCommitted: (() => Promise<boolean>) | undefined;
   readonly logger: Logger;
   /** Takes back timers and listeners. */
-  readonly onEnd: () => void;
+  onEnd(): void;
 }
 
 /** The session whose commit the running code is part of. */
@@ -115,8 +117,9 @@ export class UnitSession implements DatabaseSession {
   }
 
   get reading(): DatabaseSession['reading'] {
-    const { transaction, em, readOnly } = this.#parts;
     const joined = this.#reads.count > 0;
+    if (!joined && this.#parts.isUnused) return 'no';
+    const { transaction, em, readOnly } = this.#parts;
     if (!joined && !transaction.isRead) return 'no';
     const alone = readOnly || (joined && this.#reads.alone);
     if (alone && !hasUnstored(em)) return 'alone';
@@ -203,7 +206,7 @@ export class UnitSession implements DatabaseSession {
   }
 
   async rollback(): Promise<void> {
-    await this.#outOfDoubt();
+    if (isInDoubt(this.outcome)) await this.#outOfDoubt();
     await this.#rollBack(undefined);
   }
 
@@ -227,13 +230,13 @@ export class UnitSession implements DatabaseSession {
   }
 
   async #commit(): Promise<void> {
-    const { abort, deadline, name } = this.#parts;
+    const { deadline, name } = this.#parts;
     const { partFailed } = this.outcome;
     if (partFailed !== undefined) throw await this.fail(new TransactionFailedError(partFailed.cause));
     // Half of what has joined would be stored; a read that has joined stores nothing.
     if (this.#joined > this.#reads.count) throw await this.fail(new ConcurrentUseError());
     // After the deadline no caller waits for the answer, so COMMIT is not sent.
-    if (deadline.passed) abort(new SessionAbortedError({ name, reason: 'deadline' }));
+    if (deadline.passed) this.abort(new SessionAbortedError({ name, reason: 'deadline' }));
     try {
       await this.#commitInTime();
     } catch (error) {
@@ -262,6 +265,7 @@ export class UnitSession implements DatabaseSession {
 
   /** With nothing to lose it is done, whatever time it is: a request that has worked by other means has one of these. */
   async #commitInTime(): Promise<void> {
+    if (this.#parts.isUnused) return this.#parts.outcome.move({ it: 'was committed' });
     const { transaction, em } = this.#parts;
     const { outcome } = this;
     // A subscriber may make work between the last flush and COMMIT.
@@ -311,7 +315,7 @@ export class UnitSession implements DatabaseSession {
   }
 
   async #rollBack(failure: Failure | undefined): Promise<void> {
-    const { transaction, signal, outcome } = this.#parts;
+    const { outcome } = this.#parts;
     const before = outcome.now;
     outcome.move({ it: 'rolls back', failure });
     if (stateOf(before) === 'rolled back') return;
@@ -320,6 +324,8 @@ export class UnitSession implements DatabaseSession {
       if (this.#committing === undefined) await this.#close();
       return;
     }
+    if (this.#parts.isUnused) return this.#close();
+    const { transaction, signal } = this.#parts;
     // The server has done it already when it refused COMMIT. MikroORM may reject when it has nothing to do.
     const isDone = before.is === 'failed' && before.at === 'commit';
     const forgotten = isDone ? undefined : this.em.rollback().catch(() => {});

@@ -49,7 +49,7 @@ export interface LazyTransactionOptions {
    * Runs the first statement, and may run it again: until it is answered, nothing of the transaction can be there.
    * Left out where the whole unit is run again anyway.
    */
-  readonly repeatFirst?: <T>(attempt: () => Promise<T>) => Promise<T>;
+  readonly repeatFirst?: (<T>(attempt: () => Promise<T>) => Promise<T>) | undefined;
 }
 
 const nothing: StatementResult = { rows: [], command: '', rowCount: undefined };
@@ -276,11 +276,11 @@ export class LazyTransaction {
   }
 
   async #run(statement: Statement): Promise<StatementResult> {
-    const { repeatFirst } = this.#options;
     const command = this.#refusedIn(statement);
     if (command !== undefined) return await this.#refuse(command);
     this.#assertSendable(statement);
-    if (this.#outcome.now.is !== 'untouched' || repeatFirst === undefined) return this.#runOne(statement);
+    const repeatFirst = this.#outcome.now.is === 'untouched' ? this.#options.repeatFirst : undefined;
+    if (repeatFirst === undefined) return this.#runOne(statement);
     this.#assertUsable();
     try {
       return await repeatFirst(() => this.#runFirst(statement));
