@@ -67,7 +67,7 @@ test('bad lines are named, up to a number of them, and nothing is stored', async
   expect(listed.slice(-2)).toEqual([expect.stringMatching(/^line 24: sku must be/), 'and 87 more']);
   expect(listed.slice(-21, -14)).toEqual([
     expect.stringMatching(/^line 3: sku must be 1 to 64 .*, stock must be a whole number$/),
-    'line 4: has 2 columns in place of 3',
+    'line 4: has 2 columns instead of 3',
     'line 5: sku is taken',
     'line 6: unitPriceCents must be a whole number',
     'line 7: sku is in an earlier line',

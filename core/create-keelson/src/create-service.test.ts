@@ -113,7 +113,7 @@ describe('the command', () => {
     const folder = join(place, 'by-command');
     const { code, out } = await call([folder, '--yes', '--database', 'postgresql'], 'pnpm/11.0.0 node/v24');
     expect(code).toBe(0);
-    expect(out).toMatch(/^Made by-command: \d+ files/);
+    expect(out).toMatch(/^Created by-command: \d+ files/);
     expect(out).toMatch(/ {2}pnpm install\n {2}pnpm test\n {2}pnpm dev$/);
     expect(readFileSync(join(folder, 'keelson.yaml'), 'utf8')).toContain('service: by-command');
   });
@@ -131,8 +131,8 @@ describe('the command', () => {
   });
 
   test.each([
-    [['--yes'], 'The service needs a name, and nobody can be asked for it.'],
-    [['a', 'b'], 'One folder can be made, and b is more.'],
+    [['--yes'], 'The service needs a name, and there is no terminal to ask for it.'],
+    [['a', 'b'], 'The command creates one folder, and b is one too many.'],
     [['a', '--databse', 'x'], "Unknown option '--databse'"],
     [['a', '--logger', 'winston'], '--logger cannot be "winston".'],
     [['Bad Name'], '"Bad Name" cannot be the name of a service.'],

@@ -56,7 +56,9 @@ function read(words: readonly string[]) {
 
 async function create([folder, ...rest]: readonly string[], values: Values, terminal: Terminal): Promise<number> {
   if (rest.length > 0) {
-    throw new Refusal(`One folder can be made, and ${rest.join(', ')} is more.`, 'Give one name.', { isUsage: true });
+    throw new Refusal(`The command creates one folder, and ${rest.join(', ')} is one too many.`, 'Give one name.', {
+      isUsage: true,
+    });
   }
   refuseAtOnce(folder, values);
   const answers =
@@ -84,7 +86,7 @@ function settled(folder: string | undefined, values: Values): Readonly<Record<Qu
   const { name, ...answers } = known(folder, values);
   if (name === undefined) {
     const hint = 'npm create keelson@latest my-service -- --yes';
-    throw new Refusal('The service needs a name, and nobody can be asked for it.', hint, { isUsage: true });
+    throw new Refusal('The service needs a name, and there is no terminal to ask for it.', hint, { isUsage: true });
   }
   const { database = defaults.database, logger = defaults.logger, telemetry = defaults.telemetry } = answers;
   return { name, database, logger, telemetry };
@@ -95,7 +97,7 @@ function nextSteps({ name, folder, files, workspace }: CreatedService, { userAge
   const program = /^(pnpm|yarn|bun)\//.exec(userAgent)?.[1] ?? 'npm';
   const script = program === 'npm' ? 'npm run' : program;
   return [
-    `Made ${name}: ${files.length} files in ${place === '' ? 'this folder' : place}. Next:`,
+    `Created ${name}: ${files.length} files in ${place === '' ? 'this folder' : place}. Next:`,
     '',
     ...(place === '' ? [] : [`  cd ${place}`]),
     `  ${program} install`,
@@ -123,13 +125,13 @@ function help(): string {
   return [
     'Usage: npm create keelson@latest [<folder>] -- [options]',
     '',
-    'Makes a small service: an entity, a migration, routes, tests, Dockerfile and CI.',
-    'Asks for what is not given. Writes all files, or none.',
+    'Creates a small service: an entity, a migration, routes, tests, Dockerfile and CI.',
+    'Asks for each missing value. Writes all files, or none.',
     '',
     'Options:',
-    `  ${'--name <name>'.padEnd(24)}the name of the service (default: that of the folder)`,
+    `  ${'--name <name>'.padEnd(24)}the name of the service (default: the name of the folder)`,
     ...lines,
-    `  ${'-y, --yes'.padEnd(24)}ask nothing: what is not given is the default`,
+    `  ${'-y, --yes'.padEnd(24)}ask nothing and use the defaults`,
     `  ${'-h, --help'.padEnd(24)}print this help`,
     `  ${'-v, --version'.padEnd(24)}print the version`,
     '',

@@ -13,7 +13,7 @@ const rule = 'Use lower-case letters, digits and single dashes, with a letter fi
 export function problemOfName(name: string): string | undefined {
   if (name === '') return 'The service needs a name.';
   if (name.length > maxLength) return `The name has ${name.length} characters; at most ${maxLength} are possible.`;
-  if (taken.includes(name)) return `The name ${name} has a meaning of its own.`;
+  if (taken.includes(name)) return `The name ${name} is reserved.`;
   return pattern.test(name) ? undefined : `${JSON.stringify(name)} cannot be the name of a service.`;
 }
 

@@ -45,6 +45,6 @@ test('keelson check --bindings shows the plan where all bindings hold, and start
   const files = { 'keelson.yaml': config, 'books.js': plugin('inTransientScope') };
   const { code, out } = await keelson(files, ['check', '--bindings']).ended;
   expect(code).toBe(0);
-  expect(out).toContain('the plan holds');
+  expect(out).toContain('the plan is valid');
   expect(out).not.toContain('started');
 });

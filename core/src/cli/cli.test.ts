@@ -123,7 +123,7 @@ describe('keelson check', () => {
   test('prints the plan and exits with 0 when it holds', async () => {
     const { code, out } = await keelson(service(`export default { name: 'orders' };`), ['check']).ended;
     expect(code).toBe(0);
-    expect(out).toContain('test: the plan holds');
+    expect(out).toContain('test: the plan is valid');
     expect(out).toMatch(/logger +silent logger/);
   });
 

@@ -33,7 +33,7 @@ export async function readArguments<T>(call: string, schema: ZodType<T>, words: 
   const wrong = problems.map(({ message, allowed }) =>
     allowed === undefined ? message : `${message} Allowed: ${allowed}.`,
   );
-  return refuse(`keelson run ${call} cannot be run like that: ${wrong.join(' ')}`, usageHint(call, known));
+  return refuse(`The arguments of keelson run ${call} are invalid: ${wrong.join(' ')}`, usageHint(call, known));
 }
 
 /** The call with its words and options, and a line for each of them that is described. */
@@ -77,7 +77,7 @@ function textsOf(call: string, known: readonly Argument[], words: readonly strin
     return given;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return refuse(`keelson run ${call} cannot be run like that: ${message}`, usageHint(call, known));
+    return refuse(`The arguments of keelson run ${call} are invalid: ${message}`, usageHint(call, known));
   }
 }
 

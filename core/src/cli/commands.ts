@@ -2,11 +2,11 @@ import type { Command } from './command.js';
 
 const summaries = {
   start: 'start the service and run it until SIGTERM or Ctrl-C',
-  dev: 'run the service for development, and run it again after each change',
+  dev: 'run the service for development, and restart it after each change',
   status: 'print the state of the running instances: readiness, pools, breakers',
   reload: 'make the running instances read their configuration again, and print what has changed',
   do: 'run an operation of a plugin in the running instances: hold a breaker open, release it',
-  run: 'run a command of a plugin in a process of its own: an import, a repair',
+  run: 'run a command of a plugin in a separate process: an import, a repair',
   check: 'print what a start would do, and everything that is wrong with the configuration',
   explain: 'print which values are in force, and where each comes from',
   graph: 'draw the plugins, what they need, and in which order they start',

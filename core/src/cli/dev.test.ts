@@ -94,10 +94,10 @@ describe('keelson dev', () => {
     symlinkSync(typescript, run.folder.path('node_modules/typescript'), 'junction');
     const dev = run.also(['dev']);
     await dev.until('of a wrong type  1\n');
-    await dev.until('[dev] the types are wrong:');
+    await dev.until('[dev] type errors:');
     await dev.until('src/greeting.ts(1,14): error TS2322');
     run.folder.write('src/greeting.ts', greeting('right'));
-    await dev.until('[dev] the types are right again');
+    await dev.until('[dev] no type errors any more');
     dev.child.kill('SIGTERM');
     expect((await dev.ended).code).toBe(0);
   }, 60_000);

@@ -14,8 +14,8 @@ test('keelson do refuses an unknown call as wrong usage, lists the known ones, a
   await run.until('shop ready in');
   const wrong: [string[], string][] = [
     [['do', 'mial'], 'Did you mean mail?'],
-    [['do', 'nosuch'], 'There is: mail hold.'],
-    [['do', 'quiet'], 'There is: mail hold.'],
+    [['do', 'nosuch'], 'Available: mail hold.'],
+    [['do', 'quiet'], 'Available: mail hold.'],
     [['do', 'mail', 'nosuch'], 'mail hold'],
     [['do', 'mail', 'hold', 'ajar'], 'Allowed: '],
     [['do', 'mail', 'hold'], 'Write: keelson do mail hold <as>'],

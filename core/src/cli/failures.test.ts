@@ -22,9 +22,9 @@ test.each([
 });
 
 test.each([
-  ['./gone.js', 'Correct the path.'],
-  ['@keelson/retry-opposum', 'Correct the path. Write @keelson/retry-opossum.'],
-  ['@keelson/health', 'Correct the path. Run: npm install @keelson/health'],
+  ['./gone.js', 'Fix the path.'],
+  ['@keelson/retry-opposum', 'Fix the path. Write @keelson/retry-opossum.'],
+  ['@keelson/health', 'Fix the path. Run: npm install @keelson/health'],
 ])(
   'keelson verify %s, which does not exist, never proposes to install a name that may be misspelled',
   async (plugin, hint) => {

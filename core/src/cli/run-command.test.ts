@@ -71,7 +71,7 @@ keelson run shop wait
     [['shop', 'import', 'a', '--batch-size', 'many'], 'CLI_USAGE_INVALID', /batchSize/],
     [['shop', 'import', 'a', '--size', '1'], 'CLI_USAGE_INVALID', /--size/],
     [['shop', 'imprt', 'a'], 'CLI_COMMAND_UNKNOWN', /Did you mean shop import\?/],
-    [['mail', 'send'], 'CLI_COMMAND_UNKNOWN', /There is: shop import, shop wait\./],
+    [['mail', 'send'], 'CLI_COMMAND_UNKNOWN', /Available: shop import, shop wait\./],
   ])('refuses %j with exit code 2, and starts nothing', async (words, code, text) => {
     const refused = await keelson(files, ['run', '--json', ...words]).ended;
     expect(refused.code).toBe(2);

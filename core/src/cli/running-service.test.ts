@@ -111,7 +111,7 @@ test('from the wrong folder it says which configuration it looked for, and what 
     const { code, err } = await run.also([...words, '--config', 'no/keelson.yaml']).ended;
     expect(code).toBe(1);
     expect(err).toContain('No instance of the service of no/keelson.yaml (file not found) runs here.');
-    expect(err).toContain(`there is:\n     shop, pid ${run.child.pid}, --config keelson.yaml\n`);
+    expect(err).toContain(`Choose one with --config:\n     shop, pid ${run.child.pid}, --config keelson.yaml\n`);
   }
   run.folder.write('other.yaml', config());
   const other = await run.also(['status', '--config', 'other.yaml']).ended;
@@ -135,7 +135,7 @@ test('keelson do lists what can be done, and all instances on the machine do it,
   expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining('no such guest') });
   const nobody = await ask(run, ['do', 'orders', 'greet', 'you', '--pid', '1']);
   expect(nobody.code).toBe(1);
-  expect(nobody.err).toContain(`-> There is pid `);
+  expect(nobody.err).toContain(`-> Running instances: pid `);
 });
 
 test('keelson reload says what has changed, what needs a restart, and what is refused', async () => {

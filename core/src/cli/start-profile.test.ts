@@ -20,7 +20,7 @@ describe('keelson start --profile', () => {
     run.child.kill('SIGTERM');
     const { code, err } = await run.ended;
     expect(code).toBe(0);
-    const printed = err.slice(err.indexOf('Where the time'), err.indexOf('shop stopped')).trimEnd().split('\n');
+    const printed = err.slice(err.indexOf('The time of each step'), err.indexOf('shop stopped')).trimEnd().split('\n');
     expect(printed.filter(line => line.length > 80)).toEqual([]);
 
     const rows = printed.filter(line => /^[\d ]{29} {2}\S/.test(line) && !line.includes('adds')).map(parseRow);
@@ -49,14 +49,14 @@ describe('keelson start --profile', () => {
     const run = keelson(files, ['start']);
     await run.until('ready in');
     run.child.kill('SIGTERM');
-    expect((await run.ended).err).not.toContain('Where the time');
+    expect((await run.ended).err).not.toContain('The time of each step');
   });
 
   test('of a start that fails has no profile, and the process ends', async () => {
     const broken = { ...files, 'a.js': `export default { name: 'a', start() { throw new Error('no luck'); } };` };
     const { code, err } = await keelson(broken, ['start', '--profile']).ended;
     expect(code).toBe(1);
-    expect(err).not.toContain('Where the time');
+    expect(err).not.toContain('The time of each step');
   });
 });
 

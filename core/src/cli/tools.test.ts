@@ -73,7 +73,7 @@ describe('keelson explain', () => {
     expect(chosen.out).toMatch(/^shop \(production\)\n\nkernel\n/);
     const check = await keelson(service, ['check'], { KEELSON_ENVIRONMENT: 'production' }).ended;
     expect(check.out).toMatch(
-      /^shop \(no environment; there is production\): the plan holds\nread from keelson\.yaml\n\n/,
+      /^shop \(no environment; there is production\): the plan is valid\nread from keelson\.yaml\n\n/,
     );
     expect(check.out).toContain('  2. orders  ./orders.js  after database');
     expect(check.err).toContain('warning: variable KEELSON_ENVIRONMENT  CONFIG_VARIABLE_UNKNOWN');

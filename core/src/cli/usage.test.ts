@@ -59,7 +59,9 @@ describe('a command line that is wrong', () => {
     expect(JSON.parse(sideways.out).error).toMatchObject({ code: 'CLI_COMMAND_UNKNOWN', hint: 'Use one of: up.' });
     const nowhere = await keelson(files, ['explain', 'database.mx', '--json']).ended;
     expect(nowhere.code).toBe(2);
-    expect(JSON.parse(nowhere.out).error.message).toBe('Nothing is called database.mx. Did you mean database.max?');
+    expect(JSON.parse(nowhere.out).error.message).toBe(
+      'There is no plugin or value database.mx. Did you mean database.max?',
+    );
   });
 });
 
@@ -153,7 +155,7 @@ describe('a file that cannot be written', () => {
     const { code, out, err } = await keelson(files, [command, '--out', 'nope/x', '--json']).ended;
     expect(code).toBe(1);
     expect(err).toContain('CLI_OUTPUT_UNWRITABLE  The file nope/x cannot be written (ENOENT).');
-    expect(err).toContain('-> There must be a folder nope; make it first: mkdir -p nope');
+    expect(err).toContain('-> Create the folder nope first: mkdir -p nope');
     expect(err).not.toMatch(/^\s+at /m);
     expect(JSON.parse(out).error.code).toBe('CLI_OUTPUT_UNWRITABLE');
     expect((await keelson(files, [command, '--out', '.']).ended).err).toContain('It is a folder; name a file in it.');

@@ -42,7 +42,7 @@ test('the page shows which values run in production, and why', async () => {
   }
   const { code, out } = await keelson(files, ['check', '--environment', 'production'], variables).ended;
   expect(code).toBe(0);
-  expect(out).toContain('shop (production): the plan holds');
+  expect(out).toContain('shop (production): the plan is valid');
 });
 
 test('which plugin makes the start slow', async () => {

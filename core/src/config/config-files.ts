@@ -118,7 +118,7 @@ async function readYaml(path: string, file: string): Promise<ReadFile> {
       code: 'CONFIG_FILE_UNREADABLE',
       message: `The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
       origin: { from: 'file', place: { file } },
-      action: 'Make it a file that the service may read.',
+      action: 'Use a file that the service can read.',
     };
     return { problems: [problem] };
   }

@@ -224,7 +224,7 @@ describe('a setting of the kernel', () => {
 describe('a file that is wrong', () => {
   test('names a key that stands twice, and a second document', async () => {
     const twice = await load({ 'keelson.yaml': 'plugins:\n  a: { use: x }\n  a: { use: y }\n' });
-    expect(twice.problems[0]?.message).toBe('The key a stands twice in one map.');
+    expect(twice.problems[0]?.message).toBe('The key a appears twice in one map.');
     const two = await load({ 'keelson.yaml': 'service: a\n---\nservice: b\n' });
     expect(two.problems).toMatchObject([
       { code: 'CONFIG_SYNTAX', message: 'The file holds more than one document; `---` begins the second.' },

@@ -171,7 +171,7 @@ function unknownKey(given: string, entry: MapEntry, known: readonly string[], pa
     message: `${path} has no key ${given}.`,
     path: joinPath(path, given),
     origin: entry.key,
-    allowed: known.length === 0 ? 'no key but use, optional, startTimeoutMs and stopTimeoutMs' : known.join(', '),
+    allowed: known.length === 0 ? 'only use, optional, startTimeoutMs and stopTimeoutMs' : known.join(', '),
     ...(meant !== undefined && { nearest: meant }),
     action: meant === undefined ? 'Remove it.' : `Write ${meant}, or remove it.`,
   };

@@ -16,7 +16,10 @@ export const settingsSchema = z.object({
   startup: z
     .object({
       timeoutMs: timeout('Longest whole start, in milliseconds.', 120_000),
-      slowMs: timeout('After this long, and then ever less often, a line says who is still starting.', 5_000),
+      slowMs: timeout(
+        'Time until a log line names the plugins that have not started yet; it repeats at growing intervals.',
+        5_000,
+      ),
       retryAfterMs: timeout(
         'First wait before an optional plugin that failed is started again; doubles up to a minute.',
         1_000,
@@ -27,12 +30,12 @@ export const settingsSchema = z.object({
   shutdown: z
     .object({
       noticeMs: timeout(
-        'How long the service goes on serving after its readiness has failed, so that load balancers see it.',
+        'How long the service continues to serve after its readiness fails, so that load balancers notice it.',
         0,
       ),
       drainMs: timeout('Longest wait for running work to end.', 15_000),
       budgetMs: timeout('Longest whole stop. Keep it below the grace period of the platform.', 25_000),
-      flushMs: timeout('What the budget keeps back for the last log lines and traces.', 2_000),
+      flushMs: timeout('Part of the budget that is reserved for the last log lines and traces.', 2_000),
     })
     .prefault({})
     .describe('How the service stops.'),
@@ -47,7 +50,7 @@ export const settingsSchema = z.object({
         .min(1)
         .optional()
         .describe(
-          'Where its socket is kept, in a folder for its user alone. Default: the temporary folder of the system.',
+          'Where the service creates a folder for its socket, which only its user can open. Default: the temporary folder of the system.',
         ),
     })
     .prefault({})
@@ -74,13 +77,13 @@ export const entrySchema = z.object({
     .min(1)
     .max(3_600_000)
     .optional()
-    .describe('Longest start, in milliseconds; overrules the plugin.'),
+    .describe('Longest start, in milliseconds; replaces the limit of the plugin.'),
   stopTimeoutMs: z
     .int()
     .min(1)
     .max(3_600_000)
     .optional()
-    .describe('Longest stop, in milliseconds; overrules the plugin.'),
+    .describe('Longest stop, in milliseconds; replaces the limit of the plugin.'),
 });
 
 export type EntrySettings = z.output<typeof entrySchema>;

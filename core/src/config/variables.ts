@@ -75,7 +75,7 @@ function unknownVariable(name: string, head: string, known: readonly string[], s
   const meant = nearest(head, [...known, ...slots]);
   return {
     code: 'CONFIG_VARIABLE_UNKNOWN',
-    message: `The variable ${name} sets nothing: no plugin is configured under that name, and no setting has it.`,
+    message: `The variable ${name} has no effect: it matches no plugin and no setting.`,
     origin: { from: 'variable', name },
     allowed: known.map(variableHead).join(', '),
     ...(meant !== undefined && { nearest: variableHead(meant) }),

@@ -74,7 +74,7 @@ export function parseYaml(text: string, file: string): ReadFile {
     refuse('The file holds no keys.', root.origin, 'Begin with `service: <name>` and `plugins:`.');
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
-    const message = `The file unfolds to more than ${mostNodes} values, or deeper than ${deepest} levels.`;
+    const message = `The file expands to more than ${mostNodes} values, or deeper than ${deepest} levels.`;
     refuse(message, error.origin, 'Remove the alias (*name) that contains itself.');
   }
   return { problems };
@@ -100,7 +100,7 @@ function offsetOf(node: unknown): number | undefined {
 function faultOf({ code, message, pos }: YAMLParseError, text: string, file: string): string {
   if (code === 'MULTIPLE_DOCS') return 'The file holds more than one document; `---` begins the second.';
   const key = /^[\w./-]{1,60}(?=\s*:)/.exec(text.slice(pos[0]))?.[0];
-  if (code === 'DUPLICATE_KEY') return `The key ${key ?? 'at this place'} stands twice in one map.`;
+  if (code === 'DUPLICATE_KEY') return `The key ${key ?? 'at this place'} appears twice in one map.`;
   return `The file is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${sentence(message)}`;
 }
 

@@ -138,7 +138,7 @@ export class PluginBindings {
 
 function notYours(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
   const hint = 'Choose the plugin of the slot in the configuration, or add the token to `provides` of the plugin.';
-  return refused(planned, `binds ${tokenName(token)}, but does not say that it provides it`, hint, token);
+  return refused(planned, `binds ${tokenName(token)}, but its \`provides\` does not list it`, hint, token);
 }
 
 /** A register hook that the kernel gave up may go on; its later bindings would never be removed. */
@@ -149,7 +149,7 @@ function tooLate(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
 
 function notYoursToDecorate(token: ServiceToken, planned: PlannedPlugin): KeelsonError {
   const hint = 'Add the token to `decorates` of the plugin.';
-  return refused(planned, `decorates ${tokenName(token)}, but does not say so`, hint, token);
+  return refused(planned, `decorates ${tokenName(token)}, but its \`decorates\` does not list it`, hint, token);
 }
 
 function refused({ key, use }: PlannedPlugin, fault: string, hint: string, token: ServiceToken): KeelsonError {

@@ -68,7 +68,7 @@ export class ServiceContainer extends Container {
     if (this.#owned === undefined || (token !== undefined && !this.#owned.has(token))) return;
     throw new KeelsonError({
       code: 'KERNEL_CONTAINER_SEALED',
-      message: `${token === undefined ? 'What plugins have bound' : tokenName(token)} cannot be ${what} while the service runs: users of the old service would keep it.`,
+      message: `${token === undefined ? 'The binding of a plugin' : tokenName(token)} cannot be ${what} while the service runs: code that has the old service would keep it.`,
       hint: 'Choose another plugin in the configuration; in a test, give createTestKernel a double.',
     });
   }

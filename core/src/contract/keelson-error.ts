@@ -14,7 +14,7 @@ export interface ProblemDocument {
   readonly retryAfterMs?: number;
 }
 
-/** A fault in one field of the input. `path` is a JSON Pointer (RFC 6901), `''` for the whole. */
+/** A problem in one field of the input. `path` is a JSON Pointer (RFC 6901), `''` for the whole. */
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;

@@ -104,7 +104,7 @@ function noAnswer({ pid, timeoutMs }: Question, cause: unknown): KeelsonError {
   const why = tooLate ? ` within ${timeoutMs} ms` : `: ${summarizeError(cause).message}`;
   return new KeelsonError({
     code: 'CONTROL_NO_ANSWER',
-    message: `The instance with pid ${pid} listens, and gave no answer${why}.`,
+    message: `The instance with pid ${pid} listens, but did not answer${why}.`,
     hint: 'Check its processor time and its log: it may be busy, stopped (SIGSTOP) or ending.',
     facts: { pid, timeoutMs },
     cause,

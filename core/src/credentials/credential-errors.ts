@@ -5,7 +5,7 @@ export function invalidCredential(what: string): KeelsonError {
   return new KeelsonError({
     code: 'CREDENTIALS_INVALID',
     message: `The credential cannot be used: ${what}.`,
-    hint: 'Give the bare password in one line, or JSON: {"user": "app", "password": "...", "expiresAt": "2030-01-31T12:00:00Z"}.',
+    hint: 'Provide only the password in one line, or JSON: {"user": "app", "password": "...", "expiresAt": "2030-01-31T12:00:00Z"}.',
   });
 }
 
@@ -15,7 +15,7 @@ export function noCredential(cause: unknown): KeelsonError {
   return new KeelsonError({
     code: 'CREDENTIALS_UNAVAILABLE',
     message: `There is no valid credential.${why}`,
-    hint: (isKeelsonError(cause) ? cause.hint : undefined) ?? 'Look at the source of the credentials.',
+    hint: (isKeelsonError(cause) ? cause.hint : undefined) ?? 'Check the source of the credentials.',
     ...(isKeelsonError(cause) && { facts: cause.facts }),
     cause: isKeelsonError(cause) ? cause : undefined,
   });

@@ -120,8 +120,8 @@ function advice(plugin: string, hook: string, stopping: boolean): string {
 export function notBound({ key, use }: PlannedPlugin, tokens: readonly string[]): KeelsonError {
   return new KeelsonError({
     code: 'PLUGIN_TOKEN_NOT_BOUND',
-    message: `${use} says that it provides ${tokens.join(', ')}, but does not bind it.`,
-    hint: 'Bind it in `register`, or take it out of `provides`.',
+    message: `${use} lists ${tokens.join(', ')} in \`provides\`, but does not bind it.`,
+    hint: 'Bind it in `register`, or remove it from `provides`.',
     facts: { plugin: key, tokens },
   });
 }

@@ -53,7 +53,7 @@ function stepFaults(step: string, further: readonly (keyof Steps)[], beside: Ste
   const twice = further.filter(name => beside[name] !== undefined);
   const wrong = further.filter(name => returned[name] !== undefined && typeof returned[name] !== 'function');
   return [
-    ...twice.map(name => `its ${step} returns the steps that follow, so that its ${name} belongs to them`),
+    ...twice.map(name => `its ${step} returns an object, so its ${name} belongs to that object`),
     ...wrong.map(name => `the ${name} that its ${step} returns is not a function`),
   ];
 }

@@ -34,7 +34,7 @@ test('everything wrong with the words is said at once, with what is allowed and 
   });
   expect(refused.message).toContain('rate cannot be 9. Allowed: a whole number of at most 5.');
   expect(refused.message).toContain('how cannot be "fsat". Allowed: one of fast, slow.');
-  expect(refused.message).toContain('Nothing is asked for after how.');
+  expect(refused.message).toContain('No argument is allowed after how.');
   await expect(kernel.operate('orders', 'set', [])).rejects.toThrow('rate is missing.');
 });
 
@@ -54,7 +54,7 @@ test('an operation that is not there is refused with the nearest one, or with al
   });
   await expect(kernel.operate('mail', 'toString', [])).rejects.toMatchObject({
     ...unknown,
-    hint: 'There is: orders set.',
+    hint: 'Available: orders set.',
   });
   await expect(kernel.operate('orders', 'toString', [])).rejects.toMatchObject(unknown);
 });

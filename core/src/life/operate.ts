@@ -55,7 +55,7 @@ async function argumentsOf(operation: Operation, request: OperationRequest): Pro
       allowed === undefined ? message : `${message} Allowed: ${allowed}.`,
     ),
     ...unknown.map(name => `It has no argument ${name}.`),
-    ...(tooMany.length > 0 ? [`Nothing is asked for after ${names.at(-1) ?? request.operation}.`] : []),
+    ...(tooMany.length > 0 ? [`No argument is allowed after ${names.at(-1) ?? request.operation}.`] : []),
   ];
   if (wrong.length === 0) return read.value;
   const usage = [request.plugin, request.operation, ...names.map(name => `<${name}>`)].join(' ');
@@ -83,8 +83,8 @@ function unknownOperation({ plugin, operation }: OperationRequest, running: read
   const meant = nearest(`${plugin} ${operation}`, known);
   return new KeelsonError({
     code: 'KERNEL_OPERATION_UNKNOWN',
-    message: `No plugin that runs has the operation ${plugin} ${operation}.`,
-    hint: meant !== undefined ? `Did you mean ${meant}?` : `There is: ${known.join(', ') || 'none'}.`,
+    message: `No running plugin has the operation ${plugin} ${operation}.`,
+    hint: meant !== undefined ? `Did you mean ${meant}?` : `Available: ${known.join(', ') || 'none'}.`,
     facts: { plugin, operation, known },
   });
 }

@@ -315,22 +315,22 @@ describe('a plugin whose hooks are at the wrong place', () => {
   );
 
   test.each([
-    ['instrument', { instrument: () => ({}), start: () => {} }, 'its start belongs to them'],
+    ['instrument', { instrument: () => ({}), start: () => {} }, 'its start belongs to that object'],
     [
       'instrument',
       { instrument: () => ({ register: 1 }) },
       'the register that its instrument returns is not a function',
     ],
-    ['register', { register: () => ({}), start: () => {} }, 'its start belongs to them'],
+    ['register', { register: () => ({}), start: () => {} }, 'its start belongs to that object'],
     ['register', { register: () => ({ start: 1 }) }, 'the start that its register returns is not a function'],
     ['start', { start: () => ({ inspect: 1 }) }, 'its inspect is not a function'],
     ['start', { start: () => ({ operations: 1 }) }, 'its operations are not a map'],
     [
       'start',
       { start: () => ({ operations: { set: { run: () => 'done' } } }) },
-      'its operation set has not a description',
+      'its operation set needs `description`',
     ],
-    ['start', { start: () => ({ diagnose: () => [] }) }, 'its manifest does not say `diagnoses: true`'],
+    ['start', { start: () => ({ diagnose: () => [] }) }, 'its manifest does not have `diagnoses: true`'],
   ])('in what its %s returns, fails its start: %o', async (_step, hooks, said) => {
     const { cause } = await failing({ plugins: { mail: { name: 'mail', ...hooks } as Plugin } });
     expect(cause).toMatchObject({ code: 'PLUGIN_INVALID', message: expect.stringContaining(said) });

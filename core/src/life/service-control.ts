@@ -90,7 +90,7 @@ export class KernelControl implements ServiceControl {
 export function stillStarting(): never {
   throw new KeelsonError({
     code: 'CONTROL_STILL_STARTING',
-    message: 'The service is still starting: nothing can be done to it yet.',
+    message: 'The service is still starting and accepts no operations yet.',
     hint: 'Run keelson status to see what the start waits for, and repeat the call once the service is ready.',
   });
 }

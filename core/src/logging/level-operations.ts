@@ -16,7 +16,7 @@ export function levelOperations<Config>(levels: LogLevels): Record<string, Opera
 function setLevel(levels: LogLevels) {
   return defineOperation({
     description:
-      'Changes the lowest level that is written, of all plugins or of one. It ends by itself, after --for 5m. Default: 15m.',
+      'Changes the lowest level that is written, of all plugins or of one plugin. It ends by itself after --for (default 15m).',
     arguments: z.object({
       level: z.enum(logLevels).describe('The lowest level that is written.'),
       plugin,
@@ -32,13 +32,13 @@ function setLevel(levels: LogLevels) {
 
 function resetLevel(levels: LogLevels) {
   return defineOperation({
-    description: 'Ends a level that was set for a time, of all plugins or of one, before that time is over.',
+    description: 'Ends a temporary level of all plugins or of one plugin before its time is over.',
     arguments: z.object({ plugin }),
     run({ plugin }) {
       refuseUnknown(levels, plugin);
       const changed = levels.reset(plugin);
       const now = `The level ${whose(plugin)} is ${levels.inForce(plugin)}`;
-      return { done: changed ? `${now} again.` : `${now}; it was not set for a time.`, changed };
+      return { done: changed ? `${now} again.` : `${now}; no temporary level was set.`, changed };
     },
   });
 }
@@ -79,7 +79,7 @@ function refuseUnknown(levels: LogLevels, plugin: string | undefined): void {
   throw new KeelsonError({
     code: 'LOGGER_PLUGIN_UNKNOWN',
     message: `No running plugin "${plugin}" has a logger.`,
-    hint: meant === undefined ? `There is: ${plugins.join(', ') || 'none'}.` : `Did you mean ${meant}?`,
+    hint: meant === undefined ? `Available: ${plugins.join(', ') || 'none'}.` : `Did you mean ${meant}?`,
     facts: { plugin, known: plugins },
   });
 }

@@ -24,7 +24,7 @@ export const commonLoggerOptions = {
           .min(1)
           .max(1_000)
           .default(10)
-          .describe('Most lines of one failure that are written in a period; further ones are counted.'),
+          .describe('Largest number of lines of one failure in a period; further lines are only counted.'),
         periodMs: z
           .int()
           .min(100)
@@ -34,7 +34,7 @@ export const commonLoggerOptions = {
       }),
     ])
     .prefault({})
-    .describe('Sums up a failure that repeats; false writes each line.'),
+    .describe('Sums up a repeated failure; false writes each line.'),
   stream: z.enum(['stdout', 'stderr']).default('stdout').describe('Where lines are written.'),
   secretKeys: z
     .array(z.string().min(1))

@@ -78,7 +78,7 @@ function measureMemory(metrics: Metrics): readonly Disposable[] {
     metrics.gauge(
       {
         name: 'v8js.memory.heap.max',
-        description: 'The most that V8 allows all spaces but those of new objects; then the process ends',
+        description: 'Largest heap without the spaces of new objects; beyond it, the process ends',
         unit: 'By',
       },
       () => [{ value: oldGeneration().limitBytes }],

@@ -52,7 +52,7 @@ export function startedFaults(started: StartedPlugin, diagnoses: boolean): strin
     .map(hook => `its ${hook} is not a function`);
   if (started.operations !== undefined) faults.push(...operationFaults(started.operations));
   if (started.diagnose !== undefined && !diagnoses)
-    faults.push('its start returns diagnose, but its manifest does not say `diagnoses: true`');
+    faults.push('its start returns diagnose, but its manifest does not have `diagnoses: true`');
   return faults;
 }
 
@@ -92,7 +92,7 @@ function operationFaults(operations: NonNullable<StartedPlugin['operations']>): 
       typeof operation?.run === 'function' &&
       typeof operation.description === 'string' &&
       typeof operation.arguments?.safeParseAsync === 'function';
-    return sound ? [] : [`its operation ${name} has not a description, a zod schema as arguments, and run`];
+    return sound ? [] : [`its operation ${name} needs \`description\`, \`arguments\` (a zod schema) and \`run\``];
   });
 }
 

@@ -177,8 +177,8 @@ function checkCycles(plugins: readonly PlannedPlugin[]): Problem[] {
       code: 'PLAN_CYCLE',
       message: `Plugins need each other: ${cycle.join(' -> ')}; ${steps.join('; ')}.`,
       ...(first && choiceOf(first)),
-      allowed: 'needs that lead back to no plugin, so that each can start after what it needs',
-      action: 'Remove one of these requirements, or move the shared part into a plugin of its own.',
+      allowed: 'requirements without a cycle, so that each plugin can start after the plugins that it needs',
+      action: 'Remove one of these requirements, or move the shared part into a separate plugin.',
     };
   });
 }

@@ -68,7 +68,9 @@ describe('the order of a start', () => {
         message: 'Plugins need each other: a -> b -> a; a requires test/Store (b); b uses test/Book (a).',
       },
     ]);
-    expect(problems[0]?.allowed).toBe('needs that lead back to no plugin, so that each can start after what it needs');
+    expect(problems[0]?.allowed).toBe(
+      'requirements without a cycle, so that each plugin can start after the plugins that it needs',
+    );
   });
 });
 

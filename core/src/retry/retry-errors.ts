@@ -64,7 +64,7 @@ export function deadlineExceeded(progress: Progress, where: string, retryAfterMs
   return tell(progress, {
     code: 'RETRY_DEADLINE_EXCEEDED',
     why: `its deadline does not leave time for ${where}`,
-    hint: 'Find out from the cause why the target was slow; raise the deadline only when the caller waits that long.',
+    hint: 'Find out from the cause why the target was slow; raise the deadline only if the caller can wait that long.',
     retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
     facts: { where },
     cause,
@@ -86,7 +86,7 @@ export function circuitOpen(progress: Progress, retryAfterMs: number, cause: unk
   const held = retryAfterMs === Number.POSITIVE_INFINITY;
   return tell(progress, {
     code: 'CIRCUIT_OPEN',
-    why: held ? 'its breaker is held open by hand' : `"${progress.target}" is down and its breaker open`,
+    why: held ? 'an operator holds its breaker open' : `"${progress.target}" is down and its breaker open`,
     hint: held
       ? 'Release the breaker when the target may be used again.'
       : 'Fix the cause; the breaker closes by itself.',
@@ -99,7 +99,7 @@ export function circuitOpen(progress: Progress, retryAfterMs: number, cause: unk
 export function waitersFull(progress: Progress, maxWaiters: number, retryAfterMs: number, cause: unknown): RetryError {
   return tell(progress, {
     code: 'CIRCUIT_WAITERS_FULL',
-    why: `its breaker is open and ${maxWaiters} calls wait for the target already`,
+    why: `its breaker is open and ${maxWaiters} calls already wait for the target`,
     hint: 'Fix the cause; set shorter deadlines to keep fewer calls waiting.',
     retryAfterMs: Math.max(retryAfterMs, usualRetryAfterMs),
     facts: { maxWaiters },
@@ -110,7 +110,7 @@ export function waitersFull(progress: Progress, maxWaiters: number, retryAfterMs
 export function bulkheadFull(progress: Progress, limits: { maxConcurrentCalls: number; maxQueuedCalls: number }) {
   return tell(progress, {
     code: 'BULKHEAD_FULL',
-    why: `${limits.maxConcurrentCalls} calls run and ${limits.maxQueuedCalls} queue already`,
+    why: `${limits.maxConcurrentCalls} calls are running and ${limits.maxQueuedCalls} are already queued`,
     hint: 'Shed load or add instances before raising bulkhead.maxConcurrentCalls.',
     retryAfterMs: usualRetryAfterMs,
     facts: { ...limits },

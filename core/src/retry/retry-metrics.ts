@@ -67,7 +67,7 @@ export class RetryMetrics implements Disposable {
       ),
       observed(metrics, source, 'waiting_calls', 'Calls that wait for the target to come back', 'waiting'),
       observed(metrics, source, 'calls', 'Calls that made at least one attempt', 'calls'),
-      observed(metrics, source, 'attempts', 'Attempts, first ones included', 'attempts'),
+      observed(metrics, source, 'attempts', 'Attempts, including the first', 'attempts'),
     ];
   }
 

@@ -16,7 +16,7 @@ const payments = z.strictObject({
     .max(3_600_000)
     .default(10_000)
     .describe(
-      'How often unsettled payments are looked at, in milliseconds; new ones are looked at when they are placed.',
+      'How often unsettled payments are checked, in milliseconds; new payments are checked when they are placed.',
     ),
   leaseMs: z
     .int()
@@ -24,7 +24,7 @@ const payments = z.strictObject({
     .max(3_600_000)
     .default(60_000)
     .describe(
-      'When another instance takes over a payment whose instance has died, in milliseconds; longer than an answer takes.',
+      'Time after which another instance takes over a payment whose instance has died, in milliseconds. Set it longer than an answer takes.',
     ),
 });
 

@@ -5,7 +5,7 @@ export const commandOptions = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .describe(
-      'The program and its arguments, each an item of the list; no shell reads them. It prints the bare password, or JSON with password, user and expiresAt.',
+      'The program and its arguments, each an item of the list; it runs without a shell. It prints only the password, or JSON with password, user and expiresAt.',
     ),
   timeoutMs: z.number().int().min(100).max(600_000).default(10_000).describe('Longest run of the command, in ms.'),
   refreshMs: z

@@ -75,7 +75,7 @@ function commandFailed(program: string, why: string, facts: Facts): KeelsonError
   return new KeelsonError({
     code: 'CREDENTIALS_COMMAND_FAILED',
     message: `The command that prints the credential ${why}: ${program}.`,
-    hint: 'Run it by hand as the user of the service: it prints the credential to stdout and says what is wrong on stderr.',
+    hint: 'Run it manually as the user of the service: it prints the credential to stdout, and its errors to stderr.',
     facts: { program, ...facts },
   });
 }

@@ -5,7 +5,7 @@ export const fileOptions = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'The file: the bare password in one line, or JSON with password, user and expiresAt. It is read again when it has changed.',
+      'The file: only the password in one line, or JSON with password, user and expiresAt. It is read again when it has changed.',
     ),
 });
 

@@ -23,7 +23,7 @@ describe('the folder of a PGlite database', () => {
     const dataDir = join(folder, 'mistyped', 'data');
     await expect(prepareDataDir(dataDir)).rejects.toMatchObject({
       code: 'PGLITE_FOLDER_UNUSABLE',
-      message: `The data folder ${dataDir} cannot be made: ${join(folder, 'mistyped')} does not exist.`,
+      message: `The data folder ${dataDir} cannot be created: ${join(folder, 'mistyped')} does not exist.`,
     });
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -47,7 +47,7 @@ describe('the folder of a PGlite database', () => {
       await using service = createPgliteService({ options: { dataDir: folder } });
       await expect(service.database.connect()).rejects.toMatchObject({
         code: 'DATABASE_CONNECT_FAILED',
-        message: `The data folder ${folder} holds other files (1), and no database.`,
+        message: `The data folder ${folder} contains other files (1), and no database.`,
         hint: expect.stringContaining('Set dataDir to a folder'),
       });
       expect(readdirSync(folder)).toEqual([name]);

@@ -23,7 +23,7 @@ export function folderInUse(dataDir: string, pid: number): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_IN_USE',
     message: `The data folder ${dataDir} is in use by process ${pid}; PGlite serves one process at a time.`,
-    hint: 'Stop that process, such as `keelson dev`, or give this service a dataDir of its own. Several instances need @keelson/database-postgresql.',
+    hint: 'Stop that process, such as `keelson dev`, or give this service its own dataDir. Several instances need @keelson/database-postgresql.',
     facts: { dataDir, pid },
   });
 }
@@ -33,7 +33,7 @@ export function folderUnwritable(dataDir: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
     message: `The data folder ${dataDir} cannot be written to (${String(systemCode)}).`,
-    hint: 'Give the service a dataDir that it may make and write to.',
+    hint: 'Give the service a dataDir that it may create and write to.',
     facts: { dataDir, systemCode },
     cause,
   });
@@ -42,8 +42,8 @@ export function folderUnwritable(dataDir: string, cause: unknown): PgliteError {
 export function parentMissing(dataDir: string, parent: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
-    message: `The data folder ${dataDir} cannot be made: ${parent} does not exist.`,
-    hint: 'Make that folder first, or correct dataDir: only its last folder is made.',
+    message: `The data folder ${dataDir} cannot be created: ${parent} does not exist.`,
+    hint: 'Create that folder first, or correct dataDir: PGlite creates only its last folder.',
     facts: { dataDir, parent },
     cause,
   });
@@ -52,7 +52,7 @@ export function parentMissing(dataDir: string, parent: string, cause: unknown): 
 export function folderOfOthers(dataDir: string, others: number): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
-    message: `The data folder ${dataDir} holds other files (${others}), and no database.`,
+    message: `The data folder ${dataDir} contains other files (${others}), and no database.`,
     hint: 'Set dataDir to a folder that is empty or does not exist yet.',
     facts: { dataDir, others },
   });
@@ -62,7 +62,7 @@ export function folderNotOpened(dataDir: string, cause: unknown): PgliteError {
   return new PgliteError({
     code: 'PGLITE_FOLDER_UNUSABLE',
     message: `PGlite could not open ${dataDir}.`,
-    hint: 'Check that it holds a database of this version of PGlite, and move the folder away if it does not.',
+    hint: 'Check that it has a database of this version of PGlite; otherwise move the folder.',
     facts: { dataDir },
     cause,
   });

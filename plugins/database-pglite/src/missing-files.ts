@@ -14,7 +14,7 @@ export function missingFiles(code: string | undefined): ConfigFinding[] {
   return [
     {
       code: 'PGLITE_FILES_MISSING',
-      message: `The bundle has no ${missing.join(', ')} beside it, and PGlite cannot run without.`,
+      message: `The bundle has no ${missing.join(', ')} beside it, and PGlite cannot run without these files.`,
       action: 'Copy these files from node_modules/@electric-sql/pglite/dist into the folder of the bundle.',
     },
   ];

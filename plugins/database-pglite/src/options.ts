@@ -11,7 +11,7 @@ export const optionsSchema = z.strictObject({
     .refine(isDataDir, `must be a folder, or ${inMemory}`)
     .default(inMemory)
     .describe(
-      `The folder that keeps the data, relative to the configuration; made when it is missing, but not its parent. ${inMemory} keeps nothing after a stop.`,
+      `The folder of the data, relative to the configuration. PGlite creates it when it is missing, but not its parent. ${inMemory} keeps nothing after a stop.`,
     ),
   ...commonOptions,
   acquireTimeoutMs: z.number().int().positive().default(5_000).describe('Longest wait for the one connection, in ms.'),

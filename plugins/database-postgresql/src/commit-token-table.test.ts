@@ -94,7 +94,7 @@ describe('the table of commit tokens', () => {
     await using service = withTokens(url);
     await expect(service.database.connect()).rejects.toMatchObject({
       code: 'DATABASE_COMMIT_TOKENS',
-      hint: expect.stringContaining('Name another table in commitTokens.tableName'),
+      hint: expect.stringContaining('Set commitTokens.tableName to another table'),
     });
   });
 

@@ -81,7 +81,7 @@ function unavailable(error: unknown): never {
   throw new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
     message: `No login for the database is available. ${message}`,
-    hint: (isKeelsonError(error) ? error.hint : undefined) ?? 'Look at the plugin in the slot credentials.',
+    hint: (isKeelsonError(error) ? error.hint : undefined) ?? 'Check the plugin in the slot credentials.',
     facts: { kind: 'credentials' },
     cause: isKeelsonError(error) ? error : undefined,
   });

@@ -90,7 +90,7 @@ describe('a failure to connect is reported with its cause:', () => {
   test('role-missing', async () => {
     await configure(['host all stranger 127.0.0.1/32 trust', usual]);
     await reload();
-    await expectFailure(at({ username: 'stranger' }), 'role-missing', /no such user that may log in \(28000\)/);
+    await expectFailure(at({ username: 'stranger' }), 'role-missing', /no user of this name that may log in \(28000\)/);
   });
 
   test('hba', async () => {
@@ -100,7 +100,7 @@ describe('a failure to connect is reported with its cause:', () => {
   });
 
   test('tls-not-spoken', () =>
-    expectFailure(at({ search: '?sslmode=verify-full' }), 'tls-not-spoken', /does not speak TLS/));
+    expectFailure(at({ search: '?sslmode=verify-full' }), 'tls-not-spoken', /does not support TLS/));
 
   test('refused', async () => {
     const port = await freePort();

@@ -147,7 +147,7 @@ describe('what keelson doctor reports on PostgreSQL', () => {
     expect((await findings({ options }))('commit tokens')).toEqual({
       name: 'commit tokens',
       status: 'pass',
-      output: 'The table public.keelson_commit_tokens is there.',
+      output: 'The table public.keelson_commit_tokens exists.',
     });
     const values = { database: { url: database.url, ...options } };
     await using kernel = await createTestKernel({ plugins: [plugin], values });

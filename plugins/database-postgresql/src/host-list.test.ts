@@ -139,7 +139,7 @@ describe('urlProblems', () => {
     'sslrootcert=/ca.pem',
     'sslcert=/c.pem&sslkey=/k.pem',
   ])('TLS over a unix socket is refused, with the reason: %s', query => {
-    const reason = expect.stringContaining('PostgreSQL speaks no TLS over a unix socket');
+    const reason = expect.stringContaining('PostgreSQL does not support TLS over a unix socket');
     expect(messages(`postgresql:///orders?host=/run/pg&${query}`)).toEqual([reason]);
     expect(messages(`postgresql://%2Frun%2Fpg,db/orders?${query}`)).toEqual([reason]);
     expect(replicaUrlProblems([`postgresql://%2Frun%2Fpg/orders?${query}`])).toEqual([{ index: 0, message: reason }]);

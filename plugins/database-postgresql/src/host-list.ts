@@ -141,7 +141,7 @@ function socketProblems(hosts: readonly string[], wantsTls: boolean): string[] {
 const abstractSocket = 'a host that begins with @ is an abstract socket, which pg cannot open: name a directory';
 const socketFile = 'its host must be the directory of the unix socket, without the file .s.PGSQL.5432 in it';
 const tlsOverSocket =
-  'PostgreSQL speaks no TLS over a unix socket: leave the ssl parameters out, or write sslmode=prefer for TLS over the network alone';
+  'PostgreSQL does not support TLS over a unix socket: remove the ssl parameters, or write sslmode=prefer to use TLS only over the network';
 
 function problemsOf(hosts: readonly string[], urlOf: (host: string) => string, target: string | undefined): string[] {
   const problems = hosts.flatMap((host, index) => {

@@ -69,7 +69,7 @@ describe('Hosts', () => {
     servers = { a: refused, b: standby, c: { standby: false, readOnly: true } };
     const hosts = create();
     const message =
-      'No host is read-write: a:5432 does not take connections (ECONNREFUSED), b:5432 is a standby, c:5432 is read-only.';
+      'No host is read-write: a:5432 accepts no connections (ECONNREFUSED), b:5432 is a standby, c:5432 is read-only.';
     await expect(hosts.wanted()).rejects.toMatchObject({ code: 'DATABASE_CONNECT_FAILED', message });
     await expect(hosts.wanted()).rejects.toMatchObject({ message });
     expect(asked).toHaveLength(3);

@@ -239,7 +239,7 @@ function refusal(error: unknown): string {
   const failure = connectFailureOf(error);
   if (failure?.final === true) return `${failure.says} (${failure.code})`;
   const code = sqlStateOf(error) ?? systemCodeOf(error);
-  return code === undefined ? 'does not answer' : `does not take connections (${code})`;
+  return code === undefined ? 'does not answer' : `accepts no connections (${code})`;
 }
 
 function isRole(value: unknown): value is ServerRole {

@@ -54,7 +54,7 @@ export class ListeningClient implements DriverListener {
   async prove(signal: AbortSignal): Promise<void> {
     await this.#send([{ sql: 'select 1' }], signal);
     const isReadOnly = this.#parts.isRoleReadOnly() ? isStandby(this.#client) : isReadOnlyServer(this.#client);
-    if (isReadOnly) throw Object.assign(new Error('the server takes no writes any more'), { code: 'ECONNABORTED' });
+    if (isReadOnly) throw Object.assign(new Error('the server has become read-only'), { code: 'ECONNABORTED' });
   }
 
   /** It is not to be used any more; its owner opens another one. */

@@ -347,7 +347,7 @@ describe.skipIf(!hasPgbouncer)('a service that listens behind PgBouncer', () => 
       await expect(database.listen('pooled', record)).rejects.toMatchObject({
         code: 'DATABASE_UNSUPPORTED',
         facts: { capability: 'listen' },
-        hint: expect.stringContaining('past the pooler'),
+        hint: expect.stringContaining('bypasses the pooler'),
       });
     } else await database.listen('pooled', record);
     await using direct = await connectPostgresqlService({ url: testDatabase.url });

@@ -62,7 +62,7 @@ describe('the commands of keelson migrate', () => {
     expect(await run('up', 'First')).toEqual(['applied First']);
     expect(await run('up')).toEqual(['nothing left to apply']);
     expect(await run('status')).toEqual([expect.stringMatching(/^applied {2}\d{4}-.*Z {2}First$/)]);
-    expect(await run('down')).toEqual(['took back First']);
+    expect(await run('down')).toEqual(['undid First']);
     expect(await run('down')).toEqual(['nothing is applied']);
   });
 
@@ -110,7 +110,7 @@ describe('the commands of keelson migrate', () => {
     await run('create', 'AddOrders');
     await expect(run('create', 'AddOrders')).rejects.toMatchObject({
       code: 'DATABASE_MIGRATION_UNWRITABLE',
-      hint: 'There is such a file already; choose another name, or move it away.',
+      hint: 'The file exists already; choose another name, or move the file.',
     });
   });
 
@@ -123,7 +123,7 @@ describe('the commands of keelson migrate', () => {
     for (const folder of [elsewhere, 'nowhere']) {
       await expect(run('create', 'AddOrders', folder)).rejects.toMatchObject({
         code: 'DATABASE_MIGRATION_UNWRITABLE',
-        hint: 'Its folder must be there: make it first.',
+        hint: 'Its folder does not exist: create it first.',
       });
     }
   });

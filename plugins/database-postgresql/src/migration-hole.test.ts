@@ -218,7 +218,7 @@ describe('a migration whose network swallows everything', () => {
       const { outcome, tookMs } = await endingInHole(run);
       expect(tookMs).toBeLessThan(timeoutMs + cutWithinMs + lookWithinMs);
       expect(outcome).toMatchObject({
-        message: expect.stringContaining('The migration Short failed, and whether it is stored is not known'),
+        message: expect.stringContaining('The migration Short failed, and it is unknown whether it is stored'),
       });
       expect(await count('from log')).toBe(1);
       expect(await migrateAgain()).toEqual([]);
@@ -229,7 +229,7 @@ describe('a migration whose network swallows everything', () => {
       const { outcome, tookMs } = await swallowedAtGate();
       expect(tookMs).toBeLessThan(timeoutMs + cutWithinMs + lookWithinMs);
       expect(outcome).toMatchObject({
-        message: expect.stringContaining('The migration OwnCommit failed, and whether it is stored is not known'),
+        message: expect.stringContaining('The migration OwnCommit failed, and it is unknown whether it is stored'),
       });
       await openGate();
       expect(await count('from log')).toBe(1);
@@ -242,7 +242,7 @@ describe('a migration whose network swallows everything', () => {
       expect(outcome).toMatchObject({
         code: 'DATABASE_MIGRATION_FAILED',
         message: expect.stringContaining(
-          'failed at its statement 2 of 2, outside of a transaction: what it did before is stored, it is not known whether that statement is done, and the migration is not recorded as applied',
+          'failed at its statement 2 of 2, outside a transaction: its work before that is stored, it is not known whether that statement is done, and the migration is not recorded as applied',
         ),
         facts: { migration: 'Apart', statement: 2, statements: 2 },
       });
@@ -260,7 +260,7 @@ describe('a migration whose network swallows everything', () => {
       const { outcome, tookMs } = await endingInHole(run);
       expect(tookMs).toBeLessThan(timeoutMs + cutWithinMs);
       expect(outcome).toMatchObject({
-        message: expect.stringContaining('all of it is stored; whether it is recorded as applied is not known'),
+        message: expect.stringContaining('all of it is stored; it is unknown whether it is recorded as applied'),
       });
       expect(await migrateAgain()).toEqual([]);
     });

@@ -12,7 +12,7 @@ const url = z
   .superRefine((given, context) => report(urlProblems(given), context))
   .meta({ secret: true, reloadable: true })
   .describe(
-    'Where the database is: postgresql://user:password@host:5432/database. For several hosts host1:5432,host2:5432 or a list of urls; connections go to the one that takes writes, or what ?target_session_attrs= asks for.',
+    'Where the database is: postgresql://user:password@host:5432/database. For several hosts host1:5432,host2:5432 or a list of urls; connections go to the server that accepts writes, or to the role in ?target_session_attrs=.',
   );
 
 const poolShape = z.strictObject({
@@ -22,7 +22,7 @@ const poolShape = z.strictObject({
     .min(1)
     .max(1_000)
     .default(10)
-    .describe('Most connections. About twice the cores of the server serves well.'),
+    .describe('Largest number of connections. About twice the number of cores of the server works well.'),
   min: z.number().int().min(0).default(0).describe('Idle connections kept open.'),
   acquireTimeoutMs: milliseconds.default(5_000).describe('Longest wait for a connection, in ms.'),
   maxWaiting: z
@@ -30,7 +30,7 @@ const poolShape = z.strictObject({
     .int()
     .min(0)
     .default(1_000)
-    .describe('Callers that may wait for a connection; one more is refused at once.'),
+    .describe('Callers that may wait for a connection; further callers are refused at once.'),
   idleTimeoutMs: milliseconds.default(600_000).describe('An idle connection above `min` is closed after this, in ms.'),
   maxLifetimeMs: milliseconds
     .default(1_800_000)
@@ -112,7 +112,7 @@ export const optionsSchema = z
       .optional()
       .meta({ secret: true, reloadable: true })
       .describe(
-        'The password as it is, instead of the one in `url`. A file that it comes from is read again for each new connection.',
+        'The password without percent-encoding, instead of the one in `url`. If it comes from a file, each new connection reads a changed file again.',
       ),
     ...commonOptions,
     engine: engineOptions,

@@ -97,7 +97,7 @@ describe('a url with several hosts', () => {
   test('names every host and why, when none is the wanted one', async () => {
     const database = open(urlOf([nowhere, pair.standby]), { connect: { timeoutMs: 1_000 } });
     const hosts = [
-      `127.0.0.1:${nowhere.port} does not take connections (ECONNREFUSED)`,
+      `127.0.0.1:${nowhere.port} accepts no connections (ECONNREFUSED)`,
       `127.0.0.1:${pair.standby.port} is a standby`,
     ];
     await expect(database.connect()).rejects.toMatchObject({

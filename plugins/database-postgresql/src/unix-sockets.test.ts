@@ -179,7 +179,7 @@ describe('a unix socket', () => {
     test('of several sockets, each says why', async () => {
       const url = `postgresql://${account}@/shop?host=${folder},${folder}&port=1,2`;
       expect(await failureAt(url)).toMatchObject({
-        message: expect.stringContaining(`unix:${folder}:1 does not take connections (ENOENT)`),
+        message: expect.stringContaining(`unix:${folder}:1 accepts no connections (ENOENT)`),
       });
     });
   });

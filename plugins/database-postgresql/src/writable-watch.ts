@@ -61,7 +61,7 @@ export class WritableWatch {
 function readOnlyAddress(): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
-    message: 'The address of the database leads to a server that takes no writes, and led to one that does.',
+    message: 'The address of the database leads to a read-only server; before, it led to a server that accepts writes.',
     hint: 'Check where the load balancer or the name leads; a standby takes over only after its promotion.',
     facts: { target: 'read-write' },
   });

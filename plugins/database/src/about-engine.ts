@@ -15,6 +15,6 @@ export function aboutEngine({ product, version, pooler, pooling, capabilities, w
     name: 'engine',
     status: 'warn',
     output: `${name}${through}. ${promises.join(' ')}`,
-    hint: 'Check that the service works without these promises, or state in database.engine what the database can do.',
+    hint: 'Check that the service works without these promises, or state the features of the database in database.engine.',
   };
 }

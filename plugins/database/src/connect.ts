@@ -65,7 +65,7 @@ function refused(driver: DatabaseDriver, error: unknown): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
     message: `${subject(driver)} ${failure?.says ?? 'refused the connection'} (${labelOf(error)}).`,
-    hint: failure?.hint ?? 'Look at the log of the database server.',
+    hint: failure?.hint ?? 'Check the log of the database server.',
     facts: { ...addressFacts(driver), ...kindFacts(failure), ...faultFacts(error) },
     cause: causeOf(error),
   });

@@ -107,9 +107,8 @@ function aboutClocks({ skewMs, latencyMs }: ServerFacts): Diagnosis {
 }
 
 function aboutRole({ role, superuser }: ServerFacts): Diagnosis {
-  if (!superuser) return pass('role', `Role ${role} is no superuser.`);
-  const hint =
-    'Give the service a role of its own: a superuser passes every check, and takes the reserved connections.';
+  if (!superuser) return pass('role', `Role ${role} is not a superuser.`);
+  const hint = 'Give the service a separate role: a superuser passes every check, and uses the reserved connections.';
   return warn('role', `Role ${role} is a superuser.`, hint);
 }
 
@@ -137,10 +136,10 @@ function aboutConnections({ room, maxConnections, inUse }: ServerFacts, poolMax:
 
 function aboutWrites({ standby, readOnly }: ServerFacts): Diagnosis {
   if (standby) {
-    const hint = 'Name the primary in url, or all hosts: then connections go to the one that takes writes.';
+    const hint = 'Name the primary in url, or all hosts: then connections go to the server that accepts writes.';
     return fail('writes', 'The server is a standby and refuses writes.', hint);
   }
-  if (!readOnly) return pass('writes', 'The server is no standby and takes writes.');
+  if (!readOnly) return pass('writes', 'The server is not a standby and accepts writes.');
   const hint = 'ALTER DATABASE or ALTER ROLE ... RESET default_transaction_read_only.';
   return fail('writes', 'default_transaction_read_only is on: writes are refused.', hint);
 }
@@ -150,8 +149,8 @@ function aboutHealth({ status, output }: HealthResult): Diagnosis {
   return {
     name: 'health',
     status,
-    output: output ?? 'It is not well.',
-    hint: 'Look at the servers of url and replicas.',
+    output: output ?? 'The database is not healthy.',
+    hint: 'Check the servers of url and replicas.',
   };
 }
 
@@ -175,11 +174,11 @@ async function aboutSchema(database: DatabaseService, pending: boolean): Promise
   const report = await attempt(() => database.validateSchema());
   if (!('value' in report)) return notAsked('schema', report);
   const failures = report.value.differences.filter(({ severity }) => severity === 'failure');
-  if (failures.length === 0) return pass('schema', 'The tables are as the entities need them.');
+  if (failures.length === 0) return pass('schema', 'The tables match the entities.');
   const shown = failures.slice(0, shownDifferences).map(({ message }) => message);
   const more = failures.length - shown.length;
   const output = more > 0 ? `${shown.join(' ')} And ${more} more.` : shown.join(' ');
-  if (pending) return warn('schema', output, 'Run keelson migrate, then look again.');
+  if (pending) return warn('schema', output, 'Run keelson migrate, then run keelson doctor again.');
   return fail('schema', output, 'Write the migration that is missing: keelson migrate create drafts it.');
 }
 
@@ -204,7 +203,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
 /** The text of an error that is not ours may hold SQL or values. */
 function notAsked(name: string, { error }: { readonly error: unknown }): Diagnosis {
   const reason = isKeelsonError(error) ? `${error.code}: ${error.message}` : 'The check failed.';
-  const hint = isKeelsonError(error) && error.hint ? error.hint : 'Run keelson doctor again, and look at the server.';
+  const hint = isKeelsonError(error) && error.hint ? error.hint : 'Run keelson doctor again, and check the server.';
   return fail(name, reason, hint);
 }
 

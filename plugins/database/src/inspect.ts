@@ -46,7 +46,7 @@ function aboutState(state: DatabaseState, address: string | undefined): Diagnosi
   if (state.is === 'connected')
     return { name: 'state', status: 'pass', output: `Connected${place} since ${iso(state.since)}.` };
   if (state.is !== 'error')
-    return { name: 'state', status: 'warn', output: `It is ${state.is}.`, hint: 'Look again in a moment.' };
+    return { name: 'state', status: 'warn', output: `It is ${state.is}.`, hint: 'Check again in a moment.' };
   const output = `${address ?? 'It'} has not answered since ${iso(state.since)} (${labelOf(state.cause)}).`;
   return {
     name: 'state',
@@ -66,7 +66,7 @@ function aboutListening({ state, since, cause, channels, subscriptions, queued }
     const output = `Listens to ${channels} ${channels === 1 ? 'channel' : 'channels'} for ${subscriptions} handlers since ${iso(since)}, ${queued} events wait.`;
     return { name: 'listening', status: 'pass', output };
   }
-  const output = `The connection that listens is away since ${iso(since)} (${labelOf(cause)}).`;
+  const output = `The connection that listens is lost since ${iso(since)} (${labelOf(cause)}).`;
   const hint =
     'Check the server. The service opens the connection again, and each handler then gets an event for the gap.';
   return { name: 'listening', status: 'warn', output, hint };
@@ -82,10 +82,10 @@ function aboutPool({ total, busy, waiting, max }: Omit<PoolStats, 'counters'>): 
 const proofs: Readonly<Record<CommitProofName, Omit<Diagnosis, 'name'>>> = {
   'transaction-id': {
     status: 'pass',
-    output: 'A COMMIT without an answer is looked up by its transaction id; not across a crash or a failover.',
+    output: 'A COMMIT without an answer is looked up by its transaction id, but not after a crash or a failover.',
   },
   token: { status: 'pass', output: 'A COMMIT without an answer is looked up by the token that its unit has written.' },
-  none: { status: 'pass', output: 'A COMMIT without an answer stays unknown, except where verifyCommitted is given.' },
+  none: { status: 'pass', output: 'A COMMIT without an answer stays unknown, unless verifyCommitted is given.' },
 };
 
 function iso(date: Date): string {

@@ -42,7 +42,7 @@ export class DatabaseMetrics {
     };
     this.#duration = metrics.histogram({
       name: 'db.client.operation.duration',
-      description: 'Sessions, retries and waits included',
+      description: 'Sessions, with their retries and waits',
       unit: 's',
       labels: [poolLabel, operationLabel, outcomeLabel, 'error.type'],
       buckets: seconds,

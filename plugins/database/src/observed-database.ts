@@ -48,12 +48,7 @@ export function observeDatabase(metrics: Metrics, pool: Labels, source: Database
     sum('timeouts', '{timeout}', 'Sessions that got no connection in time', ({ timedOut }) => timedOut),
     sum('refusals', '{request}', 'Sessions that were refused because too many were waiting', ({ refused }) => refused),
     sum('opened', '{connection}', 'Connections opened', ({ opened }) => opened),
-    sum(
-      'leaks',
-      '{connection}',
-      'Connections that were lent for longer than they should be',
-      ({ leaked = 0 }) => leaked,
-    ),
+    sum('leaks', '{connection}', 'Connections that were lent for too long: probable leaks', ({ leaked = 0 }) => leaked),
     metrics.gauge(
       {
         name: 'db.client.connection.discards',

@@ -16,7 +16,7 @@ export const commonOptions = {
     .strictObject({
       timeoutMs: milliseconds
         .default(30_000)
-        .describe('Longest session, retries and waits included, in ms; then its statement is cancelled.'),
+        .describe('Longest session with its retries and waits, in ms; then its statement is cancelled.'),
       cancelGraceMs: milliseconds
         .default(2_000)
         .describe('How long a cancelled statement may take to end before its socket is destroyed, in ms.'),
@@ -26,7 +26,7 @@ export const commonOptions = {
     .strictObject({
       timeoutMs: milliseconds
         .default(600_000)
-        .describe('Longest batch or bulk insert, retries and waits included, in ms; then it is rolled back.'),
+        .describe('Longest batch or bulk insert with its retries and waits, in ms; then it is rolled back.'),
     })
     .prefault({}),
   migrations: z
@@ -34,7 +34,7 @@ export const commonOptions = {
       atStart: z.boolean().default(false).describe('Apply the migrations that are not yet applied when starting.'),
       timeoutMs: milliseconds
         .default(300_000)
-        .describe('Longest run of all migrations, the wait for others included, in ms.'),
+        .describe('Longest run of all migrations with the wait for other instances, in ms.'),
       tableName: z.string().default('mikro_orm_migrations').describe('The table of applied migrations.'),
     })
     .prefault({}),
@@ -42,7 +42,7 @@ export const commonOptions = {
     .enum(commitProofChoices)
     .default('auto')
     .describe(
-      'How a COMMIT without an answer is resolved: by the transaction id, by a token that each unit writes, or not. auto: by the id where the id stands for all that is written, otherwise by a token.',
+      'How a COMMIT without an answer is resolved: by the transaction id, by a token that each unit writes, or not. auto: by the id if the id covers everything that is written, otherwise by a token.',
     ),
   commitTokens: z
     .strictObject({
@@ -50,9 +50,7 @@ export const commonOptions = {
       keepMs: milliseconds
         .min(60_000)
         .default(86_400_000)
-        .describe(
-          'How long a token is kept, in ms. After half of that it proves a commit, and no longer the opposite.',
-        ),
+        .describe('How long a token is kept, in ms. After half of this time, a missing token proves nothing.'),
       cleanEveryMs: milliseconds
         .default(60_000)
         .describe('Pause between two deletions of old tokens, in ms, up to half of it shorter or longer at random.'),
@@ -70,19 +68,19 @@ export const commonOptions = {
     .strictObject({
       checkIntervalMs: milliseconds
         .default(10_000)
-        .describe(
-          'After this much silence the server is asked whether the connection that listens still leads to it, in ms.',
-        ),
+        .describe('Silence after which the service checks that the listening connection still works, in ms.'),
       checkTimeoutMs: milliseconds
         .default(3_000)
-        .describe('Without an answer for this long that connection counts as lost and is opened again, in ms.'),
+        .describe(
+          'Longest wait for the answer to that check, in ms; then the connection counts as lost and is opened again.',
+        ),
       maxQueued: z
         .number()
         .int()
         .min(1)
         .max(100_000)
         .default(1_000)
-        .describe('Events that may wait for one handler; one more drops them and leaves a gap.'),
+        .describe('Events that may wait for one handler; one more event replaces them all with a gap.'),
     })
     .prefault({}),
   slowStatements: z

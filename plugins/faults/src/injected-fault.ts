@@ -24,7 +24,7 @@ export class InjectedFault extends KeelsonError {
     super({
       code: 'FAULT_INJECTED',
       message: `A fault was injected into a call to ${target}: ${kind} (${code}).`,
-      hint: 'This is a rehearsal. To end it, take the rule out of faults.rules and start the service again.',
+      hint: 'This is a rehearsal. To end it, remove the rule from faults.rules and start the service again.',
       facts: { target, kind, code },
       cause: Object.assign(new Error(`${code} (injected)`), { code }),
       http: { status: 503, title: 'Service unavailable', retryAfterMs: 1_000 },

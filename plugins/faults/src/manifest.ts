@@ -18,8 +18,7 @@ export default defineManifest<FaultsOptions>({
         code: 'FAULTS_IN_PRODUCTION',
         path: ['rules'],
         message: `Faults are not injected in the environment "${environment}" unless that is allowed.`,
-        action:
-          'Take `faults` out of the configuration, or set `allowInProduction: true` for as long as the rehearsal lasts.',
+        action: 'Remove `faults` from the configuration, or set `allowInProduction: true` until the rehearsal is over.',
       },
     ];
   },

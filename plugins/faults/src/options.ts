@@ -13,7 +13,7 @@ const ruleSchema = z
       .enum(['latency', 'error', 'refusal', 'pool-exhaustion'])
       .describe(
         'latency: the attempt begins later. error: it fails with `code`. refusal: as if the port were closed. ' +
-          'pool-exhaustion: as if no connection had come free. Except for latency, the work does not run.',
+          'pool-exhaustion: as if no connection became free. Except for latency, the work does not run.',
       ),
     probability: z.number().min(0).max(1).describe('The share of attempts that get the fault, 0 to 1.'),
     latencyMs: z
@@ -39,15 +39,15 @@ const ruleSchema = z
   })
   .refine(rule => rule.kind === 'error' || rule.code === undefined, {
     path: ['code'],
-    error: 'belongs to kind error alone',
+    error: 'is only for kind error',
   });
 
 export const faultsOptionsSchema = z.strictObject({
   allowInProduction: z
     .boolean()
     .default(false)
-    .describe('False: with rules, the plan for the environment `production` or `prod` is invalid, and nothing starts.'),
-  rules: z.array(ruleSchema).default([]).describe('What is injected. Without rules nothing is wrapped.'),
+    .describe('False: with rules, the service does not start in the environment `production` or `prod`.'),
+  rules: z.array(ruleSchema).default([]).describe('The faults to inject. Without rules, nothing is wrapped.'),
 });
 
 export type FaultRule = z.infer<typeof ruleSchema>;

@@ -407,7 +407,7 @@ describe('a registration', () => {
     expect(() => engineWith().register(wrong)).toThrow(
       expect.objectContaining({
         code: 'HEALTH_CHECK_INVALID',
-        message: expect.stringMatching(/name may have letters.*intervalMs.*timeoutMs.*check must be a function/),
+        message: expect.stringMatching(/name may have only letters.*intervalMs.*timeoutMs.*check must be a function/),
       }),
     );
   });

@@ -35,7 +35,7 @@ const group = z.strictObject({
     .describe('What the probe of a degraded group answers: pass is 200, fail is 503.'),
 });
 
-const groupName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'may have small letters, digits and - alone');
+const groupName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'may have only lower-case letters, digits and -');
 
 const own = z
   .strictObject({
@@ -106,7 +106,7 @@ export const healthOptions = z.strictObject({
   details: details
     .optional()
     .describe(
-      'The content of the answers: none is the overall status alone, checks adds one entry per check with its reason, ' +
+      'The content of the answers: none is only the overall status, checks adds one entry per check with its reason, ' +
         'facts adds the numbers behind it. Default: checks on the admin port, none on the port of the API. The option sets ' +
         'the answers of the admin port, and those of the port of the API only when there is no admin port.',
     ),

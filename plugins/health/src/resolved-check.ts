@@ -18,7 +18,7 @@ export interface ResolvedCheck extends Thresholds {
 const registeredCheck = z.object({
   name: z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'may have letters, digits, -, _ and . alone')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'may have only letters, digits, -, _ and .')
     .refine(name => name !== 'lifecycle', 'is taken by the service itself'),
   critical: z.boolean().default(true),
   intervalMs: z.number().min(100).max(3_600_000).default(5_000),

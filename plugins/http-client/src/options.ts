@@ -24,14 +24,14 @@ export const targetOptions = z.strictObject({
     ),
   timeoutMs: milliseconds
     .optional()
-    .describe('Longest request with its retries and waits, also when its caller has more time. Default: no limit.'),
+    .describe('Longest request with its retries and waits, even when its caller has more time. Default: no limit.'),
   attemptTimeoutMs: milliseconds
     .optional()
-    .describe('Longest wait for an answer to one attempt, in milliseconds. Default: that of the policy.'),
+    .describe('Longest wait for an answer to one attempt, in milliseconds. Default: the limit of the policy.'),
   sendTimeout: z
     .boolean()
     .default(true)
-    .describe('Whether requests send the time that is left for them. Set false for third-party servers.'),
+    .describe('Whether requests send their remaining time. Set false for third-party servers.'),
   propagateTrace: z
     .boolean()
     .default(true)
@@ -42,7 +42,7 @@ export const httpClientOptions = z.strictObject({
   timeoutHeader: z
     .union([z.literal(false), z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')])
     .default('Request-Timeout')
-    .describe('The header in which requests to targets send the time that is left; false sends none.'),
+    .describe('The header in which requests to targets send their remaining time; false sends none.'),
   targets: z
     .record(z.string().min(1), targetOptions)
     .default({})

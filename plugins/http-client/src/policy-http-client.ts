@@ -118,7 +118,7 @@ class PolicyTarget implements HttpTarget {
 function pathInvalid(target: string): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_CLIENT_PATH_INVALID',
-    message: `A request to "${target}" has a path that does not lead below its base URL.`,
+    message: `A request to "${target}" has a path that is not below its base URL.`,
     hint: 'Begin the path with a slash, and encode each part that comes from outside with encodeURIComponent.',
     facts: { target },
   });

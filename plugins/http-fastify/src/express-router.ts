@@ -20,7 +20,7 @@ export function expressRouterRefused(at: string): KeelsonError {
     message: `The handler at ${at} is a router of Express, and the server of this service is Fastify.`,
     hint:
       'Write it with route(), wrap it in an application (express().use(router)), or use @keelson/http-express. ' +
-      "A plugin that needs Express says so in its manifest, and keelson check finds it: needsCapabilities: { http: ['express'] }.",
+      "If a plugin needs Express, declare it in its manifest, so that keelson check reports this: needsCapabilities: { http: ['express'] }.",
     facts: { at },
   });
 }

@@ -172,7 +172,7 @@ describe('a request is refused, and its handler not called', () => {
     const problem = await problemFrom(await send(body, headers as Record<string, string>));
     expect([problem.status, problem.body.type]).toEqual([400, 'urn:keelson:problem:HTTP_BODY_MALFORMED']);
     expect(problem.body.detail).toMatch(
-      /^(The body is not valid UTF-8|The body cannot be unpacked|A text in the body)/,
+      /^(The body is not valid UTF-8|The body cannot be decompressed|A text in the body)/,
     );
   });
 

@@ -109,7 +109,7 @@ export function bodyFailure(error: unknown): KeelsonError | undefined {
     case 'entity.parse.failed':
       return malformed('The body is not a valid JSON object or array.', error);
     case 'request.size.invalid':
-      return malformed('The body has another length than Content-Length says.', error);
+      return malformed('The length of the body differs from Content-Length.', error);
     case 'text.invalid':
       return malformed('The body is not valid UTF-8.');
   }
@@ -117,7 +117,7 @@ export function bodyFailure(error: unknown): KeelsonError | undefined {
 }
 
 function unpackable(cause: unknown): KeelsonError {
-  return malformed('The body cannot be unpacked: it is not what Content-Encoding says, or a part is missing.', cause);
+  return malformed('The body cannot be decompressed: it does not match Content-Encoding, or a part is missing.', cause);
 }
 
 /** Undefined for a body that handlers can work with, and for bytes that other middleware has read. */
@@ -127,7 +127,7 @@ function bodyFault(body: unknown, maxDepth: number): KeelsonError | undefined {
   return fault === undefined ? undefined : malformed(fault);
 }
 
-const halfCharacter = 'A text in the body holds one half of a character (a surrogate alone).';
+const halfCharacter = 'A text in the body contains half of a surrogate pair.';
 
 /** What PostgreSQL cannot store, what JSON has no words for, and names that change objects when they are merged. */
 function faultIn(value: unknown, depthLeft: number): string | undefined {
@@ -145,7 +145,7 @@ function faultIn(value: unknown, depthLeft: number): string | undefined {
   for (const [key, item] of Object.entries(value)) {
     if (!key.isWellFormed()) return halfCharacter;
     if (key === '__proto__' || (key === 'constructor' && hasPrototype(item)))
-      return 'A name in the body is __proto__ or constructor.prototype.';
+      return 'A key in the body is __proto__ or constructor.prototype.';
     const fault = faultIn(item, depthLeft - 1);
     if (fault !== undefined) return fault;
   }

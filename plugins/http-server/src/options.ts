@@ -98,7 +98,7 @@ export type CorsOptions = z.infer<typeof corsOptions>;
 const problemOverride = z.strictObject({
   status: z.number().int().min(400).max(599),
   title: z.string().min(1).optional().describe('Default: the name of the status.'),
-  detail: z.string().min(1).optional().describe('One sentence for clients. Default: that of the error.'),
+  detail: z.string().min(1).optional().describe('One sentence for clients. Default: the sentence of the error.'),
 });
 
 export type ProblemOverride = z.infer<typeof problemOverride>;
@@ -111,7 +111,7 @@ const problems = z
       .default('urn:keelson:problem:')
       .describe(
         'What comes before the code in `type`: the address of your list of errors, https://docs.example.com/errors#. ' +
-          '{anchor} in it stands for the code in small letters, as pages in Markdown have it.',
+          '{anchor} in it stands for the code in lower case, like the anchors of Markdown pages.',
       ),
     overrides: z
       .record(z.string(), problemOverride)
@@ -144,7 +144,7 @@ export const httpOptions = z
   .strictObject({
     port: port.default(3_000).describe('The port to listen on; 0 takes any free one.'),
     host: host.describe(
-      'The address to listen on: 127.0.0.1 for this machine alone. Default: every address of the machine.',
+      'The address to listen on: 127.0.0.1 for only this machine. Default: every address of the machine.',
     ),
     admin: admin.optional(),
     bodyLimitBytes: z
@@ -153,14 +153,14 @@ export const httpOptions = z
       .min(0)
       .max(1_073_741_824)
       .default(102_400)
-      .describe('The largest JSON body that is read, in bytes; a larger one is answered with 413.'),
+      .describe('The largest JSON body, in bytes; a larger body gets a 413.'),
     bodyMaxDepth: z
       .number()
       .int()
       .min(1)
       .max(1_000)
       .default(100)
-      .describe('How deep arrays and objects of a JSON body may be nested; a deeper one is answered with 400.'),
+      .describe('How deep arrays and objects of a JSON body may be nested; a deeper body gets a 400.'),
     headersTimeoutMs: milliseconds
       .min(100)
       .default(10_000)
@@ -181,12 +181,12 @@ export const httpOptions = z
       .min(1)
       .default(30_000)
       .describe(
-        'How long a client may read nothing of an answer that waits for it, in milliseconds; then its connection is cut.',
+        'How long a client may read nothing of a waiting answer, in milliseconds; then its connection is closed.',
       ),
     drainTimeoutMs: milliseconds
       .default(10_000)
       .describe(
-        'How long a stop waits for requests that are being answered, in milliseconds; then they are ended or cut.',
+        'How long a stop waits for running requests, in milliseconds; then it ends them or closes their connections.',
       ),
     trustProxy: z
       .union([z.boolean(), z.number().int().min(0), proxies, z.array(proxies)])

@@ -25,7 +25,7 @@ export interface PoolLoad {
 const reasons = {
   active_requests: 'too many requests are running',
   event_loop: 'the process is too busy',
-  connection_wait: 'the wait for a connection is longer than the time that is left',
+  connection_wait: 'the wait for a connection is longer than the remaining time',
 } as const;
 
 type Reason = keyof typeof reasons;

@@ -116,4 +116,4 @@ export function nodeListener(steps: readonly Step[], handleError: HandleError): 
   };
 }
 
-export const withoutError = 'A handler failed with a value that is no error, such as 0 or false.';
+export const withoutError = 'A handler failed with a value that is not an error, such as 0 or false.';

@@ -356,7 +356,7 @@ describe('limits that cannot work', () => {
       two: { limit: 1, windowMs: 1_000, store: 'database' },
     });
     await expect(starting).rejects.toThrow(
-      /one counts by "customer", which is none of ip.*two counts in the database/s,
+      /one counts by "customer", which is not one of ip.*two counts in the database/s,
     );
   });
 

@@ -162,7 +162,7 @@ export class RequestOutcome implements ResponseKeeper, RequestUnits {
 
   /** The client has disconnected before the end of the answer: what runs for it ends. */
   abandon(): void {
-    this.cutShort(new DOMException('The client has gone away.', 'AbortError'));
+    this.cutShort(new DOMException('The client has disconnected.', 'AbortError'));
     if (!this.#ended) void this.#parts.session.opened?.rollback();
   }
 
@@ -204,6 +204,6 @@ function answerWithinWrites(): KeelsonError {
   return new KeelsonError({
     code: 'HTTP_ANSWER_WITHIN_SESSION',
     message: 'An answer started while the session of its request, which has changes to store, was reading rows.',
-    hint: "Stream from a session of its own: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
+    hint: "Stream from a separate session: database.read(work, { nested: 'separate' }), or load the rows before the answer.",
   });
 }

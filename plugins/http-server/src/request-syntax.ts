@@ -30,7 +30,7 @@ export function syntaxFailure(request: IncomingMessage): KeelsonError | undefine
     return malformed('Only Transfer-Encoding: chunked is read.');
   if (coding !== undefined && httpVersionMinor === 0) return malformed('HTTP/1.0 has no Transfer-Encoding.');
   if (!hostForm.test(headers.host ?? '')) return malformed('The header Host names no host.');
-  if (!isTarget(url, method)) return malformed('The target is no path, or names another host than the header Host.');
+  if (!isTarget(url, method)) return malformed('The target is not a path, or names another host than the header Host.');
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') return expectation();
   if (isUpgrade(headers)) return upgrade();
   return url.includes('%') ? percentFailure(url) : undefined;

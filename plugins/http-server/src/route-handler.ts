@@ -118,7 +118,7 @@ class RequestAttempt implements Attempt {
 function clientSignal(response: ServerResponse): AbortSignal {
   const client = new AbortController();
   response.once('close', () => {
-    if (!response.writableFinished) client.abort(new DOMException('The client has gone away.', 'AbortError'));
+    if (!response.writableFinished) client.abort(new DOMException('The client has disconnected.', 'AbortError'));
   });
   return client.signal;
 }

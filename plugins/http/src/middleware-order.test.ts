@@ -69,7 +69,7 @@ describe('the order of middleware', () => {
         code: 'HTTP_MIDDLEWARE_INVALID',
         facts: {
           problems: [
-            'twice: is there twice',
+            'twice: is used twice',
             'a b: the name must be letters, digits and . _ / -',
             'a b: orders is not a path',
             'lost: before nobody: there is no such middleware',
@@ -92,7 +92,7 @@ describe('the order of middleware', () => {
     );
     expect(() => list.order()).toThrow(
       expect.objectContaining({
-        facts: { problems: ['self before self: a circle', 'a before b before c before a: a circle'] },
+        facts: { problems: ['self before self: a cycle', 'a before b before c before a: a cycle'] },
       }),
     );
   });

@@ -45,7 +45,7 @@ export class MiddlewareList {
     for (const stage of problems.length === 0 ? middlewareStages : []) {
       const { sorted, circle } = sort(this.#added.filter(one => one.stage === stage));
       ordered[stage] = sorted;
-      if (circle.length > 0) problems.push(`${circle.join(' before ')}: a circle`);
+      if (circle.length > 0) problems.push(`${circle.join(' before ')}: a cycle`);
     }
     if (problems.length > 0) throw invalid(problems);
     this.#ordered = ordered;
@@ -56,7 +56,7 @@ export class MiddlewareList {
 function problemsOf(added: readonly Middleware[]): string[] {
   const byName = new Map(added.map(one => [one.name, one]));
   const twice = new Set(added.filter(one => byName.get(one.name) !== one).map(({ name }) => name));
-  return [...[...twice].map(name => `${name}: is there twice`), ...added.flatMap(one => ownProblems(one, byName))];
+  return [...[...twice].map(name => `${name}: is used twice`), ...added.flatMap(one => ownProblems(one, byName))];
 }
 
 function ownProblems(

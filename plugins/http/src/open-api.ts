@@ -69,7 +69,7 @@ function textParameters(path: string): ZodOpenApiParameterObject[] {
 function keyParameters({ idempotency }: Route): ZodOpenApiParameterObject[] {
   if (idempotency === undefined) return [];
   const description =
-    'A text for this request alone, such as a UUID. A repetition with the same key is not done again: it gets the first answer.';
+    'A unique text for this request, such as a UUID. A repetition with the same key is not done again: it gets the first answer.';
   return [
     {
       name: 'Idempotency-Key',

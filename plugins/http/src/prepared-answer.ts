@@ -37,6 +37,6 @@ function textOf(body: unknown, stringify: (body: unknown) => string | undefined)
   if (body instanceof Readable || body instanceof ReadableStream)
     throw new TypeError('A handler returned a stream as its body. Return the data: it is sent as JSON.');
   const text = stringify(body);
-  if (text === undefined) throw new TypeError('A handler returned a body that is no JSON.');
+  if (text === undefined) throw new TypeError('A handler returned a body that is not valid JSON.');
   return text;
 }

@@ -2,11 +2,11 @@ import { z } from 'zod';
 
 const fieldProblem = z
   .object({
-    path: z.string().meta({ description: 'A JSON Pointer (RFC 6901); empty for the whole.' }),
+    path: z.string().meta({ description: 'A JSON Pointer (RFC 6901); empty for the whole input.' }),
     message: z.string(),
-    in: z.enum(['path', 'query', 'header']).optional().meta({ description: 'Left out for the body.' }),
+    in: z.enum(['path', 'query', 'header']).optional().meta({ description: 'Missing for the body.' }),
   })
-  .meta({ id: 'FieldProblem', description: 'A fault in one field of the input.' });
+  .meta({ id: 'FieldProblem', description: 'A problem in one field of the input.' });
 
 /** The body of every error (RFC 9457). */
 export const problemDocument = z

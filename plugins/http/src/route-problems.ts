@@ -54,8 +54,8 @@ function pathProblems({ path, params }: Definition): string[] {
 function methodProblems({ method, body, idempotent = false }: Definition): string[] {
   if (method !== 'get') return [];
   return [
-    ...(body === undefined ? [] : ['body: a GET has none']),
-    ...(idempotent === false ? [] : ['idempotent: a GET is without it']),
+    ...(body === undefined ? [] : ['body: not allowed for GET']),
+    ...(idempotent === false ? [] : ['idempotent: not allowed for GET']),
   ];
 }
 

@@ -123,7 +123,7 @@ test('a definition with faults is refused with all of them', () => {
           'path: has ":id" twice',
           'params: has no schema for ":other"',
           'params: the path has no ":more"',
-          'body: a GET has none',
+          'body: not allowed for GET',
           'answers: 99 is not a status from 200 to 599',
           'answers: 204 has no body',
           'problems: 200 is not a status from 400 to 599',

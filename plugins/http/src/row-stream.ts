@@ -84,7 +84,7 @@ export async function* rowTexts(
 
 function jsonLine(row: unknown): string {
   const json = JSON.stringify(row);
-  if (json === undefined) throw new TypeError('A row is no JSON.');
+  if (json === undefined) throw new TypeError('A row is not valid JSON.');
   return `${json}\n`;
 }
 
@@ -101,7 +101,7 @@ function csvLines(given: readonly string[] | undefined): (row: unknown) => strin
 
 /** An entity with what it shows in JSON. */
 function plain(row: unknown): Readonly<Record<string, unknown>> {
-  if (typeof row !== 'object' || row === null) throw new TypeError('A row of CSV is no object.');
+  if (typeof row !== 'object' || row === null) throw new TypeError('A row of CSV is not an object.');
   const toJson: unknown = Reflect.get(row, 'toJSON');
   const shown: unknown = typeof toJson === 'function' ? Reflect.apply(toJson, row, []) : row;
   return shown as Readonly<Record<string, unknown>>;

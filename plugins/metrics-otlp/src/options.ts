@@ -19,12 +19,12 @@ export const metricsOtlpOptions = z.strictObject({
     .max(100_000)
     .default(2_000)
     .describe(
-      'The most series of one instrument: further sets of labels are counted together, under otel.metric.overflow.',
+      'Largest number of series of one instrument: further sets of labels are counted together, under otel.metric.overflow.',
     ),
   process: z
     .boolean()
     .default(true)
-    .describe('Measures the process: CPU, memory, event loop, garbage collection, and what is open.'),
+    .describe('Measures the process: CPU, memory, event loop, garbage collection, and open resources.'),
   flushTimeoutMs: z
     .int()
     .min(1)

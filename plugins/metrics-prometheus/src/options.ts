@@ -24,7 +24,7 @@ export const metricsPrometheusOptions = z.strictObject({
     .max(100_000)
     .default(2_000)
     .describe(
-      'The most series of one instrument: further sets of labels are counted together, under otel_metric_overflow="true".',
+      'Largest number of series of one instrument: further sets of labels are counted together, under otel_metric_overflow="true".',
     ),
   exemplars: z
     .boolean()
@@ -35,7 +35,7 @@ export const metricsPrometheusOptions = z.strictObject({
   process: z
     .boolean()
     .default(true)
-    .describe('Measures the process: CPU, memory, event loop, garbage collection, and what is open.'),
+    .describe('Measures the process: CPU, memory, event loop, garbage collection, and open resources.'),
   buckets: z
     .record(z.string().min(1), buckets)
     .default({})

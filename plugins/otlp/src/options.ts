@@ -49,7 +49,7 @@ export function receiverOptions(paths: string) {
     resource: z
       .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]))
       .default({})
-      .describe('Further attributes of the resource; they win over OTEL_RESOURCE_ATTRIBUTES.'),
+      .describe('Further attributes of the resource; they take precedence over OTEL_RESOURCE_ATTRIBUTES.'),
   };
 }
 

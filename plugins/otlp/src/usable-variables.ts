@@ -3,7 +3,7 @@ import type { Diagnosis, Logger } from '@keelson/core';
 /** Logs which variables of OpenTelemetry are ignored. */
 export function warnOfUnusable(unusable: readonly string[], logger: Logger): void {
   if (unusable.length === 0) return;
-  logger.warn('variables of OpenTelemetry ignored: their values are not usable', { variables: unusable });
+  logger.warn('variables of OpenTelemetry ignored: their values are invalid', { variables: unusable });
 }
 
 /** What `keelson doctor` says of the variables. Nothing is sent. */
@@ -15,7 +15,7 @@ export function diagnosisOf(isEnabled: boolean, unusable: readonly string[]): Di
   return {
     name: 'sending',
     status: 'warn',
-    output: `Ignored, because their values are not usable: ${unusable.join(', ')}.`,
+    output: `Ignored, because their values are invalid: ${unusable.join(', ')}.`,
     hint: 'Set these variables to valid values, or set the options of the plugin instead.',
   };
 }

@@ -189,7 +189,7 @@ test('says everything that is wrong with its options', () => {
         problems: [
           expect.stringContaining('policies.default.maxAttempts'),
           expect.stringContaining('policies.default.breaker.windowMs'),
-          'targets.database: no policy is named "patent"; there is default',
+          'targets.database: there is no policy "patent"; the policies are default',
         ],
       },
     }),

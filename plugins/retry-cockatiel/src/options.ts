@@ -37,7 +37,7 @@ const breakerSchema = z
     consecutiveFailures: count(
       7,
       0,
-      'Failures in a row that also open the breaker, over any time. From maxAttempts on, a call that is alone gives up before. 0: off.',
+      'Failures in a row that also open the breaker, over any time. Keep it below maxAttempts, or a single call gives up before. 0: off.',
     ),
     breakMs: duration(200, 1, 'The first break before the target is probed; doubles with each probe that fails.'),
     maxBreakMs: duration(5_000, 1, 'The longest break. Each break is cut by up to half at random.'),
@@ -64,10 +64,10 @@ const conflictsSchema = z
 
 export const policySchema = z
   .strictObject({
-    deadlineMs: duration(30_000, 0, 'The whole call, waits included, when the caller sets no deadline. 0: never.'),
+    deadlineMs: duration(30_000, 0, 'The whole call with its waits, when the caller sets no deadline. 0: never.'),
     attemptTimeoutMs: duration(10_000, 0, 'A single attempt is cancelled after this. 0: only by the deadline.'),
-    cancelGraceMs: duration(1_000, 0, 'How long a cancelled attempt may take to end; what it ends with still counts.'),
-    maxAttempts: count(8, 1, 'Attempts in all, the first included; 1 turns retries off.'),
+    cancelGraceMs: duration(1_000, 0, 'How long a cancelled attempt may take to end; its result still counts.'),
+    maxAttempts: count(8, 1, 'Attempts in all, including the first; 1 turns retries off.'),
     initialDelayMs: duration(
       25,
       0,
@@ -95,19 +95,19 @@ export const retryOptionsSchema = z
     policies: z
       .record(z.string().min(1), policySchema)
       .default({})
-      .describe(`Policies by name. "${defaultPolicyName}" is there always and may be redefined.`),
+      .describe(`Policies by name. "${defaultPolicyName}" always exists and may be redefined.`),
     targets: z
       .record(z.string().min(1), z.string().min(1).describe('The name of a policy.'))
       .default({})
       .describe(
-        'The policy of each target: { database: patient }. Others: that of the name before their last dot, or the default.',
+        'The policy of each target: { database: patient }. Other targets: the policy of the name before their last dot, or the default.',
       ),
   })
   .superRefine((options, context) => {
     const known = [...new Set([defaultPolicyName, ...Object.keys(options.policies)])];
     for (const [target, policy] of Object.entries(options.targets)) {
       if (known.includes(policy)) continue;
-      const message = `no policy is named "${policy}"; there is ${known.join(', ')}`;
+      const message = `there is no policy "${policy}"; the policies are ${known.join(', ')}`;
       context.addIssue({ code: 'custom', path: ['targets', target], message });
     }
   });

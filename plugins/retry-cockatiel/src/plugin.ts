@@ -83,7 +83,7 @@ function inspectTargets(reports: readonly TargetReport[]): Inspection {
     .map(({ target, state, lastCause }) => {
       const { code, message } = summarizeError(lastCause);
       const output = `It is ${state}. Last cause: ${code === undefined ? '' : `${code}: `}${message}`;
-      const hint = 'Look at the cause; the breaker closes by itself when the target answers.';
+      const hint = 'Fix the cause; the breaker closes by itself when the target answers.';
       return { name: `breaker of ${target}`, status: 'warn', output, hint } as const;
     });
   const calm = {

@@ -62,7 +62,7 @@ function aboutBreaker({ target, breaker, waiting }: TargetReport, { key }: Inspe
     output: `${stateFor(state, notClosedMs || sinceMs)}${waits}.${cause}`,
     hint: state.startsWith('held-')
       ? `An operator holds the breaker. To release it: keelson do ${key} release ${target}`
-      : 'Look at the cause; the breaker closes by itself when the target answers.',
+      : 'Fix the cause; the breaker closes by itself when the target answers.',
   };
 }
 

@@ -26,8 +26,8 @@ function count(fallback: number, least: number, description: string) {
 
 const budgetSchema = z.strictObject({
   share: numeric(0.2, [0, 10], 'Retries allowed for each call to the target: 0.2 lets retries add 20 % to the load.'),
-  floorPerSecond: numeric(3, [0, 100_000], 'Retries allowed each second however few calls there are.'),
-  windowMs: numeric(10_000, [100, dayMs], 'Calls and retries older than this no longer matter.'),
+  floorPerSecond: numeric(3, [0, 100_000], 'Retries allowed each second, even with few calls.'),
+  windowMs: numeric(10_000, [100, dayMs], 'Calls and retries older than this are not counted.'),
 });
 
 const breakerSchema = z
@@ -42,7 +42,7 @@ const breakerSchema = z
     consecutiveFailures: count(
       7,
       0,
-      'Failures in a row that also open the breaker, over any time. From maxAttempts on, a call that is alone gives up before. 0: off.',
+      'Failures in a row that also open the breaker, over any time. Keep it below maxAttempts, or a single call gives up before. 0: off.',
     ),
     silenceMs: duration(
       1_000,
@@ -61,7 +61,7 @@ const breakerSchema = z
       'The longest break. Each break is cut by up to half at random, so that instances do not probe together.',
     ),
     probes: count(2, 1, 'Attempts let through while half-open, and how many of them must succeed to close.'),
-    probeTimeoutMs: numeric(5_000, [1, dayMs], 'A probe without an answer after this counts as failed.'),
+    probeTimeoutMs: numeric(5_000, [1, dayMs], 'A probe without an answer after this time counts as failed.'),
   })
   .refine(options => options.breakMs <= options.maxBreakMs, {
     path: ['breakMs'],
@@ -79,7 +79,7 @@ const waitingSchema = z.strictObject({
 });
 
 const bulkheadSchema = z.strictObject({
-  maxConcurrentCalls: count(0, 0, 'Calls that may run at once, those that wait for a retry included. 0: any.'),
+  maxConcurrentCalls: count(0, 0, 'Calls that may run at once, including calls that wait for a retry. 0: any number.'),
   maxQueuedCalls: count(100, 0, 'Calls that may queue for a place; further ones are refused.'),
 });
 
@@ -102,17 +102,17 @@ export const policySchema = z
   .strictObject({
     deadlineMs: duration(
       30_000,
-      'The whole call ends by then, waits included, when the caller sets no deadline. 0: never.',
+      'The whole call with its waits ends by then, when the caller sets no deadline. 0: never.',
     ),
     attemptTimeoutMs: duration(10_000, 'A single attempt is cancelled after this. 0: only by the deadline.'),
     cancelGraceMs: duration(
       1_000,
-      'How long a cancelled attempt may take to end; what it ends with still counts. After that it is abandoned.',
+      'How long a cancelled attempt may take to end; its result still counts. After that it is abandoned.',
     ),
     maxAttempts: count(
       8,
       1,
-      'Attempts in all, the first included; 1 turns retries off. Failed probes of an open breaker do not count.',
+      'Attempts in all, including the first; 1 turns retries off. Failed probes of an open breaker do not count.',
     ),
     initialDelayMs: duration(
       25,
@@ -123,7 +123,7 @@ export const policySchema = z
       z.enum(['wait', 'refuse']).default('wait'),
       'What a call does while the breaker is open: wait for the target with the time it has, or fail at once.',
     ),
-    budget: budgetSchema.prefault({}).describe('Keeps retries from multiplying an outage; one for each target.'),
+    budget: budgetSchema.prefault({}).describe('Prevents retries from making an outage worse; one for each target.'),
     conflicts: conflictsSchema
       .prefault({})
       .describe('Limits for calls that end in a conflict; their retries cost no budget.'),
@@ -142,11 +142,11 @@ export const retryOptionsSchema = z
   .strictObject({
     policies: option(
       z.record(z.string().min(1), policySchema).default({}),
-      `Policies by name. "${defaultPolicyName}" is there always and may be redefined.`,
+      `Policies by name. "${defaultPolicyName}" always exists and may be redefined.`,
     ),
     targets: option(
       z.record(z.string().min(1), option(z.string().min(1), 'The name of a policy.')).default({}),
-      'The policy of each target: { database: patient }. Others: that of the name before their last dot, or the default.',
+      'The policy of each target: { database: patient }. Other targets: the policy of the name before their last dot, or the default.',
     ),
   })
   .superRefine((options, context) => {
@@ -156,7 +156,7 @@ export const retryOptionsSchema = z
       context.addIssue({
         code: 'custom',
         path: ['targets', target],
-        message: `no policy is named "${policy}"; there is ${known.join(', ')}`,
+        message: `there is no policy "${policy}"; the policies are ${known.join(', ')}`,
       });
     }
   });

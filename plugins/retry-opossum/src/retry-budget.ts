@@ -8,7 +8,7 @@ interface Slot {
 }
 
 /**
- * Keeps retries from multiplying an outage: each call to the target earns a share of a token, each retry spends one,
+ * Prevents retries from making an outage worse: each call to the target earns a share of a token, each retry spends one,
  * and tokens are worth nothing after `windowMs`. A token is set aside before the pause that a retry begins with, and
  * spent when the retry is sent: by then it may have turned out that there is none.
  *

@@ -10,7 +10,7 @@ export const telemetrySentryOptions = z
       .optional()
       .meta({ secret: true })
       .describe('Where events go: the DSN of the Sentry project. Required unless `enabled` is false.'),
-    enabled: z.boolean().default(true).describe('False turns everything off: nothing is hooked, kept or sent.'),
+    enabled: z.boolean().default(true).describe('False turns telemetry off: nothing is hooked, kept or sent.'),
     environment: z
       .string()
       .min(1)
@@ -24,14 +24,14 @@ export const telemetrySentryOptions = z
       .optional()
       .describe('The version of the service. Default: SENTRY_RELEASE, or a variable of the platform.'),
     tracesSampleRate: z.number().min(0).max(1).default(1).describe('The share of traces whose spans are sent, 0 to 1.'),
-    errorSampleRate: z.number().min(0).max(1).default(1).describe('The share of errors that is sent, 0 to 1.'),
+    errorSampleRate: z.number().min(0).max(1).default(1).describe('The share of errors that are sent, 0 to 1.'),
     errorsPerMinute: z
       .int()
       .min(1)
       .max(100_000)
       .default(60)
       .describe(
-        'Most errors of one kind and operation that are sent in a minute; the next one has the number that was left out.',
+        'Most errors of one kind and operation that are sent in a minute; the next error has the number of dropped errors.',
       ),
     maxBreadcrumbs: z
       .int()
@@ -43,7 +43,7 @@ export const telemetrySentryOptions = z
       .boolean()
       .default(false)
       .describe(
-        'Hooks pg, express, http and fetch as they load, for code that uses them without the plugins of Keelson. Costs start-up time and memory.',
+        'Hooks pg, express, http and fetch when they load, for code that uses them without the plugins of Keelson. Costs start-up time and memory.',
       ),
     sourceContext: z.boolean().default(false).describe('Sends the lines of source code around each line of a stack.'),
     propagateTracesTo: z

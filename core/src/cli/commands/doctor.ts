@@ -8,12 +8,12 @@ import { examine } from '../doctor/examine.js';
 import { type Finding, liveFindings } from '../doctor/live-findings.js';
 
 export const doctor = defineCommand({
-  description: `Starts every plugin that can examine its surroundings, and the plugins that it requires, without accepting work;
-prints their findings, and stops them. It changes nothing. check reads the configuration only; doctor also tests connections.
+  description: `Starts every plugin that can examine its environment, and the plugins that it requires, without accepting work;
+prints their findings, and stops them. It changes nothing. check only reads the configuration; doctor also tests connections.
 
-The findings of running instances come first: breakers that are not closed and why, pools, failing health checks. They are
-printed also while the database is down. A plugin that does not start does not hide the others; the plugins that require it are
-listed as not examined.`,
+The findings of running instances come first, also while the database is down: breakers that are not closed and why, pools,
+failing health checks. When a plugin does not start, the plugins that require it are listed as not examined, and the others are
+still examined.`,
   options: {
     'connect-timeout-ms': {
       value: 'ms',

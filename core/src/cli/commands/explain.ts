@@ -53,7 +53,7 @@ function refuseKey(wanted: string, groups: readonly ExplainedGroup[]): never {
   const known = groups.flatMap(group => [group.key, ...group.values.map(value => value.path)]);
   const meant = nearest(wanted, known);
   const hint = 'Run keelson explain without a key to list all keys.';
-  refuse(`Nothing is called ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
+  refuse(`There is no plugin or value ${wanted}.${meant === undefined ? '' : ` Did you mean ${meant}?`}`, hint);
 }
 
 function formatGroup(group: ExplainedGroup, key: string | undefined): string {

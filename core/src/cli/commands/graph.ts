@@ -8,13 +8,13 @@ import { refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 
 export const graph = defineCommand({
-  description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to
-the plugins it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of the
-service. A dashed frame is an optional plugin. Comments in the chart explain this, too.`,
+  description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to the
+plugins that it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of
+the service. A dashed frame marks an optional plugin. Comments in the chart also explain this.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
   exitCodes: {
-    0: 'the plan holds',
-    1: 'it does not (what could be planned is drawn, if the configuration can be read)',
+    0: 'the plan is valid',
+    1: 'it is not; the chart shows the valid part, if the configuration can be read',
   },
   examples: ['keelson graph', 'keelson graph --out plan.mmd'],
   async run({ options, terminal }) {

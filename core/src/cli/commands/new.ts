@@ -11,8 +11,8 @@ const ofSlot = 'plugin-';
 const placeholders = { name: 'my-plugin', version: '0.0.0-core' };
 
 export const newPlugin = defineCommand({
-  description: `Writes a package in plain JavaScript: manifest, plugin, test and README. With --slot logger it is a logger that
-already keeps every promise of its slot; without, a plugin of its own.`,
+  description: `Writes a package in plain JavaScript: manifest, plugin, test and README. With --slot logger, the plugin is a
+logger that already keeps every promise of its slot. Without --slot, it fills no slot.`,
   words: {
     kind: { choices: ['plugin'], description: 'a package that fills a slot or adds to a service' },
     name: { description: 'its name and that of its folder: lower-case letters, digits and dashes' },
@@ -26,11 +26,11 @@ already keeps every promise of its slot; without, a plugin of its own.`,
     const folder = resolve(name);
     const code = 'CLI_NAME_INVALID';
     if (!/^[a-z][a-z0-9-]*$/.test(name)) {
-      refuse(`${JSON.stringify(name)} cannot be the name of a plugin.`, 'Take a name like audit-log.', code);
+      refuse(`${JSON.stringify(name)} cannot be the name of a plugin.`, 'Use a name like audit-log.', code);
     }
     const slots = slotsWithTemplate();
     if (slot !== undefined && !slots.includes(slot)) {
-      const hint = `Use --slot ${slots.join(' or ')}, or leave it out and add \`slot\` and \`provides\` to the manifest.`;
+      const hint = `Use --slot ${slots.join(' or ')}, or omit it and add \`slot\` and \`provides\` to the manifest.`;
       refuse(`The slot ${slot} has no template.`, hint, code);
     }
     if (existsSync(folder)) {

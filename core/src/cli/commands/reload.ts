@@ -4,13 +4,14 @@ import { askEach, printAnswers } from '../instances/ask-each.js';
 import { chosenInstances, instanceOptions } from '../instances/running-instances.js';
 
 export const reload = defineCommand({
-  description: `Reads the configuration files again, as SIGHUP does, and prints the result: applies reloadable values, and lists
-the values that need a restart. An invalid configuration changes nothing, and all its problems are printed. Variables stay those
-of the running process. Every instance of this service on this machine reloads, or the instance with --pid.`,
+  description: `Reads the configuration files again, as SIGHUP does, and prints the result: applies reloadable values, and
+lists the values that need a restart. An invalid configuration changes nothing, and all its problems are printed. Environment
+variables keep the values of the running process. Every instance of this service on this machine reloads, or the instance with
+--pid.`,
   options: instanceOptions,
   exitCodes: {
-    0: 'read again by all',
-    1: 'none runs, the configuration does not hold, or a plugin refused a value',
+    0: 'all instances have reloaded',
+    1: 'no instance runs, the configuration is invalid, or a plugin refused a value',
   },
   examples: ['keelson reload', 'keelson reload --environment production --json'],
   async run({ options, terminal }) {

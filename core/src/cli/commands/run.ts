@@ -10,11 +10,11 @@ import { configOptions, kernelOptions, withoutLogger } from '../config-options.j
 import { ProcessWatch } from '../start/process-watch.js';
 
 export const runPluginCommand = defineCommand({
-  description: `Lists the commands that the plugins of the service have, or runs one. It starts the plugin and what the plugin
-needs, in this process: no port opens, no migration runs, and no other plugin starts. Ctrl-C makes the command end its work
-and report what is stored; a second one ends the process at once.
+  description: `Lists the commands of the plugins, or runs one. It starts the plugin and the plugins that it needs in this
+process: no port opens, no migration runs, and no other plugin starts. Ctrl-C makes the command end its work and report what is
+stored; a second Ctrl-C ends the process at once.
 
-Write the options of keelson before the plugin. All that follows belongs to the command.`,
+Write the options of keelson before the plugin. Everything after the plugin belongs to the command.`,
   words: {
     plugin: { optional: true, description: 'the key of a plugin in the configuration' },
     command: { optional: true, description: 'one of its commands' },
@@ -22,7 +22,7 @@ Write the options of keelson before the plugin. All that follows belongs to the 
   },
   options: configOptions,
   passesOn: true,
-  exitCodes: { 0: 'done', 1: 'not done, or not all of it', 3: 'ended by a second signal' },
+  exitCodes: { 0: 'done', 1: 'not done, or only in part', 3: 'ended by a second signal' },
   examples: [
     'keelson run                                          what can be run',
     'keelson run orders import products.csv',
@@ -93,12 +93,12 @@ function list(commands: readonly KnownCommand[], { json }: { readonly json: bool
     const [usage, ...described] = describeArguments(`${plugin} ${name}`, command.arguments);
     return [usage, `    ${command.description}`, ...described];
   });
-  terminal.out(lines.length === 0 ? 'There is nothing to run.' : lines.join('\n'));
+  terminal.out(lines.length === 0 ? 'No plugin has a command.' : lines.join('\n'));
 }
 
 function unknownCommand(call: string, commands: readonly KnownCommand[]): never {
   const known = commands.map(({ plugin, name }) => `${plugin} ${name}`);
   const meant = nearest(call, known);
-  const hint = meant === undefined ? `There is: ${known.join(', ') || 'none'}.` : `Did you mean ${meant}?`;
+  const hint = meant === undefined ? `Available: ${known.join(', ') || 'none'}.` : `Did you mean ${meant}?`;
   refuse(`No plugin has the command ${call}.`, hint, 'CLI_COMMAND_UNKNOWN', { command: call });
 }

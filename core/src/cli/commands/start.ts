@@ -12,13 +12,13 @@ import type { StartProfile } from '../start/start-profiler.js';
 type Options = ConfigChoice & CommonValues & { readonly profile: boolean };
 
 export const start = defineCommand({
-  description: `Starts the service. The first SIGTERM or SIGINT stops it in order; a second one ends the process at once. SIGHUP
-reads the configuration again. With --json it prints the start report and the stop report, or the error of a failed start, as
-one line each.
+  description: `Starts the service. The first SIGTERM or SIGINT stops it gracefully; a second one ends the process at once.
+SIGHUP reads the configuration again. With --json it prints the start report and the stop report, or the error of a failed
+start, as one line each.
 
-With --profile it also prints where the time until ready went: in Node.js, in Keelson, and in each step of each plugin.`,
+With --profile it also prints the time of each step until ready: in Node.js, in Keelson, and in each plugin.`,
   options: {
-    profile: { description: 'print where the time until ready went; measured only with this option' },
+    profile: { description: 'print the time of each step until ready; measured only with this option' },
     ...configOptions,
   },
   exitCodes: {

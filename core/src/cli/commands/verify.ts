@@ -15,8 +15,8 @@ import { captureOutput } from '../../testing/capture-output.js';
 import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
 
 export const verify = defineCommand({
-  description: `Starts and stops the plugin in a kernel of its own, and runs the suite of its slot. The suite of a database slot
-needs an empty database of its own.`,
+  description: `Starts and stops the plugin in a separate kernel, and runs the suite of its slot. The suite of a database slot
+needs an empty database.`,
   words: { plugin: { description: 'an installed package, a file or a folder' } },
   options: {
     set: { value: 'key=value', multiple: true, short: 's', description: 'set a value of its configuration' },
@@ -72,7 +72,7 @@ async function runCase({ name, needs, run }: ConformanceCase): Promise<Result> {
     const outcome = await run();
     // A suite in plain JavaScript may return nothing.
     if (outcome !== 'not-applicable') return { name, outcome: 'passed' };
-    return { name, outcome, reason: needs === undefined ? 'not what it offers' : `needs ${needs}` };
+    return { name, outcome, reason: needs === undefined ? 'it does not have this feature' : `needs ${needs}` };
   } catch (error) {
     return { name, outcome: 'failed', reason: reasonOf(error) };
   }
@@ -159,5 +159,5 @@ function parseValues(text = '{}'): Record<string, unknown> {
 function refuseMissing(name: string): never {
   const advice = isPackageName(name) ? ` ${installAdvice(name, process.cwd()).action}` : '';
   const message = `No file, folder or installed package ${name} was found.`;
-  refuse(message, `Correct the path.${advice}`, 'PLUGIN_NOT_INSTALLED');
+  refuse(message, `Fix the path.${advice}`, 'PLUGIN_NOT_INSTALLED');
 }

@@ -181,8 +181,8 @@ class Cluster {
 function failed(reason: string): never {
   const hint =
     process.getuid?.() === 0
-      ? 'PostgreSQL does not run as root, and runs as nobody instead: start keelson dev as a user of its own.'
-      : 'Start a PostgreSQL server yourself, set its address, and leave --postgres out.';
+      ? 'PostgreSQL cannot run as root, so it runs as the user nobody: start keelson dev as another user.'
+      : 'Start a PostgreSQL server yourself, set its address, and omit --postgres.';
   refuse(`PostgreSQL could not be started: ${reason}`, hint, 'CLI_POSTGRES_FAILED');
 }
 

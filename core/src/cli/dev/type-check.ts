@@ -36,8 +36,8 @@ export class TypeCheck implements Disposable {
     child.once('error', () => undefined);
     child.once('close', code => {
       if (this.#running !== child || code === null) return;
-      if (code !== 0) this.#show(`the types are wrong:\n${said.trim()}`);
-      else if (this.#hadErrors) this.#show('the types are right again');
+      if (code !== 0) this.#show(`type errors:\n${said.trim()}`);
+      else if (this.#hadErrors) this.#show('no type errors any more');
       this.#hadErrors = code !== 0;
     });
   }

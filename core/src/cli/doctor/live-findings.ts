@@ -90,7 +90,7 @@ function isToldBy(plugins: readonly PluginStatus[], { name, critical }: Readines
 }
 
 function aboutCheck(pid: number, { name, status, output, critical }: ReadinessStatus['checks'][number]): Finding {
-  const hint = critical ? 'The instance gets no requests until it passes.' : 'The instance stays ready in spite of it.';
+  const hint = critical ? 'The instance gets no requests until it passes.' : 'The instance stays ready.';
   return { plugin: 'health', pid, name, status, output: output ?? 'It does not pass.', hint };
 }
 

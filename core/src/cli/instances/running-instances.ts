@@ -45,7 +45,7 @@ export async function chosenInstances(
     message: `No instance of the service of ${config}${existsSync(config) ? '' : ' (file not found)'} runs here${wanted === undefined ? '' : ` with pid ${wanted}`}.`,
     hint:
       pids.length > 0
-        ? `There is pid ${pids.join(', ')}.`
+        ? `Running instances: pid ${pids.join(', ')}.`
         : (otherEnvironmentsHint(environments) ?? othersHint(running)),
     facts: { config, pids, environments, running },
   });
@@ -55,7 +55,7 @@ const startHint =
   'Only services started with keelson start by this user on this machine are found; control.enabled must be on.';
 
 function othersHint(running: readonly string[]): string {
-  return running.length === 0 ? startHint : `Say which with --config; there is:\n     ${running.join('\n     ')}`;
+  return running.length === 0 ? startHint : `Choose one with --config:\n     ${running.join('\n     ')}`;
 }
 
 /** `orders, pid 17366, --config examples/orders/keelson.yaml`, of each. */
@@ -63,7 +63,7 @@ function describeOthers(instances: readonly Instance[]): Promise<string[]> {
   return Promise.all(
     instances.map(async instance => {
       const status = await instance.status().catch(() => undefined);
-      if (status === undefined) return `pid ${instance.pid}, which gives no answer`;
+      if (status === undefined) return `pid ${instance.pid}, which does not answer`;
       const { service, pid, config, environment } = status;
       const within = relative('', config);
       const named = environment === undefined ? '' : ` --environment ${environment}`;
@@ -76,7 +76,7 @@ function describeOthers(instances: readonly Instance[]): Promise<string[]> {
 export function otherEnvironmentsHint(environments: readonly string[]): string | undefined {
   const [first] = environments;
   if (first === undefined) return undefined;
-  const how = first === '' ? 'leave --environment and KEELSON_ENV out' : `say --environment ${first}`;
+  const how = first === '' ? 'omit --environment and KEELSON_ENV' : `use --environment ${first}`;
   return `The same configuration runs in ${environments.map(name => name || 'no environment').join(', ')}: ${how}.`;
 }
 

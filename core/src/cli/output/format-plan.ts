@@ -15,7 +15,7 @@ export function formatService({ service, environment, config }: Plan): string {
 
 /** The plan for a person: the files, the slots, then the start level by level. */
 export function formatPlan(plan: Plan): string {
-  const lines = [`${formatService(plan)}: the plan holds`];
+  const lines = [`${formatService(plan)}: the plan is valid`];
   if (plan.files.length > 0) lines.push(`read from ${plan.files.map(displayPath).join(', ')}`);
   lines.push('');
   lines.push('Slots');

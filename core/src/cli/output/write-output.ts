@@ -25,8 +25,7 @@ export function writeOutput(file: string, text: string, { makeFolder = false } =
 }
 
 function hintFor(reason: string, folder: string): string {
-  if (reason === 'ENOENT' || reason === 'ENOTDIR')
-    return `There must be a folder ${folder}; make it first: mkdir -p ${folder}`;
+  if (reason === 'ENOENT' || reason === 'ENOTDIR') return `Create the folder ${folder} first: mkdir -p ${folder}`;
   if (reason === 'EISDIR') return 'It is a folder; name a file in it.';
   return `Check the permissions of ${folder} and its free space, or name another place.`;
 }

@@ -9,7 +9,7 @@ const shortestMs = 1;
 export function formatProfile({ readyAfterMs, lines, longestBlock }: StartProfile): string {
   const { ms, during } = longestBlock;
   return [
-    'Where the time until ready went, in ms. What ran side by side adds up once.',
+    'The time of each step until ready, in ms. Parallel steps add up only once.',
     '',
     row('at', 'took', 'adds', 'modules', ''),
     ...formatLines(lines),

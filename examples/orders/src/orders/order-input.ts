@@ -10,8 +10,8 @@ const newLine = z.strictObject({ sku, quantity });
 
 const lines = z
   .array(newLine, 'must be a list of lines')
-  .min(1, 'must hold at least one line')
-  .max(100, 'must hold at most 100 lines')
+  .min(1, 'must have at least one line')
+  .max(100, 'must have at most 100 lines')
   .superRefine((given, context) => {
     const seen = new Set<string>();
     given.forEach((line, index) => {
@@ -26,7 +26,7 @@ export const newOrder = z
   .strictObject({ lines: lines.optional(), sku: sku.optional(), quantity: quantity.optional() })
   .refine(given => given.lines === undefined || (given.sku ?? given.quantity) === undefined, {
     path: ['lines'],
-    message: 'must not stand beside sku and quantity',
+    message: 'cannot be combined with sku and quantity',
     when: isObject,
   })
   .refine(given => given.lines !== undefined || given.sku !== undefined, {
@@ -56,8 +56,8 @@ function isObject({ value }: z.core.ParsePayload): boolean {
 export const newOrders = z.strictObject({
   orders: z
     .array(newLine, 'must be a list of orders')
-    .min(1, 'must hold at least one order')
-    .max(1_000, 'must hold at most 1000 orders'),
+    .min(1, 'must have at least one order')
+    .max(1_000, 'must have at most 1000 orders'),
 });
 
 const limit = 'must be a whole number from 1 to 100';
@@ -69,10 +69,10 @@ export const pageRequest = z
   .strictObject({
     limit: z.coerce.number(limit).int(limit).min(1, limit).max(100, limit).default(20),
     after: z
-      .string('must be the "next" of the page before')
-      .refine(text => idIn(text) !== undefined, 'must be the "next" of the page before')
+      .string('must be the "next" of the previous page')
+      .refine(text => idIn(text) !== undefined, 'must be the "next" of the previous page')
       .optional()
-      .meta({ description: 'The "next" of the page before.' }),
+      .meta({ description: 'The "next" of the previous page.' }),
     status: z.enum(orderStatuses, `must be one of ${orderStatuses.join(', ')}`).optional(),
     product: sku.optional().meta({ description: 'The sku of a product: orders with a line of it.' }),
     since: timeInQuery.optional().meta({ description: 'Orders placed at this time or later.' }),

@@ -106,7 +106,7 @@ export class PaymentJob {
       this.#failure = undefined;
     } catch (error) {
       if (this.#isStopped) return;
-      this.#failure = 'The payments could not be looked at; the log has the reason.';
+      this.#failure = 'The payments could not be checked; the log has the reason.';
       this.#parts.logger.warn('payments were not settled', { error });
     }
   }

@@ -19,7 +19,7 @@ export function skuTaken(): KeelsonError {
 export function stockTooLow(errors: readonly FieldProblem[]): KeelsonError {
   return new KeelsonError({
     code: 'ORDERS_STOCK_TOO_LOW',
-    message: 'A request asked for more than there is in stock.',
+    message: 'A request asked for more than is in stock.',
     http: { status: 409, title: 'Stock too low', detail: 'There is not enough in stock.', errors },
   });
 }

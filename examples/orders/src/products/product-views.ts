@@ -8,9 +8,9 @@ export const productView = z
 
 export const pricedProductView = productView
   .extend({
-    price: price
-      .nullable()
-      .optional()
-      .meta({ description: 'What the price service says; null when it does not answer. Orders pay unitPriceCents.' }),
+    price: price.nullable().optional().meta({
+      description:
+        'The price from the price service; null when the service does not answer. Orders pay unitPriceCents.',
+    }),
   })
   .meta({ id: 'PricedProduct' });

@@ -78,7 +78,7 @@ async function refusal(em: EntityManager, lines: readonly StockLine[], { taken, 
     const stock = left.get(sku);
     if (stock === undefined) unknowns.push({ path: `${path}/sku`, message: 'names no product' });
     else if (stock < quantity) {
-      shortages.push({ path: `${path}/quantity`, message: 'is more than there is in stock' });
+      shortages.push({ path: `${path}/quantity`, message: 'is more than is in stock' });
     } else left.set(sku, stock - quantity);
   }
   return unknowns.length > 0 ? productUnknown([...unknowns, ...shortages]) : stockTooLow(shortages);

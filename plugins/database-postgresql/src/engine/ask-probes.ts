@@ -27,8 +27,7 @@ export async function askProbes(ask: Ask, backendKey: () => number | null | unde
     // The first one asks who answers; a question that is refused costs the connection.
     if (found.backendKey === undefined) found.backendKey = backendKey();
     if ('results' in alone) learn(probe, alone.results, found);
-    else if (probe.of !== undefined)
-      found.lacks.set(probe.of, `the server refused the question for it (${alone.state})`);
+    else if (probe.of !== undefined) found.lacks.set(probe.of, `the server refused the probe (${alone.state})`);
   }
   return found;
 }
@@ -36,7 +35,7 @@ export async function askProbes(ask: Ask, backendKey: () => number | null | unde
 function learn(probe: Probe, results: BatchOutcome['results'], found: Found): void {
   const rows = results.map(({ rows: [row] }): Row => row ?? {});
   if (probe.read(rows, found) || probe.of === undefined) return;
-  found.lacks.set(probe.of, 'the server took the question for it, and did not do it');
+  found.lacks.set(probe.of, 'the server accepted the probe, but the feature has no effect');
 }
 
 function statementsOf(asked: readonly Probe[]): readonly Statement[] {

@@ -55,7 +55,7 @@ export function engineOf(findings: Findings, stated: StatedEngine): Engine {
     weaker: [
       ...weakerPromises(known, {
         lacks: reasons,
-        levels: stated.isolationLevels === undefined ? 'the server does not give it' : byConfiguration,
+        levels: stated.isolationLevels === undefined ? 'the server does not support it' : byConfiguration,
         conflicts: stated.conflicts === undefined ? `the product is ${product}` : byConfiguration,
       }),
       ...(pooler === undefined && pooling === undefined ? [] : weakerBehindPooler),
@@ -89,10 +89,10 @@ function foundLacks({ found, startsWithLimits }: Findings): [DatabaseCapability,
     ...found.lacks,
     ...(startsWithLimits
       ? []
-      : ([['startup-parameters', 'the limits given at the start of a connection do not hold']] as const)),
+      : ([['startup-parameters', 'the time limits of a new connection have no effect']] as const)),
     ...(typeof found.backendKey === 'number'
       ? []
-      : ([['cancel', 'the server names no process that a cancel request could go to']] as const)),
+      : ([['cancel', 'the server reports no process id for cancel requests']] as const)),
   ].map(([capability, why]) => [capability, why]);
 }
 

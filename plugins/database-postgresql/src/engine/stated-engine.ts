@@ -6,7 +6,7 @@ export const engineOptions = z
   .union([
     z.literal('auto'),
     z.strictObject({
-      product: z.enum(engineProducts).optional().describe('The product, when Keelson cannot find it out.'),
+      product: z.enum(engineProducts).optional().describe('The product, if Keelson cannot detect it.'),
       pooler: z.enum(poolers).optional().describe('The pooler between the service and its server.'),
       pooling: z
         .enum(['session', 'transaction'])
@@ -20,14 +20,16 @@ export const engineOptions = z
         .array(z.enum(isolationLevels))
         .min(1)
         .optional()
-        .describe('The isolation levels that may be used, of those that were found.'),
+        .describe('The detected isolation levels that may be used.'),
       capabilities: z
         .partialRecord(z.enum(databaseCapabilities), z.boolean())
         .optional()
-        .describe('false: is not used. true: is used, where it could be neither found nor refuted.'),
+        .describe('false: the feature is not used. true: it is used if Keelson can neither detect nor rule it out.'),
     }),
   ])
   .default('auto')
-  .describe('What the database is: found when it connects (`auto`), or restricted and completed here.');
+  .describe(
+    'The product and its features: detected when the service connects (`auto`), or restricted and completed here.',
+  );
 
 export type StatedEngine = Exclude<z.output<typeof engineOptions>, 'auto'>;

@@ -3,10 +3,10 @@ import type { DatabaseCapability, Engine, WeakerPromise } from './engine.js';
 
 /** What holds without a capability, for people. */
 const without: Readonly<Record<DatabaseCapability, string>> = {
-  cancel: 'A session over its deadline closes its connection; the server may go on with the statement for a while.',
+  cancel: 'A session over its deadline closes its connection; the server may continue the statement for a while.',
   'multi-connection': 'While one session holds the connection, a second session inside it is refused.',
   'commit-lookup':
-    'The server cannot be asked for the id of a COMMIT that was not answered: units write tokens instead, unless commitProof is none.',
+    'A COMMIT without an answer cannot be looked up by its transaction id: units write tokens instead, unless commitProof is none.',
   'write-implies-id':
     'When the server reports that a transaction in doubt was aborted, the session does not trust this.',
   savepoints: 'No part of a session can fail alone: database.transaction inside a session is refused.',

@@ -26,7 +26,7 @@ export class AmbiguousCommitError extends KeelsonError {
       http: {
         status: 503,
         title: 'Service Unavailable',
-        detail: 'It is not known whether the request was carried out. Look before sending it again.',
+        detail: 'It is not known whether the request was carried out. Check this before you send it again.',
       },
     });
   }
@@ -39,7 +39,7 @@ const proofs: Readonly<Record<CommitProofName, string>> = {
 };
 
 const better: Readonly<Record<CommitProofName, string>> = {
-  'transaction-id': ' With commitProof: token a crash or a failover leaves no doubt.',
+  'transaction-id': ' With commitProof: token, the outcome is known even after a crash or a failover.',
   token: '',
   none: ' Or set commitProof: token.',
 };

@@ -22,8 +22,8 @@ export class CommitTokenError extends KeelsonError {
 
 function hintOf(error: unknown, needed: readonly string[]): string {
   const state = sqlStateOf(error) ?? '';
-  if (state === '25006') return 'Name a server that takes writes, and a role that may write.';
-  if (otherShape.has(state)) return 'Name another table in commitTokens.tableName: this one has other columns.';
+  if (state === '25006') return 'Use a server that accepts writes, and a role that may write.';
+  if (otherShape.has(state)) return 'Set commitTokens.tableName to another table: this one has different columns.';
   return `As its owner, or a role that may create it: ${needed.join('; ')}.`;
 }
 

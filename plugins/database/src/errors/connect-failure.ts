@@ -22,7 +22,7 @@ const unknownAuthority: Kind = {
 const expired: Kind = {
   kind: 'tls-expired',
   says: 'shows a certificate that is not valid at this time',
-  hint: 'Renew the certificate of the server, and look at the clocks of both machines.',
+  hint: 'Renew the certificate of the server, and check the clocks of both machines.',
   final: true,
 };
 const clientCertificate: Kind = {
@@ -53,8 +53,8 @@ const byCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     'TLS_NOT_SPOKEN',
     {
       kind: 'tls-not-spoken',
-      says: 'does not speak TLS',
-      hint: 'Turn ssl on at the server, or take sslmode out of the configured url.',
+      says: 'does not support TLS',
+      hint: 'Turn ssl on at the server, or remove sslmode from the configured url.',
       final: true,
     },
   ],
@@ -161,7 +161,7 @@ const byState: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     {
       kind: 'behind-pooler',
       says: 'cannot be reached by the pooler in between',
-      hint: 'Look at the log of the pooler: the server behind it is away or full, or the database is paused or disabled there.',
+      hint: 'Check the log of the pooler: its server is down or full, or the database is paused or disabled there.',
     },
   ],
 ]);
@@ -173,7 +173,7 @@ function stopping(): Kind {
 const starting: Kind = {
   kind: 'starting',
   says: 'is starting or recovering',
-  hint: 'Wait: the service tries until connect.timeoutMs is over. The log of the server shows its progress.',
+  hint: 'Wait: the service keeps trying until connect.timeoutMs is over. The log of the server shows its progress.',
 };
 
 /** Returns the failure to connect behind the driver's `error`; undefined for any other error. */
@@ -204,7 +204,7 @@ function kindOfEnd(state: string, error: unknown): Kind | undefined {
 /** The name of the function that refused is the same in every language. */
 function refusalOfUser(error: unknown, words: string): Kind {
   if (text(error, 'routine') === 'InitializeSessionUserId' || /^no such user|^role /.test(words)) {
-    const says = 'has no such user that may log in';
+    const says = 'has no user of this name that may log in';
     return { kind: 'role-missing', says, hint: 'Create the role with LOGIN, or check the user.', final: true };
   }
   if (/certificate/.test(words)) return clientCertificate;
@@ -241,7 +241,7 @@ function inWordsOfPooler(error: unknown, kind: Kind | undefined): Kind | undefin
 export function refusalInItsWords(error: unknown): ConnectFailure | undefined {
   const words = severityOf(error) === 'FATAL' ? wordsOf(error) : undefined;
   if (words === undefined) return undefined;
-  const hint = 'Look at the log of the database server, or of the pooler in between.';
+  const hint = 'Check the log of the database server, or of the pooler.';
   return failure(sqlStateOf(error) ?? 'no code', { kind: 'server-words', says: `says "${words}"`, hint });
 }
 

@@ -39,9 +39,9 @@ export class AcquireTimeoutError extends ConnectionError {
     super({
       code: 'DATABASE_ACQUIRE_TIMEOUT',
       message:
-        `No connection came free in ${Math.round(facts.waitedMs)} ms ` +
+        `No connection became free within ${Math.round(facts.waitedMs)} ms ` +
         `(total=${facts.total}, busy=${facts.busy}, idle=${facts.idle}, waiting=${facts.waiting}, max=${facts.max}).`,
-      hint: 'Look for a session that waits on something slow before raising pool.max.',
+      hint: 'Before you raise pool.max, look for a session that waits for something slow.',
       facts: { ...facts, ...(cause !== undefined && { lastFailure: labelOf(cause) }) },
       cause: causeOf(cause),
     });
@@ -66,7 +66,7 @@ export class ConnectionLostError extends ConnectionError {
     super({
       code: 'DATABASE_CONNECTION_LOST',
       message: lossOf(cause),
-      hint: 'Look at the database server and the network; the service reconnects by itself.',
+      hint: 'Check the database server and the network; the service reconnects by itself.',
       facts: { ...faultFacts(cause), ...lostStatementOf(cause), ...more },
       cause: causeOf(cause),
     });

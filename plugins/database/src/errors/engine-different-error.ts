@@ -6,7 +6,7 @@ export class EngineDifferentError extends KeelsonError {
     super({
       code: 'DATABASE_ENGINE_DIFFERENT',
       message: `The configuration states engine.${facts.option}: ${facts.stated}, but the database shows otherwise: ${facts.found}.`,
-      hint: `Correct or remove engine.${facts.option}. It can restrict what was found, and state what cannot be found out.`,
+      hint: `Correct or remove engine.${facts.option}. It can turn off detected features, and state facts that Keelson cannot detect.`,
       facts,
     });
   }

@@ -34,7 +34,7 @@ export class IdentityRefusedError extends KeelsonError {
     const sqlState = sqlStateOf(cause);
     super({
       code: 'DATABASE_IDENTITY_REFUSED',
-      message: 'The server did not set the variables or the role of the session; nothing of the session was run.',
+      message: 'The server did not set the variables or the role of the session; no statement of the session ran.',
       hint:
         role === undefined
           ? 'Check the names of the variables, and whether the role of the connection may set them.'
@@ -55,7 +55,7 @@ export class IdentityFixedError extends KeelsonError {
     super({
       code: 'DATABASE_IDENTITY_FIXED',
       message: `The variables and the role of a session are set with its BEGIN; ${facts.by} cannot change them.`,
-      hint: 'Give them to the session: database.session(work, { session: { variables, role } }), or http.session for requests.',
+      hint: 'Pass them when you open the session: database.session(work, { session: { variables, role } }), or http.session for requests.',
       facts: { ...facts, ...place() },
     });
   }

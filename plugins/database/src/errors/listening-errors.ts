@@ -13,7 +13,7 @@ export class ChannelInvalidError extends KeelsonError {
     super({
       code: 'DATABASE_CHANNEL_INVALID',
       message: `The name of the channel is not valid: ${why}.`,
-      hint: 'Use a short, fixed name, and put what varies into the payload.',
+      hint: 'Use a short, fixed name, and put variable data into the payload.',
       facts: place(),
     });
   }

@@ -64,7 +64,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '23001',
     {
       kind: 'foreign-key',
-      says: 'A row is still referred to',
+      says: 'Other rows still refer to a row',
       hint: 'First remove the rows that refer to it.',
       http: conflict('Something still refers to it.'),
     },
@@ -74,7 +74,7 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'invalid-value',
       says: 'A text holds a character that PostgreSQL cannot store',
-      hint: 'Refuse NUL characters and half surrogate pairs where the input comes in.',
+      hint: 'Refuse NUL characters and half surrogate pairs when you validate the input.',
       http: { status: 422, title: 'Unprocessable Content', detail: 'A text holds a character that cannot be stored.' },
     },
   ],
@@ -135,8 +135,8 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '55P03',
     {
       kind: 'lock-timeout',
-      says: 'A lock did not come free in time',
-      hint: 'Look for the transaction that holds it (pg_locks).',
+      says: 'A lock was not released in time',
+      hint: 'Find the transaction that holds the lock (pg_locks).',
       http: busy('The data is in use. Please try again.'),
     },
   ],
@@ -144,8 +144,8 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '57014',
     {
       kind: 'statement-timeout',
-      says: 'A statement was over its time',
-      hint: 'Look at its plan, or give the session a longer statement timeout.',
+      says: 'A statement exceeded its time limit',
+      hint: 'Check its plan, or give the session a longer statement timeout.',
       http: busy('The request took too long.'),
     },
   ],
@@ -171,15 +171,12 @@ const kinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     {
       kind: 'insufficient-privilege',
       says: 'The database user lacks a privilege',
-      hint: 'Grant it, or use another user.',
+      hint: 'Grant the privilege, or use another user.',
     },
   ],
   ['42P01', { kind: 'undefined-table', says: 'A table does not exist', hint: runTheMigrations }],
   ['42703', { kind: 'undefined-column', says: 'A column does not exist', hint: runTheMigrations }],
-  [
-    '42601',
-    { kind: 'syntax', says: 'A statement is not valid SQL', hint: 'Look at the query that the code path builds.' },
-  ],
+  ['42601', { kind: 'syntax', says: 'A statement is not valid SQL', hint: 'Check the query that the code builds.' }],
 ]);
 
 /** SQLSTATE classes, for codes without a row of their own. */
@@ -188,8 +185,8 @@ const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
     '08',
     {
       kind: 'foreign-server',
-      says: 'The server could not reach another one that it depends on',
-      hint: 'Look at the servers of the foreign tables, and at the log of the database server.',
+      says: 'The server could not reach another server that it depends on',
+      hint: 'Check the servers of the foreign tables, and the log of the database server.',
       http: busy('Something that the request depends on cannot be reached.'),
     },
   ],
@@ -217,7 +214,7 @@ const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
       kind: 'out-of-resources',
       says: 'The server lacks the memory, the locks or the connections that a statement needs',
       hint: 'Check which memory, locks and connections the statement needs, then the limits of the server.',
-      http: busy('The request needs more than there is at the moment.'),
+      http: busy('The request needs more resources than are available at the moment.'),
     },
   ],
   [
@@ -234,7 +231,7 @@ const classKinds: ReadonlyMap<string, KindRule> = new Map<string, KindRule>([
 const other: KindRule = {
   kind: 'other',
   says: 'The database refused a statement',
-  hint: 'Look the SQLSTATE up in the manual of PostgreSQL, appendix A.',
+  hint: 'Look up the SQLSTATE in appendix A of the PostgreSQL manual.',
 };
 
 export interface QueryErrorFacts extends ServerDetails {

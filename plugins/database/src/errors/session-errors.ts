@@ -26,7 +26,7 @@ export class TransactionFailedError extends KeelsonError {
     super({
       code: 'DATABASE_TRANSACTION_FAILED',
       message: 'An earlier failure ended this transaction: nothing of it is stored, and nothing more can run in it.',
-      hint: 'Let the first error out of the session, or run what may fail in a nested session with a savepoint.',
+      hint: 'Let the first error propagate, or run statements that may fail in a nested session with a savepoint.',
       facts: place(),
       cause,
       ...(http && { http }),
@@ -54,20 +54,20 @@ const nested = 'for a part that may fail alone, use database.transaction(async e
 /** What to write instead. */
 function hintFor(by: string): string {
   if (/COMMIT|END|PREPARE|commit/.test(by))
-    return "Let the work resolve, which commits the session; to store a part for good, use { nested: 'separate' }.";
+    return "Let the work resolve, which commits the session; to store a part permanently, use { nested: 'separate' }.";
   if (/SAVEPOINT|RELEASE|ROLLBACK TO/.test(by))
-    return 'Use database.transaction(async em => ...), which is a savepoint that the session knows of.';
+    return 'Use database.transaction(async em => ...), which creates a savepoint that the session tracks.';
   if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
-  if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session, since the session was opened read-only.';
-  if (/BEGIN|START|begin/.test(by)) return `Leave it out, since the session begins its transaction; ${nested}.`;
+  if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session: this session is read-only.';
+  if (/BEGIN|START|begin/.test(by)) return `Remove it, because the session begins its transaction; ${nested}.`;
   return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
 }
 
 const storedByHand: Readonly<Record<StoredByHand, string>> = {
   nothing: 'nothing of the session is stored.',
-  'all before it': 'what ran before it in the session is stored, and nothing after it.',
-  'a prepared transaction': 'what ran before it waits for COMMIT PREPARED or ROLLBACK PREPARED.',
-  unknown: 'whether what ran before it is stored is not known.',
+  'all before it': 'the work before it in the session is stored, and nothing after it.',
+  'a prepared transaction': 'the work before it waits for COMMIT PREPARED or ROLLBACK PREPARED.',
+  unknown: 'it is unknown whether the work before it is stored.',
 };
 
 /** One text held several statements. */
@@ -75,8 +75,8 @@ export class SeveralStatementsError extends KeelsonError {
   constructor(cause: unknown) {
     super({
       code: 'DATABASE_SEVERAL_STATEMENTS',
-      message: 'One text held several statements; none of them was run.',
-      hint: 'Run each statement by itself; only a migration may have several in one text.',
+      message: 'One text contained several statements; none of them ran.',
+      hint: 'Run each statement separately; only a migration may have several in one text.',
       facts: place(),
       cause: causeOf(cause),
     });
@@ -100,7 +100,7 @@ export class FormatChangedError extends KeelsonError {
   constructor(facts: { readonly setting: string }) {
     super({
       code: 'DATABASE_FORMAT_CHANGED',
-      message: `A statement changed ${facts.setting}, so values would be read or stored as other ones; nothing of the session is stored.`,
+      message: `A statement changed ${facts.setting}, so values could be misread or stored as different values; nothing of the session is stored.`,
       hint: 'Leave the setting as it is, and format values in SQL: to_char(…), convert_to(…).',
       facts: { ...facts, ...place() },
     });
@@ -125,8 +125,8 @@ export class ConcurrentUseError extends KeelsonError {
     super({
       code: 'DATABASE_CONCURRENT_USE',
       message:
-        'A statement or a nested session was still running when another flow ended the session or asked for its connection.',
-      hint: 'Look for a promise that was not awaited, or give each flow a session of its own.',
+        'A statement or a nested session was still running when other code ended the session or asked for its connection.',
+      hint: 'Look for a promise that was not awaited, or give each task a separate session.',
       facts: place(),
     });
   }
@@ -140,7 +140,7 @@ export class WorkUndoneError extends KeelsonError {
       code: 'DATABASE_WORK_UNDONE',
       message:
         'A nested session failed, and its rollback has undone other work that ran in the same session at the same time.',
-      hint: 'Run nested sessions one after the other, or give each flow a session of its own.',
+      hint: 'Run nested sessions one after the other, or give each task a separate session.',
       facts: at === undefined ? {} : { at },
     });
   }
@@ -166,7 +166,7 @@ export class SharedEntityError extends KeelsonError {
   constructor(facts: { readonly entity: string; readonly relation?: string }) {
     super({
       code: 'DATABASE_ENTITY_SHARED',
-      message: `A session was to store, remove, merge or reload an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
+      message: `A session tried to store, remove, merge or reload an entity of another session that is still open: ${facts.relation ?? facts.entity}.`,
       hint: 'Load the entity in each session, or end the other session first.',
       facts: { ...facts, ...place() },
     });
@@ -180,8 +180,8 @@ export class OutsideSessionError extends KeelsonError {
     super({
       code: 'DATABASE_OUTSIDE_SESSION',
       message: injected
-        ? 'An injected EntityManager was used where no session is current.'
-        : 'An EntityManager was used outside of a session, or after its session had ended.',
+        ? 'An injected EntityManager was used outside a session.'
+        : 'An EntityManager was used outside its session, or after its session had ended.',
       hint: injected
         ? 'Call the code inside database.session(async () => ...), or in a request before its answer. A constructor has no session.'
         : 'Use the EntityManager that database.session(async em => ...) gives, inside its function.',
@@ -225,7 +225,7 @@ export class SessionAbortedError extends KeelsonError {
       code: 'DATABASE_SESSION_ABORTED',
       message:
         facts.reason === 'deadline'
-          ? `The session "${facts.name}" was over its deadline and was rolled back.`
+          ? `The session "${facts.name}" exceeded its deadline and was rolled back.`
           : `The session "${facts.name}" was cancelled by its caller and was rolled back.`,
       hint: 'Find out what the session waits for before you give it more time.',
       facts,
@@ -248,7 +248,7 @@ export class UnsupportedError extends KeelsonError {
     super({
       code: 'DATABASE_UNSUPPORTED',
       message: `The database driver "${facts.driver}" lacks the capability "${facts.capability}"${where}.`,
-      hint: instead.get(facts.capability) ?? 'Use @keelson/database-postgresql, or do without.',
+      hint: instead.get(facts.capability) ?? 'Use @keelson/database-postgresql, or do not use this feature.',
       facts: { ...facts, ...place() },
     });
   }
@@ -257,14 +257,17 @@ export class UnsupportedError extends KeelsonError {
 /** What to do without a capability. */
 const instead: ReadonlyMap<string, string> = new Map([
   ['commit-lookup', 'Set commitProof to token or auto.'],
-  ['savepoints', "Let the part fail the whole session, or run it in a session of its own: { nested: 'separate' }."],
-  ['session-state', 'Use what ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.'],
+  ['savepoints', "Let the part fail the whole session, or run it in a separate session: { nested: 'separate' }."],
+  [
+    'session-state',
+    'Use a form that ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.',
+  ],
   ['server-timeouts', 'Leave the time limit out; timeoutMs ends the statements of the session.'],
   ['transactional-ddl', 'Change tables in a migration, which says what is stored when it fails.'],
   ['stream', 'Read the rows at once, or page by page.'],
   [
     'listen',
-    'Listen over a second database plugin whose url leads past the pooler, or look at the tables from time to time.',
+    'Listen with a second database plugin whose url bypasses the pooler, or query the tables from time to time.',
   ],
 ]);
 
@@ -285,8 +288,8 @@ export class LastingStateError extends KeelsonError {
   constructor(facts: { readonly by: string }) {
     super({
       code: 'DATABASE_LASTING_STATE',
-      message: `${facts.by} would leave a state behind, and the pooler in between lends the connection to others after the transaction.`,
-      hint: 'Use set local, set_config(…, true), pg_advisory_xact_lock or on commit drop; for LISTEN, connect past the pooler.',
+      message: `${facts.by} would leave a state on the connection, which the pooler lends to other clients after the transaction.`,
+      hint: 'Use set local, set_config(…, true), pg_advisory_xact_lock or on commit drop; for LISTEN, connect without the pooler.',
       facts: { ...facts, ...place() },
     });
   }

@@ -3,7 +3,7 @@ import type { Kind } from './failure-kind.js';
 const permission: Kind = {
   kind: 'socket-permission',
   says: 'has a unix socket that this process may not use',
-  hint: 'Let the user of the service into the directory of the socket; see also unix_socket_permissions of the server.',
+  hint: 'Give the user of the service access to the directory of the socket; see also unix_socket_permissions of the server.',
   final: true,
 };
 
@@ -44,7 +44,7 @@ const byOwnCode: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     'SOCKET_UNSUPPORTED',
     {
       kind: 'socket-unsupported',
-      says: 'is to be reached over a unix socket, which Node does not have on Windows',
+      says: 'is configured with a unix socket, which Node does not support on Windows',
       hint: 'Name a host of the network in the configured url.',
       final: true,
     },

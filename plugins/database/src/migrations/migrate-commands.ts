@@ -25,7 +25,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
     usage: '',
     async run({ out }) {
       const reverted = await database.revert();
-      out(reverted === undefined ? 'nothing is applied' : `took back ${reverted}`);
+      out(reverted === undefined ? 'nothing is applied' : `undid ${reverted}`);
       return { reverted: reverted ?? null };
     },
   },
@@ -80,7 +80,7 @@ async function write(file: string, text: string): Promise<void> {
       message: `The migration cannot be written to ${file} (${reason}); nothing was done.`,
       hint:
         hints[reason] ??
-        'Look at the permissions of the folder, or name another: keelson migrate create <Name> <folder>.',
+        'Check the permissions of the folder, or name another folder: keelson migrate create <Name> <folder>.',
       facts: { file, reason },
       cause,
     });
@@ -88,9 +88,9 @@ async function write(file: string, text: string): Promise<void> {
 }
 
 const hints: Readonly<Record<string, string>> = {
-  EEXIST: 'There is such a file already; choose another name, or move it away.',
-  ENOENT: 'Its folder must be there: make it first.',
-  ENOTDIR: 'What it is to stand in is a file; name a folder.',
+  EEXIST: 'The file exists already; choose another name, or move the file.',
+  ENOENT: 'Its folder does not exist: create it first.',
+  ENOTDIR: 'Its folder is a file; name a folder.',
 };
 
 function kebab(name: string): string {

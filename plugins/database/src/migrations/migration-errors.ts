@@ -59,16 +59,16 @@ function whatRemains(remains: Remains, done: readonly string[], error: unknown):
     case 'whole':
       return remains.isNoted === 'no'
         ? `, but all of it is stored; it is not recorded as applied${before}`
-        : `, but all of it is stored; whether it is recorded as applied is not known${before}`;
+        : `, but all of it is stored; it is unknown whether it is recorded as applied${before}`;
     case 'up to its own commit':
-      return `: it ended its transaction by hand, so what it did until then is stored, and it is not recorded as applied${before}`;
+      return `: it ended its transaction itself, so its work until then is stored, and it is not recorded as applied${before}`;
     case 'unknown':
-      return `, and whether it is stored is not known${before}`;
+      return `, and it is unknown whether it is stored${before}`;
   }
 }
 
 function partOf(at: Place | undefined, error: unknown): string {
-  const stored = 'outside of a transaction: what it did before is stored';
+  const stored = 'outside a transaction: its work before that is stored';
   if (at === undefined) return `, ${stored}`;
   const where = `${at.sent ? 'at' : 'before'} its statement ${at.statement} of ${at.statements}`;
   const isInDoubt = at.sent && !isDefiniteRefusal(error);
@@ -78,24 +78,24 @@ function partOf(at: Place | undefined, error: unknown): string {
 function hintFor(remains: Remains, error: unknown): string {
   // active_sql_transaction: what it does is only allowed outside of one.
   if (sqlStateOf(error) === '25001') {
-    return 'Put that statement into a migration of its own, and let its isTransactional() return false.';
+    return 'Put that statement into a separate migration whose isTransactional() returns false.';
   }
   switch (remains.is) {
     case 'nothing':
       return isConnectionLoss(error) ? lostHint : 'Fix the migration, or the data that makes it fail, and start again.';
     case 'in part':
-      return 'Look at the tables: drop what is half done (an index may be left invalid), or let the migration skip what exists already; then start again.';
+      return 'Check the tables: drop incomplete objects (an index may be invalid), or let the migration skip existing objects; then start again.';
     case 'whole':
-      return 'Let the migration skip what exists already (if not exists), and start again.';
+      return 'Let the migration skip existing objects (if not exists), and start again.';
     case 'up to its own commit':
-      return 'Take commit and rollback out of the migration, or let its isTransactional() return false; undo what is stored.';
+      return 'Remove commit and rollback from the migration, or let its isTransactional() return false; undo the stored part.';
     case 'unknown':
       return 'Run keelson migrate status when the database answers: a migration that it lists as applied is stored.';
   }
 }
 
 const lostHint =
-  'Look at the database server and the network, give migrations.timeoutMs more time when it was too short, and start again.';
+  'Check the database server and the network, raise migrations.timeoutMs if it was too short, and start again.';
 
 /** The transaction that a migration was to run in has ended before it did. */
 export class TransactionEndedError extends Error {
@@ -108,7 +108,7 @@ export function waitedTooLong(timeoutMs: number, done: readonly string[]): Keels
   const before = done.length === 0 ? '' : ` Done before in this run: ${done.join(', ')}.`;
   return refused({
     message: `Another instance was still migrating after ${timeoutMs} ms.${before}`,
-    hint: 'Look at that instance, or give migrations.timeoutMs more time.',
+    hint: 'Check that instance, or raise migrations.timeoutMs.',
     facts: { timeoutMs, done: [...done] },
   });
 }
@@ -116,7 +116,7 @@ export function waitedTooLong(timeoutMs: number, done: readonly string[]): Keels
 export function noSuch(name: string, names: readonly string[]): KeelsonError {
   return refused({
     message: `There is no migration ${name}; nothing was done.`,
-    hint: names.length === 0 ? 'No plugin of this service has migrations.' : `There are ${names.join(', ')}.`,
+    hint: names.length === 0 ? 'No plugin of this service has migrations.' : `Known migrations: ${names.join(', ')}.`,
     facts: { migration: name },
   });
 }
@@ -132,7 +132,7 @@ export function notHere(name: string): KeelsonError {
 export function sameName(name: string): KeelsonError {
   return refused({
     message: `Two migrations are named ${name}; nothing was done.`,
-    hint: 'Give each class a name of its own: the name identifies the migration.',
+    hint: 'Give each class a unique name: the name identifies the migration.',
     facts: { migration: name },
   });
 }

@@ -31,7 +31,7 @@ describe('the name of a migration', () => {
     expect(() => refuseMinified(listed)).toThrow(
       expect.objectContaining({
         code: 'DATABASE_MIGRATION_NAME',
-        message: 'These names of migrations are as short as a minifier makes them: "t". Nothing was done.',
+        message: 'These names of migrations are as short as minified names: "t". Nothing was done.',
       }),
     );
     refuseMinified(namedMigrations([{ entities: [], migrations: { AddOrders, AddPayments: minified } }]));

@@ -30,8 +30,8 @@ export function refuseMinified(migrations: readonly NamedMigration[]): void {
   const names = minified.map(({ name }) => JSON.stringify(name));
   throw new KeelsonError({
     code: 'DATABASE_MIGRATION_NAME',
-    message: `These names of migrations are as short as a minifier makes them: ${names.join(', ')}. Nothing was done.`,
-    hint: 'Give the migrations of the DatabaseModel as an object, whose keys are not changed: { CreateOrders, AddPayments }.',
+    message: `These names of migrations are as short as minified names: ${names.join(', ')}. Nothing was done.`,
+    hint: 'Pass the migrations of the DatabaseModel as an object, because a minifier does not change its keys: { CreateOrders, AddPayments }.',
     facts: { migrations: minified.map(({ name }) => name) },
   });
 }

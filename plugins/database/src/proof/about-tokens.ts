@@ -17,7 +17,7 @@ export async function aboutTokens(
     { name: 'diagnose', readOnly: true, fresh: true, nested: 'separate', signal },
   );
   const name = 'commit tokens';
-  if (row.found) return { name, status: 'pass', output: `The table ${table.name} is there.` };
-  const hint = `The next start makes the table if its role may. Otherwise run as another role: ${table.ddl}; ${table.grants}.`;
+  if (row.found) return { name, status: 'pass', output: `The table ${table.name} exists.` };
+  const hint = `The next start creates the table if its role is allowed to. Otherwise run as another role: ${table.ddl}; ${table.grants}.`;
   return { name, status: 'warn', output: `The table ${table.name} is missing.`, hint };
 }

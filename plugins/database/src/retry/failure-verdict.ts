@@ -70,10 +70,10 @@ export const endClassRules: ReadonlyMap<string, Rule> = new Map([
 ]);
 
 const lost = rule('retry', 'retry', 'final', 'down', 'connection lost');
-const refused = rule('final', 'final', 'final', 'down', 'no connection can be had, and retrying cannot help');
-const definite = rule('final', 'final', 'final', 'up', 'the server answered: it is well, the statement is not');
+const refused = rule('final', 'final', 'final', 'down', 'no connection is possible, and retrying cannot help');
+const definite = rule('final', 'final', 'final', 'up', 'the server answered: only the statement failed');
 /** Not the input of one caller: each write is refused, so calls wait for the server instead of spending the budget. */
-const readOnlyServer = rule('retry', 'retry', 'final', 'down', 'the server reports that it takes no writes');
+const readOnlyServer = rule('retry', 'retry', 'final', 'down', 'the server reports that it is read-only');
 /** By what a driver leaves on a refused write as `readOnlyBy`. */
 const readOnlyRules: ReadonlyMap<unknown, Rule> = new Map([
   ['server', readOnlyServer],

@@ -26,7 +26,7 @@ const taken: ReadonlySet<string> = new Set([
 
 const ofTimeouts = 'is an option of the session';
 const ofTransaction = 'belongs to the transaction of the session';
-const ofRole = 'would let the session pass for another role';
+const ofRole = 'would change the role of the session';
 /** Why a setting of PostgreSQL is refused, and what to use instead. */
 const refused: ReadonlyMap<string, readonly [why: string, hint: string]> = new Map([
   ['role', [ofRole, 'Use the option `role` beside `variables`.']],
@@ -81,7 +81,11 @@ function assertName(name: string): void {
   if (ownName.test(name)) throw invalid(name, "is one of Keelson's own", 'Begin the name with another word.');
   if (customName.test(name) || taken.has(name.toLowerCase())) return;
   if (!/^\w+$/.test(name))
-    throw invalid(name, 'is no name of a setting', 'Write letters, digits and underscores, with a dot between.');
+    throw invalid(
+      name,
+      'is not a valid name of a setting',
+      'Write letters, digits and underscores, with a dot between.',
+    );
   throw invalid(name, ...(refused.get(name.toLowerCase()) ?? byAllowList));
 }
 
@@ -90,11 +94,11 @@ function textOf(name: string, value: unknown): string {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
   if (typeof value === 'bigint' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)))
     return String(value);
-  const why = value === undefined || value === null ? 'has no value' : 'is no text, number, boolean or date';
+  const why = value === undefined || value === null ? 'has no value' : 'is not a text, number, boolean or date';
   throw invalid(
     name,
     why,
-    'Refuse the request or the job before its session begins: a policy would compare with nothing.',
+    'Refuse the request or the job before its session begins: a policy would compare with an empty text.',
   );
 }
 
@@ -108,8 +112,8 @@ function assertRole(role: unknown): void {
     return;
   throw new IdentityInvalidError({
     what: 'The role of a session',
-    why: 'is no name of a role',
-    hint: 'Give the name of a role, or leave the option out for the role of the connection.',
+    why: 'is not a valid name of a role',
+    hint: 'Give the name of a role, or omit the option to use the role of the connection.',
   });
 }
 

@@ -32,7 +32,7 @@ function failed(shape: string, why: string, cause?: unknown): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_EXPLAIN_FAILED',
     message: `The statement ${shape} cannot be explained. ${why}`,
-    hint: 'A plan without values needs PostgreSQL 16 or newer, and the right to read the tables. A type before a text (interval, date) is possible only with its value: write a cast after it.',
+    hint: "A plan without values needs PostgreSQL 16 or newer, and the right to read the tables. When a type stands before a text (interval '1 day'), write a cast after the text instead.",
     facts: { shape },
     cause,
   });

@@ -55,7 +55,7 @@ function unknown(shape: string, noted: NotedStatements): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_SHAPE_UNKNOWN',
     message: `No statement of the shape ${shape} was slow, repeated or traced lately in this process.`,
-    hint: known.length === 0 ? 'Lower slowStatements.thresholdMs.' : `There is: ${known.slice(0, 20).join(', ')}.`,
+    hint: known.length === 0 ? 'Lower slowStatements.thresholdMs.' : `Available: ${known.slice(0, 20).join(', ')}.`,
     facts: { shape },
   });
 }

@@ -181,7 +181,7 @@ export const migrating: readonly Requirement[] = [
       // A server without ids cannot report the outcome of the transaction.
       const { capabilities } = database;
       const isKnown = capabilities.has('commit-lookup') || !capabilities.has('multi-connection');
-      const says = isKnown ? ': it ended its transaction by hand' : ', and whether it is stored is not known';
+      const says = isKnown ? ': it ended its transaction itself' : ', and it is unknown whether it is stored';
       ok(error.message.startsWith(`The migration CommitByHand failed${says}`), error.message);
       deepEqual(await shelvesIn(database), [3]);
       deepEqual(await appliedIn(database), ['CreateShelves']);

@@ -14,7 +14,7 @@ export function readKey({ headersDistinct }: IncomingMessage, required: boolean)
   if (values === undefined) {
     if (required)
       throw keyInvalid(
-        'This request needs the header Idempotency-Key, with another text for each thing that is done, such as a UUID.',
+        'This request needs the header Idempotency-Key, with a unique text for each operation, such as a UUID.',
       );
     return undefined;
   }

@@ -12,7 +12,7 @@ export const methodName = z
   .toUpperCase()
   .refine(text => methods.includes(text), 'must be a method of HTTP, such as GET or POST');
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be small letters, digits and hyphens');
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens');
 
 const pattern = z
   .string()
@@ -50,13 +50,13 @@ export const rateLimitOptions = z.strictObject({
     .array(pattern)
     .min(1)
     .optional()
-    .describe('The paths that count, with all below them; :id stands for one part. Default: all.')
+    .describe('The paths that count, with all paths below them; :id stands for one part. Default: all.')
     .meta(reloadable),
   store: z
     .enum(['memory', 'database'])
     .default('memory')
     .describe(
-      'memory: each instance counts for itself. database: all instances count together, at two round trips a request.',
+      'memory: each instance counts separately. database: all instances count together, with two round trips for each request.',
     )
     .meta(reloadable),
 });

@@ -124,7 +124,7 @@ function limitsOf(
   });
   const here = metrics.counter({
     name: 'http.server.rate_limit.fallbacks',
-    description: 'Requests that an instance counted for itself because the database did not answer',
+    description: 'Requests that an instance counted separately because the database did not answer',
     unit: '{request}',
     labels: ['http.rate_limit.name'],
   });
@@ -164,10 +164,10 @@ function assertValid({ options, keys, database }: RateLimitsParts): void {
   const faults = Object.entries(options).flatMap(([name, { by, store }]) => [
     ...(by.startsWith('header:') || known.includes(by)
       ? []
-      : [`${name} counts by "${by}", which is none of ${known.join(', ')}`]),
+      : [`${name} counts by "${by}", which is not one of ${known.join(', ')}`]),
     ...(store === 'memory' || database !== undefined
       ? []
-      : [`${name} counts in the database, and the service has none`]),
+      : [`${name} counts in the database, but the service has no database`]),
   ]);
   if (faults.length === 0) return;
   throw new KeelsonError({

@@ -32,7 +32,7 @@ export function productUnknown(): KeelsonError {
 function stockTooLow(): KeelsonError {
   return new KeelsonError({
     code: 'SHOP_STOCK_TOO_LOW',
-    message: 'A request asked for more than there is in stock.',
+    message: 'A request asked for more than is in stock.',
     http: { status: 409, title: 'Stock too low', detail: 'There is not enough in stock.' },
   });
 }

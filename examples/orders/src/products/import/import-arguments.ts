@@ -7,7 +7,7 @@ export const importArguments = z.strictObject({
     .min(1)
     .max(100_000)
     .optional()
-    .describe('store this many products at a time and leave bad lines out; without it, all products or none'),
+    .describe('store this many products at a time and skip bad lines; without it, all products or none'),
 });
 
 export type ImportArguments = z.output<typeof importArguments>;

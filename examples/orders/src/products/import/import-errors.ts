@@ -11,10 +11,7 @@ export function linesRefused(bad: number, stored: number): KeelsonError {
   return new KeelsonError({
     code: 'ORDERS_IMPORT_LINES_REFUSED',
     message: stored === 0 ? `${lines}. Nothing is stored.` : `${lines}; all others are stored.`,
-    hint:
-      stored === 0
-        ? 'Correct the lines, or write --batch 10000 to leave them out.'
-        : 'Correct the lines and import them again.',
+    hint: stored === 0 ? 'Fix the lines, or write --batch 10000 to skip them.' : 'Fix the lines and import them again.',
     facts: { bad, stored },
   });
 }

@@ -32,14 +32,14 @@ describe('a file of products', () => {
         2,
         expect.stringMatching(/^sku must be 1 to 64 .+, stock must be a whole number, unitPriceCents must be a whole/),
       ],
-      [3, 'has 2 columns in place of 3'],
+      [3, 'has 2 columns instead of 3'],
       [4, 'unitPriceCents must be a whole number from 0 to 100000000'],
     ]);
   });
 
   test('ends at a quote that does not close', async () => {
     const lines = await read('sku,stock,unitPriceCents\na,1,1\n"b,1,1\nc,1,1\n');
-    expect(lines).toMatchObject([{ line: 2 }, { line: 3, problem: expect.stringMatching(/^is no CSV: /) }]);
+    expect(lines).toMatchObject([{ line: 2 }, { line: 3, problem: expect.stringMatching(/^is not valid CSV: /) }]);
   });
 
   test.each(['', 'sku,stock\na,1\n', 'sku,stock,price\na,1,1\n'])(

@@ -69,14 +69,14 @@ async function* linesOf(records: AsyncIterable<CsvRecord>): AsyncGenerator<ReadL
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     // After this error, the lines that follow cannot be separated.
-    yield { line: line + 1, problem: `is no CSV: ${error.message}` };
+    yield { line: line + 1, problem: `is not valid CSV: ${error.message}` };
   }
   if (header === undefined) assertHeader([]);
 }
 
 function readLine(line: number, header: readonly string[], cells: readonly string[]): ReadLine {
   if (cells.length !== header.length)
-    return { line, problem: `has ${cells.length} columns in place of ${header.length}` };
+    return { line, problem: `has ${cells.length} columns instead of ${header.length}` };
   const result = record.safeParse(Object.fromEntries(header.map((name, index) => [name, cells[index]])));
   if (result.success) return { line, product: result.data };
   return { line, problem: result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join(', ') };
@@ -90,7 +90,7 @@ function assertHeader(cells: readonly string[]): void {
 async function sizeOf(file: string): Promise<number> {
   try {
     const found = await stat(file);
-    if (!found.isFile()) throw new Error('it is no file');
+    if (!found.isFile()) throw new Error('it is not a file');
     return found.size;
   } catch (error) {
     throw importRefused('The file cannot be read.', error);
