@@ -76,7 +76,7 @@ describe.each(published)('$name', one => {
     const problems = result.types === false ? ['no types'] : result.problems.map(({ kind }) => kind);
     // Every package is an ES module; Node loads it by `require` as well. What is resolved without `exports` is not supported.
     expect(problems.filter(kind => kind !== 'CJSResolvesToESM' && kind !== 'NoResolution')).toEqual([]);
-  });
+  }, 60_000);
 
   test('brings its licence, the sources of its maps, and every file that its README links to', () => {
     expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'));
