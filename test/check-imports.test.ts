@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { recordModules } from '@keelson/test-support/recorded-modules';
 import { runKeelson } from '@keelson/test-support/run-keelson';
@@ -10,6 +12,10 @@ const own = (modules: readonly string[]) =>
 
 /** The modules of `@keelson/core` among them: `cli/main.js`. */
 const ofCore = (modules: readonly string[]) => modules.flatMap(url => /\/core\/dist\/(.*)/.exec(url)?.[1] ?? []);
+
+/** Whether it is an ES module that imports `node:http`, which loads undici: see `node-http.ts`. */
+const importsHttp = (url: string) =>
+  url.startsWith('file:') && /^import .* from ['"](node:)?http['"]/m.test(readFileSync(fileURLToPath(url), 'utf8'));
 
 test('keelson check imports the manifests of the orders example, and nothing that works', async () => {
   const { variables, modules } = await recordModules();
@@ -50,6 +56,7 @@ test('keelson start of the orders example on PostgreSQL loads nothing before it 
   ];
   expect(own(loaded).filter(file => unused.some(pattern => pattern.test(file)))).toEqual([]);
   expect(loaded.filter(url => /\/node_modules\/(semver|@sentry|@opentelemetry|@electric-sql)\//.test(url))).toEqual([]);
+  expect(loaded.filter(importsHttp)).toEqual([]);
   // A few more than there are; raise it for what every start needs.
   expect(own(loaded).length).toBeLessThanOrEqual(504);
 });

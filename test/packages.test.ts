@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,10 +12,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
-import { packPackages, publishedPackages } from '@keelson/test-support/packed-packages';
+import { createTestDatabase } from '@keelson/test-support/database';
+import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
+import { madePackages, packPackages, publishedPackages } from '@keelson/test-support/packed-packages';
+import { recordModules } from '@keelson/test-support/recorded-modules';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -53,7 +57,7 @@ beforeAll(async () => {
     for (const needed of Object.keys({ ...dependencies, ...peerDependencies })) link(needed, name);
   }
   for (const needed of ['typescript', '@types/node']) link(needed, '');
-}, 120_000);
+}, 240_000);
 
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 
@@ -72,7 +76,7 @@ describe.each(published)('$name', one => {
     const problems = result.types === false ? ['no types'] : result.problems.map(({ kind }) => kind);
     // Every package is an ES module; Node loads it by `require` as well. What is resolved without `exports` is not supported.
     expect(problems.filter(kind => kind !== 'CJSResolvesToESM' && kind !== 'NoResolution')).toEqual([]);
-  });
+  }, 60_000);
 
   test('brings its licence, the sources of its maps, and every file that its README links to', () => {
     expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'));
@@ -91,12 +95,78 @@ describe.each(published)('$name', one => {
   });
 });
 
+test('the orders example runs on what is published: at its start, a quarter of the files that the sources have', async () => {
+  const service = join(place, 'orders');
+  const files = ['dist', 'keelson.yaml', 'keelson.postgres.yaml', 'package.json'];
+  for (const file of files) cpSync(join(root, 'examples/orders', file), join(service, file), { recursive: true });
+  for (const needed of Object.keys(readPackage(service).dependencies)) link(needed, '');
+
+  const keelson = join(modules, '@keelson/core/bin/keelson.js');
+  const checked = await run(process.execPath, [keelson, 'check'], { cwd: service, env: personalVariables() });
+  expect(checked.stdout).toContain('@keelson/database-pglite');
+
+  await using database = await createTestDatabase();
+  const { variables, modules: recorded } = await recordModules();
+  const chosen = { ...variables, KEELSON_ENV: 'postgres', DATABASE_URL: database.url };
+  const options = { directory: service, variables: chosen };
+  await using running = new ObservedProcess(process.execPath, [keelson, 'start'], options);
+  await running.until(/ready in/);
+  expect((await running.request('GET', '/orders')).status).toBe(200);
+  expect((await running.request('GET', '/orders/none')).status).toBe(404);
+  expect(await running.interrupt()).toBe(0);
+
+  const loaded = await recorded();
+  const own = loaded.filter(url => url.includes('/node_modules/@keelson/'));
+  expect(own.filter(url => !url.startsWith(pathToFileURL(modules).href))).toEqual([]);
+  // A few more than there are.
+  expect(own.length).toBeLessThanOrEqual(140);
+}, 60_000);
+
+/** What a module that begins with these lines, in a service, prints. */
+async function printed(lines: readonly string[], options: readonly string[] = []): Promise<string> {
+  const words = [...options, '--input-type=module', '--eval', lines.join('\n')];
+  return (await run(process.execPath, words, { cwd: place })).stdout.trim();
+}
+
+test('a stack trace through the bundled code names the sources', async () => {
+  const lines = [
+    `import { Kernel } from '@keelson/core';`,
+    `await Kernel.start({ config: 'missing.yaml' }).catch(error => console.log(error.stack));`,
+  ];
+  expect(await printed(lines, ['--enable-source-maps'])).toMatch(/core\/src\/[\w/-]+\.ts:\d+/);
+});
+
+test('classes have their names', async () => {
+  const lines = [`import * as core from '@keelson/core';`, `console.log(core.Kernel.name, core.KeelsonError.name);`];
+  expect(await printed(lines)).toBe('Kernel KeelsonError');
+});
+
+test('the kernel makes a class with the decorators of Inversify that the service has installed', async () => {
+  const lines = [
+    `import { Kernel, serviceToken } from '@keelson/core';`,
+    `import { inject, injectable, LazyServiceIdentifier, optional } from 'inversify';`,
+    `const [Word, Missing] = [serviceToken('test/Word'), serviceToken('test/Missing')];`,
+    `class Greeter { constructor(word, missing) { this.text = word + ', ' + missing; } }`,
+    `injectable()(Greeter);`,
+    `inject(new LazyServiceIdentifier(() => Word))(Greeter, undefined, 0);`,
+    `inject(Missing)(Greeter, undefined, 1);`,
+    `optional()(Greeter, undefined, 1);`,
+    `const register = ({ bind }) => {`,
+    `  bind(Word).toConstantValue('Hello');`,
+    `  bind(Greeter).toSelf();`,
+    `};`,
+    `const greeting = { name: 'greeting', provides: [Word, Greeter], register, start: () => {} };`,
+    `await using kernel = await Kernel.start({ config: { service: 'test' }, variables: {}, plugins: { greeting } });`,
+    `console.log(kernel.container.get(Greeter).text);`,
+  ];
+  expect(await printed(lines)).toBe('Hello, undefined');
+});
+
 // As a release publishes them, but for the upload: an address that nobody serves shows that nothing is sent.
 test('all could be published', async () => {
-  const words = published.flatMap(({ folder }) => ['--workspace', folder]);
   const dry = ['--dry-run', '--json', '--tag', 'latest', '--registry', 'http://127.0.0.1:9', '--fetch-retries', '0'];
-  const options = { cwd: root, shell: process.platform === 'win32', maxBuffer: 2 ** 26 };
-  const { stdout } = await run('npm', ['publish', ...dry, ...words], options);
+  const options = { cwd: madePackages(), shell: process.platform === 'win32', maxBuffer: 2 ** 26 };
+  const { stdout } = await run('npm', ['publish', ...dry, '--workspaces'], options);
   // One JSON text for each package.
   const names = [...stdout.matchAll(/^\s*"id": "(.+)@[^@"]+",$/gm)].map(([, name]) => name);
   expect(names.toSorted()).toEqual(published.map(({ name }) => name).toSorted());

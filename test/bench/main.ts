@@ -11,6 +11,7 @@ import { type CellResult, type MeasurePlace, measureCells, progress } from './me
 import { type MicroFigure, readFigures, reportVariable } from './micro-report.js';
 import { type BenchOptions, countedIn, readOptions, usage } from './options.js';
 import { plannedMinutes } from './plan.js';
+import { onMadePackages, preparePackages } from './prepare-packages.js';
 import { preparePeers } from './prepare-peers.js';
 import { canMeasureProcesses } from './process-usage.js';
 import { measureRestarts, type RestartResult } from './restart.js';
@@ -35,10 +36,11 @@ export async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   preparePeers();
+  preparePackages();
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   guard(directory);
   try {
-    const { results, failures } = await runAll(options, directory);
+    const { results, failures } = await runAll({ ...options, kinds: options.kinds.map(onMadePackages) }, directory);
     const text = writePage(results);
     if (options.write) writeFileSync(page, text);
     else console.log(text);

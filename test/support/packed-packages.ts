@@ -32,17 +32,22 @@ export const publishedPackages: readonly PublishedPackage[] = [
   })
   .filter(({ isPrivate }) => !isPrivate);
 
-/** Packs all published packages, once in a test run. Returns the path of the tarball of each, by name. */
+/** Where `packPackages` makes the packages, as a release does. A service in a folder below finds all of them. */
+export function madePackages(): string {
+  return join(inject('sharedFolder'), 'packages');
+}
+
+/** Makes and packs all published packages, once in a test run. Returns the path of the tarball of each, by name. */
 export async function packPackages(): Promise<ReadonlyMap<string, string>> {
   const folder = join(inject('sharedFolder'), 'tarballs');
   const draft = `${folder}.draft`;
   if (isFirst(draft)) {
-    const words = publishedPackages.flatMap(one => ['--workspace', one.folder]);
-    const options = { cwd: root, shell: process.platform === 'win32', maxBuffer: 2 ** 26 };
-    await run('npm', ['pack', '--pack-destination', draft, ...words], options);
+    const options = { shell: process.platform === 'win32', maxBuffer: 2 ** 26 };
+    await run(process.execPath, [join(root, '.ci/packages.mjs'), madePackages()]);
+    await run('npm', ['pack', '--pack-destination', draft, '--workspaces'], { ...options, cwd: madePackages() });
     renameSync(draft, folder);
   } else {
-    await eventually(() => existsSync(folder), { timeoutMs: 120_000, that: 'the tarballs of another test file' });
+    await eventually(() => existsSync(folder), { timeoutMs: 240_000, that: 'the tarballs of another test file' });
   }
   return new Map(publishedPackages.map(one => [one.name, join(folder, tarballName(one))]));
 }

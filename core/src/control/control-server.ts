@@ -1,11 +1,12 @@
 import { renameSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Problem } from '../config/problem.js';
 import { isKeelsonError } from '../contract/keelson-error.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
 import { summarizeError } from '../secrets/summarize-error.js';
 import { ControlFolder, isListening, unavailable } from './control-folder.js';
 import { type Identity, newSocketName, parseSocketName } from './endpoint.js';
+import { http } from './node-http.js';
 import type { ControlFailure, ControlRoutes } from './protocol.js';
 
 export interface ControlServerOptions {
@@ -42,7 +43,7 @@ export class ControlServer implements AsyncDisposable {
     const folder = new ControlFolder(directory);
     folder.make();
     const path = folder.socket(newSocketName(identity, process.pid));
-    const server = createServer(
+    const server = http.createServer(
       { requestTimeout: 5_000 },
       (request, response) => void answer(routes, request, response),
     );

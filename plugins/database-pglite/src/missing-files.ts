@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ConfigFinding } from '@keelson/core';
 
@@ -7,8 +7,7 @@ export const engineFiles = ['pglite.wasm', 'pglite.data', 'initdb.wasm'];
 
 /** Finds out whether a bundle lacks the files of PGlite. `code` is the URL of the file that this code runs from. */
 export function missingFiles(code: string | undefined): ConfigFinding[] {
-  // In its package, PGlite has its own folder.
-  if (code === undefined || code.endsWith('/dist/manifest.js') || code.endsWith('/src/manifest.ts')) return [];
+  if (code === undefined || isInPackage(code)) return [];
   const missing = engineFiles.filter(file => !existsSync(fileURLToPath(new URL(file, code))));
   if (missing.length === 0) return [];
   return [
@@ -18,4 +17,10 @@ export function missingFiles(code: string | undefined): ConfigFinding[] {
       action: 'Copy these files from node_modules/@electric-sql/pglite/dist into the folder of the bundle.',
     },
   ];
+}
+
+/** Whether the file at `code` is one of this package: there, PGlite has its own folder. */
+function isInPackage(code: string): boolean {
+  const file = fileURLToPath(new URL('../package.json', code));
+  return existsSync(file) && /"name": *"@keelson\/database-pglite"/.test(readFileSync(file, 'utf8'));
 }

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import type { HttpHandler } from '@keelson/core';
 import {
@@ -15,6 +14,7 @@ import {
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { expressRouterRefused, isExpressRouter } from './express-router.js';
 import { bodyOf, FastifyRoutes, passOn, passOnOtherSpelling } from './fastify-routes.js';
+import { http } from './node-http.js';
 
 /** Longer than any URL that Node reads. */
 const maxParamLength = 65_536;
@@ -59,7 +59,7 @@ function createApp({ options, handleError }: FrameworkParts): FastifyInstance {
   };
   const app = Fastify({
     // It listens to nothing: requests come from the server of the service.
-    serverFactory: () => createServer(),
+    serverFactory: () => http.createServer(),
     logger: false,
     trustProxy: trustedProxies(options.trustProxy),
     exposeHeadRoutes: true,

@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { HttpHandler, Logger } from '@keelson/core';
 import { describeListening, listen } from './listen.js';
+import { http } from './node-http.js';
 import type { AdminOptions } from './options.js';
 
 export interface AdminApp {
@@ -21,7 +22,7 @@ export class AdminPort {
     this.#options = options;
     this.#app = app;
     this.#logger = logger;
-    this.#server = createServer(app.handle);
+    this.#server = http.createServer(app.handle);
   }
 
   get url(): string | undefined {

@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { KeelsonError } from '@keelson/core';
 import type { Connections } from './connections.js';
+import { http } from './node-http.js';
 import { type ProblemSettings, problemOf } from './problem.js';
 import { requestIdFrom } from './request-id.js';
 import { upgrade } from './request-syntax.js';
@@ -62,7 +62,7 @@ export function writeProblem(socket: Duplex, failure: KeelsonError, problems: Pr
   const { status, headers, body } = problemOf(failure, problems, { requestId: requestIdFrom(undefined) });
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`);
+  socket.write(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${head}\r\n${body}`);
 }
 
 function malformed(cause: Error & { code?: string }): KeelsonError {

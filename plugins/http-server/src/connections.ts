@@ -1,10 +1,11 @@
-import { type IncomingMessage, OutgoingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '@keelson/core';
+import { http } from './node-http.js';
 import { hasLeft } from './response-front.js';
 
 /** Of Node itself: an answer that waits for its commit has left no byte, and refuses changes by its handler. */
-const { setHeader, removeHeader } = OutgoingMessage.prototype;
+const { setHeader, removeHeader } = http.OutgoingMessage.prototype;
 const lookMs = 25;
 /** An idle connection is closed after this many checks without data: an active client sends earlier. */
 const looksAtRest = 20;

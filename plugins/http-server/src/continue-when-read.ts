@@ -1,4 +1,5 @@
-import { IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { http } from './node-http.js';
 
 /**
  * Asks the client for the body of its request (`Expect: 100-continue`) when the body is first read. A request that is refused
@@ -15,6 +16,6 @@ export function continueWhenRead(request: IncomingMessage, response: ServerRespo
       response.writeContinue();
       response.shouldKeepAlive = shouldKeepAlive;
     }
-    IncomingMessage.prototype._read.call(request, size);
+    http.IncomingMessage.prototype._read.call(request, size);
   };
 }

@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
 import { type Diagnosis, isKeelsonError } from '@keelson/core';
 import { listen } from './listen.js';
+import { http } from './node-http.js';
 import type { HttpOptions } from './options.js';
 
 /** Checks whether a start could listen: binds each port for a moment, and releases it. */
@@ -14,7 +14,7 @@ export async function diagnosePorts({
 }
 
 async function diagnosePort(name: string, place: Pick<HttpOptions, 'port' | 'host'>): Promise<Diagnosis> {
-  const server = createServer();
+  const server = http.createServer();
   try {
     await listen(server, place);
     const output = place.port === 0 ? 'Any free port will be taken.' : `Port ${place.port} is free.`;

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import {
   type Clock,
@@ -35,6 +35,7 @@ import type { Framework, FrameworkParts } from './framework.js';
 import type { HttpMetrics } from './http-metrics.js';
 import { limitRequests } from './limit-requests.js';
 import { describeListening, listen } from './listen.js';
+import { http } from './node-http.js';
 import type { HttpOptions } from './options.js';
 import { type Load, Overload } from './overload.js';
 import { notReady, sessionRuleTaken, stopping } from './refusals.js';
@@ -134,7 +135,7 @@ export class NodeHttpServer implements HttpServer {
         handleError,
       }),
     });
-    this.#server = createServer(
+    this.#server = http.createServer(
       {
         headersTimeout: options.headersTimeoutMs,
         requestTimeout: Math.max(options.requestTimeoutMs, options.headersTimeoutMs),

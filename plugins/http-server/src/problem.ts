@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http';
 import { type FieldProblem, isKeelsonError, KeelsonError, type ProblemDocument } from '@keelson/core';
 import { bodyFailure } from './json-body.js';
+import { http } from './node-http.js';
 import type { ProblemOverride } from './options.js';
 import { malformedPath } from './request-syntax.js';
 
@@ -62,7 +62,7 @@ function overridden(answer: Answer, { facts }: KeelsonError, overrides: ProblemS
   const { kind } = facts;
   const override = overrides[answer.code] ?? (typeof kind === 'string' ? overrides[kind] : undefined);
   if (override === undefined) return answer;
-  const { status, title = STATUS_CODES[status] ?? answer.http.title, detail } = override;
+  const { status, title = http.STATUS_CODES[status] ?? answer.http.title, detail } = override;
   return { code: answer.code, http: { ...answer.http, status, title, ...(detail !== undefined && { detail }) } };
 }
 

@@ -1,4 +1,5 @@
-import { ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { http } from './node-http.js';
 
 const headerChanges = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const;
 const verbs = ['writeHead', 'flushHeaders', 'write', 'end', ...headerChanges] as const;
@@ -42,7 +43,7 @@ const nodeFlags = new Map<Flag, () => boolean>();
 function saidByNode(flag: Flag): () => boolean {
   const known = nodeFlags.get(flag);
   if (known !== undefined) return known;
-  const get = getterOf(ServerResponse.prototype, flag);
+  const get = getterOf(http.ServerResponse.prototype, flag);
   nodeFlags.set(flag, get);
   return get;
 }
@@ -57,7 +58,7 @@ let isPrepared = false;
 function preparePrototype(): void {
   if (isPrepared) return;
   isPrepared = true;
-  const { prototype } = ServerResponse;
+  const { prototype } = http.ServerResponse;
   for (const verb of verbs) Object.defineProperty(prototype, verb, methodOf(verb, prototype[verb]));
   Object.defineProperty(
     prototype,

@@ -1,5 +1,6 @@
-import { ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { wasHeld } from './held-response.js';
+import { http } from './node-http.js';
 import type { ProblemAnswer } from './problem.js';
 
 /**
@@ -22,7 +23,7 @@ export function sendProblem(response: ServerResponse, problem: ProblemAnswer): v
     return;
   }
   // Middleware that has put its own methods on the response, such as compression, has ended the answer that is not sent.
-  const { writeHead, end } = ServerResponse.prototype;
+  const { writeHead, end } = http.ServerResponse.prototype;
   Reflect.apply(writeHead, response, [problem.status, head]);
   Reflect.apply(end, response, [problem.body]);
 }

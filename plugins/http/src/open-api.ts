@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import {
   createDocument,
   type ZodOpenApiOperationObject,
@@ -8,6 +7,7 @@ import {
 } from 'zod-openapi';
 import type { AnswerDescription } from './answer.js';
 import { describedAnswer } from './check-answer.js';
+import { http } from './node-http.js';
 import { namesIn, openApiPath } from './path-template.js';
 import { problemDocument } from './problem-schema.js';
 import type { Route } from './route.js';
@@ -106,7 +106,7 @@ function responseOf(
     { description: text, schema: { type: 'string' as const } },
   ]);
   return {
-    description: description ?? STATUS_CODES[status] ?? String(status),
+    description: description ?? http.STATUS_CODES[status] ?? String(status),
     ...(described.length > 0 && { headers: Object.fromEntries(described) }),
     ...(body !== undefined && { content: { 'application/json': { schema: body } } }),
     ...(rows !== undefined && { content: { 'application/x-ndjson': { schema: rows }, 'text/csv': { schema: text } } }),

@@ -1,6 +1,6 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Answer } from './answer.js';
+import { http } from './node-http.js';
 import { RowStream } from './row-stream.js';
 
 /** An answer that nothing keeps from being sent. */
@@ -22,8 +22,8 @@ export function prepareAnswer(
   if (!Number.isInteger(status) || status < 100 || status > 999)
     throw new TypeError('A handler returned a status that is not a whole number from 100 to 999.');
   for (const [name, value] of Object.entries(headers)) {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
+    http.validateHeaderName(name);
+    http.validateHeaderValue(name, value);
   }
   return { status, headers, text: textOf(body, stringify) };
 }
