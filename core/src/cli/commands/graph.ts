@@ -12,6 +12,7 @@ export const graph = defineCommand({
 the plugins it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of the
 service. A dashed frame is an optional plugin. Comments in the chart explain this, too.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
+  printsData: true,
   exitCodes: {
     0: 'the plan holds',
     1: 'it does not (what could be planned is drawn, if the configuration can be read)',
