@@ -1,5 +1,5 @@
 // Makes what is published: `node .ci/packages.mjs [folder]`, into `build/packages` when no folder is given. Each package has the
-// files that npm would pack, but its code is a few files in place of one for each source. docs/adr/0051 has the reasons.
+// files that npm would pack, but its code is a few files in place of one for each source. docs/adr/0050 has the reasons.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, posix, relative, resolve } from 'node:path';

@@ -13,11 +13,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Kernel } from '@keelson/core';
+import { buildDockerfile } from '@keelson/test-support/dockerfile-build';
 import { eventually } from '@keelson/test-support/eventually';
 import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
 import { packPackages } from '@keelson/test-support/packed-packages';
+import { workflowErrors } from '@keelson/test-support/workflow-errors';
 import { createService } from 'create-keelson';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -25,7 +28,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const place = mkdtempSync(join(tmpdir(), 'keelson-create-'));
 // A server that may not run as root has its data below.
 chmodSync(place, 0o755);
-afterAll(() => rmSync(place, { recursive: true, force: true }));
+afterAll(() => rmSync(place, { recursive: true, force: true }), 180_000);
 
 const quiet = ['--prefer-offline', '--no-audit', '--no-fund'];
 const pnpm = ['--yes', 'pnpm@11'];
@@ -68,6 +71,25 @@ test.each(choices)(
     }
   },
 );
+
+test('GitHub reads the CI file without an error', async () => {
+  const directory = linkedService();
+  const file = join(directory, '.github/workflows/ci.yml');
+  const content = readFileSync(file, 'utf8');
+  expect(await workflowErrors(content, place)).toEqual([]);
+  expect(await workflowErrors(content.replace('runs-on', 'run-on'), place)).not.toEqual([]);
+  const scripts = Object.keys(JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')).scripts);
+  const called = ciJobs(directory).flatMap(lines => lines.flatMap(line => /^npm run (\S+)/.exec(line)?.[1] ?? []));
+  expect(scripts).toEqual(expect.arrayContaining(called));
+});
+
+/** The commands of each job. */
+function ciJobs(directory: string): readonly (readonly string[])[] {
+  const steps = z.array(z.looseObject({ run: z.string().optional() }));
+  const workflow = z.object({ jobs: z.record(z.string(), z.looseObject({ steps })) });
+  const { jobs } = workflow.parse(parse(readFileSync(join(directory, '.github/workflows/ci.yml'), 'utf8')));
+  return Object.values(jobs).map(job => job.steps.flatMap(step => step.run ?? []));
+}
 
 /** Writes a note; resolves to the status of the answer. */
 async function write(service: ObservedProcess, text: string): Promise<number> {
@@ -176,6 +198,30 @@ describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty fo
     await using started = new ObservedProcess('npm', ['start'], { directory });
     await started.until(/order-book ready in/);
     expect(await titles(started)).toEqual(['CHANGED', 'Kept in .data']);
+  }, 600_000);
+
+  test('the commands of the CI file, in their order, and the steps of the Dockerfile', async () => {
+    const { folder: directory } = createService({ folder: join(place, 'in-ci') });
+    useTarballs(directory, packages);
+    const [test, image] = ciJobs(directory);
+    expect(image).toEqual(['docker build .']);
+    // A checkout has no more than the files that are written; `docker build` takes them as they are there.
+    const stage = buildDockerfile(directory, join(place, 'image'));
+    for (const line of test ?? []) {
+      const [program = '', ...words] = line.split(' ');
+      await run(program, words, directory);
+    }
+
+    expect(stage).toMatchObject({ image: 'node:24-slim', user: 'node', variables: { NODE_ENV: 'production' } });
+    const [program, file = '', ...words] = stage.command;
+    expect(program).toBe('node');
+    const inImage = join(stage.root, stage.directory);
+    const variables = { ...stage.variables, PORT: '0', ADMIN_PORT: '0' };
+    await using service = new ObservedProcess(process.execPath, [file, ...words], { directory: inImage, variables });
+    await service.until(/in-ci ready in/);
+    expect(existsSync(join(inImage, '.data/PG_VERSION'))).toBe(true);
+    expect(existsSync(join(inImage, 'node_modules/vitest'))).toBe(false);
+    expect(await service.interrupt()).toBe(0);
   }, 600_000);
 
   test.skipIf(!hasPnpm)(

@@ -13,6 +13,8 @@ export interface Terminal {
   onReady?(kernel: Kernel): void;
   /** Shows one line, which the next one replaces where the output is a terminal. Left out: it is not shown. */
   progress?(text: string): void;
+  /** Where lines are broken. Left out: nowhere. */
+  readonly columns?: { readonly out: number | undefined; readonly err: number | undefined };
 }
 
 /** A word after the command. Usage, help, parsing and the type of its value come from this declaration. */
@@ -87,6 +89,8 @@ export interface Command<
   readonly options: Options;
   /** Everything from the first word on belongs to the words, also what begins with a dash. */
   readonly passesOn?: true;
+  /** What it prints on its standard output is data: no line of it is broken. */
+  readonly printsData?: true;
   /** What each exit code means; 2 is wrong usage when nothing else is said. */
   readonly exitCodes: Readonly<Record<number, string>>;
   readonly examples: readonly string[];

@@ -4,6 +4,7 @@ import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import { maskText } from '../secrets/mask-text.js';
 import { type Command, type CommonValues, exitCodes, type Terminal } from './command.js';
 import { commandSummaries, loadCommand } from './commands.js';
+import { fold } from './output/fold.js';
 import { processTerminal } from './output/process-terminal.js';
 import { parseCall } from './parse-call.js';
 
@@ -43,13 +44,9 @@ async function run([name, ...rest]: readonly string[], terminal: Terminal): Prom
   return code;
 }
 
-async function runCommand(
-  name: string,
-  command: Command,
-  args: readonly string[],
-  terminal: Terminal,
-): Promise<number> {
+async function runCommand(name: string, command: Command, args: readonly string[], given: Terminal): Promise<number> {
   let asked = { json: args.includes('--json'), verbose: false };
+  const terminal = folding(given, asked.json || command.printsData === true);
   try {
     const call = parseCall(name, command, args);
     asked = call.options;
@@ -65,6 +62,16 @@ async function runCommand(
     }
     return code;
   }
+}
+
+/** Breaks lines at the width of the terminal, but no data. */
+function folding(terminal: Terminal, printsData: boolean): Terminal {
+  const { out, err } = terminal.columns ?? {};
+  return {
+    ...terminal,
+    out: text => terminal.out(out === undefined || printsData ? text : fold(text, out)),
+    err: text => terminal.err(err === undefined ? text : fold(text, err)),
+  };
 }
 
 type Asked = Pick<CommonValues, 'json' | 'verbose'>;

@@ -12,6 +12,7 @@ export const completionOf = ({ summaries, load }: CommandTable) =>
 shell: install @keelson/core globally, or add node_modules/.bin.`,
     words: { shell: { choices: ['bash', 'zsh', 'fish'], description: 'bash, zsh or fish' } },
     options: {},
+    printsData: true,
     exitCodes: { 0: 'printed', 1: 'not printed' },
     examples: [
       'source <(keelson completion bash)                          in ~/.bashrc',

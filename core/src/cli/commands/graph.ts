@@ -12,6 +12,7 @@ export const graph = defineCommand({
 plugins that it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of
 the service. A dashed frame marks an optional plugin. Comments in the chart also explain this.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
+  printsData: true,
   exitCodes: {
     0: 'the plan is valid',
     1: 'it is not; the chart shows the valid part, if the configuration can be read',

@@ -7,6 +7,7 @@ import type { Plan } from '../../plan/plan.js';
 import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
 import { describeArguments, readArguments } from '../command-arguments.js';
 import { configOptions, kernelOptions, withoutLogger } from '../config-options.js';
+import { fold } from '../output/fold.js';
 import { ProcessWatch } from '../start/process-watch.js';
 
 export const runPluginCommand = defineCommand({
@@ -22,6 +23,7 @@ Write the options of keelson before the plugin. Everything after the plugin belo
   },
   options: configOptions,
   passesOn: true,
+  printsData: true,
   exitCodes: { 0: 'done', 1: 'not done, or only in part', 3: 'ended by a second signal' },
   examples: [
     'keelson run                                          what can be run',
@@ -90,8 +92,8 @@ function list(commands: readonly KnownCommand[], { json }: { readonly json: bool
     return;
   }
   const lines = commands.flatMap(({ plugin, name, command }) => {
-    const [usage, ...described] = describeArguments(`${plugin} ${name}`, command.arguments);
-    return [usage, `    ${command.description}`, ...described];
+    const [usage = '', ...described] = describeArguments(`${plugin} ${name}`, command.arguments);
+    return [usage, `    ${command.description}`, ...described].map(line => fold(line, 80));
   });
   terminal.out(lines.length === 0 ? 'No plugin has a command.' : lines.join('\n'));
 }

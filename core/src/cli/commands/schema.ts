@@ -21,6 +21,7 @@ A slot that no file fills takes the keys of the installed plugins.
 
 The command names a plugin that cannot be read and accepts any value under its key.`,
   options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
+  printsData: true,
   exitCodes: { 0: 'written', 1: 'the configuration cannot be read' },
   examples: ['keelson schema --out keelson.schema.json'],
   async run({ options, terminal }) {

@@ -16,4 +16,11 @@ export const processTerminal: Terminal = {
     process.stderr.write(`${paint(text, process.stderr)}\n`);
   },
   progress: text => live.show(text),
+  columns: { out: columnsOf(process.stdout), err: columnsOf(process.stderr) },
 };
+
+/** The width of a terminal; undefined for a file or a pipe, whose reader wants whole lines. */
+export function columnsOf({ isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number }) {
+  // Some terminals do not say how wide they are, or say 0.
+  return isTTY ? columns || 80 : undefined;
+}

@@ -23,6 +23,7 @@ const insertAndStay = (dataDir: string, address: string) => `
   const driver = new PgliteDriver(options, { clock: systemClock, logger: silentLogger, directory: '.', keepProcess });
   const connection = await driver.acquire({ deadline: Deadline.after(60_000, systemClock), readOnly: false });
   await connection.run([{ sql: "insert into author (email) values ('killed@example.org')" }]);
+  await connection.run([{ sql: "set application_name to 'killed'" }]);
   await connection.run([{ sql: "begin" }, { sql: "insert into author (email) values ('never@example.org')" }]);
   console.log('inserted');
   setInterval(() => {}, 1_000);`;
@@ -92,6 +93,8 @@ describe('a PGlite that is kept open for one process after the other', { timeout
     }
     await using next = await started();
     expect(await emails(next.database)).toEqual(['killed@example.org']);
+    const name = "select current_setting('application_name') as name";
+    expect(await next.database.read(em => em.execute(name))).toEqual([{ name: '' }]);
   });
 
   test('continues with what was committed when PGlite crashes', async () => {

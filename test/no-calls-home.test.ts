@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const keelson = join(root, 'core/bin/keelson.js');
+const preload = new URL('./support/record-connections.mjs', import.meta.url).href;
+
+/** This machine. */
+const own = new Set(['127.0.0.1', '::1', 'localhost', '0.0.0.0', '::']);
+
+describe('a connection that no configuration names', () => {
+  let place: string;
+  let service: string;
+  let file: string;
+  let files = 0;
+
+  beforeAll(() => {
+    place = mkdtempSync(join(tmpdir(), 'keelson-calls-'));
+  });
+  afterAll(() => rmSync(place, { recursive: true, force: true }), 60_000);
+
+  const variables = (more: Readonly<Record<string, string>> = {}) => {
+    file = join(place, `${++files}.txt`);
+    const PORT = '0';
+    return {
+      ...personalVariables(),
+      NODE_OPTIONS: `--import=${preload}`,
+      RECORDED_CONNECTIONS: file,
+      PORT,
+      ...more,
+    };
+  };
+  const others = () =>
+    existsSync(file)
+      ? readFileSync(file, 'utf8')
+          .split('\n')
+          .filter(target => target !== '' && !own.has(target))
+      : [];
+  /** For the orders service: its own folder may be in use. */
+  const inMemory = { KEELSON_DATABASE__DATA_DIR: 'memory://' };
+  const node = (...words: string[]) =>
+    spawnSync(process.execPath, words, { cwd: service ?? place, env: variables(inMemory), encoding: 'utf8' });
+
+  test('is seen by this test', () => {
+    node('-e', "fetch('http://home.invalid').catch(() => {})");
+    expect(others()).toContain('home.invalid');
+    node('-e', "require('node:net').connect(9, '192.0.2.1').on('error', () => {}).destroy()");
+    expect(others()).toContain('192.0.2.1');
+    node('-e', "require('node:dns').resolveTxt('home.invalid', () => {})");
+    expect(others()).toContain('home.invalid');
+  });
+
+  test('is not opened by npm create keelson', () => {
+    const { status } = node(join(root, 'core/create-keelson/bin/create-keelson.js'), 'shop', '--yes');
+    expect(status).toBe(0);
+    expect(others()).toEqual([]);
+    service = join(place, 'shop');
+    symlinkSync(join(root, 'node_modules'), join(service, 'node_modules'), 'junction');
+  });
+
+  test('is not opened by keelson dev and the service that it runs, beyond what its own code asks for', async () => {
+    appendFileSync(join(service, 'src/notes.plugin.ts'), "fetch('http://asked-for.invalid').catch(() => undefined);\n");
+    const dev = new ObservedProcess(process.execPath, [keelson, 'dev'], { directory: service, variables: variables() });
+    await using running = dev;
+    await running.until(/\[dev\] ready in/);
+    expect((await running.request('POST', '/notes', { text: 'Stays here' })).status).toBe(201);
+    expect(await running.interrupt()).toBe(0);
+    expect(new Set(others())).toEqual(new Set(['asked-for.invalid']));
+  }, 180_000);
+
+  test.each([
+    'check',
+    'explain',
+    'graph',
+    'schema',
+    'doctor',
+    'status',
+    'migrate status',
+    'bundle',
+    '--version',
+    '--help',
+  ])(
+    'is not opened by keelson %s',
+    words => {
+      const sources = words === 'bundle' ? [] : ['--config', join(root, 'examples/orders/keelson.yaml')];
+      node(keelson, ...words.split(' '), ...(words.startsWith('--') ? [] : sources));
+      expect(others()).toEqual([]);
+    },
+    120_000,
+  );
+});
