@@ -274,7 +274,7 @@ export class UnitSession implements DatabaseSession {
     });
     if (outcome.is === 'cut short' && outcome.unused && hasNoWork(em)) return transaction.commit();
     if (hasNothingToCommit(em, this.#parts.readOnly)) {
-      await this.#unlessOver(transaction.commit());
+      await (transaction.endsAtOnce ? transaction.commit() : this.#unlessOver(transaction.commit()));
       em.resetTransactionContext();
       return;
     }

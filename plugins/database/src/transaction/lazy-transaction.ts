@@ -103,6 +103,12 @@ export class LazyTransaction {
     return this.#held.current !== undefined;
   }
 
+  /** Its commit waits for nothing: nothing can be lost, and no message has still to be sent. */
+  get endsAtOnce(): boolean {
+    const { pending } = this.#statements;
+    return (this.#options.settings.readOnly || !this.holdsConnection) && !this.#isBusy && !pending.hasNotices;
+  }
+
   /** A stream of it has been begun and neither read to its end nor left: Kysely lets nothing else through meanwhile. */
   get isRead(): boolean {
     return this.#readers > 0;
