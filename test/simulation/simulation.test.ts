@@ -9,7 +9,7 @@ import { readCorpus } from './reached/corpus.ts';
 const program = fileURLToPath(new URL('./run.ts', import.meta.url));
 const limitMs = 240_000;
 
-/** How long fresh seeds are run. `.ci/run` sets it; without it, a test run depends on no seed that was not run before. */
+/** How long fresh seeds are run; by default not at all: docs/simulation.md says why. */
 const freshSeconds = process.env.SIMULATE_SECONDS;
 
 /** `npm run simulate` with these words: what it printed, and how it ended. */
