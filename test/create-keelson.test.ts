@@ -171,17 +171,23 @@ describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty fo
     packages = Object.fromEntries([...(await packPackages())].map(([name, file]) => [name, `file:${file}`]));
   }, 180_000);
 
-  test('npm create, npm install, npm test, npm run dev, npm run build, npm start', async () => {
+  test('npm create, the commands of the CI file in their order, npm run dev, npm start', async () => {
     const maker = join(place, 'maker');
     await run('npm', ['install', '--prefix', maker, ...quiet, packages['create-keelson'] ?? ''], place);
     const create = join(maker, 'node_modules/.bin/create-keelson');
     expect(await run(create, ['order-book', '--yes'], place)).toContain('npm install');
     const directory = join(place, 'order-book');
     useTarballs(directory, packages);
-    await run('npm', ['install', ...quiet], directory);
-    // The options of the service are in it although nothing is built yet.
-    expect(readFileSync(join(directory, 'keelson.schema.json'), 'utf8')).toContain('maxTitleLength');
-    expect(await run('npm', ['test'], directory)).toMatch(/Tests\s+7 passed/);
+    const [test, image] = ciJobs(directory);
+    expect(image).toEqual(['docker build .']);
+    let printed = '';
+    for (const line of test ?? []) {
+      const [program = '', ...words] = line.split(' ');
+      printed += await run(program, words, directory);
+      // The options of the service are in it although nothing is built yet.
+      expect(readFileSync(join(directory, 'keelson.schema.json'), 'utf8')).toContain('maxTitleLength');
+    }
+    expect(printed).toMatch(/Tests\s+7 passed/);
 
     await using dev = new ObservedProcess('npm', ['run', 'dev'], { directory });
     await dev.until(/\[dev\] ready in/);
@@ -200,17 +206,10 @@ describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty fo
     expect(await titles(started)).toEqual(['CHANGED', 'Kept in .data']);
   }, 600_000);
 
-  test('the commands of the CI file, in their order, and the steps of the Dockerfile', async () => {
-    const { folder: directory } = createService({ folder: join(place, 'in-ci') });
+  test('the steps of the Dockerfile', async () => {
+    const { folder: directory } = createService({ folder: join(place, 'in-image') });
     useTarballs(directory, packages);
-    const [test, image] = ciJobs(directory);
-    expect(image).toEqual(['docker build .']);
-    // A checkout has no more than the files that are written; `docker build` takes them as they are there.
     const stage = buildDockerfile(directory, join(place, 'image'));
-    for (const line of test ?? []) {
-      const [program = '', ...words] = line.split(' ');
-      await run(program, words, directory);
-    }
 
     expect(stage).toMatchObject({ image: 'node:24-slim', user: 'node', variables: { NODE_ENV: 'production' } });
     const [program, file = '', ...words] = stage.command;
@@ -218,7 +217,7 @@ describe.skipIf(!hasRegistry)('from the tarballs of all packages, in an empty fo
     const inImage = join(stage.root, stage.directory);
     const variables = { ...stage.variables, PORT: '0', ADMIN_PORT: '0' };
     await using service = new ObservedProcess(process.execPath, [file, ...words], { directory: inImage, variables });
-    await service.until(/in-ci ready in/);
+    await service.until(/in-image ready in/);
     expect(existsSync(join(inImage, '.data/PG_VERSION'))).toBe(true);
     expect(existsSync(join(inImage, 'node_modules/vitest'))).toBe(false);
     expect(await service.interrupt()).toBe(0);

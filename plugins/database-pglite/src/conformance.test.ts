@@ -9,6 +9,8 @@ import { createPgliteService, type PgliteService } from '@keelson/test-support/p
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KeptDatabase } from './kept/kept-database.js';
 
+/** They differ in how bytes are exchanged, which what a flush finds to store has no part in. */
+const ofUnitOfWork = /^(undoes|stores|flushes|refuses an? entity) /;
 const places = ['in this process', 'kept open for one process after the other'];
 
 describe.each(places)('PGlite, %s, keeps the promises of a database driver', { timeout: 60_000 }, place => {
@@ -48,6 +50,7 @@ describe.each(places)('PGlite, %s, keeps the promises of a database driver', { t
   });
 
   for (const { name, run, requires, lacks } of databaseConformance(harness)) {
+    if (place !== places[0] && ofUnitOfWork.test(name)) continue;
     test(name, async () => {
       const { capabilities } = shared.database;
       const isKept =

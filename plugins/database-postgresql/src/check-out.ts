@@ -13,7 +13,7 @@ export interface CheckOutOptions {
  * A client of `pool`, which must have room for one more: what is waited for is the server, and not another caller. pg.Pool
  * cannot stop a wait; a client that comes too late goes to the idle ones.
  *
- * Rejects with `unanswered` at `until`, with the reason of `signal`, or with what opening the connection failed with.
+ * Rejects with an `UnansweredError` at `until`, with the reason of `signal`, or with what opening the connection failed with.
  */
 export function checkOut(pool: pg.Pool, { clock, until, signal, onFailure }: CheckOutOptions): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
@@ -23,7 +23,7 @@ export function checkOut(pool: pg.Pool, { clock, until, signal, onFailure }: Che
       reject(error);
     };
     const onAbort = () => stop(signal?.reason);
-    const timer = clock.schedule(until.remainingMs(), () => stop(unanswered()), { keepAlive: true });
+    const timer = clock.schedule(until.remainingMs(), () => stop(new UnansweredError()), { keepAlive: true });
     const leave = () => {
       waiting = false;
       timer.cancel();
@@ -48,6 +48,11 @@ export function checkOut(pool: pg.Pool, { clock, until, signal, onFailure }: Che
 }
 
 /** As the operating system says it, had it been asked to give up by then. */
-export function unanswered(): Error {
-  return Object.assign(new Error('the server has not answered in time'), { code: 'ETIMEDOUT', syscall: 'connect' });
+export class UnansweredError extends Error {
+  readonly code = 'ETIMEDOUT';
+  readonly syscall = 'connect';
+
+  constructor() {
+    super('the server has not answered in time');
+  }
 }

@@ -15,7 +15,7 @@ import {
   sqlStateOf,
 } from '@keelson/database';
 import pg, { type CustomTypesConfig } from 'pg';
-import { checkOut, unanswered } from './check-out.js';
+import { checkOut, UnansweredError } from './check-out.js';
 import { Loans } from './loans.js';
 import { OpenSockets } from './open-sockets.js';
 import type { PostgresqlOptions } from './options.js';
@@ -66,6 +66,8 @@ export class ConnectionPool {
   #opened = 0;
   #generation = 0;
   #lastFailure: unknown;
+  /** When a connection was lost, or the server last let a caller wait in vain. */
+  #troubledAt = Number.NEGATIVE_INFINITY;
   #warming = false;
   #closing = false;
   /** The time to close is over. */
@@ -120,9 +122,10 @@ export class ConnectionPool {
   }
 
   async acquire(options: AcquireOptions): Promise<DriverConnection> {
+    const startedAt = this.#parts.clock.now();
     const until = options.deadline.within(this.#parts.options.acquireTimeoutMs);
     for (;;) {
-      const lent = await this.#acquireOnce(until, options);
+      const lent = await this.#acquireOnce(startedAt, until, options);
       if (lent !== undefined) return lent;
       await this.#writable.wait(until, options.signal);
     }
@@ -136,10 +139,12 @@ export class ConnectionPool {
 
   /** Undefined when there are only connections to a server that takes no writes, and the caller may write. */
   async #acquireOnce(
+    startedAt: number,
     until: Deadline,
     { signal, readOnly, fresh = false, lentForMs = 0 }: AcquireOptions,
   ): Promise<DriverConnection | undefined> {
     const permit = await this.#permits.acquire(until, signal);
+    const admittedAt = this.#parts.clock.now();
     try {
       const client = await this.#workingClient(until, signal);
       const mayStay = readOnly && !fresh;
@@ -149,8 +154,17 @@ export class ConnectionPool {
       return undefined;
     } catch (error) {
       permit.release();
-      throw error;
+      throw error instanceof UnansweredError ? this.#unanswered(error, startedAt, admittedAt) : error;
     }
+  }
+
+  /** A caller that waited for others most of its time left the server too little of it: that says nothing of the server. */
+  #unanswered(error: UnansweredError, startedAt: number, admittedAt: number): Error {
+    const now = this.#parts.clock.now();
+    const isBusy = admittedAt - startedAt > now - admittedAt && this.#troubledAt < startedAt;
+    if (isBusy) return this.#timedOut(now - startedAt);
+    this.#troubledAt = now;
+    return error;
   }
 
   /** A pooler keeps prepared statements by their text. */
@@ -246,7 +260,7 @@ export class ConnectionPool {
       if (fault === undefined) return client;
       this.#discard(client, fault);
       if (this.#cut) throw new DatabaseClosedError();
-      if (until.passed) throw unanswered();
+      if (until.passed) throw new UnansweredError();
     }
   }
 
@@ -285,8 +299,7 @@ export class ConnectionPool {
 
   #pingFailed(error: unknown, resolve: (works: boolean) => void): void {
     this.#lastFailure = error;
-    this.invalidate();
-    this.#parts.onLost(error);
+    this.#lost(error);
     resolve(false);
   }
 
@@ -374,15 +387,18 @@ export class ConnectionPool {
 
   #noteFailure(error: unknown): void {
     this.#lastFailure = error;
-    if (!meansRestart(error)) return;
-    this.invalidate();
-    this.#parts.onLost(error);
+    if (meansRestart(error)) this.#lost(error);
   }
 
   /** 25006 for one who may write: the server is read-only now, so the primary is another one. */
   #noteRefusal(error: unknown): void {
     if (sqlStateOf(error) !== '25006') return;
     this.#lastFailure = error;
+    this.#lost(error);
+  }
+
+  #lost(error: unknown): void {
+    this.#troubledAt = this.#parts.clock.now();
     this.invalidate();
     this.#parts.onLost(error);
   }

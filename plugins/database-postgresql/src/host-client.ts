@@ -5,7 +5,7 @@ import type { ClientSettings } from './client-settings.js';
 import { type Host, isSocket } from './host.js';
 import { HostFailure, type Hosts } from './hosts.js';
 import { type LoginAttempt, LoginChanged, type Logins } from './logins.js';
-import { asPgClient, logInAs, speakPlainly } from './pg-internals.js';
+import { asPgClient, leave, logInAs, speakPlainly } from './pg-internals.js';
 import { watchPoolerWords } from './pooler-words.js';
 import { readableValues, watchParameters } from './reported-parameters.js';
 import { type RoleSource, type ServerRole, watchRole } from './server-role.js';
@@ -43,7 +43,7 @@ async function probe(door: Door, host: Host): Promise<ServerRole> {
     await connectTo(client, { door, host, attempt, config }, () => client.connect());
     return await role();
   } finally {
-    void client.end().catch(() => {});
+    leave(client);
   }
 }
 
@@ -165,7 +165,7 @@ export function hostClientClass(
 
     /** The hosts are others now. */
     #leave(why: HostFailure): never {
-      void this.end().catch(ignore);
+      leave(this);
       throw why;
     }
 
@@ -177,7 +177,7 @@ export function hostClientClass(
       try {
         await step();
       } catch (error) {
-        void this.end().catch(ignore);
+        leave(this);
         throw error;
       }
     }

@@ -90,7 +90,7 @@ describe('the migrations of a database', () => {
     await expect(database.migrate({ to: 'Fourth' })).rejects.toMatchObject({
       code: 'DATABASE_MIGRATION_FAILED',
       facts: { migration: 'Fourth' },
-      hint: 'There are First, Second, Third.',
+      hint: 'Known migrations: First, Second, Third.',
     });
   });
 

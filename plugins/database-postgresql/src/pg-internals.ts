@@ -56,6 +56,13 @@ export interface PgClient extends pg.PoolClient {
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
+/** Sends the goodbye of the protocol, and closes the socket without waiting for the server, which may be gone. */
+export function leave(client: pg.Client): void {
+  const { stream } = asPgClient(client).connection;
+  stream.once('finish', () => stream.destroy());
+  void client.end().catch(() => {});
+}
+
 /** Every client of pg is one; asserts it, so that an upgrade that changes it is found by the first test. */
 export function asPgClient(client: pg.ClientBase): PgClient {
   if (!isPgClient(client)) throw unknownVersion();

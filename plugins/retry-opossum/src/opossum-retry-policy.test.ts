@@ -310,7 +310,7 @@ describe('options', () => {
 
   test('an unknown policy of a target is named together with those there are', () => {
     const options = { policies: { patient: {} }, targets: { database: 'pateint' } };
-    expect(() => new OpossumRetryPolicy({ options })).toThrow(/targets.database: no policy.*default, patient/);
+    expect(() => new OpossumRetryPolicy({ options })).toThrow(/targets.database: there is no policy.*default, patient/);
   });
 
   test('a target that is not named has the policy of what it is a part of', async () => {

@@ -159,8 +159,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a permit is lost with a failed connect',
     file: `${driver}connection-pool.js`,
-    find: '        catch (error) {\n            permit.release();\n            throw error;',
-    replace: '        catch (error) {\n            throw error;',
+    find: '        catch (error) {\n            permit.release();\n            throw error instanceof',
+    replace: '        catch (error) {\n            throw error instanceof',
   },
   {
     name: 'a permit is lost with a connection that is thrown away',

@@ -5,4 +5,4 @@ import { CreateOrders } from './create-orders.js';
 import { CreateProducts } from './create-products.js';
 
 /** In the order in which they run; one that has been released is never changed. */
-export const migrations = [CreateProducts, CreateOrders, CreateIdempotencyKeys, AddOrderLines, AddPayments];
+export const migrations = { CreateProducts, CreateOrders, CreateIdempotencyKeys, AddOrderLines, AddPayments };

@@ -179,7 +179,8 @@ export interface DatabaseDriver {
   /**
    * Lends a connection that is known to work.
    *
-   * @throws AcquireTimeoutError when none came free in time; the driver's own error when none could be opened.
+   * @throws AcquireTimeoutError when none came free in time, or too late to open one; the driver's own error when none could be
+   * opened.
    */
   acquire(options: AcquireOptions): Promise<DriverConnection>;
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
