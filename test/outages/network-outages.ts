@@ -42,7 +42,7 @@ export const networkOutages: readonly Outage[] = [
     expect: expectAtMost(poolMax),
   },
   {
-    name: 'cut at COMMIT, before the server hears of it',
+    name: 'cut at COMMIT, before the server receives it',
     shows: 'by itself',
     strike: (stage, { repetitions }) => cutCommits(stage, 'before', repetitions),
     expect: account => expect(refusedUnits(account)).toEqual([]),

@@ -100,7 +100,7 @@ export const serverOutages: readonly Outage[] = [
     expect: expectOnlyThoseUnderWay,
   },
   {
-    name: 'connection storm: all who have waited come at once',
+    name: 'connection storm: all waiting callers come at once',
     shows: 'connects again',
     async strike(stage, { outageMs }) {
       const backAtMs = await awayFor(stage, 1_500 + outageMs);

@@ -118,13 +118,13 @@ export const mutations: readonly Mutation[] = [
     replace: '        throw this.reason();',
   },
   {
-    name: 'read only is not said',
+    name: 'BEGIN does not set READ ONLY',
     file: `${transaction}transaction-settings.js`,
     find: "begin.push('read only');",
     replace: '{}',
   },
   {
-    name: 'the isolation level is not said',
+    name: 'BEGIN does not set the isolation level',
     file: `${transaction}transaction-settings.js`,
     find: 'if (settings.isolation !== undefined)\n        begin.push',
     replace: 'if (false)\n        begin.push',
@@ -151,7 +151,7 @@ export const mutations: readonly Mutation[] = [
   },
   { name: 'a cancel request is not waited for', ...waitsForCancelled },
   {
-    name: 'a silent server is waited for without an end',
+    name: 'the wait for a silent server has no timeout',
     file: `${transaction}connection-return.js`,
     find: 'connection.destroy(signal?.reason ?? new SessionClosedError());',
     replace: 'return;',
@@ -187,7 +187,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'await this.#ping(client);\n        return undefined;',
   },
   {
-    name: 'a ping has no end',
+    name: 'a ping has no timeout',
     file: `${driver}connection-pool.js`,
     find: "() => this.#pingFailed(new Error('ping timed out'), resolve)",
     replace: '() => {}',
@@ -270,25 +270,25 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
-    name: 'a question has no end',
+    name: 'a query on the control connection has no timeout',
     file: `${driver}control-connection.js`,
     find: "    signal.addEventListener('abort', onAbort, { once: true });\n    try {\n        return await Promise.race",
     replace: '    try {\n        return await Promise.race',
   },
   {
-    name: 'retries are not paid for',
+    name: 'retries do not use the budget',
     file: `${retry}retry-budget.js`,
     find: '        this.#retries++;\n',
     replace: '        this.#reserved;\n',
   },
   {
-    name: 'a probe is never given back',
+    name: 'the permit of a probe is not released',
     file: `${retry}opossum-breaker.js`,
     find: "state.name === 'half-open' && state.probes.delete(permit)",
     replace: "state.name === 'half-open' && false",
   },
   {
-    name: 'blocks that a savepoint undid go on',
+    name: 'a block continues after its savepoint was rolled back',
     file: `${transaction}savepoint-commands.js`,
     find: 'savepoints.rolledBack(savepoint);',
     replace: '',
