@@ -17,6 +17,7 @@ export interface ConnectionOwner {
   takeCut(statement: string): PlannedCut | undefined;
   began(trip: RoundTrip): void;
   passed(direction: 'toServer' | 'toClient', bytes: number): void;
+  lostToClient(bytes: number): void;
   closed(connection: ProxiedConnection): void;
 }
 
@@ -102,7 +103,10 @@ export class ProxiedConnection {
 
   #fromServer(chunk: Buffer): void {
     const { kept, isCutHere } = this.#keptOf(chunk, this.#session.answeredGroups, this.#session.received(chunk));
-    if (this.isLossy === 'toClient' || this.isLossy === 'both') return;
+    if (this.isLossy === 'toClient' || this.isLossy === 'both') {
+      this.#owner.lostToClient(chunk.length);
+      return;
+    }
     this.#toClient.push(() => {
       this.#counter.delivered(kept.answers);
       this.#write('toClient', chunk.subarray(0, kept.bytes));

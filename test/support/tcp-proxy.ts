@@ -19,6 +19,8 @@ export interface ProxyCounters {
   roundTrips: number;
   bytesToServer: number;
   bytesToClient: number;
+  /** What the server sent, and `lose` forgot. */
+  bytesLostToClient: number;
 }
 
 export interface TcpProxy extends AsyncDisposable {
@@ -86,6 +88,7 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
     roundTrips: 0,
     bytesToServer: 0,
     bytesToClient: 0,
+    bytesLostToClient: 0,
   };
   readonly #toUrl: string;
   readonly #connections = new Set<ProxiedConnection>();
@@ -179,6 +182,10 @@ class InProcessProxy implements TcpProxy, ConnectionOwner {
   passed(direction: 'toServer' | 'toClient', bytes: number): void {
     if (direction === 'toServer') this.counters.bytesToServer += bytes;
     else this.counters.bytesToClient += bytes;
+  }
+
+  lostToClient(bytes: number): void {
+    this.counters.bytesLostToClient += bytes;
   }
 
   closed(connection: ProxiedConnection): void {
