@@ -5,17 +5,22 @@ export interface CheckOutOptions {
   readonly clock: Clock;
   readonly until: Deadline;
   readonly signal: AbortSignal | undefined;
+  /** A client that comes when its caller has gone. */
+  readonly onLate: (client: pg.PoolClient) => void;
   /** A connection could not be opened; also called when the caller has gone. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
  * A client of `pool`, which must have room for one more: what is waited for is the server, and not another caller. pg.Pool
- * cannot stop a wait; a client that comes too late goes to the idle ones.
+ * cannot stop a wait; `onLate` gets a client that comes too late.
  *
  * Rejects with an `UnansweredError` at `until`, with the reason of `signal`, or with what opening the connection failed with.
  */
-export function checkOut(pool: pg.Pool, { clock, until, signal, onFailure }: CheckOutOptions): Promise<pg.PoolClient> {
+export function checkOut(
+  pool: pg.Pool,
+  { clock, until, signal, onLate, onFailure }: CheckOutOptions,
+): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
     let waiting = true;
     const stop = (error: unknown) => {
@@ -33,7 +38,7 @@ export function checkOut(pool: pg.Pool, { clock, until, signal, onFailure }: Che
     pool.connect().then(
       client => {
         if (!waiting) {
-          client.release();
+          onLate(client);
           return;
         }
         leave();

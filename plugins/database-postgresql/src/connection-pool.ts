@@ -16,15 +16,17 @@ import {
 } from '@keelson/database';
 import pg, { type CustomTypesConfig } from 'pg';
 import { checkOut, UnansweredError } from './check-out.js';
+import { ClientHistories } from './client-histories.js';
+import { IdleClients } from './idle-clients.js';
 import { Loans } from './loans.js';
 import { OpenSockets } from './open-sockets.js';
 import type { PostgresqlOptions } from './options.js';
 import { asPgClient, type PgClient } from './pg-internals.js';
+import { Pings } from './pings.js';
 import { PostgresqlConnection } from './postgresql-connection.js';
 import { PreparedStatements, type Staleness } from './prepared-statements.js';
 import { isReadOnlyServer, isStandby, timeZoneOf } from './reported-parameters.js';
 import type { SilenceWatch } from './silence-watch.js';
-import { StatementBatch } from './statement-batch.js';
 import { WritableWatch } from './writable-watch.js';
 
 export interface ConnectionPoolParts {
@@ -43,28 +45,20 @@ export interface ConnectionPoolParts {
   readonly random?: () => number;
 }
 
-/** What is remembered of one connection. */
-interface History {
-  readonly generation: number;
-  readonly openedAt: number;
-  readonly expiresAt: number;
-  readonly prepared: PreparedStatements;
-  usedAt: number;
-}
-
 /**
- * Lends connections of pg.Pool that are known to work. pg.Pool opens, keeps and closes them; who may have one, in which
- * order and for how long is decided here, so that pg.Pool itself never has a queue.
+ * Lends connections of pg.Pool that are known to work. pg.Pool opens and closes them, and takes all of them for lent; who
+ * may have one, in which order and for how long is decided here.
  */
 export class ConnectionPool {
   readonly #parts: ConnectionPoolParts;
   readonly #pool: pg.Pool;
   readonly #permits: Permits;
-  readonly #histories = new WeakMap<pg.ClientBase, History>();
+  readonly #idle: IdleClients<PgClient>;
+  readonly #histories: ClientHistories;
+  readonly #pings: Pings;
   readonly #loans: Loans;
   readonly #discarded: Partial<Record<DiscardReason, number>> = {};
   #opened = 0;
-  #generation = 0;
   #lastFailure: unknown;
   /** When a connection was lost, or the server last let a caller wait in vain. */
   #troubledAt = Number.NEGATIVE_INFINITY;
@@ -72,7 +66,6 @@ export class ConnectionPool {
   #closing = false;
   /** The time to close is over. */
   #cut = false;
-  readonly #pinged = new Set<PgClient>();
   readonly #sockets: OpenSockets;
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
@@ -86,16 +79,25 @@ export class ConnectionPool {
   preparesNone = false;
 
   constructor(parts: ConnectionPoolParts) {
-    const { options, clock } = parts;
+    const { options, clock, random, types } = parts;
     this.#parts = parts;
-    this.#loans = new Loans({ ...options, clock, logger: parts.logger });
-    this.#pool = new pg.Pool({
-      ...parts.client,
-      max: options.max,
-      min: options.min,
-      idleTimeoutMillis: options.idleTimeoutMs,
+    this.#histories = new ClientHistories({ ...options, clock, random });
+    this.#pings = new Pings({
+      clock,
+      types,
+      timeoutMs: options.pingTimeoutMs,
+      onFailure: error => this.#pingFailed(error),
     });
-    this.#pool.on('connect', client => this.#remember(client));
+    this.#loans = new Loans({ ...options, clock, logger: parts.logger });
+    this.#pool = new pg.Pool({ ...parts.client, max: options.max, idleTimeoutMillis: 0 });
+    this.#pool.on('connect', client => this.#remember(asPgClient(client)));
+    this.#pool.on('remove', client => this.#loans.forget(asPgClient(client)));
+    this.#idle = new IdleClients({
+      clock,
+      timeoutMs: options.idleTimeoutMs,
+      mayClose: () => this.#pool.totalCount > options.min,
+      close: client => client.release(true),
+    });
     this.#sockets = new OpenSockets(this.#pool, clock);
     this.#pool.on('error', error => this.#noteFailure(error));
     this.#writable = new WritableWatch({ clock, look: () => this.#lookForWrites() });
@@ -110,11 +112,12 @@ export class ConnectionPool {
 
   /** Since when there is a connection; undefined when it is not of this pool. */
   openedAt(client: PgClient): number | undefined {
-    return this.#histories.get(client)?.openedAt;
+    return this.#histories.openedAt(client);
   }
 
   stats(): PoolStats {
-    const { totalCount: total, idleCount: idle } = this.#pool;
+    const { totalCount: total } = this.#pool;
+    const { count: idle } = this.#idle;
     const { taken: busy, waiting } = this.#permits;
     const { leaked } = this.#loans;
     const counters = { ...this.#permits.counters, opened: this.#opened, leaked, discarded: { ...this.#discarded } };
@@ -179,10 +182,10 @@ export class ConnectionPool {
       const until = Deadline.after(this.#parts.options.acquireTimeoutMs, this.#parts.clock);
       const permit = await this.#permits.acquire(until);
       try {
-        const client = asPgClient(await this.#checkOut(until));
+        const client = this.#idle.take() ?? (await this.#checkOut(until));
         const isOffLimits = this.isOffLimits(client);
         if (isOffLimits) this.#discard(client, 'read-only');
-        else client.release();
+        else this.#rest(client);
         return isOffLimits ? 'read-only' : 'anything else';
       } finally {
         permit.release();
@@ -194,15 +197,13 @@ export class ConnectionPool {
 
   /** Every connection opened until now is thrown away instead of lent again. */
   invalidate(): void {
-    this.#generation += 1;
+    this.#histories.invalidate();
   }
 
   /** `invalidate`, and the idle ones go now. */
-  async renew(): Promise<void> {
+  renew(): void {
     this.invalidate();
-    for (let idle = this.#pool.idleCount; idle > 0 && this.#pool.idleCount > 0; idle--) {
-      this.#discard(asPgClient(await this.#pool.connect()), 'invalidated');
-    }
+    for (const client of this.#idle.takeAll()) this.#discard(client, 'invalidated');
     this.warm();
   }
 
@@ -223,16 +224,19 @@ export class ConnectionPool {
     });
   }
 
-  /** Keeps what it gets until all are there: pg.Pool would hand out the same idle one again and again. */
   async #fill(): Promise<void> {
-    const held: pg.PoolClient[] = [];
     try {
-      while (!this.#closing && this.#pool.totalCount < this.#parts.options.min) held.push(await this.#pool.connect());
+      while (!this.#closing && this.#pool.totalCount < this.#parts.options.min)
+        this.#rest(asPgClient(await this.#pool.connect()));
     } catch (error) {
       this.#lastFailure = error;
-    } finally {
-      for (const client of held) client.release();
     }
+  }
+
+  /** One that came too late for its caller makes pg.Pool full for the next, who then waits for pg.Pool. */
+  #rest(client: PgClient): void {
+    if (this.#closing || this.#pool.waitingCount > 0) client.release();
+    else this.#idle.put(client);
   }
 
   /** Lends no more; destroys what is still out at `deadline`. Always resolves. */
@@ -244,19 +248,35 @@ export class ConnectionPool {
     await returned;
     timer.cancel();
     this.#loans.close();
+    for (const client of this.#idle.takeAll()) client.release();
     await this.#pool.end();
     await this.#sockets.closed(deadline);
   }
 
-  #checkOut(until: Deadline, signal?: AbortSignal): Promise<pg.PoolClient> {
+  async #checkOut(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
     const { clock } = this.#parts;
-    return checkOut(this.#pool, { clock, until, signal, onFailure: error => this.#noteFailure(error) });
+    const client = await checkOut(this.#pool, {
+      clock,
+      until,
+      signal,
+      onLate: late => this.#rest(asPgClient(late)),
+      onFailure: error => this.#noteFailure(error),
+    });
+    return asPgClient(client);
   }
 
-  async #workingClient(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
-    for (;;) {
-      const client = asPgClient(await this.#checkOut(until, signal));
-      const fault = await this.#faultOf(client);
+  /** At once when an idle one needs no ping. */
+  #workingClient(until: Deadline, signal?: AbortSignal): PgClient | Promise<PgClient> {
+    const idle = this.#idle.take();
+    const isReady =
+      idle !== undefined && this.#histories.faultOf(idle) === undefined && !this.#histories.isToBePinged(idle);
+    return isReady ? idle : this.#provenClient(idle, until, signal);
+  }
+
+  async #provenClient(idle: PgClient | undefined, until: Deadline, signal?: AbortSignal): Promise<PgClient> {
+    for (let next = idle; ; next = this.#idle.take()) {
+      const client = next ?? (await this.#checkOut(until, signal));
+      const fault = this.#histories.faultOf(client) ?? (await this.#pingedFaultOf(client));
       if (fault === undefined) return client;
       this.#discard(client, fault);
       if (this.#cut) throw new DatabaseClosedError();
@@ -264,43 +284,14 @@ export class ConnectionPool {
     }
   }
 
-  async #faultOf(client: PgClient): Promise<DiscardReason | undefined> {
-    const now = this.#parts.clock.now();
-    const known = this.#knownFaultOf(client, now);
-    if (known !== undefined) return known;
-    const idleMs = now - (this.#histories.get(client)?.usedAt ?? now);
-    if (idleMs <= this.#parts.options.pingAfterIdleMs) return undefined;
-    return (await this.#ping(client)) ? undefined : 'unanswered';
+  async #pingedFaultOf(client: PgClient): Promise<DiscardReason | undefined> {
+    const works = !this.#histories.isToBePinged(client) || (await this.#pings.isAnswered(client));
+    return works ? undefined : 'unanswered';
   }
 
-  #knownFaultOf(client: PgClient, now: number): DiscardReason | undefined {
-    const history = this.#histories.get(client);
-    if (history === undefined || history.generation !== this.#generation) return 'invalidated';
-    return now >= history.expiresAt ? 'expired' : undefined;
-  }
-
-  #ping(client: PgClient): Promise<boolean> {
-    const { clock, options, types } = this.#parts;
-    this.#pinged.add(client);
-    return new Promise<boolean>(resolve => {
-      const timer = clock.schedule(options.pingTimeoutMs, () => this.#pingFailed(new Error('ping timed out'), resolve));
-      client.query(
-        new StatementBatch([{ sql: 'select 1' }], {
-          types,
-          settle: ({ failure }) => {
-            timer.cancel();
-            if (failure === undefined) resolve(true);
-            else this.#pingFailed(failure.error, resolve);
-          },
-        }),
-      );
-    }).finally(() => this.#pinged.delete(client));
-  }
-
-  #pingFailed(error: unknown, resolve: (works: boolean) => void): void {
+  #pingFailed(error: unknown): void {
     this.#lastFailure = error;
     this.#lost(error);
-    resolve(false);
   }
 
   #lend(
@@ -309,7 +300,7 @@ export class ConnectionPool {
     { readOnly, lentForMs }: { readOnly: boolean; lentForMs: number },
   ): DriverConnection {
     const { types, names, cancel, watch } = this.#parts;
-    const prepared = this.#histories.get(client)?.prepared;
+    const prepared = this.#histories.preparedOf(client);
     const connection = new PostgresqlConnection(client, {
       types,
       names,
@@ -340,49 +331,43 @@ export class ConnectionPool {
   }
 
   #giveBack(client: PgClient, altered: boolean): void {
-    const now = this.#parts.clock.now();
     const fault =
-      this.#knownFaultOf(client, now) ??
+      this.#histories.faultOf(client) ??
       (altered ? 'altered' : undefined) ??
       (this.isOffLimits(client) ? 'read-only' : undefined);
     if (fault !== undefined) {
       this.#discard(client, fault);
       return;
     }
-    const history = this.#histories.get(client);
-    if (history !== undefined) history.usedAt = now;
-    client.release();
+    this.#histories.noteUse(client);
+    this.#rest(client);
   }
 
   /** Closes the socket at once: pg would wait for a dead server to take its goodbye. */
   #discard(client: PgClient, reason: DiscardReason): void {
     this.#discarded[reason] = (this.#discarded[reason] ?? 0) + 1;
-    this.#loans.forget(client);
     client.connection.stream.destroy();
     client.release(true);
     this.warm();
   }
 
-  #remember(client: pg.ClientBase): void {
-    const { clock, options, random = Math.random } = this.#parts;
-    const now = clock.now();
+  #remember(client: PgClient): void {
+    const { clock, options } = this.#parts;
     this.#opened += 1;
     if (!isReadOnlyServer(client)) this.#hasTakenWrites = true;
-    const lifetimeMs = options.maxLifetimeMs * (1 - random() * 0.1);
-    this.#histories.set(client, {
-      generation: this.#generation,
-      openedAt: now,
-      expiresAt: now + lifetimeMs,
-      prepared: new PreparedStatements({
-        most: this.preparesNone ? 0 : options.preparedStatements,
-        clock,
-        staleness: this.#staleness,
-        timeZone: () => timeZoneOf(client),
-      }),
-      usedAt: now,
+    const prepared = new PreparedStatements({
+      most: this.preparesNone ? 0 : options.preparedStatements,
+      clock,
+      staleness: this.#staleness,
+      timeZone: () => timeZoneOf(client),
     });
+    this.#histories.begin(client, prepared);
     // pg takes its own listener off while a client is lent; an 'error' without one would end the process.
-    client.on('error', error => this.#noteFailure(error));
+    client.on('error', error => {
+      this.#histories.noteLoss(client);
+      if (this.#idle.remove(client)) client.release(true);
+      this.#noteFailure(error);
+    });
   }
 
   #noteFailure(error: unknown): void {
@@ -415,7 +400,7 @@ export class ConnectionPool {
 
   #destroyLent(): void {
     this.#cut = true;
-    for (const client of this.#pinged) client.connection.stream.destroy();
+    this.#pings.cut();
     this.#loans.destroyAll(new DatabaseClosedError());
   }
 }

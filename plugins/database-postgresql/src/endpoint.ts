@@ -283,7 +283,7 @@ export class Endpoint {
 
   renew(): void {
     this.#listener?.lose(renewed());
-    void this.#pool.renew().catch(() => {});
+    this.#pool.renew();
   }
 
   async close(deadline: Deadline): Promise<void> {
