@@ -1,3 +1,4 @@
+import { helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 
 /** MikroORM's, on PostgreSQL. Inside a session it is a fork of its own, bound to the session's transaction. */
@@ -25,6 +26,16 @@ export function hasUnstored(em: EntityManager): boolean {
 export function hasUnflushedWork(em: EntityManager): boolean {
   const work = em.getUnitOfWork(false);
   if (work.getPersistStack().size + work.getRemoveStack().size > 0) return true;
+  const entities = work.getIdentityMap().values();
+  if (entities.every(entity => isAsLoaded(em, entity))) return false;
   work.computeChangeSets();
   return work.getChangeSets().length + work.getCollectionUpdates().length > 0;
+}
+
+/** False also where MikroORM has to search: what is not loaded yet, and what may have collections or refer to others. */
+function isAsLoaded(em: EntityManager, entity: object): boolean {
+  const { __meta: meta, __originalEntityData: loaded, __initialized: isInitialized } = helper(entity);
+  if (meta.relations.length > 0 || loaded === undefined || !isInitialized) return false;
+  const comparator = em.getComparator();
+  return !Utils.hasObjectKeys(comparator.diffEntities(meta.class, loaded, comparator.prepareEntity(entity)));
 }

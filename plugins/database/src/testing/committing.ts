@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { EntityManager } from '../orm/entity-manager.js';
 import type { DatabaseSession } from '../session/database-session.js';
 import { addAccount, rejection, rejectsWith, storedEmails } from './checks.js';
-import { Account } from './conformance-model.js';
+import { Account, Note } from './conformance-model.js';
 import type { Requirement } from './harness.js';
 
 const refused = new Error('refused by the work');
@@ -206,6 +206,28 @@ export const committing: readonly Requirement[] = [
         options,
       );
       deepEqual(rows, [{ r: 'on', d: 'on' }]);
+    },
+  },
+  {
+    name: 'fails when an entity of a read-only session was changed, and stores nothing of it',
+    async check({ database }) {
+      await database.session(async em => {
+        await addAccount(em, 'as stored');
+        em.create(Note, { text: 'as stored', details: { tags: ['old'] }, place: { city: 'old', street: null } });
+      });
+      const changes: readonly ((em: EntityManager) => Promise<unknown>)[] = [
+        async em => Object.assign(await em.findOneOrFail(Account, { email: 'as stored' }), { email: 'changed' }),
+        async em => (await em.findOneOrFail(Note, { text: 'as stored' })).details?.tags.push('changed'),
+        async em =>
+          Object.assign((await em.findOneOrFail(Note, { text: 'as stored' })).place ?? {}, { city: 'changed' }),
+        async em => em.create(Account, { email: 'created' }),
+        async em => em.remove(await em.findOneOrFail(Account, { email: 'as stored' })),
+      ];
+      for (const change of changes)
+        await rejectsWith(database.session(change, { readOnly: true }), 'DATABASE_QUERY_FAILED');
+      deepEqual(await storedEmails(database), ['as stored']);
+      const notes = await database.session(em => em.execute('select details, place_city from conformance_note'));
+      deepEqual(notes, [{ details: { tags: ['old'] }, place_city: 'old' }]);
     },
   },
   {
