@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { canMakeCertificates } from '@keelson/test-support/certificates';
 import { assertAlike } from './alike.js';
 import type { BenchDatabase } from './bench-database.js';
-import { byPlace, byScenario, type Cell, cellsOf, type PlannedCell, warmUpSecondsOf } from './cells.js';
+import { byScenario, type Cell, isSameCell, type PlannedCell, runsOf, warmUpSecondsOf } from './cells.js';
 import { DelayProxy } from './delay-proxy.js';
 import { Load } from './load.js';
 import type { LoadResult } from './load-order.js';
@@ -34,19 +34,16 @@ export interface CellResult {
 }
 
 /** Before each measurement: its connections are open, and what it needs is in the caches. */
-export const leadInSeconds = 0.5;
+export const leadInSeconds = 0.3;
 
 export interface MeasurePlace {
   readonly database: BenchDatabase;
   readonly directory: string;
 }
 
-/**
- * All cells, with services that stay as long as their place is the same. Adds each to `results` when it is done: what was
- * measured before an error is not lost.
- */
+/** All cells. Adds each to `results` when it is done: what was measured before an error is not lost. */
 export async function measureCells(options: BenchOptions, place: MeasurePlace, results: CellResult[]): Promise<void> {
-  for (const cells of byPlace(cellsOf(options.only))) {
+  for (const cells of runsOf(options.only)) {
     const [first] = cells;
     if (first === undefined) continue;
     if (first.cell.isEncrypted && !canMakeCertificates) progress('no rows with TLS: there is no openssl here');
@@ -76,9 +73,21 @@ async function measureAtPlace(
   for (const [scenario, alike] of byScenario(cells)) {
     await warmUp(scenario, servicesIn(alike, services), load, warmUpSecondsOf(scenario, options.seconds));
     for (const planned of alike) {
-      results.push(await measureCell(planned, servicesIn([planned], services), load, database, options));
+      addTo(results, await measureCell(planned, servicesIn([planned], services), load, database, options));
     }
   }
+}
+
+/** The rounds of other processes follow those that are there. */
+function addTo(results: CellResult[], found: CellResult): void {
+  const index = results.findIndex(({ cell }) => isSameCell(cell, found.cell));
+  const before = results[index];
+  if (before === undefined) results.push(found);
+  else results[index] = { cell: found.cell, samples: joined(before.samples, found.samples) };
+}
+
+function joined(before: CellResult['samples'], after: CellResult['samples']): CellResult['samples'] {
+  return new Map([...before].map(([name, samples]) => [name, [...samples, ...(after.get(name) ?? [])]]));
 }
 
 export function kindsIn(cells: readonly PlannedCell[], { kinds }: BenchOptions): readonly ServiceKind[] {
@@ -98,14 +107,14 @@ async function warmUp(scenario: Scenario, services: readonly RunningService[], l
 
 /** In each round all services, each round beginning with another one. */
 async function measureCell(
-  { cell, mostRounds }: PlannedCell,
+  { cell, roundsOf }: PlannedCell,
   services: readonly RunningService[],
   load: Load,
   database: BenchDatabase,
   options: BenchOptions,
 ): Promise<CellResult> {
   const samples = new Map<string, Sample[]>(services.map(({ kind }) => [kind.name, []]));
-  const rounds = Math.min(options.rounds, mostRounds);
+  const rounds = roundsOf(options.rounds);
   for (let round = 0; round < rounds; round++) {
     progress(`${describeCell(cell)}, round ${round + 1} of ${rounds}`);
     const first = round % services.length;

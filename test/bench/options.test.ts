@@ -5,7 +5,7 @@ const names = (words: readonly string[]) => readOptions(words).kinds.map(({ name
 
 describe('the options of the bench', () => {
   test('without words everything is measured, and printed', () => {
-    expect(readOptions([])).toMatchObject({ rounds: 5, seconds: 4, write: false, files: [] });
+    expect(readOptions([])).toMatchObject({ rounds: 15, seconds: 1, write: false, files: [] });
     expect(readOptions([])).not.toHaveProperty('only');
     expect(names([])).toHaveLength(10);
   });

@@ -8,7 +8,7 @@ const parts = [...scenarios, 'restart'] as const;
 export interface BenchOptions {
   /** Absent: all of them, and the micro benches before them. */
   readonly only?: Scenario | 'restart';
-  /** How often each service is measured in each cell; less where a cell has fewer. */
+  /** How often each service is measured in the cells that are goals; less in the others. */
   readonly rounds: number;
   /** How long each measurement takes. */
   readonly seconds: number;
@@ -22,8 +22,8 @@ export interface BenchOptions {
 export const usage = `npm run bench -- [--only <part>] [--rounds N] [--seconds S] [--peers a,b] [--write]
 
   --only     one of ${parts.join(', ')}; without the micro benches. Default: everything
-  --rounds   how often each service is measured in a row, at most: some rows have fewer. Default 5
-  --seconds  how long each measurement takes. Default 4
+  --rounds   how often each service is measured in the rows that are goals; two fifths of it in the others. Default 15
+  --seconds  how long each measurement takes. Default 1
   --peers    some of ${serviceKinds.map(({ name }) => name).join(', ')}; ${baseline} is always there
   --write    writes test/bench/results.md instead of printing it
 
@@ -36,8 +36,8 @@ export function readOptions(words: readonly string[]): BenchOptions {
     allowPositionals: true,
     options: {
       only: { type: 'string' },
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '15' },
+      seconds: { type: 'string', default: '1' },
       peers: { type: 'string' },
       write: { type: 'boolean', default: false },
     },

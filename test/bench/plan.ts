@@ -1,7 +1,8 @@
-import { byPlace, byScenario, cellsOf, type PlannedCell, warmUpSecondsOf } from './cells.js';
+import { byScenario, type PlannedCell, runsOf, warmUpSecondsOf } from './cells.js';
 import { kindsIn, leadInSeconds } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { restartMeasure } from './restart.js';
+import { startRounds } from './start-times.js';
 
 /** In seconds, as seen on two cores. */
 const taken = {
@@ -23,8 +24,8 @@ export interface PlannedStep {
 /** About how long a run takes, in its order. */
 export function plannedSteps(options: BenchOptions): readonly PlannedStep[] {
   const { kinds, rounds, seconds, only } = options;
-  const places = byPlace(cellsOf(only));
-  const allOf = (secondsOf: (cells: readonly PlannedCell[]) => number) => sum(places.map(secondsOf));
+  const runs = runsOf(only);
+  const allOf = (secondsOf: (cells: readonly PlannedCell[]) => number) => sum(runs.map(secondsOf));
   const restarted = only === undefined || only === 'restart' ? kinds.filter(({ role }) => role === 'stack').length : 0;
   const { warmUpSeconds, beforeSeconds, afterSeconds, clientTimeoutMs } = restartMeasure;
   // A service that answers no more is waited for until its clients give up.
@@ -32,7 +33,7 @@ export function plannedSteps(options: BenchOptions): readonly PlannedStep[] {
   return [
     { name: 'parts alone', seconds: only === undefined ? taken.parts : 0 },
     { name: 'counts', seconds: taken.counts * kinds.length },
-    { name: 'starts', seconds: taken.start * kinds.length * (rounds + 1) },
+    { name: 'starts', seconds: taken.start * kinds.length * (startRounds(rounds) + 1) },
     { name: 'restarts', seconds: restarted * restartSeconds },
     { name: 'starts for the rows', seconds: allOf(cells => taken.start * kindsIn(cells, options).length) },
     {
@@ -49,7 +50,7 @@ export function plannedSteps(options: BenchOptions): readonly PlannedStep[] {
       name: 'rows',
       seconds: allOf(cells => {
         const each = seconds + Math.min(leadInSeconds, seconds) + taken.measurement;
-        const times = cells.map(cell => Math.min(rounds, cell.mostRounds) * kindsIn([cell], options).length);
+        const times = cells.map(cell => cell.roundsOf(rounds) * kindsIn([cell], options).length);
         return each * sum(times);
       }),
     },

@@ -89,7 +89,12 @@ function spawnService(kind: ServiceKind, port: number, { databaseUrl, logFile }:
   const output = openSync(logFile, 'w');
   const started = new BenchProcess(kind.script, kind.words, {
     cwd: kind.directory,
-    execArgv: ['--import', heapCounter, ...(process.env.IMP ? ['--import', process.env.IMP] : []), ...(process.env.CPUPROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/w/prof', '--cpu-prof-interval=500'] : [])],
+    execArgv: [
+      '--import',
+      heapCounter,
+      ...(process.env.IMP ? ['--import', process.env.IMP] : []),
+      ...(process.env.CPUPROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/w/prof', '--cpu-prof-interval=500'] : []),
+    ],
     env: {
       PATH,
       HOME,
