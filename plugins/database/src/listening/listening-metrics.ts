@@ -22,7 +22,7 @@ export class ListeningMetrics {
     });
     this.#gaps = metrics.counter({
       name: 'db.client.notifications.gaps',
-      description: 'Gaps: moments before which messages may be missing',
+      description: 'Times when messages may have been missed, by reason',
       unit: '{gap}',
       labels: [poolLabel, 'reason'],
     });
