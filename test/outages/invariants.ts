@@ -14,53 +14,52 @@ const firstSuccessWithinMs = 10_000;
 export const invariants = {
   'no acknowledged write is lost': ({ ledger }) => ledger.lost,
 
-  'none is done twice': ({ ledger }) => ledger.duplicated,
+  'no write is stored twice': ({ ledger }) => ledger.duplicated,
 
-  'no client hears that nothing is stored when it is': ({ ledger, endings }) =>
+  'no stored write is reported as not stored': ({ ledger, endings }) =>
     ledger.refusedButStored.map(key => endings.find(({ quantity }) => String(quantity) === key) ?? key),
 
-  'nothing is stored that no client asked for': ({ ledger, ordersElsewhere }) => [
+  'only requested writes are stored': ({ ledger, ordersElsewhere }) => [
     ...ledger.unknown,
     ...only(ordersElsewhere !== 0, `${ordersElsewhere} orders that are no part of this`),
   ],
 
-  'stock and orders add up': ({ stocks }) => stocks.filter(({ before, left, sold }) => left !== before - sold),
+  'stock and orders match': ({ stocks }) => stocks.filter(({ before, left, sold }) => left !== before - sold),
 
-  'every request is answered': ({ endings }) => endings.filter(({ status }) => status === undefined),
+  'every request gets an answer': ({ endings }) => endings.filter(({ status }) => status === undefined),
 
-  'an answer of 201 confirms what was asked for': ({ endings }) =>
+  'a 201 is for the write of the same client': ({ endings }) =>
     endings.filter(({ status, told, quantity }) => status === 201 && told !== quantity),
 
   'no request waits past its deadline': ({ endings, latestMs }) =>
     endings.filter(({ beganAtMs, endedAtMs }) => endedAtMs - beganAtMs > latestMs),
 
-  'a refusal without fault of the client says when to come back': ({ endings }) =>
+  'a refusal that the client did not cause has Retry-After': ({ endings }) =>
     endings.filter(ending => ending.status !== undefined && ending.status !== 201 && !isHelpful(ending)),
 
   'retries stay within the budget': (_seen, { retries, retriesAllowed }) =>
     only(retries > retriesAllowed, `${retries} retries of ${retriesAllowed}`),
 
-  'the server is asked no more often than requests and budget allow': (_seen, account) => {
+  'retries on the wire stay within the budget': (_seen, account) => {
     const { begun, attemptsPermitted, requests, retriesAllowed, conflicts } = account;
     const most = Math.min(attemptsPermitted, requests + retriesAllowed + conflicts);
     return only(begun > most, `${begun} transactions begun, where ${most} may be`);
   },
 
-  'no transaction runs inside of another': ({ serverLog }) =>
+  'no transaction starts inside another': ({ serverLog }) =>
     serverLog.match(/^.*transaction (is )?(already )?in progress.*$/gm) ?? [],
 
-  'memory is what it was': (_seen, { heapGrowthMb }) =>
-    only(heapGrowthMb > mostHeapGrowthMb, `${heapGrowthMb} MB more`),
+  'memory has not grown': (_seen, { heapGrowthMb }) => only(heapGrowthMb > mostHeapGrowthMb, `${heapGrowthMb} MB more`),
 
-  'it is the same process': ({ before, after, isRunning }) =>
+  'the same process still runs': ({ before, after, isRunning }) =>
     only(!isRunning || before.pid !== after.pid, { isRunning, before: before.pid, after: after.pid }),
 
-  'no error goes uncaught': ({ serviceOutput }) => serviceOutput.match(uncaught) ?? [],
+  'no error is uncaught': ({ serviceOutput }) => serviceOutput.match(uncaught) ?? [],
 
-  'the first success comes soon': (_seen, { firstSuccessMs = 0 }) =>
+  'the first request succeeds within 10 s': (_seen, { firstSuccessMs = 0 }) =>
     only(!(firstSuccessMs < firstSuccessWithinMs), `${firstSuccessMs} ms`),
 
-  'the outage takes place': ({ sign }, { connected, longestMs }) =>
+  'the outage had an effect': ({ sign }, { connected, longestMs }) =>
     only(connected < sign.connected || longestMs < sign.longestMs, { connected, longestMs, atLeast: sign }),
 } as const satisfies Record<string, Invariant>;
 

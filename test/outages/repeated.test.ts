@@ -28,10 +28,10 @@ describe('a run of the suite', () => {
   });
 
   test('in which something does not hold is reported with what did not, and where', () => {
-    const failures = [{ name: 'restart, fast', message: "Broken: none is done twice: [ '7' ]" }];
+    const failures = [{ name: 'restart, fast', message: "Broken: no write is stored twice: [ '7' ]" }];
     const broken = run({ report: { rows: [], failures }, trouble: 'exit code 1' }, 0, 0, 0);
     expect(isSound(broken)).toBe(false);
-    expect(tellRun(broken)).toMatch(/BROKEN \(in 1 outage\).*\n {2}restart, fast: Broken: none is done twice/);
+    expect(tellRun(broken)).toMatch(/BROKEN \(in 1 outage\).*\n {2}restart, fast: Broken: no write is stored twice/);
   });
 
   test.each([

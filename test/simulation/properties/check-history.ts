@@ -49,12 +49,11 @@ function checkRefusals(world: World, { scenario }: Stage, requests: readonly Req
     if (!isKeelsonError(error)) {
       // By hand, errors are those of MikroORM until the session ends.
       if (workload !== 'fail' && workload !== 'by hand')
-        world.violate('a refusal says what it is', `${unit} (${workload}): ${String(error)}`);
+        world.violate('every refusal has a code', `${unit} (${workload}): ${String(error)}`);
       continue;
     }
     const about = `${unit} (${workload}): ${error.code} ${error.message}`;
-    if (neverRight.has(error.code) && !isOwnFault.has(workload))
-      world.violate('a refusal is not the fault of its caller', about);
+    if (neverRight.has(error.code) && !isOwnFault.has(workload)) world.violate('no error blames correct code', about);
     const isOwn = hungUpAtMs !== undefined || (answeredAtMs ?? 0) >= deadlineAtMs - earlyMs;
     // A pause within a transaction may be too long, and a COMMIT may be on its way at the deadline.
     const isIdle = workload === 'pause' && error.message.includes('25P03');
@@ -62,7 +61,7 @@ function checkRefusals(world: World, { scenario }: Stage, requests: readonly Req
     if (isWell && !isIdle && !isLate && hungUpAtMs === undefined && needingFault.has(error.code))
       world.violate('without a fault no connection is lost', about);
     if (error.facts.kind === 'cancelled' && !isOwn)
-      world.violate('no statement is cancelled for the sake of another', about);
+      world.violate('no cancel request ends the statement of another session', about);
   }
 }
 
@@ -156,9 +155,9 @@ function checkLedger(world: World, stage: Stage, requests: readonly Request[]): 
         `${about} is stored; its client got: ${answers.join(', ')}`,
       );
     if (count > 0 && asked.some(({ mustFail }) => mustFail))
-      world.violate('what must not be stored is not', `${about} is stored`);
+      world.violate('no unit that must fail is stored', `${about} is stored`);
     if (asked.some(({ mustFail, answer }) => mustFail && answer?.is === 'stored'))
-      world.violate('what must fail fails', `${about} was reported as done`);
+      world.violate('no unit that must fail is reported as stored', `${about} was reported as done`);
     if (count === 0 && writes && answers.includes('stored')) {
       const loss = lost.get(unit);
       if (loss === undefined)
@@ -180,7 +179,7 @@ function checkLists(world: World, stage: Stage, requests: readonly Request[]): v
     const seen = new Set<string>();
     for (const item of items.split(',').filter(text => text !== '')) {
       const [unit = ''] = item.split('.');
-      if (item.startsWith('x')) world.violate('what a savepoint took back is not stored', `${item} is in ${key}`);
+      if (item.startsWith('x')) world.violate('nothing that a savepoint rolled back is stored', `${item} is in ${key}`);
       else if (seen.has(unit)) world.violate('no unit is applied twice', `${unit} is twice in ${key}`);
       else if (!counts.has(unit))
         world.violate('a unit is stored as a whole', `${unit} is in ${key}, and not in the ledger`);
@@ -197,7 +196,7 @@ function checkLists(world: World, stage: Stage, requests: readonly Request[]): v
     for (const { key, items } of answer.reads)
       if (!(final.get(key) ?? '').startsWith(items))
         world.violate(
-          'what was read was stored',
+          'a read sees only stored data',
           `${unit} has read ${items} in ${key}, where ${final.get(key)} is stored`,
         );
   }
@@ -222,7 +221,7 @@ function checkRealTime(world: World, stage: Stage, requests: readonly Request[])
       for (const earlier of acknowledged.get(key) ?? [])
         if ((earlier.answeredAtMs ?? 0) < askedAtMs && !seen.has(earlier.unit))
           world.violate(
-            'a read sees what was acknowledged before it',
+            'a read sees all units acknowledged before it',
             `${unit} has not seen ${earlier.unit} in ${key}`,
           );
     }

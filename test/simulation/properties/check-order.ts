@@ -36,7 +36,7 @@ export function checkOrder(world: World, stage: Stage, requests: readonly Reques
   const circle = circleIn(later);
   if (circle !== undefined)
     world.violate(
-      'serializable units are as if one ran after the other',
+      'serializable units behave as if run one after the other',
       `each comes before the next: ${circle.join(', ')}`,
     );
 }

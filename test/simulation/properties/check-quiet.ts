@@ -86,7 +86,7 @@ function ask({ database }: Instance, timeoutMs: number): Promise<unknown> {
 function checkDiscarded(world: World, { scenario }: Stage, { name, driver }: Instance): void {
   const { lost = 0 } = driver.stats().counters.discarded;
   if (scenario.theme === 'no faults' && lost > 0)
-    world.violate('without a fault no connection is thrown away', `${name} has thrown ${lost} away`);
+    world.violate('without a fault no connection is discarded', `${name} has thrown ${lost} away`);
 }
 
 async function checkRecovery(world: World, instance: Instance): Promise<void> {
@@ -108,7 +108,7 @@ async function checkRecovery(world: World, instance: Instance): Promise<void> {
   }
   const states = instance.retry.describe().map(({ target, breaker }) => `${target} ${breaker.state}`);
   world.violate(
-    'it works again when the server is well',
+    'every instance recovers after the last fault',
     `${instance.name} after ${recoveryMs} ms: ${instance.database.state.is}, breakers: ${states.join(', ')}, last error: ${String(lastError)}`,
   );
 }
@@ -150,7 +150,7 @@ async function checkEnd(world: World, instance: Instance): Promise<void> {
   const tookMs = world.now - startedAtMs;
   if (!isEnded || tookMs > closingMs)
     world.violate(
-      'a service ends in time',
+      'a service stops in time',
       `${instance.name} ${isEnded ? `took ${tookMs} ms to end` : 'has not ended'}`,
     );
 }
@@ -161,13 +161,13 @@ function checkNothingLeft(world: World, stage: Stage, name: string): void {
   );
   if (timers.length > 0)
     world.violate(
-      'nothing is left of a service that has ended',
+      'a stopped service leaves no timer and no socket',
       `${name}: ${timers.map(({ what, at }) => `${what} at ${at}`).join(', ')}`,
     );
   const links = [...stage.network.links].filter(link => link.owner === name && link.isOpen);
   if (links.length > 0)
     world.violate(
-      'nothing is left of a service that has ended',
+      'a stopped service leaves no timer and no socket',
       `${name}: ${links.map(link => link.name).join(', ')} open`,
     );
 }

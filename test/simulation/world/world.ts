@@ -70,7 +70,7 @@ export class World {
 }
 
 function propertyOf(error: unknown): string {
-  return error instanceof EndlessLoopError ? 'no loop waits for nothing' : 'no uncaught error';
+  return error instanceof EndlessLoopError ? 'no loop runs without waiting' : 'no uncaught error';
 }
 
 export function describe(error: unknown): string {
