@@ -259,7 +259,7 @@ describe('the code of docs/http.md', () => {
         }
       }
 
-      /** In the words of Express middleware: its status and its message are for the client. */
+      /** An error whose status and message the client gets, in the form that Express middleware uses. */
       function asRefusal(error: Error, status = 400): Error {
         return Object.assign(error, { status, expose: true });
       }
