@@ -12,7 +12,7 @@ export interface Order {
   readonly count: number;
   /** These instead of those from `from` on. */
   readonly seeds?: readonly number[];
-  /** It begins no further seed after so long. */
+  /** It ends after so long; the seed that runs then is not counted. */
   readonly seconds?: number;
   readonly stopsAtFirst: boolean;
   /** A failing seed is shrunk, and its story printed. */

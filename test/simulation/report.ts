@@ -48,7 +48,7 @@ export class Tally {
     const hours = (this.#simulatedMs / 3_600_000).toFixed(1);
     const perHour = Math.round((this.#seeds / seconds) * 3_600);
     const perSecond = (this.#simulatedMs / Math.max(1, this.#tookMs)).toFixed(0);
-    const perMinute = (this.#seeds / (this.#tookMs / 60_000)).toFixed(0);
+    const perMinute = (this.#seeds / (Math.max(1, this.#tookMs) / 60_000)).toFixed(0);
     return [
       `${this.#seeds} seeds, ${this.failed} failed`,
       `${this.#requests} requests in ${hours} simulated hours`,

@@ -101,7 +101,11 @@ async function many({ seeds, take }: Run = {}): Promise<number> {
   const from = Number(values.from ?? Math.floor(Math.random() * 1_000_000_000));
   const seconds = values.seconds === undefined ? {} : { seconds: Number(values.seconds) };
   const count = seeds?.length ?? Number(values.seeds ?? (values.seconds === undefined ? 100 : 1_000_000_000));
-  console.log(seeds === undefined ? `seeds from ${from} on` : `${count} seeds that were kept`);
+  console.log(
+    seeds === undefined
+      ? `seeds from ${from} on (again: npm run simulate -- --from ${from})`
+      : `${count} seeds that were kept`,
+  );
   const tally = new Tally();
   const { twice } = values;
   const options = { stopsAtFirst: false, shrinks: false, keepsStory: false, twice };

@@ -127,6 +127,21 @@ describe('a unit with a token as proof of its commit', () => {
     expect(await stored()).toHaveLength(2);
   });
 
+  test('is looked up over a new connection when that of the last look-up is dead', async () => {
+    const first = proxy.onceAtCommit('after');
+    await insert();
+    await first;
+    proxy.stall();
+    database.renewConnections();
+    const second = proxy.onceAtCommit('after');
+    expect(await insert({ timeoutMs: 20_000 })).toBe(1);
+    await second;
+    expect(await stored()).toHaveLength(2);
+    // What was held back is not to reach the server in the next test.
+    proxy.cut();
+    proxy.resume();
+  });
+
   test('writes it after what must come first in a transaction, and before a role that may not write it', async () => {
     await server.query('create role tenant; grant tenant to keelson');
     const firsts = ['set transaction isolation level serializable', 'lock table author in share mode'];

@@ -67,8 +67,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a lookup without an answer counts as aborted',
     file: `${transaction}commit-resolver.js`,
-    find: ".catch(() => 'no answer');",
-    replace: ".catch(() => 'aborted');",
+    find: ".catch(() => (late.signal.aborted ? 'late' : 'no answer'))",
+    replace: ".catch(() => 'aborted')",
+  },
+  {
+    name: 'a lookup waits for a connection that is dead',
+    file: `${transaction}commit-resolver.js`,
+    find: "late.abort(new Error('no answer in time'))",
+    replace: '{}',
   },
   {
     name: 'an unknown outcome counts as aborted',

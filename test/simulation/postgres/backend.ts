@@ -13,6 +13,7 @@ import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts'
 class Gone extends Error {}
 
 interface Statement {
+  readonly sql: string;
   readonly command: Command;
   readonly types: readonly number[];
 }
@@ -29,6 +30,8 @@ export class Backend implements End {
   state: 'starting' | 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)' = 'starting';
   stateChangedAtMs: number;
   waitEvent = '';
+  /** The last statement that it ran. */
+  query = '';
   transaction: Transaction | undefined;
   /** BEGIN was said: it ends with COMMIT or ROLLBACK. */
   isBlock = false;
@@ -242,11 +245,15 @@ export class Backend implements End {
   async #carryOut(message: FrontendMessage): Promise<void> {
     switch (message.is) {
       case 'query': {
-        const statements = statementsOf(message.sql).map(commandOf);
+        const statements = statementsOf(message.sql).map(sql => ({
+          sql: message.sql,
+          command: commandOf(sql),
+          types: [],
+        }));
         if (statements.length === 0) this.#say(say.empty);
         const inTime = this.#startTimer();
         try {
-          for (const command of statements) await this.#run({ command, types: [] }, [], true);
+          for (const statement of statements) await this.#run(statement, [], true);
           this.#commitImplicit();
         } finally {
           inTime();
@@ -256,9 +263,9 @@ export class Backend implements End {
       }
       case 'parse': {
         if (message.name !== '' && this.#prepared.has(message.name)) throw problems.knownStatement(message.name);
-        if (this.hasFailed && !endsTransaction(commandOf(message.sql))) throw problems.failed();
-        const command = commandOf(message.sql);
-        this.#prepared.set(message.name, { command, types: message.types });
+        const command = commandOf(oneStatementOf(message.sql));
+        if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
+        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types });
         this.#say(say.parsed);
         return;
       }
@@ -310,8 +317,9 @@ export class Backend implements End {
     }
   }
 
-  async #run({ command }: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+  async #run({ sql, command }: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
     if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
+    this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
     const answer = await this.#answer(command, values);
     const columns = columnsOf(command);
@@ -560,6 +568,12 @@ export class Backend implements End {
   }
 }
 
+function oneStatementOf(sql: string): string {
+  if (!sql.includes(';') || statementsOf(sql).length <= 1) return sql;
+  const why = 'cannot insert multiple commands into a prepared statement';
+  throw new SqlError('42601', why, 'ERROR', 'exec_parse_message');
+}
+
 function endsTransaction(command: Command): boolean {
   return command.is === 'commit' || command.is === 'rollback' || command.is === 'rollback to';
 }
@@ -568,6 +582,16 @@ function parameterTypes({ types }: Statement): readonly number[] {
   return types.map(type => (type === 0 ? 25 : type));
 }
 
-function problem({ severity, state, message, routine }: SqlError): Buffer {
-  return say.problem('E', { S: severity, V: severity, C: state, M: message, R: routine });
+function problem({ severity, state, message, routine, named }: SqlError): Buffer {
+  const { table, column, constraint } = named;
+  return say.problem('E', {
+    S: severity,
+    V: severity,
+    C: state,
+    M: message,
+    ...(table !== undefined && { s: 'public', t: table }),
+    ...(column !== undefined && { c: column }),
+    ...(constraint !== undefined && { n: constraint }),
+    R: routine,
+  });
 }

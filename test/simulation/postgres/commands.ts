@@ -1,4 +1,6 @@
 import { lastingQuestion } from '@keelson/database';
+import { type RowStatement, readRows } from './read-sql.ts';
+import { isKnown } from './rows.ts';
 import type { Isolation } from './store.ts';
 
 /** A value in a statement: a parameter by its number from 0, or as it stands there. */
@@ -17,6 +19,7 @@ export type Question =
   | 'lock is held'
   | 'replica lag'
   | 'isolation level'
+  | 'isolation'
   | 'pid'
   | 'role'
   | 'transaction id'
@@ -42,6 +45,8 @@ export type Command =
   | { readonly is: 'end idle blocker'; readonly of: Slot; readonly self: Slot }
   | { readonly is: 'reached'; readonly system: Slot; readonly timeline: Slot; readonly position: Slot }
   | { readonly is: 'sleep'; readonly ms: number; readonly unit: Slot }
+  /** How many other sessions run a statement with this text. */
+  | { readonly is: 'running'; readonly text: string }
   | { readonly is: 'set lock timeout'; readonly ms: number }
   | { readonly is: 'create table'; readonly table: string; readonly unlessThere: boolean }
   | { readonly is: 'create schema' }
@@ -60,6 +65,9 @@ export type Command =
   | { readonly is: 'look for token'; readonly token: Slot; readonly keepMs: number }
   | { readonly is: 'clean tokens'; readonly before: Slot }
   | { readonly is: 'read no token' }
+  | { readonly is: 'rows'; readonly statement: RowStatement }
+  /** PostgreSQL refuses it, whatever the state of the session. */
+  | { readonly is: 'fail'; readonly state: string; readonly message: string }
   | { readonly is: 'empty' };
 
 export class UnknownStatement extends Error {
@@ -136,6 +144,7 @@ const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
     'replica lag',
   ],
   [`select current_setting('transaction_isolation') as level`, 'isolation level'],
+  ['show transaction_isolation', 'isolation'],
   ['select pg_backend_pid() as pid', 'pid'],
   [`select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"`, 'role'],
   [
@@ -222,6 +231,14 @@ const shapes: readonly Shape[] = [
     whole(`select pg_sleep\\((\\d+(?:\\.\\d+)?)\\) where ${slot} <> ''`),
     (seconds = '0', unit = '') => ({ is: 'sleep', ms: Number(seconds) * 1_000, unit: slotOf(unit) }),
   ],
+  [
+    /^select pg_sleep\((\d+(?:\.\d+)?)\)(?: \/\* [\w-]+ \*\/)?$/,
+    (seconds = '0') => ({ is: 'sleep', ms: Number(seconds) * 1_000, unit: { literal: null } }),
+  ],
+  [
+    /^select count\(\*\)::int as running from pg_stat_activity where datname = current_database\(\) and state = 'active' and query like '%([\w-]+)%' and pid <> pg_backend_pid\(\)$/,
+    (text = '') => ({ is: 'running', text }),
+  ],
   [/^select set_config\('lock_timeout', '(\d+)', true\)$/, (ms = '0') => ({ is: 'set lock timeout', ms: Number(ms) })],
   [
     /^create table (if not exists )?(?:"[^"]+"\.)?"?(\w+)"? \(.*\)$/,
@@ -284,11 +301,25 @@ const shapes: readonly Shape[] = [
   ],
   [whole(`select unit from ledger where unit = ${slot}`), (unit = '') => ({ is: 'read units', unit: slotOf(unit) })],
   [/^$/, () => ({ is: 'empty' })],
+  [/^select 1 \/ 0$/, () => ({ is: 'fail', state: '22012', message: 'division by zero' })],
+  [/^selec 1$/, () => ({ is: 'fail', state: '42601', message: 'syntax error at or near "selec"' })],
+  [
+    /^select 1 from (no_such_table)$/,
+    (table = '') => ({ is: 'fail', state: '42P01', message: `relation "${table}" does not exist` }),
+  ],
+  [
+    /^do \$\$ begin raise exception '([^']+)' using errcode = '(\w{5})'; end \$\$$/,
+    (message = '', state = '') => ({ is: 'fail', state, message }),
+  ],
 ];
 
 function read(sql: string): Command | undefined {
   const about = questions.get(sql);
   if (about !== undefined) return { is: 'question', about };
+  if (sql.includes('conformance_')) {
+    const statement = readRows(sql);
+    return statement !== undefined && isKnown(statement) ? { is: 'rows', statement } : undefined;
+  }
   for (const [pattern, reader] of shapes) {
     const found = pattern.exec(sql);
     if (found !== null) return reader(...found.slice(1));

@@ -2,8 +2,10 @@ import type { Backend } from './backend.ts';
 import type { Command, Slot } from './commands.ts';
 import { epoch } from './epoch.ts';
 import { limitNames } from './limits.ts';
+import { assertWritable, claim } from './locks.ts';
+import { columnsOfRows, executeRows } from './rows.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Row } from './store.ts';
+import type { Row } from './store.ts';
 import { type Column, typeNumbers } from './wire.ts';
 
 export interface Answer {
@@ -35,6 +37,7 @@ const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> 
     ...columns(bool, 'exists'),
   ],
   'isolation level': columns(text, 'level'),
+  isolation: columns(text, 'transaction_isolation'),
   pid: columns(int4, 'pid'),
   role: columns(bool, 'standby', 'readOnly'),
   'transaction id': columns(text, 'id'),
@@ -51,6 +54,7 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
   'end idle blocker': columns(bool, 'pg_terminate_backend'),
   reached: columns(bool, 'reached'),
   sleep: columns(nothing, 'pg_sleep'),
+  running: columns(int4, 'running'),
   'set lock timeout': columns(text, 'set_config'),
   'read list': columns(text, 'items'),
   'read units': columns(text, 'unit'),
@@ -63,6 +67,7 @@ const none: readonly Column[] = [];
 /** What its rows look like; none for one that returns no rows. */
 export function columnsOf(command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
+  if (command.is === 'rows') return columnsOfRows(command.statement);
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   return ofCommands[command.is] ?? none;
 }
@@ -90,6 +95,8 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       return done('DO');
     case 'empty':
       return done('');
+    case 'fail':
+      throw new SqlError(command.state, command.message);
     case 'question':
       return answerTo(on, command.about);
     case 'transaction status':
@@ -102,6 +109,8 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       return endIdleBlocker(on, Number(given(command.of)), Number(given(command.self)));
     case 'reached':
       return reached(on, [given(command.system), given(command.timeline), given(command.position)]);
+    case 'running':
+      return rows([[String(running(on, command.text))]]);
     case 'sleep':
       noteUnit(on, given(command.unit));
       await on.sleep(command.ms);
@@ -117,7 +126,7 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
     default: {
       store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
-      const answer = await onTables(on, command, given);
+      const answer = await onTables(on, command, given, values);
       // What it has read or written now may have closed the circle.
       if (transaction.isDoomed) throw problems.dangerous();
       return answer;
@@ -125,7 +134,7 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   }
 }
 
-async function onTables(on: Backend, command: Command, given: (slot: Slot) => string): Promise<Answer> {
+async function onTables(on: Backend, command: Command, given: (slot: Slot) => string, values: Values): Promise<Answer> {
   const transaction = on.current();
   const { store, world } = on.server;
   switch (command.is) {
@@ -178,7 +187,7 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
       const token = given(command.token);
       const entry = store.entry(tokens, token);
       await on.hold(entry);
-      if (store.latest(transaction, entry) !== undefined) throw problems.unique(`${tokens}_pkey`);
+      if (store.latest(transaction, entry) !== undefined) throw problems.unique(tokens);
       store.write(transaction, entry, tokenRow(world.epochMs + command.keepMs, false));
       return done('INSERT 0 1');
     }
@@ -197,6 +206,12 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
       }
       return done(`DELETE ${count}`);
     }
+    case 'rows':
+      return executeRows(
+        on,
+        command.statement,
+        slot => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null,
+      );
     case 'read no token':
       if (!store.hasTable(tokens)) throw problems.noTable(tokens);
       return rows([]);
@@ -232,18 +247,6 @@ async function lookForToken(on: Backend, token: string, keepMs: number): Promise
   };
 }
 
-/** Waits for the row, and gives it as it is then. */
-async function claim(on: Backend, entry: Entry): Promise<Row | undefined> {
-  const { store } = on.server;
-  const transaction = on.current();
-  await on.hold(entry);
-  if (store.hasChanged(transaction, entry)) {
-    if (transaction.isolation !== 'read committed') throw problems.serialization();
-    store.takeSnapshot(transaction);
-  }
-  return store.latest(transaction, entry);
-}
-
 async function update(on: Backend, key: string, change: (row: Row) => Row): Promise<Answer> {
   const { store } = on.server;
   const transaction = on.current();
@@ -265,7 +268,7 @@ async function insert(on: Backend, command: Of<'insert'>, given: (slot: Slot) =>
   const key = isLedger ? store.newKey() : (row.key ?? row.id ?? '');
   const entry = store.entry(command.table, key);
   await on.hold(entry);
-  if (store.latest(transaction, entry) !== undefined) throw problems.unique(`${command.table}_pkey`);
+  if (store.latest(transaction, entry) !== undefined) throw problems.unique(command.table);
   if (transaction.isolation === 'serializable' && !isLedger) store.read(transaction, command.table, key);
   store.write(transaction, entry, row);
   if (isLedger && row.unit !== undefined) transaction.units.add(row.unit);
@@ -290,10 +293,6 @@ function noteUnit(on: Backend, unit: string): void {
       'two sessions are never on one connection',
       `${before} and ${unit} ran in one transaction on ${on.link.name}`,
     );
-}
-
-function assertWritable(on: Backend, what: string): void {
-  if (on.isReadOnlyTransaction || on.server.isStandby || on.server.isReadOnly) throw problems.readOnly(what);
 }
 
 function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
@@ -324,6 +323,7 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
     case 'replica lag':
       return rows([[null, null, null, server.isStandby ? 't' : 'f']]);
     case 'isolation level':
+    case 'isolation':
       return rows([[transaction.isolation]]);
     case 'pid':
       return rows([[String(on.pid)]]);
@@ -375,6 +375,11 @@ function lookAt(on: Backend, pids: string): Answer {
       return [own, String(backend.pid), backend.state, event, sinceOf(backend), ageMs];
     }),
   );
+}
+
+function running(on: Backend, text: string): number {
+  const others = [...on.server.backends.values()].filter(backend => backend !== on);
+  return others.filter(({ state, query }) => state === 'active' && query.includes(text)).length;
 }
 
 function endBackend(on: Backend, pid: number, since: string): Answer {

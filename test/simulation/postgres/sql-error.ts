@@ -1,10 +1,18 @@
 export type Severity = 'ERROR' | 'FATAL';
 
+/** What the refusal is about, as far as it names it. */
+export interface Named {
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+}
+
 /** What a server answers when it does not do what it was asked. */
 export class SqlError extends Error {
   readonly state: string;
   readonly severity: Severity;
   readonly routine: string;
+  named: Named = {};
 
   constructor(state: string, message: string, severity: Severity = 'ERROR', routine = 'simulated') {
     super(message);
@@ -12,6 +20,10 @@ export class SqlError extends Error {
     this.severity = severity;
     this.routine = routine;
   }
+}
+
+function about(named: Named, state: string, message: string): SqlError {
+  return Object.assign(new SqlError(state, message), { named });
 }
 
 export const problems = {
@@ -27,8 +39,16 @@ export const problems = {
   failed: () =>
     new SqlError('25P02', 'current transaction is aborted, commands ignored until end of transaction block'),
   readOnly: (what: string) => new SqlError('25006', `cannot execute ${what} in a read-only transaction`),
-  unique: (constraint: string) =>
-    new SqlError('23505', `duplicate key value violates unique constraint "${constraint}"`),
+  unique: (table: string, constraint = `${table}_pkey`) =>
+    about({ table, constraint }, '23505', `duplicate key value violates unique constraint "${constraint}"`),
+  notNull: (table: string, column: string) =>
+    about(
+      { table, column },
+      '23502',
+      `null value in column "${column}" of relation "${table}" violates not-null constraint`,
+    ),
+  check: (table: string, constraint: string) =>
+    about({ table, constraint }, '23514', `new row for relation "${table}" violates check constraint "${constraint}"`),
   unknownStatement: (name: string) =>
     new SqlError('26000', `prepared statement "${name}" does not exist`, 'ERROR', 'FetchPreparedStatement'),
   knownStatement: (name: string) => new SqlError('42P05', `prepared statement "${name}" already exists`),

@@ -80,7 +80,7 @@ const leavingDoubt = new Set([
   'lag',
 ]);
 
-const losingServer = /^(?:forget|crash|fail over)/;
+const losingServer = /^(?:forget|crash|fail over|reset and silence)/;
 
 /** A server that is well, and is asked, says what became of a COMMIT. */
 function checkDoubts(world: World, { scenario }: Stage, requests: readonly Request[]): void {

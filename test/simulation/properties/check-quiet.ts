@@ -1,3 +1,4 @@
+import type { Link } from '../network/network.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { Instance } from '../service/instance.ts';
 import type { World } from '../world/world.ts';
@@ -7,6 +8,8 @@ const recoveryMs = 15_000;
 /** Longest time until the last connection is back, in ms: what waits for an answer that was lost has to notice that. */
 const restMs = 70_000;
 const closingMs = 5_500;
+/** Longest time until the outcome of a COMMIT is found, in ms. */
+const lookupMs = 4_000;
 
 /** What must hold once the servers are well and no client sends requests: each service works, rests, survives more and ends. */
 export async function checkQuiet(world: World, stage: Stage): Promise<void> {
@@ -19,6 +22,7 @@ export async function checkQuiet(world: World, stage: Stage): Promise<void> {
   }
   await checkRestart(world, stage, alive);
   for (const instance of alive) await checkForgotten(world, stage, instance);
+  for (const instance of alive) await checkLookups(world, stage, instance);
   await checkAllRest(world, alive);
   // All idle connections are dead when it ends.
   for (const { name } of alive) forgetAll(stage, name);
@@ -66,20 +70,45 @@ async function checkForgotten(world: World, stage: Stage, instance: Instance): P
   await call(world, instance, () => ask(instance, pingTimeoutMs / 2)).catch(() => undefined);
 }
 
+/** The outcome of a COMMIT is found in time, also over a connection that has died since the last look-up. */
+async function checkLookups(world: World, stage: Stage, instance: Instance): Promise<void> {
+  if (stage.scenario.service.commitProof === 'none') return;
+  for (const state of ['alive', 'dead'] as const) {
+    await until(world, restMs, () => isAtRest(instance));
+    if (state === 'dead') forgetAll(stage, instance.name, link => link.purpose.endsWith(' control'));
+    stage.loseNextAnswer(instance.name);
+    const startedAtMs = world.now;
+    const failure = await call(world, instance, () => write(instance, 20_000)).then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
+    const tookMs = world.now - startedAtMs;
+    if (failure !== undefined || tookMs > lookupMs)
+      world.violate(
+        'the outcome of a COMMIT is found in time',
+        `${instance.name}, over a connection that is ${state}: ${failure ?? 'stored'} after ${tookMs} ms`,
+      );
+  }
+}
+
 async function forgetIdle(world: World, stage: Stage, instance: Instance): Promise<void> {
   await until(world, restMs, () => isAtRest(instance));
   await world.time.sleep(instance.options.pool.pingAfterIdleMs + 100, 'idle connections');
   forgetAll(stage, instance.name);
 }
 
-function forgetAll(stage: Stage, owner: string): void {
-  const links = [...stage.network.links].filter(link => link.owner === owner && link.isOpen);
-  stage.world.note(`the network forgets all connections of ${owner}`);
+function forgetAll(stage: Stage, owner: string, isMeant: (link: Link) => boolean = () => true): void {
+  const links = [...stage.network.links].filter(link => link.owner === owner && link.isOpen && isMeant(link));
+  stage.world.note(`the network forgets ${links.map(({ name }) => name).join(', ')} of ${owner}`);
   for (const link of links) link.forget();
 }
 
 function ask({ database }: Instance, timeoutMs: number): Promise<unknown> {
   return database.session(em => em.execute('select unit from ledger where unit = ?', ['u0']), { timeoutMs });
+}
+
+function write({ database }: Instance, timeoutMs: number): Promise<unknown> {
+  return database.session(em => em.execute('insert into ledger (unit) values (?)', ['u0']), { timeoutMs });
 }
 
 /** Without a fault, what callers break off is cancelled and rolled back, and the connection is lent again. */

@@ -33,7 +33,7 @@ function kindsOf(random: Random, theme: 'anything' | 'commits' | 'lost answers' 
     case 'lost answers':
       return ['at commit'];
     case 'silence':
-      return ['hold', 'swallow', 'forget', 'forget'];
+      return ['hold', 'swallow', 'forget', 'forget', 'at commit'];
     default:
       return random.some(faultKinds);
   }
@@ -124,11 +124,13 @@ function fault(
       return { is, atMs, connections: random.integer(1, 4) };
     case 'at commit': {
       if (theme === 'lost answers') return { is, atMs, what: random.pick(lostAnswers), count: random.integer(1, 3) };
+      if (theme === 'silence') return { is, atMs, what: 'reset and silence', count: 1 };
       const what = random.pick([
         'reset before',
         'reset after',
         'reset after',
         'reset and done later',
+        'reset and silence',
         'done later',
         'forget after',
         'crash before',

@@ -19,6 +19,8 @@ export type Fault = { readonly atMs: number } & (
         | 'reset before'
         | 'reset after'
         | 'reset and done later'
+        /** The network fails: the connection is reset, and all others of the service are silent from then on. */
+        | 'reset and silence'
         | 'done later'
         | 'forget after'
         | 'crash before'

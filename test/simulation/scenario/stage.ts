@@ -1,4 +1,4 @@
-import { type Link, Network } from '../network/network.ts';
+import { type Link, Network, type Passage } from '../network/network.ts';
 import { joinNetwork } from '../network/simulated-socket.ts';
 import { type CommitMoment, History, SimulatedServer } from '../postgres/server.ts';
 import { Instance } from '../service/instance.ts';
@@ -27,6 +27,8 @@ export class Stage {
   readonly #atCommit: Extract<Fault, { is: 'at commit' }>['what'][] = [];
   readonly #freezingMs: number[] = [];
   #isHealed = false;
+  /** The service whose connection is reset when its next COMMIT is done. */
+  #losesNext: string | undefined;
   /** Ends the failover that is under way. */
   #takeOver: (() => void) | undefined;
 
@@ -92,7 +94,7 @@ export class Stage {
   }
 
   #do(fault: Fault): void {
-    const { world, network } = this;
+    const { world } = this;
     world.reach(`fault: ${fault.is}`);
     const later = (ms: number, work: () => void) => world.time.after(ms, 'the end of a fault', work, undefined);
     switch (fault.is) {
@@ -110,16 +112,11 @@ export class Stage {
         this.#failOver(fault);
         return;
       case 'hold':
-      case 'swallow': {
-        const owner = `service ${fault.instance + 1}`;
-        const { primary } = this;
-        world.note(
-          `the network between ${owner} and ${primary.name} ${fault.is === 'hold' ? 'holds everything back' : 'swallows everything'} for ${fault.forMs} ms`,
-        );
-        network.setPassage(owner, primary, fault.is === 'hold' ? 'held' : 'swallowed');
-        later(fault.forMs, () => network.setPassage(owner, primary, 'free'));
+        this.#obstruct('held', `service ${fault.instance + 1}`, this.primary, fault.forMs);
         return;
-      }
+      case 'swallow':
+        this.#obstruct('swallowed', `service ${fault.instance + 1}`, this.primary, fault.forMs);
+        return;
       case 'reset':
         world.note(`the network resets all connections of service ${fault.instance + 1}`);
         for (const link of this.#links()) if (link.owner === `service ${fault.instance + 1}`) link.reset();
@@ -197,6 +194,15 @@ export class Stage {
     }
   }
 
+  #obstruct(passage: Exclude<Passage, 'free'>, owner: string, server: SimulatedServer, forMs: number): void {
+    const { world, network } = this;
+    world.note(
+      `the network between ${owner} and ${server.name} ${passage === 'held' ? 'holds everything back' : 'swallows everything'} for ${forMs} ms`,
+    );
+    network.setPassage(owner, server, passage);
+    world.time.after(forMs, 'the end of a fault', () => network.setPassage(owner, server, 'free'), undefined);
+  }
+
   #freeze(owner: string, forMs: number): void {
     const { world } = this;
     world.note(`${owner} stands still for ${forMs} ms`);
@@ -262,8 +268,18 @@ export class Stage {
     }
   }
 
+  /** The next COMMIT of the service is done, and its answer is lost. */
+  loseNextAnswer(owner: string): void {
+    this.#losesNext = owner;
+  }
+
   /** Whether the answer to a COMMIT is to be lost, or the COMMIT itself. */
   #commitFault(server: SimulatedServer, { link, when, units }: CommitMoment): ReturnType<CommitFault> {
+    if (when === 'after' && link.owner === this.#losesNext) {
+      this.#losesNext = undefined;
+      this.world.note(`the answer to the COMMIT of ${link.owner} is lost`);
+      link.reset();
+    }
     const [next] = this.#atCommit;
     if (next === undefined || this.#isHealed) return 'go on';
     const isBefore = next.endsWith('before') || next.endsWith('later');
@@ -274,7 +290,8 @@ export class Stage {
     this.world.reach(`fault at commit: ${next}`);
     this.world.note(`${next}: at the COMMIT of ${[...units].join(' and ')} on ${link.name} of ${link.owner}`);
     if (next.startsWith('reset')) link.reset();
-    else if (next.startsWith('forget')) link.forget();
+    if (next === 'reset and silence') this.#obstruct('swallowed', link.owner, server, this.#random.integer(100, 5_000));
+    if (next.startsWith('forget')) link.forget();
     else if (next === 'fail over after')
       this.#failOver({ promotedAfterMs: this.#random.integer(50, 1_500), isPowerOff: this.#random.chance(0.5) });
     else if (next.startsWith('crash'))

@@ -58,6 +58,29 @@ describe('the outcome of an unanswered COMMIT', () => {
     expect([asked.length, clock.pending]).toEqual([4, 0]);
   });
 
+  test('is asked again after 2, 4 and 8 seconds without an answer: the connection may be dead', async () => {
+    const { clock, asked, resolve } = setUp('silence', 'silence', 'silence', 'committed');
+    const resolution = resolve('42', undefined, 20_000);
+    await clock.advance(1_999);
+    expect(asked.length).toBe(1);
+    await clock.advance(1 + 50);
+    expect(asked.length).toBe(2);
+    await clock.advance(4_000 + 50);
+    expect(asked.length).toBe(3);
+    await clock.advance(8_000 + 50);
+    expect(await resolution).toEqual({ is: 'committed' });
+    expect([asked.length, clock.pending]).toEqual([4, 0]);
+  });
+
+  test('is waited for as long at first when the server has refused many queries before', async () => {
+    const refused = Array.from({ length: 10 }, () => 'no answer' as const);
+    const { clock, asked, resolve } = setUp(...refused, 'silence', 'committed');
+    const resolution = resolve('42', undefined, 20_000);
+    await clock.advance(10 * 50 + 2_000 + 50);
+    expect(await resolution).toEqual({ is: 'committed' });
+    expect(asked.length).toBe(12);
+  });
+
   test('stays unknown when the server does not know it any more', async () => {
     const { resolve } = setUp('unknown');
     expect(await resolve('42')).toEqual({ is: 'unknown', why: 'the database no longer knows the transaction' });

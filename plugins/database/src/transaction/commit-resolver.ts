@@ -12,6 +12,11 @@ export type CommitResolution =
 /** Longest look for an answer when the session itself has no deadline. */
 const longestMs = 30_000;
 const pauseMs = 50;
+/** Longest first wait for one answer; the next is twice as long. */
+const firstAnswerMs = 2_000;
+
+/** `late`: no answer within the time that one may take. */
+type Said = TransactionOutcome | 'no answer' | 'late';
 
 /** Where it is counted what became of commits that were not answered. */
 export type ResolutionCount = (proof: CommitProofName, resolution: CommitResolution['is']) => void;
@@ -67,21 +72,21 @@ export class CommitResolver {
     return { is: 'unknown', why };
   }
 
-  async #ask(commitKey: string, until: Deadline): Promise<TransactionOutcome | 'no answer'> {
+  async #ask(commitKey: string, until: Deadline): Promise<Said> {
     const controller = new AbortController();
     const startedAt = this.#clock.now();
     const giveUp = () => controller.abort(new Error('no time left'));
     const timer = this.#clock.schedule(until.remainingMs(), giveUp);
     this.#closed.addEventListener('abort', giveUp, { once: true });
     if (until.passed || this.#closed.aborted) giveUp();
-    let said: TransactionOutcome | 'no answer' = 'no answer';
+    let said: Said = 'no answer';
     try {
       // A Node timer may fire up to 1 ms early: with `until.passed` the loop would block the process for the rest.
+      let answerMs = firstAnswerMs;
       while (!controller.signal.aborted) {
-        said = await this.#proof
-          .outcome(commitKey, controller.signal, this.#clock.now() - startedAt)
-          .catch(() => 'no answer' as const);
-        if (said !== 'in progress' && said !== 'no answer') return said;
+        said = await this.#outcome(commitKey, controller.signal, answerMs, this.#clock.now() - startedAt);
+        if (said === 'late') answerMs *= 2;
+        if (said !== 'in progress' && said !== 'no answer' && said !== 'late') return said;
         await this.#clock.sleep(Math.min(pauseMs, until.remainingMs()), controller.signal).catch(() => {});
       }
     } finally {
@@ -89,6 +94,16 @@ export class CommitResolver {
       timer.cancel();
     }
     return said;
+  }
+
+  /** The connection may be dead, and no sign of that arrives: after `answerMs` the query is sent again, over a new one. */
+  async #outcome(commitKey: string, signal: AbortSignal, answerMs: number, askedForMs: number): Promise<Said> {
+    const late = new AbortController();
+    const timer = this.#clock.schedule(answerMs, () => late.abort(new Error('no answer in time')));
+    return this.#proof
+      .outcome(commitKey, AbortSignal.any([signal, late.signal]), askedForMs)
+      .catch(() => (late.signal.aborted ? 'late' : 'no answer'))
+      .finally(() => timer.cancel());
   }
 
   async #verify(verifyCommitted: () => Promise<boolean>, deadline: Deadline): Promise<CommitResolution> {
@@ -108,10 +123,10 @@ const unmarked: Readonly<Record<CommitProofName, string>> = {
   none: 'no proof is kept of its commits',
 };
 
-function whyUnknown(proof: CommitProofName, said: TransactionOutcome | 'no answer'): string {
+function whyUnknown(proof: CommitProofName, said: Said): string {
   if (proof === 'none') return unmarked.none;
   if (said === 'aborted') return 'the database may have stored what an aborted transaction wrote elsewhere';
-  if (said === 'no answer') return 'the database did not answer within the deadline';
+  if (said === 'no answer' || said === 'late') return 'the database did not answer within the deadline';
   if (said === 'in progress') return 'the transaction was still in progress at the deadline';
   return proof === 'token' ? 'its token may be deleted already' : 'the database no longer knows the transaction';
 }
