@@ -177,8 +177,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a late connection is not released',
     file: `${driver}check-out.js`,
-    find: 'if (!waiting) {\n                client.release();',
-    replace: 'if (!waiting) {',
+    find: 'onLate(client);',
+    replace: '',
   },
   {
     name: 'sockets of idle connections are left open',
@@ -188,14 +188,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a ping that fails is ignored',
-    file: `${driver}connection-pool.js`,
-    find: "return (await this.#ping(client)) ? undefined : 'unanswered';",
-    replace: 'await this.#ping(client);\n        return undefined;',
+    file: `${driver}pings.js`,
+    find: 'fail(failure.error);',
+    replace: 'resolve(true);',
   },
   {
     name: 'a ping has no timeout',
-    file: `${driver}connection-pool.js`,
-    find: "() => this.#pingFailed(new Error('ping timed out'), resolve)",
+    file: `${driver}pings.js`,
+    find: "() => fail(new Error('ping timed out'))",
     replace: '() => {}',
   },
   {
