@@ -16,18 +16,32 @@ const all = [
 ];
 
 /**
- * Files that follow each other in one process, which loads the ORM and the driver once for all of them. Not those that
- * start a kernel, for the secrets of its configuration stay known to its process; nor those that measure their process.
+ * Files that follow each other in one process, which loads what they import once for all of them. Not those that start a
+ * kernel, for the secrets of its configuration stay known to its process; nor those that change or measure their process.
  */
-const together = globSync('plugins/{database,database-postgresql,http-server,retry-*}/src/**/*.test.ts', {
-  cwd: import.meta.dirname,
-  exclude: [
-    'plugins/*/src/plugin.test.ts',
-    'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
-    'plugins/http-server/src/{cut-requests,diagnose-port,instances,rate-limits,repeatable,service,streaming}.test.ts',
-    'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
+const together = globSync(
+  [
+    'core/src/{contract,credentials,logging,metrics,plan,retry,secrets,telemetry,testing}/**/*.test.ts',
+    'plugins/{database,database-postgresql,http,http-server,retry-*}/src/**/*.test.ts',
+    'plugins/{console,faults,health,http-client,logger-*,metrics-prometheus}/src/**/*.test.ts',
   ],
-});
+  {
+    cwd: import.meta.dirname,
+    exclude: [
+      'core/src/contract/old-generation.test.ts',
+      'core/src/plan/{make-plan,resolve-plugin,shared-packages}.test.ts',
+      'core/src/secrets/{known-secrets,masking-logger}.test.ts',
+      'core/src/testing/test-kernel.test.ts',
+      'plugins/*/src/plugin.test.ts',
+      'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
+      'plugins/health/src/{health-metrics,probe-handler}.test.ts',
+      'plugins/http-client/src/{conformance,request-metrics,tracing}.test.ts',
+      'plugins/http-server/src/{cut-requests,diagnose-port,instances,rate-limits,repeatable,service,streaming}.test.ts',
+      'plugins/logger-bunyan/src/direct-lines.test.ts',
+      'plugins/retry-opossum/src/{operator,opossum-breaker}.test.ts',
+    ],
+  },
+);
 
 const project = (test: NonNullable<TestProjectInlineConfiguration['test']>): TestProjectInlineConfiguration => ({
   test: {
