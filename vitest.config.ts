@@ -17,20 +17,30 @@ const all = [
 
 /**
  * Files that follow each other in one process, which loads what they import once for all of them. Not those that start a
- * kernel, for the secrets of its configuration stay known to its process; nor those that change or measure their process.
+ * kernel or read its configuration, for the secrets in it stay known to the process; nor those that change or measure their
+ * process.
  */
 const together = globSync(
   [
     'core/src/{contract,credentials,logging,metrics,plan,retry,secrets,telemetry,testing}/**/*.test.ts',
+    'core/src/{cli/output/*,cli/start/add-up,life/plugin-state}.test.ts',
     'plugins/{database,database-postgresql,http,http-server,retry-*}/src/**/*.test.ts',
     'plugins/{console,faults,health,http-client,logger-*,metrics-prometheus}/src/**/*.test.ts',
+    'plugins/database-pglite/src/{data-dir,missing-files,parameter-text,type-parsers,wire-messages}.test.ts',
+    'examples/orders/src/{orders/*,payments/*,time-ordered-id,welcome}.test.ts',
+    'test/{array-values,bulk-insert,docker-compose,dropped-work,lasting-state,nested-beside}.test.ts',
+    'test/bench/{options,plan,results-page,statistics}.test.ts',
+    'test/outages/{account,invariants,repeated,table}.test.ts',
+    'test/support/{eventually,frame-reader,haproxy,ledger,pgbouncer,tcp-proxy,wire-counter,wire-session}.test.ts',
+    'test/{docs/plain-english,imports/imports,topologies/table}.test.ts',
   ],
   {
     cwd: import.meta.dirname,
     exclude: [
       'core/src/contract/old-generation.test.ts',
-      'core/src/plan/{make-plan,resolve-plugin,shared-packages}.test.ts',
-      'core/src/secrets/{known-secrets,masking-logger}.test.ts',
+      'core/src/credentials/credential-keeper.test.ts',
+      'core/src/plan/{check-config,make-plan,resolve-plugin,shared-packages}.test.ts',
+      'core/src/secrets/{known-secrets,mask-values,masking-logger,withheld-values}.test.ts',
       'core/src/testing/test-kernel.test.ts',
       'plugins/*/src/plugin.test.ts',
       'plugins/database-postgresql/src/{batch,bulk-insert,connect-failures,diagnose,unreachable}.test.ts',
