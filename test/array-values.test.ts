@@ -1,5 +1,6 @@
 import type { DatabaseService, EntityManager } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { emptyPgliteDump } from '@keelson/test-support/empty-pglite';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
 import { createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { defineEntity, p } from '@mikro-orm/core';
@@ -102,17 +103,17 @@ afterAll(() => testDatabase[Symbol.asyncDispose]());
 const models = [{ entities: [Sample] }];
 
 describe.each([
-  ['PostgreSQL', () => createPostgresqlService({ url: testDatabase.url, models })],
-  ['PGlite', () => createPgliteService({ models })],
+  ['PostgreSQL', async () => createPostgresqlService({ url: testDatabase.url, models })],
+  ['PGlite', async () => createPgliteService({ models, dump: await emptyPgliteDump() })],
 ] as const)('on %s, by each way of writing, this is stored and read as it is', (_, open) => {
   let database: DatabaseService;
 
   beforeAll(async () => {
-    database = open().database;
+    ({ database } = await open());
     await database.connect();
     await database.session(em => em.execute("create type mood as enum ('happy', 'sad')"));
     await database.session(em => em.execute(create));
-  });
+  }, 120_000);
   afterAll(() => database.disconnect());
 
   const updateTwo = async (em: EntityManager, changed: object) => {

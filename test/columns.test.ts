@@ -1,9 +1,18 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runKeelson } from '@keelson/core/cli';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const columns = 80;
 const config = fileURLToPath(new URL('../examples/orders/keelson.yaml', import.meta.url));
+
+const folder = mkdtempSync(join(tmpdir(), 'keelson-columns-'));
+const data = join(folder, 'data');
+beforeAll(() => copyEmptyPglite(data), 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What each prints at a terminal of 80 columns. `schema`, `completion` and `graph` print data, and no line is broken. */
 const calls = [
@@ -30,7 +39,7 @@ const calls = [
 async function linesOf(words: readonly string[]): Promise<readonly string[]> {
   const lines: string[] = [];
   const print = (text: string) => lines.push(...text.split('\n'));
-  const variables = { PORT: '0', ADMIN_PORT: '0', KEELSON_DATABASE__DATA_DIR: 'memory://' };
+  const variables = { PORT: '0', ADMIN_PORT: '0', KEELSON_DATABASE__DATA_DIR: data };
   await runKeelson(words, { variables, out: print, err: print, columns: { out: columns, err: columns } });
   expect(lines.join('')).not.toBe('');
   return lines;

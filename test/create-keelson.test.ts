@@ -43,10 +43,16 @@ function succeeds(program: string, words: readonly string[]): boolean {
 
 let made = 0;
 
-/** A service whose packages are those of the repository. */
+/**
+ * A service whose packages are those of the repository. `keelson dev` checks the types of one file after each change; the
+ * services below, from the tarballs, have all of theirs checked.
+ */
 function linkedService(options: Omit<Parameters<typeof createService>[0], 'folder'> = {}): string {
   const { folder } = createService({ folder: join(place, `linked-${++made}`), ...options });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  const project = join(folder, 'tsconfig.json');
+  const { include: _, ...rest } = JSON.parse(readFileSync(project, 'utf8'));
+  writeFileSync(project, JSON.stringify({ ...rest, files: ['src/notes/title-of.ts'] }));
   return folder;
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseService } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { emptyPgliteDump } from '@keelson/test-support/empty-pglite';
 import { createPgliteService } from '@keelson/test-support/pglite-service';
 import { connectPostgresqlService, createPostgresqlService } from '@keelson/test-support/postgresql-service';
 import { Migration } from '@mikro-orm/migrations';
@@ -70,8 +71,8 @@ const models = [{ entities: [], migrations: [Define] }];
 const options = { pool: { max: 1 } };
 
 describe.each([
-  ['PostgreSQL', () => createPostgresqlService({ url: testDatabase.url, models, options })],
-  ['PGlite', () => createPgliteService({ models })],
+  ['PostgreSQL', async () => createPostgresqlService({ url: testDatabase.url, models, options })],
+  ['PGlite', async () => createPgliteService({ models, dump: await emptyPgliteDump() })],
 ] as const)('on %s, the next session of a connection finds it as it was when fresh', (_, open) => {
   let database: DatabaseService;
   let fresh: unknown;
@@ -79,11 +80,11 @@ describe.each([
   const state = () => database.session(em => em.execute(stateOf));
 
   beforeAll(async () => {
-    database = open().database;
+    ({ database } = await open());
     await database.connect();
     fresh = await state();
     await database.migrate();
-  });
+  }, 120_000);
   afterAll(() => database.disconnect());
 
   test.each(leaving)('after %s', async sql => {

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -19,9 +20,10 @@ describe('a connection that no configuration names', () => {
   let file: string;
   let files = 0;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     place = mkdtempSync(join(tmpdir(), 'keelson-calls-'));
-  });
+    await copyEmptyPglite(data());
+  }, 120_000);
   afterAll(() => rmSync(place, { recursive: true, force: true }), 60_000);
 
   const variables = (more: Readonly<Record<string, string>> = {}) => {
@@ -42,9 +44,13 @@ describe('a connection that no configuration names', () => {
           .filter(target => target !== '' && !own.has(target))
       : [];
   /** For the orders service: its own folder may be in use. */
-  const inMemory = { KEELSON_DATABASE__DATA_DIR: 'memory://' };
+  const data = () => join(place, 'data');
   const node = (...words: string[]) =>
-    spawnSync(process.execPath, words, { cwd: service ?? place, env: variables(inMemory), encoding: 'utf8' });
+    spawnSync(process.execPath, words, {
+      cwd: service ?? place,
+      env: variables({ KEELSON_DATABASE__DATA_DIR: data() }),
+      encoding: 'utf8',
+    });
 
   test('is seen by this test', () => {
     node('-e', "fetch('http://home.invalid').catch(() => {})");

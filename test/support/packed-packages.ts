@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import { z } from 'zod';
 import { eventually } from './eventually.js';
+import { isFirst } from './first-maker.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
@@ -54,15 +55,4 @@ export async function packPackages(): Promise<ReadonlyMap<string, string>> {
 
 function tarballName({ name, version }: PublishedPackage): string {
   return `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
-}
-
-/** Whether this process makes the folder. */
-function isFirst(draft: string): boolean {
-  if (existsSync(draft.replace(/\.draft$/, ''))) return false;
-  try {
-    mkdirSync(draft);
-    return true;
-  } catch {
-    return false;
-  }
 }

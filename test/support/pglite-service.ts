@@ -17,6 +17,8 @@ import { sampleModel } from './sample-model.js';
 export interface PgliteServiceOptions {
   /** Default: in memory. */
   readonly options?: z.input<typeof optionsSchema>;
+  /** What a database in memory begins with. Default: nothing, which takes seconds to make. */
+  readonly dump?: Blob;
   readonly models?: readonly DatabaseModel[];
   readonly retry?: RetryPolicy;
   readonly telemetry?: Telemetry;
@@ -37,7 +39,11 @@ export function createPgliteService(given: PgliteServiceOptions = {}): PgliteSer
   const options = optionsSchema.parse(given.options ?? {});
   const retry = given.retry ?? new OpossumRetryPolicy({ clock });
   const database = createDatabaseService({
-    driver: new PgliteDriver(options, { logger, clock, directory: '.', keepProcess: given.keepProcess }),
+    driver: new PgliteDriver(
+      options,
+      { logger, clock, directory: '.', keepProcess: given.keepProcess },
+      async () => given.dump,
+    ),
     ormDriver: MikroOrmPgliteDriver,
     models,
     options,

@@ -1,5 +1,6 @@
 import { FakeClock, RecordingLogger } from '@keelson/core/testing';
 import type { EntityManager } from '@keelson/database/contract';
+import { emptyPgliteDump } from '@keelson/test-support/empty-pglite';
 import { eventually } from '@keelson/test-support/eventually';
 import { createPgliteService, type PgliteService } from '@keelson/test-support/pglite-service';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -10,10 +11,13 @@ describe('expired idempotency keys', () => {
   let service: PgliteService;
 
   beforeAll(async () => {
-    service = createPgliteService({ models: [{ entities: [], migrations: [CreateIdempotencyKeys] }] });
+    service = createPgliteService({
+      models: [{ entities: [], migrations: [CreateIdempotencyKeys] }],
+      dump: await emptyPgliteDump(),
+    });
     await service.database.connect();
     await service.database.migrate();
-  });
+  }, 120_000);
 
   afterAll(() => service[Symbol.asyncDispose]());
 

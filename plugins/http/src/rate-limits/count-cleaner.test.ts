@@ -1,4 +1,5 @@
 import { FakeClock, RecordingLogger } from '@keelson/core/testing';
+import { emptyPgliteDump } from '@keelson/test-support/empty-pglite';
 import { eventually } from '@keelson/test-support/eventually';
 import { createPgliteService, type PgliteService } from '@keelson/test-support/pglite-service';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,9 +8,9 @@ import { countCleaner } from './count-cleaner.js';
 let service: PgliteService;
 
 beforeAll(async () => {
-  service = createPgliteService({ models: [{ entities: [] }] });
+  service = createPgliteService({ models: [{ entities: [] }], dump: await emptyPgliteDump() });
   await service.database.connect();
-});
+}, 120_000);
 
 afterAll(() => service[Symbol.asyncDispose]());
 
