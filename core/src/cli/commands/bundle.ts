@@ -53,14 +53,14 @@ keelson.
     refuseTaken(folder, base.directory);
     const name = bundleNames[format];
     const files = await replaceFolder(folder, async draft => {
-      await runEsbuild({
+      const inputs = await runEsbuild({
         directory: base.directory,
         entry,
         file: join(draft, name),
         format,
         minify: !options.readable,
       });
-      return copyBundleFiles(base.directory, draft, [...new Set(plans.flatMap(each => each.files))]);
+      return copyBundleFiles(draft, [...new Set(plans.flatMap(each => each.files))], inputs);
     });
     const use = [...modules.keys()];
     if (options.json) printJson(terminal, { folder, file: name, files, plugins: use });
