@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { namesIn } from '../config/config-files.js';
+import { errorPlace } from '../config/error-place.js';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { displayPath } from '../config/place.js';
@@ -230,15 +231,28 @@ function noPlugin(entry: ConfigEntry, faults: readonly string[]): Problem {
 function importFailed(entry: ConfigEntry, error: unknown): Problem {
   return {
     code: 'PLUGIN_IMPORT_FAILED',
-    message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+    message: `${entry.use} could not be imported: ${importReason(error)}`,
     ...choiceOf(entry),
     action: importAdvice(error),
   };
 }
 
-function importAdvice(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
+/** Why a module could not be imported, and where. */
+export function importReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const place = errorPlace(error);
+  // Node proposes an import from inside the package below it.
+  const said = isMissingModule(error) ? message.replace(/\nDid you mean .*/, '') : message;
+  return place === undefined ? said : `${said} (${place})`;
+}
+
+/** What to do about it. */
+export function importAdvice(error: unknown): string {
   if (error instanceof ImportTimeout) return 'Move the code that the module awaits at its top level into `start`.';
-  if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
+  if (isMissingModule(error)) return 'Install what it imports, or build it.';
   return 'Fix the module; the import of a plugin must not connect or throw.';
+}
+
+function isMissingModule(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_MODULE_NOT_FOUND';
 }
