@@ -23,6 +23,7 @@ import {
 } from './package-entry.js';
 import { installAdvice } from './package-names.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
+import { sourceFile } from './source-file.js';
 
 /** Default time for the start of a plugin, and for the import of its manifest, in milliseconds. */
 export const defaultStartTimeoutMs = 30_000;
@@ -72,7 +73,7 @@ export function resolvePlugin(entry: ConfigEntry, request: ResolveRequest): Reso
   if (modules !== undefined) return resolveModule(entry, entry.use, modules);
   if (!isPath(entry.use)) return resolvePackage(entry, entry.use, directory);
   const file = pathOf(entry.use, directory);
-  return resolveFile(entry, sourceOf?.(file) ?? file);
+  return resolveFile(entry, sourceOf?.(file) ?? file, directory);
 }
 
 function resolveModule(entry: ConfigEntry, use: string, modules: PluginModules): Resolution {
@@ -99,8 +100,8 @@ function notBundled(entry: ConfigEntry, use: string, known: readonly string[]): 
   };
 }
 
-function resolveFile(entry: ConfigEntry, file: string): Resolution {
-  if (!existsSync(file)) return { problems: [missingFile(entry, file)] };
+function resolveFile(entry: ConfigEntry, file: string, directory: string): Resolution {
+  if (!existsSync(file)) return { problems: [missingFile(entry, file, directory)] };
   if (!/\.[cm]?[jt]s$/.test(file)) return { problems: [noModule(entry, file)] };
   const load = () => importDefault<Plugin>(pathToFileURL(file));
   const beside = manifestBeside(file);
@@ -169,15 +170,19 @@ function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
   };
 }
 
-function missingFile(entry: ConfigEntry, file: string): Problem {
+function missingFile(entry: ConfigEntry, file: string, directory: string): Problem {
   const meant = nearest(basename(file), namesIn(dirname(file)));
+  const source = sourceFile(file, directory);
   return {
     code: 'PLUGIN_FILE_MISSING',
     message: `File ${displayPath(file)} was not found.`,
     ...choiceOf(entry),
     ...(entry.use !== undefined && { value: entry.use }),
     ...(meant !== undefined && { nearest: meant }),
-    action: 'Fix the path, or build the service first when the file is a result of the build.',
+    action:
+      source === undefined
+        ? 'Fix the path, or build the service first when the file is a result of the build.'
+        : `Build the service (npm run build), or run \`keelson dev\`, which runs ${displayPath(source)}.`,
   };
 }
 

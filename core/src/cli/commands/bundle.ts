@@ -1,13 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Kernel } from '../../life/kernel.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { bundledModules, bundleEntry } from '../bundle/bundle-entry.js';
 import { copyBundleFiles } from '../bundle/bundle-files.js';
 import { type BundleFormat, runEsbuild } from '../bundle/esbuild.js';
 import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { runSources } from '../dev/run-sources.js';
-import { sourceFile } from '../dev/source-file.js';
 import { refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Kernel } from '../../life/kernel.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { defineCommand, exitCodes, refuse, type Terminal } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { DevLoop } from '../dev/dev-loop.js';
-import { sourceFile } from '../dev/source-file.js';
 import { TypeCheck } from '../dev/type-check.js';
 import { FileWatch } from '../dev/watch-files.js';
 
