@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTestDatabase } from '@keelson/test-support/database';
 import { ObservedProcess, personalVariables } from '@keelson/test-support/observed-process';
@@ -90,6 +90,25 @@ test('the plan of a bundle says what it does not contain', async () => {
   expect(unknown.stderr).toContain('PLUGIN_NOT_BUNDLED');
   expect(unknown.stderr).toContain('@keelson/retry-cockatiel is not part of this bundle.');
 }, 60_000);
+
+test('a bundle has the files of its own packages, wherever the package manager keeps them, and of no other', async () => {
+  const { folder } = createService({ folder: join(place, 'strict') });
+  // As pnpm does: the service finds its own dependencies, and none of theirs.
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  for (const name of ['esbuild', ...Object.keys({ ...dependencies, ...devDependencies })]) {
+    const link = join(folder, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), link, 'junction');
+  }
+  expect(await run(keelson, ['bundle'], folder)).toMatchObject({ code: 0, stderr: '' });
+  expect(await run('service.mjs', ['check'], join(folder, 'bundle'))).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(join(folder, 'bundle'))).toContain('assets');
+
+  const { folder: other } = createService({ folder: join(place, 'other'), database: 'postgresql' });
+  symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'), 'junction');
+  expect(await run(keelson, ['bundle'], other)).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(join(other, 'bundle'))).not.toContain('pglite.wasm');
+}, 120_000);
 
 test('a bundle as CommonJS runs as well', async () => {
   const made = await run(keelson, ['bundle', '--out', join(place, 'cjs'), '--format', 'cjs'], service);

@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { once } from 'node:events';
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +25,8 @@ describe('a connection that no configuration names', () => {
 
   beforeAll(async () => {
     place = mkdtempSync(join(tmpdir(), 'keelson-calls-'));
+    // A PostgreSQL server that may not run as root has its data below.
+    chmodSync(place, 0o755);
     await copyEmptyPglite(data());
   }, 120_000);
   afterAll(() => rmSync(place, { recursive: true, force: true }), 60_000);
@@ -78,6 +83,63 @@ describe('a connection that no configuration names', () => {
     expect(await running.interrupt()).toBe(0);
     expect(new Set(others())).toEqual(new Set(['asked-for.invalid']));
   }, 180_000);
+
+  test('is not opened by keelson dev --postgres', async () => {
+    const words = [keelson, 'dev', '--postgres'];
+    await using running = new ObservedProcess(process.execPath, words, { directory: service, variables: variables() });
+    await running.until(/\[dev\] ready in/);
+    expect((await running.request('POST', '/notes', { text: 'Stays here' })).status).toBe(201);
+    expect(await running.interrupt()).toBe(0);
+    expect(new Set(others())).toEqual(new Set(['asked-for.invalid']));
+  }, 180_000);
+
+  test.each([
+    {
+      name: 'Sentry, Prometheus',
+      telemetry: '@keelson/telemetry-sentry',
+      metrics: '@keelson/metrics-prometheus',
+      options: (port: number) => ({ KEELSON_TELEMETRY__DSN: `http://key@127.0.0.1:${port}/1` }),
+      paths: ['/api/1/envelope/'],
+    },
+    {
+      name: 'OTLP',
+      telemetry: '@keelson/telemetry-otel',
+      metrics: '@keelson/metrics-otlp',
+      options: (port: number) => ({
+        KEELSON_TELEMETRY__ENDPOINT: `http://127.0.0.1:${port}`,
+        KEELSON_METRICS__ENDPOINT: `http://127.0.0.1:${port}`,
+      }),
+      paths: ['/v1/metrics', '/v1/traces'],
+    },
+  ])(
+    'is not opened by a service that sends to a collector: $name',
+    async ({ telemetry, metrics, options, paths }) => {
+      const asked = new Set<string | undefined>();
+      const collector = createServer((request, response) => {
+        asked.add(request.url?.split('?')[0]);
+        request.resume().on('end', () => response.end('{}'));
+      }).listen(0, '127.0.0.1');
+      await once(collector, 'listening');
+      const chosen = {
+        KEELSON_TELEMETRY__USE: telemetry,
+        KEELSON_METRICS__USE: metrics,
+        ...options((collector.address() as AddressInfo).port),
+      };
+      try {
+        const given = { directory: service, variables: variables(chosen) };
+        await using running = new ObservedProcess(process.execPath, [keelson, 'dev'], given);
+        await running.until(/\[dev\] ready in/);
+        expect((await running.request('POST', '/notes', { text: 'Sends a trace' })).status).toBe(201);
+        expect(await running.interrupt()).toBe(0);
+      } finally {
+        collector.closeAllConnections();
+        collector.close();
+      }
+      expect([...asked].toSorted()).toEqual(paths);
+      expect(new Set(others())).toEqual(new Set(['asked-for.invalid']));
+    },
+    180_000,
+  );
 
   test.each([
     'check',

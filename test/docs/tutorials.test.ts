@@ -7,6 +7,7 @@ import { copyEmptyPglite } from '@keelson/test-support/empty-pglite';
 import { differentFiles, filesOf } from '@keelson/test-support/page-files';
 import { runKeelson } from '@keelson/test-support/run-keelson';
 import { send } from '@keelson/test-support/service-process';
+import { parse as parseJava } from 'java-parser';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -60,8 +61,16 @@ test.each([
   expect(stdout).toContain('@keelson/database-postgresql');
 });
 
+const springPage = () => readFileSync(new URL('../../docs/from-spring.md', import.meta.url), 'utf8');
+
+test('the Java of Spring is Java', () => {
+  const blocks = [...springPage().matchAll(/```java\n([\s\S]*?)```/g)].map(([, code = '']) => code);
+  expect(blocks).toHaveLength(2);
+  for (const code of blocks) expect(() => parseJava(code)).not.toThrow();
+});
+
 test('the YAML of Spring is YAML', () => {
-  const page = readFileSync(new URL('../../docs/from-spring.md', import.meta.url), 'utf8');
+  const page = springPage();
   const [, yaml = ''] = /```yaml\n# spring: application.yml\n([\s\S]*?)```/.exec(page) ?? [];
   expect(parse(yaml)).toMatchObject({ server: { shutdown: 'graceful' } });
 });

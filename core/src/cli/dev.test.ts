@@ -1,4 +1,4 @@
-import { renameSync, symlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { keelson } from './keelson.fixture.js';
@@ -59,6 +59,44 @@ describe('keelson dev', () => {
     const { code, out, err } = await run.ended;
     expect(code).toBe(0);
     expect(out + err).not.toContain('never-shown');
+  }, 60_000);
+
+  test('sees the changes of the packages of its workspace, also of those that a package uses', async () => {
+    const shared = (name: string, dependencies: object = {}) => ({
+      name,
+      type: 'module',
+      exports: './index.js',
+      dependencies,
+    });
+    const run = keelson(
+      {
+        'services/shop/package.json': { type: 'module', dependencies: { polite: 'workspace:*' } },
+        'services/shop/keelson.yaml': { service: 'shop', plugins: { polite: { use: 'polite' } } },
+        'packages/polite/package.json': shared('polite', { words: 'workspace:*' }),
+        'packages/polite/index.js': `import { word } from 'words';
+          export default { name: 'polite', start: () => console.log('says ' + word) };`,
+        'packages/words/package.json': shared('words'),
+        'packages/words/index.js': `export const word = 'please';`,
+      },
+      ['dev', '--config', 'services/shop/keelson.yaml'],
+      {},
+      folder => {
+        for (const [user, name] of [
+          ['services/shop', 'polite'],
+          ['packages/polite', 'words'],
+        ] as const) {
+          mkdirSync(folder.path(`${user}/node_modules`), { recursive: true });
+          symlinkSync(folder.path(`packages/${name}`), folder.path(`${user}/node_modules/${name}`), 'junction');
+        }
+      },
+    );
+    await run.until('says please\n');
+    await run.until('[dev] ready in ');
+    run.folder.write('packages/words/index.js', `export const word = 'thanks';`);
+    await run.until('[dev] changed: ../../packages/words/index.js');
+    await run.until('says thanks\n');
+    run.child.kill('SIGINT');
+    expect((await run.ended).code).toBe(0);
   }, 60_000);
 
   test('sees each change of a file that an editor replaces, and folders that are made and moved', async () => {

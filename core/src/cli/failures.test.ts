@@ -21,6 +21,11 @@ test.each([
   expect(JSON.parse(run.out).error).toMatchObject({ code, message: expect.stringContaining(why) });
 });
 
+test('keelson verify says what to do when the plugin imports what is not installed', async () => {
+  const { err } = await keelson(files, ['verify', './broken.js']).ended;
+  expect(err).toContain('-> Install what it imports, or build it.');
+});
+
 test.each([
   ['./gone.js', 'Fix the path.'],
   ['@keelson/retry-opposum', 'Fix the path. Write @keelson/retry-opossum.'],

@@ -24,8 +24,10 @@ export function keelson(
   files: Record<string, string | object>,
   words: string[],
   variables: Record<string, string> = {},
+  prepare: (folder: ServiceFolder) => void = () => undefined,
 ): Run {
   const folder = serviceFolder(files);
+  prepare(folder);
   // Before the processes below are gone, as what is cleaned up last is cleaned up first.
   onTestFinished(() => folder[Symbol.dispose]());
   return run(folder, words, variables);

@@ -68,12 +68,14 @@ function misread(error: unknown, known: readonly string[]): string {
   return `Option --${unknown} does not exist.${meant === undefined ? '' : ` Did you mean --${meant}?`}`;
 }
 
+const anyOf = new Intl.ListFormat('en', { type: 'disjunction' });
+
 function readWords(name: string, declared: WordDeclarations, given: readonly string[]): Parsed['words'] {
   const left = [...given];
   const words = Object.entries(declared).map(([key, { multiple, optional, choices = [] }]) => {
     if (multiple === true) return [key, left.splice(0)];
     const word = left.shift();
-    const expected = choices.join(', ') || `<${key}>`;
+    const expected = choices.length === 0 ? `<${key}>` : anyOf.format(choices);
     if (word === undefined && optional !== true) refuse(`keelson ${name} needs ${expected}.`);
     if (word !== undefined && choices.length > 0 && !choices.includes(word)) {
       refuse(`keelson ${name} takes ${expected}, and got ${word}.`);

@@ -31,6 +31,33 @@ test('a plugin that does not start', async () => {
   });
 });
 
+test.each([
+  ['at start', `export default { name: 'a', start() {\n  undefined.value;\n} };`, 'start at a.plugin.js:2:13'],
+  ['at import', `export default { name: 'a' };\nundefined.value;`, 'import at a.plugin.js:2:11'],
+  ['in another file', `import { value } from './other.js';\nexport default value;`, 'import at other.js:1:32'],
+  ['in an import', `\nimport { name } from './a.manifest.js';\nexport default name;`, 'import at a.plugin.js:2'],
+])('an error of the code of the service is reported with its place: %s', async (_case, code, place) => {
+  const files = {
+    'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.plugin.js' } } },
+    'a.manifest.js': `export default { name: 'a' };`,
+    'a.plugin.js': code,
+    'other.js': 'export const value = undefined.value;',
+  };
+  const { err } = await keelson(files, ['start']).ended;
+  expect(err).toContain(`(in ${place}`);
+});
+
+test('a plugin beside its manifest that has no default export', async () => {
+  const files = {
+    'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.plugin.js' } } },
+    'a.manifest.js': `export default { name: 'a' };`,
+    'a.plugin.js': `export const plugin = { name: 'a' };`,
+  };
+  const { err } = await keelson(files, ['start']).ended;
+  expect(err).toContain('PLUGIN_INVALID  ./a.plugin.js is not a usable plugin: its default export is missing');
+  expect(err).toContain('-> Export the result of definePlugin as the default export.');
+});
+
 test('a start that is cancelled', async () => {
   const slow = {
     ...failing,

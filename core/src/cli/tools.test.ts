@@ -1,5 +1,6 @@
+import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { packageFiles } from '../life/service.fixture.js';
+import { packageFiles, type ServiceFolder } from '../life/service.fixture.js';
 import { keelson } from './keelson.fixture.js';
 
 const service = {
@@ -208,6 +209,15 @@ describe('keelson new plugin', () => {
     expect(out).toContain(' kept');
     expect(out).not.toContain('FAIL');
     expect(code).toBe(0);
+  });
+
+  test('says that what the plugin imports must be installed, where it is not', async () => {
+    const words = ['new', 'plugin', 'mine'];
+    const uninstall = (folder: ServiceFolder) => rmSync(folder.path('node_modules'), { recursive: true });
+    expect((await keelson({}, words, {}, uninstall).ended).out).toContain(
+      '  install @keelson/core and zod: npm install in mine',
+    );
+    expect((await keelson({}, words).ended).out).not.toContain('npm install');
   });
 
   test('refuses a bad name, a folder that is there, and a slot without a template', async () => {

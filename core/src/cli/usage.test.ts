@@ -36,6 +36,7 @@ describe('a command line that is wrong', () => {
     [['check', 'words'], 'CLI_USAGE_INVALID', 'keelson check does not take words.'],
     [['check', '--config'], 'CLI_USAGE_INVALID', '--config'],
     [['new'], 'CLI_USAGE_INVALID', 'keelson new needs plugin.'],
+    [['completion'], 'CLI_USAGE_INVALID', 'keelson completion needs bash, zsh, or fish.'],
     [['new', 'service', 'a'], 'CLI_USAGE_INVALID', 'keelson new takes plugin, and got service.'],
     [['new', 'plugin'], 'CLI_USAGE_INVALID', 'keelson new needs <name>.'],
     [['new', 'plugin', 'a', 'b', 'c'], 'CLI_USAGE_INVALID', 'keelson new does not take b, c.'],

@@ -57,6 +57,14 @@ test('a secret is shown neither where it was written nor as a default of a refer
   expect(lines[0]).toBe(`db.url [masked]  (base.yaml:1:6 \${HOST})`);
 });
 
+test('true and false are shown, also under the name of a secret', async () => {
+  const cors = z.object({ credentials: z.boolean().default(false), tokens: z.boolean().optional() });
+  expect(await explained('{}', 'tokens: true', {}, cors)).toEqual([
+    'db.credentials false  (default)',
+    'db.tokens true  (over.yaml:1:9)',
+  ]);
+});
+
 test('explain masks every value inside of a secret, and a list of a lower layer that may hold a secret', async () => {
   const secrets = z.object({
     keys: z.record(z.string(), z.string()).default({ a: 'built-in' }).meta({ secret: true }),

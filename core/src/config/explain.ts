@@ -66,7 +66,9 @@ function ofEach({ shape, path }: Spot, within: boolean, reader: ShapeReader): Ex
 }
 
 function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): ExplainedValue {
-  const secret = within || reader.isSecret(shape) || looksSecret(key);
+  // Neither true nor false is a secret, whatever the name: `cors.credentials`.
+  const named = looksSecret(key) && shape.type !== 'boolean';
+  const secret = within || reader.isSecret(shape) || named;
   // The secret parts of a default and of lower layers are not marked.
   const unmarked = secret || reader.holdsSecret(shape);
   const allowed = reader.describe(shape);

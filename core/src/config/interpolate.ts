@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { addSecret } from '../secrets/known-secrets.js';
 import { looksSecret } from '../secrets/looks-secret.js';
 import type { ConfigNode, MapEntry, ScalarNode } from './node.js';
@@ -95,15 +96,23 @@ function lookUp(inside: string, sources: Sources): Filled {
   const secret = looksSecret(name);
   if (value !== undefined && value !== '') return { text: value, secret, variable: name };
   if (rest.length > 0) return { text: rest.join(':-'), secret: false };
-  return { failure: missingVariable(name, value === '') };
+  return { failure: missingVariable(name, value === '', sources.directory) };
 }
 
-function missingVariable(name: string, empty: boolean): Failure {
+function missingVariable(name: string, empty: boolean, directory: string): Failure {
+  const set = isInDevelopmentFile(name, directory)
+    ? `Export ${name}: it is in .env, which only \`keelson dev\` reads. Otherwise`
+    : `Set ${name} in the environment of the service, or`;
   return {
     code: 'CONFIG_VARIABLE_MISSING',
     message: `The variable ${name} is ${empty ? 'empty' : 'not set'}.`,
-    action: `Set ${name} in the environment of the service, or write a default: \${${name}:-value}.`,
+    action: `${set} write a default: \${${name}:-value}.`,
   };
+}
+
+function isInDevelopmentFile(name: string, directory: string): boolean {
+  const file = join(directory, '.env');
+  return existsSync(file) && Object.hasOwn(parseEnv(readFileSync(file, 'utf8')), name);
 }
 
 function malformed(text: string): Filled {

@@ -60,7 +60,7 @@ function invalid(issue: z.core.$ZodIssue, context: IssueContext): Problem {
   const meant = node.kind === 'scalar' && typeof node.value === 'string' ? nearest(node.value, options) : undefined;
   return {
     code: 'CONFIG_VALUE_INVALID',
-    message: `${path} ${fault(node, value, issue)}.${sourceOf(node)}${ownWords(issue)}`,
+    message: `${path} ${fault(node, value, issue)}${ownWords(issue)}${sourceOf(node)}`,
     path,
     origin: node.origin,
     ...(node.kind === 'scalar' && { value }),
@@ -83,9 +83,11 @@ function sourceOf(node: ConfigNode): string {
   return ` It comes from the variable${others.length === 0 ? '' : 's'} ${[first, ...others].join(', ')}.`;
 }
 
-/** What a rule of the plugin says itself. */
-function ownWords(issue: z.core.$ZodIssue): string {
-  return issue.code === 'custom' ? ` ${issue.message}${/[.!?]$/.test(issue.message) ? '' : '.'}` : '';
+/** What a rule of the plugin says itself: the end of the sentence, or a sentence of its own. */
+function ownWords({ code, message }: z.core.$ZodIssue): string {
+  if (code !== 'custom') return '.';
+  const begin = /^\p{Lu}/u.test(message) ? '. ' : ': ';
+  return `${begin}${message}${/[.!?]$/.test(message) ? '' : '.'}`;
 }
 
 function allowed(shape: Shape, issue: z.core.$ZodIssue, context: IssueContext): { allowed?: string } {

@@ -164,6 +164,16 @@ describe('a reference in a value', () => {
     expect(await codesOf(url(`\${a b}`))).toEqual(['CONFIG_REFERENCE_INVALID plugins.database.url']);
   });
 
+  test('that only .env fills in is reported with the command that reads it', async () => {
+    const { problems } = await load({ ...url(`\${URL}`), '.env': 'URL=hunter2' });
+    expect(problems).toMatchObject([
+      { action: expect.stringMatching(/^Export URL: it is in \.env, .* `keelson dev` /) },
+    ]);
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+    const other = await load({ ...url(`\${URL}`), '.env': 'OTHER=1' });
+    expect(other.problems).toMatchObject([{ action: expect.stringMatching(/^Set URL/) }]);
+  });
+
   test('is not looked at in a value that a higher layer replaced, nor in a value that came from a variable', async () => {
     const files = { ...url(`\${MISSING}`), 'keelson.prod.yaml': { plugins: { database: { url: 'x' } } } };
     expect(await codesOf(files, { environment: 'prod' })).toEqual([]);

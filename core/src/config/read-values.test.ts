@@ -185,7 +185,11 @@ describe('problems', () => {
 
   test('of a rule of the plugin are reported in the words of the plugin', async () => {
     const schema = z.object({ a: z.int() }).refine(value => value.a === 1, { message: 'a must be one', path: ['a'] });
-    expect((await read(schema, { a: 2 })).problems[0]?.message).toBe('plugins.x.a cannot be 2. a must be one.');
+    expect((await read(schema, { a: 2 })).problems[0]?.message).toBe('plugins.x.a cannot be 2: a must be one.');
+    const missing = z
+      .object({ b: z.int().optional() })
+      .refine(({ b }) => b === 1, { message: 'Set one.', path: ['b'] });
+    expect((await read(missing, {})).problems[0]?.message).toBe('plugins.x.b is not valid. Set one.');
   });
 
   test('of a schema that throws are problems too', async () => {

@@ -120,7 +120,7 @@ class Settler {
   #scalar(node: ScalarNode, spot: Spot): ConfigNode {
     const { shape, key } = spot;
     const marked = spot.secret || node.secret === true;
-    const secret = marked || looksSecret(key);
+    const secret = marked || (looksSecret(key) && shape.type !== 'boolean');
     if (marked && typeof node.value === 'string') addSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);

@@ -1,3 +1,4 @@
+import { errorPlace } from '../config/error-place.js';
 import { formatProblem, type Problem } from '../config/problem.js';
 import { isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 import type { Plan, PlannedPlugin } from '../plan/plan.js';
@@ -46,14 +47,16 @@ function count(failed: number, { plugins, durationMs }: StartReport, reason: unk
   return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
 }
 
-/** ` (in start, after 3005 ms, 3000 of them behind block)` */
+/** ` (in start at src/notes.plugin.ts:12:5, after 3005 ms, 3000 of them behind block)` */
 function whenOf(plugin: PluginStartReport): string {
   const { failedIn, importMs, registerMs, startMs, readyMs } = plugin;
   if (failedIn === undefined) return '';
   const ms = { import: importMs, register: registerMs, start: startMs, ready: readyMs }[failedIn];
   const { ms: behindMs, keys } = behindOthers(plugin);
   const waited = keys.length === 0 ? '' : `, ${Math.round(behindMs)} of them behind ${keys.join(', ')}`;
-  return ` (in ${failedIn}, after ${Math.round(ms)} ms${waited})`;
+  const place = errorPlace(plugin.error);
+  const at = place === undefined ? '' : ` at ${place}`;
+  return ` (in ${failedIn}${at}, after ${Math.round(ms)} ms${waited})`;
 }
 
 function hintOf(errors: readonly unknown[]): string {

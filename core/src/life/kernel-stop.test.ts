@@ -2,22 +2,33 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Logger, silentLogger } from '../contract/slots/logger.js';
 import { Telemetry } from '../contract/slots/telemetry.js';
 import { FakeClock } from '../testing/fake-clock.js';
+import { RecordingLogger } from '../testing/recording-logger.js';
 import { Book, bindBook, startKernel, telling } from './start.fixture.js';
 
 describe('a stop', () => {
   test('first fails readiness, keeps serving for the notice, then drains', async () => {
     const clock = new FakeClock();
     const log: string[] = [];
+    const logger = new RecordingLogger();
     const kernel = await startKernel({
       clock,
       overrides: { shutdown: { noticeMs: 5_000 } },
-      plugins: { a: telling(log, 'a', { register: () => {}, start: () => {}, ready: () => {} }) },
+      plugins: {
+        logger: {
+          name: 'logger',
+          slot: 'logger',
+          provides: [Logger],
+          register: ({ bind }) => void bind(Logger).toConstantValue(logger),
+        },
+        a: telling(log, 'a', { register: () => {}, start: () => {}, ready: () => {} }),
+      },
     });
     kernel.lifecycle.onPhase(phase => log.push(phase));
     kernel.lifecycle.stopping.addEventListener('abort', () => log.push('aborted'));
     const stopped = kernel.stop('deploy');
     await clock.advance(4_999);
     expect(log).toEqual(['aborted', 'stopping']);
+    expect(logger.findAll('service stop started')).toMatchObject([{ facts: { reason: 'deploy', noticeMs: 5_000 } }]);
     await clock.advance(1);
     const report = await stopped;
     expect(log).toEqual(['aborted', 'stopping', 'a.drain', 'a.stop', 'stopped']);

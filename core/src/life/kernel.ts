@@ -140,7 +140,9 @@ export class Kernel {
 
   async #stop(reason: string): Promise<StopReport> {
     const { container, lifecycle, logger, options } = this.#start;
-    logger.info('service stop started', { service: this.#plan.service, reason });
+    const { service, settings } = this.#plan;
+    const { noticeMs } = settings.shutdown;
+    logger.info('service stop started', { service, reason, ...(noticeMs > 0 && { noticeMs }) });
     lifecycle.move('stopping', reason);
     await this.#revival;
     container.unseal();

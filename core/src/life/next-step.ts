@@ -1,7 +1,13 @@
 import { KeelsonError } from '../contract/keelson-error.js';
 import type { InstrumentedPlugin, Plugin, RegisteredPlugin, StartedPlugin } from '../contract/plugin.js';
-import { startedFaults } from '../plan/check-manifest.js';
+import { checkManifest, startedFaults } from '../plan/check-manifest.js';
 import type { PlannedPlugin } from '../plan/plan.js';
+
+/** @throws KeelsonError `PLUGIN_INVALID` when a module whose manifest stands apart exports no plugin. */
+export function checkImported(plugin: unknown, planned: PlannedPlugin): void {
+  const hint = 'Export the result of definePlugin as the default export.';
+  if (typeof plugin !== 'object' || plugin === null) refuse(planned, checkManifest(plugin), hint);
+}
 
 /**
  * The steps that follow `instrument`: those it returned, or those beside it.
@@ -58,12 +64,16 @@ function stepFaults(step: string, further: readonly (keyof Steps)[], beside: Ste
   ];
 }
 
-function refuse({ key, use }: PlannedPlugin, faults: readonly string[]): void {
+function refuse(
+  { key, use }: PlannedPlugin,
+  faults: readonly string[],
+  hint = 'Fix the return values of its steps.',
+): void {
   if (faults.length === 0) return;
   throw new KeelsonError({
     code: 'PLUGIN_INVALID',
     message: `${use} is not a usable plugin: ${faults.join('; ')}.`,
-    hint: 'Fix the return values of its steps.',
+    hint,
     facts: { plugin: key },
   });
 }

@@ -14,7 +14,7 @@ import { maskText } from '../secrets/mask-text.js';
 import { maskTextsIn } from '../secrets/mask-values.js';
 import { notBound } from './errors.js';
 import { HookCalls } from './hook-calls.js';
-import { afterInstrument, afterRegister, afterStart, checkStarted } from './next-step.js';
+import { afterInstrument, afterRegister, afterStart, checkImported, checkStarted } from './next-step.js';
 import {
   movePlugin,
   outcomeOf,
@@ -84,6 +84,7 @@ export class RunningPlugin {
     if (this.#state.at !== 'planned') return;
     await this.#step('import', async () => {
       const plugin = await this.#calls.call({ hook: 'import', cancel, work: this.planned.load });
+      checkImported(plugin, this.planned);
       const work = () => plugin.instrument?.(this.#calls.context());
       const returned = await this.#calls.call({ hook: 'instrument', cancel, work });
       this.#move({ to: 'imported', plugin: afterInstrument(plugin, returned, this.planned) });

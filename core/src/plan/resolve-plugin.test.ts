@@ -85,6 +85,14 @@ describe('finding a plugin', () => {
     expect(problems).toMatchObject([{ code: 'PLUGIN_FILE_MISSING', nearest: 'orders.js' }]);
   });
 
+  test('a file that is not built yet is reported with its source', async () => {
+    const files = { 'keelson.yaml': { plugins: { a: { use: './dist/a.plugin.js' } } }, 'src/a.plugin.ts': '' };
+    const { problems } = await Kernel.plan({ config: testServiceFolder(files).config, variables: {} });
+    expect(problems).toMatchObject([
+      { code: 'PLUGIN_FILE_MISSING', action: expect.stringMatching(/^Build .*a\.plugin\.ts\.$/) },
+    ]);
+  });
+
   test('a path that is not a module is reported as such, a folder with the file in it', async () => {
     const folder = testServiceFolder({
       'keelson.yaml': { plugins: { a: { use: './package.json' }, b: { use: './mail' } } },

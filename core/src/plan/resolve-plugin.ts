@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { namesIn } from '../config/config-files.js';
+import { errorPlace } from '../config/error-place.js';
 import type { ConfigEntry } from '../config/load-config.js';
 import { nearest } from '../config/nearest.js';
 import { displayPath } from '../config/place.js';
@@ -22,6 +23,7 @@ import {
 } from './package-entry.js';
 import { installAdvice } from './package-names.js';
 import { choiceOf, type PlannedPlugin } from './plan.js';
+import { sourceFile } from './source-file.js';
 
 /** Default time for the start of a plugin, and for the import of its manifest, in milliseconds. */
 export const defaultStartTimeoutMs = 30_000;
@@ -71,7 +73,7 @@ export function resolvePlugin(entry: ConfigEntry, request: ResolveRequest): Reso
   if (modules !== undefined) return resolveModule(entry, entry.use, modules);
   if (!isPath(entry.use)) return resolvePackage(entry, entry.use, directory);
   const file = pathOf(entry.use, directory);
-  return resolveFile(entry, sourceOf?.(file) ?? file);
+  return resolveFile(entry, sourceOf?.(file) ?? file, directory);
 }
 
 function resolveModule(entry: ConfigEntry, use: string, modules: PluginModules): Resolution {
@@ -98,8 +100,8 @@ function notBundled(entry: ConfigEntry, use: string, known: readonly string[]): 
   };
 }
 
-function resolveFile(entry: ConfigEntry, file: string): Resolution {
-  if (!existsSync(file)) return { problems: [missingFile(entry, file)] };
+function resolveFile(entry: ConfigEntry, file: string, directory: string): Resolution {
+  if (!existsSync(file)) return { problems: [missingFile(entry, file, directory)] };
   if (!/\.[cm]?[jt]s$/.test(file)) return { problems: [noModule(entry, file)] };
   const load = () => importDefault<Plugin>(pathToFileURL(file));
   const beside = manifestBeside(file);
@@ -168,15 +170,19 @@ function pathWithoutDot(entry: ConfigEntry, name: string): Problem {
   };
 }
 
-function missingFile(entry: ConfigEntry, file: string): Problem {
+function missingFile(entry: ConfigEntry, file: string, directory: string): Problem {
   const meant = nearest(basename(file), namesIn(dirname(file)));
+  const source = sourceFile(file, directory);
   return {
     code: 'PLUGIN_FILE_MISSING',
     message: `File ${displayPath(file)} was not found.`,
     ...choiceOf(entry),
     ...(entry.use !== undefined && { value: entry.use }),
     ...(meant !== undefined && { nearest: meant }),
-    action: 'Fix the path, or build the service first when the file is a result of the build.',
+    action:
+      source === undefined
+        ? 'Fix the path, or build the service first when the file is a result of the build.'
+        : `Build the service (npm run build), or run \`keelson dev\`, which runs ${displayPath(source)}.`,
   };
 }
 
@@ -230,15 +236,28 @@ function noPlugin(entry: ConfigEntry, faults: readonly string[]): Problem {
 function importFailed(entry: ConfigEntry, error: unknown): Problem {
   return {
     code: 'PLUGIN_IMPORT_FAILED',
-    message: `${entry.use} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
+    message: `${entry.use} could not be imported: ${importReason(error)}`,
     ...choiceOf(entry),
     action: importAdvice(error),
   };
 }
 
-function importAdvice(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
+/** Why a module could not be imported, and where. */
+export function importReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const place = errorPlace(error);
+  // Node proposes an import from inside the package below it.
+  const said = isMissingModule(error) ? message.replace(/\nDid you mean .*/, '') : message;
+  return place === undefined ? said : `${said} (${place})`;
+}
+
+/** What to do about it. */
+export function importAdvice(error: unknown): string {
   if (error instanceof ImportTimeout) return 'Move the code that the module awaits at its top level into `start`.';
-  if (code === 'ERR_MODULE_NOT_FOUND') return 'Install what it imports, or build it.';
+  if (isMissingModule(error)) return 'Install what it imports, or build it.';
   return 'Fix the module; the import of a plugin must not connect or throw.';
+}
+
+function isMissingModule(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_MODULE_NOT_FOUND';
 }

@@ -14,7 +14,8 @@ export function missingFiles(code: string | undefined): ConfigFinding[] {
     {
       code: 'PGLITE_FILES_MISSING',
       message: `The bundle has no ${missing.join(', ')} beside it, and PGlite cannot run without these files.`,
-      action: 'Copy these files from node_modules/@electric-sql/pglite/dist into the folder of the bundle.',
+      action:
+        'Copy these files from the folder dist of the package @electric-sql/pglite into the folder of the bundle.',
     },
   ];
 }

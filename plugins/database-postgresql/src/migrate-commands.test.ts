@@ -95,6 +95,18 @@ describe('the commands of keelson migrate', () => {
     expect(await service.database.draftMigration()).toEqual(['alter table "order_line" add "count" int null']);
   });
 
+  test('status says why an applied migration may not be part of this version', async () => {
+    await run('up');
+    await using older = await connectPostgresqlService({ url: testDatabase.url, models: [{ entities: [] }] });
+    const lines: string[] = [];
+    const status = migrateCommands(older.database, directory).find(each => each.name === 'status');
+    await status?.run({ words: [], out: line => lines.push(line) });
+    expect(lines).toEqual([
+      expect.stringMatching(/^applied {2}.* {2}First {2}\(not part of this version\)$/),
+      'what is not part of this version comes from a newer one, or from src, which must be built',
+    ]);
+  });
+
   test('create refuses while a migration is not applied, which the draft would repeat', async () => {
     await expect(run('create', 'AddOrders')).rejects.toMatchObject({
       code: 'DATABASE_MIGRATION_PENDING',

@@ -160,7 +160,11 @@ function aboutMigrations(
 ): Diagnosis {
   if (unknown.length > 0) {
     const output = `Applied, but not part of this version: ${unknown.join(', ')}.`;
-    return warn('migrations', output, 'A newer version has migrated; check that this one works with its tables.');
+    return warn(
+      'migrations',
+      output,
+      'Build the service again if src has this migration. Otherwise a newer version has migrated; check that this one works with its tables.',
+    );
   }
   if (pending.length === 0) {
     return pass('migrations', applied.length === 0 ? 'There are none.' : `All ${applied.length} are applied.`);

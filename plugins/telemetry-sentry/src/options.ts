@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const dsnShape = 'must be a Sentry DSN: https://<key>@<host>/<project number>';
+const dsnShape = 'it must be a Sentry DSN: https://<key>@<host>/<project number>';
 
 export const telemetrySentryOptions = z
   .strictObject({
@@ -71,7 +71,7 @@ export const telemetrySentryOptions = z
   })
   .refine(options => !options.enabled || options.dsn !== undefined, {
     path: ['dsn'],
-    message: `is missing: it ${dsnShape}, or \`enabled\` must be false`,
+    message: `${dsnShape}, or \`enabled\` must be false`,
   });
 
 export type TelemetrySentryOptions = z.infer<typeof telemetrySentryOptions>;

@@ -1,7 +1,7 @@
 import { relative, resolve, sep } from 'node:path';
 import { isPath } from '../../plan/package-entry.js';
 import type { Plan } from '../../plan/plan.js';
-import { sourceFile } from '../dev/source-file.js';
+import { sourceFile } from '../../plan/source-file.js';
 
 /**
  * What each `use` of the plans names, to be imported by a file in `from`: a package, or the source of a file of the service

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { refuse } from '../command.js';
 
@@ -17,23 +17,34 @@ export interface BundleRequest {
 
 type Build = (options: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
+const result = z.looseObject({ metafile: z.looseObject({ inputs: z.record(z.string(), z.unknown()) }) });
+
 /**
- * Bundles a service with the esbuild that it has installed.
+ * Bundles a service with the esbuild that it has installed. Resolves to the paths of all files whose code is in the bundle.
  *
  * @throws KeelsonError CLI_BUNDLE_FAILED.
  */
-export async function runEsbuild({ directory, entry, file, format, minify }: BundleRequest): Promise<void> {
+export async function runEsbuild({
+  directory,
+  entry,
+  file,
+  format,
+  minify,
+}: BundleRequest): Promise<readonly string[]> {
   const build = esbuildOf(directory);
   try {
-    await build({
+    const built = await build({
+      absWorkingDir: directory,
+      metafile: true,
       stdin: { contents: entry, resolveDir: directory, sourcefile: 'keelson-bundle.ts', loader: 'ts' },
       outfile: file,
       minify,
       ...bundleOptions(format),
     });
+    return Object.keys(result.parse(built).metafile.inputs).map(input => resolve(directory, input));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    refuse(`esbuild could not create the bundle: ${reason}`, 'Fix this error.', 'CLI_BUNDLE_FAILED');
+    return refuse(`esbuild could not create the bundle: ${reason}`, 'Fix this error.', 'CLI_BUNDLE_FAILED');
   }
 }
 

@@ -1,13 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Kernel } from '../../life/kernel.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { bundledModules, bundleEntry } from '../bundle/bundle-entry.js';
 import { copyBundleFiles } from '../bundle/bundle-files.js';
 import { type BundleFormat, runEsbuild } from '../bundle/esbuild.js';
 import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { runSources } from '../dev/run-sources.js';
-import { sourceFile } from '../dev/source-file.js';
 import { refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 
@@ -53,14 +53,14 @@ keelson.
     refuseTaken(folder, base.directory);
     const name = bundleNames[format];
     const files = await replaceFolder(folder, async draft => {
-      await runEsbuild({
+      const inputs = await runEsbuild({
         directory: base.directory,
         entry,
         file: join(draft, name),
         format,
         minify: !options.readable,
       });
-      return copyBundleFiles(base.directory, draft, [...new Set(plans.flatMap(each => each.files))]);
+      return copyBundleFiles(draft, [...new Set(plans.flatMap(each => each.files))], inputs);
     });
     const use = [...modules.keys()];
     if (options.json) printJson(terminal, { folder, file: name, files, plugins: use });

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import { Kernel } from '../../life/kernel.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { defineCommand, exitCodes, refuse, type Terminal } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { DevLoop } from '../dev/dev-loop.js';
-import { sourceFile } from '../dev/source-file.js';
+import { linkedPackages } from '../dev/linked-packages.js';
 import { TypeCheck } from '../dev/type-check.js';
 import { FileWatch } from '../dev/watch-files.js';
 
@@ -58,13 +59,12 @@ keeps its data in .data/postgres and ends with the command.`,
       show,
     });
     using types = new TypeCheck(directory, show);
-    using _watch = new FileWatch(directory, {
-      also: options.built ? ['dist'] : [],
-      onChange(paths) {
-        loop.restart(paths);
-        if (!options.built) types.run();
-      },
-    });
+    const onChange = (paths: readonly string[]) => {
+      loop.restart(paths);
+      if (!options.built) types.run();
+    };
+    using _watch = new FileWatch(directory, { also: options.built ? ['dist'] : [], onChange });
+    using _watches = watchPackages(directory, onChange);
     loop.restart();
     if (!options.built) types.run();
     await stopped.first;
@@ -76,6 +76,15 @@ keeps its data in .data/postgres and ends with the command.`,
     return exitCodes.clean;
   },
 });
+
+/** Watches the packages of the workspace that the service uses. `onChange` gets paths relative to `directory`. */
+function watchPackages(directory: string, onChange: (paths: readonly string[]) => void): Disposable {
+  const watches = linkedPackages(directory).map(folder => {
+    const path = relative(directory, folder).split(sep).join('/');
+    return new FileWatch(folder, { also: ['dist'], onChange: paths => onChange(paths.map(file => `${path}/${file}`)) });
+  });
+  return { [Symbol.dispose]: () => watches.forEach(watch => watch[Symbol.dispose]()) };
+}
 
 /** The first request to stop, and the second. Some terminals and npm send the first one twice at once. */
 function stopRequests(): { readonly first: Promise<void>; readonly second: Promise<void> } {

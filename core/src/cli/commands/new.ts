@@ -2,12 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { contractVersion } from '../../contract/contract-version.js';
+import { packageFile } from '../../plan/package-entry.js';
 import { defineCommand, exitCodes, printJson, refuse } from '../command.js';
 import { writeOutput } from '../output/write-output.js';
 
 /** `plugin` is a whole package; `plugin-<slot>` holds the files that are different for a slot. */
 const templates = fileURLToPath(new URL('../../../templates/', import.meta.url));
 const ofSlot = 'plugin-';
+/** What the code of a new plugin imports. */
+const imported = ['@keelson/core', 'zod'];
 const placeholders = { name: 'my-plugin', version: '0.0.0-core' };
 
 export const newPlugin = defineCommand({
@@ -47,6 +50,11 @@ logger that already keeps every promise of its slot. Without --slot, it fills no
       return exitCodes.clean;
     }
     terminal.out(`Wrote ${sources.size} files into ${name}/. Next:`);
+    if (imported.some(each => packageFile(each, folder) === undefined)) {
+      terminal.out(
+        `  install ${imported.join(' and ')}: npm install in ${name}, or an install at the root of a workspace`,
+      );
+    }
     terminal.out(`  keelson verify ./${name}`);
     terminal.out(`  plugins:\n    ${slot ?? name}: { use: "./${name}/index.js" }`);
     return exitCodes.clean;

@@ -4,10 +4,10 @@ import { formatProblem } from '../../config/problem.js';
 import { Kernel } from '../../life/kernel.js';
 import { installedPlugins } from '../../plan/installed-plugins.js';
 import { serviceSchema } from '../../plan/service-schema.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { defineCommand, exitCodes } from '../command.js';
 import { configOptions, kernelOptions } from '../config-options.js';
 import { runSources } from '../dev/run-sources.js';
-import { sourceFile } from '../dev/source-file.js';
 import { problemsOf, refuseUnreadable } from '../output/refuse-unreadable.js';
 import { writeOutput } from '../output/write-output.js';
 

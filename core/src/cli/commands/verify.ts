@@ -9,7 +9,7 @@ import type { PluginManifest } from '../../contract/plugin-manifest.js';
 import { checkManifest } from '../../plan/check-manifest.js';
 import { findPackage, findPackageAt, importDefault, isPackageName, isPath, pathOf } from '../../plan/package-entry.js';
 import { installAdvice } from '../../plan/package-names.js';
-import { importInTime } from '../../plan/resolve-plugin.js';
+import { importAdvice, importInTime, importReason } from '../../plan/resolve-plugin.js';
 import { formatError } from '../../secrets/format-error.js';
 import { captureOutput } from '../../testing/capture-output.js';
 import { defineCommand, exitCodes, printJson, refuse, type Terminal } from '../command.js';
@@ -130,8 +130,8 @@ async function load<T>(name: string, url: URL): Promise<T> {
   } catch (error) {
     throw new KeelsonError({
       code: 'PLUGIN_IMPORT_FAILED',
-      message: `${name} could not be imported: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'Fix the module; the import of a plugin must not connect, wait or throw.',
+      message: `${name} could not be imported: ${importReason(error)}`,
+      hint: importAdvice(error),
       cause: error,
     });
   }

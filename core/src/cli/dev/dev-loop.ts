@@ -32,10 +32,8 @@ export class DevLoop {
   /** Starts the service, or stops the running one and starts it again. Changes meanwhile share one start. */
   restart(changed: readonly string[] = []): void {
     if (changed.length > 0) this.#options.show(`changed: ${shortened(changed)}`);
-    if (changed.some(path => ofProcess.test(path))) {
-      this.#dropSpare();
-      this.#renewKept = true;
-    }
+    if (changed.some(path => ofProcess.test(path))) this.#dropSpare();
+    if (changed.some(path => ofInstallation.test(path))) this.#renewKept = true;
     this.#askedAt = performance.now();
     this.#wanted = true;
     this.#turning ??= this.#turn().finally(() => {
@@ -120,8 +118,9 @@ export class DevLoop {
   }
 }
 
-/** What a process has read when it is spawned: its variables, and the packages. */
-const ofProcess = /^\.env$|(^|\/)package(-lock)?\.json$/;
+/** What a process has read when it is spawned: its variables, and the packages, also those of the workspace. */
+const ofProcess = /^\.env$|^\.\.\/|(^|\/)package(-lock)?\.json$/;
+const ofInstallation = /^\.env$|(^|\/)package(-lock)?\.json$/;
 
 const mostShown = 5;
 

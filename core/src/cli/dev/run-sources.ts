@@ -1,5 +1,5 @@
 import { registerHooks } from 'node:module';
-import { typed } from './source-file.js';
+import { typed } from '../../plan/source-file.js';
 
 /**
  * Lets this process import TypeScript as it is written: `import './order.js'` finds `order.ts` when there is no `order.js`.

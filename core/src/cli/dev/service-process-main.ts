@@ -1,12 +1,12 @@
 import { dirname } from 'node:path';
 import type { KeptProgram } from '../../contract/plugin-context.js';
 import { findPackage } from '../../plan/package-entry.js';
+import { sourceFile } from '../../plan/source-file.js';
 import { processTerminal } from '../output/process-terminal.js';
 import { runKeelson } from '../run-keelson.js';
 import { forDevelopment, valuesOf } from './development-plan.js';
 import { type Order, order, type Report } from './messages.js';
 import { runSources } from './run-sources.js';
-import { sourceFile } from './source-file.js';
 
 /** The process of the service below `keelson dev`: `keelson start` with the sources, which takes its orders from there. */
 const [config = '', mode, ...words] = process.argv.slice(2);

@@ -39,6 +39,8 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
         out(`applied  ${at.toISOString()}  ${name}${unknown.includes(name) ? '  (not part of this version)' : ''}`);
       }
       for (const name of pending) out(`pending  ${name}`);
+      if (unknown.length > 0)
+        out('what is not part of this version comes from a newer one, or from src, which must be built');
       if (applied.length + pending.length === 0) out('there are no migrations');
       return { applied, pending, unknown };
     },
