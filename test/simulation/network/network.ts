@@ -105,7 +105,7 @@ const knocksMs = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000];
 
 interface Piece {
   readonly bytes: Buffer | 'end';
-  readonly arrived: (() => void) | undefined;
+  readonly arrived: ((count: number) => void) | undefined;
 }
 
 /** Pieces travel one after the other. */
@@ -207,8 +207,8 @@ export class Link {
     this.#send(this.#up, { bytes, arrived: undefined }, 'up');
   }
 
-  /** From the server; `arrived` is called when the last byte of it has reached the client. */
-  sendDown(bytes: Buffer | 'end', arrived?: () => void): void {
+  /** From the server; `arrived` is called with how many bytes of it have reached the client by then. */
+  sendDown(bytes: Buffer | 'end', arrived?: (count: number) => void): void {
     this.#send(this.#down, { bytes, arrived }, 'down');
   }
 
@@ -304,8 +304,9 @@ export class Link {
       on.sentBytes += bytes.length;
       const at = this.#network.splitAt(bytes.length);
       if (at !== undefined) {
-        this.#travel(on, { bytes: bytes.subarray(0, at), arrived: undefined }, direction);
-        this.#travel(on, { bytes: bytes.subarray(at), arrived: piece.arrived }, direction);
+        const { arrived } = piece;
+        this.#travel(on, { bytes: bytes.subarray(0, at), arrived }, direction);
+        this.#travel(on, { bytes: bytes.subarray(at), arrived: count => arrived?.(at + count) }, direction);
         return;
       }
     }
@@ -341,10 +342,13 @@ export class Link {
     if (room >= bytes.length) {
       on.arrivedBytes += bytes.length;
       target?.data(bytes);
-      arrived?.();
+      arrived?.(bytes.length);
       return;
     }
-    if (room > 0) target?.data(bytes.subarray(0, room));
+    if (room > 0) {
+      target?.data(bytes.subarray(0, room));
+      arrived?.(room);
+    }
     this.#network.world.note(
       `the network cuts ${this.name} of ${this.owner} ${direction === 'up' ? 'on the way to the server' : 'on the way back'}`,
     );

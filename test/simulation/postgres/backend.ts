@@ -53,7 +53,8 @@ export class Backend implements End {
   #idleTimer: Happening | undefined;
   #skips = false;
   #out: Buffer[] = [];
-  #arrived: (() => void)[] = [];
+  /** What the client has learned when so many bytes of `#out` have arrived. */
+  #lessons: { readonly after: number; readonly learned: () => void }[] = [];
   #said: boolean | undefined;
 
   constructor(server: SimulatedServer, link: Link, pid: number, secret: number) {
@@ -326,7 +327,10 @@ export class Backend implements End {
     if (describes && columns.length > 0) this.#say(say.columns(columns));
     for (const row of answer.rows) this.#say(say.row(row));
     this.#say(say.complete(answer.tag));
-    if (answer.onLearned !== undefined) this.#arrived.push(answer.onLearned);
+    if (answer.onLearned !== undefined) {
+      const after = this.#out.reduce((sum, { length }) => sum + length, 0);
+      this.#lessons.push({ after, learned: answer.onLearned });
+    }
   }
 
   async #answer(command: Command, values: readonly (string | null)[]): Promise<Answer> {
@@ -541,9 +545,9 @@ export class Backend implements End {
 
   #flush(): void {
     if (this.#out.length === 0) return;
-    const arrived = this.#arrived.splice(0);
-    this.#link.sendDown(Buffer.concat(this.#out.splice(0)), () => {
-      for (const each of arrived) each();
+    const lessons = this.#lessons.splice(0);
+    this.#link.sendDown(Buffer.concat(this.#out.splice(0)), count => {
+      for (const { after, learned } of lessons) if (after <= count) learned();
     });
   }
 

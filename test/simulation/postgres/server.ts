@@ -174,9 +174,12 @@ export class SimulatedServer implements Listener {
     standby.isStandby = true;
     standby.isReadOnly = true;
     standby.#upstream = this;
-    standby.store = Store.of(this.store.log);
+    // As a base backup, which has what is flushed: otherwise it would be ahead of this one after a crash.
+    const copied = this.store.log.filter(({ position }) => position <= this.#flushed);
+    standby.store = Store.of(copied);
     standby.#open(standby.store);
-    this.#standbys.push({ server: standby, next: this.store.log.length });
+    standby.#flushed = standby.store.position;
+    this.#standbys.push({ server: standby, next: copied.length });
     this.ship();
   }
 
@@ -207,6 +210,7 @@ export class SimulatedServer implements Listener {
     ) {
       this.#early.delete(next.position);
       this.store.replay(next);
+      this.#flushed = next.position;
     }
   }
 
