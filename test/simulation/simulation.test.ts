@@ -9,7 +9,7 @@ import { readCorpus } from './reached/corpus.ts';
 const program = fileURLToPath(new URL('./run.ts', import.meta.url));
 const limitMs = 240_000;
 
-/** How long fresh seeds are run, as `.ci/run` does; by default not at all, so that the result of a test run is the same again. */
+/** How long fresh seeds are run; by default not at all, so that the result of a test run is the same again. */
 const freshSeconds = process.env.SIMULATE_SECONDS;
 
 /** `npm run simulate` with these words: what it printed, and how it ended. */

@@ -278,9 +278,17 @@ export class Link {
       [this.#up, 'up'],
       [this.#down, 'down'],
     ] as const) {
-      const pieces = held.held.splice(0);
-      for (const piece of pieces) this.#travel(held, piece, direction);
+      const owner = direction === 'down' ? this.owner : undefined;
+      const { world } = this.#network;
+      if (held.held.length > 0)
+        world.time.after(this.#network.delayMs(), 'data', () => this.#letGo(held, direction), owner);
     }
+  }
+
+  /** Until then, what arrives waits behind what was held. */
+  #letGo(on: Lane, direction: 'up' | 'down'): void {
+    if (this.#passage === 'held' || this.#isForgotten) return;
+    for (const piece of on.held.splice(0)) this.#deliver(on, piece, direction);
   }
 
   #resetClient(): void {
@@ -326,6 +334,10 @@ export class Link {
       on.held.push(piece);
       return;
     }
+    this.#deliver(on, piece, direction);
+  }
+
+  #deliver(on: Lane, piece: Piece, direction: 'up' | 'down'): void {
     const { bytes, arrived } = piece;
     const target = direction === 'up' ? this.#server : this.#client;
     const isGone = direction === 'up' ? this.#isServerGone : this.#isClientGone;
