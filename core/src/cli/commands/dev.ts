@@ -83,7 +83,11 @@ function watchPackages(directory: string, onChange: (paths: readonly string[]) =
     const path = relative(directory, folder).split(sep).join('/');
     return new FileWatch(folder, { also: ['dist'], onChange: paths => onChange(paths.map(file => `${path}/${file}`)) });
   });
-  return { [Symbol.dispose]: () => watches.forEach(watch => watch[Symbol.dispose]()) };
+  return {
+    [Symbol.dispose]: () => {
+      for (const watch of watches) watch[Symbol.dispose]();
+    },
+  };
 }
 
 /** The first request to stop, and the second. Some terminals and npm send the first one twice at once. */
