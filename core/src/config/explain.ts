@@ -1,4 +1,3 @@
-import { looksSecret } from '../secrets/looks-secret.js';
 import { maskText } from '../secrets/mask-text.js';
 import { masked } from '../secrets/masked.js';
 import { unitHint } from './coerce.js';
@@ -66,9 +65,7 @@ function ofEach({ shape, path }: Spot, within: boolean, reader: ShapeReader): Ex
 }
 
 function leaf({ node, shape, path, key, within }: Spot, reader: ShapeReader): ExplainedValue {
-  // Neither true nor false is a secret, whatever the name: `cors.credentials`.
-  const named = looksSecret(key) && shape.type !== 'boolean';
-  const secret = within || reader.isSecret(shape) || named;
+  const secret = within || reader.isSecret(shape) || reader.looksSecret(shape, key);
   // The secret parts of a default and of lower layers are not marked.
   const unmarked = secret || reader.holdsSecret(shape);
   const allowed = reader.describe(shape);

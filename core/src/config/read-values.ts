@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { addSecret } from '../secrets/known-secrets.js';
-import { looksSecret } from '../secrets/looks-secret.js';
 import { coerceText, coerceUnit } from './coerce.js';
 import { issueProblems } from './issues.js';
 import { markSecrets } from './mark-secrets.js';
@@ -120,7 +119,7 @@ class Settler {
   #scalar(node: ScalarNode, spot: Spot): ConfigNode {
     const { shape, key } = spot;
     const marked = spot.secret || node.secret === true;
-    const secret = marked || (looksSecret(key) && shape.type !== 'boolean');
+    const secret = marked || this.reader.looksSecret(shape, key);
     if (marked && typeof node.value === 'string') addSecret(node.value);
     if (node.unreadable === true || typeof node.value !== 'string') return { ...node, secret };
     const alternatives = this.reader.alternatives(shape);

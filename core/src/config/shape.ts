@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { looksSecret } from '../secrets/looks-secret.js';
 
 /** The part of JSON Schema that the engine asks about. */
 export interface Shape {
@@ -94,6 +95,11 @@ export class ShapeReader {
 
   isSecret(shape: Shape): boolean {
     return shape.secret === true || this.alternatives(shape).some(part => part.secret === true);
+  }
+
+  /** By the name of its key. Neither true nor false is a secret, whatever the name: `cors.credentials`. */
+  looksSecret(shape: Shape, key: string): boolean {
+    return looksSecret(key) && shape.type !== 'boolean';
   }
 
   /** Whether it is a secret, or anything inside of it may be one. */
