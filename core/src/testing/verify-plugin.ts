@@ -259,7 +259,7 @@ async function httpClientHarness(start: Start): Promise<HttpClientHarness> {
 
 const longMs = 60_000;
 
-/** One without which no other promise can be looked at. */
+/** A case without which no other case can run. */
 function decisive(name: string, check: () => Promise<void>): ConformanceCase {
   return { ...plain(name, check), decisive: true };
 }
