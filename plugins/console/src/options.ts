@@ -21,7 +21,7 @@ const requests = z.strictObject({
     .min(1)
     .max(1_000)
     .default(20)
-    .describe('Requests whose sessions, attempts and statements are kept, at most, in one second. All are counted.'),
+    .describe('Requests whose sessions, attempts and statements are recorded, at most, per second. All are counted.'),
   kept: z
     .number()
     .int()
