@@ -14,7 +14,7 @@ export interface PluginStartReport {
   /** When it failed: the service runs without it, and it is tried again in the background. */
   readonly optional: boolean;
   readonly outcome: StartOutcome;
-  /** Also in the plan, of a file that has no manifest of its own. */
+  /** Includes the import during the plan, for a file that has no manifest of its own. */
   readonly importMs: number;
   readonly registerMs: number;
   readonly startMs: number;

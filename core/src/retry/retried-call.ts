@@ -32,7 +32,7 @@ export interface CallPolicy {
   readonly conflicts: ConflictPolicy;
 }
 
-/** Leave to make one attempt. */
+/** Permission for one attempt. */
 export interface CallPermit {
   /** True for an attempt that finds out whether the target is back. */
   readonly probe: boolean;
@@ -48,13 +48,13 @@ export interface CallTarget {
     readonly state: string;
     /** What counted last against the target. */
     readonly lastCause: unknown;
-    /** Leave to make an attempt; undefined while there is none to be had. */
+    /** Returns a permit for one attempt; undefined while the breaker admits none. */
     admit(): CallPermit | undefined;
     breakLeftMs(): number;
   };
 }
 
-/** A verdict, and what the target is to be blamed with when it is. */
+/** A verdict, and the error behind it: the breaker keeps it as its last cause when the failure counts against the target. */
 export interface JudgedFailure extends FailureVerdict {
   readonly cause: unknown;
 }
@@ -199,10 +199,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return new RunningAttempt(this.attempts, this.deadline, this.target.environment.clock, this);
   }
 
-  /** To be counted; `attempts` includes it. By default nothing is. */
+  /** Called before each attempt, so that a policy can count it; `attempts` includes it already. By default does nothing. */
   protected beginAttempt(): void {}
 
-  /** To be counted: the call has had more than one attempt. By default it is not. */
+  /** Called when a call of several attempts has ended, so that a policy can count it. By default does nothing. */
   protected endedAfterRetries(_outcome: 'success' | 'failure'): void {}
 
   #judge(error: unknown, attempt: RunningAttempt): JudgedFailure {

@@ -53,7 +53,7 @@ export interface CircuitBreaker {
   readonly state: BreakerState;
   /** What counted last against the target; undefined when nothing has. */
   readonly lastCause: unknown;
-  /** Leave to make an attempt; undefined while there is none to be had. */
+  /** Returns a permit for one attempt; undefined while the breaker admits none. */
   admit(): Permit | undefined;
   /**
    * Reports an attempt. `unknown` counts neither way. A permit handed out before the last change of state, or settled

@@ -23,8 +23,8 @@ export interface Credentials {
    */
   current(): Promise<Credential>;
   /**
-   * Returns the credential to try after `refused` was turned away, looked up again if `refused` is the one at hand. The
-   * same one again means that there is no other. Looks up at a bounded pace, however often it is called.
+   * Returns the credential to try after a login with `refused` failed. Asks the source again when `refused` is the current
+   * credential, and returns the same credential when the source has no other. Limits how often the source is asked.
    *
    * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
    */

@@ -43,7 +43,7 @@ export interface MiddlewareOptions {
   readonly path?: string;
 }
 
-/** With what the database session of a request is opened. */
+/** The options that the database session of a request is opened with. */
 export interface RequestSessionOptions {
   /** The variables and the role that row-level security decides by; sent with BEGIN, and gone with the transaction. */
   readonly session?: {
@@ -93,9 +93,9 @@ export interface HttpServer {
    */
   use(handler: HttpHandler, options: MiddlewareOptions): void;
   /**
-   * Says with what the database session of each request is opened: for whom, above all. `rule` is called when the request
-   * first uses its session, after the middleware before that. What it throws is the answer, and no session is opened.
-   * To be called once, before the server serves.
+   * Sets the rule that returns the options of the database session of each request, above all its user or tenant. The
+   * server calls `rule` when the request first uses its session. When `rule` throws, its error is the answer, and no session
+   * is opened. Call `session` once, before the server accepts requests.
    */
   session(rule: RequestSessionRule): void;
 }

@@ -11,8 +11,8 @@ export interface FailureVerdict {
    */
   readonly availability: 'down' | 'up' | 'unknown';
   /**
-   * It lost against another call and was undone (a serialization failure, a deadlock): the target is well, so a further
-   * attempt neither takes from nor needs what protects against outages. Such calls take turns.
+   * The attempt lost against another call and was undone (a serialization failure, a deadlock). The target is well, so a
+   * retry costs no retry budget and has a limit of its own. Calls that met a conflict take turns.
    */
   readonly conflict?: boolean;
   /** The target asked for at least this pause. */
