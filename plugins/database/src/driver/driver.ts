@@ -10,7 +10,8 @@ export interface Statement {
   /** The same text comes again and again: a prepared statement pays. */
   readonly recurs?: boolean;
   /**
-   * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
+   * The server must run this statement even when a later one of its batch has a syntax error. In one text with it, the
+   * server would refuse the whole text and run nothing.
    */
   readonly readAlone?: boolean;
   /** The text must be one command: the server is to refuse several, with 42601. */
@@ -55,9 +56,9 @@ export interface DriverConnection {
   /** Loads rows in bulk (COPY ... FROM STDIN); `lines` are in the text format of COPY. Only with capability `copy`. */
   copy(sql: string, lines: AsyncIterable<string>): Promise<number>;
   /**
-   * Asks the server to end the statement that runs, over another connection. Resolves when asked, or when `signal` has
-   * aborted and nothing of the question is left; changes nothing here: `run` still settles by itself. Only with
-   * capability `cancel`.
+   * Asks the server, over another connection, to end the running statement. Resolves when the request was sent, or when
+   * `signal` has aborted and the request is cleaned up. Changes nothing on this connection: `run` still settles by itself.
+   * Only with capability `cancel`.
    */
   cancel(signal: AbortSignal): Promise<void>;
   /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
@@ -72,7 +73,7 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal;
   /** Nothing will be written; a replica will do. */
   readonly readOnly: boolean;
-  /** No replica all the same: all that was committed before is to be seen. Default false. */
+  /** No replica answers, even with `readOnly`, so that the caller sees all that was committed before. Default false. */
   readonly fresh?: boolean;
   /** Of a replica: it shows all up to this position, which `positionProbe` has given. Waited for in bounded time. */
   readonly after?: string;
@@ -164,7 +165,10 @@ export interface DatabaseDriver {
   readonly databaseName: string;
   /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
   readonly servers?: readonly string[] | undefined;
-  /** What it talks to: found when it connects, and another object when that changes. Before, what is certain without. */
+  /**
+   * The engine behind the connections, detected when the driver connects; replaced by another object when it changes. Before
+   * the first connection it holds only what is certain without asking the server.
+   */
   readonly engine: Engine;
   /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
@@ -186,9 +190,9 @@ export interface DatabaseDriver {
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
   ping(signal: AbortSignal): Promise<void>;
   /**
-   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
-   * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
-   * `commit-lookup` and only then, so known once it is connected. The id means something to `transactionOutcome` alone.
+   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes the server assign an
+   * id even when nothing else would (NOTIFY, a foreign server), because only a transaction with an id can be looked up.
+   * Present only with capability `commit-lookup`, so known once connected. Only `transactionOutcome` interprets the id.
    */
   readonly transactionIdProbe?: Statement | undefined;
   /**
@@ -202,8 +206,8 @@ export interface DatabaseDriver {
   openListener?(options: OpenListenerOptions): Promise<DriverListener>;
   /**
    * Runs `statements` together on the server that takes writes, over a connection that no work of users and no ping waits
-   * for. Left out: a lent connection does. Rejects when `signal` aborts. With `endsIdle` it ends the connection that the
-   * statements wait for, where that is in a transaction and has waited for its own client for a second.
+   * for. Left out: the caller uses a lent connection. Rejects when `signal` aborts. With `endsIdle`, when another connection
+   * blocks the statements and has been idle in its transaction for a second, the server ends that connection.
    */
   askApart?(
     statements: readonly Statement[],

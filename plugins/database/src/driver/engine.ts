@@ -56,7 +56,7 @@ export type Pooling = 'session' | 'transaction';
 /** `normal`: a conflict (40001) is an everyday outcome, also between units that would not wait for each other. */
 export type Conflicts = 'rare' | 'normal';
 
-/** A promise that is not kept, or not by the server, and what was found that is the reason. */
+/** How a promise of Keelson is weaker on this engine, as a sentence, and the finding that is the reason. */
 export interface WeakerPromise {
   readonly promise: string;
   readonly why: string;

@@ -56,7 +56,10 @@ function hasLastingPart(text: string): boolean {
 
 const endsWithTransaction = /\bset\s+(?:local|transaction|constraints)\b/gi;
 
-/** The same, as the server says it: whatever stands before or in the first words of a statement. */
+/**
+ * Whether statements have left a state, judged by the command tags of the server. They are right whatever stands before the
+ * first words of a statement.
+ */
 export function hasLeftState(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
   let set = 0;
   for (const { command } of results) {

@@ -78,8 +78,8 @@ export interface DatabaseSession extends AsyncDisposable {
    */
   readonly consistencyToken: string | undefined;
   /**
-   * Whether rows are being read in it now. `alone`: by a stream or by a `read` that has joined it, and it has nothing to
-   * store, so that its end may wait for them. `with writes`: by a stream, and it has.
+   * Whether a stream, or a `read` that has joined the session, is reading rows now. `alone`: the session has nothing to
+   * store, so its end may wait for the reader. `with writes`: a stream reads, and the session has changes to store.
    */
   readonly reading: 'no' | 'alone' | 'with writes';
   /**
@@ -140,9 +140,9 @@ export interface SessionOnDemand {
   open(): DatabaseSession;
   /** Makes it the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
-  /** From now on it is not opened any more. */
+  /** Prevents the session from being opened from now on. */
   close(): void;
-  /** The same, and ends what was opened as its signal does; not once COMMIT was sent. */
+  /** As `close`, and ends an opened session as aborting its `signal` option would; not once COMMIT was sent. */
   abort(reason: unknown): void;
 }
 
