@@ -70,7 +70,7 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
-  /** What a server says of itself by itself holds: no pooler in between repeats what another one has said. */
+  /** Whether settings that a server reports by itself are trusted: false behind a pooler, which may repeat those of another. */
   believesReports = true;
   /** A connection has led to a server that takes writes: one to a read-only server is a mistake from then on. */
   #hasTakenWrites = false;
@@ -233,7 +233,10 @@ export class ConnectionPool {
     }
   }
 
-  /** One that came too late for its caller makes pg.Pool full for the next, who then waits for pg.Pool. */
+  /**
+   * Keeps an open connection for the next caller. A caller that found pg.Pool full waits in pg.Pool itself, so the
+   * connection goes to pg.Pool then.
+   */
   #rest(client: PgClient): void {
     if (this.#closing || this.#pool.waitingCount > 0) client.release();
     else this.#idle.put(client);

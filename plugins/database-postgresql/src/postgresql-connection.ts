@@ -74,7 +74,10 @@ export class PostgresqlConnection implements DriverConnection {
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
-      /** No pooler repeats what another server has said of itself. Default false. */
+      /**
+       * Whether settings that the server reports by itself are trusted: false behind a pooler, which may repeat the report
+       * of another server. Default false.
+       */
       believesReports?: boolean;
       /** The settings of the role say that its sessions are read-only. Default false. */
       isRoleReadOnly?: boolean;

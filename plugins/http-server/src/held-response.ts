@@ -7,8 +7,8 @@ export interface ResponseKeeper {
   /** Asked before the first byte of the answer. False when there is nothing to wait for: it leaves as it is written. */
   mustHold(): boolean;
   /**
-   * Called once when it must be held, before the first byte of an answer with `status` is sent. Rejects when it must not be sent. With `finish
-   * with it` the answer leaves as it is written, but for its end.
+   * Called once for an answer that must be held, before its first byte is sent. Rejects when the answer must not be sent.
+   * `let go`: it is sent as it is. `finish with it`: it is sent while it is written, but its end waits for `finish`.
    */
   begin(status: number): Promise<'let go' | 'finish with it'>;
   /** Called once, before the end of such an answer is sent. Rejects when the answer must be cut. */
