@@ -36,7 +36,7 @@ export function runWithContext<T>(context: CorrelationContext, work: () => T): T
   return storage.run({ ids: { ...ids, ...context }, values }, work);
 }
 
-/** A value that the running code, and all that it begins, carries along, as an `AsyncLocalStorage` does. */
+/** A value that the running code and everything it starts can read, as with an `AsyncLocalStorage`. */
 export class ContextValue<Value> {
   readonly #key: symbol;
 

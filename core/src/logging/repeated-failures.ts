@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../contract/clock.js';
 
 export interface RepeatOptions {
-  /** So many lines of one kind are written in a period. */
+  /** The most lines of one kind that are written in a period. */
   readonly lines: number;
   readonly periodMs: number;
 }

@@ -12,7 +12,7 @@ export interface LoggerHarness {
   lines?(): readonly string[] | Promise<readonly string[]>;
   /** Makes it write `level` and above from now on; left out when that cannot be changed. */
   setLevel?(level: LogLevel): void;
-  /** When it sums up failures that repeat: how many lines of one it writes in a period, and what ends the period. */
+  /** For a logger that sums up repeated failures: the lines that it writes in a period, and a function that ends the period. */
   readonly repeats?: { readonly lines: number; endPeriod(): Promise<void> };
   close?(): void | Promise<void>;
 }

@@ -1,11 +1,11 @@
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** What a service logs in with. */
+/** A user and a password that a service logs in with. */
 export interface Credential {
-  /** Left out: the user that the configuration of the login names. */
+  /** Left out: the user in the configuration of the plugin that logs in. */
   readonly user?: string;
   readonly password: string;
-  /** It is refused from then on. Left out: this is not known. */
+  /** The time from which a login with it is refused. Left out: unknown. */
   readonly expiresAt?: Date;
 }
 
@@ -16,8 +16,8 @@ export interface Credential {
  */
 export interface Credentials {
   /**
-   * Returns the credential to log in with now. Resolves without asking anybody while one is at hand; callers that wait
-   * share one request.
+   * Returns the credential to log in with now. Resolves without asking the source while a valid one is at hand; callers
+   * that wait share one request.
    *
    * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
    */

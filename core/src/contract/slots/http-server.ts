@@ -71,7 +71,7 @@ export type RequestSessionRule = {
 export interface HttpServer {
   /** Its address without a path: `http://127.0.0.1:3000`. Undefined until the server listens. */
   readonly url: string | undefined;
-  /** The same of the admin port; undefined without one. */
+  /** The address of the admin port, without a path; undefined without an admin port. */
   readonly adminUrl?: string | undefined;
   /** The address that the admin port is bound to: `::` or `0.0.0.0` for every address. Undefined until it listens. */
   readonly adminAddress?: string | undefined;
@@ -86,8 +86,8 @@ export interface HttpServer {
    * Runs `handler` for the requests of all routes, except those with `session: 'none'`. Within a stage the order is that of
    * `before`, then that of the names: it does not depend on the order in which plugins start.
    *
-   * The order is fixed when all plugins have started. A name that is there twice or not at all, a circle, an error handler
-   * (four parameters) and an invalid path or stage are found then, and the service does not start.
+   * The order is fixed when all plugins have started. The service does not start when a name is used twice, `before` has an
+   * unknown name, the order has a circle, a handler is an error handler (four parameters), or a path or stage is invalid.
    *
    * @throws KeelsonError HTTP_MIDDLEWARE_LATE once the service is ready.
    */

@@ -46,8 +46,8 @@ export interface ExecuteOptions {
   /** The whole call ends by then, waits included. Default: the policy's own. */
   readonly deadline?: Deadline;
   /**
-   * Longest single attempt, in milliseconds. Default: the policy's own. `Infinity`: its duration proves nothing about
-   * the target, so only the deadline ends it, and it never counts as slow.
+   * Longest single attempt, in milliseconds. Default: the policy's own. `Infinity`: for work whose duration
+   * says nothing about the target; only the deadline ends the attempt, and it never counts as slow.
    */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;

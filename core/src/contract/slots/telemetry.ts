@@ -40,7 +40,7 @@ export interface Span {
    * error on reject.
    */
   setStatus(status: 'ok' | 'error', kind?: string): void;
-  /** Notes that something has happened in it now. */
+  /** Adds an event to the span, at the current time. */
   addEvent(name: string, attributes?: Attributes): void;
 }
 
