@@ -28,7 +28,7 @@ export interface StatementResult {
   readonly rowCount: number | undefined;
 }
 
-/** What came of one batch: the results of the statements that completed, then the error of the one that did not. */
+/** The outcome of one batch: the results of the statements that completed, then the error of the one that failed. */
 export interface BatchOutcome {
   readonly results: readonly StatementResult[];
   readonly failure?: { readonly error: unknown };
@@ -47,8 +47,8 @@ export interface DriverConnection {
   readonly processId?: number | undefined;
   /**
    * Sends all statements together and waits once, for all of them: one round trip. The server stops at the first that
-   * fails and runs none after it. A lost connection is a failure like any other. Rejects only with what a value throws
-   * that cannot be written for the server: then nothing was sent.
+   * fails and runs none after it. A lost connection is a failure like any other. Rejects only when a parameter cannot be
+   * converted to text for the server, with the error of the conversion: then nothing was sent.
    */
   run(statements: readonly Statement[]): Promise<BatchOutcome>;
   /** Rows of one statement, `chunkSize` at a time. Ending the iteration early ends the statement. */
@@ -75,11 +75,11 @@ export interface AcquireOptions {
   readonly readOnly: boolean;
   /** No replica answers, even with `readOnly`, so that the caller sees all that was committed before. Default false. */
   readonly fresh?: boolean;
-  /** Of a replica: it shows all up to this position, which `positionProbe` has given. Waited for in bounded time. */
+  /** A replica answers only after it has reached this position, a result of `positionProbe`; the wait is bounded. */
   readonly after?: string;
-  /** Of a replica: it is known to be no further behind, in ms. */
+  /** A replica answers only when it is known to be no further behind, in ms. */
   readonly maxLagMs?: number;
-  /** How long it is going to be kept: it is not reported as a leak before. Default: as long as the driver finds usual. */
+  /** How long the caller will keep the connection; it is reported as a leak only after that. Default: of the driver. */
   readonly lentForMs?: number;
 }
 
@@ -142,7 +142,7 @@ export interface OpenListenerOptions {
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
   readonly onMessage: (message: ChannelMessage) => void;
-  /** It has ended by itself, or leads to a server that is not the wanted one any more. */
+  /** Called when the connection was lost, or when its server is no longer the one that takes writes. */
   readonly onLost: (cause: unknown) => void;
 }
 
@@ -172,7 +172,7 @@ export interface DatabaseDriver {
   readonly engine: Engine;
   /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
-  /** What each transaction must set for itself, because connections are not opened with it. Left out: nothing. */
+  /** The limits that each transaction must set, because connections are opened without them. Left out: none. */
   readonly transactionLimits?: TransactionLimits | undefined;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
@@ -196,8 +196,8 @@ export interface DatabaseDriver {
    */
   readonly transactionIdProbe?: Statement | undefined;
   /**
-   * Sent with COMMIT, after it, for a session that wants to know how far a replica must have come to show what it has stored:
-   * one row, one column `position`, for `AcquireOptions.after`. Left out where no other server answers reads.
+   * Sent in the same round trip after COMMIT, for a session with `consistencyToken`: one row, one column `position`. A replica
+   * that has reached the position shows what the session stored (`AcquireOptions.after`). Left out without replicas.
    */
   readonly positionProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-lookup`. */

@@ -42,8 +42,8 @@ export const forTransaction =
 
 /**
  * Whether a statement may leave its connection in a state that outlives the transaction: settings, a role, locks of the
- * session, temporary tables, subscriptions, prepared statements, held cursors. Rather too often than not; it does not see
- * into what is called (`LastingNames`).
+ * session, temporary tables, subscriptions, prepared statements, held cursors. In doubt true. It does not look into the
+ * functions that the statement calls: `LastingNames` does.
  */
 export function leavesState(sql: string): boolean {
   return commandPattern.test(sql) || block.test(sql) || hasLastingPart(sql);
@@ -90,7 +90,7 @@ const inBlock = /\b(?:create|alter|drop|execute|call)\b/i;
 /** Seen by its session only. */
 const temporary = /^\s*create\s+(?:(?:local|global)\s+)?temp(?:orary)?\s+table\b/i;
 
-/** Functions, tables or views of the database may be others than before: not for a temporary table. */
+/** Whether statements may have changed functions, tables or views of the database; temporary tables do not count. */
 export function hasDefined(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
   let defined = 0;
   for (const { command } of results) {

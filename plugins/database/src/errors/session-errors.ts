@@ -83,7 +83,7 @@ export class SeveralStatementsError extends KeelsonError {
   }
 }
 
-/** A statement was to have an entity as a value that is not stored yet, so that there is no key to write. Nothing was sent. */
+/** A value of a statement was an entity that is not stored yet and has no key to write. Nothing was sent. */
 export class EntityWithoutKeyError extends KeelsonError {
   constructor(facts: { readonly entity: string; readonly property?: string }) {
     super({
@@ -95,7 +95,7 @@ export class EntityWithoutKeyError extends KeelsonError {
   }
 }
 
-/** A statement changed how the server reads or writes values: they would be taken for other ones. Nothing is stored. */
+/** A statement changed a setting with which the server reads and writes values, so they could be misread. Nothing is stored. */
 export class FormatChangedError extends KeelsonError {
   constructor(facts: { readonly setting: string }) {
     super({
@@ -132,7 +132,7 @@ export class ConcurrentUseError extends KeelsonError {
   }
 }
 
-/** A nested session was rolled back, and took with it what other flows had done in the same session since it began. */
+/** The rollback of a nested session has also undone other work that ran in the same session since the nested one began. */
 export class WorkUndoneError extends KeelsonError {
   /** `at` is where the nested session was begun. */
   constructor(at: string | undefined) {
@@ -240,7 +240,7 @@ export class SessionAbortedError extends KeelsonError {
   }
 }
 
-/** Asked of a driver, or of the engine behind it, that cannot do it. Nothing was sent. */
+/** The driver, or the engine behind it, lacks a capability that the call needs. Nothing was sent. */
 export class UnsupportedError extends KeelsonError {
   /** `engine`: left out where the driver itself lacks it. */
   constructor(facts: { readonly driver: string; readonly capability: string; readonly engine?: string }) {
