@@ -2,7 +2,7 @@ import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { frontOf, hasLeft, isHeaderChange, putBefore, type ResponseFront, type Verb } from './response-front.js';
 
 export interface ResponseKeeper {
-  /** What the answer reports is being stored: another answer would deny it. */
+  /** True while the commit runs whose success the answer reports; no other answer may replace it then. */
   readonly isStoring: boolean;
   /** Asked before the first byte of the answer. False when there is nothing to wait for: it leaves as it is written. */
   mustHold(): boolean;
