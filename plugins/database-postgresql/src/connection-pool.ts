@@ -175,7 +175,7 @@ export class ConnectionPool {
     this.#staleness.textEnd ??= '';
   }
 
-  /** A failure to connect is for those who wait: they meet it themselves. */
+  /** Checks the server of one connection. Drops a failure to connect: callers that wait for a connection meet it themselves. */
   async #lookForWrites(): Promise<'read-only' | 'anything else'> {
     if (this.#closing) return 'anything else';
     try {
@@ -215,7 +215,7 @@ export class ConnectionPool {
     this.#permits.resume();
   }
 
-  /** Opens connections in the background until `pool.min` are there. Failures are left to those who need one. */
+  /** Opens connections in the background until `pool.min` are open. Reports no failure: a caller meets it at its own attempt. */
   warm(): void {
     if (this.#warming || this.#closing || this.#pool.totalCount >= this.#parts.options.min) return;
     this.#warming = true;

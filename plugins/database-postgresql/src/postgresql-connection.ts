@@ -81,7 +81,7 @@ export class PostgresqlConnection implements DriverConnection {
       believesReports?: boolean;
       /** The settings of the role say that its sessions are read-only. Default false. */
       isRoleReadOnly?: boolean;
-      /** Called with each error with which the server refused a statement, but for a write in a session read-only by choice. */
+      /** Called with each error by which the server refused a statement; not for a write in a session that is read-only by choice. */
       onRefusal: (error: unknown) => void;
       watch: SilenceWatch | undefined;
       returned: Returned;
