@@ -113,19 +113,21 @@ function describeOutcome({ outcome, use, decorates, error, optional }: PluginSta
   }
 }
 
-/** `  blocks the process for 2999 ms`, or `  (and 2999 ms behind block)`. */
+/** `  blocks the process for 2999 ms`, or `  (and 2999 ms blocked by block)`. */
 function describeBlocking(plugin: PluginStartReport): string {
   const { blockedMs } = plugin;
   const own = blockedMs < noticeableMs ? '' : `  blocks the process for ${Math.round(blockedMs)} ms`;
   const { ms, keys } = behindOthers(plugin);
-  return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
+  return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms blocked by ${keys.join(', ')})`;
 }
 
 /** One line when all went well; otherwise one more for each plugin that did not stop as it should. */
 export function formatStopReport({ service, reason, outcome, durationMs, plugins }: StopReport): string {
-  const how = { clean: 'stopped', failed: 'stopped with errors', 'budget-exceeded': 'stopped, giving up on some' }[
-    outcome
-  ];
+  const how = {
+    clean: 'stopped',
+    failed: 'stopped with errors',
+    'budget-exceeded': 'stopped with timeouts',
+  }[outcome];
   const lines = [`${service} ${how} in ${Math.round(durationMs)} ms (${reason})`];
   for (const plugin of plugins) {
     for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${codeAndLine(error)}`);

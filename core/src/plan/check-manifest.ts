@@ -42,7 +42,7 @@ export function checkManifest(value: unknown): string[] {
 function misplaced(plugin: Partial<Plugin & StartedPlugin>): string[] {
   return [...startedHooks, 'operations' as const]
     .filter(name => plugin[name] !== undefined)
-    .map(name => `its ${name} belongs to the object that its start returns`);
+    .map(name => `its ${name} must be in the object that its start returns`);
 }
 
 /** What keeps the object that a `start` returned from being a running plugin, in words. */

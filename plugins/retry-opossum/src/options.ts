@@ -46,7 +46,7 @@ const breakerSchema = z
     ),
     silenceMs: duration(
       1_000,
-      'An attempt that ended without an answer counts as failed when it lasted this long and no caller got one. 0: never.',
+      'An attempt that ended without an answer counts as failed if it lasted this long and the target answered no other call meanwhile. 0: never.',
     ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
     breakMs: numeric(100, [1, dayMs], 'The shortest break before the target is probed.'),

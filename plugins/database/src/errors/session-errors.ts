@@ -42,7 +42,7 @@ export class TransactionByHandError extends KeelsonError {
   constructor(facts: { readonly by: string; readonly stored: StoredByHand }) {
     super({
       code: 'DATABASE_TRANSACTION_BY_HAND',
-      message: `Work inside a session used ${facts.by}, which only the session itself may do: ${storedByHand[facts.stored]}`,
+      message: `Work inside a session used ${facts.by}, which only the session itself may use: ${storedByHand[facts.stored]}`,
       hint: hintFor(facts.by),
       facts: { ...facts, ...place() },
     });
@@ -60,7 +60,7 @@ function hintFor(by: string): string {
   if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
   if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session: this session is read-only.';
   if (/BEGIN|START|begin/.test(by)) return `Remove it, because the session begins its transaction; ${nested}.`;
-  return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
+  return 'To commit, let the work resolve; to roll back, throw from it. For a part of the work, use database.transaction.';
 }
 
 const storedByHand: Readonly<Record<StoredByHand, string>> = {

@@ -98,7 +98,7 @@ function textOf(name: string, value: unknown): string {
   throw invalid(
     name,
     why,
-    'Refuse the request or the job before its session begins: a policy would compare with an empty text.',
+    'Pass a value, or refuse the request or the job before its session begins: a policy would compare with an empty text.',
   );
 }
 
