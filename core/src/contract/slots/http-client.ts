@@ -9,8 +9,8 @@ export interface HttpRequestOptions extends RequestInit {
    */
   readonly idempotent?: boolean;
   /**
-   * The answer must have begun by then, waits and retries included. Usually the deadline of the work that the request is a
-   * part of. Default: the client's own.
+   * The answer must have begun by then, waits and retries included. The deadline of the calling code (`currentDeadline`)
+   * applies, too: the earlier of the two counts. Default: the client's own.
    */
   readonly deadline?: Deadline;
   /** The longest wait for an answer to one attempt. Default: the client's own. */

@@ -51,7 +51,10 @@ export interface ExecuteOptions {
    */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Judges the error of the work. Default: retry when idempotent, availability `down`. */
+  /**
+   * Judges the error of the work. Default: retry when idempotent, availability `down`. An error of a retry policy (but
+   * `RETRY_ATTEMPT_TIMEOUT`) and a `KeelsonError` with an HTTP status below 500 have another default: no retry, `unknown`.
+   */
   readonly classify?: (error: unknown) => FailureVerdict;
   /** Called before each further attempt, after the wait has been chosen. */
   readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;

@@ -117,9 +117,10 @@ export interface PoolCounters extends PermitCounters {
 }
 
 /**
- * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`, `LastingNames`); `read-only` leads to
- * a server that takes no writes, where the address has led to one that does.
+ * `expired` by age; `invalidated` with all connections that were open when the server restarted or failed, or `renew` was
+ * called; `unanswered` ping; `lost` or left inside a transaction by its borrower; `altered` by a statement that may leave state
+ * behind (`leavesState`, `LastingNames`); `read-only` leads to a read-only server, although the address has led to a writable
+ * server before.
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
 
@@ -197,7 +198,8 @@ export interface DatabaseDriver {
   readonly transactionIdProbe?: Statement | undefined;
   /**
    * Sent in the same round trip after COMMIT, for a session with `consistencyToken`: one row, one column `position`. A replica
-   * that has reached the position shows what the session stored (`AcquireOptions.after`). Left out without replicas.
+   * that has reached the position shows what the session stored (`AcquireOptions.after`). Left out by a driver that
+   * never has replicas.
    */
   readonly positionProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-lookup`. */

@@ -74,7 +74,7 @@ export interface DatabaseSession extends AsyncDisposable {
   readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
   /**
    * For the option `after` of later reads, once it is committed: text for a header or a cookie. Undefined unless the session
-   * was opened with `consistencyToken: true`, has sent a statement, and other servers than one may answer reads.
+   * may write, was opened with `consistencyToken: true`, and has sent a statement. Always undefined on PGlite.
    */
   readonly consistencyToken: string | undefined;
   /**
