@@ -10,7 +10,7 @@ import { RepeatedFailures, type RepeatOptions } from './repeated-failures.js';
 
 /** A logger whose level can be changed while it runs, for itself and all its children. */
 export interface LeveledLogger extends Logger {
-  /** Reads the level in force. Writing it changes the configured one of all plugins without one of their own. */
+  /** The level in force. Setting it changes the configured level of all plugins that have no level of their own. */
   level: LogLevel;
   child(facts: Facts): LeveledLogger;
 }

@@ -31,5 +31,8 @@ export interface Credentials {
   renewed(refused: Credential): Promise<Credential>;
 }
 
-/** Bound by the plugin in the slot `credentials` alone: without one, the configuration of a login has its password. */
+/**
+ * Only a plugin in the slot `credentials` binds this token. In a service without such a plugin, the password is in the
+ * configuration of the plugin that logs in.
+ */
 export const Credentials: ServiceToken<Credentials> = serviceToken('@keelson/core/Credentials');

@@ -16,8 +16,8 @@ export interface RouteOptions {
    */
   readonly session?: 'request' | 'none';
   /**
-   * For operators and machines, not for users of the service: on the admin port, when the configuration has one, and
-   * nowhere else. Such a route has neither session nor admission. Default false.
+   * For operators and machines, not for users of the service. With an admin port in the configuration, the route answers
+   * on that port only; without one, on the port of the service. It has neither session nor admission. Default false.
    */
   readonly admin?: boolean;
 }

@@ -1,6 +1,6 @@
 import { KeelsonError } from '@keelson/core';
 
-/** A reload wants of a database what it cannot change while it runs. */
+/** The new configuration has a change that a database cannot make while the service runs. */
 export function reloadRefused(what: string): KeelsonError {
   return new KeelsonError({
     code: 'DATABASE_RELOAD_REFUSED',

@@ -107,7 +107,7 @@ export class FormatChangedError extends KeelsonError {
   }
 }
 
-/** A statement was a COPY whose rows go through the client: it has none, or would drop them. Nothing was sent. */
+/** A statement was a COPY from stdin or to stdout: a statement can neither send nor return the rows. Nothing was sent. */
 export class CopyRefusedError extends KeelsonError {
   constructor() {
     super({
