@@ -206,7 +206,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       equal(lines.length, 3 * (most + 1));
       for (const line of lines.slice(-3)) mentions(line, '7');
     }),
-    repeating('sums up nothing that reports no failure', async harness => {
+    repeating('sums up only lines that report a failure', async harness => {
       for (let index = 0; index < 100; index++) harness.logger.warn('slow', { latencyMs: 7 });
       for (let index = 0; index < 100; index++) harness.logger.info('served', { code: 'OK', error: new Error('news') });
       equal((await linesOf(harness)).length, 200);
