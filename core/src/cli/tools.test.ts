@@ -69,12 +69,12 @@ describe('keelson explain', () => {
 
   test('names the environments there are when none is chosen, as check does', async () => {
     const { out } = await keelson(service, ['explain']).ended;
-    expect(out).toMatch(/^shop \(no environment; there is production\)\n\nkernel\n/);
+    expect(out).toMatch(/^shop \(no environment chosen; available: production\)\n\nkernel\n/);
     const chosen = await keelson(service, ['explain'], { KEELSON_ENV: 'production', DATABASE_URL: 'x' }).ended;
     expect(chosen.out).toMatch(/^shop \(production\)\n\nkernel\n/);
     const check = await keelson(service, ['check'], { KEELSON_ENVIRONMENT: 'production' }).ended;
     expect(check.out).toMatch(
-      /^shop \(no environment; there is production\): the plan is valid\nread from keelson\.yaml\n\n/,
+      /^shop \(no environment chosen; available: production\): the plan is valid\nread from keelson\.yaml\n\n/,
     );
     expect(check.out).toContain('  2. orders  ./orders.js  after database');
     expect(check.err).toContain('warning: variable KEELSON_ENVIRONMENT  CONFIG_VARIABLE_UNKNOWN');

@@ -67,7 +67,8 @@ function slotFaults(slot: Slot | undefined): string[] {
   if (slot === undefined) return [];
   const sound = typeof slot.name === 'string' && slot.token !== undefined;
   const known = slotNamed(slot.name);
-  if (known !== undefined && known.token !== slot.token) return [`its slot ${slot.name} is one of @keelson/core`];
+  if (known !== undefined && known.token !== slot.token)
+    return [`it defines the slot ${slot.name}, which @keelson/core already defines`];
   const { silentDefault } = slot;
   const fits =
     silentDefault === undefined || (typeof silentDefault.create === 'function' && silentDefault.name !== undefined);

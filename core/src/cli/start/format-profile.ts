@@ -9,7 +9,8 @@ const shortestMs = 1;
 export function formatProfile({ readyAfterMs, lines, longestBlock }: StartProfile): string {
   const { ms, during } = longestBlock;
   return [
-    'The time of each step until ready, in ms. Parallel steps add up only once.',
+    'The time of each step until ready, in ms.',
+    'The column adds counts the time that several steps share only once.',
     '',
     row('at', 'took', 'adds', 'modules', ''),
     ...formatLines(lines),
