@@ -54,6 +54,7 @@ export type {
   StartContext,
 } from './contract/plugin-context.js';
 export { defineManifest, type PluginManifest } from './contract/plugin-manifest.js';
+export { isProductionEnvironment, runsInProduction } from './contract/production.js';
 export { type NamedService, namedService, type Requirement } from './contract/requirement.js';
 export { defineSlot, type Slot } from './contract/slot.js';
 export { type Credential, Credentials } from './contract/slots/credentials.js';

@@ -7,6 +7,7 @@ import {
   type Logger,
   type Metrics,
   type RetryPolicy,
+  runsInProduction,
   runWithDeadline,
   type Telemetry,
 } from '@keelson/core';
@@ -58,7 +59,6 @@ import type {
 import { replicaTarget, Sessions } from './session/sessions.js';
 import type { UnitSession } from './session/unit-session.js';
 import type { DatabaseState, StateListener } from './state.js';
-import { isProduction } from './statements/is-production.js';
 import type { NotedStatements } from './statements/noted-statements.js';
 import { StatementLog, type StatementReport } from './statements/statement-log.js';
 
@@ -146,7 +146,7 @@ class DefaultDatabaseService implements DatabaseService, WithNotedStatements {
     this.#statements = new StatementLog(logger, {
       slowStatements: options.slowStatements,
       repeatedStatements: options.repeatedStatements,
-      isProduction: isProduction(parts.environment),
+      isProduction: runsInProduction(parts.environment),
       onRepeated: session => this.#metrics?.repeated(session),
     });
     this.#sessions = new Sessions({

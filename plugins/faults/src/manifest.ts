@@ -1,8 +1,5 @@
-import { defineManifest, HealthService, RetryPolicy } from '@keelson/core';
+import { defineManifest, HealthService, isProductionEnvironment, RetryPolicy } from '@keelson/core';
 import { type FaultsOptions, faultsOptionsSchema } from './options.js';
-
-/** Whether the environment needs `allowInProduction` for faults. */
-const production = /^prod(uction)?$/i;
 
 export default defineManifest<FaultsOptions>({
   name: 'faults',
@@ -11,8 +8,7 @@ export default defineManifest<FaultsOptions>({
   decorates: [RetryPolicy],
   optional: [HealthService],
   check({ config: { rules, allowInProduction }, environment }) {
-    if (rules.length === 0 || allowInProduction || environment === undefined || !production.test(environment))
-      return [];
+    if (rules.length === 0 || allowInProduction || !isProductionEnvironment(environment)) return [];
     return [
       {
         code: 'FAULTS_IN_PRODUCTION',

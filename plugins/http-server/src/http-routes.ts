@@ -1,3 +1,4 @@
+import { runsInProduction } from '@keelson/core';
 import {
   documentHandler,
   type HttpRoutes,
@@ -47,7 +48,7 @@ export class ServerHttpRoutes implements HttpRoutes {
   #checks(): boolean {
     const { checkAnswers } = this.#options;
     if (checkAnswers !== 'auto') return checkAnswers === 'always';
-    return this.#parts.environment !== 'production' && process.env.NODE_ENV !== 'production';
+    return !runsInProduction(this.#parts.environment);
   }
 
   #describe(): void {

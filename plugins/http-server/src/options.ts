@@ -244,7 +244,7 @@ export const httpOptions = z
       .default('auto')
       .describe(
         'Whether answers of routes with schemas are compared with their schemas; an answer that differs is a 500. ' +
-          '`auto`: always, except with --environment production or NODE_ENV=production.',
+          '`auto`: always, except in the environments `production` and `prod`, and with NODE_ENV=production.',
       ),
   })
   .superRefine(({ port: api, admin: own, host: at }, context) => {

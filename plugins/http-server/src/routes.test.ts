@@ -209,6 +209,20 @@ describe('a route', () => {
     expect(await (await fetch(`${url}/authors`)).json()).toEqual({ count: 4 });
   });
 
+  test.each([
+    ['prod', 200],
+    ['staging', 500],
+  ])('in the environment %s, a wrong answer becomes a %i', async (environment, status) => {
+    const wrong = route({ method: 'get', path: '/', answers: { 200: z.int() }, handle: () => ({ body: 0.5 }) });
+    const plain = definePlugin({
+      name: 'plain',
+      requires: [HttpRoutes],
+      start: ({ container }) => container.get(HttpRoutes).mount('/', [wrong]),
+    });
+    await using kernel = await startKernel({ plugins: { http, plain }, environment });
+    expect((await fetch(urlOf(kernel))).status).toBe(status);
+  });
+
   test('learns through its signal that the client has gone away', async () => {
     const seen = Promise.withResolvers<unknown>();
     const waiting = route({
