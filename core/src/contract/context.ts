@@ -71,9 +71,9 @@ export function currentDeadline(): Deadline | undefined {
 }
 
 /**
- * Runs `work` under `deadline`, and with `context` merged over the current context: database sessions and requests to other
- * services, with their retries, end by then, although no caller passes it on. Pass it to `RetryPolicy.execute` yourself.
- * Undefined takes an outer deadline away.
+ * Runs `work` under `deadline`, and with `context` merged over the current context. Database sessions and requests to other
+ * services end by then, with their retries: they read the deadline by themselves. `RetryPolicy.execute` does not: pass the
+ * deadline as its option. Undefined takes an outer deadline away.
  */
 export function runWithDeadline<T>(deadline: Deadline | undefined, work: () => T, context?: CorrelationContext): T {
   return deadlines.run(deadline, work, context);

@@ -15,7 +15,7 @@ export interface CommandContext {
 
 /** The module, or the object, that runs a command. */
 export interface CommandWork<Arguments> {
-  /** @throws what ends the command with exit code 1; it is printed. */
+  /** Does the work of the command. An error that it throws is printed, and the exit code is 1. */
   run(given: Arguments, context: CommandContext): Promise<void>;
 }
 

@@ -40,7 +40,7 @@ export interface PluginContext<Config> {
 export interface KeptProgram {
   /** JavaScript. It reports its address by `process.send(address)`, and ends in order when its parent disconnects. */
   readonly file: URL;
-  /** Its arguments. One process runs for each program with the same words. */
+  /** Its arguments. Calls with the same file and the same words get the same process. */
   readonly words: readonly string[];
 }
 

@@ -18,7 +18,10 @@ export interface StartingService {
 export interface KernelOptions {
   /** A YAML, JSON or TypeScript file, or the same content as an object. */
   readonly config: string | Readonly<Record<string, unknown>>;
-  /** Whose overlay file is laid over it: `production` for `keelson.production.yaml`. Default: `KEELSON_ENV`. */
+  /**
+   * The environment. For `production`, the overlay file `keelson.production.yaml` is laid over the file of `config`. Default:
+   * the variable `KEELSON_ENV`.
+   */
   readonly environment?: string;
   /** Values that win over the file, its overlay and the variables; in the shape of the file. */
   readonly overrides?: Readonly<Record<string, unknown>>;

@@ -15,7 +15,7 @@ export interface ConfiguredLevels {
 /** A level that holds in place of the configured one, until its time is over. */
 export interface TemporaryLevel {
   readonly level: LogLevel;
-  /** Undefined: of every plugin without one of its own. */
+  /** Undefined: for every plugin without a temporary level of its own. */
   readonly plugin: string | undefined;
   readonly until: Date;
 }

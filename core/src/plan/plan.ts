@@ -21,7 +21,7 @@ export interface PlannedPlugin {
   readonly manifest: PluginManifest;
   /** As its schema parsed it; undefined when that failed. */
   readonly config: unknown;
-  /** The same as a tree that knows where each value comes from, with the JSON Schema it was read by. */
+  /** The configuration as a tree, in which each value has its origin, and the JSON Schema that it was read by. */
   readonly values: { readonly node: MapNode; readonly shape: Shape };
   readonly entry: ConfigEntry;
   readonly optional: boolean;
@@ -31,7 +31,7 @@ export interface PlannedPlugin {
   readonly needs: ReadonlyMap<string, string>;
   /** 0 for those that need no other. */
   readonly level: number;
-  /** When the plan has imported it as a whole, because it has no manifest of its own. */
+  /** Start and end of its import by the plan, on the clock; left out when the plan has imported its manifest alone. */
   readonly imported?: { readonly from: number; readonly to: number };
   readonly load: () => Promise<Plugin>;
 }
@@ -57,7 +57,7 @@ export interface Plan {
   /** Plugins of one level start side by side; each level waits for the one before. */
   readonly levels: readonly (readonly PlannedPlugin[])[];
   readonly slots: readonly SlotChoice[];
-  /** The plan holds when there is none. */
+  /** The plan is valid when there is none. */
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
   readonly config: LoadedConfig;

@@ -63,7 +63,7 @@ export interface JudgedFailure extends FailureVerdict {
  * One `execute` of a retry policy, from its first attempt to its end. The breaker, the waits and the pace are the
  * policy's own: it fills in the abstract methods, and overrides those that say "by default".
  *
- * It is the object that each attempt takes its limits from, so that a call that succeeds at once makes few others.
+ * Each attempt takes its limits from this object, so that a call that succeeds at once makes few objects.
  */
 export abstract class RetriedCall<T, Target extends CallTarget> implements AttemptLimits {
   protected readonly options: ExecuteOptions;

@@ -51,7 +51,7 @@ export class RecordingMetrics implements Metrics {
     return [...observations, ...read];
   }
 
-  /** What has been asked for, in order. */
+  /** The options of each instrument, in the order of their first declaration. */
   instruments(): readonly InstrumentOptions[] {
     return this.declared().map(({ options }) => options);
   }

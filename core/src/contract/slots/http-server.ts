@@ -25,9 +25,9 @@ export interface RouteOptions {
 /**
  * Where middleware runs, in this order. The probes, and the refusal of requests that the service does not take, come before all.
  *
- * - `early`: before the body is read and the session is there. What needs the raw body or changes every answer.
- * - `session`: the body is read, and the request has its session. Who is asking.
- * - `routes`: after that, right before the routes. What they may do.
+ * - `early`: before the body is read and the session is there. For code that needs the raw body or changes every answer.
+ * - `session`: the body is read, and the request has its session. For code that identifies the caller.
+ * - `routes`: after that, right before the routes. For code that checks what the caller may do.
  * - `late`: when no route has answered, before the 404.
  */
 export type MiddlewareStage = 'early' | 'session' | 'routes' | 'late';
@@ -63,7 +63,10 @@ export interface RequestSessionOptions {
   readonly lockTimeoutMs?: number;
 }
 
-/** Written as a method, so that one for a richer type of request (that of Express) is one too. */
+/**
+ * Returns the options of the session of `request`. Written as a method, so that a function for a richer type of request
+ * (that of Express) is a rule too.
+ */
 export type RequestSessionRule = {
   optionsOf(request: IncomingMessage): RequestSessionOptions;
 }['optionsOf'];
