@@ -67,7 +67,7 @@ export interface DatabaseService {
    * fast as chunks are stored, and closed on every way out. Inside another session it joins that one. It may take
    * `batch.timeoutMs` of the configuration.
    *
-   * Run again like a session, when the source can be read again or only its first chunk was read. When the server
+   * The batch runs again like a session, when the source can be read again or only its first chunk was read. When the server
    * refuses a value, the chunk is stored again in parts, and taken back, to find the item; not with `retry: 'never'`.
    *
    * @throws QueryError with `facts.itemIndex`; with `firstItem` and `lastItem` when it could not be found.

@@ -41,7 +41,7 @@ export class LabelSets {
     return this.#sets.size;
   }
 
-  /** There were more at some time. */
+  /** True once labels came for which there was no room. */
   get isFull(): boolean {
     return this.#isFull;
   }

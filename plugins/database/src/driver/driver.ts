@@ -10,8 +10,8 @@ export interface Statement {
   /** The same text comes again and again: a prepared statement pays. */
   readonly recurs?: boolean;
   /**
-   * The server must run this statement even when a later one of its batch has a syntax error. In one text with it, the
-   * server would refuse the whole text and run nothing.
+   * The server must run this statement even when a later one of its batch has a syntax error. If both were sent in one
+   * text, the server would refuse the whole text and run nothing.
    */
   readonly readAlone?: boolean;
   /** The text must be one command: the server is to refuse several, with 42601. */
@@ -96,7 +96,7 @@ export interface PoolStats {
 
 /** One server that a driver uses. Never a credential. */
 export interface HostStats {
-  /** `host:port`; of several for one role, the one that has it now. */
+  /** `host:port`. When several hosts are configured for one role, the host that has the role now. */
   readonly host: string;
   readonly role: 'primary' | 'replica';
   /** `fit` takes work; `lagging` is a replica too far behind; `away` does not answer; `unknown` was not asked yet. */
@@ -164,7 +164,7 @@ export interface DatabaseDriver {
   readonly name: string;
   /** The name of the database on its server. */
   readonly databaseName: string;
-  /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
+  /** Where connections go, in the order in which they are tried: `db:5432`. Left out by one without a server. */
   readonly servers?: readonly string[] | undefined;
   /**
    * The engine behind the connections, detected when the driver connects; replaced by another object when it changes. Before
@@ -184,8 +184,8 @@ export interface DatabaseDriver {
   /**
    * Lends a connection that is known to work.
    *
-   * @throws AcquireTimeoutError when none came free in time, or too late to open one; the driver's own error when none could be
-   * opened.
+   * @throws AcquireTimeoutError when no connection came free in time, or when the turn of the caller came too late to open one;
+   * the driver's own error when none could be opened.
    */
   acquire(options: AcquireOptions): Promise<DriverConnection>;
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */

@@ -13,7 +13,7 @@ export interface QueryErrorMatch {
 
 /**
  * True for an error that says that the server refused a statement, and why: also inside a session, where it still is the
- * error of MikroORM. Errors of other databases and of other code are none.
+ * error of MikroORM. False for errors of other databases and of other code.
  */
 export function isQueryError(error: unknown, match: QueryErrorMatch = {}): boolean {
   const translated = translate(error);

@@ -7,7 +7,7 @@ function place(): { at?: string } {
   return at === undefined ? {} : { at };
 }
 
-/** The name of a channel cannot be one. */
+/** The name of a channel is not valid. */
 export class ChannelInvalidError extends KeelsonError {
   constructor(why: string) {
     super({

@@ -173,7 +173,10 @@ export class SharedEntityError extends KeelsonError {
   }
 }
 
-/** An EntityManager that belongs to no open session was asked for data. */
+/**
+ * An EntityManager that belongs to no open session was asked for data, or the one of `CurrentEntityManager` was used outside
+ * of every session.
+ */
 export class OutsideSessionError extends KeelsonError {
   /** `injected`: the one of `CurrentEntityManager`. */
   constructor({ injected = false }: { readonly injected?: boolean } = {}) {

@@ -1,7 +1,7 @@
 import { IdentityInvalidError } from '../errors/identity-errors.js';
 import { Identity } from '../transaction/identity.js';
 
-/** Whom the server takes a session for: what row-level security decides by. Set with BEGIN, and gone with the transaction. */
+/** The variables and the role that row-level security decides by. Set with BEGIN, and gone with the transaction. */
 export interface SessionIdentity {
   /**
    * Settings of the transaction. A policy reads them: `current_setting('app.tenant')`. A name of your own must have a dot. Of
