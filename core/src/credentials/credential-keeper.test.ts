@@ -99,8 +99,15 @@ describe('CredentialKeeper', () => {
       status: 'warn',
       output: 'The credential could not be renewed (SOURCE_DOWN).',
     });
-    expect(keeper.inspect().findings).toMatchObject([{ status: 'warn' }]);
+    const failed = 'The last attempt to obtain a credential failed (SOURCE_DOWN).';
+    const expiresAt = held.expiresAt?.toISOString();
+    expect(keeper.inspect().findings).toMatchObject([
+      { status: 'warn', output: `${failed} The previous credential expires at ${expiresAt}.` },
+    ]);
     await clock.advance(hour * 0.1);
+    expect(keeper.inspect().findings).toMatchObject([
+      { status: 'warn', output: `${failed} The previous credential expired at ${expiresAt}.` },
+    ]);
     await expect(keeper.current()).rejects.toMatchObject({
       code: 'CREDENTIALS_UNAVAILABLE',
       message: 'There is no valid credential. The source is down.',

@@ -90,12 +90,15 @@ export class CredentialKeeper implements Credentials {
   /** What an operator sees of it. */
   inspect(): Inspection {
     const facts = this.#facts();
-    const until = facts.expiresAt === undefined ? '' : `, valid until ${facts.expiresAt}`;
     if (this.#held === undefined || this.#failure !== undefined) {
-      const output = `The last attempt to obtain a credential failed (${this.#failureCode()})${until}.`;
+      const expires = this.#valid() === undefined ? 'expired' : 'expires';
+      const previous =
+        facts.expiresAt === undefined ? '' : ` The previous credential ${expires} at ${facts.expiresAt}.`;
+      const output = `The last attempt to obtain a credential failed (${this.#failureCode()}).${previous}`;
       const hint = 'Check the source of the credentials. The service asks it again by itself.';
       return { facts, findings: [{ name: 'credential', status: 'warn', output, hint }] };
     }
+    const until = facts.expiresAt === undefined ? '' : `, valid until ${facts.expiresAt}`;
     const output = `Obtained at ${this.#held.obtainedAt.toISOString()}${until}.`;
     return { facts, findings: [{ name: 'credential', status: 'pass', output }] };
   }
