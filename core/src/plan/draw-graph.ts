@@ -4,7 +4,7 @@ import type { Plan, PlannedPlugin } from './plan.js';
 const legend = [
   'solid line: needs',
   'dotted line: is watched through (logger, telemetry)',
-  'dashed line: may decorate',
+  'dotted line with the word decorates: may decorate',
   'dashed frame: optional',
 ];
 

@@ -9,8 +9,8 @@ import { writeOutput } from '../output/write-output.js';
 
 export const graph = defineCommand({
   description: `Prints the plan as a Mermaid flowchart, which GitHub and many editors draw. An arrow leads from a plugin to the
-plugins that it needs, a dotted arrow to its logger and telemetry, a dashed arrow from a decorating plugin to the provider of
-the service. A dashed frame marks an optional plugin. Comments in the chart also explain this.`,
+plugins that it needs, a dotted arrow to its logger and telemetry. A dotted arrow with the word decorates leads from a decorating
+plugin to the provider of the service. A dashed frame marks an optional plugin. Comments in the chart also explain this.`,
   options: { out: { value: 'file', short: 'o', description: 'write the chart to a file' }, ...configOptions },
   printsData: true,
   exitCodes: {
