@@ -106,9 +106,9 @@ export const healthOptions = z.strictObject({
   details: details
     .optional()
     .describe(
-      'The content of the answers: none is only the overall status, checks adds one entry per check with its reason, ' +
-        'facts adds the numbers behind it. Default: checks on the admin port, none on the port of the API. The option sets ' +
-        'the answers of the admin port, and those of the port of the API only when there is no admin port.',
+      'The content of the answers. `none`: only the overall status. `checks`: also one entry per check with its reason. ' +
+        '`facts`: also the numbers behind the reason. Default: `checks` on the admin port, `none` on the port of the API. The ' +
+        'option sets the answers of the admin port, and those of the port of the API only when there is no admin port.',
     ),
   releaseId: z
     .string()

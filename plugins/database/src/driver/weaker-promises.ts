@@ -6,7 +6,7 @@ const without: Readonly<Record<DatabaseCapability, string>> = {
   cancel: 'A session over its deadline closes its connection; the server may continue the statement for a while.',
   'multi-connection': 'While one session holds the connection, a second session inside it is refused.',
   'commit-lookup':
-    'A COMMIT without an answer cannot be looked up by its transaction id: units write tokens instead, unless commitProof is none.',
+    'A COMMIT without an answer cannot be looked up by its transaction id: units write tokens instead, unless commitProof is `none`.',
   'write-implies-id':
     'When the server reports that a transaction in doubt was aborted, the session does not trust this.',
   savepoints: 'No part of a session can fail alone: database.transaction inside a session is refused.',
@@ -21,7 +21,7 @@ const without: Readonly<Record<DatabaseCapability, string>> = {
   'session-locks': 'Instances that migrate at the same time wait for a row of a table instead of an advisory lock.',
   'server-timeouts':
     'Only the deadline of a session ends its statements; a separate time limit of a statement is refused.',
-  'replica-lag': 'Replicas get no reads, unless replicas.maxLagMs is any.',
+  'replica-lag': 'Replicas get no reads, unless replicas.maxLagMs is `any`.',
   listen: 'database.listen is refused.',
 };
 
