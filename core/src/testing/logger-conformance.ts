@@ -158,13 +158,13 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       logger.info('asked', { method: 'fact-method', headers: { accept: 'fact-header' }, socket: 'fact-socket' });
       mentions((await read())[0], 'fact-method', 'fact-header', 'fact-socket');
     }),
-    reading('writes each key once in a line, however parent, child and line are called', async (logger, read) => {
+    reading('writes each key once in a line, even when parent, child and line have it', async (logger, read) => {
       logger.child({ fact: 'outer' }).child({ fact: 'inner' }).info('message-of-line', { fact: 'from-line' });
       const [line] = await read();
       mentions(line, 'from-line');
       lacks(line, 'outer', 'inner');
     }),
-    repeating('writes a failure that repeats a few times in a period, and then their number', async harness => {
+    repeating('writes a repeated failure a few times in a period, and then the number of the rest', async harness => {
       const { logger, repeats } = harness;
       const failure = (index: number) => ({ error: Object.assign(new Error(`lost ${index}`), { code: 'ECONNRESET' }) });
       for (let index = 0; index < 1_000; index++) logger.error(`request ${index} failed`, failure(index));
@@ -176,7 +176,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       mentions(lines.at(-1), 'request 999 failed', 'lost 999', String(1_000 - most));
     }),
     repeating(
-      'goes on with one line in a period while the failure lasts, and writes it at once after that',
+      'writes one line in each period while a failure lasts, and writes the failure at once when it returns after a pause',
       async harness => {
         const { logger, repeats } = harness;
         const fail = () => {
@@ -194,7 +194,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
         equal((await linesOf(harness)).length, most + 3);
       },
     ),
-    repeating('loses no number at a flush, and counts failures of another code or message apart', async harness => {
+    repeating('writes the numbers of failures at a flush, one for each code and each message', async harness => {
       const { logger, repeats } = harness;
       const most = repeats?.lines ?? 0;
       for (let index = 0; index < most + 7; index++) {
@@ -211,7 +211,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       for (let index = 0; index < 100; index++) harness.logger.info('served', { code: 'OK', error: new Error('news') });
       equal((await linesOf(harness)).length, 200);
     }),
-    repeating('keeps few kinds of failures in memory, and loses none of their numbers', async harness => {
+    repeating('limits the kinds of failures in memory, and still writes the number of each kind', async harness => {
       const { logger, repeats } = harness;
       const most = repeats?.lines ?? 0;
       const words = Array.from(

@@ -162,7 +162,7 @@ export function metricsConformance(createHarness: () => MetricsHarness | Promise
       const counts = (await read?.('counter', counted)) ?? [];
       const times = (await read?.('histogram', timed)) ?? [];
       for (const series of [counts, times]) {
-        ok(series.length <= seriesLimit + 1, `${series.length} series, with one for all that are too many`);
+        ok(series.length <= seriesLimit + 1, `${series.length} series, including one for all further labels`);
         equal(
           series.reduce((sum, { value }) => sum + value, 0),
           given,

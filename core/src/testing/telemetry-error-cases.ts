@@ -40,7 +40,7 @@ export function errorCases({ reporting, masking }: TelemetryCases): ConformanceC
       ok(report?.includes('thrown-text'));
     }),
     reporting(
-      'reports what was noted of an error, and an error whose facts cannot be read',
+      'reports the facts that were noted for an error, also when other facts of the error cannot be read',
       async (telemetry, read) => {
         const error = new Error('noted');
         noteFacts(error, { attempts: 'noted-attempts', password: 'hush' });
@@ -60,7 +60,7 @@ export function errorCases({ reporting, masking }: TelemetryCases): ConformanceC
       telemetry.suppress(() => telemetry.captureError(new Error('while suppressed')));
       equal((await read()).length, 1);
     }),
-    reporting('sends what happened before with an error', async (telemetry, read) => {
+    reporting('reports an error with the breadcrumbs that came before it', async (telemetry, read) => {
       telemetry.breadcrumb({ category: 'test.topic', message: 'of the process', processWide: true });
       await inside(telemetry.startSpan({ name: 'test.a', operation: 'test', continues: {} }), async () => {
         telemetry.breadcrumb({ category: 'test.topic', message: 'of request a', facts: { attempt: 'fact-of-a' } });

@@ -177,7 +177,7 @@ export function spanCases({ spanning }: TelemetryCases): ConformanceCase[] {
         equal(inner?.parent, `test.outer-${name}`);
         equal(inner?.traceId, traceIds[index]);
       }
-      equal(new Set(traceIds).size, 3, 'work that nothing has begun is a trace of its own');
+      equal(new Set(traceIds).size, 3, 'each span without a parent has a trace of its own');
     }),
     spanning('has a W3C trace id inside of a span', async telemetry => {
       await telemetry.span({ name: 'test.work', operation: 'test' }, async () => {

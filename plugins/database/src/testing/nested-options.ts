@@ -29,7 +29,7 @@ function inside(database: DatabaseService, outer: SessionOptions, inner: Session
 
 export const nestedOptions: readonly Requirement[] = [
   {
-    name: 'refuses a session inside another that asks for another transaction, before its work runs',
+    name: 'refuses a nested session that asks for another transaction, before its work runs',
     async check({ database }) {
       for (const nested of nestings) {
         for (const [options, named] of unfit) {

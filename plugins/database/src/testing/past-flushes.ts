@@ -66,7 +66,7 @@ export const pastFlushes: readonly Requirement[] = [
     }),
   ),
   {
-    name: 'stores nothing that a part has changed, and not flushed, when it fails',
+    name: 'stores no change of a part that fails before it has flushed the change',
     requires: 'savepoints',
     async check({ database }) {
       await addAccounts(database);

@@ -84,7 +84,7 @@ function raw(em: EntityManager, [text, parameter]: Refusal['statement']): Promis
 
 export const refusing: readonly Requirement[] = [
   ...refusals.map(refusal => ({
-    name: `reports a refusal by its kind and its names, by MikroORM and Kysely, without values or SQL: ${refusal.kind}`,
+    name: `reports the kind and the names of a refusal, through MikroORM and Kysely, without values or SQL: ${refusal.kind}`,
     async check({ database }: Parameters<Requirement['check']>[0]) {
       await database.session(em => addAccount(em, secret));
       for (const run of [wrapped, raw]) {
