@@ -128,7 +128,7 @@ function BreakerCard(props: {
           lastCause !== undefined && `last cause ${lastCause}`,
         ]
           .filter(Boolean)
-          .join(', ') || 'no failure since the start'}
+          .join(', ') || 'no error of the target since the start'}
       </p>
       <Strip points={valuesOf(samples, sample => sample.breakers[target])} now={now} tones={breakerTones} />
       {canHold && (
