@@ -10,7 +10,7 @@ export function formatProfile({ readyAfterMs, lines, longestBlock }: StartProfil
   const { ms, during } = longestBlock;
   return [
     'The time of each step until ready, in ms.',
-    'The column "adds" counts the time that several steps share only once.',
+    'In the column "adds", the time that several steps share counts once.',
     '',
     row('at', 'took', 'adds', 'modules', ''),
     ...formatLines(lines),
