@@ -7,7 +7,10 @@ export interface Terminal {
   readonly variables: Readonly<Record<string, string | undefined>>;
   out(text: string): void;
   err(text: string): void;
-  /** What the process gives to every kernel that a command plans or starts: a bundle its plugins, `keelson dev` the sources. */
+  /**
+   * Options of this process for every kernel that a command plans or starts. A bundle sets `modules` to its plugins;
+   * `keelson dev` sets `sourceOf` when it runs the sources.
+   */
   readonly kernel?: Pick<KernelOptions, 'modules' | 'sourceOf' | 'revise' | 'keepProcess'>;
   /** Called when `keelson start` has started the service. */
   onReady?(kernel: Kernel): void;

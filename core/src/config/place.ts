@@ -14,7 +14,7 @@ export type Origin =
   | { readonly from: 'code' }
   | { readonly from: 'default' };
 
-/** A file as `keelson.yaml:3:5`, as editors and terminals understand it. */
+/** Returns `keelson.yaml:3:5` for a file, which editors and terminals can open, and `variable PORT` for a variable. */
 export function formatOrigin(origin: Origin): string {
   if (origin.from !== 'file') return origin.from === 'variable' ? `variable ${origin.name}` : origin.from;
   const { file, line, column } = origin.place;

@@ -19,9 +19,12 @@ export interface LeveledLogger extends Logger {
 export interface RecordWriter {
   /** Writes one record. All values are JSON and without secrets. */
   write(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
-  /** Writes the line of a usual record at once, without copying its facts; false when it is not a usual one. */
+  /**
+   * Writes the line of a record with simple facts (texts, numbers, nothing to mask) at once, without a copy of the facts.
+   * Returns false, and writes nothing, for any other record: then `write` gets it.
+   */
   writeDirectly?(level: LogLevel, message: string, facts: Facts | undefined, ids: CorrelationContext): boolean;
-  /** Receives facts and their masked copy, so that `writeDirectly` can recognize such facts as usual later. */
+  /** Receives facts and their masked copy, so that `writeDirectly` can recognize such facts as simple later. */
   learn?(facts: Facts, copied: unknown): void;
   /** A writer whose records have these fields as well, which come last. */
   child(fields: Readonly<Record<string, unknown>>): RecordWriter;
