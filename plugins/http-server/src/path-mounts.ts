@@ -16,7 +16,7 @@ interface Mounted {
   readonly handle: HttpHandler;
 }
 
-/** Handlers at paths for requests of Node, for a framework that has none. */
+/** Mounts handlers for requests of Node at paths, for a framework that cannot mount such handlers itself. */
 export class PathMounts implements Mounts {
   readonly #mounted: Mounted[] = [];
 
@@ -101,7 +101,10 @@ function paramsOf(segments: readonly string[], parts: readonly string[]): object
   return params;
 }
 
-/** Runs `steps` for requests of Node, for a framework that gets them after these. */
+/**
+ * Returns a listener that runs `steps` with the request and the response of Node, and passes an error to `handleError`. For a
+ * framework that one of the steps calls (`FrameworkRoutes.handle`).
+ */
 export function nodeListener(steps: readonly Step[], handleError: HandleError): RequestListener {
   const run = inTurn(steps);
   return (request, response) => {

@@ -42,7 +42,10 @@ export class LastingNames {
     return this.#pattern.exec(sql)?.[0];
   }
 
-  /** This service has defined something: `known` asks before anything else runs. */
+  /**
+   * Call this when the service has created or changed a function, table or view. The next `known` then asks the database for
+   * the names again, and the loan waits for them.
+   */
   outdate(): void {
     this.#definitions += 1;
   }

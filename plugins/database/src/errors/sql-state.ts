@@ -97,8 +97,8 @@ export function isAnswer(error: unknown): boolean {
 }
 
 /**
- * A prepared statement does not fit the server any more: its table was altered (0A000 from this one routine of the
- * server), the server has forgotten it (26000), or it names what is not there any more.
+ * True when a prepared statement does not fit the server any more: its table was altered (0A000 from the routine
+ * `RevalidateCachedQuery` of the server), the server has forgotten it (26000), or it names what is not there any more.
  */
 export function isStalePlan(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -10,8 +10,8 @@ const look = { [inspect.custom]: { value: () => '[CurrentEntityManager]' } };
 type Method = (...given: unknown[]) => unknown;
 
 /**
- * Makes an EntityManager that stands for that of the session around each of its calls. `currentSession` is asked at each
- * use, and nothing of a session is kept.
+ * Makes an EntityManager that passes each call on to the EntityManager of the session that the calling code runs in. It asks
+ * `currentSession` at each use, and keeps nothing of a session.
  */
 export function standIn(currentSession: () => DatabaseSession | undefined): EntityManager {
   const empty: SessionEntityManager = Object.create(SessionEntityManager.prototype, look);

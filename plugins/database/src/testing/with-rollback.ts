@@ -4,9 +4,9 @@ import { markTrial } from '../session/trial.js';
 
 /**
  * Runs the body of a test in a session that is rolled back whatever comes of it: the body sees what it has stored, and the
- * next test finds nothing of it. Every `session`, `transaction`, `read` and `batch` that the body calls, and all code and
- * repeatable handlers called by it, becomes a savepoint of that one session, also with `nested: 'separate'`: it can fail
- * alone. Call them one after the other. `openSession()` still opens one of its own, which may commit.
+ * next test finds nothing of it. Every `session`, `transaction`, `read` and `batch` in it becomes a savepoint of that one
+ * session, also with `nested: 'separate'`: it can fail alone. The same is true in code that the body calls, repeatable
+ * handlers included. Call them one after the other. `openSession()` still opens a session of its own, which may commit.
  *
  * ```ts
  * test('an order is stored', () =>
@@ -16,7 +16,8 @@ import { markTrial } from '../session/trial.js';
  *   }));
  * ```
  *
- * What belongs to COMMIT is not tried: deferred constraints, conflicts of `serializable`, `onCommit`. Sequences count on.
+ * What belongs to COMMIT is not tried: deferred constraints, conflicts of `serializable`, `onCommit`. Sequences
+ * are not set back.
  *
  * @throws what `work` threw; what `openSession` throws.
  */

@@ -20,7 +20,10 @@ interface Known {
   readonly answer: string | null;
 }
 
-/** The key of one request. Both calls belong to the unit of its handler: key, answer and data are stored together, or not. */
+/**
+ * The key of one request. Call `claim` and `store` in the unit of its handler: key, answer and data are then stored
+ * together, or not at all.
+ */
 export class ClaimedKey {
   readonly #key: string;
   readonly #scope: string;
