@@ -8,8 +8,8 @@ export interface OldGeneration {
 
 /**
  * Returns the use and the limit of the heap without the space of new objects: V8 ends the process when this part is full.
- * The limit that V8 reports includes the space of new objects. With `--max-old-space-size=256` it reports 448 MB: 192 MB for
- * new objects and 256 MB for this part.
+ * The limit that V8 reports includes the space of new objects. With `--max-old-space-size=256`, Node 24 reports 448 MB:
+ * 192 MB for new objects and 256 MB for this part.
  */
 export function oldGeneration(): OldGeneration {
   const spaces = getHeapSpaceStatistics().filter(({ space_name }) => !space_name.startsWith('new_'));
