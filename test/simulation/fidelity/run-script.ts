@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import pg from 'pg';
 import type { Script, Step } from './scripts.ts';
 
@@ -10,6 +11,8 @@ export interface Observed {
   readonly refused?: { readonly state: string; readonly severity: string };
   readonly isLost?: true;
   readonly status: string | null;
+  /** What came by itself until then: messages of channels, warnings, settings. */
+  readonly came?: readonly string[];
 }
 
 /** How a client waits; virtual time passes in another way. */
@@ -24,11 +27,13 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
   const clients = new Map<string, pg.Client>();
   const waiting = new Map<string, Promise<Observed>>();
   const observed: Observed[] = [];
+  const came = new Map<string, string[]>();
   for (const name of sessionsOf(script)) {
     const client = new pg.Client(config);
     client.on('error', () => {});
     await client.connect();
     clients.set(name, client);
+    came.set(name, whatComes(client));
   }
   for (const step of script.steps) {
     if ('waitMs' in step) await waits.sleep(step.waitMs);
@@ -38,7 +43,7 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
     } else {
       const client = clients.get(step.on);
       if (client === undefined) continue;
-      const answer = observe(client, step);
+      const answer = observe(client, step, came.get(step.on) ?? []);
       if (step.blocks === true) {
         waiting.set(step.on, answer);
         await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
@@ -53,7 +58,28 @@ function sessionsOf({ steps }: Script): ReadonlySet<string> {
   return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
-async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
+/** It is added to as long as the client is connected. */
+function whatComes(client: pg.Client): string[] {
+  const all: string[] = [];
+  const own = Number(Reflect.get(client, 'processID'));
+  client.on('notification', ({ channel, payload = '', processId }) => {
+    const sender = processId === own ? 'itself' : 'another';
+    all.push(`${channel}: ${payload.slice(0, 20)}, ${payload.length} characters from ${sender}`);
+  });
+  client.on('notice', ({ severity, code }) => void all.push(`${severity} ${code}`));
+  const connection: EventEmitter = Reflect.get(client, 'connection');
+  connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    all.push(`${parameterName} is ${parameterValue}`);
+  });
+  return all;
+}
+
+async function observe(client: pg.Client, step: Step, came: string[]): Promise<Observed> {
+  const observed = await answerOf(client, step);
+  return came.length === 0 ? observed : { ...observed, came: came.splice(0) };
+}
+
+async function answerOf(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);

@@ -2,11 +2,15 @@ import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
-import { type Answer, columnsOf, execute } from './execute.ts';
-import { type LimitName, limitNames } from './limits.ts';
+import { type Answer, columnsOf, done, execute } from './execute.ts';
+import { limitNames } from './limits.ts';
+import { Channels, type News } from './listen.ts';
+import { isolationOf, type Modes, setModes } from './modes.ts';
 import type { SimulatedServer } from './server.ts';
+import { SessionObjects } from './session-objects.ts';
+import { Settings } from './settings.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Isolation, Transaction } from './store.ts';
+import type { Entry, Mark, Transaction } from './store.ts';
 import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
 
 /** What ends a backend without a word. */
@@ -18,6 +22,14 @@ interface Statement {
   readonly types: readonly number[];
 }
 
+/** A statement with its values; from its first Execute on, also with the rows that were not sent yet. */
+interface Portal {
+  readonly statement: Statement;
+  readonly values: readonly (string | null)[];
+  answer?: Answer;
+  rows?: Iterator<readonly (string | null)[]>;
+}
+
 /** One session of a server: reads messages, does what they say, answers. */
 export class Backend implements End {
   readonly server: SimulatedServer;
@@ -25,6 +37,7 @@ export class Backend implements End {
   readonly secret: number;
   readonly startedAtMs: number;
   user = '';
+  database = '';
   applicationName = '';
   /** What `pg_stat_activity` says of it. */
   state: 'starting' | 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)' = 'starting';
@@ -36,14 +49,18 @@ export class Backend implements End {
   /** BEGIN was said: it ends with COMMIT or ROLLBACK. */
   isBlock = false;
   hasFailed = false;
-  readonly limits = new Map<LimitName, number>();
-  readonly #startLimits = new Map<LimitName, number>();
+  readonly settings = new Settings();
+  readonly channels = new Channels();
+  readonly objects = new SessionObjects();
   isReadOnlyTransaction = false;
+  isDeferrableTransaction = false;
   holdsAdvisoryLock = false;
   readonly #link: Link;
   readonly #reader = new FrontendReader();
   readonly #prepared = new Map<string, Statement>();
-  #portal: { readonly statement: Statement; readonly values: readonly (string | null)[] } | undefined;
+  readonly #portals = new Map<string, Portal>();
+  /** Messages of channels that came while it was in a transaction. */
+  readonly #inbox: News[] = [];
   #isOver = false;
   #hasEnded = false;
   #wake: (() => void) | undefined;
@@ -71,12 +88,11 @@ export class Backend implements End {
     return this.#link;
   }
 
-  get startsWithLimits(): boolean {
-    return this.#startLimits.size > 0;
-  }
+  /** The client has set limits from the start. */
+  startsWithLimits = false;
 
-  startLimit(name: LimitName): number {
-    return this.#startLimits.get(name) ?? 0;
+  get preparedNames(): Iterable<string> {
+    return [...this.#prepared.keys()].filter(name => name !== '');
   }
 
   // What the network calls.
@@ -118,6 +134,19 @@ export class Backend implements End {
     else if (this.server.random.chance(0.3)) this.#link.reset();
     else this.#link.closeDown();
     this.#wake?.();
+  }
+
+  /** A message of a channel that it listens to: it is sent outside of transactions. */
+  inform(news: News): void {
+    this.#inbox.push(news);
+    if (this.state !== 'idle') return;
+    this.#sayNews();
+    this.#flush();
+  }
+
+  #sayNews(): void {
+    for (const { from, channel, payload } of this.#inbox.splice(0))
+      if (this.channels.listening.has(channel)) this.#say(say.notification(from, channel, payload));
   }
 
   /** The server is no standby any more. */
@@ -171,33 +200,35 @@ export class Backend implements End {
     const { refusal } = this.server;
     if (refusal !== undefined) throw refusal;
     this.user = first.parameters.get('user') ?? '';
+    this.database = first.parameters.get('database') ?? this.user;
     this.applicationName = first.parameters.get('application_name') ?? '';
     this.#link.purpose = this.applicationName.replace(/^\S+/, '');
+    this.settings.begin('application_name', this.applicationName);
     for (const name of limitNames) {
       const ms = first.parameters.get(name);
-      if (ms !== undefined) this.#startLimits.set(name, Number(ms));
-      this.limits.set(name, Number(ms ?? 0));
+      if (ms === undefined) continue;
+      this.startsWithLimits = true;
+      this.settings.begin(name, ms);
     }
+    this.#followServer();
     this.#say(say.authenticated);
-    const parameters = {
-      client_encoding: 'UTF8',
-      DateStyle: 'ISO, MDY',
-      IntervalStyle: 'postgres',
-      standard_conforming_strings: 'on',
-      integer_datetimes: 'on',
-      server_version: '18.1',
-      TimeZone: 'UTC',
-      default_transaction_read_only: this.server.isReadOnly && !this.server.isStandby ? 'on' : 'off',
-      application_name: this.applicationName,
-    };
-    for (const [name, value] of Object.entries(parameters)) this.#say(say.parameter(name, value));
     this.#reportChanges();
     this.#say(say.key(this.pid, this.secret));
     this.#ready();
     return true;
   }
 
+  /** What the server is set to is the default of its sessions, also of those that are there. */
+  #followServer(): void {
+    const isReadOnly = this.server.isReadOnly && !this.server.isStandby;
+    if (this.#startsReadOnly === isReadOnly) return;
+    this.#startsReadOnly = isReadOnly;
+    this.settings.begin('default_transaction_read_only', isReadOnly ? 'on' : 'off');
+  }
+  #startsReadOnly: boolean | undefined;
+
   #reportChanges(): void {
+    for (const [name, value] of this.settings.unreported()) this.#say(say.parameter(name, value));
     const { isStandby } = this.server;
     if (this.#said === isStandby) return;
     this.#said = isStandby;
@@ -219,7 +250,10 @@ export class Backend implements End {
 
   async #handle(message: FrontendMessage): Promise<void> {
     if (this.#skips && message.is !== 'sync') return;
+    // What is left of a COPY that has failed.
+    if (message.is.startsWith('copy')) return;
     this.#forgetIdle();
+    this.#followServer();
     this.#setState('active');
     try {
       await this.#carryOut(message);
@@ -239,6 +273,7 @@ export class Backend implements End {
     this.#say(problem(error));
     if (this.isBlock && this.transaction !== undefined) {
       this.hasFailed = true;
+      if (this.transaction.savepoints.length === 0) this.#undoSession();
       this.server.store.fail(this.transaction, this.server.world.epochMs);
     } else this.#abort();
   }
@@ -274,12 +309,13 @@ export class Backend implements End {
         const statement = this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (this.hasFailed && !endsTransaction(statement.command)) throw problems.failed();
-        this.#portal = { statement, values: message.values };
+        this.#portals.set(message.portal, { statement, values: message.values });
         this.#say(say.bound);
         return;
       }
       case 'describe': {
-        const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
+        const statement =
+          message.of === 'P' ? this.#portals.get(message.name)?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
         const columns = columnsOf(statement.command);
@@ -287,11 +323,11 @@ export class Backend implements End {
         return;
       }
       case 'execute': {
-        const portal = this.#portal;
-        if (portal === undefined) throw new SqlError('34000', 'portal "" does not exist');
+        const portal = this.#portals.get(message.portal);
+        if (portal === undefined) throw new SqlError('34000', `portal "${message.portal}" does not exist`);
         const inTime = this.#startTimer();
         try {
-          await this.#run(portal.statement, portal.values, false);
+          await this.#continue(portal, message.most);
         } finally {
           inTime();
         }
@@ -299,6 +335,7 @@ export class Backend implements End {
       }
       case 'close':
         if (message.of === 'S') this.#prepared.delete(message.name);
+        else this.#portals.delete(message.name);
         this.#say(say.closed);
         return;
       case 'sync':
@@ -309,71 +346,103 @@ export class Backend implements End {
       case 'flush':
         this.#flush();
         return;
-      case 'copy data':
-      case 'copy done':
-      case 'copy fail':
-        return;
       default:
         throw new Error(`the simulation does not expect ${message.is} here`);
     }
   }
 
-  async #run({ sql, command }: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+  async #run(statement: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+    const answer = await this.#carriedOut(statement, values);
+    const columns = columnsOf(statement.command);
+    if (describes && columns.length > 0) this.#say(say.columns(columns));
+    let count = 0;
+    for (const row of answer.rows) {
+      this.#say(say.row(row));
+      count += 1;
+    }
+    this.#complete(answer, count);
+  }
+
+  async #carriedOut({ sql, command }: Statement, values: readonly (string | null)[]): Promise<Answer> {
     if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
-    const answer = await this.#answer(command, values);
-    const columns = columnsOf(command);
-    if (describes && columns.length > 0) this.#say(say.columns(columns));
-    for (const row of answer.rows) this.#say(say.row(row));
-    this.#say(say.complete(answer.tag));
-    if (answer.onLearned !== undefined) {
-      const after = this.#out.reduce((sum, { length }) => sum + length, 0);
-      this.#lessons.push({ after, learned: answer.onLearned });
+    return this.#answer(command, values);
+  }
+
+  /** Sends as many rows as are wanted; 0 for all. */
+  async #continue(portal: Portal, most: number): Promise<void> {
+    portal.answer ??= await this.#carriedOut(portal.statement, portal.values);
+    const { answer } = portal;
+    portal.rows ??= answer.rows[Symbol.iterator]();
+    for (let count = 0; ; count++) {
+      if (most > 0 && count === most) {
+        this.#say(say.suspended);
+        return;
+      }
+      const next = portal.rows.next();
+      if (next.done === true) {
+        this.#complete(answer, count);
+        return;
+      }
+      this.#say(say.row(next.value));
     }
+  }
+
+  /** With the number of rows of a query that were sent last. */
+  #complete({ tag, onLearned }: Answer, count: number): void {
+    if (tag === '') this.#say(say.empty);
+    else this.#say(say.complete(tag.startsWith('SELECT') ? `SELECT ${count}` : tag));
+    if (onLearned === undefined) return;
+    const after = this.#out.reduce((sum, { length }) => sum + length, 0);
+    this.#lessons.push({ after, learned: onLearned });
   }
 
   async #answer(command: Command, values: readonly (string | null)[]): Promise<Answer> {
     switch (command.is) {
       case 'begin':
-        // In a batch, what ran before it is part of the transaction from now on.
-        if (!this.isBlock) this.#begin(command.isolation ?? 'read committed', command.readOnly);
-        this.isBlock = true;
-        return { rows: [], tag: 'BEGIN' };
+        return this.#beginBlock(command.modes);
       case 'commit':
-        return this.#commit();
+        return this.#commit(command.chains);
       case 'rollback':
-        this.#abort();
-        return { rows: [], tag: 'ROLLBACK' };
+        return this.#rollBack(command.chains);
       case 'rollback to':
-        if (!this.isBlock || this.transaction === undefined)
-          throw new SqlError('25P01', 'ROLLBACK TO SAVEPOINT can only be used in transaction blocks');
+        if (!this.isBlock || this.transaction === undefined) throw problems.noBlock('ROLLBACK TO SAVEPOINT');
         this.server.store.rollbackTo(this.transaction, command.name);
         this.hasFailed = false;
-        return { rows: [], tag: 'ROLLBACK' };
+        return done('ROLLBACK');
       default:
         return execute(this, command, values);
     }
   }
 
-  #begin(isolation: Isolation, isReadOnly: boolean): Transaction {
-    const { store, world } = this.server;
-    this.transaction ??= store.begin(isolation, isReadOnly, world.epochMs);
-    this.isReadOnlyTransaction = isReadOnly || this.server.isReadOnly || this.server.isStandby;
-    return this.transaction;
+  #beginBlock(modes: Modes): Answer {
+    if (this.isBlock) this.warn('25001', 'there is already a transaction in progress');
+    // In a batch, what ran before it is part of the transaction from now on.
+    this.current();
+    setModes(this, modes);
+    this.isBlock = true;
+    return done('BEGIN');
   }
 
   /** That of the block, or one that ends with the batch. */
   current(): Transaction {
-    return this.transaction ?? this.#begin('read committed', false);
+    if (this.transaction !== undefined) return this.transaction;
+    const { server, settings } = this;
+    this.transaction = server.store.begin(isolationOf(settings), server.world.epochMs);
+    this.isReadOnlyTransaction = server.isStandby || settings.get('default_transaction_read_only') === 'on';
+    this.isDeferrableTransaction = settings.get('default_transaction_deferrable') === 'on';
+    return this.transaction;
   }
 
-  async #commit(): Promise<Answer> {
+  async #commit(chains: boolean): Promise<Answer> {
+    if (chains && !this.isBlock) throw problems.noBlock('COMMIT AND CHAIN');
+    if (!this.isBlock) this.warn('25P01', 'there is no transaction in progress');
     const wasFailed = this.hasFailed;
     const { transaction } = this;
     if (wasFailed || transaction === undefined) {
-      this.#abort();
-      return { rows: [], tag: wasFailed ? 'ROLLBACK' : 'COMMIT' };
+      this.#abort(chains);
+      return done(wasFailed ? 'ROLLBACK' : 'COMMIT');
     }
     const { history, name, onCommit } = this.server;
     const { units } = transaction;
@@ -382,24 +451,78 @@ export class Backend implements End {
     if (order === 'stop') throw problems.terminated();
     if (typeof order === 'object') await this.#uncancellable(order.laterMs);
     if (this.#isOver) throw new Gone();
-    this.#forgetTransaction();
-    const id = this.server.commit(transaction);
+    const again = this.#modes();
+    const id = this.#conclude(transaction);
     if (isWriting) onCommit?.({ when: 'after', link: this.#link, units });
     if (this.#isOver) throw new Gone();
-    return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
+    if (chains) this.#beginBlock(again);
+    return { ...done('COMMIT'), ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
+  }
+
+  #rollBack(chains: boolean): Answer {
+    if (chains && !this.isBlock) throw problems.noBlock('ROLLBACK AND CHAIN');
+    if (!this.isBlock) this.warn('25P01', 'there is no transaction in progress');
+    this.#abort(chains);
+    return done('ROLLBACK');
+  }
+
+  /** What a transaction that follows with AND CHAIN begins with. */
+  #modes(): Modes {
+    const { isReadOnlyTransaction: readOnly, isDeferrableTransaction: deferrable } = this;
+    return { isolation: this.transaction?.isolation, readOnly, deferrable };
   }
 
   #commitImplicit(): void {
     const { transaction } = this;
-    if (this.isBlock || transaction === undefined) return;
-    this.#forgetTransaction();
-    this.server.commit(transaction);
+    if (!this.isBlock && transaction !== undefined) this.#conclude(transaction);
   }
 
-  #abort(): void {
-    const { transaction } = this;
+  /** @throws SqlError when it cannot be serialized; then all is undone. */
+  #conclude(transaction: Transaction): bigint | undefined {
+    const { server, settings, channels, objects } = this;
+    // Its messages are in the order of the ids of their transactions.
+    if (channels.hasUnsent) server.store.idOf(transaction);
     this.#forgetTransaction();
-    if (transaction !== undefined) this.server.store.abort(transaction, this.server.world.epochMs);
+    try {
+      const id = server.commit(transaction);
+      settings.commit();
+      objects.commit();
+      server.deliver(this.pid, channels.commit());
+      return id;
+    } catch (error) {
+      this.#undoSession();
+      throw error;
+    }
+  }
+
+  #abort(chains = false): void {
+    const { transaction } = this;
+    const again = this.#modes();
+    this.#forgetTransaction();
+    if (transaction === undefined) return;
+    this.#undoSession();
+    this.server.store.abort(transaction, this.server.world.epochMs);
+    if (chains) this.#beginBlock(again);
+  }
+
+  #undoSession(): void {
+    this.settings.abort();
+    this.channels.abort();
+    this.objects.abort();
+  }
+
+  /** What a savepoint that begins now needs of the session. */
+  mark(): Mark {
+    const { isReadOnlyTransaction } = this;
+    const marks = [this.settings.mark(), this.channels.mark(), this.objects.mark()];
+    const release = () => {
+      this.isReadOnlyTransaction = isReadOnlyTransaction;
+    };
+    const undo = () => {
+      release();
+      for (const each of marks) each();
+    };
+    return { release, undo };
   }
 
   #forgetTransaction(): void {
@@ -407,8 +530,30 @@ export class Backend implements End {
     this.isBlock = false;
     this.hasFailed = false;
     this.isReadOnlyTransaction = false;
+    this.isDeferrableTransaction = false;
     this.holdsAdvisoryLock = false;
-    for (const name of limitNames) this.limits.set(name, this.#startLimits.get(name) ?? 0);
+    this.#portals.clear();
+  }
+
+  discardAll(): void {
+    this.settings.resetAll();
+    this.channels.want('unlisten', undefined);
+    this.objects.clear();
+    this.#prepared.clear();
+  }
+
+  /** As PREPARE does it. */
+  prepare(name: string, sql: string): void {
+    if (this.#prepared.has(name)) throw problems.knownStatement(name);
+    this.#prepared.set(name, { sql, command: commandOf(sql), types: [] });
+  }
+
+  warn(state: string, message: string): void {
+    this.remark('WARNING', state, message);
+  }
+
+  remark(severity: 'WARNING' | 'NOTICE', state: string, message: string): void {
+    this.#say(say.problem('N', { S: severity, V: severity, C: state, M: message, R: 'simulated' }));
   }
 
   /** Waits until the transaction may write the entry. */
@@ -418,7 +563,7 @@ export class Backend implements End {
     if (store.hold(transaction, entry) === undefined) return;
     transaction.waitsFor = entry;
     this.waitEvent = 'transactionid';
-    const lockMs = this.limits.get('lock_timeout') ?? 0;
+    const lockMs = this.settings.limit('lock_timeout');
     const timers: Happening[] = [];
     try {
       await this.#interruptible<void>((resolve, reject) => {
@@ -497,7 +642,7 @@ export class Backend implements End {
   }
 
   #startTimer(): () => void {
-    const ms = this.limits.get('statement_timeout') ?? 0;
+    const ms = this.settings.limit('statement_timeout');
     if (ms === 0) return () => {};
     const { time } = this.server.world;
     const timer = time.after(ms, 'a statement timeout', () => this.#break(problems.statementTimeout()), undefined);
@@ -509,12 +654,13 @@ export class Backend implements End {
     if (!(this.#pendingInterrupt instanceof Gone) && !this.#isFatal(this.#pendingInterrupt))
       this.#pendingInterrupt = undefined;
     if (this.#isFatal(this.#pendingInterrupt)) throw this.#pendingInterrupt;
+    if (!this.isBlock) this.#sayNews();
     this.#reportChanges();
     const status = this.isBlock ? (this.hasFailed ? 'E' : 'T') : 'I';
     this.#setState(status === 'I' ? 'idle' : status === 'T' ? 'idle in transaction' : 'idle in transaction (aborted)');
     this.#say(say.ready(status));
     this.#flush();
-    const idleMs = this.limits.get('idle_in_transaction_session_timeout') ?? 0;
+    const idleMs = this.settings.limit('idle_in_transaction_session_timeout');
     if (status === 'I' || idleMs === 0) return;
     this.#idleTimer = this.server.world.time.after(
       idleMs,

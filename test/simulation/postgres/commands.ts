@@ -1,7 +1,13 @@
 import { lastingQuestion } from '@keelson/database';
+import { type Selection, selectionOf } from './expressions.ts';
+import { type ListenStatement, readListen } from './listen.ts';
+import { isolationNamed, type Modes, modesIn } from './modes.ts';
+import { readSelection } from './read-expression.ts';
 import { type RowStatement, readRows } from './read-sql.ts';
 import { isKnown } from './rows.ts';
-import type { Isolation } from './store.ts';
+import { type ObjectStatement, readObject } from './session-objects.ts';
+import { readSet, type SetStatement } from './set.ts';
+import { reading, type Words, withoutComments } from './words.ts';
 
 /** A value in a statement: a parameter by its number from 0, or as it stands there. */
 export type Slot = { readonly parameter: number } | { readonly literal: string | null };
@@ -19,7 +25,6 @@ export type Question =
   | 'lock is held'
   | 'replica lag'
   | 'isolation level'
-  | 'isolation'
   | 'pid'
   | 'role'
   | 'transaction id'
@@ -30,14 +35,18 @@ export type Question =
 
 /** What the simulated server knows to do. */
 export type Command =
-  | { readonly is: 'begin'; readonly isolation: Isolation | undefined; readonly readOnly: boolean }
-  | { readonly is: 'commit' }
-  | { readonly is: 'rollback' }
+  | { readonly is: 'begin'; readonly modes: Modes }
+  | { readonly is: 'commit'; readonly chains: boolean }
+  | { readonly is: 'rollback'; readonly chains: boolean }
   | { readonly is: 'savepoint'; readonly name: string }
   | { readonly is: 'release'; readonly name: string }
   | { readonly is: 'rollback to'; readonly name: string }
-  | { readonly is: 'set local'; readonly name: string; readonly ms: number }
-  | { readonly is: 'do' }
+  | { readonly is: 'set'; readonly statement: SetStatement }
+  | { readonly is: 'listen'; readonly statement: ListenStatement }
+  | { readonly is: 'object'; readonly statement: ObjectStatement }
+  /** With statements; `onPrimary`: unless it is a standby. */
+  | { readonly is: 'do'; readonly statements: readonly Command[]; readonly onPrimary: boolean }
+  | { readonly is: 'select'; readonly selection: Selection }
   | { readonly is: 'question'; readonly about: Question }
   | { readonly is: 'transaction status'; readonly id: string }
   | { readonly is: 'look at backends'; readonly pids: Slot }
@@ -47,7 +56,6 @@ export type Command =
   | { readonly is: 'sleep'; readonly ms: number; readonly unit: Slot }
   /** How many other sessions run a statement with this text. */
   | { readonly is: 'running'; readonly text: string }
-  | { readonly is: 'set lock timeout'; readonly ms: number }
   | { readonly is: 'create table'; readonly table: string; readonly unlessThere: boolean }
   | { readonly is: 'create schema' }
   | { readonly is: 'read list'; readonly key: Slot; readonly unit: Slot; readonly forUpdate: boolean }
@@ -95,8 +103,11 @@ export function statementsOf(text: string): readonly string[] {
   return parts.map(part => part.trim()).filter(part => part !== '');
 }
 
+/** In one line, with one space where there was more, and without comments; texts and names stay as they are. */
 function normal(sql: string): string {
-  return sql.replace(/\s+/g, ' ').replace(/;\s*$/, '').trim();
+  const spaced = /\/\*|--/.test(sql) ? withoutComments(sql) : sql;
+  const parts = spaced.replace(/'(?:[^']|'')*'|"[^"]*"|\s+/g, part => (/^\s/.test(part) ? ' ' : part));
+  return parts.trim().replace(/\s*;$/, '');
 }
 
 const slot = String.raw`(\$\d+|'(?:[^']|'')*'|-?\d+(?:\.\d+)?|null)`;
@@ -144,7 +155,6 @@ const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
     'replica lag',
   ],
   [`select current_setting('transaction_isolation') as level`, 'isolation level'],
-  ['show transaction_isolation', 'isolation'],
   ['select pg_backend_pid() as pid', 'pid'],
   [`select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"`, 'role'],
   [
@@ -177,23 +187,33 @@ const expiry = "current_timestamp \\+ interval '(\\d+) milliseconds'";
 
 const shapes: readonly Shape[] = [
   [
-    /^begin(?: isolation level (read committed|repeatable read|serializable))?( read only)?(?: deferrable)?$/,
-    (isolation, readOnly) => ({
+    /^begin(?: isolation level (read committed|repeatable read|serializable))?( read only)?( deferrable)?$/,
+    (isolation, readOnly, deferrable) => ({
       is: 'begin',
-      isolation: isIsolation(isolation) ? isolation : undefined,
-      readOnly: readOnly !== undefined,
+      modes: {
+        ...(isolation !== undefined && { isolation: isolationNamed(isolation) }),
+        ...(readOnly !== undefined && { readOnly: true }),
+        ...(deferrable !== undefined && { deferrable: true }),
+      },
     }),
   ],
-  [/^commit$/, () => ({ is: 'commit' })],
-  [/^rollback$/, () => ({ is: 'rollback' })],
+  [/^commit( and chain)?$/, chain => ({ is: 'commit', chains: chain !== undefined })],
+  [/^rollback( and chain)?$/, chain => ({ is: 'rollback', chains: chain !== undefined })],
   [whole(`savepoint ${name}`), (savepoint = '') => ({ is: 'savepoint', name: savepoint })],
   [whole(`release savepoint ${name}`), (savepoint = '') => ({ is: 'release', name: savepoint })],
   [whole(`rollback to savepoint ${name}`), (savepoint = '') => ({ is: 'rollback to', name: savepoint })],
   [
     /^set local (statement_timeout|lock_timeout|idle_in_transaction_session_timeout) = (\d+)$/,
-    (setting = '', ms = '0') => ({ is: 'set local', name: setting, ms: Number(ms) }),
+    (name = '', value = '0') => ({ is: 'set', statement: { does: 'set', name, value, isLocal: true } }),
   ],
-  [/^do \$\$ begin if not pg_is_in_recovery\(\) then listen keelson; end if; end \$\$$/, () => ({ is: 'do' })],
+  [
+    /^do \$\$ begin if not pg_is_in_recovery\(\) then listen keelson; end if; end \$\$$/,
+    () => ({
+      is: 'do',
+      statements: [{ is: 'listen', statement: { does: 'listen', channel: 'keelson' } }],
+      onPrimary: true,
+    }),
+  ],
   [
     whole(
       `${escaped("select case when pg_is_in_recovery() then 'standby' else pg_xact_status('")}(\\d+)${escaped(`'::xid8) end as status, ${run} as run, ${startedAt}::text as "startedAt"`)}`,
@@ -239,7 +259,6 @@ const shapes: readonly Shape[] = [
     /^select count\(\*\)::int as running from pg_stat_activity where datname = current_database\(\) and state = 'active' and query like '%([\w-]+)%' and pid <> pg_backend_pid\(\)$/,
     (text = '') => ({ is: 'running', text }),
   ],
-  [/^select set_config\('lock_timeout', '(\d+)', true\)$/, (ms = '0') => ({ is: 'set lock timeout', ms: Number(ms) })],
   [
     /^create table (if not exists )?(?:"[^"]+"\.)?"?(\w+)"? \(.*\)$/,
     (unless, table = '') => ({ is: 'create table', table, unlessThere: unless !== undefined }),
@@ -324,9 +343,43 @@ function read(sql: string): Command | undefined {
     const found = pattern.exec(sql);
     if (found !== null) return reader(...found.slice(1));
   }
-  return undefined;
+  return reading(sql, readWords);
 }
 
-function isIsolation(text: string | undefined): text is Isolation {
-  return text === 'read committed' || text === 'repeatable read' || text === 'serializable';
+/** The forms that are used less. */
+function readTransaction(words: Words): Command | undefined {
+  const skipsNoise = () => words.skips('work') || words.skips('transaction');
+  const chains = () => words.skips('and', 'chain') || (words.skips('and', 'no', 'chain') && false);
+  if (words.skips('start', 'transaction')) return { is: 'begin', modes: modesIn(words) };
+  if (words.skips('begin')) {
+    skipsNoise();
+    return { is: 'begin', modes: modesIn(words) };
+  }
+  if (words.skips('commit') || words.skips('end')) {
+    skipsNoise();
+    return { is: 'commit', chains: chains() };
+  }
+  if (words.skips('savepoint')) return { is: 'savepoint', name: words.name() };
+  if (words.skips('release')) {
+    words.skips('savepoint');
+    return { is: 'release', name: words.name() };
+  }
+  if (!words.skips('rollback') && !words.skips('abort')) return undefined;
+  skipsNoise();
+  if (!words.skips('to')) return { is: 'rollback', chains: chains() };
+  words.skips('savepoint');
+  return { is: 'rollback to', name: words.name() };
+}
+
+function readWords(words: Words): Command | undefined {
+  const transaction = readTransaction(words);
+  if (transaction !== undefined) return transaction;
+  const set = readSet(words);
+  if (set !== undefined) return { is: 'set', statement: set };
+  const listen = readListen(words);
+  if (listen !== undefined) return { is: 'listen', statement: listen };
+  const object = readObject(words);
+  if (object !== undefined) return { is: 'object', statement: object };
+  if (words.skips('select')) return { is: 'select', selection: selectionOf(readSelection(words)) };
+  return undefined;
 }

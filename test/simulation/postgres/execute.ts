@@ -2,14 +2,17 @@ import type { Backend } from './backend.ts';
 import type { Command, Slot } from './commands.ts';
 import { epoch } from './epoch.ts';
 import { limitNames } from './limits.ts';
+import { executeListen } from './listen.ts';
 import { assertWritable, claim } from './locks.ts';
 import { columnsOfRows, executeRows } from './rows.ts';
+import { executeObject } from './session-objects.ts';
+import { columnsOfSet, executeSet } from './set.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
 import { type Column, typeNumbers } from './wire.ts';
 
 export interface Answer {
-  readonly rows: readonly (readonly (string | null)[])[];
+  readonly rows: Iterable<readonly (string | null)[]>;
   readonly tag: string;
   /** Called when the answer has reached its client. */
   readonly onLearned?: () => void;
@@ -37,7 +40,6 @@ const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> 
     ...columns(bool, 'exists'),
   ],
   'isolation level': columns(text, 'level'),
-  isolation: columns(text, 'transaction_isolation'),
   pid: columns(int4, 'pid'),
   role: columns(bool, 'standby', 'readOnly'),
   'transaction id': columns(text, 'id'),
@@ -55,7 +57,6 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
   reached: columns(bool, 'reached'),
   sleep: columns(nothing, 'pg_sleep'),
   running: columns(int4, 'running'),
-  'set lock timeout': columns(text, 'set_config'),
   'read list': columns(text, 'items'),
   'read units': columns(text, 'unit'),
   'look for token': columns(text, 'outcome'),
@@ -68,6 +69,8 @@ const none: readonly Column[] = [];
 export function columnsOf(command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
   if (command.is === 'rows') return columnsOfRows(command.statement);
+  if (command.is === 'select') return command.selection.columns;
+  if (command.is === 'set') return columnsOfSet(command.statement);
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   return ofCommands[command.is] ?? none;
 }
@@ -79,24 +82,34 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   const given = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? '';
   switch (command.is) {
     case 'savepoint':
-      if (!on.isBlock) throw new SqlError('25P01', 'SAVEPOINT can only be used in transaction blocks');
-      store.setSavepoint(transaction, command.name);
+      if (!on.isBlock) throw problems.noBlock('SAVEPOINT');
+      store.setSavepoint(transaction, command.name, on.mark());
       return done('SAVEPOINT');
     case 'release':
+      if (!on.isBlock) throw problems.noBlock('RELEASE SAVEPOINT');
       store.release(transaction, command.name);
       return done('RELEASE');
-    case 'set local':
-      for (const name of limitNames) if (name === command.name) on.limits.set(name, command.ms);
-      return done('SET');
-    case 'set lock timeout':
-      on.limits.set('lock_timeout', command.ms);
-      return rows([[String(command.ms)]]);
-    case 'do':
-      return done('DO');
+    case 'set': {
+      const { tag, shown } = executeSet(on, command.statement);
+      return { rows: shown === undefined ? [] : [[shown]], tag };
+    }
+    case 'listen':
+      return done(executeListen(on, command.statement));
     case 'empty':
       return done('');
     case 'fail':
       throw new SqlError(command.state, command.message);
+  }
+  store.takeSnapshot(transaction);
+  switch (command.is) {
+    case 'do':
+      if (!command.onPrimary || !on.server.isStandby)
+        for (const statement of command.statements) await execute(on, statement, []);
+      return done('DO');
+    case 'object':
+      return done(executeObject(on, command.statement));
+    case 'select':
+      return { rows: command.selection.rows({ on, values }), tag: 'SELECT' };
     case 'question':
       return answerTo(on, command.about);
     case 'transaction status':
@@ -124,7 +137,6 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       on.server.createTable(command.table);
       return done('CREATE TABLE');
     default: {
-      store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
       const answer = await onTables(on, command, given, values);
       // What it has read or written now may have closed the circle.
@@ -309,12 +321,14 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
     case 'products':
       return rows([['f', 'f', 'f', 'f']]);
     case 'limits':
-      return rows([limitNames.map(name => `${on.startLimit(name)}/${on.startsWithLimits ? 'client' : 'default'}`)]);
+      return rows([
+        limitNames.map(name => `${on.settings.initially(name)}/${on.startsWithLimits ? 'client' : 'default'}`),
+      ]);
     case 'commit lookup works':
       if (!server.isStandby) store.idOf(transaction);
       return rows([['t']]);
     case 'timeouts set':
-      return rows([limitNames.map(name => `${on.limits.get(name) ?? 0}ms`)]);
+      return rows([limitNames.map(name => on.settings.shown(name) ?? '')]);
     case 'shared lock':
       on.holdsAdvisoryLock = true;
       return rows([['t']]);
@@ -323,7 +337,6 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
     case 'replica lag':
       return rows([[null, null, null, server.isStandby ? 't' : 'f']]);
     case 'isolation level':
-    case 'isolation':
       return rows([[transaction.isolation]]);
     case 'pid':
       return rows([[String(on.pid)]]);
@@ -412,7 +425,7 @@ function reached(on: Backend, [system, timeline, position]: readonly string[]): 
   return rows([[isReached ? 't' : 'f']]);
 }
 
-function rows(all: Answer['rows']): Answer {
+function rows(all: readonly (readonly (string | null)[])[]): Answer {
   return { rows: all, tag: `SELECT ${all.length}` };
 }
 
@@ -420,6 +433,6 @@ function rowsOf(row: Row | undefined, column: string): Answer {
   return rows(row === undefined ? [] : [[row[column] ?? null]]);
 }
 
-function done(tag: string): Answer {
+export function done(tag: string): Answer {
   return { rows: [], tag };
 }

@@ -15,5 +15,5 @@ export async function claim(on: Backend, entry: Entry): Promise<Row | undefined>
 }
 
 export function assertWritable(on: Backend, what: string): void {
-  if (on.isReadOnlyTransaction || on.server.isStandby || on.server.isReadOnly) throw problems.readOnly(what);
+  if (on.isReadOnlyTransaction) throw problems.readOnly(what);
 }

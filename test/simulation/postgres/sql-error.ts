@@ -53,6 +53,7 @@ export const problems = {
     new SqlError('26000', `prepared statement "${name}" does not exist`, 'ERROR', 'FetchPreparedStatement'),
   knownStatement: (name: string) => new SqlError('42P05', `prepared statement "${name}" already exists`),
   noTable: (name: string) => new SqlError('42P01', `relation "${name}" does not exist`),
+  noBlock: (what: string) => new SqlError('25P01', `${what} can only be used in transaction blocks`),
   noSavepoint: (name: string) => new SqlError('3B001', `savepoint "${name}" does not exist`),
   future: (id: bigint) => new SqlError('22023', `transaction ID ${id} is in the future`),
   tooMany: () => new SqlError('53300', 'sorry, too many clients already', 'FATAL'),

@@ -32,12 +32,20 @@ interface Savepoint {
   readonly name: string;
   readonly writes: number;
   readonly holds: number;
+  readonly mark: Mark;
+}
+
+/** Of a session when a savepoint begins. */
+export interface Mark {
+  /** Undoes what the session has done since, besides its rows. */
+  readonly undo: () => void;
+  /** Whether the transaction is read-only is not kept of what is released. */
+  readonly release: () => void;
 }
 
 /** A transaction of one server. */
 export class Transaction {
-  readonly isolation: Isolation;
-  readonly isReadOnly: boolean;
+  isolation: Isolation;
   readonly startedAtMs: number;
   id: bigint | undefined;
   state: 'running' | 'committed' | 'aborted' = 'running';
@@ -59,9 +67,8 @@ export class Transaction {
   /** Units whose statements ran in it. */
   readonly units = new Set<string>();
 
-  constructor(isolation: Isolation, isReadOnly: boolean, startedAtMs: number) {
+  constructor(isolation: Isolation, startedAtMs: number) {
     this.isolation = isolation;
-    this.isReadOnly = isReadOnly;
     this.startedAtMs = startedAtMs;
   }
 }
@@ -110,12 +117,16 @@ export class Store {
     if (!this.#tables.has(name)) this.#tables.set(name, new Map());
   }
 
+  tableNames(): Iterable<string> {
+    return this.#tables.keys();
+  }
+
   hasTable(name: string): boolean {
     return this.#tables.has(name);
   }
 
-  begin(isolation: Isolation, isReadOnly: boolean, nowMs: number): Transaction {
-    const transaction = new Transaction(isolation, isReadOnly, nowMs);
+  begin(isolation: Isolation, nowMs: number): Transaction {
+    const transaction = new Transaction(isolation, nowMs);
     this.running.add(transaction);
     return transaction;
   }
@@ -227,8 +238,8 @@ export class Store {
     return String(this.#serial);
   }
 
-  setSavepoint(transaction: Transaction, name: string): void {
-    transaction.savepoints.push({ name, writes: transaction.writes.length, holds: transaction.holds.length });
+  setSavepoint(transaction: Transaction, name: string, mark: Mark): void {
+    transaction.savepoints.push({ name, writes: transaction.writes.length, holds: transaction.holds.length, mark });
   }
 
   rollbackTo(transaction: Transaction, name: string): void {
@@ -238,7 +249,8 @@ export class Store {
     if (savepoint !== undefined) this.#undo(transaction, savepoint);
   }
 
-  #undo(transaction: Transaction, { writes, holds }: Savepoint): void {
+  #undo(transaction: Transaction, { writes, holds, mark }: Savepoint): void {
+    mark.undo();
     for (const written of transaction.writes.splice(writes)) takeOut(written);
     for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
   }
@@ -251,7 +263,9 @@ export class Store {
   }
 
   release(transaction: Transaction, name: string): void {
-    transaction.savepoints.length = this.#savepoint(transaction, name);
+    const at = this.#savepoint(transaction, name);
+    transaction.savepoints[at]?.mark.release();
+    transaction.savepoints.length = at;
   }
 
   #savepoint(transaction: Transaction, name: string): number {

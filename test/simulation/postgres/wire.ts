@@ -12,7 +12,7 @@ export type FrontendMessage =
       readonly values: readonly (string | null)[];
     }
   | { readonly is: 'describe'; readonly of: 'S' | 'P'; readonly name: string }
-  | { readonly is: 'execute'; readonly portal: string }
+  | { readonly is: 'execute'; readonly portal: string; readonly most: number }
   | { readonly is: 'close'; readonly of: 'S' | 'P'; readonly name: string }
   | { readonly is: 'sync' }
   | { readonly is: 'flush' }
@@ -131,7 +131,7 @@ function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
     case 'D':
       return { is: 'describe', of: cursor.letter(), name: cursor.text() };
     case 'E':
-      return { is: 'execute', portal: cursor.text() };
+      return { is: 'execute', portal: cursor.text(), most: cursor.int32() };
     case 'C':
       return { is: 'close', of: cursor.letter(), name: cursor.text() };
     case 'S':
@@ -159,6 +159,8 @@ export interface Column {
 
 export const typeNumbers = {
   bool: 16,
+  name: 19,
+  oid: 26,
   int8: 20,
   int4: 23,
   text: 25,
@@ -263,6 +265,7 @@ export const backend = {
   closed: message('3'),
   noData: message('n'),
   empty: message('I'),
+  suspended: message('s'),
   parameters: (types: readonly number[]) =>
     message('t', to => {
       to.int16(types.length);
