@@ -4,10 +4,6 @@ export const endless =
 
 /** Cases of the conformance suite that need more than the simulation has, by what that is. docs/simulation.md lists them, too. */
 export const notSimulated: Readonly<Record<string, readonly string[]>> = {
-  COPY: [
-    'inserts in bulk what is given, whatever is in it',
-    'inserts in bulk all or nothing, and says which row was refused',
-  ],
   'migrations: DDL, advisory locks, the catalog': [
     'waits for open sessions when it is disconnected, and lends no further connection',
     'refuses those who wait for a connection when it is disconnected',
@@ -86,7 +82,6 @@ export const notSimulated: Readonly<Record<string, readonly string[]>> = {
     'stores nothing of a session that goes on after a flush that failed when half of it was done',
     'stores a session whose part failed with a flush when half of it was done',
   ],
-  'settings of a session': ['sets the variables before a stream, and drops them with it'],
   upserts: [
     'undoes an upsert in memory too when its part fails, and stores the same value when it is set again',
     'undoes upserts of many in memory too when its part fails, and stores the same value when it is set again',
@@ -96,7 +91,6 @@ export const notSimulated: Readonly<Record<string, readonly string[]>> = {
   ],
   'other expressions and statements': [
     'reads values as the same JavaScript types as every other driver',
-    'streams rows, and goes on after a stream that was left early',
     'reports a refusal by its kind and its names, by MikroORM and Kysely, without values or SQL: foreign-key',
     'reports a refusal by its kind and its names, by MikroORM and Kysely, without values or SQL: not-null',
     'reports a refusal by its kind and its names, by MikroORM and Kysely, without values or SQL: undefined-table',
@@ -104,7 +98,6 @@ export const notSimulated: Readonly<Record<string, readonly string[]>> = {
     'reports a refusal by its kind and its names, by MikroORM and Kysely, without values or SQL: syntax',
     'reports a refusal that comes with COMMIT, and has rolled back by then',
     'ends a wait for a lock that lasts longer than the session allows',
-    'refuses several statements in one text, and runs none of them',
   ],
   'turns of the event loop that take time': [endless],
 };

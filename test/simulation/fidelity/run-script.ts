@@ -1,5 +1,9 @@
 import type { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
+import { from } from 'pg-copy-streams';
+import Cursor from 'pg-cursor';
 import type { Script, Step } from './scripts.ts';
 
 /** What can be seen of one step from outside. */
@@ -79,11 +83,13 @@ async function observe(client: pg.Client, step: Step, came: string[]): Promise<O
   return came.length === 0 ? observed : { ...observed, came: came.splice(0) };
 }
 
-async function answerOf(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
+async function answerOf(client: pg.Client, { on, sql, values = [], sends, reads }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);
   try {
+    if (sends !== undefined) return { step, tag: `COPY ${await send(client, sql, sends)}`, status: status() };
+    if (reads !== undefined) return { step, ...(await readSome(client, sql, reads)), status: status() };
     const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
     const result = await client.query({ ...query, rowMode: 'array' });
     const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
@@ -101,6 +107,28 @@ async function answerOf(client: pg.Client, { on, sql, values = [] }: Step): Prom
     await settled;
     return { step, refused: { state, severity: error.severity ?? '' }, status: status() };
   }
+}
+
+async function send(client: pg.Client, sql: string, { pieces, fails }: NonNullable<Step['sends']>): Promise<number> {
+  const copy = client.query(from(sql));
+  const source = async function* () {
+    yield* pieces;
+    if (fails) throw new Error('the source fails');
+  };
+  await pipeline(Readable.from(source()), copy);
+  return copy.rowCount;
+}
+
+async function readSome(
+  client: pg.Client,
+  sql: string,
+  { most, times }: NonNullable<Step['reads']>,
+): Promise<Pick<Observed, 'rows' | 'tag'>> {
+  const cursor = client.query(new Cursor(sql, [], { rowMode: 'array' }));
+  const rows: unknown[][] = [];
+  for (let time = 0; time < times; time++) rows.push(await cursor.read(most));
+  await cursor.close();
+  return { rows };
 }
 
 /**

@@ -387,4 +387,105 @@ const ofExpressions: readonly Script[] = [
   },
 ];
 
-export const sessionScripts: readonly Script[] = [...ofMessages, ...ofSettings, ...ofTransactions, ...ofExpressions];
+const copies = 'copy "conformance_account" ("balance", "email") from stdin';
+const send = (...pieces: readonly string[]): Step => ({ on: 'a', sql: copies, sends: { pieces } });
+const stored = "select email, balance from conformance_account where email <> '' order by email";
+const add = (email: string) => `insert into conformance_account (email) values ('${email}')`;
+
+const ofCopy: readonly Script[] = [
+  {
+    name: 'COPY stores what is sent, whatever is in it',
+    steps: [
+      send('1\tone\n2\ttwo\n'),
+      send('3\tthr', 'ee\n4', '\t', 'four'),
+      send('5\ttab\\there\n6\tline\\nbreak\n7\tback\\\\slash\n8\t\\x41\\102\\q\n9\t ü 🜁 \n'),
+      send('10\tbefore the end\n\\.\n'),
+      send(),
+      a('begin'),
+      send('11\tundone\n'),
+      a('rollback'),
+      a('begin'),
+      send('12\tkept\n'),
+      a('commit'),
+      a(stored),
+      a(
+        'truncate conformance_account, conformance_booking, conformance_note, conformance_note_readers restart identity',
+      ),
+    ],
+  },
+  {
+    name: 'COPY stores all or nothing',
+    steps: [
+      send('1\tone\n', '-1\ttwo\n', '3\tthree\n'),
+      send('1\tone\n2\n'),
+      send('1\tone\t\t\n'),
+      send('1\tone\nmany\ttwo\n'),
+      send('1\tone\n2\t\\N\n'),
+      send('1\tone\n', '2\tone\n'),
+      { on: 'a', sql: copies, sends: { pieces: ['1\tone\n'], fails: true } },
+      a('begin read only'),
+      send('1\tone\n'),
+      a('select 1'),
+      a('rollback'),
+      a(stored),
+      a('begin'),
+      a(add('before')),
+      a('savepoint one'),
+      send('1\tbefore\n'),
+      a('rollback to savepoint one'),
+      send('1\tafter\n'),
+      a('commit'),
+      a(stored),
+      a(
+        'truncate conformance_account, conformance_booking, conformance_note, conformance_note_readers restart identity',
+      ),
+    ],
+  },
+];
+
+const ofStreams: readonly Script[] = [
+  {
+    name: 'rows that are asked for a few at a time',
+    steps: [
+      a('begin'),
+      { on: 'a', sql: 'select n from generate_series(1, 5) as n', reads: { most: 2, times: 1 } },
+      { on: 'a', sql: 'select n from generate_series(1, 5) as n', reads: { most: 2, times: 3 } },
+      { on: 'a', sql: 'select n from generate_series(1, 4) as n', reads: { most: 2, times: 3 } },
+      { on: 'a', sql: 'select 1 / (3 - n) as x from generate_series(1, 5) as n', reads: { most: 2, times: 1 } },
+      { on: 'a', sql: 'select 1 / (3 - n) as x from generate_series(1, 5) as n', reads: { most: 2, times: 2 } },
+      a('select 1'),
+      a('rollback'),
+      { on: 'a', sql: 'select n from generate_series(1, 3) as n', reads: { most: 2, times: 2 } },
+      { on: 'a', sql: add('streamed'), reads: { most: 2, times: 1 } },
+      a(stored),
+      a(
+        'truncate conformance_account, conformance_booking, conformance_note, conformance_note_readers restart identity',
+      ),
+    ],
+  },
+  {
+    name: 'blocks of several statements, and several statements where one is meant',
+    steps: [
+      a(`do $$ begin ${add('first')}; ${add('second')}; end $$`),
+      a(`do $$ begin ${add('third')}; ${add('first')}; end $$`),
+      a("do $$ begin set local lock_timeout = '3s'; listen news; end $$"),
+      a('show lock_timeout'),
+      a('select * from pg_listening_channels()'),
+      a(`${add('one; alone')};`),
+      a('select 1; select $1', 'x'),
+      a(stored),
+      a(
+        'truncate conformance_account, conformance_booking, conformance_note, conformance_note_readers restart identity',
+      ),
+    ],
+  },
+];
+
+export const sessionScripts: readonly Script[] = [
+  ...ofMessages,
+  ...ofSettings,
+  ...ofTransactions,
+  ...ofExpressions,
+  ...ofCopy,
+  ...ofStreams,
+];

@@ -235,6 +235,39 @@ export class Backend implements End {
     this.#say(say.parameter('in_hot_standby', isStandby ? 'on' : 'off'));
   }
 
+  /** Asks its client for data, and gives what comes until it is done. @throws SqlError when the client gives up */
+  async *receive(columns: number): AsyncGenerator<string> {
+    this.#say(say.copyIn(columns));
+    this.#flush();
+    for (;;) {
+      const message = await this.#nextOfCopy();
+      if (message.is === 'copy data') yield message.text;
+      else if (message.is === 'copy done') return;
+      else if (message.is === 'copy fail') throw new SqlError('57014', `COPY from stdin failed: ${message.reason}`);
+      else if (message.is !== 'sync' && message.is !== 'flush')
+        throw new SqlError('08P01', `unexpected message type during COPY from stdin: ${message.is}`);
+    }
+  }
+
+  /** A request to end the statement is heard when the next message is there, one to end the session at once. */
+  async #nextOfCopy(): Promise<FrontendMessage> {
+    for (;;) {
+      const pending = this.#pendingInterrupt;
+      if (pending instanceof Gone || this.#isFatal(pending)) throw pending;
+      const message = this.#reader.next();
+      if (message !== undefined) {
+        await this.#interruptible<void>(go => go());
+        return message;
+      }
+      if (this.#hasEnded)
+        throw new SqlError('08006', 'unexpected EOF on client connection with an open transaction', 'FATAL');
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+
   async #next(): Promise<FrontendMessage | undefined> {
     for (;;) {
       if (this.#isOver) throw new Gone();
@@ -271,6 +304,8 @@ export class Backend implements End {
 
   #failed(error: SqlError): void {
     this.#say(problem(error));
+    // Its client may wait for it before it sends Sync.
+    this.#flush();
     if (this.isBlock && this.transaction !== undefined) {
       this.hasFailed = true;
       if (this.transaction.savepoints.length === 0) this.#undoSession();
@@ -639,6 +674,7 @@ export class Backend implements End {
   #break(error: Error): void {
     this.#pendingInterrupt = error;
     this.#interrupt?.(error);
+    this.#wake?.();
   }
 
   #startTimer(): () => void {
@@ -732,7 +768,7 @@ function parameterTypes({ types }: Statement): readonly number[] {
   return types.map(type => (type === 0 ? 25 : type));
 }
 
-function problem({ severity, state, message, routine, named }: SqlError): Buffer {
+function problem({ severity, state, message, routine, named, context }: SqlError): Buffer {
   const { table, column, constraint } = named;
   return say.problem('E', {
     S: severity,
@@ -742,6 +778,7 @@ function problem({ severity, state, message, routine, named }: SqlError): Buffer
     ...(table !== undefined && { s: 'public', t: table }),
     ...(column !== undefined && { c: column }),
     ...(constraint !== undefined && { n: constraint }),
+    ...(context !== undefined && { W: context }),
     R: routine,
   });
 }

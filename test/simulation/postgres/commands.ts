@@ -1,10 +1,11 @@
 import { lastingQuestion } from '@keelson/database';
-import { type Selection, selectionOf } from './expressions.ts';
+import { type CopyStatement, readCopy } from './copy.ts';
 import { type ListenStatement, readListen } from './listen.ts';
 import { isolationNamed, type Modes, modesIn } from './modes.ts';
-import { readSelection } from './read-expression.ts';
+import { readSelection } from './read-selection.ts';
 import { type RowStatement, readRows } from './read-sql.ts';
 import { isKnown } from './rows.ts';
+import { type Selection, selectionOf } from './selections.ts';
 import { type ObjectStatement, readObject } from './session-objects.ts';
 import { readSet, type SetStatement } from './set.ts';
 import { reading, type Words, withoutComments } from './words.ts';
@@ -43,6 +44,7 @@ export type Command =
   | { readonly is: 'rollback to'; readonly name: string }
   | { readonly is: 'set'; readonly statement: SetStatement }
   | { readonly is: 'listen'; readonly statement: ListenStatement }
+  | { readonly is: 'copy'; readonly statement: CopyStatement }
   | { readonly is: 'object'; readonly statement: ObjectStatement }
   /** With statements; `onPrimary`: unless it is a standby. */
   | { readonly is: 'do'; readonly statements: readonly Command[]; readonly onPrimary: boolean }
@@ -106,7 +108,9 @@ export function statementsOf(text: string): readonly string[] {
 /** In one line, with one space where there was more, and without comments; texts and names stay as they are. */
 function normal(sql: string): string {
   const spaced = /\/\*|--/.test(sql) ? withoutComments(sql) : sql;
-  const parts = spaced.replace(/'(?:[^']|'')*'|"[^"]*"|\s+/g, part => (/^\s/.test(part) ? ' ' : part));
+  const parts = spaced.replace(/'(?:[^']|'')*'|"[^"]*"|\s+|!=/g, part =>
+    part === '!=' ? '<>' : /^\s/.test(part) ? ' ' : part,
+  );
   return parts.trim().replace(/\s*;$/, '');
 }
 
@@ -337,13 +341,31 @@ function read(sql: string): Command | undefined {
   if (about !== undefined) return { is: 'question', about };
   if (sql.includes('conformance_')) {
     const statement = readRows(sql);
-    return statement !== undefined && isKnown(statement) ? { is: 'rows', statement } : undefined;
+    return statement !== undefined && isKnown(statement) ? { is: 'rows', statement } : reading(sql, readWords);
   }
   for (const [pattern, reader] of shapes) {
     const found = pattern.exec(sql);
     if (found !== null) return reader(...found.slice(1));
   }
   return reading(sql, readWords);
+}
+
+/** A block of statements that give no rows. */
+function readDo(words: Words): Command | undefined {
+  const body = /^\s*begin\s([\s\S]*)\send\s*;?\s*$/i.exec(words.text())?.[1];
+  if (body === undefined) return undefined;
+  const statements = statementsOf(body).map(commandOf);
+  const isPlain = statements.every(runsInside);
+  return isPlain ? { is: 'do', statements, onPrimary: false } : undefined;
+}
+
+/** It needs no one who takes its rows, and neither begins nor ends a transaction. */
+function runsInside(command: Command): boolean {
+  if (command.is === 'listen') return true;
+  if (command.is === 'set') return command.statement.does !== 'show';
+  if (command.is !== 'rows') return false;
+  const { statement } = command;
+  return statement.does !== 'select' && (!('returning' in statement) || statement.returning.length === 0);
 }
 
 /** The forms that are used less. */
@@ -372,6 +394,7 @@ function readTransaction(words: Words): Command | undefined {
 }
 
 function readWords(words: Words): Command | undefined {
+  if (words.skips('do')) return readDo(words);
   const transaction = readTransaction(words);
   if (transaction !== undefined) return transaction;
   const set = readSet(words);
@@ -380,6 +403,10 @@ function readWords(words: Words): Command | undefined {
   if (listen !== undefined) return { is: 'listen', statement: listen };
   const object = readObject(words);
   if (object !== undefined) return { is: 'object', statement: object };
+  if (words.skips('copy')) {
+    const statement = readCopy(words);
+    return statement && { is: 'copy', statement };
+  }
   if (words.skips('select')) return { is: 'select', selection: selectionOf(readSelection(words)) };
   return undefined;
 }

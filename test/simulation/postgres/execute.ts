@@ -1,5 +1,6 @@
 import type { Backend } from './backend.ts';
 import type { Command, Slot } from './commands.ts';
+import { executeCopy } from './copy.ts';
 import { epoch } from './epoch.ts';
 import { limitNames } from './limits.ts';
 import { executeListen } from './listen.ts';
@@ -90,7 +91,7 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       store.release(transaction, command.name);
       return done('RELEASE');
     case 'set': {
-      const { tag, shown } = executeSet(on, command.statement);
+      const { tag, shown } = executeSet(on, command.statement, true);
       return { rows: shown === undefined ? [] : [[shown]], tag };
     }
     case 'listen':
@@ -104,8 +105,13 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   switch (command.is) {
     case 'do':
       if (!command.onPrimary || !on.server.isStandby)
-        for (const statement of command.statements) await execute(on, statement, []);
+        for (const statement of command.statements)
+          if (statement.is === 'set') executeSet(on, statement.statement, false);
+          else await execute(on, statement, []);
       return done('DO');
+    case 'copy':
+      assertWritable(on, 'COPY FROM');
+      return done(`COPY ${await executeCopy(on, command.statement)}`);
     case 'object':
       return done(executeObject(on, command.statement));
     case 'select':

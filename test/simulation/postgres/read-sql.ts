@@ -3,8 +3,12 @@ import type { Slot } from './commands.ts';
 /** What a column gets: a value, its default, or itself plus a number. */
 export type Given = Slot | { readonly isDefault: true } | { readonly column: string; readonly plus: number };
 
-/** All of them must be true; each says that a column is one of some values. */
-export type Conditions = readonly { readonly column: string; readonly isOneOf: readonly Slot[] }[];
+/** All of them must be true; each says that a column is one of some values, or is not. */
+export type Conditions = readonly {
+  readonly column: string;
+  readonly isOneOf: readonly Slot[];
+  readonly isNot?: true;
+}[];
 
 /** A statement about the rows of one table with columns. */
 export type RowStatement =
@@ -47,7 +51,7 @@ export function readRows(sql: string): RowStatement | undefined {
   }
 }
 
-const token = /\s*("[^"]*"|'(?:[^']|'')*'|\$\d+|-?\d+|\w+|[(),.*=+])/y;
+const token = /\s*("[^"]*"|'(?:[^']|'')*'|\$\d+|-?\d+|\w+|<>|[(),.*=+])/y;
 
 class Reader {
   readonly #tokens: readonly string[];
@@ -139,10 +143,11 @@ class Reader {
 
   #where(alias: string): Conditions {
     if (!this.#skips('where')) return [];
-    const all: { column: string; isOneOf: readonly Slot[] }[] = [];
+    const all: { column: string; isOneOf: readonly Slot[]; isNot?: true }[] = [];
     do {
       const column = this.#column(alias);
       if (this.#skips('in')) all.push({ column, isOneOf: this.#inBrackets(() => this.#slot()) });
+      else if (this.#skips('<>')) all.push({ column, isOneOf: [this.#slot()], isNot: true });
       else {
         this.#expect('=');
         all.push({ column, isOneOf: [this.#slot()] });

@@ -123,7 +123,7 @@ async function insert(
     inserted.push(await put(on, table, undefined, row));
   }
   return {
-    rows: inserted.map(row => namesGiven(statement).map(name => row[name] ?? null)),
+    rows: inserted.map(row => namesGiven(statement).map(name => row[name] ?? null)).filter(row => row.length > 0),
     tag: `INSERT 0 ${inserted.length}`,
   };
 }
@@ -192,7 +192,9 @@ async function forgetValue(on: Backend, index: string, value: string): Promise<v
 }
 
 function isMeant(row: Row, where: Conditions, value: Value): boolean {
-  return where.every(({ column, isOneOf }) => isOneOf.some(slot => value(slot) === row[column]));
+  return where.every(
+    ({ column, isOneOf, isNot }) => isOneOf.some(slot => value(slot) === row[column]) !== (isNot === true),
+  );
 }
 
 async function select(

@@ -63,10 +63,12 @@ export interface SetAnswer {
   readonly shown?: string;
 }
 
-export function executeSet(on: Backend, statement: SetStatement): SetAnswer {
+/** One that is not `alone` is part of another statement. */
+export function executeSet(on: Backend, statement: SetStatement, alone: boolean): SetAnswer {
+  const isLost = alone && !on.isBlock;
   switch (statement.does) {
     case 'set':
-      if (statement.isLocal && !on.isBlock) on.warn('25P01', 'SET LOCAL can only be used in transaction blocks');
+      if (statement.isLocal && isLost) on.warn('25P01', 'SET LOCAL can only be used in transaction blocks');
       setSetting(on, statement.name, statement.value, statement.isLocal);
       return { tag: 'SET' };
     case 'reset':
@@ -76,7 +78,7 @@ export function executeSet(on: Backend, statement: SetStatement): SetAnswer {
       on.settings.resetAll();
       return { tag: 'RESET' };
     case 'set transaction':
-      if (!on.isBlock) on.warn('25P01', 'SET TRANSACTION can only be used in transaction blocks');
+      if (isLost) on.warn('25P01', 'SET TRANSACTION can only be used in transaction blocks');
       setModes(on, statement.modes);
       return { tag: 'SET' };
     case 'show': {

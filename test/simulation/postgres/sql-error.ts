@@ -13,6 +13,8 @@ export class SqlError extends Error {
   readonly severity: Severity;
   readonly routine: string;
   named: Named = {};
+  /** Where in the work it happened. */
+  context: string | undefined;
 
   constructor(state: string, message: string, severity: Severity = 'ERROR', routine = 'simulated') {
     super(message);

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { functions } from './functions.ts';
-import type { SelectionTree, Tree } from './read-expression.ts';
+import type { SelectionTree, Tree } from './read-selection.ts';
 import { SqlError } from './sql-error.ts';
 import { type Row, type View, viewOf } from './views.ts';
 import { type Column, typeNumbers } from './wire.ts';
