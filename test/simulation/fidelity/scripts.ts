@@ -9,7 +9,7 @@ export interface Step {
   /** It has to wait for another session; its answer is asked for by a later step. */
   readonly blocks?: true;
   /** What is sent when the server asks for data: COPY. */
-  readonly sends?: { readonly pieces: readonly string[]; readonly fails?: true };
+  readonly sends?: { readonly pieces: readonly (string | Buffer)[]; readonly fails?: true };
   /** The rows are asked for so many at a time, this often; the query may not be at its end then. */
   readonly reads?: { readonly most: number; readonly times: number };
 }

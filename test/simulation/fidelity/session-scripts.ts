@@ -388,7 +388,7 @@ const ofExpressions: readonly Script[] = [
 ];
 
 const copies = 'copy "conformance_account" ("balance", "email") from stdin';
-const send = (...pieces: readonly string[]): Step => ({ on: 'a', sql: copies, sends: { pieces } });
+const send = (...pieces: readonly (string | Buffer)[]): Step => ({ on: 'a', sql: copies, sends: { pieces } });
 const stored = "select email, balance from conformance_account where email <> '' order by email";
 const add = (email: string) => `insert into conformance_account (email) values ('${email}')`;
 
@@ -399,13 +399,14 @@ const ofCopy: readonly Script[] = [
       send('1\tone\n2\ttwo\n'),
       send('3\tthr', 'ee\n4', '\t', 'four'),
       send('5\ttab\\there\n6\tline\\nbreak\n7\tback\\\\slash\n8\t\\x41\\102\\q\n9\t ü 🜁 \n'),
-      send('10\tbefore the end\n\\.\n'),
+      send('10\tcut ', Buffer.from('🜁').subarray(0, 2), Buffer.from('🜁').subarray(2), '\n'),
+      send('11\tbefore the end\n\\.\n'),
       send(),
       a('begin'),
-      send('11\tundone\n'),
+      send('12\tundone\n'),
       a('rollback'),
       a('begin'),
-      send('12\tkept\n'),
+      send('13\tkept\n'),
       a('commit'),
       a(stored),
       a(

@@ -236,12 +236,12 @@ export class Backend implements End {
   }
 
   /** Asks its client for data, and gives what comes until it is done. @throws SqlError when the client gives up */
-  async *receive(columns: number): AsyncGenerator<string> {
+  async *receive(columns: number): AsyncGenerator<Buffer> {
     this.#say(say.copyIn(columns));
     this.#flush();
     for (;;) {
       const message = await this.#nextOfCopy();
-      if (message.is === 'copy data') yield message.text;
+      if (message.is === 'copy data') yield message.bytes;
       else if (message.is === 'copy done') return;
       else if (message.is === 'copy fail') throw new SqlError('57014', `COPY from stdin failed: ${message.reason}`);
       else if (message.is !== 'sync' && message.is !== 'flush')

@@ -43,12 +43,14 @@ export async function executeCopy(on: Backend, { table, columns }: CopyStatement
 }
 
 /** Each without its end. One that says that nothing follows ends them. */
-async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+async function* linesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  // A piece may end inside of a character.
+  const decoder = new TextDecoder();
   let rest = '';
   let isOver = false;
   for await (const piece of pieces) {
     if (isOver) continue;
-    const lines = `${rest}${piece}`.split('\n');
+    const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
       isOver ||= line === '\\.';

@@ -17,7 +17,7 @@ export type FrontendMessage =
   | { readonly is: 'sync' }
   | { readonly is: 'flush' }
   | { readonly is: 'terminate' }
-  | { readonly is: 'copy data'; readonly text: string }
+  | { readonly is: 'copy data'; readonly bytes: Buffer }
   | { readonly is: 'copy done' }
   | { readonly is: 'copy fail'; readonly reason: string };
 
@@ -106,8 +106,8 @@ class Cursor {
     return Array.from({ length: this.int16() }, read);
   }
 
-  rest(): string {
-    return this.#bytes.toString('utf8', this.#at, this.#end);
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at, this.#end);
   }
 }
 
@@ -141,7 +141,7 @@ function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
     case 'X':
       return { is: 'terminate' };
     case 'd':
-      return { is: 'copy data', text: cursor.rest() };
+      return { is: 'copy data', bytes: cursor.rest() };
     case 'c':
       return { is: 'copy done' };
     case 'f':
