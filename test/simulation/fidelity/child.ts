@@ -53,5 +53,4 @@ void runAll().then(() => {
   isDone = true;
 });
 await world.time.run(() => isDone || world.now > longestMs);
-console.log(JSON.stringify({ seen, isDone, violations: world.violations }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ seen, isDone, violations: world.violations })}\n`, () => process.exit(0));

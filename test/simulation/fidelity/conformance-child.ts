@@ -95,5 +95,4 @@ void runAll().then(
   },
 );
 await world.time.run(() => isDone || world.now > 3_600_000);
-console.log(JSON.stringify({ seen, isDone }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ seen, isDone })}\n`, () => process.exit(0));

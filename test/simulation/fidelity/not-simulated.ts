@@ -80,14 +80,14 @@ export const notSimulated: Readonly<Record<string, readonly string[]>> = {
     'stores nothing that a part has changed, and not flushed, when it fails',
     'stores nothing that a part has made for an entity of the work around it when it fails before a flush',
     'stores nothing of a session that goes on after a flush that failed when half of it was done',
-    'stores a session whose part failed with a flush when half of it was done',
+    'stores a session whose nested part failed in the middle of a flush',
   ],
   upserts: [
     'undoes an upsert in memory too when its part fails, and stores the same value when it is set again',
     'undoes upserts of many in memory too when its part fails, and stores the same value when it is set again',
     'stores an entity that was given to an upsert of work that was undone',
-    'stores what an upsert has made of data when its work was undone, and it is given to another',
-    'stores what an upsert has changed of a loaded entity when its work was undone, and it is given to another',
+    'stores an entity that an undone upsert made from data, when another session persists the entity',
+    'stores the changes of an undone upsert to a loaded entity, when another session persists the entity',
   ],
   'other expressions and statements': [
     'reads values as the same JavaScript types as every other driver',
