@@ -7,9 +7,20 @@ export interface Observed {
   readonly rows?: readonly (readonly unknown[])[];
   readonly tag?: string;
   readonly columns?: readonly string[];
-  readonly refused?: { readonly state: string; readonly severity: string };
+  readonly refused?: Refused;
   readonly isLost?: true;
   readonly status: string | null;
+}
+
+interface Refused {
+  readonly state: string;
+  readonly severity: string;
+  readonly message: string;
+  /** What the refusal is about, as far as it names it. */
+  readonly schema: string | undefined;
+  readonly table: string | undefined;
+  readonly column: string | undefined;
+  readonly constraint: string | undefined;
 }
 
 /** How a client waits; virtual time passes in another way. */
@@ -69,11 +80,12 @@ async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promi
       status: status(),
     };
   } catch (error) {
-    const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
     if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
     // Its severity is that of the message; after a FATAL one nothing follows.
     await settled;
-    return { step, refused: { state, severity: error.severity ?? '' }, status: status() };
+    const { code: state = '', severity = '', message, schema, table, column, constraint } = error;
+    const refused = { state, severity, message, schema, table, column, constraint };
+    return { step, refused, status: status() };
   }
 }
 

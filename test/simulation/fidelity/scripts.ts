@@ -1,4 +1,5 @@
 import { hermitage } from './hermitage.ts';
+import { migrationScripts } from './migration-scripts.ts';
 
 /** One step of a script: a statement on one of several sessions. */
 export interface Step {
@@ -325,4 +326,4 @@ const ownScripts: readonly Script[] = [
   },
 ];
 
-export const scripts: readonly Script[] = [...ownScripts, ...hermitage];
+export const scripts: readonly Script[] = [...ownScripts, ...migrationScripts, ...hermitage];

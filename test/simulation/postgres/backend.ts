@@ -1,21 +1,34 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
-import { type Answer, columnsOf, execute } from './execute.ts';
+import { type Answer, columnsOf, execute, prepare } from './execute.ts';
 import { type LimitName, limitNames } from './limits.ts';
+import type { LockMode, LockRequest } from './lock-table.ts';
 import type { SimulatedServer } from './server.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Entry, Isolation, Transaction } from './store.ts';
-import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
+import { type Column, type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
 
 /** What ends a backend without a word. */
 class Gone extends Error {}
+
+/** Where a backend waits for what others hold. */
+interface Line {
+  /** False while it has to wait. */
+  take(): boolean;
+  blockers(): readonly Transaction[];
+  join(admit: () => void): void;
+  leave(): void;
+}
 
 interface Statement {
   readonly sql: string;
   readonly command: Command;
   readonly types: readonly number[];
+  /** What its rows look like, as its client knows it. */
+  readonly columns?: readonly Column[];
 }
 
 /** One session of a server: reads messages, does what they say, answers. */
@@ -38,8 +51,8 @@ export class Backend implements End {
   hasFailed = false;
   readonly limits = new Map<LimitName, number>();
   readonly #startLimits = new Map<LimitName, number>();
+  readonly #sessionLimits = new Map<LimitName, number>();
   isReadOnlyTransaction = false;
-  holdsAdvisoryLock = false;
   readonly #link: Link;
   readonly #reader = new FrontendReader();
   readonly #prepared = new Map<string, Statement>();
@@ -52,6 +65,8 @@ export class Backend implements End {
   #pendingInterrupt: Error | undefined;
   #idleTimer: Happening | undefined;
   #skips = false;
+  /** More than one statement runs before the transaction ends by itself. */
+  #isOneOfSeveral = false;
   #out: Buffer[] = [];
   /** What the client has learned when so many bytes of `#out` have arrived. */
   #lessons: { readonly after: number; readonly learned: () => void }[] = [];
@@ -112,6 +127,7 @@ export class Backend implements End {
     this.#isOver = true;
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.#pendingInterrupt = new Gone();
     this.#interrupt?.(this.#pendingInterrupt);
     if (silently) this.#link.vanish();
@@ -248,10 +264,11 @@ export class Backend implements End {
       case 'query': {
         const statements = statementsOf(message.sql).map(sql => ({
           sql: message.sql,
-          command: commandOf(sql),
+          command: this.#commandOf(sql),
           types: [],
         }));
         if (statements.length === 0) this.#say(say.empty);
+        this.#isOneOfSeveral = statements.length > 1;
         const inTime = this.#startTimer();
         try {
           for (const statement of statements) await this.#run(statement, [], true);
@@ -264,9 +281,11 @@ export class Backend implements End {
       }
       case 'parse': {
         if (message.name !== '' && this.#prepared.has(message.name)) throw problems.knownStatement(message.name);
-        const command = commandOf(oneStatementOf(message.sql));
+        const command = this.#commandOf(oneStatementOf(message.sql));
         if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
-        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types });
+        this.query = message.sql;
+        const columns = await prepare(this, command);
+        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types, columns });
         this.#say(say.parsed);
         return;
       }
@@ -274,6 +293,7 @@ export class Backend implements End {
         const statement = this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (this.hasFailed && !endsTransaction(statement.command)) throw problems.failed();
+        if (message.values.some(value => value?.includes('\0') === true)) throw problems.notInEncoding();
         this.#portal = { statement, values: message.values };
         this.#say(say.bound);
         return;
@@ -282,7 +302,7 @@ export class Backend implements End {
         const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
-        const columns = columnsOf(statement.command);
+        const columns = statement.columns ?? columnsOf(statement.command);
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
       }
@@ -292,6 +312,7 @@ export class Backend implements End {
         const inTime = this.#startTimer();
         try {
           await this.#run(portal.statement, portal.values, false);
+          this.#isOneOfSeveral = true;
         } finally {
           inTime();
         }
@@ -303,6 +324,7 @@ export class Backend implements End {
         return;
       case 'sync':
         this.#skips = false;
+        this.#isOneOfSeveral = false;
         this.#commitImplicit();
         this.#ready();
         return;
@@ -318,12 +340,22 @@ export class Backend implements End {
     }
   }
 
-  async #run({ sql, command }: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+  #commandOf(sql: string): Command {
+    return commandOf(sql, table => this.server.store.hasTable(table));
+  }
+
+  async #run(
+    { sql, command, columns: known }: Statement,
+    values: readonly (string | null)[],
+    describes: boolean,
+  ): Promise<void> {
     if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
+    const columns = await prepare(this, command);
+    if (known !== undefined && !isDeepStrictEqual(known, columns))
+      throw new SqlError('0A000', 'cached plan must not change result type');
     const answer = await this.#answer(command, values);
-    const columns = columnsOf(command);
     if (describes && columns.length > 0) this.#say(say.columns(columns));
     for (const row of answer.rows) this.#say(say.row(row));
     this.#say(say.complete(answer.tag));
@@ -361,6 +393,25 @@ export class Backend implements End {
     this.transaction ??= store.begin(isolation, isReadOnly, world.epochMs);
     this.isReadOnlyTransaction = isReadOnly || this.server.isReadOnly || this.server.isStandby;
     return this.transaction;
+  }
+
+  /** @throws SqlError for a statement that must be alone: it commits by itself, in steps. */
+  assertNoBlock(what: string): void {
+    if (this.isBlock || this.#isOneOfSeveral)
+      throw new SqlError('25001', `${what} cannot run inside a transaction block`);
+  }
+
+  /** What was done so far is committed, whatever becomes of the rest of the statement. */
+  commitStep(): void {
+    this.#commitImplicit();
+  }
+
+  /** For the session; undefined: as it was at its start. Only outside of a block, which would undo it. */
+  setLimit(name: LimitName, ms: number | undefined): void {
+    if (this.isBlock) throw new UnknownStatement(this.query);
+    const to = ms ?? this.startLimit(name);
+    this.limits.set(name, to);
+    this.#sessionLimits.set(name, to);
   }
 
   /** That of the block, or one that ends with the batch. */
@@ -407,24 +458,50 @@ export class Backend implements End {
     this.isBlock = false;
     this.hasFailed = false;
     this.isReadOnlyTransaction = false;
-    this.holdsAdvisoryLock = false;
-    for (const name of limitNames) this.limits.set(name, this.#startLimits.get(name) ?? 0);
+    for (const name of limitNames) this.limits.set(name, this.#sessionLimits.get(name) ?? this.startLimit(name));
   }
 
   /** Waits until the transaction may write the entry. */
   async hold(entry: Entry): Promise<void> {
     const transaction = this.current();
+    const { store } = this.server;
+    await this.#inLine('transactionid', {
+      take: () => store.hold(transaction, entry) === undefined,
+      blockers: () => (entry.holder === undefined ? [] : [entry.holder]),
+      join: admit => entry.waiting.push({ by: transaction, admit }),
+      leave: () => {
+        const at = entry.waiting.findIndex(({ by }) => by === transaction);
+        if (at !== -1) entry.waiting.splice(at, 1);
+      },
+    });
+  }
+
+  /** Waits until it has the lock: until the end of its transaction, or of the session. */
+  async lock(name: string, mode: LockMode, { isOfSession = false } = {}): Promise<void> {
+    this.current();
+    const { locks } = this.server.store;
+    const request: LockRequest = { by: this, name, mode, isOfSession };
+    await this.#inLine(name.startsWith('advisory') ? 'advisory' : 'relation', {
+      take: () => locks.take(request),
+      blockers: () => locks.blockers(request).flatMap(({ transaction }) => transaction ?? []),
+      join: admit => locks.join(request, admit),
+      leave: () => locks.leave(request),
+    });
+  }
+
+  async #inLine(event: string, { take, blockers, join, leave }: Line): Promise<void> {
+    if (take()) return;
+    const transaction = this.current();
     const { store, world } = this.server;
-    if (store.hold(transaction, entry) === undefined) return;
-    transaction.waitsFor = entry;
-    this.waitEvent = 'transactionid';
+    transaction.waitsFor = blockers;
+    this.waitEvent = event;
     const lockMs = this.limits.get('lock_timeout') ?? 0;
     const timers: Happening[] = [];
     try {
       await this.#interruptible<void>((resolve, reject) => {
         const wait = () => {
-          if (store.hold(transaction, entry) === undefined) resolve();
-          else entry.waiting.push({ by: transaction, admit: wait });
+          if (take()) resolve();
+          else join(wait);
         };
         wait();
         if (lockMs > 0)
@@ -439,8 +516,7 @@ export class Backend implements End {
       for (const timer of timers) world.time.cancel(timer);
       transaction.waitsFor = undefined;
       this.waitEvent = '';
-      const at = entry.waiting.findIndex(({ by }) => by === transaction);
-      if (at !== -1) entry.waiting.splice(at, 1);
+      leave();
     }
   }
 
@@ -564,6 +640,7 @@ export class Backend implements End {
     this.#flush();
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.server.backends.delete(this.pid);
     this.#link.closeDown();
     this.#pendingInterrupt = new Gone();
@@ -587,13 +664,13 @@ function parameterTypes({ types }: Statement): readonly number[] {
 }
 
 function problem({ severity, state, message, routine, named }: SqlError): Buffer {
-  const { table, column, constraint } = named;
+  const { schema = 'public', table, column, constraint } = named;
   return say.problem('E', {
     S: severity,
     V: severity,
     C: state,
     M: message,
-    ...(table !== undefined && { s: 'public', t: table }),
+    ...(table !== undefined && { s: schema, t: table }),
     ...(column !== undefined && { c: column }),
     ...(constraint !== undefined && { n: constraint }),
     R: routine,

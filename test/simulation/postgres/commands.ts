@@ -1,4 +1,6 @@
 import { lastingQuestion } from '@keelson/database';
+import { type MigrationCommand, readMigration } from './migration-commands.ts';
+import { type HeapStatement, readHeap } from './read-heap.ts';
 import { type RowStatement, readRows } from './read-sql.ts';
 import { isKnown } from './rows.ts';
 import type { Isolation } from './store.ts';
@@ -66,6 +68,9 @@ export type Command =
   | { readonly is: 'clean tokens'; readonly before: Slot }
   | { readonly is: 'read no token' }
   | { readonly is: 'rows'; readonly statement: RowStatement }
+  /** About the rows of a table that was made with DDL. */
+  | { readonly is: 'heap'; readonly statement: HeapStatement }
+  | MigrationCommand
   /** PostgreSQL refuses it, whatever the state of the session. */
   | { readonly is: 'fail'; readonly state: string; readonly message: string }
   | { readonly is: 'empty' };
@@ -76,17 +81,46 @@ export class UnknownStatement extends Error {
   }
 }
 
-const known = new Map<string, Command>();
-
-/** @throws UnknownStatement for one that the simulation was not written for. */
-export function commandOf(sql: string): Command {
-  const before = known.get(sql);
-  if (before !== undefined) return before;
-  const command = read(normal(sql));
-  if (command === undefined) throw new UnknownStatement(sql);
-  if (known.size > 5_000) known.clear();
-  known.set(sql, command);
+/**
+ * What a statement says on a server that was made with some tables. Another table of the same name may be made with DDL on
+ * another server.
+ * @throws UnknownStatement for one that the simulation was not written for
+ */
+export function commandOf(sql: string, isMadeWith: (table: string) => boolean): Command {
+  const command = known(sql);
+  if (command !== undefined && isThere(command, sql, isMadeWith)) return command;
+  const other = isMadeWith(rowTableIn(sql)) ? undefined : knownOnHeap(sql);
+  if (other !== undefined) return other;
+  if (command === undefined || command.is === 'rows') throw new UnknownStatement(sql);
   return command;
+}
+
+function isThere(command: Command, sql: string, isMadeWith: (table: string) => boolean): boolean {
+  if (command.is === 'insert') return isMadeWith(command.table);
+  return command.is !== 'rows' || isMadeWith(rowTableIn(sql));
+}
+
+function rowTableIn(sql: string): string {
+  return /\bconformance_\w+/.exec(sql)?.[0] ?? '';
+}
+
+const known = remembered(read);
+const knownOnHeap = remembered((sql): Command | undefined => {
+  const statement = readHeap(sql);
+  return statement === undefined ? readMigration(sql) : { is: 'heap', statement };
+});
+
+function remembered(reader: (sql: string) => Command | undefined): (sql: string) => Command | undefined {
+  const texts = new Map<string, Command>();
+  return sql => {
+    const before = texts.get(sql);
+    if (before !== undefined) return before;
+    const command = reader(normal(sql));
+    if (command === undefined) return undefined;
+    if (texts.size > 5_000) texts.clear();
+    texts.set(sql, command);
+    return command;
+  };
 }
 
 /** One text may have several statements, each behind a semicolon. */
@@ -241,7 +275,7 @@ const shapes: readonly Shape[] = [
   ],
   [/^select set_config\('lock_timeout', '(\d+)', true\)$/, (ms = '0') => ({ is: 'set lock timeout', ms: Number(ms) })],
   [
-    /^create table (if not exists )?(?:"[^"]+"\.)?"?(\w+)"? \(.*\)$/,
+    /^create table (if not exists )?(?:"[^"]+"\.)?"?(keelson_commit_tokens)"? \(.*\)$/,
     (unless, table = '') => ({ is: 'create table', table, unlessThere: unless !== undefined }),
   ],
   [/^create schema if not exists "\w+"$/, () => ({ is: 'create schema' })],

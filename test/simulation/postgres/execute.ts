@@ -1,8 +1,12 @@
+import { hasAny, tryLock } from './advisory.ts';
 import type { Backend } from './backend.ts';
 import type { Command, Slot } from './commands.ts';
 import { epoch } from './epoch.ts';
+import { columnsOnHeap, executeOnHeap } from './heap.ts';
 import { limitNames } from './limits.ts';
 import { assertWritable, claim } from './locks.ts';
+import { isOfMigrations } from './migration-commands.ts';
+import { columnsOfMigration, executeMigration } from './migrations.ts';
 import { columnsOfRows, executeRows } from './rows.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
@@ -68,15 +72,23 @@ const none: readonly Column[] = [];
 export function columnsOf(command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
   if (command.is === 'rows') return columnsOfRows(command.statement);
+  if (isOfMigrations(command)) return columnsOfMigration(command);
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   return ofCommands[command.is] ?? none;
+}
+
+/** Looks for the tables and columns that it names, and gives what its rows look like. */
+export async function prepare(on: Backend, command: Command): Promise<readonly Column[]> {
+  return command.is === 'heap' ? columnsOnHeap(on, command.statement) : columnsOf(command);
 }
 
 /** Does what a statement says; what begins and ends transactions is not done here. */
 export async function execute(on: Backend, command: Command, values: Values): Promise<Answer> {
   const transaction = on.current();
   const { store } = on.server;
-  const given = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? '';
+  const value = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null;
+  const given = (slot: Slot) => value(slot) ?? '';
+  if (isOfMigrations(command)) return executeMigration(on, command, value);
   switch (command.is) {
     case 'savepoint':
       if (!on.isBlock) throw new SqlError('25P01', 'SAVEPOINT can only be used in transaction blocks');
@@ -126,7 +138,7 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
     default: {
       store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
-      const answer = await onTables(on, command, given, values);
+      const answer = await onTables(on, command, given, value);
       // What it has read or written now may have closed the circle.
       if (transaction.isDoomed) throw problems.dangerous();
       return answer;
@@ -134,7 +146,12 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   }
 }
 
-async function onTables(on: Backend, command: Command, given: (slot: Slot) => string, values: Values): Promise<Answer> {
+async function onTables(
+  on: Backend,
+  command: Command,
+  given: (slot: Slot) => string,
+  value: (slot: Slot) => string | null,
+): Promise<Answer> {
   const transaction = on.current();
   const { store, world } = on.server;
   switch (command.is) {
@@ -207,11 +224,9 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
       return done(`DELETE ${count}`);
     }
     case 'rows':
-      return executeRows(
-        on,
-        command.statement,
-        slot => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null,
-      );
+      return executeRows(on, command.statement, value);
+    case 'heap':
+      return executeOnHeap(on, command.statement, value);
     case 'read no token':
       if (!store.hasTable(tokens)) throw problems.noTable(tokens);
       return rows([]);
@@ -316,10 +331,9 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
     case 'timeouts set':
       return rows([limitNames.map(name => `${on.limits.get(name) ?? 0}ms`)]);
     case 'shared lock':
-      on.holdsAdvisoryLock = true;
-      return rows([['t']]);
+      return rows([[tryLock(on, { key: '5431964201735', isShared: true, isOfSession: false }) ? 't' : 'f']]);
     case 'lock is held':
-      return rows([[on.holdsAdvisoryLock ? 't' : 'f']]);
+      return rows([[hasAny(on) ? 't' : 'f']]);
     case 'replica lag':
       return rows([[null, null, null, server.isStandby ? 't' : 'f']]);
     case 'isolation level':
@@ -391,12 +405,12 @@ function endBackend(on: Backend, pid: number, since: string): Answer {
 
 function endIdleBlocker(on: Backend, of: number, self: number): Answer {
   if (self !== on.pid) return rows([]);
-  const blocking = on.server.backends.get(of)?.transaction?.waitsFor?.holder;
+  const blocking = on.server.backends.get(of)?.transaction?.waitsFor?.() ?? [];
   const nowMs = on.server.world.epochMs;
   const ended = [...on.server.backends.values()].filter(
     ({ transaction, state, stateChangedAtMs }) =>
       transaction !== undefined &&
-      transaction === blocking &&
+      blocking.includes(transaction) &&
       state === 'idle in transaction' &&
       stateChangedAtMs < nowMs - 1_000,
   );

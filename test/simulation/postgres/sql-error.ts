@@ -2,6 +2,8 @@ export type Severity = 'ERROR' | 'FATAL';
 
 /** What the refusal is about, as far as it names it. */
 export interface Named {
+  /** Public, unless it is said here. */
+  readonly schema?: string;
   readonly table?: string;
   readonly column?: string;
   readonly constraint?: string;
@@ -52,6 +54,7 @@ export const problems = {
   unknownStatement: (name: string) =>
     new SqlError('26000', `prepared statement "${name}" does not exist`, 'ERROR', 'FetchPreparedStatement'),
   knownStatement: (name: string) => new SqlError('42P05', `prepared statement "${name}" already exists`),
+  notInEncoding: () => new SqlError('22021', 'invalid byte sequence for encoding "UTF8": 0x00'),
   noTable: (name: string) => new SqlError('42P01', `relation "${name}" does not exist`),
   noSavepoint: (name: string) => new SqlError('3B001', `savepoint "${name}" does not exist`),
   future: (id: bigint) => new SqlError('22023', `transaction ID ${id} is in the future`),

@@ -1,3 +1,4 @@
+import { type LockRequest, LockTable } from './lock-table.ts';
 import { problems } from './sql-error.ts';
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
@@ -32,6 +33,7 @@ interface Savepoint {
   readonly name: string;
   readonly writes: number;
   readonly holds: number;
+  readonly locks: number;
 }
 
 /** A transaction of one server. */
@@ -47,9 +49,11 @@ export class Transaction {
   sequence: number | undefined;
   readonly writes: Written[] = [];
   readonly holds: Entry[] = [];
+  /** Of tables and keys, until its end. */
+  readonly locks: LockRequest[] = [];
   readonly savepoints: Savepoint[] = [];
-  /** What it waits for. */
-  waitsFor: Entry | undefined;
+  /** The transactions that it waits for now. */
+  waitsFor: (() => readonly Transaction[]) | undefined;
   /** Serializable ones that have read what it writes since, so that they come before it. */
   readonly before = new Set<Transaction>();
   /** Serializable ones that write what it has read before. */
@@ -76,6 +80,8 @@ export interface LogRecord {
 }
 
 export const firstId = 750n;
+/** Below it are those of the server itself. */
+const firstOid = 16_384;
 
 /** Tables of keys and rows, with versions of each: snapshots, row locks, serializable transactions. */
 export class Store {
@@ -85,6 +91,7 @@ export class Store {
   /** Entries that have readers. */
   readonly #read = new Set<Entry>();
   readonly log: LogRecord[] = [];
+  readonly locks = new LockTable();
   nextId = firstId;
   /** The last moment of visibility. */
   sequence = 0;
@@ -186,6 +193,14 @@ export class Store {
     return versions.findLast(({ sequence }) => sequence !== undefined && sequence <= snapshot);
   }
 
+  /** All rows as they are in the latest committed versions, or its own: as catalogs are read. */
+  *latestOf(transaction: Transaction, table: string): Iterable<Row> {
+    for (const entry of this.#tables.get(table)?.values() ?? []) {
+      const row = this.latest(transaction, entry);
+      if (row !== undefined) yield row;
+    }
+  }
+
   /** The latest that is committed, or its own. */
   latest(transaction: Transaction, { versions }: Entry): Row | undefined {
     const last = versions.at(-1);
@@ -222,13 +237,19 @@ export class Store {
     transaction.writes.push({ entry, version });
   }
 
+  /** The number of a table or an index, which no other ever has. */
+  newOid(): number {
+    this.#serial += 1;
+    return firstOid + this.#serial;
+  }
+
   newKey(): string {
     this.#serial += 1;
     return String(this.#serial);
   }
 
-  setSavepoint(transaction: Transaction, name: string): void {
-    transaction.savepoints.push({ name, writes: transaction.writes.length, holds: transaction.holds.length });
+  setSavepoint({ savepoints, writes, holds, locks }: Transaction, name: string): void {
+    savepoints.push({ name, writes: writes.length, holds: holds.length, locks: locks.length });
   }
 
   rollbackTo(transaction: Transaction, name: string): void {
@@ -238,9 +259,10 @@ export class Store {
     if (savepoint !== undefined) this.#undo(transaction, savepoint);
   }
 
-  #undo(transaction: Transaction, { writes, holds }: Savepoint): void {
+  #undo(transaction: Transaction, { writes, holds, locks }: Savepoint): void {
     for (const written of transaction.writes.splice(writes)) takeOut(written);
     for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
+    for (const lock of transaction.locks.splice(locks)) this.locks.release(lock);
   }
 
   /** A statement of it has failed: what was done since the last savepoint is undone at once, and its locks are free. */
@@ -303,18 +325,19 @@ export class Store {
     for (const { table, key, row } of writes) {
       this.createTable(table);
       this.entry(table, key).versions.push({ by: undefined, row, sequence: this.sequence });
-      this.#serial = Math.max(this.#serial, Number(key) || 0);
+      this.#serial = Math.max(this.#serial, Number(key) || 0, Number(row?.oid ?? 0) - firstOid);
     }
   }
 
   /** Whether transactions wait for each other in a circle that `from` is part of. */
   isDeadlocked(from: Transaction): boolean {
     const seen = new Set<Transaction>();
-    let next = from.waitsFor?.holder;
-    while (next !== undefined && !seen.has(next)) {
+    const ahead = [...(from.waitsFor?.() ?? [])];
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
       if (next === from) return true;
+      if (seen.has(next)) continue;
       seen.add(next);
-      next = next.waitsFor?.holder;
+      ahead.push(...(next.waitsFor?.() ?? []));
     }
     return false;
   }
@@ -336,6 +359,7 @@ export class Store {
 
   #end(transaction: Transaction): void {
     for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
+    for (const lock of transaction.locks.splice(0)) this.locks.release(lock);
     if (transaction.isolation !== 'serializable') return;
     for (const { isolation } of this.running) if (isolation === 'serializable') return;
     for (const { readers } of this.#read) readers.clear();
