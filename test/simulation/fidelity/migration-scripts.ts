@@ -1,9 +1,12 @@
+import { catalogText } from '../postgres/catalog-questions.ts';
 import type { Script, Step } from './scripts.ts';
 
 const a = (sql: string, ...values: readonly string[]): Step => ({ on: 'a', sql, values });
 const b = (sql: string, ...values: readonly string[]): Step => ({ on: 'b', sql, values });
 const c = (sql: string, ...values: readonly string[]): Step => ({ on: 'c', sql, values });
 const blocked = (step: Step): Step => ({ ...step, blocks: true });
+
+const prepared = (step: Step, name: string): Step => ({ ...step, name });
 
 /** DDL, locks of tables, advisory locks, and values that a column cannot hold. */
 export const migrationScripts: readonly Script[] = [
@@ -125,7 +128,10 @@ export const migrationScripts: readonly Script[] = [
       a('alter table ddl_parent drop column no_column'),
       a('alter table ddl_parent add column name integer'),
       a('alter table ddl_nowhere add column name integer'),
+      a('alter table public.ddl_nowhere add column name integer'),
+      a('select id from public.ddl_nowhere'),
       a('drop table ddl_nowhere'),
+      a('drop table public.ddl_nowhere'),
       a('drop table if exists ddl_nowhere'),
       a('drop index ddl_nowhere'),
       a('drop index ddl_parent_name_key'),
@@ -303,6 +309,124 @@ export const migrationScripts: readonly Script[] = [
       { answerOf: 'b' },
       a('rollback'),
       b('rollback'),
+    ],
+  },
+  {
+    name: 'advisory locks are free when their session ends',
+    steps: [
+      a('select pg_advisory_lock(12)'),
+      a('begin'),
+      a('select pg_advisory_xact_lock(13)'),
+      blocked(b('select pg_advisory_lock(12)')),
+      blocked(c('select pg_advisory_xact_lock(13)')),
+      { closes: 'a' },
+      { answerOf: 'b' },
+      { answerOf: 'c' },
+    ],
+  },
+  {
+    name: 'a table that was made in an open transaction is gone when its session ends',
+    steps: [
+      a('begin'),
+      a('create table ddl_closed (id integer)'),
+      blocked(b('create table ddl_closed (id integer)')),
+      { closes: 'a' },
+      { answerOf: 'b' },
+    ],
+  },
+  {
+    name: 'a prepared statement whose table has changed',
+    steps: [
+      a('create table ddl_planned (id integer)'),
+      a('insert into ddl_planned (id) values (1)'),
+      prepared(a('select * from ddl_planned'), 'all'),
+      prepared(a('select id from ddl_planned'), 'id'),
+      b('alter table ddl_planned add column width integer'),
+      prepared(a('select * from ddl_planned'), 'all'),
+      prepared(a('select id from ddl_planned'), 'id'),
+      b('drop table ddl_planned'),
+      prepared(a('select id from ddl_planned'), 'id'),
+    ],
+  },
+  {
+    name: 'what the catalog says of tables',
+    steps: [
+      a('create table ddl_first (id serial primary key, name varchar(20) unique)'),
+      a(
+        "create table ddl_catalog (first_id integer not null references ddl_first, number integer default -1, name varchar default 'it''s', short varchar(255), price numeric(5, 2), ratio numeric default 1.5, made timestamptz not null default current_timestamp, big bigint default 5, flag boolean not null default true, texts text[], bytes bytea[], day date, token uuid, details jsonb, primary key (first_id, number), constraint ddl_catalog_price check (price >= 0), check (number > -2), constraint ddl_catalog_price_below check (price > -1), constraint ddl_catalog_name unique (name) deferrable initially deferred)",
+      ),
+      a('create index ddl_catalog_index on ddl_catalog (short, price)'),
+      a('create unique index concurrently ddl_catalog_unique on ddl_catalog (token)'),
+      a('alter table ddl_catalog drop column ratio'),
+      a('alter table ddl_catalog add column later integer'),
+      a(catalogText('columns', "'ddl_catalog'")),
+      a(catalogText('indexes', `'"public"."ddl_first"'::regclass, '"public"."ddl_catalog"'::regclass`)),
+      a(catalogText('indexes', `'"public"."ddl_nowhere"'::regclass`)),
+      a(catalogText('checks', "'ddl_first','ddl_catalog'")),
+      a(catalogText('foreign keys', "'ddl_first','ddl_catalog'")),
+      a(catalogText('row security', "'ddl_catalog'")),
+      a(catalogText('partitions', "('public'::text, 'ddl_first'), ('public'::text, 'ddl_catalog')")),
+      a(catalogText('triggers', "'ddl_first', 'ddl_catalog'")),
+      a(catalogText('policies', "'ddl_first', 'ddl_catalog'")),
+      a(catalogText('enums')),
+      a(catalogText('views')),
+      a(catalogText('materialized views')),
+      a('select to_regclass($1) is not null as found', '"public"."ddl_catalog"'),
+      a('select to_regclass($1) is not null as found', '"public"."ddl_nowhere"'),
+      a('select to_regnamespace($1) is not null as found', '"public"'),
+      a('select to_regnamespace($1) is not null as found', '"ddl_nowhere"'),
+      a('begin'),
+      a('drop table ddl_catalog'),
+      b('select to_regclass($1) is not null as found', '"public"."ddl_catalog"'),
+      a('select to_regclass($1) is not null as found', '"public"."ddl_catalog"'),
+      a(catalogText('columns', "'ddl_catalog'")),
+      a('rollback'),
+    ],
+  },
+  {
+    name: 'the table of the migrations',
+    steps: [
+      a(
+        'create table "public"."ddl_migrations" (id serial primary key, name varchar(255) not null, executed_at timestamptz not null default current_timestamp)',
+      ),
+      a('insert into "public"."ddl_migrations" (name) select $1::varchar where true returning id', 'One'),
+      a('begin'),
+      a(
+        'insert into "public"."ddl_migrations" (name) select $1::varchar where pg_current_xact_id()::text = $2 returning id',
+        'Two',
+        'another',
+      ),
+      a('commit'),
+      a('insert into "public"."ddl_migrations" (name) select $1::varchar where true returning id', 'Three.ts'),
+      a(
+        `delete from "public"."ddl_migrations" where name in ($1::varchar, $1 || '.js', $1 || '.ts') and true returning id`,
+        'Three',
+      ),
+      a(
+        `delete from "public"."ddl_migrations" where name in ($1::varchar, $1 || '.js', $1 || '.ts') and pg_current_xact_id()::text = $2 returning id`,
+        'One',
+        'another',
+      ),
+      a('select name from "public"."ddl_migrations"'),
+      a('select name, (extract(epoch from executed_at) * 1000)::float8 as at from "public"."ddl_nowhere" order by id'),
+    ],
+  },
+  {
+    name: 'limits of a session',
+    steps: [
+      a('create table ddl_limits (id integer)'),
+      a('begin'),
+      a('select id from ddl_limits'),
+      b('set lock_timeout = 50'),
+      b('drop table ddl_limits'),
+      b('begin'),
+      b('set local lock_timeout = 0'),
+      b('rollback'),
+      b('drop table ddl_limits'),
+      b('reset lock_timeout'),
+      blocked(b('drop table ddl_limits')),
+      a('commit'),
+      { answerOf: 'b' },
     ],
   },
   {

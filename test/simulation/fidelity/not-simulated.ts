@@ -20,9 +20,6 @@ export const notSimulated: Readonly<Record<string, readonly string[]>> = {
     'inserts in bulk what is given, whatever is in it',
     'inserts in bulk all or nothing, and says which row was refused',
   ],
-  'migrations: DDL, advisory locks, the catalog': [
-    'says which tables are missing, and which migrations are pending, without making any',
-  ],
   'rows with JSON, embedded objects and pivot tables': [
     'fails when an entity of a read-only session was changed, and stores nothing of it',
     'stores a change of a text that is made while a flush runs',

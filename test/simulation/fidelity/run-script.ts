@@ -43,6 +43,7 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
   }
   for (const step of script.steps) {
     if ('waitMs' in step) await waits.sleep(step.waitMs);
+    else if ('closes' in step) await clients.get(step.closes)?.end();
     else if ('answerOf' in step) {
       const answer = await waiting.get(step.answerOf);
       if (answer !== undefined) observed.push(answer);
@@ -64,12 +65,12 @@ function sessionsOf({ steps }: Script): ReadonlySet<string> {
   return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
-async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
+async function observe(client: pg.Client, { on, sql, values = [], name }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);
   try {
-    const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
+    const query = { text: sql, name, ...(values.length > 0 && { values: [...values] }) };
     const result = await client.query({ ...query, rowMode: 'array' });
     const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
     return {

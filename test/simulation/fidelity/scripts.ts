@@ -6,6 +6,8 @@ export interface Step {
   readonly on: string;
   readonly sql: string;
   readonly values?: readonly string[];
+  /** It is prepared once under this name. */
+  readonly name?: string;
   /** It has to wait for another session; its answer is asked for by a later step. */
   readonly blocks?: true;
 }
@@ -13,7 +15,12 @@ export interface Step {
 /** What is done on a server, the simulated or a real one; both must give the same answers. */
 export interface Script {
   readonly name: string;
-  readonly steps: readonly (Step | { readonly answerOf: string } | { readonly waitMs: number })[];
+  readonly steps: readonly (
+    | Step
+    | { readonly answerOf: string }
+    | { readonly waitMs: number }
+    | { readonly closes: string }
+  )[];
   /** Which of the sessions fails is the choice of the server: their answers are compared as a set. */
   readonly inAnyOrder?: true;
 }

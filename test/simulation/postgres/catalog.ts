@@ -91,6 +91,12 @@ export function find(on: Backend, named: Named): Relation | undefined {
   return row === undefined ? undefined : definition(row);
 }
 
+/** Also one that the server was made with. */
+export function isTaken(on: Backend, named: Named): boolean {
+  const isMadeWith = on.server.tableNames.some(({ schema, name }) => schema === named.schema && name === named.name);
+  return isMadeWith || find(on, named) !== undefined;
+}
+
 export function findTable(on: Backend, named: Named): TableDefinition | undefined {
   const found = find(on, named);
   return found?.is === 'table' ? found : undefined;
@@ -162,7 +168,7 @@ export async function lockTable(
 ): Promise<TableDefinition> {
   for (;;) {
     const before = findTable(on, named);
-    if (before === undefined) throw missing(named.schema === 'public' ? named.name : keyOf(named));
+    if (before === undefined) throw missing(named.isQualified === true ? keyOf(named) : named.name);
     await on.lock(lockName(before), mode);
     const table = findTable(on, named);
     if (table?.oid === before.oid) return table;

@@ -54,11 +54,50 @@ export function typeNumber({ name, isArray }: ColumnType): number {
   return isArray === true ? scalars[name].arrayNumber : scalars[name].number;
 }
 
-/** As `format_type` writes it. */
-export function titleOf({ name, length, precision, scale, isArray }: ColumnType): string {
+function titleOf({ name, length, precision, scale, isArray }: ColumnType): string {
   const inBrackets = [length, precision, scale].filter(each => each !== undefined);
   const modifier = inBrackets.length > 0 ? `(${inBrackets.join(',')})` : '';
   return `${scalars[name].title}${modifier}${isArray === true ? '[]' : ''}`;
+}
+
+/** What the catalog says of the type of a column. */
+export interface Facets {
+  readonly udtName: string;
+  /** As `format_type` writes it. */
+  readonly title: string;
+  /** Of a text, or the digits of a second. */
+  readonly length: string | null;
+  /** `atttypmod` */
+  readonly modifier: string;
+  readonly precision: string | null;
+  readonly scale: string | null;
+  readonly dataType: string;
+}
+
+export function facetsOf(type: ColumnType): Facets {
+  const { name, isArray = false, length, precision, scale = 0 } = type;
+  const modifier = length === undefined ? precision && (precision << 16) + scale + 4 : length + 4;
+  const [digits, places] = isArray ? [] : (digitsOf[name] ?? [precision, precision === undefined ? undefined : scale]);
+  return {
+    udtName: isArray ? `_${name}` : name,
+    title: titleOf(type),
+    length: cell(isArray ? undefined : (secondsOf[name] ?? length)),
+    modifier: String(modifier ?? -1),
+    precision: cell(digits),
+    scale: cell(places),
+    dataType: isArray ? 'ARRAY' : scalars[name].title,
+  };
+}
+
+/** Binary digits of a number, and those behind its point. */
+const digitsOf: Readonly<Partial<Record<ColumnType['name'], readonly [digits: number, places: number]>>> = {
+  int4: [32, 0],
+  int8: [64, 0],
+};
+const secondsOf: Readonly<Partial<Record<ColumnType['name'], number>>> = { timestamptz: 6, date: 0 };
+
+function cell(value: number | undefined): string | null {
+  return value === undefined ? null : String(value);
 }
 
 /** @throws SqlError for a text that the type cannot hold. */

@@ -12,6 +12,7 @@ import {
   findTable,
   hasSchema,
   type IndexDefinition,
+  isTaken,
   lockName,
   lockTable,
   namesOf,
@@ -67,7 +68,7 @@ async function createSchema(on: Backend, { name, unlessThere }: Of<'create schem
 async function createTable(on: Backend, ddl: Of<'create table'>): Promise<void> {
   const { table: named, unlessThere, constraints } = ddl;
   if (!hasSchema(on, named.schema)) throw new SqlError('3F000', `schema "${named.schema}" does not exist`);
-  if (isThere(on, named)) {
+  if (isTaken(on, named)) {
     if (unlessThere) return;
     throw alreadyThere(named.name);
   }
@@ -75,7 +76,8 @@ async function createTable(on: Backend, ddl: Of<'create table'>): Promise<void> 
   const unique = constraints.filter(each => each.is === 'unique');
   const table: TableDefinition = {
     is: 'table',
-    ...named,
+    schema: named.schema,
+    name: named.name,
     oid: on.server.store.newOid(),
     columns,
     columnsEver: columns.length,
@@ -89,11 +91,6 @@ async function createTable(on: Backend, ddl: Of<'create table'>): Promise<void> 
   await on.lock(lockName(table), 'access exclusive');
   for (const name of sequencesOf(table)) await add(on, { is: 'sequence', schema: named.schema, name, of: named.name });
   for (const { name } of table.indexes) await addIndexName(on, table, name);
-}
-
-/** What takes a name that DDL makes: also the tables that a server was made with. */
-function isThere(on: Backend, named: Named): boolean {
-  return find(on, named) !== undefined || (named.schema === 'public' && on.server.store.hasTable(named.name));
 }
 
 function alreadyThere(name: string): SqlError {
@@ -189,7 +186,7 @@ function sequencesOf({ name: table, columns }: TableDefinition): readonly string
 }
 
 function addIndexName(on: Backend, { schema, name: of }: TableDefinition, name: string): Promise<void> {
-  if (isThere(on, { schema, name })) throw alreadyThere(name);
+  if (isTaken(on, { schema, name })) throw alreadyThere(name);
   return add(on, { is: 'index', schema, name, of });
 }
 
@@ -197,7 +194,7 @@ async function dropTables(on: Backend, { tables, ifThere }: Of<'drop table'>): P
   const dropped: TableDefinition[] = [];
   for (const named of tables) {
     if (ifThere && findTable(on, named) === undefined) continue;
-    const missing = (name: string) => new SqlError('42P01', `table "${name}" does not exist`);
+    const missing = () => new SqlError('42P01', `table "${named.name}" does not exist`);
     dropped.push(await lockTable(on, named, 'access exclusive', missing));
   }
   for (const table of dropped) {

@@ -1,4 +1,5 @@
 import type { Advisory } from './advisory.ts';
+import { type CatalogQuestion, readCatalogQuestion } from './catalog-questions.ts';
 import { type ColumnType, typeNamed } from './column-types.ts';
 import type { Slot } from './commands.ts';
 import { isLockMode, type LockMode } from './lock-table.ts';
@@ -7,6 +8,7 @@ import { type Ddl, type Named, readDdl } from './read-ddl.ts';
 /** What migrations need beyond the rows of tables. */
 export type MigrationCommand =
   | { readonly is: 'ddl'; readonly ddl: Ddl }
+  | { readonly is: 'catalog'; readonly about: CatalogQuestion; readonly tables: readonly string[] }
   | { readonly is: 'vacuum' }
   | { readonly is: 'lock table'; readonly table: Named; readonly mode: LockMode }
   | {
@@ -52,7 +54,7 @@ type Reader = (...found: readonly string[]) => MigrationCommand | undefined;
 const slot = String.raw`(\$\d+|'(?:[^']|'')*')`;
 const table = '"(\\w+)"\\."(\\w+)"';
 const isSame = `(true|pg_current_xact_id\\(\\)::text = \\$2)`;
-const named = (schema = '', name = ''): Named => ({ schema, name });
+const named = (schema = '', name = ''): Named => ({ schema, name, isQualified: true });
 const idIn = (condition = ''): Slot | undefined => (condition === 'true' ? undefined : { parameter: 1 });
 
 const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
@@ -131,7 +133,7 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
   ],
   [
     /^select (\w+), \(select array_agg\(encode\(b, 'hex'\) order by n\) from unnest\((\w+)\) with ordinality u\(b, n\)\) as \2 from (\w+)$/,
-    (texts = '', bytes = '', name = '') => ({ is: 'read arrays', table: named('public', name), texts, bytes }),
+    (texts = '', bytes = '', name = '') => ({ is: 'read arrays', table: { schema: 'public', name }, texts, bytes }),
   ],
   [new RegExp(`^select ${slot}((?:::\\w+(?:\\[\\])?)*)$`), (given = '', types = '') => castOf(given, types, undefined)],
   [
@@ -145,7 +147,8 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
   [/^reset (statement_timeout|lock_timeout)$/, (name = '') => ({ is: 'set limit', name, ms: undefined })],
   [
     /^lock table (\w+) in ([a-z ]+) mode$/,
-    (name, mode = '') => (isLockMode(mode) ? { is: 'lock table', table: named('public', name), mode } : undefined),
+    (name = '', mode = '') =>
+      isLockMode(mode) ? { is: 'lock table', table: { schema: 'public', name }, mode } : undefined,
   ],
   [/^vacuum$/, () => ({ is: 'vacuum' })],
 ];
@@ -171,6 +174,8 @@ function typeOf(title: string): ColumnType | undefined {
 export function readMigration(sql: string): MigrationCommand | undefined {
   const ddl = readDdl(sql);
   if (ddl !== undefined) return { is: 'ddl', ddl };
+  const question = readCatalogQuestion(sql);
+  if (question !== undefined) return { is: 'catalog', ...question };
   for (const [pattern, read] of shapes) {
     const found = pattern.exec(sql);
     if (found !== null) return read(...found.slice(1));
@@ -181,6 +186,7 @@ export function readMigration(sql: string): MigrationCommand | undefined {
 /** The words by which they are known from others. */
 const words: Readonly<Record<MigrationCommand['is'], true>> = {
   ddl: true,
+  catalog: true,
   vacuum: true,
   'lock table': true,
   advisory: true,

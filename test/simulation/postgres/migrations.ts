@@ -1,6 +1,7 @@
 import { isLocked, tryLock, unlock, waitForLock } from './advisory.ts';
 import type { Backend } from './backend.ts';
-import { type ColumnDefinition, columnNamed, find, hasSchema, lockTable, type TableDefinition } from './catalog.ts';
+import { type ColumnDefinition, columnNamed, hasSchema, isTaken, lockTable, type TableDefinition } from './catalog.ts';
+import { answerAboutCatalog, catalogColumns } from './catalog-answers.ts';
 import { arrayText, type ColumnType, elementsOf, readAs, typeNumber } from './column-types.ts';
 import type { Slot } from './commands.ts';
 import { executeDdl } from './ddl.ts';
@@ -21,7 +22,7 @@ const { bool, text, int4, float8, void: nothing } = typeNumbers;
 const column = (type: number, ...names: readonly string[]): Column[] => names.map(name => ({ name, type }));
 
 const columns: Readonly<
-  Record<Exclude<MigrationCommand['is'], 'advisory' | 'mark' | 'cast' | 'read arrays'>, readonly Column[]>
+  Record<Exclude<MigrationCommand['is'], 'catalog' | 'advisory' | 'mark' | 'cast' | 'read arrays'>, readonly Column[]>
 > = {
   ddl: [],
   vacuum: [],
@@ -40,6 +41,8 @@ const columns: Readonly<
 /** What its rows look like. */
 export function columnsOfMigration(command: MigrationCommand): readonly Column[] {
   switch (command.is) {
+    case 'catalog':
+      return catalogColumns[command.about];
     case 'advisory':
       return column(command.does === 'wait' ? nothing : bool, command.column);
     case 'mark':
@@ -61,6 +64,8 @@ export async function executeMigration(on: Backend, command: MigrationCommand, v
   switch (command.is) {
     case 'ddl':
       return executeDdl(on, command.ddl);
+    case 'catalog':
+      return rows(answerAboutCatalog(on, command.about, command.tables));
     case 'vacuum':
       on.assertNoBlock('VACUUM');
       return { rows: [], tag: 'VACUUM' };
@@ -109,7 +114,7 @@ function isThere(on: Backend, quoted: string, what: 'table' | 'schema'): boolean
   const names = quoted.replaceAll('"', '').split('.');
   if (what === 'schema') return hasSchema(on, names[0] ?? '');
   const [schema, name] = names.length === 1 ? ['public', ...names] : names;
-  return find(on, { schema: schema ?? '', name: name ?? '' }) !== undefined;
+  return isTaken(on, { schema: schema ?? '', name: name ?? '' });
 }
 
 interface MigrationColumns {

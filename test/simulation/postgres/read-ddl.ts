@@ -5,6 +5,8 @@ import { Tokens, Unreadable } from './tokens.ts';
 export interface Named {
   readonly schema: string;
   readonly name: string;
+  /** The schema stands there. */
+  readonly isQualified?: true;
 }
 
 /** What a column has without a value: the next of its sequence, the moment of the transaction, or a value. */
@@ -100,9 +102,10 @@ function statement(tokens: Tokens): Ddl {
   return { does: 'drop index', index: named(tokens), isConcurrent, ifThere };
 }
 
-function named(tokens: Tokens): Named {
+export function named(tokens: Tokens): Named {
   const first = tokens.name();
-  return tokens.skips('.') ? { schema: first, name: tokens.name() } : { schema: 'public', name: first };
+  if (!tokens.skips('.')) return { schema: 'public', name: first };
+  return { schema: first, name: tokens.name(), isQualified: true };
 }
 
 function createIndex(tokens: Tokens, isUnique: boolean): Ddl {

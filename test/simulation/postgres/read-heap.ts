@@ -1,5 +1,5 @@
 import type { Slot } from './commands.ts';
-import type { Named } from './read-ddl.ts';
+import { type Named, named } from './read-ddl.ts';
 import { Tokens, Unreadable } from './tokens.ts';
 
 /** What a column gets: a value, its default, or another column plus a number. */
@@ -56,11 +56,6 @@ function statement(tokens: Tokens): HeapStatement {
   tokens.expect('delete', 'from');
   const { table, alias } = tableWithAlias(tokens);
   return { does: 'delete', table, where: where(tokens, alias) };
-}
-
-export function named(tokens: Tokens): Named {
-  const first = tokens.name();
-  return tokens.skips('.') ? { schema: first, name: tokens.name() } : { schema: 'public', name: first };
 }
 
 function insert(tokens: Tokens): HeapStatement {
