@@ -275,6 +275,7 @@ export class Backend implements End {
           this.#commitImplicit();
         } finally {
           inTime();
+          this.#isOneOfSeveral = false;
         }
         this.#ready();
         return;
@@ -353,7 +354,7 @@ export class Backend implements End {
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
     const columns = await prepare(this, command);
-    if (known !== undefined && !isDeepStrictEqual(known, columns))
+    if (known !== undefined && known !== columns && !isDeepStrictEqual(known, columns))
       throw new SqlError('0A000', 'cached plan must not change result type');
     const answer = await this.#answer(command, values);
     if (describes && columns.length > 0) this.#say(say.columns(columns));

@@ -20,6 +20,7 @@ import {
   type TableDefinition,
 } from './catalog.ts';
 import { readAs } from './column-types.ts';
+import { UnknownStatement } from './commands.ts';
 import type { Answer } from './execute.ts';
 import { buildIndex } from './heap.ts';
 import { assertWritable } from './locks.ts';
@@ -223,8 +224,7 @@ async function addColumn(on: Backend, { table: named, column }: Of<'add column'>
     throw new SqlError('42701', `column "${column.name}" of relation "${table.name}" already exists`);
   const number = table.columnsEver + 1;
   const defined = columnOf(column, number);
-  if (defined.initially !== undefined || defined.isRequired)
-    throw new SqlError('0A000', 'the simulation adds only columns that may be null and have no default');
+  if (defined.initially !== undefined || defined.isRequired) throw new UnknownStatement(on.query);
   await change(on, { ...table, columns: [...table.columns, defined], columnsEver: number });
 }
 

@@ -72,8 +72,8 @@ const none: readonly Column[] = [];
 export function columnsOf(command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
   if (command.is === 'rows') return columnsOfRows(command.statement);
-  if (isOfMigrations(command)) return columnsOfMigration(command);
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
+  if (isOfMigrations(command)) return columnsOfMigration(command);
   return ofCommands[command.is] ?? none;
 }
 
@@ -88,7 +88,6 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   const { store } = on.server;
   const value = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null;
   const given = (slot: Slot) => value(slot) ?? '';
-  if (isOfMigrations(command)) return executeMigration(on, command, value);
   switch (command.is) {
     case 'savepoint':
       if (!on.isBlock) throw new SqlError('25P01', 'SAVEPOINT can only be used in transaction blocks');
@@ -231,6 +230,7 @@ async function onTables(
       if (!store.hasTable(tokens)) throw problems.noTable(tokens);
       return rows([]);
     default:
+      if (isOfMigrations(command)) return executeMigration(on, command, value);
       throw new Error(`the simulation does not know ${command.is} here`);
   }
 }

@@ -45,6 +45,8 @@ export async function executeOnHeap(on: Backend, statement: HeapStatement, value
 
 /** What its rows look like. @throws SqlError when the table or a column is not there */
 export async function columnsOnHeap(on: Backend, statement: HeapStatement): Promise<readonly Column[]> {
+  // As PostgreSQL, which sees what was there before the statement had to wait, unless the transaction is read committed.
+  on.server.store.takeSnapshot(on.current());
   const table = await openTable(on, statement);
   if (statement.does === 'delete') return [];
   if (statement.does === 'select' && statement.columns === 'count') return [{ name: 'count', type: typeNumbers.int8 }];

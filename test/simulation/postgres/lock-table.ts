@@ -72,6 +72,9 @@ interface Lock {
   readonly waiting: Waiting[];
 }
 
+/** One that is not asked for is not kept. */
+const free: Lock = { held: [], waiting: [] };
+
 /** Locks of tables and of keys that clients choose (advisory locks). Rows have theirs in the store. */
 export class LockTable {
   readonly #locks = new Map<string, Lock>();
@@ -79,14 +82,14 @@ export class LockTable {
   /** False when it has to wait. */
   take(request: LockRequest): boolean {
     if (this.blockers(request).length > 0) return false;
-    this.#lock(request.name).held.push(request);
+    this.#made(request.name).held.push(request);
     if (!request.isOfSession) request.by.transaction?.locks.push(request);
     return true;
   }
 
   /** The sessions that it has to wait for: those who hold the lock, and those who came before. */
   blockers(request: LockRequest): readonly Session[] {
-    const { held, waiting } = this.#lock(request.name);
+    const { held, waiting } = this.#locks.get(request.name) ?? free;
     const isInTheWay = (other: LockRequest) => other.by !== request.by && isInConflict(request.mode, other.mode);
     const holding = held.filter(isInTheWay);
     const isHolder = held.some(({ by }) => by === request.by);
@@ -96,12 +99,12 @@ export class LockTable {
 
   /** Stands in line; `admit` is called when it is worth to try again. */
   join(request: LockRequest, admit: () => void): void {
-    const { waiting } = this.#lock(request.name);
+    const { waiting } = this.#made(request.name);
     if (!waiting.some(each => each.request === request)) waiting.push({ request, admit });
   }
 
   leave(request: LockRequest): void {
-    const { waiting } = this.#lock(request.name);
+    const { waiting } = this.#locks.get(request.name) ?? free;
     const at = waiting.findIndex(each => each.request === request);
     if (at === -1) return;
     waiting.splice(at, 1);
@@ -109,7 +112,7 @@ export class LockTable {
   }
 
   release(request: LockRequest): void {
-    const { held } = this.#lock(request.name);
+    const { held } = this.#locks.get(request.name) ?? free;
     const at = held.indexOf(request);
     if (at === -1) return;
     held.splice(at, 1);
@@ -118,7 +121,8 @@ export class LockTable {
 
   /** False when the session does not hold it as a session. */
   unlock(by: Session, name: string, mode: LockMode): boolean {
-    const found = this.#lock(name).held.find(each => each.by === by && each.isOfSession && each.mode === mode);
+    const { held } = this.#locks.get(name) ?? free;
+    const found = held.find(each => each.by === by && each.isOfSession && each.mode === mode);
     if (found === undefined) return false;
     this.release(found);
     return true;
@@ -131,26 +135,26 @@ export class LockTable {
   }
 
   isHeld(name: string): boolean {
-    return this.#locks.get(name) !== undefined && this.#lock(name).held.length > 0;
+    return (this.#locks.get(name) ?? free).held.length > 0;
   }
 
-  /** The names that begin with `kind`, of what the session holds. */
-  holds(by: Session, kind: string): boolean {
+  /** Whether the session holds one whose name begins like this. */
+  holds(by: Session, beginning: string): boolean {
     for (const [name, { held }] of this.#locks)
-      if (name.startsWith(kind) && held.some(each => each.by === by)) return true;
+      if (name.startsWith(beginning) && held.some(each => each.by === by)) return true;
     return false;
   }
 
-  #lock(name: string): Lock {
+  #made(name: string): Lock {
     const known = this.#locks.get(name);
     if (known !== undefined) return known;
-    const free: Lock = { held: [], waiting: [] };
-    this.#locks.set(name, free);
-    return free;
+    const lock: Lock = { held: [], waiting: [] };
+    this.#locks.set(name, lock);
+    return lock;
   }
 
   #admit(name: string): void {
-    const { held, waiting } = this.#lock(name);
+    const { held, waiting } = this.#locks.get(name) ?? free;
     if (held.length === 0 && waiting.length === 0) this.#locks.delete(name);
     for (const { admit } of [...waiting]) admit();
   }
