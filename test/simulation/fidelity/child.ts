@@ -47,5 +47,5 @@ void runAll().then(() => {
   isDone = true;
 });
 await world.time.run(() => isDone || world.now > longestMs);
-console.log(JSON.stringify({ seen, isDone, violations: world.violations }));
-process.exit(0);
+// An exit before all is written would cut it off.
+process.stdout.write(JSON.stringify({ seen, isDone, violations: world.violations }), () => process.exit(0));

@@ -95,5 +95,5 @@ void runAll().then(
   },
 );
 await world.time.run(() => isDone || world.now > 3_600_000);
-console.log(JSON.stringify({ seen, isDone }));
-process.exit(0);
+// An exit before all is written would cut it off.
+process.stdout.write(JSON.stringify({ seen, isDone }), () => process.exit(0));

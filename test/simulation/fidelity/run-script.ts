@@ -9,6 +9,8 @@ export interface Observed {
   readonly columns?: readonly string[];
   readonly refused?: Refused;
   readonly isLost?: true;
+  /** It was to wait for another session, and has not. */
+  readonly isEarly?: true;
   readonly status: string | null;
 }
 
@@ -53,7 +55,12 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
       const answer = observe(client, step);
       if (step.blocks === true) {
         waiting.set(step.on, answer);
+        let isAnswered = false;
+        void answer.then(() => {
+          isAnswered = true;
+        });
         await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
+        if (isAnswered) observed.push({ step: `${step.on}: ${step.sql}`, isEarly: true, status: null });
       } else observed.push(await answer);
     }
   }
