@@ -2,11 +2,12 @@ import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
+import { checkDeferred } from './constraints.ts';
 import { type Answer, columnsOf, execute } from './execute.ts';
 import { type LimitName, limitNames } from './limits.ts';
 import type { SimulatedServer } from './server.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Isolation, Transaction } from './store.ts';
+import type { Entry, Isolation, Strength, Transaction } from './store.ts';
 import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
 
 /** What ends a backend without a word. */
@@ -255,7 +256,7 @@ export class Backend implements End {
         const inTime = this.#startTimer();
         try {
           for (const statement of statements) await this.#run(statement, [], true);
-          this.#commitImplicit();
+          await this.#commitImplicit();
         } finally {
           inTime();
         }
@@ -266,6 +267,8 @@ export class Backend implements End {
         if (message.name !== '' && this.#prepared.has(message.name)) throw problems.knownStatement(message.name);
         const command = commandOf(oneStatementOf(message.sql));
         if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
+        // The names in it are looked up now.
+        columnsOf(this, command);
         this.#prepared.set(message.name, { sql: message.sql, command, types: message.types });
         this.#say(say.parsed);
         return;
@@ -282,7 +285,7 @@ export class Backend implements End {
         const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
-        const columns = columnsOf(statement.command);
+        const columns = columnsOf(this, statement.command);
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
       }
@@ -303,7 +306,7 @@ export class Backend implements End {
         return;
       case 'sync':
         this.#skips = false;
-        this.#commitImplicit();
+        await this.#commitImplicit();
         this.#ready();
         return;
       case 'flush':
@@ -323,7 +326,7 @@ export class Backend implements End {
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
     const answer = await this.#answer(command, values);
-    const columns = columnsOf(command);
+    const columns = columnsOf(this, command);
     if (describes && columns.length > 0) this.#say(say.columns(columns));
     for (const row of answer.rows) this.#say(say.row(row));
     this.#say(say.complete(answer.tag));
@@ -375,6 +378,7 @@ export class Backend implements End {
       this.#abort();
       return { rows: [], tag: wasFailed ? 'ROLLBACK' : 'COMMIT' };
     }
+    if (transaction.toCheck.length > 0) await this.#checkAtCommit();
     const { history, name, onCommit } = this.server;
     const { units } = transaction;
     const isWriting = units.size > 0;
@@ -389,9 +393,20 @@ export class Backend implements End {
     return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
   }
 
-  #commitImplicit(): void {
+  /** A transaction that is refused by then has ended. */
+  async #checkAtCommit(): Promise<void> {
+    try {
+      await checkDeferred(this);
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+  }
+
+  async #commitImplicit(): Promise<void> {
     const { transaction } = this;
     if (this.isBlock || transaction === undefined) return;
+    if (transaction.toCheck.length > 0) await checkDeferred(this);
     this.#forgetTransaction();
     this.server.commit(transaction);
   }
@@ -411,19 +426,19 @@ export class Backend implements End {
     for (const name of limitNames) this.limits.set(name, this.#startLimits.get(name) ?? 0);
   }
 
-  /** Waits until the transaction may write the entry. */
-  async hold(entry: Entry): Promise<void> {
+  /** Waits until the transaction has the lock. */
+  async hold(entry: Entry, strength: Strength = 'no key update'): Promise<void> {
     const transaction = this.current();
     const { store, world } = this.server;
-    if (store.hold(transaction, entry) === undefined) return;
-    transaction.waitsFor = entry;
+    if (store.hold(transaction, entry, strength) === undefined) return;
+    transaction.waitsFor = { entry, strength };
     this.waitEvent = 'transactionid';
     const lockMs = this.limits.get('lock_timeout') ?? 0;
     const timers: Happening[] = [];
     try {
       await this.#interruptible<void>((resolve, reject) => {
         const wait = () => {
-          if (store.hold(transaction, entry) === undefined) resolve();
+          if (store.hold(transaction, entry, strength) === undefined) resolve();
           else entry.waiting.push({ by: transaction, admit: wait });
         };
         wait();

@@ -3,7 +3,7 @@ import type { Command, Slot } from './commands.ts';
 import { epoch } from './epoch.ts';
 import { limitNames } from './limits.ts';
 import { assertWritable, claim } from './locks.ts';
-import { columnsOfRows, executeRows } from './rows.ts';
+import { analyse, executeRows } from './rows.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
 import { type Column, typeNumbers } from './wire.ts';
@@ -64,10 +64,10 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
 const ofInsert = columns(int4, 'id');
 const none: readonly Column[] = [];
 
-/** What its rows look like; none for one that returns no rows. */
-export function columnsOf(command: Command): readonly Column[] {
+/** What its rows look like; none for one that returns no rows. @throws SqlError for a name that is not known. */
+export function columnsOf(on: Backend, command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
-  if (command.is === 'rows') return columnsOfRows(command.statement);
+  if (command.is === 'rows') return analyse(on, command.statement).plan.columns;
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   return ofCommands[command.is] ?? none;
 }
@@ -207,11 +207,7 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
       return done(`DELETE ${count}`);
     }
     case 'rows':
-      return executeRows(
-        on,
-        command.statement,
-        slot => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null,
-      );
+      return executeRows(on, command.statement, values);
     case 'read no token':
       if (!store.hasTable(tokens)) throw problems.noTable(tokens);
       return rows([]);
@@ -391,12 +387,13 @@ function endBackend(on: Backend, pid: number, since: string): Answer {
 
 function endIdleBlocker(on: Backend, of: number, self: number): Answer {
   if (self !== on.pid) return rows([]);
-  const blocking = on.server.backends.get(of)?.transaction?.waitsFor?.holder;
+  const waiting = on.server.backends.get(of)?.transaction;
+  const blocking = new Set(waiting === undefined ? [] : on.server.store.blockersOf(waiting));
   const nowMs = on.server.world.epochMs;
   const ended = [...on.server.backends.values()].filter(
     ({ transaction, state, stateChangedAtMs }) =>
       transaction !== undefined &&
-      transaction === blocking &&
+      blocking.has(transaction) &&
       state === 'idle in transaction' &&
       stateChangedAtMs < nowMs - 1_000,
   );

@@ -11,6 +11,14 @@ interface Version {
   sequence: number | undefined;
 }
 
+/** What a lock allows: to rely on the key of a row, to change the rest of it, or to delete it. */
+export type Strength = 'key share' | 'no key update' | 'update';
+
+interface Hold {
+  readonly entry: Entry;
+  readonly strength: Strength;
+}
+
 /** One key of one table, with all its versions, the latest last. */
 export interface Entry {
   readonly table: string;
@@ -18,6 +26,10 @@ export interface Entry {
   versions: Version[];
   /** Who may write it now. */
   holder: Transaction | undefined;
+  /** The holder may delete it, or change its key. */
+  isKeyHeld: boolean;
+  /** They rely on its key, and keep others from deleting it. */
+  readonly keySharers: Set<Transaction>;
   readonly waiting: { readonly by: Transaction; readonly admit: () => void }[];
   /** Serializable transactions that have read it, or seen that it is not there. */
   readonly readers: Set<Transaction>;
@@ -46,10 +58,12 @@ export class Transaction {
   /** When it committed. */
   sequence: number | undefined;
   readonly writes: Written[] = [];
-  readonly holds: Entry[] = [];
+  readonly holds: Hold[] = [];
   readonly savepoints: Savepoint[] = [];
   /** What it waits for. */
-  waitsFor: Entry | undefined;
+  waitsFor: Hold | undefined;
+  /** Rows with a value that only one row may have at COMMIT, and that another row had, too. */
+  readonly toCheck: Entry[] = [];
   /** Serializable ones that have read what it writes since, so that they come before it. */
   readonly before = new Set<Transaction>();
   /** Serializable ones that write what it has read before. */
@@ -147,7 +161,16 @@ export class Store {
     if (entries === undefined) throw problems.noTable(table);
     let entry = entries.get(key);
     if (entry === undefined) {
-      entry = { table, key, versions: [], holder: undefined, waiting: [], readers: new Set() };
+      entry = {
+        table,
+        key,
+        versions: [],
+        holder: undefined,
+        isKeyHeld: false,
+        keySharers: new Set(),
+        waiting: [],
+        readers: new Set(),
+      };
       entries.set(key, entry);
     }
     return entry;
@@ -179,6 +202,35 @@ export class Store {
     }
   }
 
+  /** All rows that are committed, or its own. */
+  *latestRows(transaction: Transaction, table: string): Iterable<readonly [entry: Entry, row: Row]> {
+    for (const entry of this.#tables.get(table)?.values() ?? []) {
+      const row = this.latest(transaction, entry);
+      if (row !== undefined) yield [entry, row];
+    }
+  }
+
+  /** Another transaction has written the entry, and has not ended. */
+  isPending(transaction: Transaction, { versions }: Entry): boolean {
+    const last = versions.at(-1);
+    return last !== undefined && last.sequence === undefined && last.by !== transaction;
+  }
+
+  /** The rows that may be there when all who write the entry now have ended. */
+  possible(transaction: Transaction, entry: Entry): readonly Row[] {
+    const pending = this.isPending(transaction, entry) ? entry.versions.at(-1)?.row : undefined;
+    return [this.latest(transaction, entry), pending].filter(row => row !== undefined);
+  }
+
+  entriesOf(table: string): Iterable<Entry> {
+    return this.#tables.get(table)?.values() ?? [];
+  }
+
+  /** Whether the row was there when its snapshot was taken. */
+  isSeen(transaction: Transaction, entry: Entry): boolean {
+    return this.#seen(transaction, entry)?.row !== undefined;
+  }
+
   #seen(transaction: Transaction, { versions }: Entry): Version | undefined {
     const last = versions.at(-1);
     if (last?.by === transaction && last.sequence === undefined) return last;
@@ -203,13 +255,15 @@ export class Store {
     return versions.slice(versions.findLastIndex(({ sequence }) => sequence !== undefined && sequence <= snapshot) + 1);
   }
 
-  /** Undefined when it is held by the transaction now; else who holds it. */
-  hold(transaction: Transaction, entry: Entry): Transaction | undefined {
-    if (entry.holder !== undefined && entry.holder !== transaction) return entry.holder;
-    if (entry.holder === undefined) {
-      entry.holder = transaction;
-      transaction.holds.push(entry);
-    }
+  /** Undefined when the transaction has the lock now; else one that keeps it from that. */
+  hold(transaction: Transaction, entry: Entry, strength: Strength = 'no key update'): Transaction | undefined {
+    const [blocker] = blockers(transaction, entry, strength);
+    if (blocker !== undefined) return blocker;
+    if (isHeldAs(transaction, entry, strength)) return undefined;
+    if (strength === 'key share') entry.keySharers.add(transaction);
+    else entry.holder = transaction;
+    if (strength === 'update') entry.isKeyHeld = true;
+    transaction.holds.push({ entry, strength });
     return undefined;
   }
 
@@ -240,7 +294,7 @@ export class Store {
 
   #undo(transaction: Transaction, { writes, holds }: Savepoint): void {
     for (const written of transaction.writes.splice(writes)) takeOut(written);
-    for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(holds)) this.#letGo(transaction, hold);
   }
 
   /** A statement of it has failed: what was done since the last savepoint is undone at once, and its locks are free. */
@@ -307,14 +361,21 @@ export class Store {
     }
   }
 
+  /** Those that it waits for. */
+  blockersOf(transaction: Transaction): Iterable<Transaction> {
+    const { waitsFor } = transaction;
+    return waitsFor === undefined ? [] : blockers(transaction, waitsFor.entry, waitsFor.strength);
+  }
+
   /** Whether transactions wait for each other in a circle that `from` is part of. */
   isDeadlocked(from: Transaction): boolean {
     const seen = new Set<Transaction>();
-    let next = from.waitsFor?.holder;
-    while (next !== undefined && !seen.has(next)) {
+    const left = [...this.blockersOf(from)];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
       if (next === from) return true;
+      if (seen.has(next)) continue;
       seen.add(next);
-      next = next.waitsFor?.holder;
+      left.push(...this.blockersOf(next));
     }
     return false;
   }
@@ -335,7 +396,7 @@ export class Store {
   }
 
   #end(transaction: Transaction): void {
-    for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(0)) this.#letGo(transaction, hold);
     if (transaction.isolation !== 'serializable') return;
     for (const { isolation } of this.running) if (isolation === 'serializable') return;
     for (const { readers } of this.#read) readers.clear();
@@ -352,8 +413,13 @@ export class Store {
   }
 
   /** The first of those who wait is next; it looks again for itself. */
-  #letGo(entry: Entry): void {
-    entry.holder = undefined;
+  #letGo(transaction: Transaction, { entry, strength }: Hold): void {
+    const kept = transaction.holds.filter(other => other.entry === entry).map(other => other.strength);
+    if (strength === 'key share') entry.keySharers.delete(transaction);
+    else if (entry.holder === transaction) {
+      entry.isKeyHeld = kept.includes('update');
+      if (!entry.isKeyHeld && !kept.includes('no key update')) entry.holder = undefined;
+    }
     for (const { admit } of entry.waiting.splice(0)) admit();
   }
 
@@ -383,6 +449,18 @@ export class Store {
     giveWay(reader);
     giveWay(writer);
   }
+}
+
+function* blockers(transaction: Transaction, entry: Entry, strength: Strength): Iterable<Transaction> {
+  const { holder, isKeyHeld, keySharers } = entry;
+  const isHeld = strength === 'key share' ? isKeyHeld : true;
+  if (isHeld && holder !== undefined && holder !== transaction) yield holder;
+  if (strength === 'update') for (const sharer of keySharers) if (sharer !== transaction) yield sharer;
+}
+
+function isHeldAs(transaction: Transaction, entry: Entry, strength: Strength): boolean {
+  if (strength === 'key share') return entry.keySharers.has(transaction);
+  return entry.holder === transaction && (strength === 'no key update' || entry.isKeyHeld);
 }
 
 /**
