@@ -7,9 +7,18 @@ export interface Observed {
   readonly rows?: readonly (readonly unknown[])[];
   readonly tag?: string;
   readonly columns?: readonly string[];
-  readonly refused?: { readonly state: string; readonly severity: string };
+  readonly refused?: Refused;
   readonly isLost?: true;
   readonly status: string | null;
+}
+
+export interface Refused {
+  readonly state: string;
+  readonly severity: string;
+  /** What the refusal names. */
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
 }
 
 /** How a client waits; virtual time passes in another way. */
@@ -53,13 +62,16 @@ function sessionsOf({ steps }: Script): ReadonlySet<string> {
   return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
+/** Values as the server has sent them. */
+const asSent = { getTypeParser: () => (text: string | Buffer) => text };
+
 async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);
   try {
     const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
-    const result = await client.query({ ...query, rowMode: 'array' });
+    const result = await client.query({ ...query, rowMode: 'array', types: asSent });
     const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
     return {
       step,
@@ -69,12 +81,21 @@ async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promi
       status: status(),
     };
   } catch (error) {
-    const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
     if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
     // Its severity is that of the message; after a FATAL one nothing follows.
     await settled;
-    return { step, refused: { state, severity: error.severity ?? '' }, status: status() };
+    return { step, refused: refusedBy(error), status: status() };
   }
+}
+
+function refusedBy({ code = '', severity = '', table, column, constraint }: pg.DatabaseError): Refused {
+  return {
+    state: code,
+    severity,
+    ...(table !== undefined && { table }),
+    ...(column !== undefined && { column }),
+    ...(constraint !== undefined && { constraint }),
+  };
 }
 
 /**

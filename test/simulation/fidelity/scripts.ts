@@ -1,10 +1,11 @@
 import { hermitage } from './hermitage.ts';
+import { rowScripts } from './row-scripts.ts';
 
 /** One step of a script: a statement on one of several sessions. */
 export interface Step {
   readonly on: string;
   readonly sql: string;
-  readonly values?: readonly string[];
+  readonly values?: readonly (string | null)[];
   /** It has to wait for another session; its answer is asked for by a later step. */
   readonly blocks?: true;
 }
@@ -325,4 +326,4 @@ const ownScripts: readonly Script[] = [
   },
 ];
 
-export const scripts: readonly Script[] = [...ownScripts, ...hermitage];
+export const scripts: readonly Script[] = [...ownScripts, ...rowScripts, ...hermitage];

@@ -64,14 +64,15 @@ export function compileCondition(expression: Expression | undefined, scope: Scop
 type Of<Is extends Expression['is']> = Extract<Expression, { is: Is }>;
 
 function isUntyped(expression: Expression, { parameters }: Scope): boolean {
-  if (expression.is !== 'value' || expression.isNumber) return false;
+  if (expression.is !== 'value' || expression.kind !== undefined) return false;
   return 'literal' in expression.slot || !parameters.has(expression.slot.parameter);
 }
 
-function value({ slot, isNumber }: Of<'value'>, { parameters }: Scope, wanted: TypeName | undefined): Computed {
+function value({ slot, kind }: Of<'value'>, { parameters }: Scope, wanted: TypeName | undefined): Computed {
   if ('literal' in slot) {
     const { literal } = slot;
-    if (literal !== null && isNumber) return constant(numberType(literal), literal);
+    if (literal !== null && kind !== undefined)
+      return constant(kind === 'bool' ? 'bool' : numberType(literal), literal);
     const type = wanted ?? 'text';
     return constant(type, literal === null ? null : typedValue(type, literal));
   }

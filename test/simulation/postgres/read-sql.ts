@@ -1,4 +1,3 @@
-import type { Slot } from './commands.ts';
 import type {
   Branch,
   Conflict,
@@ -210,8 +209,8 @@ class Reader {
     }
     if (this.#skips('case')) return this.#case();
     if (this.#skips('array', '[')) return this.#items();
-    if (this.#skips('true')) return { is: 'cast', value: literal('true'), to: 'bool' };
-    if (this.#skips('false')) return { is: 'cast', value: literal('false'), to: 'bool' };
+    if (this.#skips('true')) return { is: 'value', slot: { literal: 't' }, kind: 'bool' };
+    if (this.#skips('false')) return { is: 'value', slot: { literal: 'f' }, kind: 'bool' };
     const next = this.#tokens[this.#at] ?? '';
     if (next === 'null' || /^[-$'\d]/.test(next)) return this.#value();
     const name = this.#name();
@@ -241,10 +240,10 @@ class Reader {
     const next = this.#next();
     const sign = next === '-' ? '-' : '';
     const text = sign === '' ? next : this.#next();
-    if (/^\d/.test(text)) return { is: 'value', slot: { literal: `${sign}${text}` }, isNumber: true };
+    if (/^\d/.test(text)) return { is: 'value', slot: { literal: `${sign}${text}` }, kind: 'number' };
     if (sign !== '') throw new Unreadable();
     if (text === 'null') return literal(null);
-    if (text.startsWith('$')) return { is: 'value', slot: { parameter: Number(text.slice(1)) - 1 }, isNumber: false };
+    if (text.startsWith('$')) return { is: 'value', slot: { parameter: Number(text.slice(1)) - 1 } };
     return literal(text.slice(1, -1).replaceAll("''", "'"));
   }
 
@@ -287,8 +286,7 @@ class Reader {
 }
 
 function literal(text: string | null): Expression {
-  const slot: Slot = { literal: text };
-  return { is: 'value', slot, isNumber: false };
+  return { is: 'value', slot: { literal: text } };
 }
 
 function unquoted(name: string): string {

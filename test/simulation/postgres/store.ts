@@ -203,10 +203,10 @@ export class Store {
   }
 
   /** All rows that are committed, or its own. */
-  *latestRows(transaction: Transaction, table: string): Iterable<readonly [entry: Entry, row: Row]> {
-    for (const entry of this.#tables.get(table)?.values() ?? []) {
+  *latestRows(transaction: Transaction, table: string): Iterable<Row> {
+    for (const entry of this.entriesOf(table)) {
       const row = this.latest(transaction, entry);
-      if (row !== undefined) yield [entry, row];
+      if (row !== undefined) yield row;
     }
   }
 

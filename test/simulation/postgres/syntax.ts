@@ -2,7 +2,7 @@ import type { Slot } from './commands.ts';
 
 /** What gives a value in a statement. */
 export type Expression =
-  | { readonly is: 'value'; readonly slot: Slot; readonly isNumber: boolean }
+  | { readonly is: 'value'; readonly slot: Slot; readonly kind?: 'number' | 'bool' }
   | { readonly is: 'column'; readonly of: string | undefined; readonly name: string }
   | { readonly is: 'operation'; readonly operator: Operator; readonly left: Expression; readonly right: Expression }
   | { readonly is: 'in'; readonly value: Expression; readonly list: readonly Expression[] }

@@ -98,8 +98,7 @@ export function typedValue(type: TypeName, text: string): string {
     case 'jsonb':
       return canonicalJson(text);
     case 'bytea':
-      if (!/^\\x(?:[\da-f]{2})*$/i.test(text)) throw invalid(type, text);
-      return text.toLowerCase();
+      return bytes(text);
     case 'date':
     case 'timestamp':
     case 'timestamptz':
@@ -130,6 +129,13 @@ function integer(type: TypeName, text: string, limit: bigint): string {
   if (value < -limit || value >= limit)
     throw new SqlError('22003', `value "${text}" is out of range for type ${longName(type)}`);
   return String(value);
+}
+
+/** In hexadecimal digits. */
+function bytes(text: string): string {
+  if (!text.startsWith('\\')) return `\\x${Buffer.from(text).toString('hex')}`;
+  if (!/^\\x(?:[\da-f]{2})*$/i.test(text)) throw new SqlError('22023', 'invalid hexadecimal data');
+  return text.toLowerCase();
 }
 
 function boolean(text: string): string {
