@@ -29,7 +29,7 @@ export interface Entry {
   /** The holder may delete it, or change its key. */
   isKeyHeld: boolean;
   /** They rely on its key, and keep others from deleting it. */
-  readonly keySharers: Set<Transaction>;
+  keySharers: Set<Transaction> | undefined;
   readonly waiting: { readonly by: Transaction; readonly admit: () => void }[];
   /** Serializable transactions that have read it, or seen that it is not there. */
   readonly readers: Set<Transaction>;
@@ -167,7 +167,7 @@ export class Store {
         versions: [],
         holder: undefined,
         isKeyHeld: false,
-        keySharers: new Set(),
+        keySharers: undefined,
         waiting: [],
         readers: new Set(),
       };
@@ -260,7 +260,7 @@ export class Store {
     const [blocker] = blockers(transaction, entry, strength);
     if (blocker !== undefined) return blocker;
     if (isHeldAs(transaction, entry, strength)) return undefined;
-    if (strength === 'key share') entry.keySharers.add(transaction);
+    if (strength === 'key share') entry.keySharers = new Set(entry.keySharers).add(transaction);
     else entry.holder = transaction;
     if (strength === 'update') entry.isKeyHeld = true;
     transaction.holds.push({ entry, strength });
@@ -362,9 +362,9 @@ export class Store {
   }
 
   /** Those that it waits for. */
-  blockersOf(transaction: Transaction): Iterable<Transaction> {
+  blockersOf(transaction: Transaction): readonly Transaction[] {
     const { waitsFor } = transaction;
-    return waitsFor === undefined ? [] : blockers(transaction, waitsFor.entry, waitsFor.strength);
+    return waitsFor === undefined ? none : blockers(transaction, waitsFor.entry, waitsFor.strength);
   }
 
   /** Whether transactions wait for each other in a circle that `from` is part of. */
@@ -415,7 +415,7 @@ export class Store {
   /** The first of those who wait is next; it looks again for itself. */
   #letGo(transaction: Transaction, { entry, strength }: Hold): void {
     const kept = transaction.holds.filter(other => other.entry === entry).map(other => other.strength);
-    if (strength === 'key share') entry.keySharers.delete(transaction);
+    if (strength === 'key share') entry.keySharers?.delete(transaction);
     else if (entry.holder === transaction) {
       entry.isKeyHeld = kept.includes('update');
       if (!entry.isKeyHeld && !kept.includes('no key update')) entry.holder = undefined;
@@ -451,15 +451,19 @@ export class Store {
   }
 }
 
-function* blockers(transaction: Transaction, entry: Entry, strength: Strength): Iterable<Transaction> {
+const none: readonly Transaction[] = [];
+
+/** Those that keep a transaction from a lock. */
+function blockers(transaction: Transaction, entry: Entry, strength: Strength): readonly Transaction[] {
   const { holder, isKeyHeld, keySharers } = entry;
-  const isHeld = strength === 'key share' ? isKeyHeld : true;
-  if (isHeld && holder !== undefined && holder !== transaction) yield holder;
-  if (strength === 'update') for (const sharer of keySharers) if (sharer !== transaction) yield sharer;
+  const isHeld = holder !== undefined && holder !== transaction && (strength !== 'key share' || isKeyHeld);
+  const holders = isHeld ? [holder] : none;
+  if (strength !== 'update' || keySharers === undefined) return holders;
+  return [...holders, ...[...keySharers].filter(sharer => sharer !== transaction)];
 }
 
 function isHeldAs(transaction: Transaction, entry: Entry, strength: Strength): boolean {
-  if (strength === 'key share') return entry.keySharers.has(transaction);
+  if (strength === 'key share') return entry.keySharers?.has(transaction) === true;
   return entry.holder === transaction && (strength === 'no key update' || entry.isKeyHeld);
 }
 
