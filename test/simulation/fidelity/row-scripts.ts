@@ -65,6 +65,9 @@ const reading: readonly Script[] = [
       a('select id from conformance_note where account_id <> 5 order by id'),
       a('select id from conformance_note where account_id in (5, null) order by id'),
       a('select id from conformance_note where account_id in (1, null) order by id'),
+      a(
+        'select id, account_id in (5, null) as found, account_id = 1 or id = 7 as either, account_id = 1 and id = 2 as both from conformance_note order by id',
+      ),
       a('select id, account_id = 1 as one, account_id + 1 as next from conformance_note order by id'),
       a(
         'select id, case when (account_id = $1) then $2 else text end as what from conformance_note order by id',
@@ -290,6 +293,20 @@ const keys: readonly Script[] = [
     ],
   },
   {
+    name: 'foreign keys: a row that is there at the end of the statement',
+    steps: [
+      empty,
+      a('begin'),
+      a(addAccount, 'one'),
+      a("insert into conformance_booking (id, account_id, reference) values (50, 1, 'x')"),
+      blocked(b("insert into conformance_booking (id, account_id, reference) values (50, 1, 'y')")),
+      a('delete from conformance_booking'),
+      a('commit'),
+      { answerOf: 'b' },
+      a(bookings),
+    ],
+  },
+  {
     name: 'foreign keys: a snapshot',
     steps: [
       empty,
@@ -344,6 +361,48 @@ const keys: readonly Script[] = [
       { answerOf: 'b' },
       a('rollback'),
       b('rollback'),
+    ],
+  },
+];
+
+const unique: readonly Script[] = [
+  {
+    name: 'unique values of rows that another transaction writes or locks',
+    steps: [
+      empty,
+      a(addAccount, 'one'),
+      a(addAccount, 'two'),
+      a('begin'),
+      a(setBalance, '5', '1'),
+      a('select id from conformance_account where id = 2 for update'),
+      blocked(b(addAccount, 'one')),
+      a('commit'),
+      { answerOf: 'b' },
+      a('begin'),
+      a('select id from conformance_account where id = 2 for update'),
+      b(addAccount, 'two'),
+      b("insert into conformance_account (id, email) values (2, 'three')"),
+      a(setBalance, '5', '2'),
+      blocked(b("insert into conformance_account (id, email) values (2, 'three')")),
+      a('rollback'),
+      { answerOf: 'b' },
+      a('begin'),
+      a(remove, '2'),
+      blocked(b(addAccount, 'two')),
+      a('rollback'),
+      { answerOf: 'b' },
+      a('begin'),
+      a(remove, '2'),
+      blocked(b(addAccount, 'two')),
+      a('commit'),
+      { answerOf: 'b' },
+      a('begin'),
+      a("update conformance_account set email = 'three' where id = 1"),
+      blocked(b(addAccount, 'one')),
+      a(addAccount, 'one'),
+      a('commit'),
+      { answerOf: 'b' },
+      a(accounts),
     ],
   },
 ];
@@ -470,7 +529,25 @@ const upserts: readonly Script[] = [
       { answerOf: 'b' },
       a('begin'),
       a(setBalance, '9', '5'),
+      b('begin'),
       blocked(b('insert into conformance_account (email) values ($1) on conflict (email) do nothing', 'one')),
+      a('commit'),
+      { answerOf: 'b' },
+      a("update conformance_account set email = 'changed' where id = 5"),
+      b('commit'),
+      a(accounts),
+    ],
+  },
+  {
+    name: 'upserts: of a row that is locked',
+    steps: [
+      empty,
+      a(upsert, '1', 'one', '1'),
+      a('begin'),
+      a('select id from conformance_account where id = 1 for update'),
+      b("insert into conformance_account (id, email) values (1, 'two') on conflict (id) do nothing"),
+      blocked(b(upsert, '1', 'two', '2')),
+      a(remove, '1'),
       a('commit'),
       { answerOf: 'b' },
       a(accounts),
@@ -530,4 +607,12 @@ const values: Script = {
   ],
 };
 
-export const rowScripts: readonly Script[] = [...reading, ...refusals, ...keys, ...deferred, ...upserts, values];
+export const rowScripts: readonly Script[] = [
+  ...reading,
+  ...refusals,
+  ...keys,
+  ...unique,
+  ...deferred,
+  ...upserts,
+  values,
+];

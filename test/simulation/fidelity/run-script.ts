@@ -9,6 +9,8 @@ export interface Observed {
   readonly columns?: readonly string[];
   readonly refused?: Refused;
   readonly isLost?: true;
+  /** Of a step that blocks: its answer came after what it waited for. */
+  readonly hasWaited?: boolean;
   readonly status: string | null;
 }
 
@@ -49,8 +51,13 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
       if (client === undefined) continue;
       const answer = observe(client, step);
       if (step.blocks === true) {
-        waiting.set(step.on, answer);
+        const settled = answer.then(() => true);
         await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
+        const hasWaited = !(await Promise.race([settled, Promise.resolve(false)]));
+        waiting.set(
+          step.on,
+          answer.then(seen => ({ ...seen, hasWaited })),
+        );
       } else observed.push(await answer);
     }
   }

@@ -21,8 +21,8 @@ export async function put(on: Backend, table: TableDefinition, before: Row | und
   const { store } = on.server;
   const transaction = on.current();
   const entry = store.entry(table.name, keyOf(table, row));
-  await on.hold(entry);
-  if (before === undefined && store.latest(transaction, entry) !== undefined) throw problems.unique(table.name);
+  if (before !== undefined) await on.hold(entry);
+  else if ((await rowWithKey(on, table, row)) !== undefined) throw problems.unique(table.name);
   store.write(transaction, entry, row);
   for (const unique of table.unique) {
     const value = row[unique.column];
@@ -33,19 +33,57 @@ export async function put(on: Backend, table: TableDefinition, before: Row | und
   return entry;
 }
 
-async function keepUnique(on: Backend, { name, column, isDeferred }: Unique, entry: Entry, value: string) {
+async function keepUnique(on: Backend, unique: Unique, entry: Entry, value: string) {
+  const { name, column, isDeferred } = unique;
   const { store } = on.server;
   const transaction = on.current();
   if (isDeferred === true) {
     if (othersWith(on, column, entry, value).length > 0) transaction.toCheck.push(entry);
     return;
   }
-  const index = store.entry(indexOf(entry.table, column), value);
-  await on.hold(index);
   // Of serializable transactions, PostgreSQL reports the conflict, and not what came of it.
-  if (store.latest(transaction, index) !== undefined)
+  if ((await rowWithValue(on, entry.table, unique, value)) !== undefined)
     throw transaction.isDoomed ? problems.dangerous() : problems.unique(entry.table, name);
-  store.write(transaction, index, { key: entry.key });
+  store.write(transaction, store.entry(indexOf(entry.table, column), value), { key: entry.key });
+}
+
+/** The row that has the key; without one, no other transaction can insert it any more. */
+export function rowWithKey(on: Backend, table: TableDefinition, row: Row): Promise<Entry | undefined> {
+  const entry = on.server.store.entry(table.name, keyOf(table, row));
+  return takenBy(on, entry, () => entry);
+}
+
+/** The same, of a value that only one row may have. */
+export function rowWithValue(on: Backend, table: string, { column }: Unique, value: string) {
+  const { store } = on.server;
+  return takenBy(on, store.entry(indexOf(table, column), value), ({ key = '' }) => store.entry(table, key));
+}
+
+async function takenBy(on: Backend, index: Entry, entryOf: (found: Row) => Entry): Promise<Entry | undefined> {
+  const { store } = on.server;
+  const transaction = on.current();
+  for (;;) {
+    await untilSettled(on, index);
+    const found = store.latest(transaction, index);
+    if (found === undefined) {
+      await on.hold(index);
+      if (store.latest(transaction, index) === undefined) return undefined;
+      store.letGo(transaction, index);
+      continue;
+    }
+    const entry = entryOf(found);
+    if (!store.isPending(transaction, entry)) return entry;
+    await untilSettled(on, entry);
+  }
+}
+
+/** Waits for the transaction that writes the entry, and locks nothing. */
+async function untilSettled(on: Backend, entry: Entry): Promise<void> {
+  const { store } = on.server;
+  while (store.isPending(on.current(), entry)) {
+    await on.hold(entry);
+    store.letGo(on.current(), entry);
+  }
 }
 
 /** Other rows that have the value, or will have it if one who writes now commits. */
@@ -115,8 +153,6 @@ async function assertIsThere(on: Backend, table: TableDefinition, { name, refere
 export function assertNotReferred(on: Backend, table: TableDefinition, key: string): void {
   const { store } = on.server;
   const transaction = on.current();
-  // Deleted, and inserted again.
-  if (store.latest(transaction, store.entry(table.name, key)) !== undefined) return;
   for (const [from, { name, column }] of referencesTo(table.name))
     for (const row of store.latestRows(transaction, from.name))
       if (row[column] === key) throw problems.referenced(table.name, from.name, name);

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { settingOf, strengthFor } from './change-rows.ts';
-import { assertRefers, assertValid, keyOf, put } from './constraints.ts';
+import { assertRefers, assertValid, put, rowWithKey, rowWithValue } from './constraints.ts';
 import { type Computed, compileFor, type Moment, type Scope } from './expressions.ts';
 import { assertWritable, claim } from './locks.ts';
 import { outputOf, type Parameters, type Plan, rowOf, scopeOf, tableOf } from './plan.ts';
@@ -9,7 +9,7 @@ import { nextOf } from './sequences.ts';
 import { problems } from './sql-error.ts';
 import type { Entry, Row } from './store.ts';
 import type { Conflict, Given, Insert, Select } from './syntax.ts';
-import { indexOf, type TableDefinition } from './tables.ts';
+import type { TableDefinition } from './tables.ts';
 import { converted, type TypeName } from './values.ts';
 
 /** Undefined: the column gets its default. */
@@ -137,21 +137,15 @@ function assertSeen(on: Backend, entry: Entry): void {
     throw problems.serialization();
 }
 
-/** Finds the row that has the same values; without one, no other transaction can insert it any more. */
+/** Finds the row that is in conflict; without one, no other transaction can insert it any more. */
 function arbiter(table: TableDefinition, columns: readonly string[]) {
   const isKey = columns.length === table.primaryKey.length && columns.every(name => table.primaryKey.includes(name));
+  if (isKey) return (on: Backend, row: Row) => rowWithKey(on, table, row);
   const unique = table.unique.find(({ column, isDeferred }) => isDeferred !== true && columns.join() === column);
-  if (!isKey && unique === undefined) throw problems.noArbiter();
-  return async (on: Backend, row: Row): Promise<Entry | undefined> => {
-    const { store } = on.server;
-    const transaction = on.current();
-    const value = isKey || unique === undefined ? keyOf(table, row) : row[unique.column];
+  if (unique === undefined) throw problems.noArbiter();
+  return async (on: Backend, row: Row) => {
+    const value = row[unique.column];
     // No value is in conflict with none.
-    if (value === undefined) return undefined;
-    const index = store.entry(isKey || unique === undefined ? table.name : indexOf(table.name, unique.column), value);
-    if (store.isPending(transaction, index) || store.latest(transaction, index) === undefined) await on.hold(index);
-    const found = store.latest(transaction, index);
-    if (found === undefined) return undefined;
-    return isKey ? index : store.entry(table.name, found.key ?? '');
+    return value === undefined ? undefined : rowWithValue(on, table.name, unique, value);
   };
 }

@@ -267,6 +267,12 @@ export class Store {
     return undefined;
   }
 
+  /** Gives the last lock of the entry back, before the end of the transaction. */
+  letGo(transaction: Transaction, entry: Entry): void {
+    const at = transaction.holds.findLastIndex(hold => hold.entry === entry);
+    for (const hold of transaction.holds.splice(at, 1)) this.#letGo(transaction, hold);
+  }
+
   /** The transaction must hold the entry. */
   write(transaction: Transaction, entry: Entry, row: Row | undefined): void {
     this.idOf(transaction);
