@@ -3,12 +3,12 @@ import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
 import { checkDeferred } from './constraints.ts';
-import { type Answer, columnsOf, execute } from './execute.ts';
+import { type Answer, columnsOf, execute, parameterTypesOf } from './execute.ts';
 import { type LimitName, limitNames } from './limits.ts';
 import type { SimulatedServer } from './server.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Entry, Isolation, Strength, Transaction } from './store.ts';
-import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
+import { type FrontendMessage, FrontendReader, backend as say, typeNumbers } from './wire.ts';
 
 /** What ends a backend without a word. */
 class Gone extends Error {}
@@ -284,7 +284,7 @@ export class Backend implements End {
       case 'describe': {
         const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
-        if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
+        if (message.of === 'S') this.#say(say.parameters(parameterTypes(this, statement)));
         const columns = columnsOf(this, statement.command);
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
@@ -597,8 +597,11 @@ function endsTransaction(command: Command): boolean {
   return command.is === 'commit' || command.is === 'rollback' || command.is === 'rollback to';
 }
 
-function parameterTypes({ types }: Statement): readonly number[] {
-  return types.map(type => (type === 0 ? 25 : type));
+/** A type that the client has not named is that which the server has found. */
+function parameterTypes(on: Backend, { types, command }: Statement): readonly number[] {
+  const found = parameterTypesOf(on, command);
+  const count = Math.max(types.length, ...[...found.keys()].map(at => at + 1));
+  return Array.from({ length: count }, (_, at) => types[at] || (found.get(at) ?? typeNumbers.text));
 }
 
 function problem({ severity, state, message, routine, named }: SqlError): Buffer {

@@ -63,7 +63,6 @@ async function takenBy(on: Backend, index: Entry, entryOf: (found: Row) => Entry
   const { store } = on.server;
   const transaction = on.current();
   for (;;) {
-    await untilSettled(on, index);
     const found = store.latest(transaction, index);
     if (found === undefined) {
       await on.hold(index);

@@ -6,6 +6,7 @@ import { assertWritable, claim } from './locks.ts';
 import { analyse, executeRows } from './rows.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
+import { numberOfType } from './values.ts';
 import { type Column, typeNumbers } from './wire.ts';
 
 export interface Answer {
@@ -70,6 +71,15 @@ export function columnsOf(on: Backend, command: Command): readonly Column[] {
   if (command.is === 'rows') return analyse(on, command.statement).plan.columns;
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   return ofCommands[command.is] ?? none;
+}
+
+const noTypes: ReadonlyMap<number, number> = new Map();
+
+/** The types of its parameters, by their numbers from 0, as far as they are looked at. */
+export function parameterTypesOf(on: Backend, command: Command): ReadonlyMap<number, number> {
+  if (command.is !== 'rows') return noTypes;
+  const { parameters } = analyse(on, command.statement);
+  return new Map([...parameters].map(([at, type]) => [at, numberOfType(type)]));
 }
 
 /** Does what a statement says; what begins and ends transactions is not done here. */
