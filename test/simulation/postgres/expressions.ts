@@ -1,3 +1,4 @@
+import { UnknownStatement } from './commands.ts';
 import { problems } from './sql-error.ts';
 import type { Row } from './store.ts';
 import type { Branch, Expression, Operator } from './syntax.ts';
@@ -5,7 +6,9 @@ import type { TableDefinition } from './tables.ts';
 import {
   compareValues,
   converted,
+  isMoment,
   isNumeric,
+  isOrdered,
   listOf,
   listValue,
   longName,
@@ -94,7 +97,7 @@ function numberType(text: string): TypeName {
 function column({ of, name }: Of<'column'>, { tables }: Scope): Computed {
   const candidates = of === undefined ? tables : tables.filter(({ alias }) => alias === of);
   if (of !== undefined && candidates.length === 0) throw problems.noSource(of);
-  const [found, ...others] = candidates.filter(({ definition }) => name in definition.columns);
+  const [found, ...others] = candidates.filter(({ definition }) => Object.hasOwn(definition.columns, name));
   const type = found?.definition.columns[name]?.type;
   if (found === undefined || type === undefined)
     throw problems.noColumn(of === undefined ? `"${name}"` : `${of}.${name}`);
@@ -115,11 +118,8 @@ function sides(left: Expression, right: Expression, scope: Scope, wanted?: TypeN
 function operation({ operator, left, right }: Of<'operation'>, scope: Scope): Computed {
   if (operator === 'and' || operator === 'or') return logical(operator, left, right, scope);
   const [one, other] = sides(left, right, scope);
-  const areNumbers = isNumeric(one.type) && isNumeric(other.type);
-  const type = areNumbers ? wider(one.type, other.type) : one.type;
-  if (!areNumbers && one.type !== other.type) throw noOperator(one, operator, other);
+  const type = operandType(one.type, operator, other.type);
   const isComparison = isComparing(operator);
-  if (!isComparison && type !== 'int4' && type !== 'int8') throw noOperator(one, operator, other);
   return {
     type: isComparison ? 'bool' : type,
     of: moment => {
@@ -130,8 +130,15 @@ function operation({ operator, left, right }: Of<'operation'>, scope: Scope): Co
   };
 }
 
-function noOperator(one: Computed, operator: Operator, other: Computed): Error {
-  return problems.noOperator(longName(one.type), operator, longName(other.type));
+/** The type that both sides are looked at as. @throws SqlError when there is no such operator. */
+function operandType(one: TypeName, operator: Operator, other: TypeName): TypeName {
+  const type = isNumeric(one) && isNumeric(other) ? wider(one, other) : one;
+  const isKnown = isComparing(operator) ? isOrdered(type) && isOrdered(other) : type === 'int4' || type === 'int8';
+  const areLikeEachOther = one === other || (isNumeric(one) && isNumeric(other));
+  if (isKnown && areLikeEachOther) return type;
+  const areKnown = [one, other].every(each => isOrdered(each) && !isMoment(each));
+  if (areKnown && !areLikeEachOther) throw problems.noOperator(longName(one), operator, longName(other));
+  throw new UnknownStatement(`${one} ${operator} ${other}`);
 }
 
 const widths: readonly TypeName[] = ['int4', 'int8', 'numeric', 'float8'];

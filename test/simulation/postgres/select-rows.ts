@@ -1,4 +1,5 @@
 import type { Backend } from './backend.ts';
+import { UnknownStatement } from './commands.ts';
 import { type Computed, compile, compileCondition, type Moment, type Scope } from './expressions.ts';
 import { assertWritable, claim } from './locks.ts';
 import { outputOf, type Parameters, type Plan, scopeOf } from './plan.ts';
@@ -10,6 +11,9 @@ import { compareValues, type TypeName } from './values.ts';
 /** @throws SqlError for a name that is not known, or a value that does not fit. */
 export function planSelect(select: Select, parameters: Scope['parameters'], wanted?: readonly TypeName[]): Plan {
   const { items, from, joins, forUpdate } = select;
+  const isCount = items.some(({ is }) => is === 'count');
+  if (isCount && !isOnlyCount(select)) throw new UnknownStatement('count(*) beside something else');
+  if (forUpdate && joins.length > 0) throw new UnknownStatement('for update of more than one table');
   const sources = [...(from === undefined ? [] : [from]), ...joins.map(({ source }) => source)];
   const scope = scopeOf(parameters, ...sources);
   const output = outputOf(items, scope, wanted);
@@ -17,7 +21,6 @@ export function planSelect(select: Select, parameters: Scope['parameters'], want
   const inOrder = orderOf(select, scope);
   const limitOf = select.limit && compile(select.limit, scope, 'int8');
   const join = joinsOf(joins, scope);
-  const isCount = items.every(({ is }) => is === 'count');
   const [first] = sources;
 
   return {
@@ -34,6 +37,10 @@ export function planSelect(select: Select, parameters: Scope['parameters'], want
       return { rows: found.map(output.of), tag: `SELECT ${found.length}` };
     },
   };
+}
+
+function isOnlyCount({ items, order, limit, forUpdate }: Select): boolean {
+  return items.every(({ is }) => is === 'count') && order.length === 0 && limit === undefined && !forUpdate;
 }
 
 /** A row that was read has its key with it, for its lock. */

@@ -80,6 +80,18 @@ export function isNumeric(type: TypeName): boolean {
   return numeric.has(type);
 }
 
+const moments = new Set<TypeName>(['date', 'timestamp', 'timestamptz']);
+
+/** A day or a time; the server compares those of different types, too. */
+export function isMoment(type: TypeName): boolean {
+  return moments.has(type);
+}
+
+/** Values of it are compared as `compareValues` does. */
+export function isOrdered(type: TypeName): boolean {
+  return isNumeric(type) || isMoment(type) || type === 'text' || type === 'bool';
+}
+
 /** The text of a value as the server gives it back. @throws SqlError for a text that is no value of the type. */
 export function typedValue(type: TypeName, text: string): string {
   switch (type) {
