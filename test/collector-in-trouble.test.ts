@@ -42,7 +42,7 @@ test.each(troubles)(
       { timeoutMs: 20_000 },
     );
     expect(await service.stop()).toEqual({ code: 0, signal: null });
-    expect(service.stdout).toContain('not all metrics could be sent');
+    expect(service.stdout).toContain('not all metrics were sent in time');
   },
   60_000,
 );

@@ -62,7 +62,7 @@ test('an operator sees a running service, why it does not work, and steers it, w
     pid: service.pid,
     status: 'warn',
     output: expect.stringMatching(
-      /^It is (half )?open, and was last closed [\d.]+ s ago; \d+ calls wait\. Last cause: DATABASE_\w+: /,
+      /^It is (half )?open, and opened [\d.]+ s ago; \d+ calls wait\. Last cause: DATABASE_\w+: /,
     ),
   });
   expect(of('database', 'pool')?.output).toMatch(/^\d+ of 10 connections open/);

@@ -5,10 +5,11 @@ import { serviceKind } from './service-kinds.js';
 export function restartTable(restarts: ReadonlyMap<string, RestartResult>): string {
   if (restarts.size === 0) return 'Not measured in this run.';
   const { clients, ordersPerSecond, beforeSeconds, afterSeconds } = restartMeasure;
-  return `${clients} clients POST ${ordersPerSecond} orders a second each, one after another. After ${beforeSeconds} s PostgreSQL is
-restarted as after a crash (\`immediate\`), and the orders go on for ${afterSeconds} s. \`failed\` is any answer but 2xx, and none. Lost is
-what was acknowledged and is not stored; doubled what is stored twice; unconfirmed what is stored and was not acknowledged. A
-service without a first success has ended, or runs and answers no order any more (\`none\`).
+  return `${clients} clients POST ${ordersPerSecond} orders a second each, one after another. After ${beforeSeconds} s PostgreSQL is restarted as after a
+crash (\`immediate\`), and the clients send orders for another ${afterSeconds} s. \`failed\` counts orders with an answer other than 2xx, or
+without an answer. \`lost\` counts acknowledged orders that are not stored, \`doubled\` counts orders that are stored twice, and
+\`unconfirmed\` counts orders that are stored but were not acknowledged. In \`first success ms\`, \`process ended\` means that the
+service has ended, and \`none\` that it runs and no longer answers an order.
 
 ${table(head, [...restarts].map(rowOf))}`;
 }

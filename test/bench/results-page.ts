@@ -21,12 +21,13 @@ export function writePage(results: BenchResults): string {
   const { rounds, seconds } = results.options;
   return [
     '# What the ordinary request costs',
-    'Written by `npm run bench -- --write`; [what is measured, and how](README.md). [Missed goals](missed-goals.md) have their reasons.',
+    'Written by `npm run bench -- --write`. [The README](README.md) explains what is measured, and how. [The page of missed goals](missed-goals.md) gives the reasons.',
     table(['', ''], results.machine),
-    `Up to ${rounds} rounds of ${seconds} s for each service in each row, in turn. A figure is the median of the rounds; in brackets
-is the median of its ratios to bare within each round, with the lowest and the highest. "bare once more" is the same service a
-second time: a difference that is no larger than the difference of these two means nothing. Where these two differ by more
-than ${percent(tolerableNoise)}, the row says so: its ratios are not to be relied on.`,
+    `Each table has up to ${rounds} rounds of ${seconds} s for each service. In each round, the services take turns. A figure is the
+median of the rounds. The ratios in brackets compare the service with "bare" within each round: the median, the lowest and the
+highest ratio. "bare once more" (A/A) is the same service a second time, and shows the noise: a difference to "bare" that is
+not larger than that of "bare once more" means nothing. Where these two differ by more than ${percent(tolerableNoise)}, a line below the table says
+that its ratios are not reliable.`,
     '## Goals',
     goalsTable(results),
     '## Requests',
@@ -54,7 +55,7 @@ function goalsTable(results: BenchResults): string {
     const value = found(results);
     const verdict = value === undefined ? 'not measured' : value <= atMost ? 'met' : '**missed**';
     const differ = value === undefined ? undefined : noise?.(results);
-    const doubt = isNoisy(differ) ? `, unsure: A/A differ by ${percent(differ)}` : '';
+    const doubt = isNoisy(differ) ? `, not reliable: A/A differ by ${percent(differ)}` : '';
     return [title, `<= ${atMost}`, value === undefined ? '' : value.toFixed(2), verdict + doubt];
   });
   return table(['what', 'goal', 'found', ''], rows);
@@ -98,7 +99,7 @@ function titleOf({ scenario, connections, roundTripMs, isEncrypted }: Cell): str
 function doubtsOf(figures: readonly (readonly [title: string, noise: number | undefined])[]): string | undefined {
   const doubts = figures.flatMap(([title, noise]) => (isNoisy(noise) ? [`${title} by ${percent(noise)}`] : []));
   if (doubts.length === 0) return undefined;
-  return `**Not to be relied on**: the two bare services differ in ${doubts.join(', ')}.`;
+  return `**Not reliable**: the two bare services differ in ${doubts.join(', ')}.`;
 }
 
 function failuresOf(samples: readonly Sample[]): string {

@@ -54,8 +54,8 @@ describe('a call that succeeds', () => {
     const onCockatiel = new CockatielRetryPolicy();
     const costs = await sideBySide({
       "cockatiel's timeout, retry, breaker, timeout": () => equivalent.execute(work),
-      'the same of ours, with opossum as breaker': () => onOpossum.execute(work, options),
-      "the same of ours, with cockatiel's judgement": () => onCockatiel.execute(work, options),
+      'the same layers in @keelson/retry-opossum': () => onOpossum.execute(work, options),
+      'the same layers in @keelson/retry-cockatiel': () => onCockatiel.execute(work, options),
     });
     onOpossum.stop();
     onCockatiel.stop();

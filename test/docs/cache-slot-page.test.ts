@@ -35,7 +35,7 @@ describe('keelson prints what the page shows', () => {
 
   test('of the file cache too', async () => {
     const words = ['verify', './src/file-cache.plugin.ts', '--set', `folder=${folder}`];
-    expect((await runKeelson(words, { directory })).stdout).toContain('file-cache: 9 kept');
+    expect((await runKeelson(words, { directory })).stdout).toContain('file-cache: 9 passed');
   });
 });
 

@@ -64,7 +64,7 @@ const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'u
 describe('the code of docs/database.md', () => {
   let service: TestService;
   let database: DatabaseService;
-  const told: string[] = [];
+  const mails: string[] = [];
   const emails = () => database.read(async em => (await em.find(Author, {})).map(({ email }) => email));
 
   beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('the code of docs/database.md', () => {
       start({ container, clock, lifecycle, logger }) {
         const database = container.get(DatabaseService);
         const book = container.get(AuthorBook);
-        // Each call is one unit: it commits, or runs again when nothing was stored.
+        // Each call is one unit: after a lost connection or a conflict, the whole unit runs again.
         const removeUnnamed = () => database.session(() => book.removeUnnamed(), { name: 'authors.remove-unnamed' });
 
         const removeNowAndThen = async () => {
@@ -356,10 +356,10 @@ describe('the code of docs/database.md', () => {
 
   test('after the outcome', async () => {
     await database.session(async (em, session) => {
-      em.create(Author, { email: 'told@example.org' });
-      session.onCommit(() => void told.push('send the mail'));
+      em.create(Author, { email: 'mail@example.org' });
+      session.onCommit(() => void mails.push('send the mail'));
     });
-    expect(told).toEqual(['send the mail']);
+    expect(mails).toEqual(['send the mail']);
   });
 
   test('work that may run only once', async () => {

@@ -7,9 +7,10 @@ export function printStory({ story = [], scenario }: Finding): void {
   for (const { atMs, text } of story) console.log(`${seconds(atMs)}  ${text}`);
 }
 
-export function printFinding({ seed, violations, hash, requests }: Finding): void {
+/** `flags` are those that a replay of the seed needs. */
+export function printFinding({ seed, violations, hash, requests }: Finding, flags = ''): void {
   if (violations.length === 0) console.log(`seed ${seed}: all properties hold (${requests} requests, run ${hash})`);
-  else console.log(`seed ${seed} FAILS (replay: npm run simulate -- --seed ${seed})`);
+  else console.log(`seed ${seed} FAILS (replay: npm run simulate -- --seed ${seed}${flags})`);
   for (const { property, text, atMs } of violations.slice(0, 5))
     console.log(`  ${(atMs / 1_000).toFixed(3)} s  ${property}: ${text.slice(0, 1_000)}`);
 }

@@ -8,6 +8,7 @@
 //   npm run simulate -- --seeds 1000 --keep keeps those that reach what no seed kept before reaches, in reached/corpus.json
 //   npm run simulate -- --seconds 3600 --record  writes the figures of the run into docs/simulation.md
 //   npm run simulate -- --mutations         plants each bug of the list, and counts the seeds until it is found
+// `--full` runs each seed with 3 instances, 20 clients and 60 s of faults; `--calm` runs minutes in which clients pause for seconds.
 // `--processes 1` leaves the other processors alone.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -34,12 +35,15 @@ const { values } = parseArgs({
     mutation: { type: 'string' },
     processes: { type: 'string' },
     full: { type: 'boolean', default: false },
+    calm: { type: 'boolean', default: false },
   },
 });
 
 /** The size that the figures of docs/simulation.md are about. */
 const fullSize = { instances: 3, clients: 20, durationMs: 60_000 };
-const size = values.full ? { size: fullSize } : {};
+const size = { size: { ...(values.full && fullSize), ...(values.calm && { isCalm: true }) } };
+/** Without them, a seed is another run. */
+const sizeFlags = `${values.full ? ' --full' : ''}${values.calm ? ' --calm' : ''}`;
 
 const processes = Number(values.processes ?? availableParallelism());
 
@@ -72,7 +76,7 @@ async function one(seed: number): Promise<number> {
   await send(order, finding => found.push(finding));
   for (const finding of found) {
     printStory(finding);
-    printFinding(finding);
+    printFinding(finding, sizeFlags);
   }
   return found.some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
@@ -103,7 +107,7 @@ async function many({ seeds, take }: Run = {}): Promise<number> {
   const count = seeds?.length ?? Number(values.seeds ?? (values.seconds === undefined ? 100 : 1_000_000_000));
   console.log(
     seeds === undefined
-      ? `seeds from ${from} on (again: npm run simulate -- --from ${from})`
+      ? `seeds from ${from} on (again: npm run simulate -- --from ${from}${sizeFlags})`
       : `${count} seeds that were kept`,
   );
   const tally = new Tally();
@@ -113,7 +117,7 @@ async function many({ seeds, take }: Run = {}): Promise<number> {
   await sendAll(order, Math.min(count, processes), finding => {
     tally.add(finding);
     take?.(finding);
-    if (finding.violations.length > 0) printFinding(finding);
+    if (finding.violations.length > 0) printFinding(finding, sizeFlags);
   });
   tally.print(values.coverage);
   if (values.record) record(tally, from);

@@ -17,7 +17,7 @@ const { real } = await import('./world/globals.ts');
 const longestLoadMs = 5_000;
 if (order.seconds !== undefined) {
   const endsAt = order.seconds * 1_000 + Math.min(real.now(), longestLoadMs);
-  real.setTimeout(() => process.exit(0), Math.max(0, endsAt - real.now()));
+  real.setTimeout(exit, Math.max(0, endsAt - real.now()));
 }
 for (const seed of seedsOf(order)) {
   process.stdout.write(`${begins}${seed}\n`);
@@ -25,7 +25,12 @@ for (const seed of seedsOf(order)) {
   process.stdout.write(`${JSON.stringify(finding)}\n`);
   if (finding.violations.length > 0 && order.stopsAtFirst) break;
 }
-process.exit(0);
+exit();
+
+/** When all lines are written: a long one takes its reader several turns. */
+function exit(): void {
+  process.stdout.write('', () => process.exit(0));
+}
 
 function* seedsOf({ from, step, count, seeds }: Order): Iterable<number> {
   if (seeds !== undefined) yield* seeds;

@@ -117,7 +117,8 @@ async function cancelBeside(form: 'short' | 'long'): Promise<Found> {
   }
   const { cancelRequests } = proxy.counters;
   expect(cancelRequests, 'cancel requests').toBeGreaterThanOrEqual(50);
-  const notes = `${cancelRequests} cancel requests; ${served} sessions beside them, none of which was cancelled`;
+  const beside = `${served} sessions beside them, none of which was cancelled`;
+  const notes = `${round} rounds; ${cancelRequests} cancel requests; ${beside}`;
   return { requests: 200 * round + served, failed: ended, lost: 0, doubled: 0, notes };
 }
 
@@ -184,7 +185,7 @@ export const pgbouncerScenarios: readonly Scenario[] = [
   { ...transactionMode, what: 'the orders example starts, migrates and takes orders', run: placeOrders('transaction') },
   { ...transactionMode, what: 'two instances migrate an empty database at once', run: migrateAtOnce },
   { ...transactionMode, what: 'pg_sleep(20) with statementTimeoutMs of 1 s', run: overTime },
-  { ...transactionMode, what: '200 sessions with a deadline of 50 ms, beside others', run: cancelBeside },
+  { ...transactionMode, what: 'rounds of 200 sessions with a deadline of 50 ms, beside others', run: cancelBeside },
   { ...transactionMode, what: 'the conformance suite of database drivers', isLong: true, run: keepPromises },
   ...outageScenarios(pgbouncerOutages, {
     ...transactionMode,

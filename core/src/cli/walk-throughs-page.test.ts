@@ -66,7 +66,7 @@ test('which plugin makes the start slow', async () => {
   expect(own('orders')).toBeLessThan(own('stock'));
 });
 
-test('a logger of your own, proven, and one that breaks a promise found out', async () => {
+test('a logger of your own, proven, and the failed case of a wrong logger', async () => {
   const [proof = '', swap = ''] = blocksOf(logger);
   const [make, prove] = shown(proof);
   const made = keelson({}, make?.words ?? []);
@@ -82,7 +82,7 @@ test('a logger of your own, proven, and one that breaks a promise found out', as
   made.folder.write('console-logger/index.js', forgetful);
   const broken = await keelson({}, ['verify', folder]).ended;
   expect(broken.code).toBe(1);
-  const promise = /fails `(writes [^`]+)`/.exec(logger)?.[1]?.replaceAll(/\s+/g, ' ');
-  expect(broken.out).toContain(`FAIL  ${promise}`);
+  const failed = /fails `(writes [^`]+)`/.exec(logger)?.[1]?.replaceAll(/\s+/g, ' ');
+  expect(broken.out).toContain(`FAIL  ${failed}`);
   expect(swap).toContain('logger: { use: "./console-logger/index.js" }');
 });

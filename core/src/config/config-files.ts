@@ -95,10 +95,11 @@ function environmentsBeside(file: string): string[] {
 function emptyFile(file: string, isBase: boolean): Partial<Findings> {
   const empty = { code: 'CONFIG_SYNTAX', origin: { from: 'file', place: { file } } } as const;
   if (isBase) {
-    const action = 'Begin with `service: <name>` and `plugins:`; look whether it was mounted or written empty.';
+    const action =
+      'Check whether the file was mounted or written empty; a configuration begins with `service: <name>` and `plugins:`.';
     return { problems: [{ ...empty, message: 'The file holds no keys.', action }] };
   }
-  const message = 'The file holds no keys, so that this environment changes nothing.';
+  const message = 'The file holds no keys, so this environment changes nothing.';
   return { warnings: [{ ...empty, message, action: 'Write the values that differ, or delete the file.' }] };
 }
 
@@ -148,6 +149,6 @@ function missingOverlay(path: string, environment: string, environments: readonl
     origin: { from: 'file', place: { file: displayPath(path) } },
     ...(environments.length > 0 && { allowed: environments.join(', ') }),
     ...(meant !== undefined && { nearest: meant }),
-    action: 'Create the file, fix KEELSON_ENV (or --environment), or leave it out.',
+    action: 'Create the file, or correct or remove KEELSON_ENV (or --environment).',
   };
 }

@@ -54,7 +54,7 @@ export function parseYaml(text: string, file: string): ReadFile {
   function convertPair(pair: Pair, depth: number): [string, MapEntry][] {
     const origin = at(offsetOf(pair.key));
     if (!isScalar(pair.key) || pair.key.value === null) {
-      refuse('A key is not a plain word.', origin, 'Give every value a name.');
+      refuse('A key is empty, a list or a map.', origin, 'Write each key as text: name: value.');
       return [];
     }
     const key = String(pair.key.value);
@@ -114,7 +114,7 @@ function advice(code: string, message: string): string {
   if (message.includes('reserved character')) return 'Put the value in quotes: "@scope/name".';
   if (code === 'DUPLICATE_KEY') return 'Keep one of the two.';
   if (code === 'MULTIPLE_DOCS')
-    return 'Keep one; the other may be the overlay of an environment, in a file of its own.';
+    return 'Keep one document. Move the values of an environment to a separate file, such as keelson.production.yaml.';
   if (code === 'TAB_AS_INDENT') return 'Indent with spaces.';
   return 'Check the indentation, the quotes and the colons around this line.';
 }

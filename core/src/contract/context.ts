@@ -36,7 +36,7 @@ export function runWithContext<T>(context: CorrelationContext, work: () => T): T
   return storage.run({ ids: { ...ids, ...context }, values }, work);
 }
 
-/** A value that the running code, and all that it begins, carries along, as an `AsyncLocalStorage` does. */
+/** A value that the running code and everything it starts can read, as with an `AsyncLocalStorage`. */
 export class ContextValue<Value> {
   readonly #key: symbol;
 
@@ -71,8 +71,9 @@ export function currentDeadline(): Deadline | undefined {
 }
 
 /**
- * Runs `work` under `deadline`, and with `context` merged over the current context: database sessions, retries and requests
- * to other services end by then, although no caller passes it on. Undefined takes an outer deadline away.
+ * Runs `work` under `deadline`, and with `context` merged over the current context: database sessions and requests to other
+ * services, with their retries, end by then, although no caller passes it on. Pass it to `RetryPolicy.execute` yourself.
+ * Undefined takes an outer deadline away.
  */
 export function runWithDeadline<T>(deadline: Deadline | undefined, work: () => T, context?: CorrelationContext): T {
   return deadlines.run(deadline, work, context);

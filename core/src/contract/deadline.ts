@@ -16,7 +16,7 @@ export class Deadline {
     return new Deadline(clock.now() + ms, clock);
   }
 
-  /** The one that comes first. */
+  /** Returns the deadline that comes first. */
   static earliest(first: Deadline, ...others: readonly (Deadline | undefined)[]): Deadline {
     let earliest = first;
     for (const each of others) if (each !== undefined && each.at < earliest.at) earliest = each;
@@ -32,7 +32,7 @@ export class Deadline {
     return this.#clock.now() >= this.at;
   }
 
-  /** This one, or one `ms` from now when that comes first. */
+  /** Returns this deadline, or one `ms` from now when that is earlier. */
   within(ms: number): Deadline {
     const at = this.#clock.now() + ms;
     return at < this.at ? new Deadline(at, this.#clock) : this;

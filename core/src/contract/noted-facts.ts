@@ -3,8 +3,8 @@ import type { Facts } from './keelson-error.js';
 const noted = new WeakMap<object, Facts>();
 
 /**
- * Notes what a part of the service knows of an error that its own facts do not say, such as how many attempts were made.
- * Telemetry sends it with the report of the error. A later note adds to an earlier one.
+ * Adds facts to an error that its own facts do not have, such as the number of attempts. Telemetry sends them with the
+ * report of the error. A later note adds to an earlier one.
  */
 export function noteFacts(error: unknown, facts: Facts): void {
   if (typeof error !== 'object' || error === null) return;

@@ -7,9 +7,8 @@ export interface OldGeneration {
 }
 
 /**
- * The part of the heap that decides whether the process ends for want of memory: all but the space of new objects. The limit
- * that V8 reports has room for new objects, too, which old ones never get: 192 MB of 448 in a process with
- * `--max-old-space-size=256`.
+ * The heap without the space of new objects: V8 ends the process when this part is full. The limit that V8 reports includes
+ * the space of new objects, which old objects never get: 192 MB of 448 in a process with `--max-old-space-size=256`.
  */
 export function oldGeneration(): OldGeneration {
   const spaces = getHeapSpaceStatistics().filter(({ space_name }) => !space_name.startsWith('new_'));

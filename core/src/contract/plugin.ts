@@ -41,7 +41,7 @@ export interface RegisteredPlugin<Config = unknown> {
   start?(context: StartContext<Config>): Next<StartedPlugin<Config>>;
 }
 
-/** A plugin whose modules are hooked, or that hooks none. */
+/** A plugin after its step `instrument`, or without one. */
 export type InstrumentedPlugin<Config = unknown> =
   | (RegisteredPlugin<Config> & {
       /**
@@ -56,7 +56,10 @@ export type InstrumentedPlugin<Config = unknown> =
       readonly start?: undefined;
     };
 
-/** The steps to a running plugin. A step stands beside the previous step, or in the object that this returns. */
+/**
+ * The steps to a running plugin: `instrument`, `register`, `start`. A step is a method of the plugin itself, or of the
+ * object that the step before it returned.
+ */
 export type PluginSteps<Config = unknown> =
   | (InstrumentedPlugin<Config> & {
       /**

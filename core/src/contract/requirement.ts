@@ -1,6 +1,6 @@
 import type { ServiceToken } from './token.js';
 
-/** A service, of a further instance of its slot: `database/reporting` has the name `reporting`. */
+/** A service of a further instance of a slot: for `database/reporting`, `name` is `reporting`. */
 export interface NamedService {
   readonly token: ServiceToken;
   readonly name: string;

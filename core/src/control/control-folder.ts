@@ -70,7 +70,7 @@ export class ControlFolder {
       : stats.uid !== process.getuid?.()
         ? 'it belongs to another user'
         : (stats.mode & 0o077) !== 0
-          ? 'others may enter it'
+          ? 'other users may enter it'
           : undefined;
     if (why === undefined) return;
     throw new KeelsonError({

@@ -10,7 +10,7 @@ import { CredentialKeeper, type CredentialKeeperParts } from './credential-keepe
 
 export interface KeeperPluginParts<Config> {
   readonly manifest: PluginManifest<Config>;
-  /** How a credential is obtained. Does not ask yet. */
+  /** Returns how to obtain a credential, for this plugin. Obtains none itself. */
   readonly source: (
     context: PluginContext<Config>,
   ) => Pick<CredentialKeeperParts, 'obtain' | 'isChanged' | 'refreshMs'>;

@@ -21,9 +21,9 @@ test.each([
   ['hunter2\nhunter3', 'it has several lines and is not JSON'],
   ['{"password":"hunter2"', 'it begins with { and is not JSON'],
   ['{"user":"hunter2"}', 'its JSON has no password'],
-  ['{"password":7}', 'its password is not a text, or empty'],
-  ['{"user":"","password":"hunter2"}', 'its user is not a text, or empty'],
-  ['{"password":"hunter2","expiresAt":1893456000}', 'its expiresAt is not a text, or empty'],
+  ['{"password":7}', 'its password is empty or not a text'],
+  ['{"user":"","password":"hunter2"}', 'its user is empty or not a text'],
+  ['{"password":"hunter2","expiresAt":1893456000}', 'its expiresAt is empty or not a text'],
   ['{"password":"hunter2","expiresAt":"2030-01-31"}', 'its expiresAt is not an instant like 2030-01-31T12:00:00Z'],
 ])('%j is none, and the error shows nothing of it', (text, why) => {
   const parse = () => parseCredential(text);

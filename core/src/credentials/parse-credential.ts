@@ -40,7 +40,7 @@ function objectIn(text: string): object {
 function textAt(parsed: object, key: string): string | undefined {
   const value: unknown = Reflect.get(parsed, key) ?? undefined;
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '') throw invalidCredential(`its ${key} is not a text, or empty`);
+  if (typeof value !== 'string' || value === '') throw invalidCredential(`its ${key} is empty or not a text`);
   return value;
 }
 

@@ -37,7 +37,7 @@ test('a hook that blocks the process is found, and the hooks that waited for it 
     [
       'test ready in 3005 ms',
       '├── (plan)      0 ms  configuration and manifests',
-      '├── quick       5 ms  code:quick  (and 3000 ms behind block)',
+      '├── quick       5 ms  code:quick  (and 3000 ms blocked by block)',
       '└── block    3000 ms  code:block  blocks the process for 3000 ms',
     ].join('\n'),
   );
@@ -56,7 +56,7 @@ test('a start that fails says who was kept from going on, and by whom', async ()
     block: { name: 'block', start: () => clock.work(3_000) },
   };
   const { message } = await failing({ plugins, clock });
-  expect(message).toContain('  late: too late (in start, after 3000 ms, 3000 of them behind block)');
+  expect(message).toContain('  late: too late (in start, after 3000 ms, 3000 of them blocked by block)');
 });
 
 test('a service that blocks while it is made counts for the plugin that provides it', async () => {

@@ -47,13 +47,13 @@ function count(failed: number, { plugins, durationMs }: StartReport, reason: unk
   return `${failed} of ${plugins.length} plugins failed after ${Math.round(durationMs)} ms:`;
 }
 
-/** ` (in start at src/notes.plugin.ts:12:5, after 3005 ms, 3000 of them behind block)` */
+/** ` (in start at src/notes.plugin.ts:12:5, after 3005 ms, 3000 of them blocked by block)` */
 function whenOf(plugin: PluginStartReport): string {
   const { failedIn, importMs, registerMs, startMs, readyMs } = plugin;
   if (failedIn === undefined) return '';
   const ms = { import: importMs, register: registerMs, start: startMs, ready: readyMs }[failedIn];
   const { ms: behindMs, keys } = behindOthers(plugin);
-  const waited = keys.length === 0 ? '' : `, ${Math.round(behindMs)} of them behind ${keys.join(', ')}`;
+  const waited = keys.length === 0 ? '' : `, ${Math.round(behindMs)} of them blocked by ${keys.join(', ')}`;
   const place = errorPlace(plugin.error);
   const at = place === undefined ? '' : ` at ${place}`;
   return ` (in ${failedIn}${at}, after ${Math.round(ms)} ms${waited})`;

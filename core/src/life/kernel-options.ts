@@ -20,7 +20,7 @@ export interface KernelOptions {
   readonly config: string | Readonly<Record<string, unknown>>;
   /** Whose overlay file is laid over it: `production` for `keelson.production.yaml`. Default: `KEELSON_ENV`. */
   readonly environment?: string;
-  /** The highest layer, in the shape of the file. */
+  /** Values that win over the file, its overlay and the variables; in the shape of the file. */
   readonly overrides?: Readonly<Record<string, unknown>>;
   /** Where `${VAR}` and `KEELSON_<SLOT>__<KEY>` are looked up. Default: `process.env`. */
   readonly variables?: Variables;
@@ -50,7 +50,7 @@ export interface KernelOptions {
   readonly onStarting?: (service: StartingService) => void;
   /** Called with the plugins still starting after `startup.slowMs`; the kernel logs the same message. */
   readonly onSlowStart?: (message: string) => void;
-  /** Called for each part of the start, which it has to call. For tools. */
+  /** Called for each part of the start; it must call the work of that part once. For tools. */
   readonly around?: Around;
 }
 

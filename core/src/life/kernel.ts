@@ -74,10 +74,10 @@ export class Kernel {
   }
 
   /**
-   * Reads the configuration again and hands plugins the values that they declare reloadable. Whatever else has changed
-   * is in the report as needing a restart, and stays as it was. Reloads run one after the other.
+   * Reads the configuration again and applies changed values that a plugin declares reloadable. Every other changed value
+   * stays as it was; the report lists it as needing a restart. Reloads run one after the other.
    *
-   * @throws PlanError when the new configuration does not hold; nothing has changed then.
+   * @throws PlanError when the new configuration is invalid; nothing has changed then.
    */
   reload(): Promise<ReloadReport> {
     const run = this.#reloading.then(async () => {
@@ -91,7 +91,7 @@ export class Kernel {
     return run;
   }
 
-  /** What the running plugins find out about their surroundings, by key. A failure of one is a finding, not thrown. */
+  /** Runs the checks of the running plugins; returns the results by plugin key. A failed check is a result: it does not throw. */
   async diagnose(): Promise<ReadonlyMap<string, readonly Diagnosis[]>> {
     const { running } = this.#start;
     const found = await Promise.all(running.map(async plugin => [plugin.key, await diagnose(plugin)] as const));
@@ -107,11 +107,11 @@ export class Kernel {
   }
 
   /**
-   * Does what an operator asks of a plugin; `words` are the arguments of the operation in their order, `named` further
-   * ones by name. Resolves to a sentence that says what was done; what has changed something is logged.
+   * Runs an operation of a plugin. `words` are the arguments of the operation in their order, `named` further arguments by
+   * name. Resolves to the result as a sentence. An operation that changed something is logged.
    *
-   * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN`, naming what there is; `KERNEL_OPERATION_INVALID` with everything
-   * wrong in the words; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
+   * @throws KeelsonError `KERNEL_OPERATION_UNKNOWN` with the names of the existing operations; `KERNEL_OPERATION_INVALID`
+   * with all problems of the arguments; `KERNEL_HOOK_TIMEOUT`; and what the operation itself throws.
    */
   async operate(
     plugin: string,

@@ -59,7 +59,7 @@ function stepFaults(step: string, further: readonly (keyof Steps)[], beside: Ste
   const twice = further.filter(name => beside[name] !== undefined);
   const wrong = further.filter(name => returned[name] !== undefined && typeof returned[name] !== 'function');
   return [
-    ...twice.map(name => `its ${step} returns an object, so its ${name} belongs to that object`),
+    ...twice.map(name => `its ${step} returns an object, so its ${name} must be in that object`),
     ...wrong.map(name => `the ${name} that its ${step} returns is not a function`),
   ];
 }

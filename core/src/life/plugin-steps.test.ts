@@ -310,18 +310,18 @@ describe('a plugin whose hooks are at the wrong place', () => {
     async hook => {
       const problems = await planned({ [hook]: () => {} });
       expect(problems).toMatchObject([{ code: 'PLUGIN_INVALID' }]);
-      expect(problems[0]?.message).toContain(`its ${hook} belongs to the object that its start returns.`);
+      expect(problems[0]?.message).toContain(`its ${hook} must be in the object that its start returns.`);
     },
   );
 
   test.each([
-    ['instrument', { instrument: () => ({}), start: () => {} }, 'its start belongs to that object'],
+    ['instrument', { instrument: () => ({}), start: () => {} }, 'its start must be in that object'],
     [
       'instrument',
       { instrument: () => ({ register: 1 }) },
       'the register that its instrument returns is not a function',
     ],
-    ['register', { register: () => ({}), start: () => {} }, 'its start belongs to that object'],
+    ['register', { register: () => ({}), start: () => {} }, 'its start must be in that object'],
     ['register', { register: () => ({ start: 1 }) }, 'the start that its register returns is not a function'],
     ['start', { start: () => ({ inspect: 1 }) }, 'its inspect is not a function'],
     ['start', { start: () => ({ operations: 1 }) }, 'its operations are not a map'],

@@ -11,24 +11,24 @@ export interface PluginStartReport {
   readonly key: string;
   readonly use: string;
   readonly level: number;
-  /** When it failed: the service runs without it, and it is tried again in the background. */
+  /** True when the service runs also without it: a failed start is tried again in the background. */
   readonly optional: boolean;
   readonly outcome: StartOutcome;
-  /** Also in the plan, of a file that has no manifest of its own. */
+  /** Includes the import during the plan, for a file that has no manifest of its own. */
   readonly importMs: number;
   readonly registerMs: number;
   readonly startMs: number;
   readonly readyMs: number;
-  /** How long its hooks kept the process from doing anything else, each from its call until it first waited. */
+  /** How long its hooks blocked the process: for each hook, from its call to its first `await`. */
   readonly blockedMs: number;
-  /** Part of the times above: how long it could not go on because others blocked the process, by their key. */
+  /** The part of the times above in which other plugins blocked the process, by the key of the other plugin. */
   readonly behind: Readonly<Record<string, number>>;
   /** The services of others that it has wrapped. */
   readonly decorates?: readonly string[];
   /** The step that failed. */
   readonly failedIn?: StartStep;
   readonly error?: unknown;
-  /** The keys it needs, for one that was not tried: which of them were missing. */
+  /** For a plugin that was not tried: the keys of the needed plugins that did not start. */
   readonly missed?: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface StartReport {
   readonly environment: string | undefined;
   readonly outcome: 'ready' | 'failed' | 'cancelled';
   readonly durationMs: number;
-  /** Until the plan held, without the imports that are in the `importMs` of the plugins. */
+  /** Until the plan was valid, without the imports that are part of the `importMs` of the plugins. */
   readonly planMs: number;
   readonly levels: number;
   readonly plugins: readonly PluginStartReport[];
@@ -113,19 +113,21 @@ function describeOutcome({ outcome, use, decorates, error, optional }: PluginSta
   }
 }
 
-/** `  blocks the process for 2999 ms`, or `  (and 2999 ms behind block)`. */
+/** `  blocks the process for 2999 ms`, or `  (and 2999 ms blocked by block)`. */
 function describeBlocking(plugin: PluginStartReport): string {
   const { blockedMs } = plugin;
   const own = blockedMs < noticeableMs ? '' : `  blocks the process for ${Math.round(blockedMs)} ms`;
   const { ms, keys } = behindOthers(plugin);
-  return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms behind ${keys.join(', ')})`;
+  return keys.length === 0 ? own : `${own}  (and ${Math.round(ms)} ms blocked by ${keys.join(', ')})`;
 }
 
 /** One line when all went well; otherwise one more for each plugin that did not stop as it should. */
 export function formatStopReport({ service, reason, outcome, durationMs, plugins }: StopReport): string {
-  const how = { clean: 'stopped', failed: 'stopped with errors', 'budget-exceeded': 'stopped, giving up on some' }[
-    outcome
-  ];
+  const how = {
+    clean: 'stopped',
+    failed: 'stopped with errors',
+    'budget-exceeded': 'stopped with timeouts',
+  }[outcome];
   const lines = [`${service} ${how} in ${Math.round(durationMs)} ms (${reason})`];
   for (const plugin of plugins) {
     for (const error of plugin.errors) lines.push(`  ${plugin.key}  ${plugin.outcome}  ${codeAndLine(error)}`);

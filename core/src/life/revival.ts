@@ -63,5 +63,5 @@ async function attempt(plugin: RunningPlugin, stopping: AbortSignal): Promise<vo
 }
 
 function saidBy(error: unknown): string {
-  return error === undefined ? 'what it requires is missing.' : firstLine(error);
+  return error === undefined ? 'a plugin that it requires does not run.' : firstLine(error);
 }

@@ -34,7 +34,10 @@ const inspectTimeoutMs = 1_000;
 /** A planned plugin while it lives. The kernel calls its steps in order; each is timed and waits no longer than allowed. */
 export class RunningPlugin {
   readonly planned: PlannedPlugin;
-  /** Whether this start is about others alone, or that is not decided yet: it is not started, and no other waits for it. */
+  /**
+   * True when this start does not include the plugin (`only`), or has not decided that yet. It is not started then, and no
+   * other plugin waits for it.
+   */
   leftOut = false;
   readonly #surroundings: Surroundings;
   readonly #bindings: PluginBindings;

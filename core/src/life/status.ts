@@ -18,13 +18,13 @@ export interface ServiceStatus {
   readonly phase: LifecyclePhase;
   /** What `/readyz` goes by. */
   readonly readiness: ReadinessStatus;
-  /** What the last reload found to be different in the configuration, and a restart alone can apply. */
+  /** The changes that the last reload found in the configuration and that need a restart. */
   readonly awaitingRestart: readonly AwaitedChange[];
   /** In the order of their start. */
   readonly plugins: readonly PluginStatus[];
 }
 
-/** As JSON; secrets are masked. */
+/** A changed value; `from` and `to` are JSON, and secrets are masked. */
 export interface AwaitedChange {
   readonly path: string;
   readonly from?: string;
@@ -42,13 +42,13 @@ export interface PluginStatus {
   readonly use: string;
   readonly version?: string;
   readonly outcome: StartOutcome | 'starting';
-  /** While the service starts, of a plugin that has begun: how far it is. */
+  /** Progress of the plugin while the service starts; left out before the plugin starts. */
   readonly start?: StartProgress;
   /** The report of the plugin about itself. */
   readonly facts?: unknown;
   readonly findings: readonly Diagnosis[];
   readonly operations: readonly OperationStatus[];
-  /** Why it did not start, or what kept it from telling of itself. */
+  /** Why the plugin did not start, or why it could not report its state. */
   readonly error?: ErrorSummary;
 }
 
@@ -69,7 +69,7 @@ export interface OperationStatus {
 export interface ArgumentStatus {
   readonly name: string;
   readonly required: boolean;
-  /** What it may be, where that is a few words. */
+  /** The allowed values, for an argument that has few. */
   readonly choices?: readonly string[];
 }
 

@@ -10,7 +10,7 @@ import { RepeatedFailures, type RepeatOptions } from './repeated-failures.js';
 
 /** A logger whose level can be changed while it runs, for itself and all its children. */
 export interface LeveledLogger extends Logger {
-  /** Reads the level in force. Writing it changes the configured one of all plugins without one of their own. */
+  /** The level in force. Setting it changes the configured level of all plugins that have no level of their own. */
   level: LogLevel;
   child(facts: Facts): LeveledLogger;
 }
@@ -21,7 +21,7 @@ export interface RecordWriter {
   write(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>>): void;
   /** Writes the line of a usual record at once, without copying its facts; false when it is not a usual one. */
   writeDirectly?(level: LogLevel, message: string, facts: Facts | undefined, ids: CorrelationContext): boolean;
-  /** Learns from facts that were copied which ones are usual. */
+  /** Receives facts and their masked copy, so that `writeDirectly` can recognize such facts as usual later. */
   learn?(facts: Facts, copied: unknown): void;
   /** A writer whose records have these fields as well, which come last. */
   child(fields: Readonly<Record<string, unknown>>): RecordWriter;

@@ -28,10 +28,10 @@ function watchExit(): void {
 const listenedTo = new WeakSet<Writable>();
 
 /**
- * Writes lines to a stream that it does not own, and counts the lines in flight. What is collected is written with the
- * next line that is not, after a few milliseconds, above 16 KiB, or when the process ends.
+ * Writes lines to a stream that it does not own, and counts the lines in flight. `write` writes at once. `collect` lets a
+ * line wait for others: until the next `write`, for a few milliseconds, up to 16 KiB, or until the process ends.
  *
- * A pipe takes 64 KB at once and hands on the rest when its reader does; `process.exit` drops that rest, so ask `flush`
+ * A pipe takes 64 KB at once, and the rest only as its reader reads. `process.exit` drops that rest, so await `flush`
  * first. Lines beyond `maxBufferedBytes` are dropped, and the next one that fits is preceded by `notice(dropped)`. A
  * stream that is broken swallows lines; nothing here throws.
  */

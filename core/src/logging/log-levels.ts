@@ -106,7 +106,7 @@ export class LogLevels {
     return [...this.#temporary.values()].map(({ level, plugin, until }) => ({ level, plugin, until }));
   }
 
-  /** Sets no timer any more; the levels stay as they are. */
+  /** Cancels the timers that end temporary levels; the levels stay as they are. */
   close(): void {
     for (const { timer } of this.#temporary.values()) timer.cancel();
   }

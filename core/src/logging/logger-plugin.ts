@@ -19,7 +19,7 @@ export interface LoggerTools {
   readonly ids?: () => CorrelationContext;
 }
 
-/** Those of a logger outside of a kernel. */
+/** Returns the tools for a logger outside of a kernel: the system clock, and the levels of `options`. */
 export function defaultTools(options: CommonLoggerOptions): LoggerTools {
   return { clock: systemClock, levels: new LogLevels(options, systemClock) };
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../contract/clock.js';
 
 export interface RepeatOptions {
-  /** So many lines of one kind are written in a period. */
+  /** The most lines of one kind that are written in a period. */
   readonly lines: number;
   readonly periodMs: number;
 }
@@ -31,7 +31,8 @@ function watchExit(): void {
 /**
  * Keeps a failure that repeats from filling the log. In each period the first lines of a kind are written as they come.
  * Further ones are counted; at the end of the period the last of them is written, with their number. While the failure goes
- * on, the periods after that have that one line alone. A period without it, and the next one is written at once again.
+ * on, the periods after that have that one line alone. After a period without the failure, the next
+ * failure of the kind is written at once again.
  */
 export class RepeatedFailures<Line> {
   readonly #options: RepeatOptions;

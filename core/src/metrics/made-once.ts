@@ -1,4 +1,4 @@
-/** The one that is known by its name, made at first. */
+/** Returns the object of this name in `all`; the first call for a name makes it. */
 export function madeOnce<Made>(all: Map<string, Made>, name: string, make: () => Made): Made {
   const known = all.get(name);
   if (known !== undefined) return known;

@@ -24,7 +24,7 @@ function mismatch(plugin: PlannedPlugin, range: string, isRange: boolean): Probl
   return {
     code: 'PLAN_CONTRACT_MISMATCH',
     message: isRange
-      ? `${plugin.use} works with the plugin contract ${range}; this is ${contractVersion}.`
+      ? `${plugin.use} works with the plugin contract ${range}, but @keelson/core has the contract ${contractVersion}.`
       : `${plugin.use} asks for the contract ${JSON.stringify(range)}, which is not a version range.`,
     ...choiceOf(plugin),
     action: `Install a version of ${plugin.use} that is made for @keelson/core ${contractVersion}.`,

@@ -42,7 +42,7 @@ export function checkManifest(value: unknown): string[] {
 function misplaced(plugin: Partial<Plugin & StartedPlugin>): string[] {
   return [...startedHooks, 'operations' as const]
     .filter(name => plugin[name] !== undefined)
-    .map(name => `its ${name} belongs to the object that its start returns`);
+    .map(name => `its ${name} must be in the object that its start returns`);
 }
 
 /** What keeps the object that a `start` returned from being a running plugin, in words. */
@@ -67,7 +67,8 @@ function slotFaults(slot: Slot | undefined): string[] {
   if (slot === undefined) return [];
   const sound = typeof slot.name === 'string' && slot.token !== undefined;
   const known = slotNamed(slot.name);
-  if (known !== undefined && known.token !== slot.token) return [`its slot ${slot.name} is one of @keelson/core`];
+  if (known !== undefined && known.token !== slot.token)
+    return [`it defines the slot ${slot.name}, which @keelson/core already defines`];
   const { silentDefault } = slot;
   const fits =
     silentDefault === undefined || (typeof silentDefault.create === 'function' && silentDefault.name !== undefined);

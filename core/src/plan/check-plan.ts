@@ -142,9 +142,9 @@ function checkCapabilities(
     return [
       {
         code: 'PLAN_CAPABILITY_MISSING',
-        message: `${plugin.key} needs ${missing.join(' and ')} of ${slot}, which ${provider?.use ?? 'an empty slot'} cannot do.`,
+        message: `${plugin.key} needs ${missing.join(' and ')} of ${slot}, which ${provider?.use ?? 'an empty slot'} does not have.`,
         ...choiceOf(provider ?? plugin),
-        allowed: able.length === 0 ? 'it has no capabilities' : `it can do ${able.join(', ')}`,
+        ...(able.length > 0 && { allowed: able.join(', ') }),
         ...(meant !== undefined && { nearest: meant }),
         action: `Choose another plugin for ${slot}, or run without ${plugin.key}.`,
       },

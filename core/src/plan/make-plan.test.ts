@@ -298,7 +298,10 @@ describe('a slot of its own', () => {
   test('is refused under the name of a slot of core', async () => {
     const { problems } = await planOf({ bad: definePlugin({ name: 'bad', slots: [{ ...greeting, name: 'logger' }] }) });
     expect(problems).toMatchObject([
-      { code: 'PLUGIN_INVALID', message: expect.stringContaining('is one of @keelson/core') },
+      {
+        code: 'PLUGIN_INVALID',
+        message: expect.stringContaining('it defines the slot logger, which @keelson/core already defines'),
+      },
     ]);
   });
 });

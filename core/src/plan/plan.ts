@@ -16,7 +16,7 @@ export interface PlannedPlugin {
   readonly version?: string;
   /** Where it was chosen. */
   readonly origin: Origin;
-  /** What a higher layer put it in the place of. */
+  /** The plugin of a lower layer that this one replaced. */
   readonly replaced?: ConfigEntry['replaced'];
   readonly manifest: PluginManifest;
   /** As its schema parsed it; undefined when that failed. */

@@ -31,7 +31,7 @@ export class ConflictLane {
     return await this.#queue(deadline, ended);
   }
 
-  /** Rejects as `enter` does, but by no deadline. */
+  /** Waits for `ms`. Rejects as `enter` does, but has no deadline. */
   async pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     await this.#clock.sleep(ms, this.#endedBy(signal));
   }

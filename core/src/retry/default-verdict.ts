@@ -2,7 +2,7 @@ import { isKeelsonError } from '../contract/keelson-error.js';
 import type { FailureVerdict } from '../contract/slots/retry-policy.js';
 import { isRetryError } from './retry-errors.js';
 
-/** No further attempt, and nothing said of the target. */
+/** The verdict that allows no further attempt and says nothing about the target. */
 export const saysNothing: FailureVerdict = { retry: false, availability: 'unknown' };
 
 /** The verdict on a failure that its caller does not judge. */

@@ -14,7 +14,7 @@ import {
 } from './retry-errors.js';
 import { type AttemptLimits, deadlinePassed, RunningAttempt } from './running-attempt.js';
 
-/** How conflicts are met, apart from all other failures. */
+/** Limits of the retries after a conflict; other failures have other limits. */
 export interface ConflictPolicy {
   /** Attempts of one call that may end in a conflict. */
   readonly maxAttempts: number;
@@ -22,7 +22,7 @@ export interface ConflictPolicy {
   readonly maxDelayMs: number;
 }
 
-/** What calls go by; in milliseconds, 0 stands for no limit. */
+/** The limits of a call. A time of 0 means no limit. */
 export interface CallPolicy {
   readonly deadlineMs: number;
   readonly attemptTimeoutMs: number;
@@ -32,7 +32,7 @@ export interface CallPolicy {
   readonly conflicts: ConflictPolicy;
 }
 
-/** Leave to make one attempt. */
+/** Permission for one attempt. */
 export interface CallPermit {
   /** True for an attempt that finds out whether the target is back. */
   readonly probe: boolean;
@@ -46,15 +46,15 @@ export interface CallTarget {
   readonly conflictLane: ConflictLane;
   readonly breaker: {
     readonly state: string;
-    /** What counted last against the target. */
+    /** The last error that counted against the target. */
     readonly lastCause: unknown;
-    /** Leave to make an attempt; undefined while there is none to be had. */
+    /** Returns a permit for one attempt; undefined while the breaker admits none. */
     admit(): CallPermit | undefined;
     breakLeftMs(): number;
   };
 }
 
-/** A verdict, and what the target is to be blamed with when it is. */
+/** A verdict, and the error behind it: the breaker keeps it as its last cause when the failure counts against the target. */
 export interface JudgedFailure extends FailureVerdict {
   readonly cause: unknown;
 }
@@ -93,10 +93,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     this.deadline = options.deadline ?? Deadline.after(limitOf(target.policy.deadlineMs), clock);
   }
 
-  /** Resolves with a permit once the breaker lets an attempt through; throws or rejects when that is not awaited. */
+  /** Resolves with a permit once the breaker admits an attempt; throws or rejects when the call does not wait for that. */
   protected abstract waitForPermit(): Promise<CallPermit>;
 
-  /** What the call ends with when a wait was ended with `reason`; `awaited` says what it waited for. */
+  /** Returns the error of the call after its wait for `awaited` was ended with `reason`. */
   protected abstract explain(reason: unknown, awaited: string): unknown;
 
   /** Settles the permit of an attempt that succeeded. */
@@ -111,7 +111,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
   /** The attempt that runs with `permit` has been answered. */
   protected abstract answered(permit: CallPermit): void;
 
-  /** Resolves when the next attempt may be asked for; throws what the call ends with when there is none. */
+  /** Resolves when the next attempt may ask for a permit; throws the error of the call when there is no next attempt. */
   protected abstract makeReadyForNext(failure: JudgedFailure, permit: CallPermit): Promise<void>;
 
   run(): Promise<T> {
@@ -120,12 +120,12 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return this.runInTurn();
   }
 
-  /** By default at once. */
+  /** Runs the call when a policy lets it start. By default at once. */
   protected runInTurn(): Promise<T> {
     return this.tryUntilDone();
   }
 
-  /** Waits here and not in a step of its own: thousands may, and each step would keep its state. */
+  /** All waits are in this one function: thousands of calls may wait, and each further async function would keep its state. */
   protected async tryUntilDone(): Promise<T> {
     try {
       for (;;) {
@@ -199,10 +199,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return new RunningAttempt(this.attempts, this.deadline, this.target.environment.clock, this);
   }
 
-  /** To be counted; `attempts` includes it. By default nothing is. */
+  /** Called before each attempt, so that a policy can count it; `attempts` includes it already. By default does nothing. */
   protected beginAttempt(): void {}
 
-  /** To be counted: the call has had more than one attempt. By default it is not. */
+  /** Called when a call of several attempts has ended, so that a policy can count it. By default does nothing. */
   protected endedAfterRetries(_outcome: 'success' | 'failure'): void {}
 
   #judge(error: unknown, attempt: RunningAttempt): JudgedFailure {
@@ -211,7 +211,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return { ...verdict, cause: error, ...(attempt.timedOut && verdict.conflict !== true && { availability: 'down' }) };
   }
 
-  /** No caller waited for the end of the attempt. By default that says nothing about the target. */
+  /** Judges an attempt whose caller did not wait for its end. By default it says nothing about the target. */
   protected judgeSilence(_attempt: RunningAttempt): JudgedFailure {
     return { ...saysNothing, cause: undefined };
   }
@@ -246,7 +246,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     }
   }
 
-  /** Every error of the policy's own that ends the call goes through here. By default it is only thrown. */
+  /** Receives every error of the policy itself before the call ends with it, and returns it. */
   protected giveUp(error: RetryError): RetryError {
     return error;
   }
@@ -259,7 +259,7 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return this.giveUp(circuitOpen(this.progress(), inMs, this.cause()));
   }
 
-  /** The last failure of this call; of the target, when this call never got to it. */
+  /** The last failure of this call; when it made no attempt, the last failure that counted against the target. */
   protected cause(): unknown {
     const { breaker } = this.target;
     return this.lastFailure ?? (breaker.state === 'closed' ? undefined : breaker.lastCause);

@@ -1,6 +1,6 @@
 import { type Facts, isKeelsonError, KeelsonError } from '../contract/keelson-error.js';
 
-/** What a retry policy ends calls with, whichever it is: a code means the same in all of them. */
+/** The codes of the errors that end a call; a code means the same in every retry policy. */
 export const retryErrorCodes = [
   'RETRY_ATTEMPTS_EXHAUSTED',
   'RETRY_BUDGET_EXHAUSTED',

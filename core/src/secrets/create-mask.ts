@@ -22,9 +22,9 @@ export interface MaskOptions {
 export type Mask = (value: unknown) => unknown;
 
 /**
- * Makes a mask for log lines and events. In its copies a bigint is its digits, an error its parts (code, hint, facts,
- * stack, causes), a cycle `[Circular]`, what cannot be read `[Unreadable]`, and what is too long is cut and says so.
- * Values under secret keys and credentials inside strings are `[masked]`.
+ * Makes a mask for log lines and events. In a copy, a bigint becomes its digits, an error its parts (code, hint, facts,
+ * stack, causes), a cycle `[Circular]`, and a value that cannot be read `[Unreadable]`. A value that is too long is cut, and
+ * marked as cut. Values under secret keys and credentials inside strings become `[masked]`.
  */
 export function createMask(options: MaskOptions = {}): Mask {
   const {

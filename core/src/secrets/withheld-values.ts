@@ -15,9 +15,11 @@ type ReadValues = () => readonly string[];
 const withheld = new WeakMap<object, readonly ReadValues[]>();
 
 /**
- * From now on the texts that `read` returns are masked in the messages of `error` and its causes, wherever they are shown:
- * an error of other code may quote what a user has sent. Texts of less than 4 characters are not; of thousands of texts, the
- * whole messages are. `read` is called when the error is first shown. Returns what stands for `error`: of a thrown text its masked copy, anything else as it is. Never throws.
+ * Masks the texts that `read` returns in the messages of `error` and its causes, wherever they are shown from now on: an
+ * error of other code may quote what a user has sent. Texts of less than 4 characters are not masked. When `read` returns
+ * thousands of texts, the whole message is masked instead. `read` is called when the error is first shown.
+ *
+ * Returns the error to use in place of `error`: for a thrown string its masked copy, otherwise `error` itself. Never throws.
  */
 export function withholdValues(error: unknown, read: () => Iterable<string>): unknown {
   if (typeof error === 'string') return maskValues(error, writtenForms(read));

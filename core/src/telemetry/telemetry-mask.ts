@@ -16,7 +16,7 @@ export interface TelemetryMask {
   name(name: string): string;
   /** A text without secrets. */
   text(text: string): string;
-  /** Facts without secrets, statements and parameters, all in one; what cannot be read is left out. */
+  /** One object with all `facts`, without secrets, statements and parameters. Leaves out what cannot be read. */
   facts(...facts: readonly unknown[]): Record<string, unknown>;
   /** The attributes of a span without secrets, statements, query parameters, headers, bodies, and users. */
   attributes(attributes: Readonly<Record<string, unknown>>): Record<string, unknown>;

@@ -39,7 +39,7 @@ export function credentialsConformance(
       const { password } = await credentials.current();
       ok(!formatError(new Error(`refused ${password}`)).includes(password), 'an error shows it');
     }),
-    always('gives the one at hand when an earlier one was refused', async ({ credentials }) => {
+    always('returns the current credential when an earlier credential was refused', async ({ credentials }) => {
       const now = await credentials.current();
       deepEqual(await credentials.renewed({ password: `${now.password} of last year` }), now);
     }),

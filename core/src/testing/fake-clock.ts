@@ -43,8 +43,8 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves time by `ms`, firing on the way, in order, what falls due, timers set meanwhile included. What awaits a timer
-   * has run as far as it can without real I/O before the next one fires.
+   * Moves time by `ms` and fires the timers that fall due, in their order, also timers that are set meanwhile. Before the
+   * next timer fires, the code that awaited the previous one runs as far as it can without real I/O.
    */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;

@@ -131,7 +131,7 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
         equal(looks, 1);
       },
     ),
-    promise('does not call a status the current one when no sample has come for long', async ({ health, clock }) => {
+    promise('does not report a status as current after a long time without a sample', async ({ health, clock }) => {
       let hangs = false;
       const check = (): Promise<HealthResult> => (hangs ? new Promise(() => {}) : Promise.resolve({ status: 'pass' }));
       health.register({ name: 'database', intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 100, check });
@@ -154,13 +154,13 @@ export function healthConformance(createHarness: () => HealthHarness | Promise<H
       await clock.advance(5_500);
       ok(counting.looks >= 4, `looked ${counting.looks} times in 5.5 s at an interval of 1 s`);
     }),
-    promise('shows of an error what its author wrote for readers, and nothing else', async ({ health, clock }) => {
+    promise('does not report the message of an error that is not a KeelsonError', async ({ health, clock }) => {
       const secret = () => Promise.reject(new Error('connect postgres://orders:hush@db'));
       health.register({ name: 'secretive', check: secret });
       await clock.advance(10);
       ok(!JSON.stringify(health.report('ready')).includes('hush'));
     }),
-    promise('has no checks, and passes, in a group that is not configured', async ({ health, clock }) => {
+    promise('reports no checks for a group that is not configured', async ({ health, clock }) => {
       health.register({ name: 'database', check: async () => ({ status: 'fail', output: 'Down.' }) });
       await clock.advance(10);
       equal(

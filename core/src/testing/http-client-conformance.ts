@@ -12,7 +12,7 @@ import type { HttpClient, HttpTarget } from '../contract/slots/http-client.js';
 /** A client of a service that is ready, for one case. */
 export interface HttpClientHarness {
   readonly client: HttpClient;
-  /** One whose base URL is the `url` that the harness was made with; without one its promises are not tried. */
+  /** A target whose base URL is the `url` of the harness. Left out: the promises of targets are not tried. */
   readonly target?: HttpTarget;
   close?(): void | Promise<void>;
 }

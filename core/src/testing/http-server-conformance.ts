@@ -13,7 +13,7 @@ export interface HttpServerHarness {
 
 /**
  * The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports.
- * `prepare` is what a plugin of the service does in its start.
+ * `createHarness` calls `prepare`, when it is given, where a plugin of the service starts: before the server is ready.
  */
 export function httpServerConformance(
   createHarness: (prepare?: (http: HttpServer) => void) => HttpServerHarness | Promise<HttpServerHarness>,

@@ -12,7 +12,7 @@ export interface LoggerHarness {
   lines?(): readonly string[] | Promise<readonly string[]>;
   /** Makes it write `level` and above from now on; left out when that cannot be changed. */
   setLevel?(level: LogLevel): void;
-  /** When it sums up failures that repeat: how many lines of one it writes in a period, and what ends the period. */
+  /** For a logger that sums up repeated failures: the lines that it writes in a period, and a function that ends the period. */
   readonly repeats?: { readonly lines: number; endPeriod(): Promise<void> };
   close?(): void | Promise<void>;
 }
@@ -206,7 +206,7 @@ export function loggerConformance(createHarness: () => LoggerHarness | Promise<L
       equal(lines.length, 3 * (most + 1));
       for (const line of lines.slice(-3)) mentions(line, '7');
     }),
-    repeating('sums up nothing that reports no failure', async harness => {
+    repeating('sums up only lines that report a failure', async harness => {
       for (let index = 0; index < 100; index++) harness.logger.warn('slow', { latencyMs: 7 });
       for (let index = 0; index < 100; index++) harness.logger.info('served', { code: 'OK', error: new Error('news') });
       equal((await linesOf(harness)).length, 200);

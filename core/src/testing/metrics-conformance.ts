@@ -31,7 +31,7 @@ const sized = { name: 'test.size', description: 'Size', unit: 'By', labels: ['po
 /** What every implementation of metrics must do, ours or another's. */
 export function metricsConformance(createHarness: () => MetricsHarness | Promise<MetricsHarness>): ConformanceCase[] {
   const promise = casesOf(createHarness);
-  const needs = 'series that can be read where they arrive: a test of its own can give them to metricsConformance';
+  const needs = 'a way to read the exported series: pass read to metricsConformance in a test';
   const applicable = casesOf(createHarness, needs, harness => harness.read !== undefined);
   const readable = (name: string, check: (metrics: Metrics, read: Read) => Promise<void>) =>
     applicable(name, async harness => {
@@ -39,12 +39,12 @@ export function metricsConformance(createHarness: () => MetricsHarness | Promise
     });
   const bounded = casesOf(
     createHarness,
-    'series that can be read where they arrive, and their limit',
+    'a way to read the exported series, and their limit: pass read and seriesLimit to metricsConformance in a test',
     harness => harness.read !== undefined && harness.seriesLimit !== undefined,
   );
 
   return [
-    promise('does not say that it is silent', async ({ metrics }) => {
+    promise('does not set `silent`, which only silent metrics set', async ({ metrics }) => {
       ok(metrics.silent !== true);
     }),
     promise('takes values of every instrument, with labels and without', async ({ metrics }) => {

@@ -56,7 +56,7 @@ export class RecordingMetrics implements Metrics {
     return this.declared().map(({ options }) => options);
   }
 
-  /** The same with their kinds. */
+  /** The instruments with their kinds, in the order of their declaration. */
   declared(): readonly Declaration[] {
     return this.#book.all();
   }

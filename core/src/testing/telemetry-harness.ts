@@ -49,7 +49,7 @@ export function telemetryCases(createHarness: () => TelemetryHarness | Promise<T
     kind: 'spans' | 'errors',
     readOf: (harness: TelemetryHarness) => readonly T[] | Promise<readonly T[]>,
   ) => {
-    const needs = `${kind} that can be read where they arrive: a test of its own can give them to telemetryConformance`;
+    const needs = `a way to read the exported ${kind}: pass ${kind} to telemetryConformance in a test`;
     const applicable = casesOf(createHarness, needs, harness => harness[kind] !== undefined);
     return (name: string, check: (telemetry: Telemetry, read: () => Promise<readonly T[]>) => Promise<void>) =>
       applicable(name, harness =>
@@ -61,7 +61,7 @@ export function telemetryCases(createHarness: () => TelemetryHarness | Promise<T
   };
   const masking = casesOf(
     createHarness,
-    'spans and errors that can be read where they arrive',
+    'a way to read the exported spans and errors: pass spans and errors to telemetryConformance in a test',
     harness => harness.spans !== undefined && harness.errors !== undefined,
   );
   const spanning = readable('spans', harness => harness.spans?.() ?? []);

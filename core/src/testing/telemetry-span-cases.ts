@@ -41,15 +41,18 @@ export function spanCases({ spanning }: TelemetryCases): ConformanceCase[] {
         );
       },
     ),
-    spanning('puts a span into the one that it is given, wherever it starts', async (telemetry, read) => {
-      const parent = telemetry.startSpan({ name: 'test.parent', operation: 'test' });
-      await telemetry.span({ name: 'test.elsewhere', operation: 'test' }, async () => {
-        telemetry.startSpan({ name: 'test.child', operation: 'test', parent }).end();
-      });
-      parent.end();
-      const child = (await read()).find(({ name }) => name === 'test.child');
-      deepEqual([child?.parent, child?.traceId], ['test.parent', parent.traceId]);
-    }),
+    spanning(
+      'uses the given parent of a span, also when the span starts inside another span',
+      async (telemetry, read) => {
+        const parent = telemetry.startSpan({ name: 'test.parent', operation: 'test' });
+        await telemetry.span({ name: 'test.elsewhere', operation: 'test' }, async () => {
+          telemetry.startSpan({ name: 'test.child', operation: 'test', parent }).end();
+        });
+        parent.end();
+        const child = (await read()).find(({ name }) => name === 'test.child');
+        deepEqual([child?.parent, child?.traceId], ['test.parent', parent.traceId]);
+      },
+    ),
     spanning('keeps open spans of requests apart that run at the same time', async (telemetry, read) => {
       const request = async (name: string) => {
         const span = telemetry.startSpan({ name: `test.${name}`, operation: 'test', kind: 'server', continues: {} });
@@ -87,18 +90,21 @@ export function spanCases({ spanning }: TelemetryCases): ConformanceCase[] {
       });
       deepEqual(await read(), []);
     }),
-    spanning('begins a trace for a sender without a valid one, whatever runs around it', async (telemetry, read) => {
-      const headers = [{}, { traceparent: 'hush' }, { traceparent: `00-${'0'.repeat(32)}-${remote.spanId}-01` }];
-      await telemetry.span({ name: 'test.around', operation: 'test' }, async () => {
-        for (const continues of headers) {
-          await inside(telemetry.startSpan({ name: 'test.answer', operation: 'test', continues }), async () => {});
-        }
-      });
-      const spans = await read();
-      equal(new Set(spans.map(({ traceId }) => traceId)).size, 4);
-      for (const span of spans) equal(span.parentId, undefined);
-    }),
-    spanning('sends the current span along, and what it came with', async (telemetry, read) => {
+    spanning(
+      'begins a new trace when the sender sends no valid trace, also inside another span',
+      async (telemetry, read) => {
+        const headers = [{}, { traceparent: 'hush' }, { traceparent: `00-${'0'.repeat(32)}-${remote.spanId}-01` }];
+        await telemetry.span({ name: 'test.around', operation: 'test' }, async () => {
+          for (const continues of headers) {
+            await inside(telemetry.startSpan({ name: 'test.answer', operation: 'test', continues }), async () => {});
+          }
+        });
+        const spans = await read();
+        equal(new Set(spans.map(({ traceId }) => traceId)).size, 4);
+        for (const span of spans) equal(span.parentId, undefined);
+      },
+    ),
+    spanning('sends the current span and the received tracestate in outgoing headers', async (telemetry, read) => {
       const continues = { traceparent, tracestate: 'vendor=1,other=2' };
       let sent: Readonly<Record<string, string>> = {};
       await inside(telemetry.startSpan({ name: 'test.answer', operation: 'test', continues }), async () => {

@@ -46,7 +46,7 @@ export function workCases({ plain }: TelemetryCases): ConformanceCase[] {
       span.setAttribute('late', true);
       span.setStatus('ok');
     }),
-    plain('sends nothing along outside of a span and in suppressed work', async telemetry => {
+    plain('returns no outgoing headers outside a span or in suppressed work', async telemetry => {
       deepEqual(telemetry.outgoingHeaders(), {});
       equal(telemetry.currentTraceId(), undefined);
       equal(telemetry.currentSpanId(), undefined);

@@ -67,18 +67,19 @@ export class TestKernel<C extends Clock = Clock> implements AsyncDisposable {
 
 type Doubles = Pick<TestKernel, 'logger' | 'telemetry' | 'metrics'>;
 
-export async function createTestKernel(
-  options?: TestKernelOptions & { readonly clock?: FakeClock },
-): Promise<TestKernel<FakeClock>>;
-export async function createTestKernel<C extends Clock>(
-  options: TestKernelOptions & { readonly clock: C },
-): Promise<TestKernel<C>>;
 /**
  * Starts a kernel for a test, in milliseconds: without a configuration file, a retry or a server, unless given. The
  * environment of the process is not looked at.
  *
  * @throws what `Kernel.start` throws.
  */
+export async function createTestKernel(
+  options?: TestKernelOptions & { readonly clock?: FakeClock },
+): Promise<TestKernel<FakeClock>>;
+/** The same, with the time of `clock`. */
+export async function createTestKernel<C extends Clock>(
+  options: TestKernelOptions & { readonly clock: C },
+): Promise<TestKernel<C>>;
 export async function createTestKernel(options: TestKernelOptions = {}): Promise<TestKernel> {
   const clock = options.clock ?? new FakeClock();
   const doubles = {

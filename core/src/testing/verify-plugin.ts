@@ -31,15 +31,15 @@ import { type RetryPolicyHarness, retryPolicyConformance } from './retry-policy-
 import { telemetryConformance } from './telemetry-conformance.js';
 
 export interface VerifyOptions {
-  /** What the plugin exports as its manifest, when it has an entry for that. */
+  /** The export of the entry `<package>/manifest`, when the package has that entry. */
   readonly manifest?: PluginManifest;
-  /** The configuration it is tried with. Default: none. */
+  /** The configuration of the plugin during the suite. Default: none. */
   readonly values?: Readonly<Record<string, unknown>>;
-  /** The same as texts by path (`pool.max`), read by the schema like variables; laid over `values`. */
+  /** Further configuration as texts by path (`pool.max`), converted like variables; wins over `values`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where relative paths in the configuration start. Default: the working directory. */
   readonly directory?: string;
-  /** The suite of its slot, when it is none of `@keelson/core`: what the plugin's `conformance` resolves to. */
+  /** The suite of its slot, for a slot that `@keelson/core` does not define: the result of the plugin's `conformance`. */
   readonly suite?: SlotConformance;
   /** Plugins it requires, by key. */
   readonly others?: Readonly<Record<string, Plugin>>;
@@ -259,7 +259,7 @@ async function httpClientHarness(start: Start): Promise<HttpClientHarness> {
 
 const longMs = 60_000;
 
-/** One without which no other promise can be looked at. */
+/** A case without which no other case can run. */
 function decisive(name: string, check: () => Promise<void>): ConformanceCase {
   return { ...plain(name, check), decisive: true };
 }

@@ -51,7 +51,7 @@ export function App() {
       <main>
         {seen.failure !== undefined && (
           <p class="banner bad" role="alert">
-            {seen.failure.message} {live !== undefined && `What is shown is from ${timeOf(seen.failure.since)}.`}
+            {seen.failure.message} {live !== undefined && `The page shows the state at ${timeOf(seen.failure.since)}.`}
           </p>
         )}
         <Results done={done} onClose={() => setDone([])} />

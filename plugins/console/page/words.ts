@@ -101,7 +101,7 @@ export function breakerState(state: string): State {
 export function answerWords({ status }: CallerAnswer): State {
   if (status === undefined) return { word: 'without a complete answer', tone: 'bad' };
   if (status === 503) return { word: 'asked to try again later', tone: 'warn' };
-  if (status === 504) return { word: 'its time was over', tone: 'warn' };
+  if (status === 504) return { word: 'the time limit was exceeded', tone: 'warn' };
   if (status >= 500) return { word: 'the service failed', tone: 'bad' };
   if (status === 429) return { word: 'asked to slow down', tone: 'quiet' };
   if (status >= 400) return { word: 'the request was refused', tone: 'quiet' };

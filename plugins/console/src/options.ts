@@ -21,21 +21,27 @@ const requests = z.strictObject({
     .min(1)
     .max(1_000)
     .default(20)
-    .describe('Requests whose sessions, attempts and statements are kept, at most, in one second. All are counted.'),
+    .describe(
+      'Largest number of requests in a second whose sessions, attempts and statements are recorded. All requests are counted.',
+    ),
   kept: z
     .number()
     .int()
     .min(10)
     .max(1_000)
     .default(100)
-    .describe('Latest requests in memory, and as many of those that failed or were tried again.'),
+    .describe(
+      'Number of the latest requests in memory. The same number of failed or repeated requests is kept separately.',
+    ),
   spans: z
     .number()
     .int()
     .min(10)
     .max(1_000)
     .default(60)
-    .describe('Sessions, attempts, statements and calls of one request in memory; what comes after is counted.'),
+    .describe(
+      'Largest number of sessions, attempts, statements and calls of one request in memory; further ones are only counted.',
+    ),
 });
 
 export type RequestOptions = z.infer<typeof requests>;

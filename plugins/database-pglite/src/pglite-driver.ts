@@ -57,7 +57,7 @@ export class PgliteDriver implements DatabaseDriver {
   #lost = 0;
   readonly #closing = new AbortController();
 
-  /** A database in memory begins as `dump` has it, or else empty. */
+  /** A database in memory starts with the content of `dump`; without `dump` it starts empty. */
   constructor(
     options: PgliteOptions,
     { clock, logger, directory, keepProcess }: DriverContext,
@@ -106,7 +106,7 @@ export class PgliteDriver implements DatabaseDriver {
     return Promise.reject(new UnsupportedError({ driver: this.name, capability: 'commit-lookup' }));
   }
 
-  /** All that is stored now; waits for the session that has the connection. */
+  /** Returns a copy of the stored database. Waits for the session that has the connection. */
   async dump(deadline: Deadline): Promise<Blob> {
     const permit = await this.#permits.acquire(deadline.within(this.#options.acquireTimeoutMs));
     try {
@@ -116,7 +116,7 @@ export class PgliteDriver implements DatabaseDriver {
     }
   }
 
-  /** On the one connection there is: asked for between two sessions. */
+  /** Listens on the only connection: LISTEN and UNLISTEN wait until no session has it. */
   async openListener(options: OpenListenerOptions): Promise<DriverListener> {
     const engine = await untilAborted(this.#open(), options.signal);
     const exclusively = async (work: () => Promise<void>, signal: AbortSignal) => {

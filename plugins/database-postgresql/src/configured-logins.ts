@@ -69,7 +69,10 @@ export class ConfiguredLogins {
       this.#unreadable = undefined;
     } catch (error) {
       const code = isKeelsonError(error) ? error.code : 'no further reason given';
-      if (this.#unreadable !== code) this.#logger.warn('files of the configuration not read again', { code });
+      if (this.#unreadable !== code)
+        this.#logger.warn('changed files of the configuration cannot be read, the previous values stay in use', {
+          code,
+        });
       this.#unreadable = code;
     }
     return this.#options;

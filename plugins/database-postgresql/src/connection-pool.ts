@@ -70,7 +70,7 @@ export class ConnectionPool {
   /** The settings of the role say that its sessions are read-only. */
   isRoleReadOnly = false;
   readonly #staleness: Staleness = { count: 0 };
-  /** What a server says of itself by itself holds: no pooler in between repeats what another one has said. */
+  /** Whether settings that a server reports by itself are trusted: false behind a pooler, which may repeat those of another. */
   believesReports = true;
   /** A connection has led to a server that takes writes: one to a read-only server is a mistake from then on. */
   #hasTakenWrites = false;
@@ -175,7 +175,7 @@ export class ConnectionPool {
     this.#staleness.textEnd ??= '';
   }
 
-  /** A failure to connect is for those who wait: they meet it themselves. */
+  /** Checks the server of one connection. Drops a failure to connect: callers that wait for a connection meet it themselves. */
   async #lookForWrites(): Promise<'read-only' | 'anything else'> {
     if (this.#closing) return 'anything else';
     try {
@@ -215,7 +215,7 @@ export class ConnectionPool {
     this.#permits.resume();
   }
 
-  /** Opens connections in the background until `pool.min` are there. Failures are left to those who need one. */
+  /** Opens connections in the background until `pool.min` are open. Reports no failure: a caller meets it at its own attempt. */
   warm(): void {
     if (this.#warming || this.#closing || this.#pool.totalCount >= this.#parts.options.min) return;
     this.#warming = true;
@@ -233,7 +233,10 @@ export class ConnectionPool {
     }
   }
 
-  /** One that came too late for its caller makes pg.Pool full for the next, who then waits for pg.Pool. */
+  /**
+   * Keeps an open connection for the next caller. A caller that found pg.Pool full waits in pg.Pool itself, so the
+   * connection goes to pg.Pool then.
+   */
   #rest(client: PgClient): void {
     if (this.#closing || this.#pool.waitingCount > 0) client.release();
     else this.#idle.put(client);

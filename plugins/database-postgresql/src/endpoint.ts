@@ -162,7 +162,7 @@ export class Endpoint {
     return this.#hosts.isFound;
   }
 
-  /** With which each connection is opened, by the name of the setting, in ms; those of the url are not among them. */
+  /** The limits that each connection is opened with, by the name of the setting, in ms; without the settings of the url. */
   get startLimits(): StartLimits {
     return this.#startLimits;
   }
@@ -171,7 +171,7 @@ export class Endpoint {
     return this.#settings.config.statement_timeout !== undefined;
   }
 
-  /** The pooler that has refused them. */
+  /** The pooler that has refused the start limits. */
   get refusesLimits(): Pooler | undefined {
     return this.#refusesLimits;
   }
@@ -184,7 +184,7 @@ export class Endpoint {
     this.#hosts.lookAgain();
   }
 
-  /** What servers say of themselves by themselves is not believed from now on: it is asked for. */
+  /** From now on asks servers for their role and does not trust the settings that they report by themselves. */
   askRoles(): void {
     if (this.#roles.isAsked) return;
     this.#roles.isAsked = true;
@@ -297,7 +297,7 @@ export class Endpoint {
     this.#apart.close();
   }
 
-  /** Ends connections whose statement got lost, so that those who wait for it hear of it. */
+  /** Ends connections whose statement got lost, so that the callers that wait for it get an error. */
   #watchOver(silentAfterMs: number, logger: Logger): SilenceWatch | undefined {
     if (silentAfterMs === 0) return undefined;
     const backends = new BackendLook(this.#control, this.#clock, client => this.#pool.openedAt(client));

@@ -78,7 +78,7 @@ describe('without a capability', () => {
     await after;
     const before = proxy.onceAtCommit('before');
     const lost = service.database.session(em => em.insert(Author, { email: 'lost@example.org' }));
-    await expect(lost).rejects.toThrow(/may have stored what an aborted transaction wrote elsewhere/);
+    await expect(lost).rejects.toThrow(/may have stored a part of it on another server/);
     await before;
     expect(await storedOf(service, 'found@example.org')).toBe(1);
   });

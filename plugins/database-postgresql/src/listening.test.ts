@@ -161,7 +161,7 @@ describe('a service that listens', () => {
     await proxy.setMode('refuse');
     await database.session(em => em.execute('select pg_terminate_backend(?)', [pid]));
     await eventually(() => database.listening?.state === 'connecting');
-    expect(await database.health()).toMatchObject({ status: 'warn', output: /^No messages are received since / });
+    expect(await database.health()).toMatchObject({ status: 'warn', output: /^No messages have been received since / });
     await proxy.setMode('pass');
     await eventually(async () => (await database.health()).status === 'pass');
   });

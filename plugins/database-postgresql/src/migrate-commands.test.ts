@@ -103,7 +103,7 @@ describe('the commands of keelson migrate', () => {
     await status?.run({ words: [], out: line => lines.push(line) });
     expect(lines).toEqual([
       expect.stringMatching(/^applied {2}.* {2}First {2}\(not part of this version\)$/),
-      'what is not part of this version comes from a newer one, or from src, which must be built',
+      'a newer version has the migrations that are not part of this version, or src has them and is not built',
     ]);
   });
 

@@ -74,11 +74,14 @@ export class PostgresqlConnection implements DriverConnection {
       /** What the server keeps parsed on this connection. Left out: none is prepared. */
       prepared?: PreparedStatements;
       cancel: (client: PgClient, signal: AbortSignal) => Promise<void>;
-      /** No pooler repeats what another server has said of itself. Default false. */
+      /**
+       * Whether settings that the server reports by itself are trusted: false behind a pooler, which may repeat the report
+       * of another server. Default false.
+       */
       believesReports?: boolean;
       /** The settings of the role say that its sessions are read-only. Default false. */
       isRoleReadOnly?: boolean;
-      /** Called with each error with which the server refused a statement, but for a write in a session read-only by choice. */
+      /** Called with each error by which the server refused a statement; not for a write in a session that is read-only by choice. */
       onRefusal: (error: unknown) => void;
       watch: SilenceWatch | undefined;
       returned: Returned;

@@ -133,7 +133,7 @@ describe.skipIf(!canMakeCertificates)('certificates that change while the servic
     await reconnect();
     await works();
     expect(service.logger.lines().map(({ message }) => message)).toContain(
-      'changed TLS files cannot be used, the former ones stay',
+      'changed TLS files cannot be used, the previous ones stay in use',
     );
     put('client-2.key', 'client.key');
     await serve('server-1', 'authority-2');

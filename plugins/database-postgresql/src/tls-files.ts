@@ -44,7 +44,7 @@ export class TlsFiles {
       this.#contents = usableContents(this.#paths);
       this.#logger.info('TLS files read again', { parameters: [...this.#paths.keys()] });
     } catch (error) {
-      this.#logger.warn('changed TLS files cannot be used, the former ones stay', { error });
+      this.#logger.warn('changed TLS files cannot be used, the previous ones stay in use', { error });
     }
   }
 
@@ -94,7 +94,7 @@ function unusable(what: string, error?: unknown): ConnectionError {
   return new ConnectionError({
     code: 'DATABASE_CONNECT_FAILED',
     message: `The TLS files in the configured url cannot be used: ${what}.`,
-    hint: 'Give sslrootcert and sslcert certificates in PEM, and sslkey the key of sslcert, without a passphrase.',
+    hint: 'Set sslrootcert and sslcert to files with certificates in PEM, and sslkey to the key of sslcert, without a passphrase.',
     facts: { kind: 'tls-file', ...(systemCode !== undefined && { systemCode }) },
   });
 }

@@ -56,7 +56,7 @@ describe('keelson verify of a database driver', { timeout: 120_000 }, () => {
     expect(stdout.match(/^FAIL .*/gm)).toEqual([
       'FAIL  lends nothing while it is suspended, and goes on when it is resumed',
     ]);
-    expect(stdout).toMatch(/\nmy-driver: \d{2,3} kept, 1 broken, 11 not applicable\n$/);
+    expect(stdout).toMatch(/\nmy-driver: \d{2,3} passed, 1 failed, 11 not applicable\n$/);
     expect(await query(`select tablename from pg_tables where schemaname = 'public'`)).toEqual([]);
   });
 

@@ -15,6 +15,6 @@ export function aboutEngine({ product, version, pooler, pooling, capabilities, w
     name: 'engine',
     status: 'warn',
     output: `${name}${through}. ${promises.join(' ')}`,
-    hint: 'Check that the service works without these promises, or state the features of the database in database.engine.',
+    hint: 'Check that the service works with these limits, or state the features of the database in database.engine.',
   };
 }

@@ -18,7 +18,7 @@ export type {
 export type { SessionIdentity } from './session/session-identity.js';
 export { isolationLevels } from './transaction/isolation-levels.js';
 
-/** What every database plugin uses when it is there, so that it is started before and stopped after. */
+/** The services that every database plugin uses when present: they start before the database and stop after it. */
 export const databaseUses: readonly ServiceToken[] = [
   Credentials,
   HealthService,

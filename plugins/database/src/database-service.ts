@@ -30,7 +30,7 @@ export interface DatabaseService {
   /** `db:5432/shop`, for people; undefined for a database without a server. */
   readonly address?: string | undefined;
   readonly state: DatabaseState;
-  /** What it talks to, what that can do, and which promise is weaker for it; found when it connects. */
+  /** The engine behind the connections, its capabilities and the promises that are weaker on it; detected when connecting. */
   readonly engine: Engine;
   /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
@@ -87,20 +87,20 @@ export interface DatabaseService {
     options?: BatchOptions,
   ): Promise<BatchProgress>;
   /**
-   * A session to be ended by its owner: `await using session = await database.openSession()`. Call `commit()`, or it is
-   * rolled back. Never run again by itself.
+   * Opens a session that its owner ends: `await using session = await database.openSession()`. Call `commit()`, otherwise it
+   * is rolled back. Keelson never runs it again.
    */
   openSession(options?: OpenSessionOptions): Promise<DatabaseSession>;
   /**
-   * The same, opened when it is first used: for an owner that cannot know whether its session will be needed. `whenUsed` is
-   * called then, once, and may say what is known only then; when a subscriber takes part in the begin of transactions, the
-   * session is opened at once, and `whenUsed` called.
+   * As `openSession`, but opens the session at its first use: for an owner that cannot know whether a session will be needed.
+   * Calls `whenUsed` once, at the first use, for options that are known only then. When a MikroORM subscriber takes part in
+   * the begin of transactions, opens the session and calls `whenUsed` at once.
    */
   sessionOnDemand(options?: OpenSessionOptions, whenUsed?: () => LateSessionOptions): Promise<SessionOnDemand>;
   /**
-   * Runs `work` outside of every session, although the calling code may be in one. For whatever outlives the caller: a
-   * queue, a timer, a cache that fills itself. Started inside a session, all that it ever runs would join that session as
-   * long as it is open, and be undone with it.
+   * Runs `work` outside of every session, even when the calling code is in one. Use it to start work that outlives the
+   * caller: a queue, a timer, a cache that fills itself. Without it, such work would join the session of the caller while
+   * that is open, and be rolled back with it.
    */
   outside<T>(work: () => T): T;
   /** The session that the calling code runs in. */
@@ -123,7 +123,7 @@ export interface DatabaseService {
     handler: ChannelHandler<Payload>,
     options: ListenSchemaOptions<Payload>,
   ): Promise<Subscription>;
-  /** How it stands to the channels that it listens to; undefined until it first listens. */
+  /** The state of the connection and the channels of `listen`; undefined until the first `listen`. */
   readonly listening: ListeningStats | undefined;
   /**
    * Delivers no more messages until `resume`, after which each handler gets a gap. Resolves when the handlers that run have
@@ -151,21 +151,22 @@ export interface DatabaseService {
   /** Which migrations are applied, and which are not. Changes nothing, and makes no table. */
   migrations(): Promise<MigrationStatus>;
   /**
-   * Applies the migrations that are not yet applied, up to and with `to`, in one transaction. Safe when several
-   * instances do it at once: one does, the others wait. Returns their names.
+   * Applies the migrations that are not yet applied, up to and including `to`. Migrations in a row that run in a transaction
+   * share one; the others run one by one, outside of any. Safe when several instances do it at once: one applies them, the
+   * others wait. Returns their names.
    *
-   * @throws KeelsonError DATABASE_MIGRATION_FAILED with `facts.migration`; nothing of the call is stored.
+   * @throws KeelsonError DATABASE_MIGRATION_FAILED with `facts.migration`; its message says what is stored.
    */
   migrate(options?: { readonly to?: string }): Promise<readonly string[]>;
   /**
-   * Takes the last applied migration back (its `down`). Returns its name, or undefined when none is applied.
+   * Reverts the last applied migration with its `down`. Returns its name, or undefined when none is applied.
    *
    * @throws KeelsonError DATABASE_MIGRATION_FAILED; also for one that this version of the service does not have.
    */
   revert(): Promise<string | undefined>;
   /**
-   * The SQL that adds to the tables what the entities have more, one text for each statement; a draft to be read. Drops
-   * nothing, and runs nothing.
+   * Returns the SQL that adds what the entities have and the tables lack, one text for each statement. It is a draft: read it
+   * before you use it. Drops nothing, and runs nothing.
    *
    * @throws QueryError, ConnectionError when the database could not be asked.
    */
@@ -178,8 +179,8 @@ export interface DatabaseService {
    */
   validateSchema(): Promise<SchemaReport>;
   /**
-   * Lends no more, waits for open sessions, and for connections that are being taken back, until `deadline`, then cuts
-   * them. Who waits for another attempt is refused at once. Always resolves.
+   * Lends no more connections. Waits until `deadline` for open sessions and for connections that are being returned, then
+   * cuts them. Calls that wait for a further attempt are refused at once. Always resolves.
    */
   disconnect(deadline?: Deadline): Promise<void>;
 }
@@ -187,9 +188,9 @@ export interface DatabaseService {
 export const DatabaseService: ServiceToken<DatabaseService> = serviceToken('@keelson/database/DatabaseService');
 
 /**
- * The EntityManager of the session that the calling code runs in, for a class that does not want to be given it in every
- * call. It is found again at each use, so a singleton may keep it. Inside a savepoint it is that of the savepoint, and in
- * another attempt that of the attempt. The first use in a request opens the session of the request.
+ * The EntityManager of the session that the calling code runs in, so that it need not be a parameter of every call. Each
+ * use finds the current session, so a singleton may keep this object. Inside a savepoint it is the EntityManager of the
+ * savepoint, and in a further attempt that of the attempt. The first use in a request opens the session of the request.
  *
  * Each use, also one that asks for no data, throws:
  *

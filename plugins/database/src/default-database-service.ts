@@ -75,7 +75,10 @@ export interface DatabaseServiceParts {
   readonly clock: Clock;
   /** What breaker, spans and metrics call it: `database`, `database/reporting`. */
   readonly target: string;
-  /** `production` where statements that repeat are counted alone. Default: NODE_ENV. */
+  /**
+   * In `production` and `prod`, a statement that repeats in one session is counted but not logged. So it is in any
+   * environment when NODE_ENV is `production`.
+   */
   readonly environment?: string | undefined;
 }
 

@@ -83,7 +83,7 @@ function aboutLatency({ latencyMs }: ServerFacts): Diagnosis {
 function aboutPrivileges({ role, schema, lacking }: ServerFacts, hasMigrations: boolean): Diagnosis {
   if (schema === undefined) {
     const output = `Role ${role} can use no schema of its search_path: none exists, or the role lacks the privilege USAGE.`;
-    return fail('privileges', output, `As its owner: GRANT USAGE ON SCHEMA public TO ${role}.`);
+    return fail('privileges', output, `Run as the owner of the schema: GRANT USAGE ON SCHEMA public TO ${role}.`);
   }
   if (lacking.length === 0) return pass('privileges', `Role ${role} may connect and create in schema ${schema}.`);
   const output = `Role ${role} may connect, and may not create in schema ${lacking.join(' and ')}.`;

@@ -24,7 +24,7 @@ export function withListening(result: HealthResult, listening: ListeningStats | 
   const { state, since, channels, queued } = listening;
   const facts = { ...result.facts, listening: { state, since, channels, queued } };
   if (state === 'listening' || result.status !== 'pass') return { ...result, facts };
-  return { status: 'warn', output: `No messages are received since ${since.toISOString()}.`, facts };
+  return { status: 'warn', output: `No messages have been received since ${since.toISOString()}.`, facts };
 }
 
 /** Whether callers wait for a connection, again and again: the service is slow, and ready. Sends nothing. */

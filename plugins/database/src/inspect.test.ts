@@ -83,6 +83,6 @@ test('a connection that listens passes, and warns with since when and why while 
   expect(away.facts).toMatchObject({ listening: { state: 'connecting', cause: { sqlState: '57P01' } } });
   expect(findingOf({ state: 'connecting', since, cause, ...numbers })).toMatchObject({
     status: 'warn',
-    output: 'The connection that listens is lost since 2026-01-02T03:04:05.000Z (57P01).',
+    output: 'The listening connection has been lost since 2026-01-02T03:04:05.000Z (57P01).',
   });
 });

@@ -66,7 +66,7 @@ function aboutListening({ state, since, cause, channels, subscriptions, queued }
     const output = `Listens to ${channels} ${channels === 1 ? 'channel' : 'channels'} for ${subscriptions} handlers since ${iso(since)}, ${queued} events wait.`;
     return { name: 'listening', status: 'pass', output };
   }
-  const output = `The connection that listens is lost since ${iso(since)} (${labelOf(cause)}).`;
+  const output = `The listening connection has been lost since ${iso(since)} (${labelOf(cause)}).`;
   const hint =
     'Check the server. The service opens the connection again, and each handler then gets an event for the gap.';
   return { name: 'listening', status: 'warn', output, hint };

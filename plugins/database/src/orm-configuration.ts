@@ -19,7 +19,7 @@ export interface OrmConfigurationOptions extends Pick<KernelOptions, 'environmen
  *
  * Plans the service and registers its plugins; starts none and connects to nothing. Contains the password of the database.
  *
- * @throws PlanError for a configuration with problems; what a plugin throws that registers.
+ * @throws PlanError for a configuration with problems; what a plugin throws in its step `register`.
  */
 export async function ormConfiguration(
   options: OrmConfigurationOptions = {},

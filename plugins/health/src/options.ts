@@ -50,7 +50,7 @@ const own = z
             .max(60_000)
             .default(500)
             .describe(
-              'How late the event loop may be, in milliseconds: the longest delay since the last sample, twice in a row.',
+              'Longest allowed delay of the event loop, in milliseconds. The check fails when two samples in a row saw a longer delay.',
             ),
         }),
       ])

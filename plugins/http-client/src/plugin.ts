@@ -3,7 +3,7 @@ import manifest from './manifest.js';
 import type { HttpClientOptions } from './options.js';
 import { PolicyHttpClient } from './policy-http-client.js';
 
-/** Needs neither a start nor a stop: it holds nothing of its own, and each request ends in its own time. */
+/** Has neither a start nor a stop: it holds no resources, and each request ends by its own deadline. */
 export default definePlugin<HttpClientOptions>({
   ...manifest,
 

@@ -60,8 +60,8 @@ export type PolicyFetch = (input: string | URL | Request, init?: HttpRequestOpti
  * free while the policy waits.
  *
  * Rejects with what the policy throws: what `fetch` threw when the request may not be repeated; a `RetryError` when
- * attempts or time have run out or the breaker is open, also when the last answer is gone by then (its cause is
- * `HTTP_CLIENT_STATUS`); the reason of the signal when the caller gave up.
+ * attempts or time have run out or the breaker is open, also when the body of the last answer is cancelled by then (the
+ * cause is then `HTTP_CLIENT_STATUS`); the reason of the signal when the caller gave up.
  */
 export function createPolicyFetch(policy: RetryPolicy, options: PolicyFetchOptions = {}): PolicyFetch {
   if (typeof options.target === 'string') policy.declareTarget?.(options.target);

@@ -9,7 +9,7 @@ export function clientAddresses(trusted: HttpOptions['trustProxy']): (request: I
   return request => proxyAddress(request, trusts);
 }
 
-/** Whether a sender is a proxy that is trusted; the first one that is none is the client. */
+/** Returns whether a sender is a trusted proxy; the first sender that is not one is the client. */
 export function trustedProxies(trusted: HttpOptions['trustProxy']): (address: string, hop: number) => boolean {
   if (typeof trusted === 'boolean') return () => trusted;
   if (typeof trusted === 'number') return (_address, hop) => hop < trusted;

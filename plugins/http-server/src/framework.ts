@@ -8,7 +8,7 @@ import type { Step } from './step.js';
 /** Handlers by path. Each may pass a request on; inside of one, `request.url` is what follows its path. */
 export interface Mounts {
   readonly handle: Step;
-  /** At any time. `path` may have names: `/orders/:id`. */
+  /** Mounts `handler` at `path`, which may have parameters: `/orders/:id`. May be called at any time. */
   use(path: string, handler: HttpHandler): void;
 }
 
@@ -18,9 +18,9 @@ export interface FrameworkRoutes {
   readonly handle: Step;
   use(path: string, handler: HttpHandler): void;
   mount(path: string, routes: readonly Route[], options: { readonly checks: boolean }): void;
-  /** Resolves when the first request may come; no route is added after that. Left out: nothing is to be done. */
+  /** Resolves when the routes can take requests; no route is added after that. Left out: they always can. */
   prepare?(): Promise<void>;
-  /** Left out: nothing is to be done. */
+  /** Left out: there is nothing to close. */
   close?(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface FrameworkParts {
   readonly handleError: HandleError;
 }
 
-/** What a server takes from a framework. All else is the same for every one of them. */
+/** The parts of a server that depend on its framework. */
 export interface Framework {
   /** For probes, pages of operators and middleware of a path. */
   mounts(): Mounts;

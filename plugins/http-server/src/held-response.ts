@@ -2,13 +2,13 @@ import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { frontOf, hasLeft, isHeaderChange, putBefore, type ResponseFront, type Verb } from './response-front.js';
 
 export interface ResponseKeeper {
-  /** What the answer reports is being stored: another answer would deny it. */
+  /** True while the commit runs whose success the answer reports; no other answer may replace it then. */
   readonly isStoring: boolean;
   /** Asked before the first byte of the answer. False when there is nothing to wait for: it leaves as it is written. */
   mustHold(): boolean;
   /**
-   * Called once when it must be held, before the first byte of an answer with `status` is sent. Rejects when it must not be sent. With `finish
-   * with it` the answer leaves as it is written, but for its end.
+   * Called once for an answer that must be held, before its first byte is sent. Rejects when the answer must not be sent.
+   * `let go`: it is sent as it is. `finish with it`: it is sent while it is written, but its end waits for `finish`.
    */
   begin(status: number): Promise<'let go' | 'finish with it'>;
   /** Called once, before the end of such an answer is sent. Rejects when the answer must be cut. */

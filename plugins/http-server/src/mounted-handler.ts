@@ -3,7 +3,7 @@ import { exchangeOf } from './exchange.js';
 import { forgetRoute, mountAt, noteRoute, watchRoutes } from './route-template.js';
 import type { Step } from './step.js';
 
-/** `handler` as it is mounted at `path`: its requests have the template of their route. */
+/** Returns the step that runs `handler` at `path`, and records `path` as the start of the route template of the request. */
 export function mountedHandler(path: string, handler: HttpHandler): Step {
   const mount = mountAt(path);
   // An Express application has requests with a prototype of its own.

@@ -80,10 +80,10 @@ const corsOptions = z
     methods: z
       .array(methodName)
       .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
-      .describe('The methods that such pages may use.'),
-    headers: z.array(headerName).optional().describe('The headers that they may send. Default: all.'),
-    exposedHeaders: z.array(headerName).default([]).describe('The headers of an answer that they may read.'),
-    credentials: z.boolean().default(false).describe('Whether their requests may carry cookies.'),
+      .describe('The methods that pages of these origins may use.'),
+    headers: z.array(headerName).optional().describe('The headers that these pages may send. Default: all.'),
+    exposedHeaders: z.array(headerName).default([]).describe('The headers of an answer that these pages may read.'),
+    credentials: z.boolean().default(false).describe('Whether requests of these pages may carry cookies.'),
     maxAgeMs: milliseconds.default(600_000).describe('How long a browser may keep these rules, in milliseconds.'),
   })
   .superRefine(({ origins, credentials }, context) => {

@@ -25,9 +25,9 @@ export interface RouteCall<Target> extends ReceivedRequest {
 }
 
 export interface RouteHandlerParts<Target> {
-  /** An answer that its route does not describe is an error. */
+  /** Whether an answer that its route does not describe is an error. */
   readonly checks: boolean;
-  /** The session of the request commits before the first byte of the answer. */
+  /** Sends the answer. The session of the request commits before the first byte of it is sent. */
   send(answer: PreparedAnswer, target: Target): void;
 }
 

@@ -23,7 +23,7 @@ export interface SendRowsOptions extends RowOptions {
  * the whole: let it pass to the server. When the client leaves, the source is closed, its statement cancelled on the server and
  * the connection free.
  *
- * @throws KeelsonError HTTP_CLIENT_GONE when the client disconnects; what the source, its session or \`check\` threw.
+ * @throws KeelsonError HTTP_CLIENT_GONE when the client disconnects; what the source, its session or `check` threw.
  * @throws KeelsonError HTTP_SESSION_MISSING for a function in a service or a route without sessions.
  */
 export async function sendRows<Row extends object>(

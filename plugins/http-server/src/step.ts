@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export type Next = (error?: unknown) => void;
 
-/** One part of the way of a request: it answers, or calls `next`, with an error that ends the way. */
+/** One step in the handling of a request: it answers, or calls `next`. With an error, `next` skips the steps after it. */
 export type Step = (request: IncomingMessage, response: ServerResponse, next: Next) => unknown;
 
 /** Runs the steps one after the other, each when the one before it calls `next`. The first error ends them. */

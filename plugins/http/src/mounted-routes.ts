@@ -12,7 +12,7 @@ export class MountedRoutes {
     return this.#mounted.size;
   }
 
-  /** @throws KeelsonError HTTP_ROUTE_INVALID for a path that is none, and for routes that are mounted already. */
+  /** @throws KeelsonError HTTP_ROUTE_INVALID for an invalid path, and for routes that are mounted already. */
   add(at: string, routes: readonly Route[]): void {
     const problems = isPathTemplate(at) ? [] : [`${at} is not a path to mount routes at`];
     const added = new Map<string, MountedRoute>();

@@ -3,7 +3,7 @@ import type { Answer } from './answer.js';
 import { http } from './node-http.js';
 import { RowStream } from './row-stream.js';
 
-/** An answer that nothing keeps from being sent. */
+/** An answer that was checked, so that it can certainly be sent. */
 export interface PreparedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export interface PreparedAnswer {
 /**
  * Turns the body into JSON, before anything is stored.
  *
- * @throws Error for an answer that could not be sent: a body that is no JSON, a status or a header that is none.
+ * @throws Error for an answer that could not be sent: a body that JSON cannot write, an invalid status or header.
  */
 export function prepareAnswer(
   { status = 200, headers = {}, body }: Answer,

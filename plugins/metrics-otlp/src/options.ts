@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const milliseconds = z.int().min(1).max(3_600_000);
 
-/** What has a variable of OpenTelemetry has no default here: left out, the variable counts, and then its default. */
+/** An option with an OpenTelemetry variable has no default here: left out, the variable or its default applies. */
 export const metricsOtlpOptions = z.strictObject({
   ...receiverOptions('/v1/metrics is added'),
   enabled: z

@@ -109,7 +109,7 @@ export class OtlpMetrics implements Metrics {
     return this.#within(timeoutMs, () => this.#provider.forceFlush());
   }
 
-  /** The same, for the last time. */
+  /** As `flush`, and shuts the exporter down. */
   close(timeoutMs: number): Promise<boolean> {
     return this.#within(timeoutMs, () => this.#provider.shutdown());
   }

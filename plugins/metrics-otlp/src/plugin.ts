@@ -25,8 +25,10 @@ export default definePlugin<MetricsOtlpOptions>({
         }
         // Runs first: the last export still reads them.
         defer(async () => {
-          const sentInTime = await metrics.close(config.flushTimeoutMs);
-          if (!sentInTime) logger.warn('not all metrics could be sent', { failedExports: metrics.failures });
+          const { flushTimeoutMs } = config;
+          const sentInTime = await metrics.close(flushTimeoutMs);
+          const failedExports = metrics.failures;
+          if (!sentInTime) logger.warn('not all metrics were sent in time', { flushTimeoutMs, failedExports });
         });
         return { diagnose };
       },

@@ -1,7 +1,7 @@
 import { type Protocol, VariableReader } from '@keelson/otlp';
 import type { MetricsOtlpOptions } from './options.js';
 
-/** What counts after the options and the variables of OpenTelemetry. */
+/** The settings in force, from the options and the variables of OpenTelemetry. */
 export interface Settings {
   readonly enabled: boolean;
   readonly protocol: Protocol;

@@ -21,7 +21,7 @@ export interface PrometheusMetricsParts {
   /** The name of the service. */
   readonly service: string;
   readonly logger: Logger;
-  /** Of the work that the caller is part of; left out without telemetry. */
+  /** Returns the id of the current trace, for exemplars. Undefined: no exemplars. */
   readonly traceId: (() => string | undefined) | undefined;
 }
 

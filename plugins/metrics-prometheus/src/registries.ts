@@ -11,7 +11,7 @@ export class Registries {
     this.#openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   }
 
-  /** `metric` must be in no registry: one with exemplars may not be made in one of the text format. */
+  /** `metric` must be in no registry yet: prom-client makes no metric with exemplars in a registry of the text format. */
   add(metric: Gauge | Histogram): void {
     this.#text.registerMetric(metric);
     this.#openMetrics.registerMetric(metric);

@@ -2,7 +2,7 @@ import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base';
 import type { OTLPExporterNodeConfigBase } from '@opentelemetry/otlp-exporter-base/node-http';
 import type { ReceiverOptions } from './options.js';
 
-/** What is left out here, the exporter reads from the variables of OpenTelemetry. */
+/** Returns the configuration of an exporter. For a value that is left out, the exporter reads the OpenTelemetry variable. */
 export function exporterConfigOf(options: ReceiverOptions, path: string): OTLPExporterNodeConfigBase {
   const { endpoint, headers, compression, timeoutMs } = options;
   return {

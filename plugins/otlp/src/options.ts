@@ -3,8 +3,8 @@ import { z } from 'zod';
 const milliseconds = z.int().min(1).max(600_000);
 
 /**
- * The options of every plugin that sends to an OTLP receiver; `paths` names what is added to the endpoint. What has a
- * variable of OpenTelemetry has no default here: left out, the variable counts, and then its default.
+ * The options of every plugin that sends to an OTLP receiver; `paths` names the paths that are added to the endpoint. An
+ * option with an OpenTelemetry variable has no default here: left out, the variable or its default applies.
  */
 export function receiverOptions(paths: string) {
   return {

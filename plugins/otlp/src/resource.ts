@@ -13,7 +13,10 @@ export interface ServiceFacts {
   readonly environment: string | undefined;
 }
 
-/** Who sends: what the kernel knows, then OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then the options. The last wins. */
+/**
+ * Returns the resource attributes: of the kernel, then of OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, then of the
+ * options. The last one wins.
+ */
 export function resourceOf(options: ReceiverOptions, { service, environment }: ServiceFacts): Resource {
   const known = {
     'service.name': service,

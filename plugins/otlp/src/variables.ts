@@ -16,7 +16,7 @@ export class VariableReader {
     return this.#unusable;
   }
 
-  /** Undefined for a variable that is empty or left out, or of which `parse` makes nothing. */
+  /** Returns the parsed value; undefined for a variable that is empty, left out, or that `parse` cannot read. */
   read<T>(name: string, parse: (text: string) => T | undefined): T | undefined {
     const text = this.#variables[name]?.trim();
     if (text === undefined || text === '') return undefined;
@@ -37,7 +37,7 @@ export class VariableReader {
     return this.oneOf(name, ['http/protobuf', 'http/json']);
   }
 
-  /** The switch of the person on call: it wins over every option. */
+  /** True when `OTEL_SDK_DISABLED` is `true`: it wins over every option. */
   get isDisabled(): boolean {
     return this.read('OTEL_SDK_DISABLED', text => text.toLowerCase() === 'true') === true;
   }

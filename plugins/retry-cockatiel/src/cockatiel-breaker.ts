@@ -62,7 +62,7 @@ export class CockatielBreaker {
     return this.#state.name === 'open' ? Math.max(0, this.#state.until - this.#now()) : 0;
   }
 
-  /** Leave to make an attempt; undefined while there is none to be had. */
+  /** Returns a permit for one attempt; undefined while the breaker admits none. */
   admit(): Permit | undefined {
     const state = this.#state;
     if (state.name === 'closed') return state.permit;

@@ -37,7 +37,7 @@ export interface TargetReport {
  * Layers, outside in: deadline, retry, breaker, attempt timeout, work.
  */
 export class CockatielRetryPolicy implements RetryPolicy {
-  /** Receives every breaker; must not throw. */
+  /** Called when the breaker of any target changes its state; must not throw. */
   onMove: MoveListener = () => {};
   readonly #options: RetryOptions;
   readonly #targets = new Map<string, Target>();

@@ -37,7 +37,7 @@ const breakerSchema = z
     consecutiveFailures: count(
       7,
       0,
-      'Failures in a row that also open the breaker, over any time. Keep it below maxAttempts, or a single call gives up before. 0: off.',
+      'This number of failures in a row also opens the breaker, however much time is between them. Keep it below maxAttempts: otherwise a single call gives up before the breaker opens. 0: off.',
     ),
     breakMs: duration(200, 1, 'The first break before the target is probed; doubles with each probe that fails.'),
     maxBreakMs: duration(5_000, 1, 'The longest break. Each break is cut by up to half at random.'),
@@ -100,7 +100,7 @@ export const retryOptionsSchema = z
       .record(z.string().min(1), z.string().min(1).describe('The name of a policy.'))
       .default({})
       .describe(
-        'The policy of each target: { database: patient }. Other targets: the policy of the name before their last dot, or the default.',
+        'The policy of each target: { database: patient }. A target that is not listed has the policy of the part of its name before the last dot (of `database` for `database.replica`), or the default.',
       ),
   })
   .superRefine((options, context) => {

@@ -1,6 +1,4 @@
-/**
- * `held-open` and `held-closed` are the doing of a person, and last until the same person lets go.
- */
+/** An operator sets `held-open` and `held-closed`; they last until an operator releases the breaker or the process ends. */
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'held-open' | 'held-closed';
 
 export const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half-open', 'held-open', 'held-closed'];
@@ -53,18 +51,18 @@ export interface CircuitBreaker {
   readonly state: BreakerState;
   /** What counted last against the target; undefined when nothing has. */
   readonly lastCause: unknown;
-  /** Leave to make an attempt; undefined while there is none to be had. */
+  /** Returns a permit for one attempt; undefined while the breaker admits none. */
   admit(): Permit | undefined;
   /**
    * Reports an attempt. `unknown` counts neither way. A permit handed out before the last change of state, or settled
    * already, changes nothing.
    */
   settle(permit: Permit, outcome: Outcome): void;
-  /** Milliseconds before which `admit` says no for certain; 0 when it may say yes, `Infinity` while held open. */
+  /** Milliseconds in which `admit` certainly admits nothing; 0 when it may admit an attempt, `Infinity` while held open. */
   breakLeftMs(): number;
   /** Milliseconds after which it is worth asking `admit` again even if nothing is settled until then. */
   askAgainInMs(): number;
-  /** Holds it open or closed whatever happens; `undefined` lets go, and a breaker let go is closed. */
+  /** Holds the breaker open or closed, whatever happens. `undefined` releases it; a released breaker is closed. */
   hold(as: 'open' | 'closed' | undefined): void;
   describe(): BreakerReport;
   /** Lets nothing through from now on. */

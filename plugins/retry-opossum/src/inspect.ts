@@ -68,7 +68,7 @@ function aboutBreaker({ target, breaker, waiting }: TargetReport, { key }: Inspe
 
 function stateFor(state: BreakerReport['state'], forMs: number): string {
   if (state === 'held-closed') return `It has been held closed for ${seconds(forMs)}`;
-  return `It is ${state.replace('-', ' ')}, and was last closed ${seconds(forMs)} ago`;
+  return `It is ${state.replace('-', ' ')}, and opened ${seconds(forMs)} ago`;
 }
 
 function causeOf(thrown: unknown): string {

@@ -27,7 +27,7 @@ function hold(control: RetryControl) {
   });
 }
 
-/** Lets go of a breaker. */
+/** Releases a breaker. */
 function release(control: RetryControl) {
   return defineOperation({
     description: 'Releases a breaker that is held: it closes, and opens again by its own rules.',

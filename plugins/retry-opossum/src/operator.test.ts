@@ -44,7 +44,7 @@ test('an operator sees each target, its breaker, since when it is not closed, an
     {
       name: 'breaker of mail',
       status: 'warn',
-      output: 'It is open, and was last closed 12 s ago. Last cause: MAIL_REFUSED: No answer.',
+      output: 'It is open, and opened 12 s ago. Last cause: MAIL_REFUSED: No answer.',
       hint: 'Fix the cause; the breaker closes by itself when the target answers.',
     },
   ]);

@@ -42,18 +42,18 @@ const breakerSchema = z
     consecutiveFailures: count(
       7,
       0,
-      'Failures in a row that also open the breaker, over any time. Keep it below maxAttempts, or a single call gives up before. 0: off.',
+      'This number of failures in a row also opens the breaker, however much time is between them. Keep it below maxAttempts: otherwise a single call gives up before the breaker opens. 0: off.',
     ),
     silenceMs: duration(
       1_000,
-      'An attempt that ended without an answer counts as failed when it lasted this long and no caller got one. 0: never.',
+      'An attempt that ended without an answer counts as failed if it lasted this long and the target answered no other call meanwhile. 0: never.',
     ),
     slowCallMs: duration(5_000, 'An attempt that took at least this long counts as failed. 0: never.'),
     breakMs: numeric(100, [1, dayMs], 'The shortest break before the target is probed.'),
     breakShareOfOutage: numeric(
       0.05,
       [0, 10],
-      'A break grows to this share of the outage so far: with 0.05, recovery is noticed at most 5 % of that time later.',
+      'A break grows to this share of the outage so far. With 0.05, the breaker notices the end of an outage of 60 s at most 3 s late.',
     ),
     maxBreakMs: numeric(
       5_000,
@@ -146,7 +146,7 @@ export const retryOptionsSchema = z
     ),
     targets: option(
       z.record(z.string().min(1), option(z.string().min(1), 'The name of a policy.')).default({}),
-      'The policy of each target: { database: patient }. Other targets: the policy of the name before their last dot, or the default.',
+      'The policy of each target: { database: patient }. A target that is not listed has the policy of the part of its name before the last dot (of `database` for `database.replica`), or the default.',
     ),
   })
   .superRefine((options, context) => {

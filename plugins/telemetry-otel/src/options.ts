@@ -12,7 +12,7 @@ export const samplerNames = [
 
 const milliseconds = z.int().min(1).max(600_000);
 
-/** What has a variable of OpenTelemetry has no default here: left out, the variable counts, and then its default. */
+/** An option with an OpenTelemetry variable has no default here: left out, the variable or its default applies. */
 export const telemetryOtelOptions = z.strictObject({
   ...receiverOptions('/v1/traces and /v1/logs are added'),
   enabled: z

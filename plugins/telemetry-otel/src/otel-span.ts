@@ -8,7 +8,7 @@ export class OtelSpan implements OpenSpan {
   readonly #around: ((current: Context) => Context) | undefined;
   #hasStatus = false;
 
-  /** `around` adds what belongs to the whole trace; only of its first span. */
+  /** `around` adds to a context what all spans of the trace share. Only a span without a parent in this process has it. */
   constructor(active: Span, around?: (current: Context) => Context) {
     this.active = active;
     this.#around = around;

@@ -18,9 +18,10 @@ export default definePlugin<TelemetryOtelOptions>({
         sdk?.watch.logTo(logger);
         warnOfUnusable(settings.unusable, logger);
         defer(async () => {
-          const sentInTime = (await telemetry?.close(config.flushTimeoutMs)) ?? true;
+          const { flushTimeoutMs } = config;
+          const sentInTime = (await telemetry?.close(flushTimeoutMs)) ?? true;
           const failedExports = sdk?.watch.failures ?? 0;
-          if (!sentInTime) logger.warn('not everything could be sent', { failedExports });
+          if (!sentInTime) logger.warn('not all telemetry was sent in time', { flushTimeoutMs, failedExports });
         });
         return { diagnose: () => [diagnosisOf(settings.enabled, settings.unusable)] };
       },

@@ -3,7 +3,7 @@ import { samplerNames, type TelemetryOtelOptions } from './options.js';
 
 export type SamplerName = (typeof samplerNames)[number];
 
-/** What counts after the options and the variables of OpenTelemetry. */
+/** The settings in force, from the options and the variables of OpenTelemetry. */
 export interface Settings {
   readonly enabled: boolean;
   /** The encoding of spans, and of errors. */

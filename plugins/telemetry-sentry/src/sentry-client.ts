@@ -11,7 +11,7 @@ export interface SentryClient {
   lostEnvelopes(): number;
 }
 
-/** What code may change before something is sent; a configuration file cannot say it. */
+/** Hooks that change what is sent; they are code, so a configuration file cannot have them. */
 export interface SentryHooks {
   /**
    * Receives each event, masked, and returns what is sent; null sends nothing. What it adds is masked, too. When it throws,

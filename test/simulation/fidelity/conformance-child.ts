@@ -10,7 +10,7 @@ const { OpossumRetryPolicy } = await import('@keelson/retry-opossum');
 const { PostgreSqlDriver } = await import('@mikro-orm/postgresql');
 const { Network } = await import('../network/network.ts');
 const { joinNetwork } = await import('../network/simulated-socket.ts');
-const { rowTables } = await import('../postgres/rows.ts');
+const { rowTables } = await import('../postgres/tables.ts');
 const { History, SimulatedServer } = await import('../postgres/server.ts');
 const { StoryLogger } = await import('../service/story-logger.ts');
 const { endless } = await import('./not-simulated.ts');
@@ -95,5 +95,4 @@ void runAll().then(
   },
 );
 await world.time.run(() => isDone || world.now > 3_600_000);
-// An exit before all is written would cut it off.
-process.stdout.write(JSON.stringify({ seen, isDone }), () => process.exit(0));
+process.stdout.write(`${JSON.stringify({ seen, isDone })}\n`, () => process.exit(0));

@@ -9,20 +9,20 @@ export interface Observed {
   readonly columns?: readonly string[];
   readonly refused?: Refused;
   readonly isLost?: true;
-  /** It was to wait for another session, and has not. */
-  readonly isEarly?: true;
+  /** Of a step that blocks: its answer came after what it waited for. */
+  readonly hasWaited?: boolean;
   readonly status: string | null;
 }
 
-interface Refused {
+export interface Refused {
   readonly state: string;
   readonly severity: string;
   readonly message: string;
-  /** What the refusal is about, as far as it names it. */
-  readonly schema: string | undefined;
-  readonly table: string | undefined;
-  readonly column: string | undefined;
-  readonly constraint: string | undefined;
+  /** What the refusal names. */
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
 }
 
 /** How a client waits; virtual time passes in another way. */
@@ -54,13 +54,13 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
       if (client === undefined) continue;
       const answer = observe(client, step);
       if (step.blocks === true) {
-        waiting.set(step.on, answer);
-        let isAnswered = false;
-        void answer.then(() => {
-          isAnswered = true;
-        });
+        const settled = answer.then(() => true);
         await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
-        if (isAnswered) observed.push({ step: `${step.on}: ${step.sql}`, isEarly: true, status: null });
+        const hasWaited = !(await Promise.race([settled, Promise.resolve(false)]));
+        waiting.set(
+          step.on,
+          answer.then(seen => ({ ...seen, hasWaited })),
+        );
       } else observed.push(await answer);
     }
   }
@@ -72,13 +72,16 @@ function sessionsOf({ steps }: Script): ReadonlySet<string> {
   return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
+/** Values as the server has sent them. */
+const asSent = { getTypeParser: () => (text: string | Buffer) => text };
+
 async function observe(client: pg.Client, { on, sql, values = [], name }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);
   try {
     const query = { text: sql, name, ...(values.length > 0 && { values: [...values] }) };
-    const result = await client.query({ ...query, rowMode: 'array' });
+    const result = await client.query({ ...query, rowMode: 'array', types: asSent });
     const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
     return {
       step,
@@ -91,10 +94,21 @@ async function observe(client: pg.Client, { on, sql, values = [], name }: Step):
     if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
     // Its severity is that of the message; after a FATAL one nothing follows.
     await settled;
-    const { code: state = '', severity = '', message, schema, table, column, constraint } = error;
-    const refused = { state, severity, message, schema, table, column, constraint };
-    return { step, refused, status: status() };
+    return { step, refused: refusedBy(error), status: status() };
   }
+}
+
+function refusedBy(error: pg.DatabaseError): Refused {
+  const { code = '', severity = '', message, schema, table, column, constraint } = error;
+  return {
+    state: code,
+    severity,
+    message,
+    ...(schema !== undefined && { schema }),
+    ...(table !== undefined && { table }),
+    ...(column !== undefined && { column }),
+    ...(constraint !== undefined && { constraint }),
+  };
 }
 
 /**

@@ -1,11 +1,12 @@
 import { hermitage } from './hermitage.ts';
 import { migrationScripts } from './migration-scripts.ts';
+import { rowScripts } from './row-scripts.ts';
 
 /** One step of a script: a statement on one of several sessions. */
 export interface Step {
   readonly on: string;
   readonly sql: string;
-  readonly values?: readonly string[];
+  readonly values?: readonly (string | null)[];
   /** It is prepared once under this name. */
   readonly name?: string;
   /** It has to wait for another session; its answer is asked for by a later step. */
@@ -333,4 +334,4 @@ const ownScripts: readonly Script[] = [
   },
 ];
 
-export const scripts: readonly Script[] = [...ownScripts, ...migrationScripts, ...hermitage];
+export const scripts: readonly Script[] = [...ownScripts, ...rowScripts, ...migrationScripts, ...hermitage];

@@ -47,7 +47,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'while (!until.passed && !this.#closed.aborted) {',
   },
   {
-    name: 'a lookup believes a crash',
+    name: 'a lookup trusts a server that has crashed',
     file: `${driver}commit-lookup.js`,
     find: "return isSame ? 'committed' : 'unknown';",
     replace: "return 'committed';",

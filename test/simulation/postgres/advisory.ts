@@ -2,12 +2,14 @@ import type { Backend } from './backend.ts';
 import type { LockMode } from './lock-table.ts';
 
 /** A lock of a key that clients choose. */
-export interface Advisory {
-  readonly key: string;
+export interface AdvisoryOf<Key> {
+  readonly key: Key;
   readonly isShared: boolean;
   /** Kept until it is unlocked or the session ends; otherwise until the end of the transaction. */
   readonly isOfSession: boolean;
 }
+
+export type Advisory = AdvisoryOf<string>;
 
 const nameOf = (key: string) => `advisory ${key}`;
 

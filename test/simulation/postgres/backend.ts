@@ -3,13 +3,14 @@ import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
-import { type Answer, columnsOf, execute, prepare } from './execute.ts';
+import { checkDeferred } from './constraints.ts';
+import { type Answer, execute, parameterTypesOf, prepare } from './execute.ts';
 import { type LimitName, limitNames } from './limits.ts';
 import type { LockMode, LockRequest } from './lock-table.ts';
 import type { SimulatedServer } from './server.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Isolation, Transaction } from './store.ts';
-import { type Column, type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
+import type { Entry, Isolation, Strength, Transaction } from './store.ts';
+import { type Column, type FrontendMessage, FrontendReader, backend as say, typeNumbers } from './wire.ts';
 
 /** What ends a backend without a word. */
 class Gone extends Error {}
@@ -272,7 +273,7 @@ export class Backend implements End {
         const inTime = this.#startTimer();
         try {
           for (const statement of statements) await this.#run(statement, [], true);
-          this.#commitImplicit();
+          await this.#commitImplicit();
         } finally {
           inTime();
           this.#isOneOfSeveral = false;
@@ -285,6 +286,7 @@ export class Backend implements End {
         const command = this.#commandOf(oneStatementOf(message.sql));
         if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
         this.query = message.sql;
+        // The names in it are looked up now.
         const columns = await prepare(this, command);
         this.#prepared.set(message.name, { sql: message.sql, command, types: message.types, columns });
         this.#say(say.parsed);
@@ -302,8 +304,8 @@ export class Backend implements End {
       case 'describe': {
         const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
-        if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
-        const columns = statement.columns ?? columnsOf(statement.command);
+        if (message.of === 'S') this.#say(say.parameters(parameterTypes(this, statement)));
+        const columns = statement.columns ?? [];
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
       }
@@ -326,7 +328,7 @@ export class Backend implements End {
       case 'sync':
         this.#skips = false;
         this.#isOneOfSeveral = false;
-        this.#commitImplicit();
+        await this.#commitImplicit();
         this.#ready();
         return;
       case 'flush':
@@ -403,8 +405,8 @@ export class Backend implements End {
   }
 
   /** What was done so far is committed, whatever becomes of the rest of the statement. */
-  commitStep(): void {
-    this.#commitImplicit();
+  async commitStep(): Promise<void> {
+    await this.#commitImplicit();
   }
 
   /** For the session; undefined: as it was at its start. Only outside of a block, which would undo it. */
@@ -427,6 +429,7 @@ export class Backend implements End {
       this.#abort();
       return { rows: [], tag: wasFailed ? 'ROLLBACK' : 'COMMIT' };
     }
+    if (transaction.toCheck.length > 0) await this.#checkAtCommit();
     const { history, name, onCommit } = this.server;
     const { units } = transaction;
     const isWriting = units.size > 0;
@@ -441,9 +444,20 @@ export class Backend implements End {
     return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
   }
 
-  #commitImplicit(): void {
+  /** A transaction that is refused by then has ended. */
+  async #checkAtCommit(): Promise<void> {
+    try {
+      await checkDeferred(this);
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+  }
+
+  async #commitImplicit(): Promise<void> {
     const { transaction } = this;
     if (this.isBlock || transaction === undefined) return;
+    if (transaction.toCheck.length > 0) await checkDeferred(this);
     this.#forgetTransaction();
     this.server.commit(transaction);
   }
@@ -462,13 +476,13 @@ export class Backend implements End {
     for (const name of limitNames) this.limits.set(name, this.#sessionLimits.get(name) ?? this.startLimit(name));
   }
 
-  /** Waits until the transaction may write the entry. */
-  async hold(entry: Entry): Promise<void> {
+  /** Waits until the transaction has the lock. */
+  async hold(entry: Entry, strength: Strength = 'no key update'): Promise<void> {
     const transaction = this.current();
     const { store } = this.server;
     await this.#inLine('transactionid', {
-      take: () => store.hold(transaction, entry) === undefined,
-      blockers: () => (entry.holder === undefined ? [] : [entry.holder]),
+      take: () => store.hold(transaction, entry, strength) === undefined,
+      blockers: () => store.blockers(transaction, entry, strength),
       join: admit => entry.waiting.push({ by: transaction, admit }),
       leave: () => {
         const at = entry.waiting.findIndex(({ by }) => by === transaction);
@@ -660,8 +674,11 @@ function endsTransaction(command: Command): boolean {
   return command.is === 'commit' || command.is === 'rollback' || command.is === 'rollback to';
 }
 
-function parameterTypes({ types }: Statement): readonly number[] {
-  return types.map(type => (type === 0 ? 25 : type));
+/** A type that the client has not named is that which the server has found. */
+function parameterTypes(on: Backend, { types, command }: Statement): readonly number[] {
+  const found = parameterTypesOf(on, command);
+  const count = Math.max(types.length, ...[...found.keys()].map(at => at + 1));
+  return Array.from({ length: count }, (_, at) => types[at] || (found.get(at) ?? typeNumbers.text));
 }
 
 function problem({ severity, state, message, routine, named }: SqlError): Buffer {

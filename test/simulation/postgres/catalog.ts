@@ -104,7 +104,7 @@ export function findTable(on: Backend, named: Named): TableDefinition | undefine
 
 /** All tables, by their names. */
 export function allTables(on: Backend): readonly TableDefinition[] {
-  const relations = [...on.server.store.latestOf(on.current(), catalog)].map(definition);
+  const relations = [...on.server.store.latestRows(on.current(), catalog)].map(definition);
   const tables = relations.filter(relation => relation.is === 'table');
   return tables.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }

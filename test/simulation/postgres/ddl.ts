@@ -286,10 +286,10 @@ async function createIndexConcurrently(on: Backend, ddl: Of<'create index'>): Pr
     const index = plainIndex(on, table, ddl);
     await addIndexName(on, table, index.name);
     await change(on, { ...table, indexes: [...table.indexes, index] });
-    on.commitStep();
+    await on.commitStep();
     await waitForWriters(on, lockName(table));
     await buildIndex(on, table, index);
-    on.commitStep();
+    await on.commitStep();
     await waitForSnapshots(on);
     const indexes = table.indexes.concat({ ...index, isValid: true });
     await change(on, { ...table, indexes });

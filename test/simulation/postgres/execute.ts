@@ -7,9 +7,10 @@ import { limitNames } from './limits.ts';
 import { assertWritable, claim } from './locks.ts';
 import { isOfMigrations } from './migration-commands.ts';
 import { columnsOfMigration, executeMigration } from './migrations.ts';
-import { columnsOfRows, executeRows } from './rows.ts';
+import { analyse, executeRows } from './rows.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
+import { numberOfType } from './values.ts';
 import { type Column, typeNumbers } from './wire.ts';
 
 export interface Answer {
@@ -68,10 +69,10 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
 const ofInsert = columns(int4, 'id');
 const none: readonly Column[] = [];
 
-/** What its rows look like; none for one that returns no rows. */
-export function columnsOf(command: Command): readonly Column[] {
+/** What its rows look like; none for one that returns no rows. @throws SqlError for a name that is not known. */
+function columnsOf(on: Backend, command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
-  if (command.is === 'rows') return columnsOfRows(command.statement);
+  if (command.is === 'rows') return analyse(on, command.statement).plan.columns;
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
   if (isOfMigrations(command)) return columnsOfMigration(command);
   return ofCommands[command.is] ?? none;
@@ -79,7 +80,16 @@ export function columnsOf(command: Command): readonly Column[] {
 
 /** Looks for the tables and columns that it names, and gives what its rows look like. */
 export async function prepare(on: Backend, command: Command): Promise<readonly Column[]> {
-  return command.is === 'heap' ? columnsOnHeap(on, command.statement) : columnsOf(command);
+  return command.is === 'heap' ? columnsOnHeap(on, command.statement) : columnsOf(on, command);
+}
+
+const noTypes: ReadonlyMap<number, number> = new Map();
+
+/** The types of its parameters, by their numbers from 0, as far as they are looked at. */
+export function parameterTypesOf(on: Backend, command: Command): ReadonlyMap<number, number> {
+  if (command.is !== 'rows') return noTypes;
+  const { parameters } = analyse(on, command.statement);
+  return new Map([...parameters].map(([at, type]) => [at, numberOfType(type)]));
 }
 
 /** Does what a statement says; what begins and ends transactions is not done here. */
@@ -137,7 +147,7 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
     default: {
       store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
-      const answer = await onTables(on, command, given, value);
+      const answer = await onTables(on, command, value, values);
       // What it has read or written now may have closed the circle.
       if (transaction.isDoomed) throw problems.dangerous();
       return answer;
@@ -148,9 +158,10 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
 async function onTables(
   on: Backend,
   command: Command,
-  given: (slot: Slot) => string,
   value: (slot: Slot) => string | null,
+  values: Values,
 ): Promise<Answer> {
+  const given = (slot: Slot) => value(slot) ?? '';
   const transaction = on.current();
   const { store, world } = on.server;
   switch (command.is) {
@@ -223,7 +234,7 @@ async function onTables(
       return done(`DELETE ${count}`);
     }
     case 'rows':
-      return executeRows(on, command.statement, value);
+      return executeRows(on, command.statement, values);
     case 'heap':
       return executeOnHeap(on, command.statement, value);
     case 'read no token':
@@ -405,12 +416,13 @@ function endBackend(on: Backend, pid: number, since: string): Answer {
 
 function endIdleBlocker(on: Backend, of: number, self: number): Answer {
   if (self !== on.pid) return rows([]);
-  const blocking = on.server.backends.get(of)?.transaction?.waitsFor?.() ?? [];
+  const waiting = on.server.backends.get(of)?.transaction;
+  const blocking = new Set(waiting === undefined ? [] : on.server.store.blockersOf(waiting));
   const nowMs = on.server.world.epochMs;
   const ended = [...on.server.backends.values()].filter(
     ({ transaction, state, stateChangedAtMs }) =>
       transaction !== undefined &&
-      blocking.includes(transaction) &&
+      blocking.has(transaction) &&
       state === 'idle in transaction' &&
       stateChangedAtMs < nowMs - 1_000,
   );

@@ -1,4 +1,4 @@
-import type { Advisory } from './advisory.ts';
+import type { AdvisoryOf } from './advisory.ts';
 import { type CatalogQuestion, readCatalogQuestion } from './catalog-questions.ts';
 import { type ColumnType, typeNamed } from './column-types.ts';
 import type { Slot } from './commands.ts';
@@ -14,11 +14,11 @@ export type MigrationCommand =
   | {
       readonly is: 'advisory';
       readonly does: 'try' | 'wait' | 'unlock';
-      readonly lock: Advisory;
+      readonly lock: AdvisoryOf<Slot>;
       readonly column: string;
     }
   /** A try, only on the backend that is meant. */
-  | { readonly is: 'mark'; readonly pid: Slot; readonly lock: Advisory; readonly column: string }
+  | { readonly is: 'mark'; readonly pid: Slot; readonly lock: AdvisoryOf<Slot>; readonly column: string }
   | { readonly is: 'lock is seen'; readonly high: string; readonly low: string }
   | { readonly is: 'relation is there'; readonly name: Slot; readonly what: 'table' | 'schema' }
   | { readonly is: 'id of transaction' }
@@ -59,23 +59,23 @@ const idIn = (condition = ''): Slot | undefined => (condition === 'true' ? undef
 
 const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
   [
-    /^select pg_(try_)?advisory_(xact_)?lock(_shared)?\((-?\d+)\)(?: as (\w+))?$/,
+    /^select pg_(try_)?advisory_(xact_)?lock(_shared)?\((-?\d+|\$\d)\)(?: as (\w+))?$/,
     (tries, ofTransaction, shared, key = '', as) => {
       const isShared = shared !== undefined;
       return {
         is: 'advisory',
         does: tries === undefined ? 'wait' : 'try',
-        lock: { key, isShared, isOfSession: ofTransaction === undefined },
+        lock: { key: keyOf(key), isShared, isOfSession: ofTransaction === undefined },
         column: as ?? `pg_${tries ?? ''}advisory_${ofTransaction ?? ''}lock${shared ?? ''}`,
       };
     },
   ],
   [
-    /^select pg_advisory_unlock(_shared)?\((-?\d+)\)$/,
+    /^select pg_advisory_unlock(_shared)?\((-?\d+|\$\d)\)$/,
     (shared, key = '') => ({
       is: 'advisory',
       does: 'unlock',
-      lock: { key, isShared: shared !== undefined, isOfSession: true },
+      lock: { key: keyOf(key), isShared: shared !== undefined, isOfSession: true },
       column: `pg_advisory_unlock${shared ?? ''}`,
     }),
   ],
@@ -84,7 +84,7 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
     (pid = '', key = '', column = '') => ({
       is: 'mark',
       pid: slotOf(pid),
-      lock: { key, isShared: false, isOfSession: true },
+      lock: { key: keyOf(key), isShared: false, isOfSession: true },
       column,
     }),
   ],
@@ -152,6 +152,10 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
   ],
   [/^vacuum$/, () => ({ is: 'vacuum' })],
 ];
+
+function keyOf(text: string): Slot {
+  return text.startsWith('$') ? slotOf(text) : { literal: text };
+}
 
 function slotOf(text: string): Slot {
   if (text.startsWith('$')) return { parameter: Number(text.slice(1)) - 1 };

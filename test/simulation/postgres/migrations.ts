@@ -1,4 +1,4 @@
-import { isLocked, tryLock, unlock, waitForLock } from './advisory.ts';
+import { type Advisory, type AdvisoryOf, isLocked, tryLock, unlock, waitForLock } from './advisory.ts';
 import type { Backend } from './backend.ts';
 import { type ColumnDefinition, columnNamed, hasSchema, isTaken, lockTable, type TableDefinition } from './catalog.ts';
 import { answerAboutCatalog, catalogColumns } from './catalog-answers.ts';
@@ -74,9 +74,9 @@ export async function executeMigration(on: Backend, command: MigrationCommand, v
       await lockTable(on, command.table, command.mode);
       return { rows: [], tag: 'LOCK TABLE' };
     case 'advisory':
-      return lockKey(on, command);
+      return lockKey(on, command.does, advisory(command.lock, value));
     case 'mark':
-      return truth(Number(value(command.pid)) === on.pid && tryLock(on, command.lock));
+      return truth(Number(value(command.pid)) === on.pid && tryLock(on, advisory(command.lock, value)));
     case 'lock is seen':
       return truth(isLocked(on, command.high, command.low));
     case 'relation is there':
@@ -103,7 +103,11 @@ export async function executeMigration(on: Backend, command: MigrationCommand, v
   }
 }
 
-async function lockKey(on: Backend, { does, lock }: Of<'advisory'>): Promise<Answer> {
+function advisory({ key, ...lock }: AdvisoryOf<Slot>, value: Value): Advisory {
+  return { ...lock, key: String(BigInt(value(key) ?? '')) };
+}
+
+async function lockKey(on: Backend, does: Of<'advisory'>['does'], lock: Advisory): Promise<Answer> {
   if (does === 'try') return truth(tryLock(on, lock));
   if (does === 'unlock') return truth(unlock(on, lock));
   await waitForLock(on, lock);

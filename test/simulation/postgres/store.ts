@@ -12,6 +12,14 @@ interface Version {
   sequence: number | undefined;
 }
 
+/** What a lock allows: to rely on the key of a row, to change the rest of it, or to delete it. */
+export type Strength = 'key share' | 'no key update' | 'update';
+
+interface Hold {
+  readonly entry: Entry;
+  readonly strength: Strength;
+}
+
 /** One key of one table, with all its versions, the latest last. */
 export interface Entry {
   readonly table: string;
@@ -19,6 +27,10 @@ export interface Entry {
   versions: Version[];
   /** Who may write it now. */
   holder: Transaction | undefined;
+  /** The holder may delete it, or change its key. */
+  isKeyHeld: boolean;
+  /** They rely on its key, and keep others from deleting it. */
+  keySharers: Set<Transaction> | undefined;
   readonly waiting: { readonly by: Transaction; readonly admit: () => void }[];
   /** Serializable transactions that have read it, or seen that it is not there. */
   readonly readers: Set<Transaction>;
@@ -48,12 +60,14 @@ export class Transaction {
   /** When it committed. */
   sequence: number | undefined;
   readonly writes: Written[] = [];
-  readonly holds: Entry[] = [];
+  readonly holds: Hold[] = [];
   /** Of tables and keys, until its end. */
   readonly locks: LockRequest[] = [];
   readonly savepoints: Savepoint[] = [];
   /** The transactions that it waits for now. */
   waitsFor: (() => readonly Transaction[]) | undefined;
+  /** Rows with a value that only one row may have at COMMIT, and that another row had, too. */
+  readonly toCheck: Entry[] = [];
   /** Serializable ones that have read what it writes since, so that they come before it. */
   readonly before = new Set<Transaction>();
   /** Serializable ones that write what it has read before. */
@@ -154,7 +168,16 @@ export class Store {
     if (entries === undefined) throw problems.noTable(table);
     let entry = entries.get(key);
     if (entry === undefined) {
-      entry = { table, key, versions: [], holder: undefined, waiting: [], readers: new Set() };
+      entry = {
+        table,
+        key,
+        versions: [],
+        holder: undefined,
+        isKeyHeld: false,
+        keySharers: undefined,
+        waiting: [],
+        readers: new Set(),
+      };
       entries.set(key, entry);
     }
     return entry;
@@ -186,19 +209,40 @@ export class Store {
     }
   }
 
+  /** All rows that are committed, or its own. */
+  *latestRows(transaction: Transaction, table: string): Iterable<Row> {
+    for (const entry of this.entriesOf(table)) {
+      const row = this.latest(transaction, entry);
+      if (row !== undefined) yield row;
+    }
+  }
+
+  /** Another transaction has written the entry, and has not ended. */
+  isPending(transaction: Transaction, { versions }: Entry): boolean {
+    const last = versions.at(-1);
+    return last !== undefined && last.sequence === undefined && last.by !== transaction;
+  }
+
+  /** The rows that may be there when all who write the entry now have ended. */
+  possible(transaction: Transaction, entry: Entry): readonly Row[] {
+    const pending = this.isPending(transaction, entry) ? entry.versions.at(-1)?.row : undefined;
+    return [this.latest(transaction, entry), pending].filter(row => row !== undefined);
+  }
+
+  entriesOf(table: string): Iterable<Entry> {
+    return this.#tables.get(table)?.values() ?? [];
+  }
+
+  /** Whether the row was there when its snapshot was taken. */
+  isSeen(transaction: Transaction, entry: Entry): boolean {
+    return this.#seen(transaction, entry)?.row !== undefined;
+  }
+
   #seen(transaction: Transaction, { versions }: Entry): Version | undefined {
     const last = versions.at(-1);
     if (last?.by === transaction && last.sequence === undefined) return last;
     const snapshot = transaction.snapshot ?? this.sequence;
     return versions.findLast(({ sequence }) => sequence !== undefined && sequence <= snapshot);
-  }
-
-  /** All rows as they are in the latest committed versions, or its own: as catalogs are read. */
-  *latestOf(transaction: Transaction, table: string): Iterable<Row> {
-    for (const entry of this.#tables.get(table)?.values() ?? []) {
-      const row = this.latest(transaction, entry);
-      if (row !== undefined) yield row;
-    }
   }
 
   /** The latest that is committed, or its own. */
@@ -218,14 +262,22 @@ export class Store {
     return versions.slice(versions.findLastIndex(({ sequence }) => sequence !== undefined && sequence <= snapshot) + 1);
   }
 
-  /** Undefined when it is held by the transaction now; else who holds it. */
-  hold(transaction: Transaction, entry: Entry): Transaction | undefined {
-    if (entry.holder !== undefined && entry.holder !== transaction) return entry.holder;
-    if (entry.holder === undefined) {
-      entry.holder = transaction;
-      transaction.holds.push(entry);
-    }
+  /** Undefined when the transaction has the lock now; else one that keeps it from that. */
+  hold(transaction: Transaction, entry: Entry, strength: Strength = 'no key update'): Transaction | undefined {
+    const [blocker] = blockers(transaction, entry, strength);
+    if (blocker !== undefined) return blocker;
+    if (isHeldAs(transaction, entry, strength)) return undefined;
+    if (strength === 'key share') entry.keySharers = new Set(entry.keySharers).add(transaction);
+    else entry.holder = transaction;
+    if (strength === 'update') entry.isKeyHeld = true;
+    transaction.holds.push({ entry, strength });
     return undefined;
+  }
+
+  /** Gives the last lock of the entry back, before the end of the transaction. */
+  letGo(transaction: Transaction, entry: Entry): void {
+    const at = transaction.holds.findLastIndex(hold => hold.entry === entry);
+    for (const hold of transaction.holds.splice(at, 1)) this.#letGo(transaction, hold);
   }
 
   /** The transaction must hold the entry. */
@@ -261,7 +313,7 @@ export class Store {
 
   #undo(transaction: Transaction, { writes, holds, locks }: Savepoint): void {
     for (const written of transaction.writes.splice(writes)) takeOut(written);
-    for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(holds)) this.#letGo(transaction, hold);
     for (const lock of transaction.locks.splice(locks)) this.locks.release(lock);
   }
 
@@ -329,15 +381,25 @@ export class Store {
     }
   }
 
+  /** Those that it waits for. */
+  blockersOf(transaction: Transaction): readonly Transaction[] {
+    return transaction.waitsFor?.() ?? none;
+  }
+
+  /** Those that keep it from a lock. */
+  blockers(transaction: Transaction, entry: Entry, strength: Strength): readonly Transaction[] {
+    return blockers(transaction, entry, strength);
+  }
+
   /** Whether transactions wait for each other in a circle that `from` is part of. */
   isDeadlocked(from: Transaction): boolean {
     const seen = new Set<Transaction>();
-    const ahead = [...(from.waitsFor?.() ?? [])];
-    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+    const left = [...this.blockersOf(from)];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
       if (next === from) return true;
       if (seen.has(next)) continue;
       seen.add(next);
-      ahead.push(...(next.waitsFor?.() ?? []));
+      left.push(...this.blockersOf(next));
     }
     return false;
   }
@@ -358,7 +420,7 @@ export class Store {
   }
 
   #end(transaction: Transaction): void {
-    for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(0)) this.#letGo(transaction, hold);
     for (const lock of transaction.locks.splice(0)) this.locks.release(lock);
     if (transaction.isolation !== 'serializable') return;
     for (const { isolation } of this.running) if (isolation === 'serializable') return;
@@ -376,8 +438,13 @@ export class Store {
   }
 
   /** The first of those who wait is next; it looks again for itself. */
-  #letGo(entry: Entry): void {
-    entry.holder = undefined;
+  #letGo(transaction: Transaction, { entry, strength }: Hold): void {
+    const kept = transaction.holds.filter(other => other.entry === entry).map(other => other.strength);
+    if (strength === 'key share') entry.keySharers?.delete(transaction);
+    else if (entry.holder === transaction) {
+      entry.isKeyHeld = kept.includes('update');
+      if (!entry.isKeyHeld && !kept.includes('no key update')) entry.holder = undefined;
+    }
     for (const { admit } of entry.waiting.splice(0)) admit();
   }
 
@@ -407,6 +474,22 @@ export class Store {
     giveWay(reader);
     giveWay(writer);
   }
+}
+
+const none: readonly Transaction[] = [];
+
+/** Those that keep a transaction from a lock. */
+function blockers(transaction: Transaction, entry: Entry, strength: Strength): readonly Transaction[] {
+  const { holder, isKeyHeld, keySharers } = entry;
+  const isHeld = holder !== undefined && holder !== transaction && (strength !== 'key share' || isKeyHeld);
+  const holders = isHeld ? [holder] : none;
+  if (strength !== 'update' || keySharers === undefined) return holders;
+  return [...holders, ...[...keySharers].filter(sharer => sharer !== transaction)];
+}
+
+function isHeldAs(transaction: Transaction, entry: Entry, strength: Strength): boolean {
+  if (strength === 'key share') return entry.keySharers?.has(transaction) === true;
+  return entry.holder === transaction && (strength === 'no key update' || entry.isKeyHeld);
 }
 
 /**

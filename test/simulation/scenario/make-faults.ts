@@ -7,16 +7,17 @@ interface Stage {
   readonly hasStandby: boolean;
   readonly lazyFlushMs: number;
   readonly theme: Theme;
+  readonly isCalm: boolean;
 }
 
 /** No faults at all now and then; else some kinds of them. */
 export function faults(random: Random, stage: Stage): readonly Fault[] {
-  const { theme, durationMs } = stage;
+  const { theme, isCalm, durationMs } = stage;
   if (theme === 'no faults') return [];
   if (theme === 'ids again') return idsAgain(random, stage);
   const kinds = kindsOf(random, theme);
   const pauseMs = theme === 'anything' ? random.pick([500, 2_000, 6_000]) : pausesMs[theme];
-  const count = random.integer(1, Math.max(2, Math.ceil(durationMs / pauseMs)));
+  const count = random.integer(1, Math.max(2, Math.ceil(durationMs / (isCalm ? pauseMs * 10 : pauseMs))));
   const made = Array.from({ length: count }, () => {
     const atMs = Math.floor(random.between(200, durationMs));
     return fault(random, random.pick([kinds[0] ?? 'reset', ...kinds.slice(1)]), atMs, stage);

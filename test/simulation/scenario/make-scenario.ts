@@ -7,6 +7,7 @@ export interface Size {
   readonly instances?: number;
   readonly clients?: number;
   readonly durationMs?: number;
+  readonly isCalm?: boolean;
 }
 
 /** Chooses what happens in the run of a seed: each has other options, other faults and other work. */
@@ -14,7 +15,8 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
   const random = new Random(seed).fork('scenario');
   const theme = random.pick(themes);
   const isAboutCommits = theme === 'commits' || theme === 'lost answers' || theme === 'ids again';
-  const durationMs = size.durationMs ?? random.integer(3, 15) * 1_000;
+  const isCalm = size.isCalm ?? (theme !== 'ids again' && random.fork('pace').chance(0.125));
+  const durationMs = size.durationMs ?? random.integer(3, 15) * (isCalm ? 12_000 : 1_000);
   const instances = size.instances ?? random.integer(isAboutCommits ? 2 : 1, 3);
   const standby = random.pick(['none', 'none', 'one address', 'two hosts', 'replica'] as const);
   const lazyFlushMs = lazyFlush(random, theme);
@@ -74,8 +76,10 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
         },
       },
     },
-    clients: Array.from({ length: clients }, (_, number) => clientPlan(random, { number, theme, chosen, isolations })),
-    faults: faults(random, { theme, durationMs, instances, hasStandby: standby !== 'none', lazyFlushMs }),
+    clients: Array.from({ length: clients }, (_, number) =>
+      clientPlan(random, { number, theme, isCalm, chosen, isolations }),
+    ),
+    faults: faults(random, { theme, isCalm, durationMs, instances, hasStandby: standby !== 'none', lazyFlushMs }),
   };
 }
 
@@ -105,14 +109,15 @@ function commitProof(random: Random, theme: Theme): 'auto' | 'token' | 'none' {
 interface Group {
   readonly number: number;
   readonly theme: Theme;
+  readonly isCalm: boolean;
   readonly chosen: readonly Workload[];
   readonly isolations: readonly (Isolation | undefined)[];
 }
 
-function clientPlan(random: Random, { number, theme, chosen, isolations }: Group): ClientPlan {
+function clientPlan(random: Random, { number, theme, isCalm, chosen, isolations }: Group): ClientPlan {
   return {
     number,
-    thinkMs: random.pick(theme === 'ids again' ? [50, 300] : [50, 300, 1_000, 3_000]),
+    thinkMs: random.pick(theme === 'ids again' ? [50, 300] : isCalm ? calmMs : busyMs),
     workloads: chosen,
     isolations,
     // Longer than a service stands still.
@@ -122,5 +127,9 @@ function clientPlan(random: Random, { number, theme, chosen, isolations }: Group
     lists: random.pick([1, 3, 20]),
   };
 }
+
+/** How long a client waits between two requests, on average. */
+const busyMs = [50, 300, 1_000, 3_000] as const;
+const calmMs = [2_000, 3_000, 5_000, 10_000] as const;
 
 const committing = ['insert', 'orm', 'append', 'savepoint', 'by hand'] as const;

@@ -13,9 +13,9 @@ import { writeOutput } from '../output/write-output.js';
 
 export const bundle = defineCommand({
   description: `Writes a folder with the whole service. One file has the code of the service and of every plugin that one of
-its environments chooses; the esbuild of the service creates it. Beside it are the configuration and the files that packages
-read. The folder needs no installed packages: node service.mjs starts the service, and node service.mjs check runs a command of
-keelson.
+its environments chooses. keelson creates it with the package esbuild, which must be installed in the service. Beside it are the
+configuration and the files that packages read. The folder needs no installed packages: node service.mjs starts the service.
+Commands of keelson are part of it, such as node service.mjs check.
 
 --entry writes only the entry module of a bundle, for your own bundler.`,
   options: {

@@ -32,11 +32,11 @@ still examined.`,
       // At once: the next steps may wait long for a target that is down.
       if (!options.json) for (const finding of found) terminal.out(format(finding));
     };
-    const { findings: live, pids } = await liveFindings(options, terminal);
-    report(nodeVersion(), ...live);
+    const live = await liveFindings(options, terminal);
+    report(nodeVersion(), ...live.findings);
     await examine({
       options: { ...kernelOptions(options, terminal), ...withoutLogger, onSlowStart: terminal.err },
-      pids,
+      live,
       connectTimeoutMs,
       report,
       // What a finding says need not be said twice.

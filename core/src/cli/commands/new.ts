@@ -15,7 +15,7 @@ const placeholders = { name: 'my-plugin', version: '0.0.0-core' };
 
 export const newPlugin = defineCommand({
   description: `Writes a package in plain JavaScript: manifest, plugin, test and README. With --slot logger, the plugin is a
-logger that already keeps every promise of its slot. Without --slot, it fills no slot.`,
+logger that already passes the suite of its slot. Without --slot, it fills no slot.`,
   words: {
     kind: { choices: ['plugin'], description: 'a package that fills a slot or adds to a service' },
     name: { description: 'its name and that of its folder: lower-case letters, digits and dashes' },

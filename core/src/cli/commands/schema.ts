@@ -17,9 +17,9 @@ the first line of keelson.yaml:
 
   # yaml-language-server: $schema=./keelson.schema.json
 
-A slot that no file fills takes the keys of the installed plugins.
+When no configuration file fills a slot, the schema allows the keys of the installed plugins for this slot.
 
-The command names a plugin that cannot be read and accepts any value under its key.`,
+When a plugin cannot be read, the command prints its name, and the schema allows any value under its key.`,
   options: { out: { value: 'file', short: 'o', description: 'write the schema to a file' }, ...configOptions },
   printsData: true,
   exitCodes: { 0: 'written', 1: 'the configuration cannot be read' },

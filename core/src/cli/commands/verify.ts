@@ -22,7 +22,7 @@ needs an empty database.`,
     set: { value: 'key=value', multiple: true, short: 's', description: 'set a value of its configuration' },
     values: { value: 'json', description: 'set several values: {"key": "value"}' },
   },
-  exitCodes: { 0: 'every promise is kept', 1: 'one is broken, or the plugin was not found' },
+  exitCodes: { 0: 'no case failed', 1: 'a case failed, or the plugin was not found' },
   examples: [
     'keelson verify ./my-logger',
     'keelson verify ./my-driver.js --set url=postgresql://localhost/empty',
@@ -50,7 +50,7 @@ needs an empty database.`,
       results.push(result);
       if (!options.json) terminal.out(format(result, results.at(-2)?.reason));
       if (result.outcome !== 'failed' || one.decisive !== true) continue;
-      const reason = `it does not keep "${one.name}"`;
+      const reason = `"${one.name}" failed`;
       results.push(...cases.slice(index + 1).map(({ name }) => ({ name, outcome: 'not-tried' as const, reason })));
       break;
     }
@@ -83,7 +83,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** One cause breaks many promises: a repeated reason is printed once. */
+/** One cause makes many cases fail: a repeated reason is printed once. */
 function format({ name, outcome, reason }: Result, reasonBefore: string | undefined): string {
   const sign = { passed: 'ok  ', 'not-applicable': '-   ', failed: 'FAIL', 'not-tried': '-   ' }[outcome];
   if (reason === undefined) return `${sign}  ${name}`;
@@ -97,8 +97,8 @@ function conclude(plugin: string, results: readonly Result[], json: boolean, ter
   if (json) printJson(terminal, { plugin, results });
   else {
     const counts = [
-      `${count('passed')} kept`,
-      ...told(failed, 'broken'),
+      `${count('passed')} passed`,
+      ...told(failed, 'failed'),
       ...told(count('not-applicable'), 'not applicable'),
       ...told(count('not-tried'), `not tried, because ${results.at(-1)?.reason}`),
     ];

@@ -181,7 +181,7 @@ class Cluster {
 function failed(reason: string): never {
   const hint =
     process.getuid?.() === 0
-      ? 'PostgreSQL cannot run as root, so it runs as the user nobody: start keelson dev as another user.'
+      ? 'PostgreSQL refuses to run as root, so keelson dev started it as the user nobody. Start keelson dev as a user other than root.'
       : 'Start a PostgreSQL server yourself, set its address, and omit --postgres.';
   refuse(`PostgreSQL could not be started: ${reason}`, hint, 'CLI_POSTGRES_FAILED');
 }

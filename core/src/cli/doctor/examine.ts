@@ -7,12 +7,12 @@ import { Kernel } from '../../life/kernel.js';
 import type { KernelOptions } from '../../life/kernel-options.js';
 import { errorCode, firstLine, type PluginStartReport, totalMs } from '../../life/report.js';
 import type { Plan, PlannedPlugin } from '../../plan/plan.js';
-import type { Finding } from './live-findings.js';
+import type { Finding, LiveFindings } from './live-findings.js';
 
 export interface Examination {
   readonly options: KernelOptions;
-  /** The processes of the running instances of this service. */
-  readonly pids: readonly number[];
+  /** Of the running instances of this service. */
+  readonly live: LiveFindings;
   /** The longest that a plugin with `connect.timeoutMs` may wait for a connection. */
   readonly connectTimeoutMs: number;
   readonly report: (...findings: readonly Finding[]) => void;
@@ -24,7 +24,7 @@ export interface Examination {
 const slowMs = 1_000;
 
 /** Starts what can examine its surroundings, reports what each finds, and stops it again. What does not start hides nothing. */
-export async function examine({ options, pids, connectTimeoutMs, report, onError }: Examination): Promise<void> {
+export async function examine({ options, live, connectTimeoutMs, report, onError }: Examination): Promise<void> {
   try {
     await using kernel = await Kernel.start({
       ...options,
@@ -32,10 +32,10 @@ export async function examine({ options, pids, connectTimeoutMs, report, onError
       revise: plan => patient(plan, connectTimeoutMs),
     });
     const { plugins } = kernel.report;
-    const held = new Set(plugins.filter(({ error }) => holderOf(error, pids) !== undefined).map(({ key }) => key));
+    const held = new Set(plugins.filter(plugin => holderOf(plugin, live) !== undefined).map(({ key }) => key));
     for (const plugin of plugins) {
       if (plugin.error !== undefined) onError(plugin.error);
-      report(...aboutStart(plugin, pids, held));
+      report(...aboutStart(plugin, live, held));
     }
     for (const [plugin, diagnoses] of await kernel.diagnose()) {
       report(...diagnoses.map(diagnosis => ({ plugin, ...diagnosis })));
@@ -67,13 +67,13 @@ function withConnectTimeout(config: PlannedPlugin['config'], timeoutMs: number):
   return { ...(config as object), connect: { ...connect, timeoutMs } };
 }
 
-function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: ReadonlySet<string>): Finding[] {
+function aboutStart(plugin: PluginStartReport, live: LiveFindings, held: ReadonlySet<string>): Finding[] {
   const { key, use, outcome, error, missed = [] } = plugin;
   const start = { plugin: key, name: 'start' } as const;
   if (outcome === 'started') {
     return [{ ...start, status: 'pass', output: `${use} started in ${Math.round(totalMs(plugin))} ms.` }];
   }
-  const holder = holderOf(error, pids);
+  const holder = holderOf(plugin, live);
   if (holder !== undefined) {
     const output = `Not examined: the running instance of this service with pid ${holder} uses it. Its findings are above.`;
     return [{ ...start, status: 'pass', output }];
@@ -84,10 +84,14 @@ function aboutStart(plugin: PluginStartReport, pids: readonly number[], held: Re
   return [{ ...start, status: 'warn', output, hint: `Fix ${missed.join(', ') || 'the other plugins'} first.` }];
 }
 
-/** The running instance of the service that, as the error says, has what the plugin wanted. */
-function holderOf(error: unknown, pids: readonly number[]): number | undefined {
-  const named = [error, ...causesOf(error)].map(each => (isKeelsonError(each) ? each.facts.pid : undefined));
-  return pids.find(pid => named.includes(pid));
+/** The pid of the running instance that has what the plugin wanted. */
+function holderOf({ key, error }: PluginStartReport, { findings, pids }: LiveFindings): number | undefined {
+  const holders = [error, ...causesOf(error)].flatMap(each => (isKeelsonError(each) ? (each.facts.pid ?? []) : []));
+  const holder = pids.find(pid => holders.includes(pid));
+  if (holder !== undefined || holders.length === 0) return holder;
+  // A process that serves the instance may hold it, such as the database that `keelson dev` keeps.
+  const ofPlugin = findings.filter(({ plugin, pid }) => plugin === key && pid !== undefined);
+  return ofPlugin.some(({ status }) => status === 'fail') ? undefined : ofPlugin[0]?.pid;
 }
 
 function failure(plugin: string, error: unknown): Finding {

@@ -9,7 +9,7 @@ export function formatInstance(instance: InstanceStatus): string {
   const where = environment === undefined ? '' : ` (${environment})`;
   const checks = readiness.checks
     .filter(check => check.status !== 'pass')
-    .map(({ name, status, output }) => `  ${sign(status)}  ${name}: ${output ?? 'says nothing'}`);
+    .map(({ name, status, output }) => `  ${sign(status)}  ${name}: ${output ?? 'no reason given'}`);
   return [
     `${service}${where}  pid ${pid}  ${phase}, readiness ${readiness.status}, up for ${ms(uptimeMs, { long: true })}`,
     ...checks,

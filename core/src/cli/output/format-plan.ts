@@ -10,7 +10,7 @@ export function formatService({ service, environment, config }: Plan): string {
   if (environment !== undefined) return `${service} (${environment})`;
   const { environments } = config;
   if (environments.length === 0) return service;
-  return `${service} (no environment; there ${environments.length === 1 ? 'is' : 'are'} ${environments.join(', ')})`;
+  return `${service} (no environment chosen; available: ${environments.join(', ')})`;
 }
 
 /** The plan for a person: the files, the slots, then the start level by level. */

@@ -11,7 +11,7 @@ export function pluginFacts({ manifest, level, needs, startTimeoutMs, stopTimeou
     `may take ${startTimeoutMs} ms to start, ${stopTimeoutMs} ms to stop`,
     ...line('provides', (manifest.provides ?? []).map(tokenName)),
     ...line('can do:', manifest.capabilities ?? []),
-    ...needed.flatMap(([slot, capabilities]) => line(`needs of ${slot}:`, capabilities)),
+    ...needed.flatMap(([slot, capabilities]) => line(`needs from ${slot}:`, capabilities)),
     ...line('one for each session:', (manifest.perSession ?? []).map(tokenName)),
   ];
 }

@@ -9,7 +9,8 @@ const shortestMs = 1;
 export function formatProfile({ readyAfterMs, lines, longestBlock }: StartProfile): string {
   const { ms, during } = longestBlock;
   return [
-    'The time of each step until ready, in ms. Parallel steps add up only once.',
+    'The time of each step until ready, in ms.',
+    'In the column adds, the time that several steps share counts once.',
     '',
     row('at', 'took', 'adds', 'modules', ''),
     ...formatLines(lines),

@@ -80,7 +80,7 @@ export class ProcessWatch {
 
   readonly #onCrash = (error: unknown): void => {
     this.#crashed = true;
-    this.#terminal.err(`An error that nothing caught stops the service.\n${formatError(error, { verbose: true })}`);
+    this.#terminal.err(`An uncaught error stops the service.\n${formatError(error, { verbose: true })}`);
     const { container } = this.#kernel ?? {};
     if (container?.isBound(Telemetry)) container.get(Telemetry).captureError(error, { operation: 'process' });
     if (container?.isBound(Logger)) container.get(Logger).fatal('service stopped by an uncaught error', { error });

@@ -1,11 +1,11 @@
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** What a service logs in with. */
+/** A user and a password that a service logs in with. */
 export interface Credential {
-  /** Left out: the user that the configuration of the login names. */
+  /** Left out: the user in the configuration of the plugin that logs in. */
   readonly user?: string;
   readonly password: string;
-  /** It is refused from then on. Left out: this is not known. */
+  /** The time from which a login with it is refused. Left out: unknown. */
   readonly expiresAt?: Date;
 }
 
@@ -16,20 +16,23 @@ export interface Credential {
  */
 export interface Credentials {
   /**
-   * Returns the credential to log in with now. Resolves without asking anybody while one is at hand; callers that wait
-   * share one request.
+   * Returns the credential to log in with now. Resolves without asking the source while a valid one is at hand; callers
+   * that wait share one request.
    *
    * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
    */
   current(): Promise<Credential>;
   /**
-   * Returns the credential to try after `refused` was turned away, looked up again if `refused` is the one at hand. The
-   * same one again means that there is no other. Looks up at a bounded pace, however often it is called.
+   * Returns the credential to try after a login with `refused` failed. Asks the source again when `refused` is the current
+   * credential, and returns the same credential when the source has no other. Limits how often the source is asked.
    *
    * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
    */
   renewed(refused: Credential): Promise<Credential>;
 }
 
-/** Bound by the plugin in the slot `credentials` alone: without one, the configuration of a login has its password. */
+/**
+ * Only a plugin in the slot `credentials` binds this token. In a service without such a plugin, the password is in the
+ * configuration of the plugin that logs in.
+ */
 export const Credentials: ServiceToken<Credentials> = serviceToken('@keelson/core/Credentials');

@@ -1,7 +1,7 @@
 import type { Deadline } from '../deadline.js';
 import { type ServiceToken, serviceToken } from '../token.js';
 
-/** What `fetch` takes, and how far the request may go. */
+/** The options of `fetch`, and the limits of the request. */
 export interface HttpRequestOptions extends RequestInit {
   /**
    * May the request be sent more than once? Default: true for GET, HEAD, OPTIONS, TRACE, PUT and DELETE, and for any other
@@ -9,8 +9,8 @@ export interface HttpRequestOptions extends RequestInit {
    */
   readonly idempotent?: boolean;
   /**
-   * An answer has begun by then, waits included: the deadline of the work that the request is a part of. Default: the
-   * client's own.
+   * The answer must have begun by then, waits and retries included. The deadline of the calling code (`currentDeadline`)
+   * applies, too: the earlier of the two counts. Default: the client's own.
    */
   readonly deadline?: Deadline;
   /** The longest wait for an answer to one attempt. Default: the client's own. */
@@ -28,13 +28,13 @@ export interface HttpTarget {
  * Sends requests to other services.
  *
  * Resolves with the last answer, whatever its status; the body is the caller's to read or cancel, and only `signal` ends
- * reading it. Rejects with the reason of `signal` when the caller gives up, with a `KeelsonError` when time runs out or
- * the server is not to be asked now, and otherwise with what `fetch` threw or an error that has it as its cause.
+ * reading it. Rejects with the reason of `signal` when the caller gives up, and with a `KeelsonError` when time runs out or
+ * the retry policy refuses the request. Otherwise rejects with the error of `fetch`, or with an error that has it as its cause.
  */
 export interface HttpClient {
   /** As the global `fetch`, for an absolute URL. */
   fetch(input: string | URL | Request, options?: HttpRequestOptions): Promise<Response>;
-  /** The target that the configuration names so; undefined when it names none. */
+  /** Returns the target of this name in the configuration; undefined when there is none. */
   target(name: string): HttpTarget | undefined;
 }
 

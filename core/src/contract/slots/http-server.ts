@@ -16,8 +16,8 @@ export interface RouteOptions {
    */
   readonly session?: 'request' | 'none';
   /**
-   * For operators and machines, not for users of the service: on the admin port, when the configuration has one, and
-   * nowhere else. Such a route has neither session nor admission. Default false.
+   * For operators and machines, not for users of the service. With an admin port in the configuration, the route answers
+   * on that port only; without one, on the port of the service. It has neither session nor admission. Default false.
    */
   readonly admin?: boolean;
 }
@@ -43,7 +43,7 @@ export interface MiddlewareOptions {
   readonly path?: string;
 }
 
-/** With what the database session of a request is opened. */
+/** The options that the database session of a request is opened with. */
 export interface RequestSessionOptions {
   /** The variables and the role that row-level security decides by; sent with BEGIN, and gone with the transaction. */
   readonly session?: {
@@ -71,7 +71,7 @@ export type RequestSessionRule = {
 export interface HttpServer {
   /** Its address without a path: `http://127.0.0.1:3000`. Undefined until the server listens. */
   readonly url: string | undefined;
-  /** The same of the admin port; undefined without one. */
+  /** The address of the admin port, without a path; undefined without an admin port. */
   readonly adminUrl?: string | undefined;
   /** The address that the admin port is bound to: `::` or `0.0.0.0` for every address. Undefined until it listens. */
   readonly adminAddress?: string | undefined;
@@ -86,16 +86,16 @@ export interface HttpServer {
    * Runs `handler` for the requests of all routes, except those with `session: 'none'`. Within a stage the order is that of
    * `before`, then that of the names: it does not depend on the order in which plugins start.
    *
-   * The order is fixed when all plugins have started. A name that is there twice or not at all, a circle, an error handler
-   * (four parameters) and an invalid path or stage are found then, and the service does not start.
+   * The order is fixed when all plugins have started. The service does not start when a name is used twice, `before` has an
+   * unknown name, the order has a circle, a handler is an error handler (four parameters), or a path or stage is invalid.
    *
    * @throws KeelsonError HTTP_MIDDLEWARE_LATE once the service is ready.
    */
   use(handler: HttpHandler, options: MiddlewareOptions): void;
   /**
-   * Says with what the database session of each request is opened: for whom, above all. `rule` is called when the request
-   * first uses its session, after the middleware before that. What it throws is the answer, and no session is opened.
-   * To be called once, before the server serves.
+   * Sets the rule that returns the options of the database session of each request, above all its user or tenant. The
+   * server calls `rule` when the request first uses its session. When `rule` throws, its error is the answer, and no session
+   * is opened. Call `session` once, before the server accepts requests.
    */
   session(rule: RequestSessionRule): void;
 }

@@ -58,7 +58,8 @@ export interface Metrics {
   histogram(options: HistogramOptions): Histogram;
   /**
    * Registers a gauge, whose value is read at each collection. Several parts may register one name: observations with
-   * the same labels are added up, and one that throws loses its own alone. Disposing of the result removes it.
+   * the same labels are added up. When one `observe` throws, only its own observations are missing. Disposing of the result
+   * removes the registration.
    *
    * @throws as `counter`.
    */

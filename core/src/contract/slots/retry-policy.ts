@@ -11,8 +11,8 @@ export interface FailureVerdict {
    */
   readonly availability: 'down' | 'up' | 'unknown';
   /**
-   * It lost against another call and was undone (a serialization failure, a deadlock): the target is well, so a further
-   * attempt neither takes from nor needs what protects against outages. Such calls take turns.
+   * The attempt lost against another call and was undone (a serialization failure, a deadlock). The target is well, so a
+   * retry costs no retry budget and has a limit of its own. Calls that met a conflict take turns.
    */
   readonly conflict?: boolean;
   /** The target asked for at least this pause. */
@@ -46,12 +46,15 @@ export interface ExecuteOptions {
   /** The whole call ends by then, waits included. Default: the policy's own. */
   readonly deadline?: Deadline;
   /**
-   * Longest single attempt, in milliseconds. Default: the policy's own. `Infinity`: its duration proves nothing about
-   * the target, so only the deadline ends it, and it never counts as slow.
+   * Longest single attempt, in milliseconds. Default: the policy's own. `Infinity`: for work whose duration
+   * says nothing about the target; only the deadline ends the attempt, and it never counts as slow.
    */
   readonly attemptTimeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Judges the error of the work. Default: retry when idempotent, availability `down`. */
+  /**
+   * Judges the error of the work. Default: retry when idempotent, availability `down`. An error of a retry policy (but
+   * `RETRY_ATTEMPT_TIMEOUT`) and a `KeelsonError` with an HTTP status below 500 have another default: no retry, `unknown`.
+   */
   readonly classify?: (error: unknown) => FailureVerdict;
   /** Called before each further attempt, after the wait has been chosen. */
   readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;

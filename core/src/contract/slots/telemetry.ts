@@ -36,11 +36,11 @@ export interface Span {
   setAttribute(name: string, value: AttributeValue): void;
   /**
    * `ok` only once the outcome is certain. `kind` says in which way it failed, low in cardinality, and is sent as
-   * `error.type`: `DATABASE_CONNECTION_LOST`. Left alone, `span` sets `ok` on resolve, and `error` with `errorKindOf` the
-   * error on reject.
+   * `error.type`: `DATABASE_CONNECTION_LOST`. When the work has set no status, `Telemetry.span` sets `ok` if the work
+   * resolves, and `error` with the kind from `errorKindOf` if it rejects.
    */
   setStatus(status: 'ok' | 'error', kind?: string): void;
-  /** Notes that something has happened in it now. */
+  /** Adds an event to the span, at the current time. */
   addEvent(name: string, attributes?: Attributes): void;
 }
 

@@ -106,7 +106,7 @@ function LevelSwitch(props: {
               plugin: levels.plugin,
               operation: 'level',
               title: `Log ${level} of ${whose} for ${durations[forMs]}?`,
-              effect: 'The level returns by itself.',
+              effect: 'The configured level then returns by itself.',
               named: { level, forMs, ...(of !== '' && { plugin: of }) },
             })
           }
@@ -121,7 +121,7 @@ function LevelSwitch(props: {
                 plugin: levels.plugin,
                 operation: 'reset-level',
                 title: 'Return to the configured level?',
-                effect: 'It ends the level that was set for a time.',
+                effect: 'This ends the temporary level now.',
                 named: levels.temporary[0]?.plugin === undefined ? {} : { plugin: levels.temporary[0].plugin },
               })
             }

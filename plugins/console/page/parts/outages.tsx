@@ -87,7 +87,8 @@ export function OutageCard({ outage }: { outage: Outage }) {
           {others > 0 && <p class="fine">{times(others, 'further answer')} of other kinds.</p>}
           {repeated > 0 && (
             <p class="fine">
-              {times(repeated, 'attempt')} of sessions failed and ran again by themselves; their callers waited.
+              {times(repeated, 'attempt')} of sessions lost the connection. Their sessions ran again while the callers
+              waited.
             </p>
           )}
         </div>

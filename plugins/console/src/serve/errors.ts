@@ -52,7 +52,7 @@ export function unreachable(name: string, why: string, cause?: unknown): Keelson
 export function adminPortMissing(): KeelsonError {
   return new KeelsonError({
     code: 'CONSOLE_ADMIN_PORT_MISSING',
-    message: 'The console needs the admin port of the HTTP server: it must not be on the port of the users.',
+    message: 'The console needs the admin port of the HTTP server, because the port of the API must not serve it.',
     hint: 'Set http.admin: { port: 9000, host: "127.0.0.1" }, or turn the console off with use: none.',
   });
 }

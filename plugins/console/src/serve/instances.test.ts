@@ -47,7 +47,7 @@ test('an instance that cannot be shown has the reason beside its name, and its a
   const answer = await near.ask('/api/instances', { headers: bearer });
   expect(JSON.parse(answer.body).instances).toMatchObject([
     { id: 'self' },
-    { id: 'url-0', name: `127.0.0.1:${other.port}`, problem: 'its token is another one' },
+    { id: 'url-0', name: `127.0.0.1:${other.port}`, problem: 'the token given here is not its token' },
     { id: 'url-1', name: 'gone', problem: expect.stringContaining('ECONNREFUSED') },
   ]);
   for (const id of ['url-0', 'url-1', 'pid-1', 'http://evil.example']) {

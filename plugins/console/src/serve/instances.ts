@@ -141,7 +141,7 @@ function about(status: Pick<InstanceStatus, 'service' | 'environment' | 'pid' | 
 }
 
 function refusalIn(status: number, json: string): string {
-  if (status === 401) return 'its token is another one';
+  if (status === 401) return 'the token given here is not its token';
   try {
     const { message } = JSON.parse(json) as { message?: unknown };
     return typeof message === 'string' ? message : `it answered with ${status}`;

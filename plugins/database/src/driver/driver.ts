@@ -10,7 +10,8 @@ export interface Statement {
   /** The same text comes again and again: a prepared statement pays. */
   readonly recurs?: boolean;
   /**
-   * It is to be done even when a later one of its batch is no SQL at all; read as one text, none of them would be.
+   * The server must run this statement even when a later one of its batch has a syntax error. In one text with it, the
+   * server would refuse the whole text and run nothing.
    */
   readonly readAlone?: boolean;
   /** The text must be one command: the server is to refuse several, with 42601. */
@@ -27,7 +28,7 @@ export interface StatementResult {
   readonly rowCount: number | undefined;
 }
 
-/** What came of one batch: the results of the statements that completed, then the error of the one that did not. */
+/** The outcome of one batch: the results of the statements that completed, then the error of the one that failed. */
 export interface BatchOutcome {
   readonly results: readonly StatementResult[];
   readonly failure?: { readonly error: unknown };
@@ -46,8 +47,8 @@ export interface DriverConnection {
   readonly processId?: number | undefined;
   /**
    * Sends all statements together and waits once, for all of them: one round trip. The server stops at the first that
-   * fails and runs none after it. A lost connection is a failure like any other. Rejects only with what a value throws
-   * that cannot be written for the server: then nothing was sent.
+   * fails and runs none after it. A lost connection is a failure like any other. Rejects only when a parameter cannot be
+   * converted to text for the server, with the error of the conversion: then nothing was sent.
    */
   run(statements: readonly Statement[]): Promise<BatchOutcome>;
   /** Rows of one statement, `chunkSize` at a time. Ending the iteration early ends the statement. */
@@ -55,9 +56,9 @@ export interface DriverConnection {
   /** Loads rows in bulk (COPY ... FROM STDIN); `lines` are in the text format of COPY. Only with capability `copy`. */
   copy(sql: string, lines: AsyncIterable<string>): Promise<number>;
   /**
-   * Asks the server to end the statement that runs, over another connection. Resolves when asked, or when `signal` has
-   * aborted and nothing of the question is left; changes nothing here: `run` still settles by itself. Only with
-   * capability `cancel`.
+   * Asks the server, over another connection, to end the running statement. Resolves when the request was sent, or when
+   * `signal` has aborted and the request is cleaned up. Changes nothing on this connection: `run` still settles by itself.
+   * Only with capability `cancel`.
    */
   cancel(signal: AbortSignal): Promise<void>;
   /** Gives it back. One that is not `idle`, or is not as it was when fresh, is destroyed or mended before it is lent again. */
@@ -72,13 +73,13 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal;
   /** Nothing will be written; a replica will do. */
   readonly readOnly: boolean;
-  /** No replica all the same: all that was committed before is to be seen. Default false. */
+  /** No replica answers, even with `readOnly`, so that the caller sees all that was committed before. Default false. */
   readonly fresh?: boolean;
-  /** Of a replica: it shows all up to this position, which `positionProbe` has given. Waited for in bounded time. */
+  /** A replica answers only after it has reached this position, a result of `positionProbe`; the wait is bounded. */
   readonly after?: string;
-  /** Of a replica: it is known to be no further behind, in ms. */
+  /** A replica answers only when it is known to be no further behind, in ms. */
   readonly maxLagMs?: number;
-  /** How long it is going to be kept: it is not reported as a leak before. Default: as long as the driver finds usual. */
+  /** How long the caller will keep the connection; it is reported as a leak only after that. Default: of the driver. */
   readonly lentForMs?: number;
 }
 
@@ -116,9 +117,10 @@ export interface PoolCounters extends PermitCounters {
 }
 
 /**
- * `expired` by age; `invalidated` with a generation that a restart ended; `unanswered` ping; `lost` or left inside a
- * transaction by its borrower; `altered` by a statement that may leave state behind (`leavesState`, `LastingNames`); `read-only` leads to
- * a server that takes no writes, where the address has led to one that does.
+ * `expired` by age; `invalidated` with all connections that were open when the server restarted or failed, or `renew` was
+ * called; `unanswered` ping; `lost` or left inside a transaction by its borrower; `altered` by a statement that may leave state
+ * behind (`leavesState`, `LastingNames`); `read-only` leads to a read-only server, although the address has led to a writable
+ * server before.
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
 
@@ -141,7 +143,7 @@ export interface OpenListenerOptions {
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
   readonly onMessage: (message: ChannelMessage) => void;
-  /** It has ended by itself, or leads to a server that is not the wanted one any more. */
+  /** Called when the connection was lost, or when its server is no longer the one that takes writes. */
   readonly onLost: (cause: unknown) => void;
 }
 
@@ -164,11 +166,14 @@ export interface DatabaseDriver {
   readonly databaseName: string;
   /** Where connections go, in the order in which it is tried: `db:5432`. Left out by one without a server. */
   readonly servers?: readonly string[] | undefined;
-  /** What it talks to: found when it connects, and another object when that changes. Before, what is certain without. */
+  /**
+   * The engine behind the connections, detected when the driver connects; replaced by another object when it changes. Before
+   * the first connection it holds only what is certain without asking the server.
+   */
   readonly engine: Engine;
   /** Of `engine`. */
   readonly capabilities: ReadonlySet<DatabaseCapability>;
-  /** What each transaction must set for itself, because connections are not opened with it. Left out: nothing. */
+  /** The limits that each transaction must set, because connections are opened without them. Left out: none. */
   readonly transactionLimits?: TransactionLimits | undefined;
   /** Other servers than the one that takes writes may answer reads. Default false. */
   readonly hasReplicas?: boolean;
@@ -186,14 +191,15 @@ export interface DatabaseDriver {
   /** One round trip that never waits behind the work of users. Rejects when `signal` aborts. */
   ping(signal: AbortSignal): Promise<void>;
   /**
-   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes an id exist where
-   * there is none: what is done without one (NOTIFY, a foreign server) could not be looked up. Present with capability
-   * `commit-lookup` and only then, so known once it is connected. The id means something to `transactionOutcome` alone.
+   * Sent with the first statement of a transaction that may write: one row, one column `id`. It makes the server assign an
+   * id even when nothing else would (NOTIFY, a foreign server), because only a transaction with an id can be looked up.
+   * Present only with capability `commit-lookup`, so known once connected. Only `transactionOutcome` interprets the id.
    */
   readonly transactionIdProbe?: Statement | undefined;
   /**
-   * Sent with COMMIT, after it, for a session that wants to know how far a replica must have come to show what it has stored:
-   * one row, one column `position`, for `AcquireOptions.after`. Left out where no other server answers reads.
+   * Sent in the same round trip after COMMIT, for a session with `consistencyToken`: one row, one column `position`. A replica
+   * that has reached the position shows what the session stored (`AcquireOptions.after`). Left out by a driver that
+   * never has replicas.
    */
   readonly positionProbe?: Statement;
   /** What became of a transaction. Only with capability `commit-lookup`. */
@@ -202,8 +208,8 @@ export interface DatabaseDriver {
   openListener?(options: OpenListenerOptions): Promise<DriverListener>;
   /**
    * Runs `statements` together on the server that takes writes, over a connection that no work of users and no ping waits
-   * for. Left out: a lent connection does. Rejects when `signal` aborts. With `endsIdle` it ends the connection that the
-   * statements wait for, where that is in a transaction and has waited for its own client for a second.
+   * for. Left out: the caller uses a lent connection. Rejects when `signal` aborts. With `endsIdle`, when another connection
+   * blocks the statements and has been idle in its transaction for a second, the server ends that connection.
    */
   askApart?(
     statements: readonly Statement[],

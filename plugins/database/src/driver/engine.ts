@@ -1,7 +1,7 @@
 import type { Facts } from '@keelson/core';
 import { type IsolationLevel, isolationLevels } from '../transaction/isolation-levels.js';
 
-/** What a database may be able to do beyond statements in transactions, and what it means that it can. */
+/** What a database may be able to do beyond statements in transactions, each with its meaning. */
 export const databaseCapabilities = [
   /** A running statement can be ended on the server. */
   'cancel',
@@ -53,10 +53,10 @@ export type Pooler = (typeof poolers)[number];
 /** How long a connection of the server is lent to one of its clients. */
 export type Pooling = 'session' | 'transaction';
 
-/** `normal`: a conflict (40001) is an everyday outcome, also between units that would not wait for each other. */
+/** `normal`: conflicts (40001) are common, also between units of work that would not even block each other in PostgreSQL. */
 export type Conflicts = 'rare' | 'normal';
 
-/** A promise that is not kept, or not by the server, and what was found that is the reason. */
+/** How a promise of Keelson is weaker on this engine, as a sentence, and the finding that is the reason. */
 export interface WeakerPromise {
   readonly promise: string;
   readonly why: string;

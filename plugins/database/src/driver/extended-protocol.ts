@@ -1,8 +1,8 @@
 import type { Statement } from './driver.js';
 
 /**
- * Whether a batch must go as an extended batch instead of as one simple query. Only there have statements parameters,
- * and is one that is no SQL no hindrance to those before it; only a simple query takes several commands in one text.
+ * Whether a batch must be sent with the extended protocol instead of as one simple query. Only the extended protocol has
+ * parameters, and runs the statements before one with a syntax error. Only a simple query takes several commands in one text.
  */
 export function needsExtendedProtocol(statements: readonly Statement[]): boolean {
   if (statements.some(({ parameters }) => (parameters?.length ?? 0) > 0)) return true;

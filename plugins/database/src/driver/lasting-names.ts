@@ -48,8 +48,8 @@ export class LastingNames {
   }
 
   /**
-   * Asks the database, unless `answer` is what it has answered to `lastingQuestion`. Resolves when the names are known, or cannot
-   * be had; never rejects.
+   * Asks the database for the names. Pass `answer` when the database has already answered `lastingQuestion`. Resolves when
+   * the names are known, or could not be read; never rejects.
    */
   learn(answer?: Row): Promise<void> {
     this.#learning ??= this.#askForNames(answer).finally(() => {
@@ -59,8 +59,8 @@ export class LastingNames {
   }
 
   /**
-   * To be called before each loan: what to wait for, which nearly always is nothing. It resolves by the deadline of the loan, and
-   * when the loan is aborted: the loan itself fails then.
+   * Call this before each loan. Returns undefined when the names are known, as they nearly always are, otherwise a promise
+   * to wait for. The promise also resolves at the deadline of the loan and when the loan is aborted; then the loan fails.
    */
   known(loan: Pick<AcquireOptions, 'deadline' | 'signal'>): Promise<void> | undefined {
     if (this.#learnedAt === undefined) return undefined;
@@ -147,7 +147,10 @@ const ownFunctions = `pg_catalog.pg_proc as own
 const builtIn = `(select ':funcid (?:' || string_agg(oid::text, '|') || ') ' from pg_catalog.pg_proc
   where oid < 16384 and (proname in ('set_config', 'setseed') or proname ~ '^pg_(try_)?advisory_lock'))`;
 
-/** What leaves a state by itself, or may: one row. The bodies are read by `bodyLeavesState`. */
+/**
+ * The query for functions and relations that leave a state by themselves, or may. Returns one row; `bodyLeavesState` reads
+ * the bodies of the functions in it.
+ */
 export const lastingQuestion = `
   select coalesce(json_agg(source), '[]') as found from (
   select own.proname::text as name, own.prosrc as body from ${ownFunctions}

@@ -42,8 +42,8 @@ export const forTransaction =
 
 /**
  * Whether a statement may leave its connection in a state that outlives the transaction: settings, a role, locks of the
- * session, temporary tables, subscriptions, prepared statements, held cursors. Rather too often than not; it does not see
- * into what is called (`LastingNames`).
+ * session, temporary tables, subscriptions, prepared statements, held cursors. In doubt true. It does not look into the
+ * functions that the statement calls: `LastingNames` does.
  */
 export function leavesState(sql: string): boolean {
   return commandPattern.test(sql) || block.test(sql) || hasLastingPart(sql);
@@ -56,7 +56,10 @@ function hasLastingPart(text: string): boolean {
 
 const endsWithTransaction = /\bset\s+(?:local|transaction|constraints)\b/gi;
 
-/** The same, as the server says it: whatever stands before or in the first words of a statement. */
+/**
+ * Whether statements have left a state, judged by the command tags of the server. They are right whatever stands before the
+ * first words of a statement.
+ */
 export function hasLeftState(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
   let set = 0;
   for (const { command } of results) {
@@ -87,7 +90,7 @@ const inBlock = /\b(?:create|alter|drop|execute|call)\b/i;
 /** Seen by its session only. */
 const temporary = /^\s*create\s+(?:(?:local|global)\s+)?temp(?:orary)?\s+table\b/i;
 
-/** Functions, tables or views of the database may be others than before: not for a temporary table. */
+/** Whether statements may have changed functions, tables or views of the database; temporary tables do not count. */
 export function hasDefined(statements: readonly Statement[], results: readonly StatementResult[]): boolean {
   let defined = 0;
   for (const { command } of results) {

@@ -24,7 +24,7 @@ export interface PermitCounters {
   readonly timedOut: number;
   /** Callers turned away because the queue was full. */
   readonly refused: number;
-  /** How long those who waited did: the upper bound of each bucket in ms, and how many fell into it. */
+  /** The waits that ended with a permit, by length: the upper bound of each bucket in ms, and the number of waits in it. */
   readonly waitMs: readonly { readonly upTo: number; readonly count: number }[];
 }
 

@@ -24,7 +24,7 @@ function hintOf(error: unknown, needed: readonly string[]): string {
   const state = sqlStateOf(error) ?? '';
   if (state === '25006') return 'Use a server that accepts writes, and a role that may write.';
   if (otherShape.has(state)) return 'Set commitTokens.tableName to another table: this one has different columns.';
-  return `As its owner, or a role that may create it: ${needed.join('; ')}.`;
+  return `Run as the owner of the table, or as a role that may create it: ${needed.join('; ')}.`;
 }
 
 /** No such column, another type, no such key, not a table. */

@@ -14,7 +14,7 @@ export interface ConnectionErrorOptions {
 }
 
 /**
- * The service level: the database could not be reached, or not in time. Retried where that is safe; over HTTP a 503 with
+ * The database could not be reached, or not in time. Retried where that is safe; over HTTP a 503 with
  * `Retry-After`. Nothing of the unit that failed is stored.
  */
 export class ConnectionError extends KeelsonError {

@@ -1,6 +1,6 @@
 import { KeelsonError } from '@keelson/core';
 
-/** The configuration states of the engine what the database itself refutes. */
+/** The option `engine` of the configuration contradicts what the database itself shows. */
 export class EngineDifferentError extends KeelsonError {
   constructor(facts: { readonly option: string; readonly stated: string; readonly found: string }) {
     super({

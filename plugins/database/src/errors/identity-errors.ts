@@ -49,7 +49,7 @@ export class IdentityRefusedError extends KeelsonError {
   }
 }
 
-/** `em.setSessionContext` and the like: a session has its variables and its role from its begin. */
+/** `em.setSessionContext` or similar was called: the variables and the role of a session are fixed when it begins. */
 export class IdentityFixedError extends KeelsonError {
   constructor(facts: { readonly by: string }) {
     super({

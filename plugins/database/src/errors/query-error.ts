@@ -245,7 +245,7 @@ export interface QueryErrorFacts extends ServerDetails {
 }
 
 /**
- * The controller level: the server was reached and refused. Says which kind, and the names of table, column and
+ * The server was reached and refused a statement. Has the kind of the refusal and the names of table, column and
  * constraint; never SQL, and never a value. `http` holds a sentence that a user may see.
  */
 export class QueryError extends KeelsonError {

@@ -42,7 +42,7 @@ export class TransactionByHandError extends KeelsonError {
   constructor(facts: { readonly by: string; readonly stored: StoredByHand }) {
     super({
       code: 'DATABASE_TRANSACTION_BY_HAND',
-      message: `Work inside a session used ${facts.by}, which only the session itself may do: ${storedByHand[facts.stored]}`,
+      message: `Work inside a session used ${facts.by}, which only the session itself may use: ${storedByHand[facts.stored]}`,
       hint: hintFor(facts.by),
       facts: { ...facts, ...place() },
     });
@@ -60,7 +60,7 @@ function hintFor(by: string): string {
   if (/ROLLBACK|ABORT|rollback/.test(by)) return `Throw from the work, which rolls the session back; ${nested}.`;
   if (by === 'SET TRANSACTION READ WRITE') return 'Use database.session: this session is read-only.';
   if (/BEGIN|START|begin/.test(by)) return `Remove it, because the session begins its transaction; ${nested}.`;
-  return 'Let the work resolve to commit and throw to roll back; for a part of it, use database.transaction.';
+  return 'To commit, let the work resolve; to roll back, throw from it. For a part of the work, use database.transaction.';
 }
 
 const storedByHand: Readonly<Record<StoredByHand, string>> = {
@@ -83,7 +83,7 @@ export class SeveralStatementsError extends KeelsonError {
   }
 }
 
-/** A statement was to have an entity as a value that is not stored yet, so that there is no key to write. Nothing was sent. */
+/** A value of a statement was an entity that is not stored yet and has no key to write. Nothing was sent. */
 export class EntityWithoutKeyError extends KeelsonError {
   constructor(facts: { readonly entity: string; readonly property?: string }) {
     super({
@@ -95,7 +95,7 @@ export class EntityWithoutKeyError extends KeelsonError {
   }
 }
 
-/** A statement changed how the server reads or writes values: they would be taken for other ones. Nothing is stored. */
+/** A statement changed a setting with which the server reads and writes values, so they could be misread. Nothing is stored. */
 export class FormatChangedError extends KeelsonError {
   constructor(facts: { readonly setting: string }) {
     super({
@@ -107,7 +107,7 @@ export class FormatChangedError extends KeelsonError {
   }
 }
 
-/** A statement was a COPY whose rows go through the client: it has none, or would drop them. Nothing was sent. */
+/** A statement was a COPY from stdin or to stdout: a statement can neither send nor return the rows. Nothing was sent. */
 export class CopyRefusedError extends KeelsonError {
   constructor() {
     super({
@@ -132,7 +132,7 @@ export class ConcurrentUseError extends KeelsonError {
   }
 }
 
-/** A nested session was rolled back, and took with it what other flows had done in the same session since it began. */
+/** The rollback of a nested session has also undone other work that ran in the same session since the nested one began. */
 export class WorkUndoneError extends KeelsonError {
   /** `at` is where the nested session was begun. */
   constructor(at: string | undefined) {
@@ -240,7 +240,7 @@ export class SessionAbortedError extends KeelsonError {
   }
 }
 
-/** Asked of a driver, or of the engine behind it, that cannot do it. Nothing was sent. */
+/** The driver, or the engine behind it, lacks a capability that the call needs. Nothing was sent. */
 export class UnsupportedError extends KeelsonError {
   /** `engine`: left out where the driver itself lacks it. */
   constructor(facts: { readonly driver: string; readonly capability: string; readonly engine?: string }) {

@@ -109,8 +109,9 @@ export function isStalePlan(error: unknown): boolean {
 }
 
 /**
- * The server keeps the types that it found for the parameters of a statement when it parsed it, also when a column has
- * got another type since: it refuses values (22), operators and types (42, `cache lookup failed`).
+ * True for an error that outdated parameter types may have caused. The server keeps the types that it found when it parsed
+ * the statement, also when a column has another type since. It then refuses values (22), operators and types (42), or reports
+ * `cache lookup failed` (XX000).
  */
 export function dependsOnTypes(error: unknown): boolean {
   const state = sqlStateOf(error) ?? '';

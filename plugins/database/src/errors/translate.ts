@@ -9,8 +9,8 @@ import { isAnswer, isConnectionLoss, sqlStateOf } from './sql-state.js';
 const refusals = new Set(['53300', '57P01', '57P02', '57P03', '57P05', '25P03']);
 
 /**
- * The error of ours for whatever a driver threw, raw or wrapped by MikroORM, the same for both; anything that did not
- * come out of a driver comes back as it is, whatever it looks like. `more` joins the facts of an error made here.
+ * Returns the error of Keelson for an error of a driver, raw or wrapped by MikroORM. Returns any other error unchanged, even
+ * when it looks like an error of a driver. `more` is added to the facts of the new error.
  */
 export function translate(error: unknown, more: Facts = {}): unknown {
   if (isKeelsonError(error) || originOf(error) === undefined) return error;

@@ -1,6 +1,6 @@
 import { type FieldProblem, KeelsonError } from '@keelson/core';
 
-/** The application level: the input is wrong, one sentence for each field. Over HTTP a 422 with one entry each. */
+/** The input is wrong; the error has one sentence for each field. Over HTTP a 422 with one entry for each. */
 export class ValidationError extends KeelsonError {
   readonly errors: readonly FieldProblem[];
 

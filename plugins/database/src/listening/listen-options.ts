@@ -7,8 +7,8 @@ export type ChannelEvent<Payload = string> =
 
 /**
  * `started`: nothing from before `listen` resolved is delivered. `reconnected`: the connection was lost, and messages
- * with it. `overflow`: messages came faster than the handler took them, and those that waited were dropped. `resumed`: the
- * service had stopped to deliver.
+ * with it. `overflow`: messages came faster than the handler took them, and those that waited were dropped. `resumed`:
+ * delivery was paused, and messages that came meanwhile were dropped.
  */
 export type GapReason = 'started' | 'reconnected' | 'overflow' | 'resumed';
 

@@ -40,7 +40,7 @@ export const migrateCommands = (database: Migrated, directory: string): readonly
       }
       for (const name of pending) out(`pending  ${name}`);
       if (unknown.length > 0)
-        out('what is not part of this version comes from a newer one, or from src, which must be built');
+        out('a newer version has the migrations that are not part of this version, or src has them and is not built');
       if (applied.length + pending.length === 0) out('there are no migrations');
       return { applied, pending, unknown };
     },

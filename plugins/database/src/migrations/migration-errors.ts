@@ -34,10 +34,11 @@ export function migrationFailed({ migration, remains, done, error }: MigrationFa
   const cause = translate(error);
   if (isKeelsonError(cause, 'DATABASE_MIGRATION_FAILED') && remains.is === 'nothing') return cause;
   const which = migration === undefined ? 'A migration' : `The migration ${migration}`;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = sentence(cause instanceof Error ? cause.message : String(cause));
+  const before = done.length === 0 ? '' : ` Done before in this run: ${done.join(', ')}.`;
   return new KeelsonError({
     code: 'DATABASE_MIGRATION_FAILED',
-    message: `${which} failed${whatRemains(remains, done, error)}: ${reason}`,
+    message: `${which} failed${whatRemains(remains, done, error)}: ${reason}${before}`,
     hint: hintFor(remains, error),
     facts: {
       ...(migration !== undefined && { migration }),
@@ -50,21 +51,24 @@ export function migrationFailed({ migration, remains, done, error }: MigrationFa
 }
 
 function whatRemains(remains: Remains, done: readonly string[], error: unknown): string {
-  const before = done.length === 0 ? '' : `; done before it in this run: ${done.join(', ')}`;
   switch (remains.is) {
     case 'nothing':
-      return done.length === 0 ? ' and nothing of this run is stored' : ` and nothing of it is stored${before}`;
+      return done.length === 0 ? ' and nothing of this run is stored' : ' and nothing of it is stored';
     case 'in part':
-      return `${partOf(remains.at, error)}, and the migration is not recorded as applied${before}`;
+      return `${partOf(remains.at, error)}, and the migration is not recorded as applied`;
     case 'whole':
       return remains.isNoted === 'no'
-        ? `, but all of it is stored; it is not recorded as applied${before}`
-        : `, but all of it is stored; it is unknown whether it is recorded as applied${before}`;
+        ? ', but all of it is stored; it is not recorded as applied'
+        : ', but all of it is stored; it is unknown whether it is recorded as applied';
     case 'up to its own commit':
-      return `: it ended its transaction itself, so its work until then is stored, and it is not recorded as applied${before}`;
+      return ': it ended its transaction itself, so its work until then is stored, and it is not recorded as applied';
     case 'unknown':
-      return `, and it is unknown whether it is stored${before}`;
+      return ', and it is unknown whether it is stored';
   }
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function partOf(at: Place | undefined, error: unknown): string {

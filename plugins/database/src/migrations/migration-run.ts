@@ -31,7 +31,10 @@ type Context = Parameters<Parameters<ReturnType<Orm['em']['getConnection']>['tra
 
 const pauseMs = 100;
 
-/** Of a migration outside of a transaction: to build an index concurrently is to wait for the transactions of others. */
+/**
+ * Set to the time left, for a migration outside of a transaction: CREATE INDEX CONCURRENTLY waits for the transactions of
+ * others, perhaps longer than the usual limits.
+ */
 const limits = ['statement_timeout', 'lock_timeout'] as const;
 
 /**

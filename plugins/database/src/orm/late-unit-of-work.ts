@@ -124,7 +124,7 @@ class LateUnitOfWork extends UnitOfWork {
   override register<T extends object>(
     ...[entity, data, options]: Parameters<typeof UnitOfWork.prototype.register<T>>
   ): T {
-    // As loaded nothing: the end of an INSERT of a flush, or of an upsert.
+    // MikroORM registers without `loaded` at the end of the INSERT of a flush, and at the end of an upsert.
     if (options?.refresh === true && options.loaded === undefined && keptWork.get(this) !== undefined)
       noteUpserted(entity);
     return super.register(entity, data, options);
@@ -200,7 +200,7 @@ overrideHidden<LateUnitOfWork, Cascaded, void>(LateUnitOfWork.prototype, 'cascad
   else leave(entity, kept);
 });
 
-// It would be inserted, as it has no key yet.
+// MikroORM would insert an entity without a key, also one that belongs to another session.
 overrideHidden<LateUnitOfWork, [entity: object, ...more: unknown[]], void>(
   LateUnitOfWork.prototype,
   'findNewEntities',

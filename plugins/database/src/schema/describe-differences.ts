@@ -66,7 +66,11 @@ function changedColumn(table: string, live: Column, wanted: Column, properties: 
   }
   if (took('generated')) add('generated', wanted.generated ?? 'not generated', live.generated ?? 'not generated');
   rest.delete('comment');
-  if (rest.size > 0) add('other', `another ${[...rest].join(', ')}`, 'its own');
+  if (rest.size > 0) {
+    const verb = rest.size === 1 ? 'differs' : 'differ';
+    const message = `Column ${table}.${wanted.name}: ${[...rest].join(', ')} ${verb} from what the entity says.`;
+    differences.push({ kind: 'other', table, column: wanted.name, message });
+  }
   return differences;
 }
 

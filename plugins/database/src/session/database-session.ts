@@ -38,18 +38,18 @@ export interface OpenSessionOptions {
    * Cancelling the statement on the server and rolling back go on in the background.
    */
   readonly deadline?: Deadline;
-  /** The same from `now`, in ms; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */
+  /** As `deadline`, in ms from now; the earlier of the two counts. Default: `session.timeoutMs` of the configuration. */
   readonly timeoutMs?: number;
   /** Aborting it ends the session as its deadline does; not once COMMIT was sent. */
   readonly signal?: AbortSignal;
   /**
-   * Your own proof of what became of an unanswered COMMIT, when the server does not know: true when the writes
-   * are stored, false when they are not. Asked once.
+   * Finds out whether an unanswered COMMIT was stored, when the server does not know: resolves to true when the writes are
+   * stored, to false when they are not. Called once.
    */
   readonly verifyCommitted?: () => Promise<boolean>;
 }
 
-/** What of its options a session on demand may be given when it is first used. */
+/** The options that a session on demand may receive at its first use. */
 export type LateSessionOptions = Omit<OpenSessionOptions, 'name' | 'readOnly' | 'deadline' | 'timeoutMs' | 'signal'>;
 
 export interface SessionOptions extends OpenSessionOptions {
@@ -74,16 +74,16 @@ export interface DatabaseSession extends AsyncDisposable {
   readonly state: 'open' | 'committed' | 'rolled back' | 'unknown';
   /**
    * For the option `after` of later reads, once it is committed: text for a header or a cookie. Undefined unless the session
-   * was opened with `consistencyToken: true`, has sent a statement, and other servers than one may answer reads.
+   * may write, was opened with `consistencyToken: true`, and has sent a statement. Always undefined on PGlite.
    */
   readonly consistencyToken: string | undefined;
   /**
-   * Whether rows are being read in it now. `alone`: by a stream or by a `read` that has joined it, and it has nothing to
-   * store, so that its end may wait for them. `with writes`: by a stream, and it has.
+   * Whether a stream, or a `read` that has joined the session, is reading rows now. `alone`: the session has nothing to
+   * store, so its end may wait for the reader. `with writes`: a stream reads, and the session has changes to store.
    */
   readonly reading: 'no' | 'alone' | 'with writes';
   /**
-   * Flushes and commits. Resolves once the writes are stored for certain, and what was to be called then is done.
+   * Flushes and commits. Resolves once the writes are certainly stored and the callbacks of `onCommit` have ended.
    *
    * @throws SessionAbortedError when its time was over before; nothing is stored.
    * @throws QueryError when the server refused; nothing is stored.
@@ -92,8 +92,8 @@ export interface DatabaseSession extends AsyncDisposable {
    */
   commit(): Promise<void>;
   /**
-   * Takes everything back. Resolves when the server has, or at the deadline: then it does so in the background. Never
-   * rejects; does nothing to a session that has ended, and waits for a COMMIT that was sent.
+   * Rolls everything back. Resolves when the server has done so, or at the deadline; then the rollback goes on in the
+   * background. Never rejects. Does nothing to a session that has ended, and waits for a COMMIT that was sent.
    */
   rollback(): Promise<void>;
   /** Makes this the current session of everything `work` calls and awaits. */
@@ -109,15 +109,15 @@ export interface DatabaseSession extends AsyncDisposable {
    */
   notify(channel: string, payload?: unknown): void;
   /**
-   * Called once after the commit is certain, unless a savepoint took back the part that asked for it. An error in it is
-   * logged, and changes nothing.
+   * Calls `callback` once after the commit is certain, unless a savepoint has rolled back the part that registered it. An
+   * error in it is logged, and changes nothing.
    *
    * @throws SessionClosedError when the session has ended: it would never be called.
    */
   onCommit(callback: () => void | Promise<void>): void;
   /**
-   * Called once when it is certain that nothing is stored, of the session or of the part that asked for it. Not called when
-   * the outcome is unknown.
+   * Calls `callback` once when it is certain that nothing is stored, of the session or of the part that registered it. Not
+   * called when the outcome is unknown.
    *
    * @throws SessionClosedError when the session has ended: it would never be called.
    */
@@ -125,8 +125,8 @@ export interface DatabaseSession extends AsyncDisposable {
 }
 
 /**
- * A session that is opened when it is first used: asked for here, by `currentSession()` or by `orm.em`, or joined. Its
- * time runs from the start. Its owner ends the session that was opened, and closes it.
+ * A session that opens at its first use: by `open`, `currentSession()` or `orm.em`, or when another session joins it. Its
+ * time limit runs from its creation, not from the first use. The owner ends the opened session, and calls `close`.
  */
 export interface SessionOnDemand {
   /** Undefined until it is first used. */
@@ -140,9 +140,9 @@ export interface SessionOnDemand {
   open(): DatabaseSession;
   /** Makes it the current session of everything `work` calls and awaits. */
   run<T>(work: () => T): T;
-  /** From now on it is not opened any more. */
+  /** Prevents the session from being opened from now on. */
   close(): void;
-  /** The same, and ends what was opened as its signal does; not once COMMIT was sent. */
+  /** As `close`, and ends an opened session as aborting its `signal` option would; not once COMMIT was sent. */
   abort(reason: unknown): void;
 }
 

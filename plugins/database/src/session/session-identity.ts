@@ -4,8 +4,8 @@ import { Identity } from '../transaction/identity.js';
 /** Whom the server takes a session for: what row-level security decides by. Set with BEGIN, and gone with the transaction. */
 export interface SessionIdentity {
   /**
-   * Settings of the transaction. A policy reads them: `current_setting('app.tenant')`. A name of your own has a dot; of the
-   * settings of PostgreSQL itself only those are taken that change no promise of a session.
+   * Settings of the transaction. A policy reads them: `current_setting('app.tenant')`. A name of your own must have a dot. Of
+   * the settings of PostgreSQL itself, only those are accepted that do not affect how Keelson runs a session.
    */
   readonly variables?: Readonly<Record<string, string | number | bigint | boolean | Date>>;
   /** The role that statements run as. The role of the connection must be a member of it. */
@@ -98,7 +98,7 @@ function textOf(name: string, value: unknown): string {
   throw invalid(
     name,
     why,
-    'Refuse the request or the job before its session begins: a policy would compare with an empty text.',
+    'Pass a value, or refuse the request or the job before its session begins: a policy would compare with an empty text.',
   );
 }
 

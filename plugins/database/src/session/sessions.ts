@@ -67,7 +67,10 @@ export class Sessions {
     return this.#inTime(outer, options, inside);
   }
 
-  /** Its time is over before that of the session around it: a statement of it is part of that session, which ends with it. */
+  /**
+   * Runs a nested session that has a time limit or a signal of its own. When that ends it, the session around it ends too,
+   * because its statements are part of that session.
+   */
   #inTime<T>(outer: UnitSession, options: SessionOptions, inside: () => Promise<T>): Promise<T> {
     const { name = 'session', deadline, timeoutMs, signal } = options;
     if (deadline === undefined && timeoutMs === undefined && signal === undefined) return inside();

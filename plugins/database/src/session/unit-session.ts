@@ -55,7 +55,7 @@ type Callback = () => void | Promise<void>;
 export class UnitSession implements DatabaseSession {
   readonly #parts: UnitSessionParts;
   readonly #callbacks: Callbacks;
-  /** What errors that have left nested sessions were translated from. */
+  /** The original error for each translated error that left a nested session. */
   readonly #origins = new Map<unknown, unknown>();
   #committing: Promise<void> | undefined;
   /** How much work that has joined it still runs. */
@@ -191,7 +191,7 @@ export class UnitSession implements DatabaseSession {
     this.#parts.outcome.move({ it: 'must not repeat', why });
   }
 
-  /** An error on its way out of a nested session, as its caller is to see it; judged later by what it was. */
+  /** Translates an error that leaves a nested session, for its caller; the session is judged later by the original. */
   translated(error: unknown): unknown {
     const seen = translate(error);
     if (seen !== error) this.#origins.set(seen, error);

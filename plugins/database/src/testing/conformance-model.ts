@@ -43,7 +43,7 @@ class WordsType extends Type<string[] | null, string | null> {
   }
 }
 
-/** Has one of each: what a flush compares, and calls. */
+/** Has a property of each kind that a flush compares, and hooks that a flush calls. */
 export const Note = defineEntity({
   name: 'ConformanceNote',
   tableName: 'conformance_note',

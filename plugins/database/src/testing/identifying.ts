@@ -147,7 +147,7 @@ export const identifying: readonly Requirement[] = [
     },
   },
   {
-    name: 'asks for the variables of a session on demand when it is used, and opens none when that throws',
+    name: 'calls the function for the variables of a session on demand at its first use, and opens no session when it throws',
     async check({ database }) {
       let tenant: string | undefined;
       const session: SessionOnDemand = await database.sessionOnDemand({}, () => {
@@ -163,7 +163,7 @@ export const identifying: readonly Requirement[] = [
     },
   },
   {
-    name: 'refuses variables that are not the sessions to set, before anything is sent, and says no value',
+    name: 'refuses variables that a session may not set, before anything is sent, and names no value',
     async check({ database }) {
       let runs = 0;
       for (const [session, variable] of unfit) {

@@ -178,7 +178,7 @@ export const listening: readonly Requirement[] = [
     },
   },
   {
-    name: 'gives the handler what its schema returns, and what does not fit to onInvalid',
+    name: 'passes what the schema returns to the handler, and messages that do not fit the schema to onInvalid',
     requires: 'listen',
     async check({ database }) {
       const channel = newChannel();

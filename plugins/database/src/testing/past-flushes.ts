@@ -144,7 +144,7 @@ export const pastFlushes: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores what an upsert has made of data when its work was undone, and it is given to another',
+    name: 'stores an entity that an undone upsert made from data, when another session persists the entity',
     async check({ database }) {
       for (const isMany of [false, true]) {
         let made: readonly object[] = [];
@@ -160,7 +160,7 @@ export const pastFlushes: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores what an upsert has changed of a loaded entity when its work was undone, and it is given to another',
+    name: 'stores the changes of an undone upsert to a loaded entity, when another session persists the entity',
     async check({ database }) {
       await database.session(em => addAccount(em, 'start'));
       for (const isMany of [false, true]) {
@@ -191,7 +191,7 @@ export const pastFlushes: readonly Requirement[] = [
     },
   },
   {
-    name: 'stores a session whose part failed with a flush when half of it was done',
+    name: 'stores a session whose nested part failed in the middle of a flush',
     requires: 'savepoints',
     async check({ database }) {
       await database.session(async em => {
@@ -205,7 +205,7 @@ export const pastFlushes: readonly Requirement[] = [
     },
   },
   {
-    name: 'gives no rows of a session that is rolled back to others through the cache of results',
+    name: 'does not put rows of a session into the cache of results when the session is rolled back',
     async check({ database }) {
       const cached = (em: EntityManager) => em.find(Account, {}, { cache: ['conformance accounts', 60_000] });
       const failing = database.session(async em => {

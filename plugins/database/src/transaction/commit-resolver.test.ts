@@ -153,7 +153,8 @@ describe('the outcome of an unanswered COMMIT', () => {
 
   test('is not that nothing is stored, where another server commits its part before', async () => {
     for (const proof of ['transaction-id', 'token'] as const) {
-      const why = 'the database may have stored what an aborted transaction wrote elsewhere';
+      const why =
+        'the database reports that the transaction was aborted, but may have stored a part of it on another server';
       expect(await setUpProof(proof, false, ['aborted']).resolve('42')).toEqual({ is: 'unknown', why });
       expect(await setUpProof(proof, false, ['committed']).resolve('42')).toEqual({ is: 'committed' });
     }
@@ -218,7 +219,7 @@ describe('the proof of the service itself', () => {
     const verify = () => Promise.reject(new Error('away too'));
     expect(await setUp('unknown').resolve('42', verify)).toEqual({
       is: 'unknown',
-      why: 'verifyCommitted had no answer either',
+      why: 'verifyCommitted failed as well',
     });
   });
 });

@@ -112,7 +112,7 @@ export class CommitResolver {
       if (committed === undefined) return { is: 'unknown', why: 'verifyCommitted had not returned by the deadline' };
       return { is: committed ? 'committed' : 'aborted' };
     } catch {
-      return { is: 'unknown', why: 'verifyCommitted had no answer either' };
+      return { is: 'unknown', why: 'verifyCommitted failed as well' };
     }
   }
 }
@@ -125,7 +125,8 @@ const unmarked: Readonly<Record<CommitProofName, string>> = {
 
 function whyUnknown(proof: CommitProofName, said: Said): string {
   if (proof === 'none') return unmarked.none;
-  if (said === 'aborted') return 'the database may have stored what an aborted transaction wrote elsewhere';
+  if (said === 'aborted')
+    return 'the database reports that the transaction was aborted, but may have stored a part of it on another server';
   if (said === 'no answer' || said === 'late') return 'the database did not answer within the deadline';
   if (said === 'in progress') return 'the transaction was still in progress at the deadline';
   return proof === 'token' ? 'its token may be deleted already' : 'the database no longer knows the transaction';

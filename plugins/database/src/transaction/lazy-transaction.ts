@@ -119,7 +119,7 @@ export class LazyTransaction {
     return this.#changes;
   }
 
-  /** Half of what the calling code wanted to store as a whole is there: its part, or the unit, cannot be kept. */
+  /** A flush failed after it had changed rows, so only a part of it is there: its savepoint, or the unit, must be rolled back. */
   loseBlock(cause: unknown): void {
     this.#savepoints.lose(new TransactionFailedError(cause));
   }

@@ -102,7 +102,10 @@ export class Statements {
     this.#repeats?.add(sql);
   }
 
-  /** COMMIT rides with the statement, and what waits will be sent again with the next: nothing of a read spans the two. */
+  /**
+   * Whether the statement is a plain read that can be a transaction of its own: COMMIT is sent with it, and BEGIN with its
+   * settings is sent again with the next statement.
+   */
   #standsAlone(connection: DriverConnection, statements: readonly Statement[]): boolean {
     const [statement] = statements;
     return (

@@ -7,8 +7,8 @@ export interface IdempotencyOptions {
   /** How long an answer is kept, in ms. Default: a day. */
   readonly keepMs?: number;
   /**
-   * Whose key it is, such as the id of a customer: the same key of another is another key. Default: all callers share
-   * their keys, so a caller that knows the key and the body of another gets the answer that the other got.
+   * Returns the owner of the key, such as the id of a customer: each owner has keys of its own. Default: all callers share
+   * their keys, so a caller that knows the key and the body of another caller gets the answer of that caller.
    */
   readonly caller?: (request: IncomingMessage) => string;
 }

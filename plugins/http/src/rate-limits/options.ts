@@ -6,7 +6,7 @@ const methods =
     ' ',
   );
 
-/** In capital letters. One that no server knows would never be met. */
+/** The name of an HTTP method; converted to capital letters. An unknown name is refused: no request would ever match it. */
 export const methodName = z
   .string()
   .toUpperCase()

@@ -20,7 +20,7 @@ export interface RateLimitsParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** The limits until now: one that has the same options goes on counting. */
+  /** The limits before a reload. A limit with the same options keeps its counts. */
   readonly before?: RateLimits;
 }
 
@@ -54,7 +54,7 @@ export class RateLimits implements Disposable {
   /**
    * Resolves when the table of counts is there, where a limit needs it.
    *
-   * @throws KeelsonError HTTP_RATE_LIMITS_INVALID with all that is wrong; HTTP_RATE_LIMIT_TABLE.
+   * @throws KeelsonError HTTP_RATE_LIMITS_INVALID with all problems; HTTP_RATE_LIMIT_TABLE.
    */
   static async start(parts: RateLimitsParts): Promise<RateLimits> {
     assertValid(parts);

@@ -3,25 +3,25 @@ import type { SlotConformance } from '@keelson/core';
 import { conformanceCase } from '@keelson/core/testing';
 import { Cache } from './cache.ts';
 
-/** What every cache promises. `start` starts the plugin under test in a kernel of its own. */
+/** The cases that every cache must pass. `start` starts the plugin under test in a separate kernel. */
 export const cacheConformance: SlotConformance = start => {
   const harness = async () => {
     const { container, stop } = await start();
     return { cache: container.get(Cache), close: async () => void (await stop()) };
   };
-  const promise = (name: string, check: (cache: Cache) => Promise<void>) =>
+  const cacheCase = (name: string, check: (cache: Cache) => Promise<void>) =>
     conformanceCase(name, harness, async ({ cache }) => {
       await check(cache);
       return 'passed';
     });
   return [
-    promise('has no value for an unknown key', async cache => equal(await cache.get('none'), undefined)),
-    promise('returns the last value of a key', async cache => {
+    cacheCase('has no value for an unknown key', async cache => equal(await cache.get('none'), undefined)),
+    cacheCase('returns the last value of a key', async cache => {
       await cache.set('a', 'first', 60_000);
       await cache.set('a', 'second', 60_000);
       equal(await cache.get('a'), 'second');
     }),
-    promise('forgets a value when its time is over', async cache => {
+    cacheCase('forgets a value when its time is over', async cache => {
       await cache.set('short', 'value', 0);
       equal(await cache.get('short'), undefined);
     }),

@@ -3,7 +3,7 @@ import { Note } from './note.ts';
 
 let notes = 0;
 
-/** Stores a note with whatever the test does not care about. */
+/** Stores a note. `given` has the values that matter to the test; the others have defaults. */
 export async function storedNote(em: EntityManager, given: Partial<Note> = {}): Promise<Note> {
   notes += 1;
   const note = em.create(Note, { text: `note ${notes}`, ...given });

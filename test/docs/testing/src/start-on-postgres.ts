@@ -10,7 +10,7 @@ import notes from './notes.plugin.ts';
 export async function startOnPostgres(server: string) {
   const copy = await createTestDatabase({
     server,
-    key: [CreateNotes].map(String).join(), // another migration makes another template
+    key: [CreateNotes].map(String).join(), // a changed migration needs a new template
     prepare: async url => void (await (await start(url)).stop()),
   });
   const kernel = await start(copy.url);

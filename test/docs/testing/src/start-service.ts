@@ -6,7 +6,7 @@ import http from '@keelson/http-express';
 import { Note } from './note.ts';
 import notes from './notes.plugin.ts';
 
-/** What each test finds. It runs once, when the template of the database is made. */
+/** Stores the rows that every test finds. Keelson calls it once, when it creates the template. */
 async function prepare(database: DatabaseService): Promise<void> {
   await database.session(em => em.insert(Note, { text: 'always here' }));
 }
