@@ -60,7 +60,8 @@ describe('the simulated server answers as PostgreSQL does', () => {
 
   test.each(scripts)('$name', async script => {
     const real = await runScript(script, { connectionString: database.url }, waits);
-    expect(simulated[script.name]).toEqual(real);
+    // As the child writes what it has seen: a moment is a text there.
+    expect(simulated[script.name]).toEqual(JSON.parse(JSON.stringify(real)));
   });
 
   test('to each question of Keelson, in columns of the same names and types', async () => {

@@ -444,6 +444,47 @@ const ofCopy: readonly Script[] = [
   },
 ];
 
+const ofTableLocks: readonly Script[] = [
+  {
+    name: 'a lock of a table keeps others out, as far as its mode does',
+    steps: [
+      a('lock table conformance_account'),
+      a('begin'),
+      a('lock table conformance_account'),
+      b('begin'),
+      b('set local lock_timeout = 50'),
+      b(add('locked out')),
+      b('rollback'),
+      { ...b(stored), blocks: true },
+      a('commit'),
+      { answerOf: 'b' },
+      a('begin'),
+      a('savepoint one'),
+      a('lock table conformance_account in share mode'),
+      b(stored),
+      { ...b(add('waits')), blocks: true },
+      a('rollback to savepoint one'),
+      { answerOf: 'b' },
+      a('commit'),
+      a('begin'),
+      a(add('first')),
+      b('begin'),
+      b('lock table conformance_account in row exclusive mode'),
+      b('set local lock_timeout = 50'),
+      b('lock table conformance_account in share mode'),
+      b('rollback'),
+      a('commit'),
+      a(stored),
+      a('begin'),
+      a('lock no_such_table'),
+      a('rollback'),
+      a(
+        'truncate conformance_account, conformance_booking, conformance_note, conformance_note_readers restart identity',
+      ),
+    ],
+  },
+];
+
 const ofStreams: readonly Script[] = [
   {
     name: 'rows that are asked for a few at a time',
@@ -489,4 +530,5 @@ export const sessionScripts: readonly Script[] = [
   ...ofExpressions,
   ...ofCopy,
   ...ofStreams,
+  ...ofTableLocks,
 ];

@@ -1,25 +1,39 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
-import { type Answer, columnsOf, done, execute } from './execute.ts';
+import { checkDeferred } from './constraints.ts';
+import { type Answer, done, execute, parameterTypesOf, prepare } from './execute.ts';
 import { limitNames } from './limits.ts';
 import { Channels, type News } from './listen.ts';
+import type { LockMode, LockRequest } from './lock-table.ts';
 import { isolationOf, type Modes, setModes } from './modes.ts';
 import type { SimulatedServer } from './server.ts';
 import { SessionObjects } from './session-objects.ts';
 import { Settings } from './settings.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Mark, Transaction } from './store.ts';
-import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
+import type { Entry, Mark, Strength, Transaction } from './store.ts';
+import { type Column, type FrontendMessage, FrontendReader, backend as say, typeNumbers } from './wire.ts';
 
 /** What ends a backend without a word. */
 class Gone extends Error {}
+
+/** Where a backend waits for what others hold. */
+interface Line {
+  /** False while it has to wait. */
+  take(): boolean;
+  blockers(): readonly Transaction[];
+  join(admit: () => void): void;
+  leave(): void;
+}
 
 interface Statement {
   readonly sql: string;
   readonly command: Command;
   readonly types: readonly number[];
+  /** What its rows look like, as its client knows it. */
+  readonly columns?: readonly Column[];
 }
 
 /** A statement with its values; from its first Execute on, also with the rows that were not sent yet. */
@@ -54,7 +68,6 @@ export class Backend implements End {
   readonly objects = new SessionObjects();
   isReadOnlyTransaction = false;
   isDeferrableTransaction = false;
-  holdsAdvisoryLock = false;
   readonly #link: Link;
   readonly #reader = new FrontendReader();
   readonly #prepared = new Map<string, Statement>();
@@ -69,6 +82,8 @@ export class Backend implements End {
   #pendingInterrupt: Error | undefined;
   #idleTimer: Happening | undefined;
   #skips = false;
+  /** More than one statement runs before the transaction ends by itself. */
+  #isOneOfSeveral = false;
   #out: Buffer[] = [];
   /** What the client has learned when so many bytes of `#out` have arrived. */
   #lessons: { readonly after: number; readonly learned: () => void }[] = [];
@@ -128,6 +143,7 @@ export class Backend implements End {
     this.#isOver = true;
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.#pendingInterrupt = new Gone();
     this.#interrupt?.(this.#pendingInterrupt);
     if (silently) this.#link.vanish();
@@ -318,25 +334,30 @@ export class Backend implements End {
       case 'query': {
         const statements = statementsOf(message.sql).map(sql => ({
           sql: message.sql,
-          command: commandOf(sql),
+          command: this.#commandOf(sql),
           types: [],
         }));
         if (statements.length === 0) this.#say(say.empty);
+        this.#isOneOfSeveral = statements.length > 1;
         const inTime = this.#startTimer();
         try {
           for (const statement of statements) await this.#run(statement, [], true);
-          this.#commitImplicit();
+          await this.#commitImplicit();
         } finally {
           inTime();
+          this.#isOneOfSeveral = false;
         }
         this.#ready();
         return;
       }
       case 'parse': {
         if (message.name !== '' && this.#prepared.has(message.name)) throw problems.knownStatement(message.name);
-        const command = commandOf(oneStatementOf(message.sql));
+        const command = this.#commandOf(oneStatementOf(message.sql));
         if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
-        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types });
+        this.query = message.sql;
+        // The names in it are looked up now.
+        const columns = await prepare(this, command);
+        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types, columns });
         this.#say(say.parsed);
         return;
       }
@@ -344,6 +365,7 @@ export class Backend implements End {
         const statement = this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (this.hasFailed && !endsTransaction(statement.command)) throw problems.failed();
+        if (message.values.some(value => value?.includes('\0') === true)) throw problems.notInEncoding();
         this.#portals.set(message.portal, { statement, values: message.values });
         this.#say(say.bound);
         return;
@@ -352,8 +374,8 @@ export class Backend implements End {
         const statement =
           message.of === 'P' ? this.#portals.get(message.name)?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
-        if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
-        const columns = columnsOf(statement.command);
+        if (message.of === 'S') this.#say(say.parameters(parameterTypes(this, statement)));
+        const columns = statement.columns ?? [];
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
       }
@@ -363,6 +385,7 @@ export class Backend implements End {
         const inTime = this.#startTimer();
         try {
           await this.#continue(portal, message.most);
+          this.#isOneOfSeveral = true;
         } finally {
           inTime();
         }
@@ -375,7 +398,8 @@ export class Backend implements End {
         return;
       case 'sync':
         this.#skips = false;
-        this.#commitImplicit();
+        this.#isOneOfSeveral = false;
+        await this.#commitImplicit();
         this.#ready();
         return;
       case 'flush':
@@ -386,9 +410,12 @@ export class Backend implements End {
     }
   }
 
+  #commandOf(sql: string): Command {
+    return commandOf(sql, table => this.server.store.hasTable(table));
+  }
+
   async #run(statement: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
-    const answer = await this.#carriedOut(statement, values);
-    const columns = columnsOf(statement.command);
+    const { answer, columns } = await this.#carriedOut(statement, values);
     if (describes && columns.length > 0) this.#say(say.columns(columns));
     let count = 0;
     for (const row of answer.rows) {
@@ -398,16 +425,22 @@ export class Backend implements End {
     this.#complete(answer, count);
   }
 
-  async #carriedOut({ sql, command }: Statement, values: readonly (string | null)[]): Promise<Answer> {
+  async #carriedOut(
+    { sql, command, columns: known }: Statement,
+    values: readonly (string | null)[],
+  ): Promise<{ readonly answer: Answer; readonly columns: readonly Column[] }> {
     if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
-    return this.#answer(command, values);
+    const columns = await prepare(this, command);
+    if (known !== undefined && known !== columns && !isDeepStrictEqual(known, columns))
+      throw new SqlError('0A000', 'cached plan must not change result type');
+    return { answer: await this.#answer(command, values), columns };
   }
 
   /** Sends as many rows as are wanted; 0 for all. */
   async #continue(portal: Portal, most: number): Promise<void> {
-    portal.answer ??= await this.#carriedOut(portal.statement, portal.values);
+    portal.answer ??= (await this.#carriedOut(portal.statement, portal.values)).answer;
     const { answer } = portal;
     portal.rows ??= answer.rows[Symbol.iterator]();
     for (let count = 0; ; count++) {
@@ -460,6 +493,17 @@ export class Backend implements End {
     return done('BEGIN');
   }
 
+  /** @throws SqlError for a statement that must be alone: it commits by itself, in steps. */
+  assertNoBlock(what: string): void {
+    if (this.isBlock || this.#isOneOfSeveral)
+      throw new SqlError('25001', `${what} cannot run inside a transaction block`);
+  }
+
+  /** What was done so far is committed, whatever becomes of the rest of the statement. */
+  async commitStep(): Promise<void> {
+    await this.#commitImplicit();
+  }
+
   /** That of the block, or one that ends with the batch. */
   current(): Transaction {
     if (this.transaction !== undefined) return this.transaction;
@@ -479,6 +523,7 @@ export class Backend implements End {
       this.#abort(chains);
       return done(wasFailed ? 'ROLLBACK' : 'COMMIT');
     }
+    if (transaction.toCheck.length > 0) await this.#checkAtCommit();
     const { history, name, onCommit } = this.server;
     const { units } = transaction;
     const isWriting = units.size > 0;
@@ -507,9 +552,21 @@ export class Backend implements End {
     return { isolation: this.transaction?.isolation, readOnly, deferrable };
   }
 
-  #commitImplicit(): void {
+  /** A transaction that is refused by then has ended. */
+  async #checkAtCommit(): Promise<void> {
+    try {
+      await checkDeferred(this);
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+  }
+
+  async #commitImplicit(): Promise<void> {
     const { transaction } = this;
-    if (!this.isBlock && transaction !== undefined) this.#conclude(transaction);
+    if (this.isBlock || transaction === undefined) return;
+    if (transaction.toCheck.length > 0) await checkDeferred(this);
+    this.#conclude(transaction);
   }
 
   /** @throws SqlError when it cannot be serialized; then all is undone. */
@@ -566,7 +623,6 @@ export class Backend implements End {
     this.hasFailed = false;
     this.isReadOnlyTransaction = false;
     this.isDeferrableTransaction = false;
-    this.holdsAdvisoryLock = false;
     this.#portals.clear();
   }
 
@@ -574,13 +630,14 @@ export class Backend implements End {
     this.settings.resetAll();
     this.channels.want('unlisten', undefined);
     this.objects.clear();
+    this.server.store.locks.releaseAllOf(this);
     this.#prepared.clear();
   }
 
   /** As PREPARE does it. */
   prepare(name: string, sql: string): void {
     if (this.#prepared.has(name)) throw problems.knownStatement(name);
-    this.#prepared.set(name, { sql, command: commandOf(sql), types: [] });
+    this.#prepared.set(name, { sql, command: this.#commandOf(sql), types: [] });
   }
 
   warn(state: string, message: string): void {
@@ -591,20 +648,47 @@ export class Backend implements End {
     this.#say(say.problem('N', { S: severity, V: severity, C: state, M: message, R: 'simulated' }));
   }
 
-  /** Waits until the transaction may write the entry. */
-  async hold(entry: Entry): Promise<void> {
+  /** Waits until the transaction has the lock. */
+  async hold(entry: Entry, strength: Strength = 'no key update'): Promise<void> {
+    const transaction = this.current();
+    const { store } = this.server;
+    await this.#inLine('transactionid', {
+      take: () => store.hold(transaction, entry, strength) === undefined,
+      blockers: () => store.blockers(transaction, entry, strength),
+      join: admit => entry.waiting.push({ by: transaction, admit }),
+      leave: () => {
+        const at = entry.waiting.findIndex(({ by }) => by === transaction);
+        if (at !== -1) entry.waiting.splice(at, 1);
+      },
+    });
+  }
+
+  /** Waits until it has the lock: until the end of its transaction, or of the session. */
+  async lock(name: string, mode: LockMode, { isOfSession = false } = {}): Promise<void> {
+    this.current();
+    const { locks } = this.server.store;
+    const request: LockRequest = { by: this, name, mode, isOfSession };
+    await this.#inLine(name.startsWith('advisory') ? 'advisory' : 'relation', {
+      take: () => locks.take(request),
+      blockers: () => locks.blockers(request).flatMap(({ transaction }) => transaction ?? []),
+      join: admit => locks.join(request, admit),
+      leave: () => locks.leave(request),
+    });
+  }
+
+  async #inLine(event: string, { take, blockers, join, leave }: Line): Promise<void> {
+    if (take()) return;
     const transaction = this.current();
     const { store, world } = this.server;
-    if (store.hold(transaction, entry) === undefined) return;
-    transaction.waitsFor = entry;
-    this.waitEvent = 'transactionid';
+    transaction.waitsFor = blockers;
+    this.waitEvent = event;
     const lockMs = this.settings.limit('lock_timeout');
     const timers: Happening[] = [];
     try {
       await this.#interruptible<void>((resolve, reject) => {
         const wait = () => {
-          if (store.hold(transaction, entry) === undefined) resolve();
-          else entry.waiting.push({ by: transaction, admit: wait });
+          if (take()) resolve();
+          else join(wait);
         };
         wait();
         if (lockMs > 0)
@@ -619,8 +703,7 @@ export class Backend implements End {
       for (const timer of timers) world.time.cancel(timer);
       transaction.waitsFor = undefined;
       this.waitEvent = '';
-      const at = entry.waiting.findIndex(({ by }) => by === transaction);
-      if (at !== -1) entry.waiting.splice(at, 1);
+      leave();
     }
   }
 
@@ -746,6 +829,7 @@ export class Backend implements End {
     this.#flush();
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.server.backends.delete(this.pid);
     this.#link.closeDown();
     this.#pendingInterrupt = new Gone();
@@ -764,18 +848,21 @@ function endsTransaction(command: Command): boolean {
   return command.is === 'commit' || command.is === 'rollback' || command.is === 'rollback to';
 }
 
-function parameterTypes({ types }: Statement): readonly number[] {
-  return types.map(type => (type === 0 ? 25 : type));
+/** A type that the client has not named is that which the server has found. */
+function parameterTypes(on: Backend, { types, command }: Statement): readonly number[] {
+  const found = parameterTypesOf(on, command);
+  const count = Math.max(types.length, ...[...found.keys()].map(at => at + 1));
+  return Array.from({ length: count }, (_, at) => types[at] || (found.get(at) ?? typeNumbers.text));
 }
 
 function problem({ severity, state, message, routine, named, context }: SqlError): Buffer {
-  const { table, column, constraint } = named;
+  const { schema = 'public', table, column, constraint } = named;
   return say.problem('E', {
     S: severity,
     V: severity,
     C: state,
     M: message,
-    ...(table !== undefined && { s: 'public', t: table }),
+    ...(table !== undefined && { s: schema, t: table }),
     ...(column !== undefined && { c: column }),
     ...(constraint !== undefined && { n: constraint }),
     ...(context !== undefined && { W: context }),

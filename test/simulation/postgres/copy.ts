@@ -1,7 +1,8 @@
 import type { Backend } from './backend.ts';
-import type { Slot } from './commands.ts';
-import { executeRows, isKnown } from './rows.ts';
+import { executeRows } from './rows.ts';
 import { SqlError } from './sql-error.ts';
+import type { Given, Insert } from './syntax.ts';
+import { definitionOf } from './tables.ts';
 import type { Words } from './words.ts';
 
 /** COPY of lines of text into columns of a table. */
@@ -15,31 +16,29 @@ export function readCopy(words: Words): CopyStatement | undefined {
   const table = words.name();
   const columns = words.inBrackets(() => words.name());
   words.expect('from', 'stdin');
-  const isThere = isKnown({
-    does: 'select',
-    table,
-    columns,
-    where: [],
-    order: undefined,
-    limit: undefined,
-    forUpdate: false,
-  });
-  return isThere ? { table, columns } : undefined;
+  return definitionOf(table) === undefined ? undefined : { table, columns };
 }
 
 /** Stores the rows as they come. Gives their number. */
 export async function executeCopy(on: Backend, { table, columns }: CopyStatement): Promise<number> {
+  const insert = insertInto(table, columns);
   let count = 0;
   for await (const line of linesOf(on.receive(columns.length))) {
     count += 1;
     try {
-      await insert(on, table, columns, line);
+      await executeRows(on, insert, fieldsOf(line, columns));
     } catch (error) {
       if (error instanceof SqlError) error.context ??= `COPY ${table}, line ${count}: "${line}"`;
       throw error;
     }
   }
   return count;
+}
+
+/** One row, of parameters. */
+function insertInto(table: string, columns: readonly string[]): Insert {
+  const row = columns.map((_, at): Given => ({ is: 'value', slot: { parameter: at } }));
+  return { does: 'insert', into: { table, alias: table }, columns, rows: [row], conflict: undefined, returning: [] };
 }
 
 /** Each without its end. One that says that nothing follows ends them. */
@@ -60,15 +59,12 @@ async function* linesOf(pieces: AsyncIterable<Buffer>): AsyncGenerator<string> {
   if (rest !== '' && !isOver) yield rest;
 }
 
-async function insert(on: Backend, table: string, columns: readonly string[], line: string): Promise<void> {
+function fieldsOf(line: string, columns: readonly string[]): readonly (string | null)[] {
   const fields = line.split('\t');
   const missing = columns[fields.length];
   if (missing !== undefined) throw new SqlError('22P04', `missing data for column "${missing}"`);
   if (fields.length > columns.length) throw new SqlError('22P04', 'extra data after last expected column');
-  const row = new Map(columns.map((column, at): [string, Slot] => [column, { literal: contentOf(fields[at] ?? '') }]));
-  await executeRows(on, { does: 'insert', table, rows: [row], returning: [] }, slot =>
-    'literal' in slot ? slot.literal : null,
-  );
+  return fields.map(contentOf);
 }
 
 const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };

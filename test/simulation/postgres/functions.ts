@@ -1,6 +1,5 @@
 import type { Backend } from './backend.ts';
 import { notify } from './listen.ts';
-import { lockForSession } from './session-objects.ts';
 import { setSetting, shownSetting } from './set.ts';
 import { unknownSetting } from './settings.ts';
 import { typeNumbers } from './wire.ts';
@@ -39,15 +38,6 @@ export const functions: Readonly<Record<string, Known>> = {
     takes: [2],
     call: (on, [channel = null, payload = null]) => {
       notify(on, channel, payload);
-      return '';
-    },
-  },
-  pg_advisory_lock: {
-    type: nothing,
-    takes: [1],
-    call: (on, [key = null]) => {
-      if (key === null) return null;
-      lockForSession(on, key);
       return '';
     },
   },

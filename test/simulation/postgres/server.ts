@@ -143,6 +143,12 @@ export class SimulatedServer implements Listener {
     return `${epoch(this.statsResetAtMs)}/${this.address}/5432`;
   }
 
+  /** Those that it was made with. */
+  get tableNames(): readonly { readonly schema: string; readonly name: string }[] {
+    const names = new Set([...this.#tables, ...this.#made]);
+    return [...names].filter(name => !name.includes('.')).map(name => ({ schema: 'public', name }));
+  }
+
   createTable(name: string): void {
     this.#made.add(name);
     this.store.createTable(name);

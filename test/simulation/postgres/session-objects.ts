@@ -44,8 +44,6 @@ class Names {
 export class SessionObjects {
   readonly tables = new Names();
   readonly cursors = new Names();
-  /** Advisory locks of the session: no end of a transaction frees them. */
-  readonly locks = new Set<string>();
 
   mark(): () => void {
     const [tables, cursors] = [this.tables.mark(), this.cursors.mark()];
@@ -68,7 +66,6 @@ export class SessionObjects {
   clear(): void {
     this.tables.clear();
     this.cursors.clear();
-    this.locks.clear();
   }
 }
 
@@ -111,12 +108,4 @@ export function executeObject(on: Backend, statement: ObjectStatement): string {
       on.prepare(name, statement.sql);
       return 'PREPARE';
   }
-}
-
-/** Waits for nothing: two sessions that want the same lock are not simulated. */
-export function lockForSession(on: Backend, key: string): void {
-  for (const other of on.server.backends.values())
-    if (other !== on && other.objects.locks.has(key))
-      throw new Error(`the simulation does not wait for the lock ${key}`);
-  on.objects.locks.add(key);
 }

@@ -15,6 +15,11 @@ export interface View {
 }
 
 const { text, name, oid, bool, int4 } = typeNumbers;
+/** The key of an advisory lock has 64 bits, of which this column has 32. */
+function lowerHalf(key: string): string {
+  return String(BigInt.asUintN(32, BigInt(key)));
+}
+
 /** A server has one database. */
 const databaseOid = '16384';
 
@@ -32,9 +37,16 @@ const views: Readonly<Record<string, View>> = {
   pg_locks: {
     columns: { locktype: text, database: oid, objid: oid, pid: int4, granted: bool },
     *rows(on) {
-      for (const { pid, objects } of on.server.backends.values())
-        for (const objid of objects.locks)
-          yield { locktype: 'advisory', database: databaseOid, objid, pid: String(pid), granted: 't' };
+      const { backends, store } = on.server;
+      for (const backend of backends.values())
+        for (const key of store.locks.heldBy(backend, 'advisory '))
+          yield {
+            locktype: 'advisory',
+            database: databaseOid,
+            objid: lowerHalf(key),
+            pid: String(backend.pid),
+            granted: 't',
+          };
     },
   },
   pg_database: {
