@@ -347,7 +347,9 @@ const ofTransactions: readonly Script[] = [
       a('select 1 / 0'),
       a('commit and chain'),
       a('show transaction_read_only'),
-      a('commit'),
+      a('end work and no chain'),
+      a('start transaction read only'),
+      a('abort transaction and no chain'),
     ],
   },
   {

@@ -469,7 +469,7 @@ export class Backend implements End {
   async #answer(command: Command, values: readonly (string | null)[]): Promise<Answer> {
     switch (command.is) {
       case 'begin':
-        return this.#beginBlock(command.modes);
+        return this.#beginBlock(command.modes, command.tag);
       case 'commit':
         return this.#commit(command.chains);
       case 'rollback':
@@ -484,13 +484,13 @@ export class Backend implements End {
     }
   }
 
-  #beginBlock(modes: Modes): Answer {
+  #beginBlock(modes: Modes, tag = 'BEGIN'): Answer {
     if (this.isBlock) this.warn('25001', 'there is already a transaction in progress');
     // In a batch, what ran before it is part of the transaction from now on.
     this.current();
     setModes(this, modes);
     this.isBlock = true;
-    return done('BEGIN');
+    return done(tag);
   }
 
   /** @throws SqlError for a statement that must be alone: it commits by itself, in steps. */

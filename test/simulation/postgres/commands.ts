@@ -41,7 +41,7 @@ export type Question =
 
 /** What the simulated server knows to do. */
 export type Command =
-  | { readonly is: 'begin'; readonly modes: Modes }
+  | { readonly is: 'begin'; readonly modes: Modes; readonly tag?: 'START TRANSACTION' }
   | { readonly is: 'commit'; readonly chains: boolean }
   | { readonly is: 'rollback'; readonly chains: boolean }
   | { readonly is: 'savepoint'; readonly name: string }
@@ -429,8 +429,10 @@ function runsInside(command: Command): boolean {
 /** The forms that are used less. */
 function readTransaction(words: Words): Command | undefined {
   const skipsNoise = () => words.skips('work') || words.skips('transaction');
-  const chains = () => words.skips('and', 'chain') || (words.skips('and', 'no', 'chain') && false);
-  if (words.skips('start', 'transaction')) return { is: 'begin', modes: modesIn(words) };
+  const chains = () => !words.skips('and', 'no', 'chain') && words.skips('and', 'chain');
+  if (words.skips('start', 'transaction')) {
+    return { is: 'begin', modes: modesIn(words), tag: 'START TRANSACTION' };
+  }
   if (words.skips('begin')) {
     skipsNoise();
     return { is: 'begin', modes: modesIn(words) };
