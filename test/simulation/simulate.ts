@@ -1,6 +1,8 @@
 import { Client } from './clients/client.ts';
+import { Listener } from './clients/listener.ts';
 import type { Request } from './clients/request.ts';
 import { checkHistory } from './properties/check-history.ts';
+import { checkMessages } from './properties/check-messages.ts';
 import { checkQuiet, watchLoans } from './properties/check-quiet.ts';
 import { countOutcomes } from './reached/count-outcomes.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -23,6 +25,8 @@ export interface Outcome {
 }
 
 countOutcomes();
+// It is loaded when it is first needed, which must not take turns of a run.
+await import(new URL('./listening/listening.js', import.meta.resolve('@keelson/database')).href);
 const stackLines = Error.stackTraceLimit;
 
 /** The world that is simulated now, for uncaught errors of the process. */
@@ -88,6 +92,9 @@ async function play(world: World, scenario: Scenario, requests: Request[]): Prom
   const stage = new Stage(world, scenario);
   for (const instance of stage.instances)
     await inItsProcess(world, instance.name, () => instance.run(() => instance.database.connect()));
+  const listeners = scenario.listens ? stage.instances.map(instance => new Listener(world, instance)) : [];
+  for (const listener of listeners)
+    await inItsProcess(world, listener.instance.name, () => listener.instance.run(() => listener.begin()));
   stage.plan();
   const startMs = world.now;
   const clients = scenario.clients.map(plan => new Client(stage, plan));
@@ -97,6 +104,7 @@ async function play(world: World, scenario: Scenario, requests: Request[]): Prom
   stage.heal();
   await Promise.race([all, world.time.sleep(patienceMs, 'the end of all patience')]);
   for (const client of clients) requests.push(...client.requests);
+  await checkMessages(world, stage, listeners, requests);
   await checkQuiet(world, stage);
   checkHistory(world, stage, requests);
 }

@@ -8,6 +8,7 @@ import { LedgerRow } from '../service/model.ts';
 import type { Random } from '../world/random.ts';
 import { type Happening, runAs } from '../world/virtual-time.ts';
 import type { World } from '../world/world.ts';
+import { channel } from './listener.ts';
 import type { Answer, ReadList, Request } from './request.ts';
 
 type Em = DatabaseSession['em'];
@@ -84,6 +85,7 @@ export class Client {
       lists,
       mustFail: failing.has(workload),
       writes: !readOnlyWorkloads.has(workload),
+      sends: this.#stage.scenario.listens && sending.has(workload),
     };
     this.requests.push(request);
     world.note(
@@ -148,25 +150,31 @@ export class Client {
       request.runs += 1;
       return request.runs;
     };
+    const say = (session: DatabaseSession, text = unit) => {
+      if (request.sends) session.notify(channel, text);
+    };
     switch (request.workload) {
       case 'insert':
-        await database.session(async em => {
+        await database.session(async (em, session) => {
           started();
+          say(session);
           await note(em, unit);
         }, options);
         return [];
       case 'orm':
-        await database.session(async em => {
+        await database.session(async (em, session) => {
           started();
           em.create(LedgerRow, { unit });
+          say(session);
         }, options);
         return [];
       case 'append':
-        return database.session(async em => {
+        return database.session(async (em, session) => {
           const run = started();
           const reads = await readAll(em, lists, unit);
           for (const key of lists) await put(em, key, item(run));
           await note(em, unit);
+          say(session);
           return reads;
         }, options);
       case 'rewrite':
@@ -194,24 +202,28 @@ export class Client {
         const run = started();
         const reads = await readAll(session.em, lists, unit);
         for (const key of lists) await put(session.em, key, item(run));
+        say(session);
         await note(session.em, unit);
         await session.commit();
         return reads;
       }
       case 'savepoint':
-        return database.session(async em => {
+        return database.session(async (em, session) => {
           const run = started();
           const [first = 'list 1', ...others] = lists;
           await put(em, first, item(run));
           await database
             .transaction(async inner => {
-              await put(inner, first, `x${unit}.lost,`);
+              say(session, `x${unit}`);
+              // Without a statement, the server does not know of the part.
+              if (!request.sends || this.#random.chance(0.5)) await put(inner, first, `x${unit}.lost,`);
               throw new WorkFailed('taken back');
             })
             .catch((error: unknown) => {
               if (!(error instanceof WorkFailed)) throw error;
             });
           for (const key of others) await database.transaction(inner => put(inner, key, item(run)));
+          say(session);
           await note(em, unit);
           return [];
         }, options);
@@ -271,8 +283,9 @@ export class Client {
         );
         return [];
       case 'fail':
-        await database.session(async em => {
+        await database.session(async (em, session) => {
           started();
+          say(session);
           await note(em, unit);
           throw new WorkFailed('the work fails');
         }, options);
@@ -329,6 +342,8 @@ export class Client {
 }
 
 const partMs = 10;
+
+const sending = new Set<Workload>(['insert', 'orm', 'append', 'by hand', 'savepoint', 'fail']);
 
 const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'parts', 'read own write']);
 

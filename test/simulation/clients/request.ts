@@ -33,4 +33,6 @@ export interface Request {
   /** It must not be stored, whatever it is answered. */
   readonly mustFail: boolean;
   readonly writes: boolean;
+  /** It sends its number to those who listen. */
+  readonly sends: boolean;
 }

@@ -5,6 +5,7 @@ const { Network } = await import('../network/network.ts');
 const { joinNetwork } = await import('../network/simulated-socket.ts');
 const { History, SimulatedServer } = await import('../postgres/server.ts');
 const { questionTexts } = await import('../postgres/commands.ts');
+const { rowTables } = await import('../postgres/tables.ts');
 const { tables } = await import('../service/model.ts');
 const { enter } = await import('../world/globals.ts');
 const { World } = await import('../world/world.ts');
@@ -15,14 +16,19 @@ const world = new World('fidelity', { keepsStory: false });
 enter(world);
 const network = new Network(world, { latencyMs: 0.1, jitterMs: 0, splits: 0.5 });
 joinNetwork(network);
-const server = new SimulatedServer(world, new History(), [...Object.keys(tables), 'keelson_commit_tokens'], {
-  name: 'server',
-  address: '10.0.0.1',
-  maxConnections: 100,
-  lazyFlushMs: 0,
-  statementMs: 0.1,
-  replicationMs: 0,
-});
+const server = new SimulatedServer(
+  world,
+  new History(),
+  [...Object.keys(tables), ...rowTables, 'keelson_commit_tokens'],
+  {
+    name: 'server',
+    address: '10.0.0.1',
+    maxConnections: 100,
+    lazyFlushMs: 0,
+    statementMs: 0.1,
+    replicationMs: 0,
+  },
+);
 network.point('db', server);
 const config = { host: 'db', port: 5432, user: 'app', database: 'shop' };
 const waits = {

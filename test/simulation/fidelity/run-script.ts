@@ -1,4 +1,9 @@
+import type { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
+import { from } from 'pg-copy-streams';
+import Cursor from 'pg-cursor';
 import type { Script, Step } from './scripts.ts';
 
 /** What can be seen of one step from outside. */
@@ -7,9 +12,24 @@ export interface Observed {
   readonly rows?: readonly (readonly unknown[])[];
   readonly tag?: string;
   readonly columns?: readonly string[];
-  readonly refused?: { readonly state: string; readonly severity: string };
+  readonly refused?: Refused;
   readonly isLost?: true;
+  /** Of a step that blocks: its answer came after what it waited for. */
+  readonly hasWaited?: boolean;
   readonly status: string | null;
+  /** What came by itself until then: messages of channels, warnings, settings. */
+  readonly came?: readonly string[];
+}
+
+export interface Refused {
+  readonly state: string;
+  readonly severity: string;
+  readonly message: string;
+  /** What the refusal names. */
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
 }
 
 /** How a client waits; virtual time passes in another way. */
@@ -24,24 +44,32 @@ export async function runScript(script: Script, config: pg.ClientConfig, waits: 
   const clients = new Map<string, pg.Client>();
   const waiting = new Map<string, Promise<Observed>>();
   const observed: Observed[] = [];
+  const came = new Map<string, string[]>();
   for (const name of sessionsOf(script)) {
     const client = new pg.Client(config);
     client.on('error', () => {});
     await client.connect();
     clients.set(name, client);
+    came.set(name, whatComes(client));
   }
   for (const step of script.steps) {
     if ('waitMs' in step) await waits.sleep(step.waitMs);
+    else if ('closes' in step) await clients.get(step.closes)?.end();
     else if ('answerOf' in step) {
       const answer = await waiting.get(step.answerOf);
       if (answer !== undefined) observed.push(answer);
     } else {
       const client = clients.get(step.on);
       if (client === undefined) continue;
-      const answer = observe(client, step);
+      const answer = observe(client, step, came.get(step.on) ?? []);
       if (step.blocks === true) {
-        waiting.set(step.on, answer);
+        const settled = answer.then(() => true);
         await waits.untilBlocked(Number(Reflect.get(client, 'processID')));
+        const hasWaited = !(await Promise.race([settled, Promise.resolve(false)]));
+        waiting.set(
+          step.on,
+          answer.then(seen => ({ ...seen, hasWaited })),
+        );
       } else observed.push(await answer);
     }
   }
@@ -53,13 +81,39 @@ function sessionsOf({ steps }: Script): ReadonlySet<string> {
   return new Set(steps.flatMap(step => ('on' in step ? [step.on] : [])));
 }
 
-async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promise<Observed> {
+/** Values as the server has sent them. */
+const asSent = { getTypeParser: () => (text: string | Buffer) => text };
+
+/** It is added to as long as the client is connected. */
+function whatComes(client: pg.Client): string[] {
+  const all: string[] = [];
+  const own = Number(Reflect.get(client, 'processID'));
+  client.on('notification', ({ channel, payload = '', processId }) => {
+    const sender = processId === own ? 'itself' : 'another';
+    all.push(`${channel}: ${payload.slice(0, 20)}, ${payload.length} characters from ${sender}`);
+  });
+  client.on('notice', ({ severity, code }) => void all.push(`${severity} ${code}`));
+  const connection: EventEmitter = Reflect.get(client, 'connection');
+  connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+    all.push(`${parameterName} is ${parameterValue}`);
+  });
+  return all;
+}
+
+async function observe(client: pg.Client, step: Step, came: string[]): Promise<Observed> {
+  const observed = await answerOf(client, step);
+  return came.length === 0 ? observed : { ...observed, came: came.splice(0) };
+}
+
+async function answerOf(client: pg.Client, { on, sql, values = [], name, sends, reads }: Step): Promise<Observed> {
   const step = `${on}: ${sql.slice(0, 60)}`;
   const status = (): string | null => Reflect.get(client, '_txStatus');
   const settled = settledAgain(client);
   try {
-    const query = values.length === 0 ? { text: sql } : { text: sql, values: [...values] };
-    const result = await client.query({ ...query, rowMode: 'array' });
+    if (sends !== undefined) return { step, tag: `COPY ${await send(client, sql, sends)}`, status: status() };
+    if (reads !== undefined) return { step, ...(await readSome(client, sql, reads)), status: status() };
+    const query = { text: sql, name, ...(values.length > 0 && { values: [...values] }) };
+    const result = await client.query({ ...query, rowMode: 'array', types: asSent });
     const results: readonly pg.QueryArrayResult[] = Array.isArray(result) ? result : [result];
     return {
       step,
@@ -69,12 +123,46 @@ async function observe(client: pg.Client, { on, sql, values = [] }: Step): Promi
       status: status(),
     };
   } catch (error) {
-    const state = error instanceof pg.DatabaseError ? (error.code ?? '') : '';
     if (!(error instanceof pg.DatabaseError)) return { step, isLost: true, status: null };
     // Its severity is that of the message; after a FATAL one nothing follows.
     await settled;
-    return { step, refused: { state, severity: error.severity ?? '' }, status: status() };
+    return { step, refused: refusedBy(error), status: status() };
   }
+}
+
+function refusedBy(error: pg.DatabaseError): Refused {
+  const { code = '', severity = '', message, schema, table, column, constraint } = error;
+  return {
+    state: code,
+    severity,
+    message,
+    ...(schema !== undefined && { schema }),
+    ...(table !== undefined && { table }),
+    ...(column !== undefined && { column }),
+    ...(constraint !== undefined && { constraint }),
+  };
+}
+
+async function send(client: pg.Client, sql: string, { pieces, fails }: NonNullable<Step['sends']>): Promise<number> {
+  const copy = client.query(from(sql));
+  const source = async function* () {
+    yield* pieces;
+    if (fails) throw new Error('the source fails');
+  };
+  await pipeline(Readable.from(source()), copy);
+  return copy.rowCount;
+}
+
+async function readSome(
+  client: pg.Client,
+  sql: string,
+  { most, times }: NonNullable<Step['reads']>,
+): Promise<Pick<Observed, 'rows' | 'tag'>> {
+  const cursor = client.query(new Cursor(sql, [], { rowMode: 'array' }));
+  const rows: unknown[][] = [];
+  for (let time = 0; time < times; time++) rows.push(await cursor.read(most));
+  await cursor.close();
+  return { rows };
 }
 
 /**

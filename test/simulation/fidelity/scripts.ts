@@ -1,18 +1,32 @@
 import { hermitage } from './hermitage.ts';
+import { migrationScripts } from './migration-scripts.ts';
+import { rowScripts } from './row-scripts.ts';
+import { sessionScripts } from './session-scripts.ts';
 
 /** One step of a script: a statement on one of several sessions. */
 export interface Step {
   readonly on: string;
   readonly sql: string;
-  readonly values?: readonly string[];
+  readonly values?: readonly (string | null)[];
+  /** It is prepared once under this name. */
+  readonly name?: string;
   /** It has to wait for another session; its answer is asked for by a later step. */
   readonly blocks?: true;
+  /** What is sent when the server asks for data: COPY. */
+  readonly sends?: { readonly pieces: readonly (string | Buffer)[]; readonly fails?: true };
+  /** The rows are asked for so many at a time, this often; the query may not be at its end then. */
+  readonly reads?: { readonly most: number; readonly times: number };
 }
 
 /** What is done on a server, the simulated or a real one; both must give the same answers. */
 export interface Script {
   readonly name: string;
-  readonly steps: readonly (Step | { readonly answerOf: string } | { readonly waitMs: number })[];
+  readonly steps: readonly (
+    | Step
+    | { readonly answerOf: string }
+    | { readonly waitMs: number }
+    | { readonly closes: string }
+  )[];
   /** Which of the sessions fails is the choice of the server: their answers are compared as a set. */
   readonly inAnyOrder?: true;
 }
@@ -325,4 +339,10 @@ const ownScripts: readonly Script[] = [
   },
 ];
 
-export const scripts: readonly Script[] = [...ownScripts, ...hermitage];
+export const scripts: readonly Script[] = [
+  ...ownScripts,
+  ...rowScripts,
+  ...migrationScripts,
+  ...sessionScripts,
+  ...hermitage,
+];

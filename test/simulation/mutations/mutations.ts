@@ -17,6 +17,7 @@ export interface Mutation extends Edit {
 const transaction = 'plugins/database/dist/transaction/';
 const driver = 'plugins/database-postgresql/dist/';
 const retry = 'plugins/retry-opossum/dist/';
+const listening = 'plugins/database/dist/listening/';
 
 const refusesFailed: Edit = {
   file: `${transaction}lazy-transaction.js`,
@@ -305,5 +306,43 @@ export const mutations: readonly Mutation[] = [
     find: "case 'failed':\n            return isWorking",
     replace: "case 'failed':\n            if (true) return outcome;\n            return isWorking",
     also: [refusesFailedStatus, readsTagOfCommit],
+  },
+  {
+    name: 'a listening connection that was lost leaves no gap',
+    file: `${listening}channel-subscription.js`,
+    find: "const reason = this.#hasBegun ? 'reconnected' : 'started';",
+    replace: "if (this.#hasBegun)\n            return;\n        const reason = 'started';",
+  },
+  {
+    name: 'a silent listening connection is not asked whether it is there',
+    file: `${listening}proof-of-life.js`,
+    find: '                this.ask();',
+    replace: '                this.#wait(checkIntervalMs);',
+    also: [
+      {
+        file: `${listening}listening.js`,
+        find: 'this.#connection.doubt();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a gap is reported before the server has confirmed LISTEN',
+    file: `${listening}listening-connection.js`,
+    find: 'await this.#inTime(signal => listener.listen(channels, signal));',
+    replace: 'void this.#inTime(signal => listener.listen(channels, signal)).catch(() => {});',
+  },
+  {
+    name: 'a part that is undone keeps its messages',
+    file: `${transaction}pending-statements.js`,
+    find: 'index < at || notice?.block !== block',
+    replace: 'true',
+    also: [
+      {
+        file: `${transaction}pending-statements.js`,
+        find: 'notice?.isUndone() !== true',
+        replace: 'true',
+      },
+    ],
   },
 ];

@@ -1,21 +1,47 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { End, Link } from '../network/network.ts';
 import type { Happening } from '../world/virtual-time.ts';
 import { describe } from '../world/world.ts';
 import { type Command, commandOf, statementsOf, UnknownStatement } from './commands.ts';
-import { type Answer, columnsOf, execute } from './execute.ts';
-import { type LimitName, limitNames } from './limits.ts';
+import { checkDeferred } from './constraints.ts';
+import { type Answer, done, execute, parameterTypesOf, prepare } from './execute.ts';
+import { limitNames } from './limits.ts';
+import { Channels, type News } from './listen.ts';
+import type { LockMode, LockRequest } from './lock-table.ts';
+import { isolationOf, type Modes, setModes } from './modes.ts';
 import type { SimulatedServer } from './server.ts';
+import { SessionObjects } from './session-objects.ts';
+import { Settings } from './settings.ts';
 import { problems, SqlError } from './sql-error.ts';
-import type { Entry, Isolation, Transaction } from './store.ts';
-import { type FrontendMessage, FrontendReader, backend as say } from './wire.ts';
+import type { Entry, Mark, Strength, Transaction } from './store.ts';
+import { type Column, type FrontendMessage, FrontendReader, backend as say, typeNumbers } from './wire.ts';
 
 /** What ends a backend without a word. */
 class Gone extends Error {}
+
+/** Where a backend waits for what others hold. */
+interface Line {
+  /** False while it has to wait. */
+  take(): boolean;
+  blockers(): readonly Transaction[];
+  join(admit: () => void): void;
+  leave(): void;
+}
 
 interface Statement {
   readonly sql: string;
   readonly command: Command;
   readonly types: readonly number[];
+  /** What its rows look like, as its client knows it. */
+  readonly columns?: readonly Column[];
+}
+
+/** A statement with its values; from its first Execute on, also with the rows that were not sent yet. */
+interface Portal {
+  readonly statement: Statement;
+  readonly values: readonly (string | null)[];
+  answer?: Answer;
+  rows?: Iterator<readonly (string | null)[]>;
 }
 
 /** One session of a server: reads messages, does what they say, answers. */
@@ -25,6 +51,7 @@ export class Backend implements End {
   readonly secret: number;
   readonly startedAtMs: number;
   user = '';
+  database = '';
   applicationName = '';
   /** What `pg_stat_activity` says of it. */
   state: 'starting' | 'active' | 'idle' | 'idle in transaction' | 'idle in transaction (aborted)' = 'starting';
@@ -36,14 +63,17 @@ export class Backend implements End {
   /** BEGIN was said: it ends with COMMIT or ROLLBACK. */
   isBlock = false;
   hasFailed = false;
-  readonly limits = new Map<LimitName, number>();
-  readonly #startLimits = new Map<LimitName, number>();
+  readonly settings = new Settings();
+  readonly channels = new Channels();
+  readonly objects = new SessionObjects();
   isReadOnlyTransaction = false;
-  holdsAdvisoryLock = false;
+  isDeferrableTransaction = false;
   readonly #link: Link;
   readonly #reader = new FrontendReader();
   readonly #prepared = new Map<string, Statement>();
-  #portal: { readonly statement: Statement; readonly values: readonly (string | null)[] } | undefined;
+  readonly #portals = new Map<string, Portal>();
+  /** Messages of channels that came while it was in a transaction. */
+  readonly #inbox: News[] = [];
   #isOver = false;
   #hasEnded = false;
   #wake: (() => void) | undefined;
@@ -52,6 +82,8 @@ export class Backend implements End {
   #pendingInterrupt: Error | undefined;
   #idleTimer: Happening | undefined;
   #skips = false;
+  /** More than one statement runs before the transaction ends by itself. */
+  #isOneOfSeveral = false;
   #out: Buffer[] = [];
   /** What the client has learned when so many bytes of `#out` have arrived. */
   #lessons: { readonly after: number; readonly learned: () => void }[] = [];
@@ -71,12 +103,11 @@ export class Backend implements End {
     return this.#link;
   }
 
-  get startsWithLimits(): boolean {
-    return this.#startLimits.size > 0;
-  }
+  /** The client has set limits from the start. */
+  startsWithLimits = false;
 
-  startLimit(name: LimitName): number {
-    return this.#startLimits.get(name) ?? 0;
+  get preparedNames(): Iterable<string> {
+    return [...this.#prepared.keys()].filter(name => name !== '');
   }
 
   // What the network calls.
@@ -112,12 +143,26 @@ export class Backend implements End {
     this.#isOver = true;
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.#pendingInterrupt = new Gone();
     this.#interrupt?.(this.#pendingInterrupt);
     if (silently) this.#link.vanish();
     else if (this.server.random.chance(0.3)) this.#link.reset();
     else this.#link.closeDown();
     this.#wake?.();
+  }
+
+  /** A message of a channel that it listens to: it is sent outside of transactions. */
+  inform(news: News): void {
+    this.#inbox.push(news);
+    if (this.state !== 'idle') return;
+    this.#sayNews();
+    this.#flush();
+  }
+
+  #sayNews(): void {
+    for (const { from, channel, payload } of this.#inbox.splice(0))
+      if (this.channels.listening.has(channel)) this.#say(say.notification(from, channel, payload));
   }
 
   /** The server is no standby any more. */
@@ -171,37 +216,72 @@ export class Backend implements End {
     const { refusal } = this.server;
     if (refusal !== undefined) throw refusal;
     this.user = first.parameters.get('user') ?? '';
+    this.database = first.parameters.get('database') ?? this.user;
     this.applicationName = first.parameters.get('application_name') ?? '';
     this.#link.purpose = this.applicationName.replace(/^\S+/, '');
+    this.settings.begin('application_name', this.applicationName);
     for (const name of limitNames) {
       const ms = first.parameters.get(name);
-      if (ms !== undefined) this.#startLimits.set(name, Number(ms));
-      this.limits.set(name, Number(ms ?? 0));
+      if (ms === undefined) continue;
+      this.startsWithLimits = true;
+      this.settings.begin(name, ms);
     }
+    this.#followServer();
     this.#say(say.authenticated);
-    const parameters = {
-      client_encoding: 'UTF8',
-      DateStyle: 'ISO, MDY',
-      IntervalStyle: 'postgres',
-      standard_conforming_strings: 'on',
-      integer_datetimes: 'on',
-      server_version: '18.1',
-      TimeZone: 'UTC',
-      default_transaction_read_only: this.server.isReadOnly && !this.server.isStandby ? 'on' : 'off',
-      application_name: this.applicationName,
-    };
-    for (const [name, value] of Object.entries(parameters)) this.#say(say.parameter(name, value));
     this.#reportChanges();
     this.#say(say.key(this.pid, this.secret));
     this.#ready();
     return true;
   }
 
+  /** What the server is set to is the default of its sessions, also of those that are there. */
+  #followServer(): void {
+    const isReadOnly = this.server.isReadOnly && !this.server.isStandby;
+    if (this.#startsReadOnly === isReadOnly) return;
+    this.#startsReadOnly = isReadOnly;
+    this.settings.begin('default_transaction_read_only', isReadOnly ? 'on' : 'off');
+  }
+  #startsReadOnly: boolean | undefined;
+
   #reportChanges(): void {
+    for (const [name, value] of this.settings.unreported()) this.#say(say.parameter(name, value));
     const { isStandby } = this.server;
     if (this.#said === isStandby) return;
     this.#said = isStandby;
     this.#say(say.parameter('in_hot_standby', isStandby ? 'on' : 'off'));
+  }
+
+  /** Asks its client for data, and gives what comes until it is done. @throws SqlError when the client gives up */
+  async *receive(columns: number): AsyncGenerator<Buffer> {
+    this.#say(say.copyIn(columns));
+    this.#flush();
+    for (;;) {
+      const message = await this.#nextOfCopy();
+      if (message.is === 'copy data') yield message.bytes;
+      else if (message.is === 'copy done') return;
+      else if (message.is === 'copy fail') throw new SqlError('57014', `COPY from stdin failed: ${message.reason}`);
+      else if (message.is !== 'sync' && message.is !== 'flush')
+        throw new SqlError('08P01', `unexpected message type during COPY from stdin: ${message.is}`);
+    }
+  }
+
+  /** A request to end the statement is heard when the next message is there, one to end the session at once. */
+  async #nextOfCopy(): Promise<FrontendMessage> {
+    for (;;) {
+      const pending = this.#pendingInterrupt;
+      if (pending instanceof Gone || this.#isFatal(pending)) throw pending;
+      const message = this.#reader.next();
+      if (message !== undefined) {
+        await this.#interruptible<void>(go => go());
+        return message;
+      }
+      if (this.#hasEnded)
+        throw new SqlError('08006', 'unexpected EOF on client connection with an open transaction', 'FATAL');
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
   }
 
   async #next(): Promise<FrontendMessage | undefined> {
@@ -219,7 +299,10 @@ export class Backend implements End {
 
   async #handle(message: FrontendMessage): Promise<void> {
     if (this.#skips && message.is !== 'sync') return;
+    // What is left of a COPY that has failed.
+    if (message.is.startsWith('copy')) return;
     this.#forgetIdle();
+    this.#followServer();
     this.#setState('active');
     try {
       await this.#carryOut(message);
@@ -237,8 +320,11 @@ export class Backend implements End {
 
   #failed(error: SqlError): void {
     this.#say(problem(error));
+    // Its client may wait for it before it sends Sync.
+    this.#flush();
     if (this.isBlock && this.transaction !== undefined) {
       this.hasFailed = true;
+      if (this.transaction.savepoints.length === 0) this.#undoSession();
       this.server.store.fail(this.transaction, this.server.world.epochMs);
     } else this.#abort();
   }
@@ -248,25 +334,30 @@ export class Backend implements End {
       case 'query': {
         const statements = statementsOf(message.sql).map(sql => ({
           sql: message.sql,
-          command: commandOf(sql),
+          command: this.#commandOf(sql),
           types: [],
         }));
         if (statements.length === 0) this.#say(say.empty);
+        this.#isOneOfSeveral = statements.length > 1;
         const inTime = this.#startTimer();
         try {
           for (const statement of statements) await this.#run(statement, [], true);
-          this.#commitImplicit();
+          await this.#commitImplicit();
         } finally {
           inTime();
+          this.#isOneOfSeveral = false;
         }
         this.#ready();
         return;
       }
       case 'parse': {
         if (message.name !== '' && this.#prepared.has(message.name)) throw problems.knownStatement(message.name);
-        const command = commandOf(oneStatementOf(message.sql));
+        const command = this.#commandOf(oneStatementOf(message.sql));
         if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
-        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types });
+        this.query = message.sql;
+        // The names in it are looked up now.
+        const columns = await prepare(this, command);
+        this.#prepared.set(message.name, { sql: message.sql, command, types: message.types, columns });
         this.#say(say.parsed);
         return;
       }
@@ -274,24 +365,27 @@ export class Backend implements End {
         const statement = this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
         if (this.hasFailed && !endsTransaction(statement.command)) throw problems.failed();
-        this.#portal = { statement, values: message.values };
+        if (message.values.some(value => value?.includes('\0') === true)) throw problems.notInEncoding();
+        this.#portals.set(message.portal, { statement, values: message.values });
         this.#say(say.bound);
         return;
       }
       case 'describe': {
-        const statement = message.of === 'P' ? this.#portal?.statement : this.#prepared.get(message.name);
+        const statement =
+          message.of === 'P' ? this.#portals.get(message.name)?.statement : this.#prepared.get(message.name);
         if (statement === undefined) throw problems.unknownStatement(message.name);
-        if (message.of === 'S') this.#say(say.parameters(parameterTypes(statement)));
-        const columns = columnsOf(statement.command);
+        if (message.of === 'S') this.#say(say.parameters(parameterTypes(this, statement)));
+        const columns = statement.columns ?? [];
         this.#say(columns.length === 0 ? say.noData : say.columns(columns));
         return;
       }
       case 'execute': {
-        const portal = this.#portal;
-        if (portal === undefined) throw new SqlError('34000', 'portal "" does not exist');
+        const portal = this.#portals.get(message.portal);
+        if (portal === undefined) throw new SqlError('34000', `portal "${message.portal}" does not exist`);
         const inTime = this.#startTimer();
         try {
-          await this.#run(portal.statement, portal.values, false);
+          await this.#continue(portal, message.most);
+          this.#isOneOfSeveral = true;
         } finally {
           inTime();
         }
@@ -299,82 +393,137 @@ export class Backend implements End {
       }
       case 'close':
         if (message.of === 'S') this.#prepared.delete(message.name);
+        else this.#portals.delete(message.name);
         this.#say(say.closed);
         return;
       case 'sync':
         this.#skips = false;
-        this.#commitImplicit();
+        this.#isOneOfSeveral = false;
+        await this.#commitImplicit();
         this.#ready();
         return;
       case 'flush':
         this.#flush();
-        return;
-      case 'copy data':
-      case 'copy done':
-      case 'copy fail':
         return;
       default:
         throw new Error(`the simulation does not expect ${message.is} here`);
     }
   }
 
-  async #run({ sql, command }: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+  #commandOf(sql: string): Command {
+    return commandOf(sql, table => this.server.store.hasTable(table));
+  }
+
+  async #run(statement: Statement, values: readonly (string | null)[], describes: boolean): Promise<void> {
+    const { answer, columns } = await this.#carriedOut(statement, values);
+    if (describes && columns.length > 0) this.#say(say.columns(columns));
+    let count = 0;
+    for (const row of answer.rows) {
+      this.#say(say.row(row));
+      count += 1;
+    }
+    this.#complete(answer, count);
+  }
+
+  async #carriedOut(
+    { sql, command, columns: known }: Statement,
+    values: readonly (string | null)[],
+  ): Promise<{ readonly answer: Answer; readonly columns: readonly Column[] }> {
     if (this.hasFailed && !endsTransaction(command)) throw problems.failed();
     this.query = sql;
     await this.#pause(this.server.random.exponential(this.server.options.statementMs) * this.server.slowness);
-    const answer = await this.#answer(command, values);
-    const columns = columnsOf(command);
-    if (describes && columns.length > 0) this.#say(say.columns(columns));
-    for (const row of answer.rows) this.#say(say.row(row));
-    this.#say(say.complete(answer.tag));
-    if (answer.onLearned !== undefined) {
-      const after = this.#out.reduce((sum, { length }) => sum + length, 0);
-      this.#lessons.push({ after, learned: answer.onLearned });
+    const columns = await prepare(this, command);
+    if (known !== undefined && known !== columns && !isDeepStrictEqual(known, columns))
+      throw new SqlError('0A000', 'cached plan must not change result type');
+    return { answer: await this.#answer(command, values), columns };
+  }
+
+  /** Sends as many rows as are wanted; 0 for all. */
+  async #continue(portal: Portal, most: number): Promise<void> {
+    portal.answer ??= (await this.#carriedOut(portal.statement, portal.values)).answer;
+    const { answer } = portal;
+    portal.rows ??= answer.rows[Symbol.iterator]();
+    for (let count = 0; ; count++) {
+      if (most > 0 && count === most) {
+        this.#say(say.suspended);
+        return;
+      }
+      const next = portal.rows.next();
+      if (next.done === true) {
+        this.#complete(answer, count);
+        return;
+      }
+      this.#say(say.row(next.value));
     }
+  }
+
+  /** With the number of rows of a query that were sent last. */
+  #complete({ tag, onLearned }: Answer, count: number): void {
+    if (tag === '') this.#say(say.empty);
+    else this.#say(say.complete(tag.startsWith('SELECT') ? `SELECT ${count}` : tag));
+    if (onLearned === undefined) return;
+    const after = this.#out.reduce((sum, { length }) => sum + length, 0);
+    this.#lessons.push({ after, learned: onLearned });
   }
 
   async #answer(command: Command, values: readonly (string | null)[]): Promise<Answer> {
     switch (command.is) {
       case 'begin':
-        // In a batch, what ran before it is part of the transaction from now on.
-        if (!this.isBlock) this.#begin(command.isolation ?? 'read committed', command.readOnly);
-        this.isBlock = true;
-        return { rows: [], tag: 'BEGIN' };
+        return this.#beginBlock(command.modes, command.tag);
       case 'commit':
-        return this.#commit();
+        return this.#commit(command.chains);
       case 'rollback':
-        this.#abort();
-        return { rows: [], tag: 'ROLLBACK' };
+        return this.#rollBack(command.chains);
       case 'rollback to':
-        if (!this.isBlock || this.transaction === undefined)
-          throw new SqlError('25P01', 'ROLLBACK TO SAVEPOINT can only be used in transaction blocks');
+        if (!this.isBlock || this.transaction === undefined) throw problems.noBlock('ROLLBACK TO SAVEPOINT');
         this.server.store.rollbackTo(this.transaction, command.name);
         this.hasFailed = false;
-        return { rows: [], tag: 'ROLLBACK' };
+        return done('ROLLBACK');
       default:
         return execute(this, command, values);
     }
   }
 
-  #begin(isolation: Isolation, isReadOnly: boolean): Transaction {
-    const { store, world } = this.server;
-    this.transaction ??= store.begin(isolation, isReadOnly, world.epochMs);
-    this.isReadOnlyTransaction = isReadOnly || this.server.isReadOnly || this.server.isStandby;
-    return this.transaction;
+  #beginBlock(modes: Modes, tag = 'BEGIN'): Answer {
+    if (this.isBlock) this.warn('25001', 'there is already a transaction in progress');
+    // In a batch, what ran before it is part of the transaction from now on.
+    this.current();
+    setModes(this, modes);
+    this.isBlock = true;
+    return done(tag);
+  }
+
+  /** @throws SqlError for a statement that must be alone: it commits by itself, in steps. */
+  assertNoBlock(what: string): void {
+    if (this.isBlock || this.#isOneOfSeveral)
+      throw new SqlError('25001', `${what} cannot run inside a transaction block`);
+  }
+
+  /** What was done so far is committed, whatever becomes of the rest of the statement. */
+  async commitStep(): Promise<void> {
+    await this.#commitImplicit();
   }
 
   /** That of the block, or one that ends with the batch. */
   current(): Transaction {
-    return this.transaction ?? this.#begin('read committed', false);
+    if (this.transaction !== undefined) return this.transaction;
+    const { server, settings } = this;
+    this.transaction = server.store.begin(isolationOf(settings), server.world.epochMs);
+    this.isReadOnlyTransaction = server.isStandby || settings.get('default_transaction_read_only') === 'on';
+    this.isDeferrableTransaction = settings.get('default_transaction_deferrable') === 'on';
+    return this.transaction;
   }
 
-  async #commit(): Promise<Answer> {
+  async #commit(chains: boolean): Promise<Answer> {
+    if (chains && !this.isBlock) throw problems.noBlock('COMMIT AND CHAIN');
+    if (!this.isBlock) this.warn('25P01', 'there is no transaction in progress');
     const wasFailed = this.hasFailed;
     const { transaction } = this;
     if (wasFailed || transaction === undefined) {
-      this.#abort();
-      return { rows: [], tag: wasFailed ? 'ROLLBACK' : 'COMMIT' };
+      this.#abort(chains);
+      return done(wasFailed ? 'ROLLBACK' : 'COMMIT');
     }
+    if (transaction.toCheck.length > 0) await this.#checkAtCommit();
     const { history, name, onCommit } = this.server;
     const { units } = transaction;
     const isWriting = units.size > 0;
@@ -382,24 +531,90 @@ export class Backend implements End {
     if (order === 'stop') throw problems.terminated();
     if (typeof order === 'object') await this.#uncancellable(order.laterMs);
     if (this.#isOver) throw new Gone();
-    this.#forgetTransaction();
-    const id = this.server.commit(transaction);
+    const again = this.#modes();
+    const id = this.#conclude(transaction);
     if (isWriting) onCommit?.({ when: 'after', link: this.#link, units });
     if (this.#isOver) throw new Gone();
-    return { rows: [], tag: 'COMMIT', ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
+    if (chains) this.#beginBlock(again);
+    return { ...done('COMMIT'), ...(id !== undefined && { onLearned: history.answerAbout(name, id) }) };
   }
 
-  #commitImplicit(): void {
+  #rollBack(chains: boolean): Answer {
+    if (chains && !this.isBlock) throw problems.noBlock('ROLLBACK AND CHAIN');
+    if (!this.isBlock) this.warn('25P01', 'there is no transaction in progress');
+    this.#abort(chains);
+    return done('ROLLBACK');
+  }
+
+  /** What a transaction that follows with AND CHAIN begins with. */
+  #modes(): Modes {
+    const { isReadOnlyTransaction: readOnly, isDeferrableTransaction: deferrable } = this;
+    return { isolation: this.transaction?.isolation, readOnly, deferrable };
+  }
+
+  /** A transaction that is refused by then has ended. */
+  async #checkAtCommit(): Promise<void> {
+    try {
+      await checkDeferred(this);
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+  }
+
+  async #commitImplicit(): Promise<void> {
     const { transaction } = this;
     if (this.isBlock || transaction === undefined) return;
-    this.#forgetTransaction();
-    this.server.commit(transaction);
+    if (transaction.toCheck.length > 0) await checkDeferred(this);
+    this.#conclude(transaction);
   }
 
-  #abort(): void {
-    const { transaction } = this;
+  /** @throws SqlError when it cannot be serialized; then all is undone. */
+  #conclude(transaction: Transaction): bigint | undefined {
+    const { server, settings, channels, objects } = this;
+    // Its messages are in the order of the ids of their transactions.
+    if (channels.hasUnsent) server.store.idOf(transaction);
     this.#forgetTransaction();
-    if (transaction !== undefined) this.server.store.abort(transaction, this.server.world.epochMs);
+    try {
+      const id = server.commit(transaction);
+      settings.commit();
+      objects.commit();
+      server.deliver(this.pid, channels.commit());
+      return id;
+    } catch (error) {
+      this.#undoSession();
+      throw error;
+    }
+  }
+
+  #abort(chains = false): void {
+    const { transaction } = this;
+    const again = this.#modes();
+    this.#forgetTransaction();
+    if (transaction === undefined) return;
+    this.#undoSession();
+    this.server.store.abort(transaction, this.server.world.epochMs);
+    if (chains) this.#beginBlock(again);
+  }
+
+  #undoSession(): void {
+    this.settings.abort();
+    this.channels.abort();
+    this.objects.abort();
+  }
+
+  /** What a savepoint that begins now needs of the session. */
+  mark(): Mark {
+    const { isReadOnlyTransaction } = this;
+    const marks = [this.settings.mark(), this.channels.mark(), this.objects.mark()];
+    const release = () => {
+      this.isReadOnlyTransaction = isReadOnlyTransaction;
+    };
+    const undo = () => {
+      release();
+      for (const each of marks) each();
+    };
+    return { release, undo };
   }
 
   #forgetTransaction(): void {
@@ -407,24 +622,73 @@ export class Backend implements End {
     this.isBlock = false;
     this.hasFailed = false;
     this.isReadOnlyTransaction = false;
-    this.holdsAdvisoryLock = false;
-    for (const name of limitNames) this.limits.set(name, this.#startLimits.get(name) ?? 0);
+    this.isDeferrableTransaction = false;
+    this.#portals.clear();
   }
 
-  /** Waits until the transaction may write the entry. */
-  async hold(entry: Entry): Promise<void> {
+  discardAll(): void {
+    this.settings.resetAll();
+    this.channels.want('unlisten', undefined);
+    this.objects.clear();
+    this.server.store.locks.releaseAllOf(this);
+    this.#prepared.clear();
+  }
+
+  /** As PREPARE does it. */
+  prepare(name: string, sql: string): void {
+    if (this.#prepared.has(name)) throw problems.knownStatement(name);
+    this.#prepared.set(name, { sql, command: this.#commandOf(sql), types: [] });
+  }
+
+  warn(state: string, message: string): void {
+    this.remark('WARNING', state, message);
+  }
+
+  remark(severity: 'WARNING' | 'NOTICE', state: string, message: string): void {
+    this.#say(say.problem('N', { S: severity, V: severity, C: state, M: message, R: 'simulated' }));
+  }
+
+  /** Waits until the transaction has the lock. */
+  async hold(entry: Entry, strength: Strength = 'no key update'): Promise<void> {
+    const transaction = this.current();
+    const { store } = this.server;
+    await this.#inLine('transactionid', {
+      take: () => store.hold(transaction, entry, strength) === undefined,
+      blockers: () => store.blockers(transaction, entry, strength),
+      join: admit => entry.waiting.push({ by: transaction, admit }),
+      leave: () => {
+        const at = entry.waiting.findIndex(({ by }) => by === transaction);
+        if (at !== -1) entry.waiting.splice(at, 1);
+      },
+    });
+  }
+
+  /** Waits until it has the lock: until the end of its transaction, or of the session. */
+  async lock(name: string, mode: LockMode, { isOfSession = false } = {}): Promise<void> {
+    this.current();
+    const { locks } = this.server.store;
+    const request: LockRequest = { by: this, name, mode, isOfSession };
+    await this.#inLine(name.startsWith('advisory') ? 'advisory' : 'relation', {
+      take: () => locks.take(request),
+      blockers: () => locks.blockers(request).flatMap(({ transaction }) => transaction ?? []),
+      join: admit => locks.join(request, admit),
+      leave: () => locks.leave(request),
+    });
+  }
+
+  async #inLine(event: string, { take, blockers, join, leave }: Line): Promise<void> {
+    if (take()) return;
     const transaction = this.current();
     const { store, world } = this.server;
-    if (store.hold(transaction, entry) === undefined) return;
-    transaction.waitsFor = entry;
-    this.waitEvent = 'transactionid';
-    const lockMs = this.limits.get('lock_timeout') ?? 0;
+    transaction.waitsFor = blockers;
+    this.waitEvent = event;
+    const lockMs = this.settings.limit('lock_timeout');
     const timers: Happening[] = [];
     try {
       await this.#interruptible<void>((resolve, reject) => {
         const wait = () => {
-          if (store.hold(transaction, entry) === undefined) resolve();
-          else entry.waiting.push({ by: transaction, admit: wait });
+          if (take()) resolve();
+          else join(wait);
         };
         wait();
         if (lockMs > 0)
@@ -439,8 +703,7 @@ export class Backend implements End {
       for (const timer of timers) world.time.cancel(timer);
       transaction.waitsFor = undefined;
       this.waitEvent = '';
-      const at = entry.waiting.findIndex(({ by }) => by === transaction);
-      if (at !== -1) entry.waiting.splice(at, 1);
+      leave();
     }
   }
 
@@ -494,10 +757,11 @@ export class Backend implements End {
   #break(error: Error): void {
     this.#pendingInterrupt = error;
     this.#interrupt?.(error);
+    this.#wake?.();
   }
 
   #startTimer(): () => void {
-    const ms = this.limits.get('statement_timeout') ?? 0;
+    const ms = this.settings.limit('statement_timeout');
     if (ms === 0) return () => {};
     const { time } = this.server.world;
     const timer = time.after(ms, 'a statement timeout', () => this.#break(problems.statementTimeout()), undefined);
@@ -509,12 +773,13 @@ export class Backend implements End {
     if (!(this.#pendingInterrupt instanceof Gone) && !this.#isFatal(this.#pendingInterrupt))
       this.#pendingInterrupt = undefined;
     if (this.#isFatal(this.#pendingInterrupt)) throw this.#pendingInterrupt;
+    if (!this.isBlock) this.#sayNews();
     this.#reportChanges();
     const status = this.isBlock ? (this.hasFailed ? 'E' : 'T') : 'I';
     this.#setState(status === 'I' ? 'idle' : status === 'T' ? 'idle in transaction' : 'idle in transaction (aborted)');
     this.#say(say.ready(status));
     this.#flush();
-    const idleMs = this.limits.get('idle_in_transaction_session_timeout') ?? 0;
+    const idleMs = this.settings.limit('idle_in_transaction_session_timeout');
     if (status === 'I' || idleMs === 0) return;
     this.#idleTimer = this.server.world.time.after(
       idleMs,
@@ -564,6 +829,7 @@ export class Backend implements End {
     this.#flush();
     this.#forgetIdle();
     this.#abort();
+    this.server.store.locks.releaseAllOf(this);
     this.server.backends.delete(this.pid);
     this.#link.closeDown();
     this.#pendingInterrupt = new Gone();
@@ -582,20 +848,24 @@ function endsTransaction(command: Command): boolean {
   return command.is === 'commit' || command.is === 'rollback' || command.is === 'rollback to';
 }
 
-function parameterTypes({ types }: Statement): readonly number[] {
-  return types.map(type => (type === 0 ? 25 : type));
+/** A type that the client has not named is that which the server has found. */
+function parameterTypes(on: Backend, { types, command }: Statement): readonly number[] {
+  const found = parameterTypesOf(on, command);
+  const count = Math.max(types.length, ...[...found.keys()].map(at => at + 1));
+  return Array.from({ length: count }, (_, at) => types[at] || (found.get(at) ?? typeNumbers.text));
 }
 
-function problem({ severity, state, message, routine, named }: SqlError): Buffer {
-  const { table, column, constraint } = named;
+function problem({ severity, state, message, routine, named, context }: SqlError): Buffer {
+  const { schema = 'public', table, column, constraint } = named;
   return say.problem('E', {
     S: severity,
     V: severity,
     C: state,
     M: message,
-    ...(table !== undefined && { s: 'public', t: table }),
+    ...(table !== undefined && { s: schema, t: table }),
     ...(column !== undefined && { c: column }),
     ...(constraint !== undefined && { n: constraint }),
+    ...(context !== undefined && { W: context }),
     R: routine,
   });
 }

@@ -1,7 +1,19 @@
 import { lastingQuestion } from '@keelson/database';
-import { type RowStatement, readRows } from './read-sql.ts';
-import { isKnown } from './rows.ts';
-import type { Isolation } from './store.ts';
+import { type CopyStatement, readCopy } from './copy.ts';
+import { type ListenStatement, readListen } from './listen.ts';
+import { isLockMode, type LockMode } from './lock-table.ts';
+import { type MigrationCommand, readMigration } from './migration-commands.ts';
+import { isolationNamed, type Modes, modesIn } from './modes.ts';
+import { type HeapStatement, readHeap } from './read-heap.ts';
+import { readSelection } from './read-selection.ts';
+import { readRows } from './read-sql.ts';
+import { type Selection, selectionOf } from './selections.ts';
+import { type ObjectStatement, readObject } from './session-objects.ts';
+import { readSet, type SetStatement } from './set.ts';
+import { problems } from './sql-error.ts';
+import { isStatementWord } from './statement-words.ts';
+import { type RowStatement, tablesOf } from './syntax.ts';
+import { reading, Unreadable, type Words, withoutComments } from './words.ts';
 
 /** A value in a statement: a parameter by its number from 0, or as it stands there. */
 export type Slot = { readonly parameter: number } | { readonly literal: string | null };
@@ -19,7 +31,6 @@ export type Question =
   | 'lock is held'
   | 'replica lag'
   | 'isolation level'
-  | 'isolation'
   | 'pid'
   | 'role'
   | 'transaction id'
@@ -30,14 +41,20 @@ export type Question =
 
 /** What the simulated server knows to do. */
 export type Command =
-  | { readonly is: 'begin'; readonly isolation: Isolation | undefined; readonly readOnly: boolean }
-  | { readonly is: 'commit' }
-  | { readonly is: 'rollback' }
+  | { readonly is: 'begin'; readonly modes: Modes; readonly tag?: 'START TRANSACTION' }
+  | { readonly is: 'commit'; readonly chains: boolean }
+  | { readonly is: 'rollback'; readonly chains: boolean }
   | { readonly is: 'savepoint'; readonly name: string }
   | { readonly is: 'release'; readonly name: string }
   | { readonly is: 'rollback to'; readonly name: string }
-  | { readonly is: 'set local'; readonly name: string; readonly ms: number }
-  | { readonly is: 'do' }
+  | { readonly is: 'set'; readonly statement: SetStatement }
+  | { readonly is: 'listen'; readonly statement: ListenStatement }
+  | { readonly is: 'lock'; readonly table: string; readonly mode: LockMode }
+  | { readonly is: 'copy'; readonly statement: CopyStatement }
+  | { readonly is: 'object'; readonly statement: ObjectStatement }
+  /** With statements; `onPrimary`: unless it is a standby. */
+  | { readonly is: 'do'; readonly statements: readonly Command[]; readonly onPrimary: boolean }
+  | { readonly is: 'select'; readonly selection: Selection }
   | { readonly is: 'question'; readonly about: Question }
   | { readonly is: 'transaction status'; readonly id: string }
   | { readonly is: 'look at backends'; readonly pids: Slot }
@@ -47,7 +64,6 @@ export type Command =
   | { readonly is: 'sleep'; readonly ms: number; readonly unit: Slot }
   /** How many other sessions run a statement with this text. */
   | { readonly is: 'running'; readonly text: string }
-  | { readonly is: 'set lock timeout'; readonly ms: number }
   | { readonly is: 'create table'; readonly table: string; readonly unlessThere: boolean }
   | { readonly is: 'create schema' }
   | { readonly is: 'read list'; readonly key: Slot; readonly unit: Slot; readonly forUpdate: boolean }
@@ -66,6 +82,9 @@ export type Command =
   | { readonly is: 'clean tokens'; readonly before: Slot }
   | { readonly is: 'read no token' }
   | { readonly is: 'rows'; readonly statement: RowStatement }
+  /** About the rows of a table that was made with DDL. */
+  | { readonly is: 'heap'; readonly statement: HeapStatement }
+  | MigrationCommand
   /** PostgreSQL refuses it, whatever the state of the session. */
   | { readonly is: 'fail'; readonly state: string; readonly message: string }
   | { readonly is: 'empty' };
@@ -76,17 +95,54 @@ export class UnknownStatement extends Error {
   }
 }
 
-const known = new Map<string, Command>();
-
-/** @throws UnknownStatement for one that the simulation was not written for. */
-export function commandOf(sql: string): Command {
-  const before = known.get(sql);
-  if (before !== undefined) return before;
-  const command = read(normal(sql));
+/**
+ * What a statement says on a server that was made with some tables. Another table of the same name may be made with DDL on
+ * another server.
+ * @throws UnknownStatement for one that the simulation was not written for
+ * @throws SqlError for one that is no SQL
+ */
+export function commandOf(sql: string, isMadeWith: (table: string) => boolean): Command {
+  const command = known(sql);
+  if (command !== undefined && isThere(command, isMadeWith)) return command;
+  const other = isMadeWith(rowTableIn(sql)) ? undefined : knownOnHeap(sql);
+  if (other !== undefined) return other;
+  const last = knownByWords(sql);
+  if (last !== undefined) return last;
   if (command === undefined) throw new UnknownStatement(sql);
-  if (known.size > 5_000) known.clear();
-  known.set(sql, command);
   return command;
+}
+
+function isThere(command: Command, isMadeWith: (table: string) => boolean): boolean {
+  if (command.is === 'insert') return isMadeWith(command.table);
+  if (command.is !== 'rows') return true;
+  const tables = tablesOf(command.statement);
+  return tables.length === 0 || tables.some(isMadeWith);
+}
+
+function rowTableIn(sql: string): string {
+  return /\bconformance_\w+/.exec(sql)?.[0] ?? '';
+}
+
+const known = remembered(read);
+const knownOnHeap = remembered((text): Command | undefined => {
+  const sql = normal(text);
+  const statement = readHeap(sql);
+  return statement === undefined ? readMigration(sql) : { is: 'heap', statement };
+});
+
+const knownByWords = remembered(sql => reading(sql, readWords));
+
+function remembered(reader: (sql: string) => Command | undefined): (sql: string) => Command | undefined {
+  const texts = new Map<string, Command>();
+  return sql => {
+    const before = texts.get(sql);
+    if (before !== undefined) return before;
+    const command = reader(sql);
+    if (command === undefined) return undefined;
+    if (texts.size > 5_000) texts.clear();
+    texts.set(sql, command);
+    return command;
+  };
 }
 
 /** One text may have several statements, each behind a semicolon. */
@@ -95,8 +151,11 @@ export function statementsOf(text: string): readonly string[] {
   return parts.map(part => part.trim()).filter(part => part !== '');
 }
 
+/** In one line, with one space where there was more, and without comments; texts and names stay as they are. */
 function normal(sql: string): string {
-  return sql.replace(/\s+/g, ' ').replace(/;\s*$/, '').trim();
+  const spaced = /\/\*|--/.test(sql) ? withoutComments(sql) : sql;
+  const parts = spaced.replace(/'(?:[^']|'')*'|"[^"]*"|\s+/g, part => (/^\s/.test(part) ? ' ' : part));
+  return parts.trim().replace(/\s*;$/, '');
 }
 
 const slot = String.raw`(\$\d+|'(?:[^']|'')*'|-?\d+(?:\.\d+)?|null)`;
@@ -144,7 +203,6 @@ const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
     'replica lag',
   ],
   [`select current_setting('transaction_isolation') as level`, 'isolation level'],
-  ['show transaction_isolation', 'isolation'],
   ['select pg_backend_pid() as pid', 'pid'],
   [`select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"`, 'role'],
   [
@@ -177,23 +235,33 @@ const expiry = "current_timestamp \\+ interval '(\\d+) milliseconds'";
 
 const shapes: readonly Shape[] = [
   [
-    /^begin(?: isolation level (read committed|repeatable read|serializable))?( read only)?(?: deferrable)?$/,
-    (isolation, readOnly) => ({
+    /^begin(?: isolation level (read committed|repeatable read|serializable))?( read only)?( deferrable)?$/,
+    (isolation, readOnly, deferrable) => ({
       is: 'begin',
-      isolation: isIsolation(isolation) ? isolation : undefined,
-      readOnly: readOnly !== undefined,
+      modes: {
+        ...(isolation !== undefined && { isolation: isolationNamed(isolation) }),
+        ...(readOnly !== undefined && { readOnly: true }),
+        ...(deferrable !== undefined && { deferrable: true }),
+      },
     }),
   ],
-  [/^commit$/, () => ({ is: 'commit' })],
-  [/^rollback$/, () => ({ is: 'rollback' })],
+  [/^commit( and chain)?$/, chain => ({ is: 'commit', chains: chain !== undefined })],
+  [/^rollback( and chain)?$/, chain => ({ is: 'rollback', chains: chain !== undefined })],
   [whole(`savepoint ${name}`), (savepoint = '') => ({ is: 'savepoint', name: savepoint })],
   [whole(`release savepoint ${name}`), (savepoint = '') => ({ is: 'release', name: savepoint })],
   [whole(`rollback to savepoint ${name}`), (savepoint = '') => ({ is: 'rollback to', name: savepoint })],
   [
     /^set local (statement_timeout|lock_timeout|idle_in_transaction_session_timeout) = (\d+)$/,
-    (setting = '', ms = '0') => ({ is: 'set local', name: setting, ms: Number(ms) }),
+    (name = '', value = '0') => ({ is: 'set', statement: { does: 'set', name, value, isLocal: true } }),
   ],
-  [/^do \$\$ begin if not pg_is_in_recovery\(\) then listen keelson; end if; end \$\$$/, () => ({ is: 'do' })],
+  [
+    /^do \$\$ begin if not pg_is_in_recovery\(\) then listen keelson; end if; end \$\$$/,
+    () => ({
+      is: 'do',
+      statements: [{ is: 'listen', statement: { does: 'listen', channel: 'keelson' } }],
+      onPrimary: true,
+    }),
+  ],
   [
     whole(
       `${escaped("select case when pg_is_in_recovery() then 'standby' else pg_xact_status('")}(\\d+)${escaped(`'::xid8) end as status, ${run} as run, ${startedAt}::text as "startedAt"`)}`,
@@ -239,9 +307,8 @@ const shapes: readonly Shape[] = [
     /^select count\(\*\)::int as running from pg_stat_activity where datname = current_database\(\) and state = 'active' and query like '%([\w-]+)%' and pid <> pg_backend_pid\(\)$/,
     (text = '') => ({ is: 'running', text }),
   ],
-  [/^select set_config\('lock_timeout', '(\d+)', true\)$/, (ms = '0') => ({ is: 'set lock timeout', ms: Number(ms) })],
   [
-    /^create table (if not exists )?(?:"[^"]+"\.)?"?(\w+)"? \(.*\)$/,
+    /^create table (if not exists )?(?:"[^"]+"\.)?"?(keelson_commit_tokens)"? \(.*\)$/,
     (unless, table = '') => ({ is: 'create table', table, unlessThere: unless !== undefined }),
   ],
   [/^create schema if not exists "\w+"$/, () => ({ is: 'create schema' })],
@@ -301,32 +368,110 @@ const shapes: readonly Shape[] = [
   ],
   [whole(`select unit from ledger where unit = ${slot}`), (unit = '') => ({ is: 'read units', unit: slotOf(unit) })],
   [/^$/, () => ({ is: 'empty' })],
-  [/^select 1 \/ 0$/, () => ({ is: 'fail', state: '22012', message: 'division by zero' })],
-  [/^selec 1$/, () => ({ is: 'fail', state: '42601', message: 'syntax error at or near "selec"' })],
-  [
-    /^select 1 from (no_such_table)$/,
-    (table = '') => ({ is: 'fail', state: '42P01', message: `relation "${table}" does not exist` }),
-  ],
   [
     /^do \$\$ begin raise exception '([^']+)' using errcode = '(\w{5})'; end \$\$$/,
     (message = '', state = '') => ({ is: 'fail', state, message }),
   ],
 ];
 
-function read(sql: string): Command | undefined {
+function read(text: string): Command | undefined {
+  const sql = normal(text);
   const about = questions.get(sql);
   if (about !== undefined) return { is: 'question', about };
-  if (sql.includes('conformance_')) {
-    const statement = readRows(sql);
-    return statement !== undefined && isKnown(statement) ? { is: 'rows', statement } : undefined;
-  }
+  assertBegins(sql);
+  if (sql.includes('conformance_')) return readRow(text);
   for (const [pattern, reader] of shapes) {
     const found = pattern.exec(sql);
     if (found !== null) return reader(...found.slice(1));
   }
-  return undefined;
+  return readRow(text);
 }
 
-function isIsolation(text: string | undefined): text is Isolation {
-  return text === 'read committed' || text === 'repeatable read' || text === 'serializable';
+/** Each statement begins with a word for what it does. */
+function assertBegins(sql: string): void {
+  const first = /^\w+/.exec(sql)?.[0];
+  if (first !== undefined && !isStatementWord(first)) throw problems.syntax(first);
+}
+
+function readRow(sql: string): Command | undefined {
+  const statement = readRows(sql);
+  return statement && { is: 'rows', statement };
+}
+
+/** @throws Unreadable */
+function lockModeIn(words: Words): LockMode {
+  words.expect('in');
+  const read: string[] = [];
+  while (!words.skips('mode')) read.push(words.name());
+  const mode = read.join(' ');
+  if (!isLockMode(mode)) throw new Unreadable();
+  return mode;
+}
+
+/** A block of statements that give no rows. */
+function readDo(words: Words): Command | undefined {
+  const body = /^\s*begin\s([\s\S]*)\send\s*;?\s*$/i.exec(words.text())?.[1];
+  if (body === undefined) return undefined;
+  const statements = statementsOf(body).map(each => commandOf(each, () => true));
+  const isPlain = statements.every(runsInside);
+  return isPlain ? { is: 'do', statements, onPrimary: false } : undefined;
+}
+
+/** It needs no one who takes its rows, and neither begins nor ends a transaction. */
+function runsInside(command: Command): boolean {
+  if (command.is === 'listen') return true;
+  if (command.is === 'set') return command.statement.does !== 'show';
+  if (command.is !== 'rows') return false;
+  const { statement } = command;
+  return statement.does !== 'select' && (!('returning' in statement) || statement.returning.length === 0);
+}
+
+/** The forms that are used less. */
+function readTransaction(words: Words): Command | undefined {
+  const skipsNoise = () => words.skips('work') || words.skips('transaction');
+  const chains = () => !words.skips('and', 'no', 'chain') && words.skips('and', 'chain');
+  if (words.skips('start', 'transaction')) {
+    return { is: 'begin', modes: modesIn(words), tag: 'START TRANSACTION' };
+  }
+  if (words.skips('begin')) {
+    skipsNoise();
+    return { is: 'begin', modes: modesIn(words) };
+  }
+  if (words.skips('commit') || words.skips('end')) {
+    skipsNoise();
+    return { is: 'commit', chains: chains() };
+  }
+  if (words.skips('savepoint')) return { is: 'savepoint', name: words.name() };
+  if (words.skips('release')) {
+    words.skips('savepoint');
+    return { is: 'release', name: words.name() };
+  }
+  if (!words.skips('rollback') && !words.skips('abort')) return undefined;
+  skipsNoise();
+  if (!words.skips('to')) return { is: 'rollback', chains: chains() };
+  words.skips('savepoint');
+  return { is: 'rollback to', name: words.name() };
+}
+
+function readWords(words: Words): Command | undefined {
+  if (words.skips('do')) return readDo(words);
+  const transaction = readTransaction(words);
+  if (transaction !== undefined) return transaction;
+  const set = readSet(words);
+  if (set !== undefined) return { is: 'set', statement: set };
+  const listen = readListen(words);
+  if (listen !== undefined) return { is: 'listen', statement: listen };
+  const object = readObject(words);
+  if (object !== undefined) return { is: 'object', statement: object };
+  if (words.skips('lock')) {
+    words.skips('table');
+    const table = words.name();
+    return { is: 'lock', table, mode: words.isAtEnd ? 'access exclusive' : lockModeIn(words) };
+  }
+  if (words.skips('copy')) {
+    const statement = readCopy(words);
+    return statement && { is: 'copy', statement };
+  }
+  if (words.skips('select')) return { is: 'select', selection: selectionOf(readSelection(words)) };
+  return undefined;
 }

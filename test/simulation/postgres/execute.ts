@@ -1,15 +1,26 @@
+import { hasAny, tryLock } from './advisory.ts';
 import type { Backend } from './backend.ts';
 import type { Command, Slot } from './commands.ts';
+import { executeCopy } from './copy.ts';
 import { epoch } from './epoch.ts';
+import { columnsOnHeap, executeOnHeap } from './heap.ts';
 import { limitNames } from './limits.ts';
+import { executeListen } from './listen.ts';
+import type { LockMode } from './lock-table.ts';
 import { assertWritable, claim } from './locks.ts';
-import { columnsOfRows, executeRows } from './rows.ts';
+import { isOfMigrations } from './migration-commands.ts';
+import { columnsOfMigration, executeMigration } from './migrations.ts';
+import { analyse, executeRows } from './rows.ts';
+import { executeObject } from './session-objects.ts';
+import { columnsOfSet, executeSet } from './set.ts';
 import { problems, SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
+import { type RowStatement, tablesOf } from './syntax.ts';
+import { numberOfType } from './values.ts';
 import { type Column, typeNumbers } from './wire.ts';
 
 export interface Answer {
-  readonly rows: readonly (readonly (string | null)[])[];
+  readonly rows: Iterable<readonly (string | null)[]>;
   readonly tag: string;
   /** Called when the answer has reached its client. */
   readonly onLearned?: () => void;
@@ -37,7 +48,6 @@ const ofQuestions: Readonly<Record<Of<'question'>['about'], readonly Column[]>> 
     ...columns(bool, 'exists'),
   ],
   'isolation level': columns(text, 'level'),
-  isolation: columns(text, 'transaction_isolation'),
   pid: columns(int4, 'pid'),
   role: columns(bool, 'standby', 'readOnly'),
   'transaction id': columns(text, 'id'),
@@ -55,7 +65,6 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
   reached: columns(bool, 'reached'),
   sleep: columns(nothing, 'pg_sleep'),
   running: columns(int4, 'running'),
-  'set lock timeout': columns(text, 'set_config'),
   'read list': columns(text, 'items'),
   'read units': columns(text, 'unit'),
   'look for token': columns(text, 'outcome'),
@@ -64,39 +73,78 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
 const ofInsert = columns(int4, 'id');
 const none: readonly Column[] = [];
 
-/** What its rows look like; none for one that returns no rows. */
-export function columnsOf(command: Command): readonly Column[] {
+/** What its rows look like; none for one that returns no rows. @throws SqlError for a name that is not known. */
+function columnsOf(on: Backend, command: Command): readonly Column[] {
   if (command.is === 'question') return ofQuestions[command.about];
-  if (command.is === 'rows') return columnsOfRows(command.statement);
+  if (command.is === 'rows') return analyse(on, command.statement).plan.columns;
+  if (command.is === 'select') return command.selection.columns;
+  if (command.is === 'set') return columnsOfSet(command.statement);
   if (command.is === 'insert') return command.returnsId ? ofInsert : none;
+  if (isOfMigrations(command)) return columnsOfMigration(command);
   return ofCommands[command.is] ?? none;
+}
+
+/** Looks for the tables and columns that it names, and gives what its rows look like. */
+export async function prepare(on: Backend, command: Command): Promise<readonly Column[]> {
+  return command.is === 'heap' ? columnsOnHeap(on, command.statement) : columnsOf(on, command);
+}
+
+const noTypes: ReadonlyMap<number, number> = new Map();
+
+/** The types of its parameters, by their numbers from 0, as far as they are looked at. */
+export function parameterTypesOf(on: Backend, command: Command): ReadonlyMap<number, number> {
+  if (command.is !== 'rows') return noTypes;
+  const { parameters } = analyse(on, command.statement);
+  return new Map([...parameters].map(([at, type]) => [at, numberOfType(type)]));
 }
 
 /** Does what a statement says; what begins and ends transactions is not done here. */
 export async function execute(on: Backend, command: Command, values: Values): Promise<Answer> {
   const transaction = on.current();
   const { store } = on.server;
-  const given = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? '';
+  const value = (slot: Slot) => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null;
+  const given = (slot: Slot) => value(slot) ?? '';
   switch (command.is) {
     case 'savepoint':
-      if (!on.isBlock) throw new SqlError('25P01', 'SAVEPOINT can only be used in transaction blocks');
-      store.setSavepoint(transaction, command.name);
+      if (!on.isBlock) throw problems.noBlock('SAVEPOINT');
+      store.setSavepoint(transaction, command.name, on.mark());
       return done('SAVEPOINT');
     case 'release':
+      if (!on.isBlock) throw problems.noBlock('RELEASE SAVEPOINT');
       store.release(transaction, command.name);
       return done('RELEASE');
-    case 'set local':
-      for (const name of limitNames) if (name === command.name) on.limits.set(name, command.ms);
-      return done('SET');
-    case 'set lock timeout':
-      on.limits.set('lock_timeout', command.ms);
-      return rows([[String(command.ms)]]);
-    case 'do':
-      return done('DO');
+    case 'set': {
+      const { tag, shown } = executeSet(on, command.statement, true);
+      return { rows: shown === undefined ? [] : [[shown]], tag };
+    }
+    case 'lock':
+      if (!on.isBlock) throw problems.noBlock('LOCK TABLE');
+      if (!store.hasTable(command.table)) throw problems.noTable(command.table);
+      await on.lock(lockOf(command.table), command.mode);
+      return done('LOCK TABLE');
+    case 'listen':
+      return done(executeListen(on, command.statement));
     case 'empty':
       return done('');
     case 'fail':
       throw new SqlError(command.state, command.message);
+  }
+  store.takeSnapshot(transaction);
+  switch (command.is) {
+    case 'do':
+      if (!command.onPrimary || !on.server.isStandby)
+        for (const statement of command.statements)
+          if (statement.is === 'set') executeSet(on, statement.statement, false);
+          else await execute(on, statement, []);
+      return done('DO');
+    case 'copy':
+      assertWritable(on, 'COPY FROM');
+      await on.lock(lockOf(command.statement.table), 'row exclusive');
+      return done(`COPY ${await executeCopy(on, command.statement)}`);
+    case 'object':
+      return done(executeObject(on, command.statement));
+    case 'select':
+      return { rows: command.selection.rows({ on, values }), tag: 'SELECT' };
     case 'question':
       return answerTo(on, command.about);
     case 'transaction status':
@@ -124,9 +172,8 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
       on.server.createTable(command.table);
       return done('CREATE TABLE');
     default: {
-      store.takeSnapshot(transaction);
       if (transaction.isDoomed) throw problems.dangerous();
-      const answer = await onTables(on, command, given, values);
+      const answer = await onTables(on, command, value, values);
       // What it has read or written now may have closed the circle.
       if (transaction.isDoomed) throw problems.dangerous();
       return answer;
@@ -134,7 +181,13 @@ export async function execute(on: Backend, command: Command, values: Values): Pr
   }
 }
 
-async function onTables(on: Backend, command: Command, given: (slot: Slot) => string, values: Values): Promise<Answer> {
+async function onTables(
+  on: Backend,
+  command: Command,
+  value: (slot: Slot) => string | null,
+  values: Values,
+): Promise<Answer> {
+  const given = (slot: Slot) => value(slot) ?? '';
   const transaction = on.current();
   const { store, world } = on.server;
   switch (command.is) {
@@ -207,15 +260,15 @@ async function onTables(on: Backend, command: Command, given: (slot: Slot) => st
       return done(`DELETE ${count}`);
     }
     case 'rows':
-      return executeRows(
-        on,
-        command.statement,
-        slot => ('parameter' in slot ? values[slot.parameter] : slot.literal) ?? null,
-      );
+      await lockForRows(on, command.statement);
+      return executeRows(on, command.statement, values);
+    case 'heap':
+      return executeOnHeap(on, command.statement, value);
     case 'read no token':
       if (!store.hasTable(tokens)) throw problems.noTable(tokens);
       return rows([]);
     default:
+      if (isOfMigrations(command)) return executeMigration(on, command, value);
       throw new Error(`the simulation does not know ${command.is} here`);
   }
 }
@@ -309,21 +362,21 @@ function answerTo(on: Backend, about: Of<'question'>['about']): Answer {
     case 'products':
       return rows([['f', 'f', 'f', 'f']]);
     case 'limits':
-      return rows([limitNames.map(name => `${on.startLimit(name)}/${on.startsWithLimits ? 'client' : 'default'}`)]);
+      return rows([
+        limitNames.map(name => `${on.settings.initially(name)}/${on.startsWithLimits ? 'client' : 'default'}`),
+      ]);
     case 'commit lookup works':
       if (!server.isStandby) store.idOf(transaction);
       return rows([['t']]);
     case 'timeouts set':
-      return rows([limitNames.map(name => `${on.limits.get(name) ?? 0}ms`)]);
+      return rows([limitNames.map(name => on.settings.shown(name) ?? '')]);
     case 'shared lock':
-      on.holdsAdvisoryLock = true;
-      return rows([['t']]);
+      return rows([[tryLock(on, { key: '5431964201735', isShared: true, isOfSession: false }) ? 't' : 'f']]);
     case 'lock is held':
-      return rows([[on.holdsAdvisoryLock ? 't' : 'f']]);
+      return rows([[hasAny(on) ? 't' : 'f']]);
     case 'replica lag':
       return rows([[null, null, null, server.isStandby ? 't' : 'f']]);
     case 'isolation level':
-    case 'isolation':
       return rows([[transaction.isolation]]);
     case 'pid':
       return rows([[String(on.pid)]]);
@@ -391,12 +444,13 @@ function endBackend(on: Backend, pid: number, since: string): Answer {
 
 function endIdleBlocker(on: Backend, of: number, self: number): Answer {
   if (self !== on.pid) return rows([]);
-  const blocking = on.server.backends.get(of)?.transaction?.waitsFor?.holder;
+  const waiting = on.server.backends.get(of)?.transaction;
+  const blocking = new Set(waiting === undefined ? [] : on.server.store.blockersOf(waiting));
   const nowMs = on.server.world.epochMs;
   const ended = [...on.server.backends.values()].filter(
     ({ transaction, state, stateChangedAtMs }) =>
       transaction !== undefined &&
-      transaction === blocking &&
+      blocking.has(transaction) &&
       state === 'idle in transaction' &&
       stateChangedAtMs < nowMs - 1_000,
   );
@@ -412,7 +466,22 @@ function reached(on: Backend, [system, timeline, position]: readonly string[]): 
   return rows([[isReached ? 't' : 'f']]);
 }
 
-function rows(all: Answer['rows']): Answer {
+/** Of a table that the server was made with. */
+function lockOf(table: string): string {
+  return `made ${table}`;
+}
+
+async function lockForRows(on: Backend, statement: RowStatement): Promise<void> {
+  for (const table of tablesOf(statement)) await on.lock(lockOf(table), lockModeOf(statement));
+}
+
+function lockModeOf(statement: RowStatement): LockMode {
+  if (statement.does === 'truncate') return 'access exclusive';
+  if (statement.does !== 'select') return 'row exclusive';
+  return statement.forUpdate ? 'row share' : 'access share';
+}
+
+function rows(all: readonly (readonly (string | null)[])[]): Answer {
   return { rows: all, tag: `SELECT ${all.length}` };
 }
 
@@ -420,6 +489,6 @@ function rowsOf(row: Row | undefined, column: string): Answer {
   return rows(row === undefined ? [] : [[row[column] ?? null]]);
 }
 
-function done(tag: string): Answer {
+export function done(tag: string): Answer {
   return { rows: [], tag };
 }

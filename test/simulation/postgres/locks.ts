@@ -1,12 +1,12 @@
 import type { Backend } from './backend.ts';
 import { problems } from './sql-error.ts';
-import type { Entry, Row } from './store.ts';
+import type { Entry, Row, Strength } from './store.ts';
 
 /** Waits for the row, and gives it as it is then. */
-export async function claim(on: Backend, entry: Entry): Promise<Row | undefined> {
+export async function claim(on: Backend, entry: Entry, strength?: Strength): Promise<Row | undefined> {
   const { store } = on.server;
   const transaction = on.current();
-  await on.hold(entry);
+  await on.hold(entry, strength);
   if (store.hasChanged(transaction, entry)) {
     if (transaction.isolation !== 'read committed') throw problems.serialization();
     store.takeSnapshot(transaction);
@@ -15,5 +15,5 @@ export async function claim(on: Backend, entry: Entry): Promise<Row | undefined>
 }
 
 export function assertWritable(on: Backend, what: string): void {
-  if (on.isReadOnlyTransaction || on.server.isStandby || on.server.isReadOnly) throw problems.readOnly(what);
+  if (on.isReadOnlyTransaction) throw problems.readOnly(what);
 }

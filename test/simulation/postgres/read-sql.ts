@@ -1,43 +1,26 @@
-import type { Slot } from './commands.ts';
-
-/** What a column gets: a value, its default, or itself plus a number. */
-export type Given = Slot | { readonly isDefault: true } | { readonly column: string; readonly plus: number };
-
-/** All of them must be true; each says that a column is one of some values. */
-export type Conditions = readonly { readonly column: string; readonly isOneOf: readonly Slot[] }[];
-
-/** A statement about the rows of one table with columns. */
-export type RowStatement =
-  | {
-      readonly does: 'insert';
-      readonly table: string;
-      readonly rows: readonly ReadonlyMap<string, Given>[];
-      readonly returning: readonly string[];
-    }
-  | {
-      readonly does: 'select';
-      readonly table: string;
-      /** `*` for all columns; undefined for their number. */
-      readonly columns: readonly string[] | undefined;
-      readonly where: Conditions;
-      readonly order: { readonly column: string; readonly isDown: boolean } | undefined;
-      readonly limit: Slot | undefined;
-      readonly forUpdate: boolean;
-    }
-  | {
-      readonly does: 'update';
-      readonly table: string;
-      readonly set: ReadonlyMap<string, Given>;
-      readonly where: Conditions;
-      readonly returning: readonly string[];
-    }
-  | { readonly does: 'delete'; readonly table: string; readonly where: Conditions }
-  | { readonly does: 'truncate'; readonly tables: readonly string[] };
+import type {
+  Branch,
+  Conflict,
+  Delete,
+  Expression,
+  Given,
+  Insert,
+  Item,
+  Join,
+  Operator,
+  Order,
+  RowStatement,
+  Select,
+  Setting,
+  Source,
+  Update,
+} from './syntax.ts';
+import { typeNamed } from './values.ts';
 
 /** The statement is another than those that are read here. */
 class Unreadable extends Error {}
 
-/** Undefined for a statement that is not one of these, in one of the few forms that are read. */
+/** Undefined for a statement that is not about rows, or not in one of the few forms that are read. */
 export function readRows(sql: string): RowStatement | undefined {
   try {
     return new Reader(sql).statement();
@@ -47,18 +30,34 @@ export function readRows(sql: string): RowStatement | undefined {
   }
 }
 
-const token = /\s*("[^"]*"|'(?:[^']|'')*'|\$\d+|-?\d+|\w+|[(),.*=+])/y;
+const token = /\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|\$\d+|\d+(?:\.\d+)?|\w+|::|<>|!=|<=|>=|[(),.*=+\-/<>[\]])/y;
+
+/** Words that are no names, unless they are quoted. */
+const reserved = new Set(
+  'all and array as asc between case check current_user default desc distinct else end false for from group having in inner is join left limit not null offset on or order returning select session_user set then true union when where'.split(
+    ' ',
+  ),
+);
+
+const operators: readonly (readonly Operator[])[] = [
+  ['or'],
+  ['and'],
+  ['=', '<>', '<=', '>=', '<', '>'],
+  ['+', '-'],
+  ['*', '/'],
+];
 
 class Reader {
   readonly #tokens: readonly string[];
   #at = 0;
 
   constructor(sql: string) {
+    const text = sql.trimEnd().replace(/;$/, '').trimEnd();
     const tokens: string[] = [];
-    for (token.lastIndex = 0; token.lastIndex < sql.length; ) {
-      const found = token.exec(sql)?.[1];
+    for (token.lastIndex = 0; token.lastIndex < text.length; ) {
+      const found = token.exec(text)?.[1];
       if (found === undefined) throw new Unreadable();
-      tokens.push(found);
+      tokens.push(found === '!=' ? '<>' : /^\w/.test(found) ? found.toLowerCase() : found);
     }
     this.#tokens = tokens;
   }
@@ -73,122 +72,185 @@ class Reader {
     if (this.#skips('insert', 'into')) return this.#insert();
     if (this.#skips('select')) return this.#select();
     if (this.#skips('update')) return this.#update();
-    if (this.#skips('delete', 'from')) {
-      const { table, alias } = this.#tableWithAlias();
-      return { does: 'delete', table, where: this.#where(alias) };
-    }
+    if (this.#skips('delete', 'from')) return this.#delete();
     this.#expect('truncate');
     const tables = this.#list(() => this.#name());
     this.#expect('restart', 'identity');
     return { does: 'truncate', tables };
   }
 
-  #insert(): RowStatement {
-    const table = this.#name();
+  #insert(): Insert {
+    const into = this.#source();
     const columns = this.#inBrackets(() => this.#name());
+    const rows = this.#skips('select') ? this.#select() : this.#values(columns.length);
+    return { does: 'insert', into, columns, rows, conflict: this.#conflict(), returning: this.#returning() };
+  }
+
+  #values(count: number): readonly (readonly Given[])[] {
     this.#expect('values');
-    const rows = this.#list(() => {
-      const values = this.#inBrackets(() => this.#given());
-      return new Map(columns.map((column, at) => [column, values[at] ?? { isDefault: true as const }]));
-    });
-    return { does: 'insert', table, rows, returning: this.#returning() };
+    const rows = this.#list(() => this.#inBrackets(() => this.#given()));
+    if (rows.some(({ length }) => length !== count)) throw new Unreadable();
+    return rows;
   }
 
-  #select(): RowStatement {
-    const columns = this.#skips('count', '(', '*', ')')
-      ? undefined
-      : this.#list(() => {
-          const first = this.#starOrName();
-          return this.#skips('.') ? this.#starOrName() : first;
-        });
-    if (columns === undefined && this.#skips('as')) this.#expect('"count"');
-    this.#expect('from');
-    const { table, alias } = this.#tableWithAlias();
-    return {
-      does: 'select',
-      table,
-      columns,
-      where: this.#where(alias),
-      order: this.#skips('order', 'by') ? this.#order(alias) : undefined,
-      limit: this.#skips('limit') ? this.#slot() : undefined,
-      forUpdate: this.#skips('for', 'update'),
-    };
+  #conflict(): Conflict | undefined {
+    if (!this.#skips('on', 'conflict')) return undefined;
+    const columns = this.#inBrackets(() => this.#name());
+    if (this.#skips('do', 'nothing')) return { columns, set: undefined };
+    this.#expect('do', 'update', 'set');
+    return { columns, set: this.#settings() };
   }
 
-  #order(alias: string): { column: string; isDown: boolean } {
-    const column = this.#column(alias);
+  #select(): Select {
+    const items = this.#list(() => this.#item());
+    const from = this.#skips('from') ? this.#source() : undefined;
+    const joins: Join[] = [];
+    for (let join = this.#join(); join !== undefined; join = this.#join()) joins.push(join);
+    const where = this.#where();
+    const order = this.#skips('order', 'by') ? this.#list(() => this.#order()) : [];
+    const limit = this.#skips('limit') ? this.#expression() : undefined;
+    return { does: 'select', items, from, joins, where, order, limit, forUpdate: this.#skips('for', 'update') };
+  }
+
+  #join(): Join | undefined {
+    const isLeft = this.#skips('left', 'join');
+    if (!isLeft && !this.#skips('inner', 'join')) return undefined;
+    const source = this.#source();
+    this.#expect('on');
+    return { isLeft, source, on: this.#expression() };
+  }
+
+  #order(): Order {
+    const expression = this.#expression();
+    // A number there is the place of a column.
+    if (expression.is === 'value') throw new Unreadable();
     const isDown = this.#skips('desc');
     if (!isDown) this.#skips('asc');
-    return { column, isDown };
+    return { expression, isDown };
   }
 
-  #update(): RowStatement {
-    const { table, alias } = this.#tableWithAlias();
+  #update(): Update {
+    const table = this.#source();
     this.#expect('set');
-    const set = this.#list((): [string, Given] => {
-      const column = this.#column(alias);
+    const set = this.#settings();
+    return { does: 'update', table, set, where: this.#where(), returning: this.#returning() };
+  }
+
+  #delete(): Delete {
+    const table = this.#source();
+    return { does: 'delete', table, where: this.#where(), returning: this.#returning() };
+  }
+
+  #settings(): readonly Setting[] {
+    return this.#list((): Setting => {
+      const column = this.#name();
       this.#expect('=');
       return [column, this.#given()];
     });
-    return { does: 'update', table, set: new Map(set), where: this.#where(alias), returning: this.#returning() };
   }
 
-  #returning(): readonly string[] {
-    return this.#skips('returning') ? this.#list(() => this.#name()) : [];
+  #where(): Expression | undefined {
+    return this.#skips('where') ? this.#expression() : undefined;
   }
 
-  #where(alias: string): Conditions {
-    if (!this.#skips('where')) return [];
-    const all: { column: string; isOneOf: readonly Slot[] }[] = [];
-    do {
-      const column = this.#column(alias);
-      if (this.#skips('in')) all.push({ column, isOneOf: this.#inBrackets(() => this.#slot()) });
-      else {
-        this.#expect('=');
-        all.push({ column, isOneOf: [this.#slot()] });
-      }
-    } while (this.#skips('and'));
-    return all;
+  #returning(): readonly Item[] {
+    return this.#skips('returning') ? this.#list(() => this.#item()) : [];
   }
 
-  #tableWithAlias(): { readonly table: string; readonly alias: string } {
+  #item(): Item {
+    if (this.#skips('*')) return { is: 'all', of: undefined };
+    if (this.#tokens[this.#at + 1] === '.' && this.#tokens[this.#at + 2] === '*') {
+      const of = this.#name();
+      this.#at += 2;
+      return { is: 'all', of };
+    }
+    if (this.#skips('count', '(', '*', ')')) return { is: 'count', name: this.#label() ?? 'count' };
+    const expression = this.#expression();
+    return { is: 'expression', expression, name: this.#label() ?? nameOf(expression) ?? '?column?' };
+  }
+
+  #label(): string | undefined {
+    return this.#skips('as') ? unquoted(this.#next()) : undefined;
+  }
+
+  #source(): Source {
     const table = this.#name();
     return { table, alias: this.#skips('as') ? this.#name() : table };
   }
 
-  #column(alias: string): string {
-    const name = this.#name();
-    if (!this.#skips('.')) return name;
-    if (name !== alias) throw new Unreadable();
-    return this.#name();
-  }
-
   #given(): Given {
-    if (this.#skips('default')) return { isDefault: true };
+    return this.#skips('default') ? { is: 'default' } : this.#expression();
+  }
+
+  #expression(level = 0): Expression {
+    const ofLevel = operators[level];
+    if (ofLevel === undefined) return this.#cast();
+    let left = this.#expression(level + 1);
+    for (;;) {
+      const operator = ofLevel.find(each => this.#skips(each));
+      if (operator !== undefined) left = { is: 'operation', operator, left, right: this.#expression(level + 1) };
+      else if (ofLevel.includes('=') && this.#skips('in'))
+        left = { is: 'in', value: left, list: this.#inBrackets(() => this.#expression()) };
+      else return left;
+    }
+  }
+
+  #cast(): Expression {
+    let value = this.#primary();
+    while (this.#skips('::')) value = { is: 'cast', value, to: this.#name() };
+    return value;
+  }
+
+  #primary(): Expression {
+    if (this.#skips('(')) {
+      const inner = this.#expression();
+      this.#expect(')');
+      return inner;
+    }
+    if (this.#skips('case')) return this.#case();
+    if (this.#skips('array', '[')) return this.#items();
+    if (this.#skips('true')) return { is: 'value', slot: { literal: 't' }, kind: 'bool' };
+    if (this.#skips('false')) return { is: 'value', slot: { literal: 'f' }, kind: 'bool' };
     const next = this.#tokens[this.#at] ?? '';
-    if (next === 'null' || !/^[a-z"]/.test(next)) return this.#slot();
-    const column = this.#name();
-    this.#expect('+');
-    return { column, plus: Number(this.#next()) };
+    if (next === 'null' || /^[-$'\d]/.test(next)) return this.#value();
+    const name = this.#name();
+    return this.#skips('.') ? { is: 'column', of: name, name: this.#name() } : { is: 'column', of: undefined, name };
   }
 
-  #slot(): Slot {
+  #case(): Expression {
+    const branches: Branch[] = [];
+    while (this.#skips('when')) {
+      const when = this.#expression();
+      this.#expect('then');
+      branches.push({ when, value: this.#expression() });
+    }
+    const otherwise = this.#skips('else') ? this.#expression() : literal(null);
+    this.#expect('end');
+    return { is: 'case', branches, otherwise };
+  }
+
+  /** Up to the bracket that closes the list. */
+  #items(): Expression {
+    const items = this.#list(() => (this.#skips('[') ? this.#items() : this.#expression()));
+    this.#expect(']');
+    return { is: 'list', items };
+  }
+
+  #value(): Expression {
     const next = this.#next();
-    if (next.startsWith('$')) return { parameter: Number(next.slice(1)) - 1 };
-    if (next === 'null') return { literal: null };
-    if (next.startsWith("'")) return { literal: next.slice(1, -1).replaceAll("''", "'") };
-    if (/^-?\d/.test(next)) return { literal: next };
-    throw new Unreadable();
-  }
-
-  #starOrName(): string {
-    return this.#skips('*') ? '*' : this.#name();
+    const sign = next === '-' ? '-' : '';
+    const text = sign === '' ? next : this.#next();
+    if (/^\d/.test(text)) return { is: 'value', slot: { literal: `${sign}${text}` }, kind: 'number' };
+    if (sign !== '') throw new Unreadable();
+    if (text === 'null') return literal(null);
+    if (text.startsWith('$')) return { is: 'value', slot: { parameter: Number(text.slice(1)) - 1 } };
+    return literal(text.slice(1, -1).replaceAll("''", "'"));
   }
 
   #name(): string {
     const next = this.#next();
-    if (/^"\w+"$/.test(next)) return next.slice(1, -1);
-    if (/^[a-z_]\w*$/.test(next)) return next;
+    if (next.startsWith('"')) return unquoted(next);
+    if (/^[a-z_]/.test(next) && !reserved.has(next)) return next;
     throw new Unreadable();
   }
 
@@ -220,5 +282,37 @@ class Reader {
     if (next === undefined) throw new Unreadable();
     this.#at += 1;
     return next;
+  }
+}
+
+function literal(text: string | null): Expression {
+  return { is: 'value', slot: { literal: text } };
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+
+/** As PostgreSQL names the column of an expression without a name. */
+function nameOf(expression: Expression): string | undefined {
+  const name = ownNameOf(expression);
+  if (name !== undefined) return name;
+  if (expression.is === 'cast') return typeNamed(expression.to);
+  return expression.is === 'case' ? 'case' : undefined;
+}
+
+/** The name that a cast around it keeps. */
+function ownNameOf(expression: Expression): string | undefined {
+  switch (expression.is) {
+    case 'column':
+      return expression.name;
+    case 'cast':
+      return ownNameOf(expression.value);
+    case 'case':
+      return ownNameOf(expression.otherwise);
+    case 'list':
+      return 'array';
+    default:
+      return undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Random } from '../world/random.ts';
 import type { World } from '../world/world.ts';
 import { Backend } from './backend.ts';
 import { epoch } from './epoch.ts';
+import type { Message } from './listen.ts';
 import { problems, type SqlError } from './sql-error.ts';
 import { type LogRecord, Store, type Transaction } from './store.ts';
 
@@ -142,6 +143,12 @@ export class SimulatedServer implements Listener {
     return `${epoch(this.statsResetAtMs)}/${this.address}/5432`;
   }
 
+  /** Those that it was made with. */
+  get tableNames(): readonly { readonly schema: string; readonly name: string }[] {
+    const names = new Set([...this.#tables, ...this.#made]);
+    return [...names].filter(name => !name.includes('.')).map(name => ({ schema: 'public', name }));
+  }
+
   createTable(name: string): void {
     this.#made.add(name);
     this.store.createTable(name);
@@ -167,6 +174,13 @@ export class SimulatedServer implements Listener {
       this.world.note(`${this.name} commits ${[...transaction.units].join(' and ')} (transaction ${record.id})`);
     this.history.committed(this.name, record, transaction.units, this.world.now);
     return record.id;
+  }
+
+  /** Of a transaction that is stored, to all who listen to something: each chooses when it reads them. */
+  deliver(from: number, messages: readonly Message[]): void {
+    for (const message of messages)
+      for (const backend of this.backends.values())
+        if (backend.channels.listening.size > 0) backend.inform({ ...message, from });
   }
 
   /** `standby` gets all that is written here, later. */

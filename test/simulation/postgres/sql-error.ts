@@ -2,6 +2,8 @@ export type Severity = 'ERROR' | 'FATAL';
 
 /** What the refusal is about, as far as it names it. */
 export interface Named {
+  /** Public, unless it is said here. */
+  readonly schema?: string;
   readonly table?: string;
   readonly column?: string;
   readonly constraint?: string;
@@ -13,6 +15,8 @@ export class SqlError extends Error {
   readonly severity: Severity;
   readonly routine: string;
   named: Named = {};
+  /** Where in the work it happened. */
+  context: string | undefined;
 
   constructor(state: string, message: string, severity: Severity = 'ERROR', routine = 'simulated') {
     super(message);
@@ -49,10 +53,45 @@ export const problems = {
     ),
   check: (table: string, constraint: string) =>
     about({ table, constraint }, '23514', `new row for relation "${table}" violates check constraint "${constraint}"`),
+  foreignKey: (from: string, constraint: string) =>
+    about(
+      { table: from, constraint },
+      '23503',
+      `insert or update on table "${from}" violates foreign key constraint "${constraint}"`,
+    ),
+  referenced: (table: string, from: string, constraint: string) =>
+    about(
+      { table: from, constraint },
+      '23503',
+      `update or delete on table "${table}" violates foreign key constraint "${constraint}" on table "${from}"`,
+    ),
+  noColumn: (name: string) => new SqlError('42703', `column ${name} does not exist`),
+  ambiguous: (name: string) => new SqlError('42702', `column reference "${name}" is ambiguous`),
+  noColumnOf: (table: string, name: string) =>
+    new SqlError('42703', `column "${name}" of relation "${table}" does not exist`),
+  noSource: (alias: string) => new SqlError('42P01', `missing FROM-clause entry for table "${alias}"`),
+  noType: (name: string) => new SqlError('42704', `type "${name}" does not exist`),
+  noOperator: (left: string, operator: string, right: string) =>
+    new SqlError('42883', `operator does not exist: ${left} ${operator} ${right}`),
+  wrongType: (column: string, type: string, given: string) =>
+    new SqlError('42804', `column "${column}" is of type ${type} but expression is of type ${given}`),
+  noBoolean: (where: string, given: string) =>
+    new SqlError('42804', `argument of ${where} must be type boolean, not type ${given}`),
+  differentTypes: (what: string, one: string, other: string) =>
+    new SqlError('42804', `${what} types ${one} and ${other} cannot be matched`),
+  divisionByZero: () => new SqlError('22012', 'division by zero'),
+  outOfRange: (type: string) => new SqlError('22003', `${type} out of range`),
+  noArbiter: () =>
+    new SqlError('42P10', 'there is no unique or exclusion constraint matching the ON CONFLICT specification'),
+  twice: () => new SqlError('21000', 'ON CONFLICT DO UPDATE command cannot affect row a second time'),
+  truncatesReferenced: () => new SqlError('0A000', 'cannot truncate a table referenced in a foreign key constraint'),
+  syntax: (word: string) => new SqlError('42601', `syntax error at or near "${word}"`),
   unknownStatement: (name: string) =>
     new SqlError('26000', `prepared statement "${name}" does not exist`, 'ERROR', 'FetchPreparedStatement'),
   knownStatement: (name: string) => new SqlError('42P05', `prepared statement "${name}" already exists`),
+  notInEncoding: () => new SqlError('22021', 'invalid byte sequence for encoding "UTF8": 0x00'),
   noTable: (name: string) => new SqlError('42P01', `relation "${name}" does not exist`),
+  noBlock: (what: string) => new SqlError('25P01', `${what} can only be used in transaction blocks`),
   noSavepoint: (name: string) => new SqlError('3B001', `savepoint "${name}" does not exist`),
   future: (id: bigint) => new SqlError('22023', `transaction ID ${id} is in the future`),
   tooMany: () => new SqlError('53300', 'sorry, too many clients already', 'FATAL'),

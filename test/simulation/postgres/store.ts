@@ -1,3 +1,4 @@
+import { type LockRequest, LockTable } from './lock-table.ts';
 import { problems } from './sql-error.ts';
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
@@ -11,6 +12,14 @@ interface Version {
   sequence: number | undefined;
 }
 
+/** What a lock allows: to rely on the key of a row, to change the rest of it, or to delete it. */
+export type Strength = 'key share' | 'no key update' | 'update';
+
+interface Hold {
+  readonly entry: Entry;
+  readonly strength: Strength;
+}
+
 /** One key of one table, with all its versions, the latest last. */
 export interface Entry {
   readonly table: string;
@@ -18,6 +27,10 @@ export interface Entry {
   versions: Version[];
   /** Who may write it now. */
   holder: Transaction | undefined;
+  /** The holder may delete it, or change its key. */
+  isKeyHeld: boolean;
+  /** They rely on its key, and keep others from deleting it. */
+  keySharers: Set<Transaction> | undefined;
   readonly waiting: { readonly by: Transaction; readonly admit: () => void }[];
   /** Serializable transactions that have read it, or seen that it is not there. */
   readonly readers: Set<Transaction>;
@@ -32,12 +45,21 @@ interface Savepoint {
   readonly name: string;
   readonly writes: number;
   readonly holds: number;
+  readonly locks: number;
+  readonly mark: Mark;
+}
+
+/** Of a session when a savepoint begins. */
+export interface Mark {
+  /** Undoes what the session has done since, besides its rows. */
+  readonly undo: () => void;
+  /** Whether the transaction is read-only is not kept of what is released. */
+  readonly release: () => void;
 }
 
 /** A transaction of one server. */
 export class Transaction {
-  readonly isolation: Isolation;
-  readonly isReadOnly: boolean;
+  isolation: Isolation;
   readonly startedAtMs: number;
   id: bigint | undefined;
   state: 'running' | 'committed' | 'aborted' = 'running';
@@ -46,10 +68,14 @@ export class Transaction {
   /** When it committed. */
   sequence: number | undefined;
   readonly writes: Written[] = [];
-  readonly holds: Entry[] = [];
+  readonly holds: Hold[] = [];
+  /** Of tables and keys, until its end. */
+  readonly locks: LockRequest[] = [];
   readonly savepoints: Savepoint[] = [];
-  /** What it waits for. */
-  waitsFor: Entry | undefined;
+  /** The transactions that it waits for now. */
+  waitsFor: (() => readonly Transaction[]) | undefined;
+  /** Rows with a value that only one row may have at COMMIT, and that another row had, too. */
+  readonly toCheck: Entry[] = [];
   /** Serializable ones that have read what it writes since, so that they come before it. */
   readonly before = new Set<Transaction>();
   /** Serializable ones that write what it has read before. */
@@ -59,9 +85,8 @@ export class Transaction {
   /** Units whose statements ran in it. */
   readonly units = new Set<string>();
 
-  constructor(isolation: Isolation, isReadOnly: boolean, startedAtMs: number) {
+  constructor(isolation: Isolation, startedAtMs: number) {
     this.isolation = isolation;
-    this.isReadOnly = isReadOnly;
     this.startedAtMs = startedAtMs;
   }
 }
@@ -76,6 +101,8 @@ export interface LogRecord {
 }
 
 export const firstId = 750n;
+/** Below it are those of the server itself. */
+const firstOid = 16_384;
 
 /** Tables of keys and rows, with versions of each: snapshots, row locks, serializable transactions. */
 export class Store {
@@ -85,6 +112,7 @@ export class Store {
   /** Entries that have readers. */
   readonly #read = new Set<Entry>();
   readonly log: LogRecord[] = [];
+  readonly locks = new LockTable();
   nextId = firstId;
   /** The last moment of visibility. */
   sequence = 0;
@@ -110,12 +138,16 @@ export class Store {
     if (!this.#tables.has(name)) this.#tables.set(name, new Map());
   }
 
+  tableNames(): Iterable<string> {
+    return this.#tables.keys();
+  }
+
   hasTable(name: string): boolean {
     return this.#tables.has(name);
   }
 
-  begin(isolation: Isolation, isReadOnly: boolean, nowMs: number): Transaction {
-    const transaction = new Transaction(isolation, isReadOnly, nowMs);
+  begin(isolation: Isolation, nowMs: number): Transaction {
+    const transaction = new Transaction(isolation, nowMs);
     this.running.add(transaction);
     return transaction;
   }
@@ -147,7 +179,16 @@ export class Store {
     if (entries === undefined) throw problems.noTable(table);
     let entry = entries.get(key);
     if (entry === undefined) {
-      entry = { table, key, versions: [], holder: undefined, waiting: [], readers: new Set() };
+      entry = {
+        table,
+        key,
+        versions: [],
+        holder: undefined,
+        isKeyHeld: false,
+        keySharers: undefined,
+        waiting: [],
+        readers: new Set(),
+      };
       entries.set(key, entry);
     }
     return entry;
@@ -179,6 +220,35 @@ export class Store {
     }
   }
 
+  /** All rows that are committed, or its own. */
+  *latestRows(transaction: Transaction, table: string): Iterable<Row> {
+    for (const entry of this.entriesOf(table)) {
+      const row = this.latest(transaction, entry);
+      if (row !== undefined) yield row;
+    }
+  }
+
+  /** Another transaction has written the entry, and has not ended. */
+  isPending(transaction: Transaction, { versions }: Entry): boolean {
+    const last = versions.at(-1);
+    return last !== undefined && last.sequence === undefined && last.by !== transaction;
+  }
+
+  /** The rows that may be there when all who write the entry now have ended. */
+  possible(transaction: Transaction, entry: Entry): readonly Row[] {
+    const pending = this.isPending(transaction, entry) ? entry.versions.at(-1)?.row : undefined;
+    return [this.latest(transaction, entry), pending].filter(row => row !== undefined);
+  }
+
+  entriesOf(table: string): Iterable<Entry> {
+    return this.#tables.get(table)?.values() ?? [];
+  }
+
+  /** Whether the row was there when its snapshot was taken. */
+  isSeen(transaction: Transaction, entry: Entry): boolean {
+    return this.#seen(transaction, entry)?.row !== undefined;
+  }
+
   #seen(transaction: Transaction, { versions }: Entry): Version | undefined {
     const last = versions.at(-1);
     if (last?.by === transaction && last.sequence === undefined) return last;
@@ -203,14 +273,22 @@ export class Store {
     return versions.slice(versions.findLastIndex(({ sequence }) => sequence !== undefined && sequence <= snapshot) + 1);
   }
 
-  /** Undefined when it is held by the transaction now; else who holds it. */
-  hold(transaction: Transaction, entry: Entry): Transaction | undefined {
-    if (entry.holder !== undefined && entry.holder !== transaction) return entry.holder;
-    if (entry.holder === undefined) {
-      entry.holder = transaction;
-      transaction.holds.push(entry);
-    }
+  /** Undefined when the transaction has the lock now; else one that keeps it from that. */
+  hold(transaction: Transaction, entry: Entry, strength: Strength = 'no key update'): Transaction | undefined {
+    const [blocker] = blockers(transaction, entry, strength);
+    if (blocker !== undefined) return blocker;
+    if (isHeldAs(transaction, entry, strength)) return undefined;
+    if (strength === 'key share') entry.keySharers = new Set(entry.keySharers).add(transaction);
+    else entry.holder = transaction;
+    if (strength === 'update') entry.isKeyHeld = true;
+    transaction.holds.push({ entry, strength });
     return undefined;
+  }
+
+  /** Gives the last lock of the entry back, before the end of the transaction. */
+  letGo(transaction: Transaction, entry: Entry): void {
+    const at = transaction.holds.findLastIndex(hold => hold.entry === entry);
+    for (const hold of transaction.holds.splice(at, 1)) this.#letGo(transaction, hold);
   }
 
   /** The transaction must hold the entry. */
@@ -222,13 +300,19 @@ export class Store {
     transaction.writes.push({ entry, version });
   }
 
+  /** The number of a table or an index, which no other ever has. */
+  newOid(): number {
+    this.#serial += 1;
+    return firstOid + this.#serial;
+  }
+
   newKey(): string {
     this.#serial += 1;
     return String(this.#serial);
   }
 
-  setSavepoint(transaction: Transaction, name: string): void {
-    transaction.savepoints.push({ name, writes: transaction.writes.length, holds: transaction.holds.length });
+  setSavepoint({ savepoints, writes, holds, locks }: Transaction, name: string, mark: Mark): void {
+    savepoints.push({ name, writes: writes.length, holds: holds.length, locks: locks.length, mark });
   }
 
   rollbackTo(transaction: Transaction, name: string): void {
@@ -238,9 +322,11 @@ export class Store {
     if (savepoint !== undefined) this.#undo(transaction, savepoint);
   }
 
-  #undo(transaction: Transaction, { writes, holds }: Savepoint): void {
+  #undo(transaction: Transaction, { writes, holds, locks, mark }: Savepoint): void {
+    mark.undo();
     for (const written of transaction.writes.splice(writes)) takeOut(written);
-    for (const entry of transaction.holds.splice(holds)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(holds)) this.#letGo(transaction, hold);
+    for (const lock of transaction.locks.splice(locks)) this.locks.release(lock);
   }
 
   /** A statement of it has failed: what was done since the last savepoint is undone at once, and its locks are free. */
@@ -251,7 +337,9 @@ export class Store {
   }
 
   release(transaction: Transaction, name: string): void {
-    transaction.savepoints.length = this.#savepoint(transaction, name);
+    const at = this.#savepoint(transaction, name);
+    transaction.savepoints[at]?.mark.release();
+    transaction.savepoints.length = at;
   }
 
   #savepoint(transaction: Transaction, name: string): number {
@@ -303,18 +391,29 @@ export class Store {
     for (const { table, key, row } of writes) {
       this.createTable(table);
       this.entry(table, key).versions.push({ by: undefined, row, sequence: this.sequence });
-      this.#serial = Math.max(this.#serial, Number(key) || 0);
+      this.#serial = Math.max(this.#serial, Number(key) || 0, Number(row?.oid ?? 0) - firstOid);
     }
+  }
+
+  /** Those that it waits for. */
+  blockersOf(transaction: Transaction): readonly Transaction[] {
+    return transaction.waitsFor?.() ?? none;
+  }
+
+  /** Those that keep it from a lock. */
+  blockers(transaction: Transaction, entry: Entry, strength: Strength): readonly Transaction[] {
+    return blockers(transaction, entry, strength);
   }
 
   /** Whether transactions wait for each other in a circle that `from` is part of. */
   isDeadlocked(from: Transaction): boolean {
     const seen = new Set<Transaction>();
-    let next = from.waitsFor?.holder;
-    while (next !== undefined && !seen.has(next)) {
+    const left = [...this.blockersOf(from)];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
       if (next === from) return true;
+      if (seen.has(next)) continue;
       seen.add(next);
-      next = next.waitsFor?.holder;
+      left.push(...this.blockersOf(next));
     }
     return false;
   }
@@ -335,7 +434,8 @@ export class Store {
   }
 
   #end(transaction: Transaction): void {
-    for (const entry of transaction.holds.splice(0)) this.#letGo(entry);
+    for (const hold of transaction.holds.splice(0)) this.#letGo(transaction, hold);
+    for (const lock of transaction.locks.splice(0)) this.locks.release(lock);
     if (transaction.isolation !== 'serializable') return;
     for (const { isolation } of this.running) if (isolation === 'serializable') return;
     for (const { readers } of this.#read) readers.clear();
@@ -352,8 +452,13 @@ export class Store {
   }
 
   /** The first of those who wait is next; it looks again for itself. */
-  #letGo(entry: Entry): void {
-    entry.holder = undefined;
+  #letGo(transaction: Transaction, { entry, strength }: Hold): void {
+    const kept = transaction.holds.filter(other => other.entry === entry).map(other => other.strength);
+    if (strength === 'key share') entry.keySharers?.delete(transaction);
+    else if (entry.holder === transaction) {
+      entry.isKeyHeld = kept.includes('update');
+      if (!entry.isKeyHeld && !kept.includes('no key update')) entry.holder = undefined;
+    }
     for (const { admit } of entry.waiting.splice(0)) admit();
   }
 
@@ -383,6 +488,22 @@ export class Store {
     giveWay(reader);
     giveWay(writer);
   }
+}
+
+const none: readonly Transaction[] = [];
+
+/** Those that keep a transaction from a lock. */
+function blockers(transaction: Transaction, entry: Entry, strength: Strength): readonly Transaction[] {
+  const { holder, isKeyHeld, keySharers } = entry;
+  const isHeld = holder !== undefined && holder !== transaction && (strength !== 'key share' || isKeyHeld);
+  const holders = isHeld ? [holder] : none;
+  if (strength !== 'update' || keySharers === undefined) return holders;
+  return [...holders, ...[...keySharers].filter(sharer => sharer !== transaction)];
+}
+
+function isHeldAs(transaction: Transaction, entry: Entry, strength: Strength): boolean {
+  if (strength === 'key share') return entry.keySharers?.has(transaction) === true;
+  return entry.holder === transaction && (strength === 'no key update' || entry.isKeyHeld);
 }
 
 /**

@@ -12,12 +12,12 @@ export type FrontendMessage =
       readonly values: readonly (string | null)[];
     }
   | { readonly is: 'describe'; readonly of: 'S' | 'P'; readonly name: string }
-  | { readonly is: 'execute'; readonly portal: string }
+  | { readonly is: 'execute'; readonly portal: string; readonly most: number }
   | { readonly is: 'close'; readonly of: 'S' | 'P'; readonly name: string }
   | { readonly is: 'sync' }
   | { readonly is: 'flush' }
   | { readonly is: 'terminate' }
-  | { readonly is: 'copy data'; readonly text: string }
+  | { readonly is: 'copy data'; readonly bytes: Buffer }
   | { readonly is: 'copy done' }
   | { readonly is: 'copy fail'; readonly reason: string };
 
@@ -106,8 +106,8 @@ class Cursor {
     return Array.from({ length: this.int16() }, read);
   }
 
-  rest(): string {
-    return this.#bytes.toString('utf8', this.#at, this.#end);
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at, this.#end);
   }
 }
 
@@ -131,7 +131,7 @@ function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
     case 'D':
       return { is: 'describe', of: cursor.letter(), name: cursor.text() };
     case 'E':
-      return { is: 'execute', portal: cursor.text() };
+      return { is: 'execute', portal: cursor.text(), most: cursor.int32() };
     case 'C':
       return { is: 'close', of: cursor.letter(), name: cursor.text() };
     case 'S':
@@ -141,7 +141,7 @@ function typed(bytes: Buffer, start: number, length: number): FrontendMessage {
     case 'X':
       return { is: 'terminate' };
     case 'd':
-      return { is: 'copy data', text: cursor.rest() };
+      return { is: 'copy data', bytes: cursor.rest() };
     case 'c':
       return { is: 'copy done' };
     case 'f':
@@ -159,14 +159,21 @@ export interface Column {
 
 export const typeNumbers = {
   bool: 16,
+  name: 19,
+  oid: 26,
+  bytea: 17,
   int8: 20,
   int4: 23,
   text: 25,
   float8: 701,
   pgLsn: 3220,
+  date: 1082,
+  timestamp: 1114,
   timestamptz: 1184,
+  interval: 1186,
   uuid: 2950,
   json: 114,
+  jsonb: 3802,
   void: 2278,
   numeric: 1700,
   xid8: 5069,
@@ -263,6 +270,7 @@ export const backend = {
   closed: message('3'),
   noData: message('n'),
   empty: message('I'),
+  suspended: message('s'),
   parameters: (types: readonly number[]) =>
     message('t', to => {
       to.int16(types.length);

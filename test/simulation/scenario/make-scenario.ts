@@ -22,6 +22,8 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
   const lazyFlushMs = lazyFlush(random, theme);
   const clients = size.clients ?? random.integer(isAboutCommits ? 4 : 1, 10);
   const chosen = isAboutCommits ? committing : random.some(workloads);
+  // A stream of its own: all else is the same as without it.
+  const listening = random.fork('listening');
   const isolations = random.some([undefined, 'read committed', 'repeatable read', 'serializable'] as const);
   return {
     seed,
@@ -40,7 +42,13 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
       replicationMs: random.pick([1, 10, 200]),
     },
     standby,
+    listens: listening.chance(0.4),
     service: {
+      listen: {
+        checkIntervalMs: listening.pick([500, 2_000, 5_000]),
+        checkTimeoutMs: listening.pick([300, 1_000, 3_000]),
+        maxQueued: 1_000,
+      },
       pool: {
         max: random.pick([1, 2, 3, 5, 10]),
         min: random.chance(0.2) ? 1 : 0,

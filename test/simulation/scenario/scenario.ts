@@ -102,6 +102,8 @@ export interface Scenario {
     readonly replicationMs: number;
   };
   readonly standby: 'none' | 'one address' | 'two hosts' | 'replica';
+  /** The instances listen, and units send messages. */
+  readonly listens: boolean;
   readonly service: ServiceOptions;
   readonly retry: RetryOptions;
   readonly clients: readonly ClientPlan[];
