@@ -12,7 +12,7 @@ export interface InstanceStatus extends ServiceStatus {
   readonly uptimeMs: number;
   /** The configuration it was started with. */
   readonly config: string;
-  /** Of `@keelson/core`, which may be another one than that of who asks. */
+  /** The version of `@keelson/core` in that process. The process that asks may have another version. */
   readonly coreVersion: string;
   readonly nodeVersion: string;
 }

@@ -8,7 +8,10 @@ import type { ServiceStatus } from './status.js';
 
 /** The running service as its operator sees it, for a plugin that shows it. Holds no secret. */
 export interface ServiceControl {
-  /** Finds the other instances of the service on this machine; undefined when it runs without a configuration file. */
+  /**
+   * Identifies the service, so that `findInstances` can find its other instances on this machine. Undefined when the
+   * service runs without a configuration file.
+   */
   readonly identity: (Identity & { readonly directory: string | undefined }) | undefined;
   /** As `Kernel.status`. While the service starts, each plugin has how far it is. */
   status(): Promise<ServiceStatus>;

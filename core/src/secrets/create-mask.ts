@@ -18,7 +18,7 @@ export interface MaskOptions {
   readonly maxValues?: number;
 }
 
-/** Makes a copy of any value that JSON can write, with the secrets masked. Never throws and never changes the original. */
+/** Copies any value. JSON can write the copy, and its secrets are masked. Never throws, and never changes the original. */
 export type Mask = (value: unknown) => unknown;
 
 /**

@@ -17,7 +17,8 @@ const withheld = new WeakMap<object, readonly ReadValues[]>();
 /**
  * Masks the texts that `read` returns in the messages of `error` and its causes, wherever they are shown from now on: an
  * error of other code may quote what a user has sent. Texts of less than 4 characters are not masked. When `read` returns
- * thousands of texts, the whole message is masked instead. `read` is called when the error is first shown.
+ * thousands of texts, the whole message is masked instead. `read` is called when the error is first shown; for a thrown
+ * string, at once.
  *
  * Returns the error to use in place of `error`: for a thrown string its masked copy, otherwise `error` itself. Never throws.
  */
