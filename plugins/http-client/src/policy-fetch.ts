@@ -38,7 +38,7 @@ export interface PolicyFetchOptions {
   readonly clock?: Clock;
   /** Receives a span for each attempt. Default: silent telemetry. */
   readonly telemetry?: Telemetry;
-  /** The servers that are sent the headers with which the trace goes on there. Default: none. */
+  /** Returns true for a server that continues the trace: requests to it carry the trace headers. Default: no server does. */
   readonly tracesTo?: (url: URL) => boolean;
   /** Measures each attempt. Default: none is. */
   readonly measured?: RequestMetrics | undefined;

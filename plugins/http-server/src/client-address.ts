@@ -9,7 +9,7 @@ export function clientAddresses(trusted: HttpOptions['trustProxy']): (request: I
   return request => proxyAddress(request, trusts);
 }
 
-/** Returns whether a sender is a trusted proxy; the first sender that is not one is the client. */
+/** Returns a function that reports whether a sender is a trusted proxy. The first sender that is not one is the client. */
 export function trustedProxies(trusted: HttpOptions['trustProxy']): (address: string, hop: number) => boolean {
   if (typeof trusted === 'boolean') return () => trusted;
   if (typeof trusted === 'number') return (_address, hop) => hop < trusted;

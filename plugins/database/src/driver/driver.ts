@@ -117,10 +117,14 @@ export interface PoolCounters extends PermitCounters {
 }
 
 /**
- * `expired` by age; `invalidated` with all connections that were open when the server restarted or failed, or `renew` was
- * called; `unanswered` ping; `lost` or left inside a transaction by its borrower; `altered` by a statement that may leave state
- * behind (`leavesState`, `LastingNames`); `read-only` leads to a read-only server, although the address has led to a writable
- * server before.
+ * Why the pool closed a connection.
+ *
+ * - `expired`: it was too old.
+ * - `invalidated`: it was open when the server restarted or failed, or when `renew` was called.
+ * - `unanswered`: it did not answer a ping.
+ * - `lost`: it was lost, or its borrower left it inside a transaction.
+ * - `altered`: a statement may have left state behind on it (`leavesState`, `LastingNames`).
+ * - `read-only`: it leads to a read-only server, although the address has led to a writable server before.
  */
 export type DiscardReason = 'expired' | 'invalidated' | 'unanswered' | 'lost' | 'altered' | 'read-only';
 

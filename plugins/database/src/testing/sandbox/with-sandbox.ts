@@ -15,10 +15,11 @@ import { Sandbox } from './sandbox.js';
  *   }));
  * ```
  *
- * Sessions wait for each other, as on a pool of one connection. A session beside another (`nested: 'separate'`) waits for
- * it until its time is over. Deferred constraints are checked when a session commits. Not tried: isolation levels, replicas,
- * messages of channels, which are sent by a real COMMIT only. `now()` stands still. Sequences are not set back. The role,
- * the variables and the limits that one session sets hold until another sets them.
+ * Sessions wait for each other, as on a pool of one connection. A session with `nested: 'separate'` waits when the session
+ * around it has sent a statement, and fails when its own time is over. Deferred constraints are checked when a session
+ * commits. Not tried: isolation levels, replicas, messages of channels, which are sent by a real COMMIT only. `now()`
+ * stands still. Sequences are not set back. The role, the variables and the limits that one session sets hold until another
+ * sets them.
  *
  * @throws what `work` threw.
  * @throws TypeError for a double, for a service that a plugin has wrapped, and inside another sandbox of the service.
