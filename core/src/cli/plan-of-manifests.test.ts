@@ -52,7 +52,7 @@ test('keelson explain of a plugin says when it starts, how long it may take, and
   };
   const { out } = await keelson(plugins, ['explain', 'orders']).ended;
   expect(out.split('\n').slice(1)).toEqual([
-    '  starts in level 3, after store (needs its capabilities), logger (is watched through @keelson/core/Logger)',
+    '  starts in level 3, after store (needs its capabilities), logger (reports to @keelson/core/Logger)',
     '  may take 5000 ms to start, 10000 ms to stop',
     '  provides test/Orders',
     '  needs from store: batch',

@@ -69,6 +69,6 @@ function addImplicit(
   for (const [key, reasons] of needs) {
     if (key === provider.key || reasons.has(provider.key)) continue;
     if (pathBetween(graph, provider.key, key) === undefined)
-      reasons.set(provider.key, `is watched through ${tokenName(token)}`);
+      reasons.set(provider.key, `reports to ${tokenName(token)}`);
   }
 }

@@ -3,7 +3,7 @@ import type { Plan, PlannedPlugin } from './plan.js';
 
 const legend = [
   'solid line: needs',
-  'dotted line: is watched through (logger, telemetry)',
+  'dotted line: reports to (logger, telemetry)',
   'dotted line with the word decorates: may decorate',
   'dashed frame: optional',
 ];
@@ -38,5 +38,5 @@ function labelOf(plugin: PlannedPlugin): string {
 
 /** Every plugin logs and is traced: those lines stay in the background. */
 function arrowFor(reason: string): string {
-  return reason.startsWith('is watched') ? '-.->' : '-->';
+  return reason.startsWith('reports to ') ? '-.->' : '-->';
 }
