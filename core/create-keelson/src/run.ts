@@ -110,7 +110,7 @@ function nextSteps({ name, folder, files, workspace }: CreatedService, { userAge
 function workspaceSteps({ file, builds }: CreatedInWorkspace): readonly string[] {
   return [
     '',
-    `Before that, in ${relative(process.cwd(), file)}: \`packages\` must match the folder, and pnpm asks for`,
+    `Before that, in ${relative(process.cwd(), file)}: check that \`packages\` matches the folder, and add`,
     '',
     'allowBuilds:',
     ...builds,
