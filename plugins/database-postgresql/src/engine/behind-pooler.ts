@@ -8,7 +8,8 @@ export const weakerBehindPooler: readonly WeakerPromise[] = [
     why: 'the pooler hides which process of the server works for a connection',
   },
   {
-    promise: 'An instance may migrate while a statement of a killed instance still runs outside of a transaction.',
-    why: 'the mark of such a statement would stay on a connection that the pooler lends to others',
+    promise:
+      'When an instance is killed during a migration without a transaction, its statement may still run while another instance migrates.',
+    why: 'the advisory lock that shows such a statement would stay on a connection that the pooler lends to others',
   },
 ];

@@ -260,7 +260,10 @@ export class UnsupportedError extends KeelsonError {
 /** What to do without a capability. */
 const instead: ReadonlyMap<string, string> = new Map([
   ['commit-lookup', 'Set commitProof to token or auto.'],
-  ['savepoints', "Let the part fail the whole session, or run it in a separate session: { nested: 'separate' }."],
+  [
+    'savepoints',
+    "Run the part directly in the session (an error then rolls the whole session back), or in a separate session: { nested: 'separate' }.",
+  ],
   [
     'session-state',
     'Use a form that ends with the transaction: SET LOCAL, set_config(…, true), pg_advisory_xact_lock.',
