@@ -64,7 +64,11 @@ const conflictsSchema = z
 
 export const policySchema = z
   .strictObject({
-    deadlineMs: duration(30_000, 0, 'The whole call with its waits, when the caller sets no deadline. 0: never.'),
+    deadlineMs: duration(
+      30_000,
+      0,
+      'The whole call with its waits ends by then, when the caller sets no deadline. 0: never.',
+    ),
     attemptTimeoutMs: duration(10_000, 0, 'A single attempt is cancelled after this. 0: only by the deadline.'),
     cancelGraceMs: duration(1_000, 0, 'How long a cancelled attempt may take to end; its result still counts.'),
     maxAttempts: count(8, 1, 'Attempts in all, including the first; 1 turns retries off.'),

@@ -31,7 +31,7 @@ export const telemetrySentryOptions = z
       .max(100_000)
       .default(60)
       .describe(
-        'Most errors of one kind and operation that are sent in a minute; the next error has the number of dropped errors.',
+        'Largest number of errors of one kind and operation sent in a minute; the next error has the number of dropped errors.',
       ),
     maxBreadcrumbs: z
       .int()
