@@ -13,11 +13,10 @@ const { joinNetwork } = await import('../network/simulated-socket.ts');
 const { rowTables } = await import('../postgres/tables.ts');
 const { History, SimulatedServer } = await import('../postgres/server.ts');
 const { StoryLogger } = await import('../service/story-logger.ts');
-const { endless } = await import('./not-simulated.ts');
 const { enter } = await import('../world/globals.ts');
 const { World } = await import('../world/world.ts');
 
-const world = new World('conformance', { keepsStory: false });
+const world = new World('conformance', { keepsStory: false, turnMs: 0.01 });
 enter(world);
 const network = new Network(world, { latencyMs: 0.1, jitterMs: 0, splits: 0.5 });
 joinNetwork(network);
@@ -67,7 +66,6 @@ async function runAll(): Promise<void> {
     },
   }));
   for (const { name, run } of cases) {
-    if (name === endless) continue;
     const before = world.violations.length;
     const late = world.time.sleep(longestCaseMs, 'a case').then(() => 'not ended');
     const outcome = await Promise.race([run().catch((error: unknown) => String(error)), late]);

@@ -87,7 +87,8 @@ function clearTimer(timer: unknown): void {
   if (timer instanceof SimulatedTimer) timer.close();
 }
 function setImmediate(run: Callback, ...given: unknown[]): unknown {
-  return currentWorld().time.afterInContext(0, 'immediate', () => run(...given));
+  const { time, turnMs } = currentWorld();
+  return time.afterInContext(turnMs, 'immediate', () => run(...given));
 }
 function clearImmediate(immediate: unknown): void {
   if (typeof immediate === 'object' && immediate !== null && 'isOver' in immediate) immediate.isOver = true;

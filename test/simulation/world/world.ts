@@ -24,13 +24,16 @@ export class World {
   readonly story: StoryLine[] = [];
   /** For what of the code under test asks for chance without an argument. */
   readonly ambient: Random;
+  /** How long a turn of the event loop takes. With 0, code that waits in turns for something later waits for ever. */
+  readonly turnMs: number;
   readonly #keepsStory: boolean;
   #hash = 0;
   readonly #reached = new Map<string, number>();
 
-  constructor(seed: string, { keepsStory }: { readonly keepsStory: boolean }) {
+  constructor(seed: string, { keepsStory, turnMs = 0 }: { readonly keepsStory: boolean; readonly turnMs?: number }) {
     this.random = new Random(seed);
     this.ambient = this.random.fork('ambient');
+    this.turnMs = turnMs;
     this.#keepsStory = keepsStory;
     this.time = new VirtualTime(error => this.violate(propertyOf(error), describe(error)));
   }
