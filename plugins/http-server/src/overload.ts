@@ -25,7 +25,7 @@ export interface PoolLoad {
 const reasons = {
   active_requests: 'too many requests are running',
   event_loop: 'the process is too busy',
-  connection_wait: 'the wait for a connection is longer than the remaining time',
+  connection_wait: 'the expected wait for a database connection is too long',
 } as const;
 
 type Reason = keyof typeof reasons;
