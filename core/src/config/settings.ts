@@ -65,7 +65,9 @@ export const entrySchema = z.object({
     .string()
     .min(1)
     .optional()
-    .describe('The implementation: a package, or a path that begins with ./; none leaves the default.'),
+    .describe(
+      'The implementation: a package, or a path that begins with ./. `none`: no plugin; a slot then has its default.',
+    ),
   optional: z
     .boolean()
     .default(false)

@@ -6,8 +6,8 @@ const ruleSchema = z
       .string()
       .min(1)
       .describe(
-        'Which calls: those to a target (`database`, `api.example.com`), those whose name begins with it ' +
-          '(`http-client`), or those of one name (`database.session`).',
+        'Which calls: those to this target (`database`, `api.example.com`), those with this text before the first dot ' +
+          'of their name (`http-client`), or those with this name (`database.session`).',
       ),
     kind: z
       .enum(['latency', 'error', 'refusal', 'pool-exhaustion'])

@@ -204,7 +204,7 @@ export const httpOptions = z
       .boolean()
       .default(true)
       .describe(
-        'Whether this service continues the trace of its client. Set false on a public server: its clients would decide what is recorded.',
+        'Whether this service continues the trace of its client. Set false on a public server, so that its clients cannot decide what is recorded.',
       ),
     consistency: z
       .enum(['off', 'header', 'cookie'])

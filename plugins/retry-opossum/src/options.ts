@@ -60,7 +60,7 @@ const breakerSchema = z
       [1, dayMs],
       'The longest break. Each break is cut by up to half at random, so that instances do not probe together.',
     ),
-    probes: count(2, 1, 'Attempts let through while half-open, and how many of them must succeed to close.'),
+    probes: count(2, 1, 'Attempts that may run while half-open; after this many successes the breaker closes.'),
     probeTimeoutMs: numeric(5_000, [1, dayMs], 'A probe without an answer after this time counts as failed.'),
   })
   .refine(options => options.breakMs <= options.maxBreakMs, {
