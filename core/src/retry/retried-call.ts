@@ -22,10 +22,13 @@ export interface ConflictPolicy {
   readonly maxDelayMs: number;
 }
 
-/** The limits of a call. A time of 0 means no limit. */
+/** The limits of a call. */
 export interface CallPolicy {
+  /** 0: no limit. */
   readonly deadlineMs: number;
+  /** 0: no limit. */
   readonly attemptTimeoutMs: number;
+  /** How long a cancelled attempt may take to end. 0: it is abandoned at once. */
   readonly cancelGraceMs: number;
   /** The first included; 1 for no retry. */
   readonly maxAttempts: number;
