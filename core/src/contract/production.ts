@@ -1,4 +1,4 @@
-/** Returns whether an environment is called `production` or `prod`, in any case. False without an environment. */
+/** Returns whether an environment is called `production` or `prod`, in small or capital letters. False for undefined. */
 export function isProductionEnvironment(environment: string | undefined): boolean {
   return environment !== undefined && /^prod(uction)?$/i.test(environment);
 }

@@ -47,8 +47,8 @@ export class Kernel {
   }
 
   /**
-   * Starts the service. When it resolves everything is ready, and `container.get` is synchronous for every service that
-   * a plugin provides. Optional plugins that did not start are tried again in the background.
+   * Starts the service. Once the promise resolves, everything is ready, and `container.get` is synchronous for every
+   * service that a plugin provides. Optional plugins that did not start are tried again in the background.
    *
    * @throws PlanError `KERNEL_PLAN_INVALID` with all problems; nothing was started.
    * @throws StartError `KERNEL_START_FAILED`; what had started was stopped again.

@@ -13,7 +13,7 @@ export interface HttpServerHarness {
 
 /**
  * The promises of every HTTP server, ours or another's. Sends its requests to the address that the server reports.
- * `createHarness` calls `prepare`, when it is given, where a plugin of the service starts: before the server is ready.
+ * When `prepare` is given, `createHarness` calls it during the start of a plugin, before the server is ready.
  */
 export function httpServerConformance(
   createHarness: (prepare?: (http: HttpServer) => void) => HttpServerHarness | Promise<HttpServerHarness>,

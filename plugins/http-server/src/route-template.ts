@@ -51,7 +51,7 @@ export function watchRoutes(requests: object): void {
   });
 }
 
-/** The handler at `mount` gets the request. */
+/** Records that the handler at `mount` gets the request, for the route template of the request. */
 export function noteRoute(request: RoutedRequest, mount: Mount): void {
   const watched: Watched = request;
   watched[mountKey] = mount;

@@ -24,8 +24,8 @@ export interface RouteTexts {
 /** What a handler gets. */
 export interface RouteInput<Params, Query, Body> {
   /**
-   * The EntityManager of the request. Its first use opens the session: a handler that does not touch it opens none. The
-   * commit comes before the first byte of the answer. Of a `repeatable` route, that of the attempt.
+   * The EntityManager of the request; in a `repeatable` route, the EntityManager of the attempt. Its first use opens the
+   * session: a handler that does not touch it opens none. The commit comes before the first byte of the answer.
    *
    * @throws KeelsonError HTTP_SESSION_MISSING in a service without a database, and in a route with `session: 'none'`.
    */

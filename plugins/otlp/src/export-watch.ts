@@ -27,7 +27,7 @@ export class ExportWatch {
     this.#logger = logger;
   }
 
-  /** The answer to one export of `items`, on its way to `report`. */
+  /** Returns a callback for one export of `items`: it counts a failed export, and passes the result to `report`. */
   watched(signal: string, items: number, report: (result: ExportResult) => void): (result: ExportResult) => void {
     return result => {
       if (result.code !== ExportResultCode.SUCCESS) this.#failed(signal, items, result.error);

@@ -17,7 +17,7 @@ export interface BatchProgress {
 }
 
 export interface BatchOptions extends Omit<SessionOptions, 'readOnly' | 'deferrable'> {
-  /** Items stored together. Default 500; of `bulkInsert` on a driver with COPY 5,000. */
+  /** Items stored together. Default: 500, and 5,000 for `bulkInsert` on a driver with COPY. */
   readonly chunkSize?: number;
   /** Runs after each chunk; the batch waits for it. An error in it is logged and changes nothing. */
   readonly onProgress?: (progress: BatchProgress) => unknown;
