@@ -78,7 +78,7 @@ export interface RunContext<Config> extends PluginContext<Config> {
   readonly container: Container;
   /** Carries `{ plugin }`. */
   readonly logger: Logger;
-  /** Aborts when the hook's time is over or, in `start`, when the start is cancelled. */
+  /** Aborts when the hook's time is over or, in `start` and `ready`, when the start is cancelled. */
   readonly signal: AbortSignal;
   /**
    * Names what the hook is waiting for, low in detail (`a connection to db:5432`). The operator sees it when the hook

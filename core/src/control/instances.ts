@@ -38,7 +38,7 @@ const changeTimeoutMs = 35_000;
 /**
  * Finds the running instances of a service. Skips sockets without a listener.
  *
- * @throws KeelsonError CONTROL_FOLDER_UNSAFE when others may have put something there.
+ * @throws KeelsonError CONTROL_FOLDER_UNSAFE when another user may have put a socket into the folder of the sockets.
  */
 export async function findInstances(identity: Identity, directory?: string): Promise<Instances> {
   const folder = new ControlFolder(directory);

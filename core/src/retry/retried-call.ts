@@ -262,7 +262,10 @@ export abstract class RetriedCall<T, Target extends CallTarget> implements Attem
     return this.giveUp(circuitOpen(this.progress(), inMs, this.cause()));
   }
 
-  /** The last failure of this call; when it made no attempt, the last failure that counted against the target. */
+  /**
+   * The last failure of this call. When it has none, the last failure that counted against the target; undefined while the
+   * breaker is closed.
+   */
   protected cause(): unknown {
     const { breaker } = this.target;
     return this.lastFailure ?? (breaker.state === 'closed' ? undefined : breaker.lastCause);

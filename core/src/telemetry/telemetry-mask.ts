@@ -10,13 +10,13 @@ const leavesNothing =
   /^(db\.(statement|query\.(text|parameter.*))|(url|http)\.(query|fragment)|http\.(request|response)\.(header|body)\..*|http\.(user_agent|client_ip)|user_agent.*|user\..*|enduser\..*|client\.address|net\.peer\.ip)$/;
 const isUrl = /^(url(\.full)?|http\.(url|target)|url\.path)$/;
 
-/** Takes what is private out of what an implementation of telemetry sends. Never throws. */
+/** Takes what is private out of what an implementation of telemetry sends. Throws only what a getter of an attribute throws. */
 export interface TelemetryMask {
   /** A name without credentials and query parameters. */
   name(name: string): string;
   /** A text without secrets. */
   text(text: string): string;
-  /** One object with all `facts`, without secrets, statements and parameters. Leaves out what cannot be read. */
+  /** One object with all `facts`, without secrets, statements and parameters. A value that cannot be read is `[Unreadable]`. */
   facts(...facts: readonly unknown[]): Record<string, unknown>;
   /** The attributes of a span without secrets, statements, query parameters, headers, bodies, and users. */
   attributes(attributes: Readonly<Record<string, unknown>>): Record<string, unknown>;

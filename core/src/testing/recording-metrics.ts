@@ -19,7 +19,7 @@ interface Recorded {
  * Metrics that keep their values.
  *
  * Stricter than the contract, so that a mistake shows in a test and not on a dashboard: a label that was not declared, a
- * counter that goes down and a value that is not finite throw.
+ * counter that goes down, and a value of a counter or a histogram that is not finite throw.
  */
 export class RecordingMetrics implements Metrics {
   readonly #book = new InstrumentBook();

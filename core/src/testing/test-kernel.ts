@@ -16,7 +16,7 @@ export interface TestKernelOptions {
   readonly plugins?: readonly Plugin[];
   /** What fills a slot instead of a plugin, by the name of the slot: `{ database: fakeDatabase }`. */
   readonly slots?: Readonly<Record<string, object>>;
-  /** Further services to bind, for what the plugins require of each other. */
+  /** Services that the plugins require and that no plugin of the test provides. */
   readonly services?: Iterable<readonly [ServiceToken, unknown]>;
   /** The configuration of the plugins, by key: `{ outbox: { batchSize: 10 } }`. */
   readonly values?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;

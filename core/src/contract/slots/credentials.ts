@@ -16,8 +16,8 @@ export interface Credential {
  */
 export interface Credentials {
   /**
-   * Returns the credential to log in with now. Resolves without asking the source while a valid one is at hand; callers
-   * that wait share one request.
+   * Returns the credential to log in with now. While a valid one is at hand, it does not ask the source, unless the source is
+   * known to have changed, such as a file. Callers that wait share one request.
    *
    * @throws KeelsonError `CREDENTIALS_UNAVAILABLE` when there is none that is valid.
    */

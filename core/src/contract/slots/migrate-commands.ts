@@ -12,7 +12,7 @@ export interface MigrateCommand {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** How it is called, after its name. */
+  /** The words that may follow its name: `<Name> [<folder>]`. Empty when it takes none. */
   readonly usage: string;
   /** Resolves to the result that `--json` prints; to undefined when the printed lines are the whole result. */
   readonly run: (context: MigrateCommandContext) => Promise<unknown>;

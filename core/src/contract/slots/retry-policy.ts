@@ -56,7 +56,10 @@ export interface ExecuteOptions {
    * `RETRY_ATTEMPT_TIMEOUT`) and a `KeelsonError` with an HTTP status below 500 have another default: no retry, `unknown`.
    */
   readonly classify?: (error: unknown) => FailureVerdict;
-  /** Called before each further attempt, after the wait has been chosen. */
+  /**
+   * Called before each further attempt, after the wait has been chosen. A policy may leave out attempts that probe an open
+   * breaker.
+   */
   readonly onRetry?: (event: { attempt: number; delayMs: number; error: unknown }) => void;
 }
 

@@ -17,9 +17,9 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * Creates a database for a test file, as a copy of a template. The first call for a key makes the template
- * `keelson_template_<key>`, which stays on the server for all later calls of all processes; calls made meanwhile wait.
- * Without `prepare` and `key` the database is empty, and there is no template.
+ * Creates a database for a test file, as a copy of a template. The first call with a `prepare` and a `key` makes the template
+ * `keelson_template_<hash>`, which stays on the server for all later calls of all processes; calls made meanwhile wait. The
+ * hash is that of the source text of `prepare` and of `key`. Without both, the database is empty, and there is no template.
  *
  * @throws the error of PostgreSQL, and what `prepare` threw; then there is no template.
  */

@@ -19,7 +19,10 @@ export class SessionClosedError extends KeelsonError {
   }
 }
 
-/** A statement had failed before, so the server refuses all further ones until it is rolled back (SQLSTATE 25P02). */
+/**
+ * A statement of the session, work that had joined it, or its flush failed before, and the code went on. Nothing is stored.
+ * After a failed statement the server refuses all further ones until the rollback (SQLSTATE 25P02).
+ */
 export class TransactionFailedError extends KeelsonError {
   /** `cause`: the failure that was swallowed. `http`: its answer, when it is not the fault of the work. */
   constructor(cause?: unknown, http?: ProblemDocument) {

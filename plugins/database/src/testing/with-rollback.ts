@@ -5,9 +5,9 @@ import { markTrial } from '../session/trial.js';
 /**
  * Runs the body of a test in a session that is rolled back whatever comes of it: the body sees what it has stored, and the
  * next test finds nothing of it. Every `session`, `transaction`, `read` and `batch` in it becomes a savepoint of that one
- * session, also with `nested: 'separate'`: it can fail alone. The same is true in code that the body calls, repeatable
- * handlers included. Run these savepoints one after the other, not side by side. `openSession()` still opens a session of
- * its own, which may commit.
+ * session, also with `nested: 'separate'`: it can fail alone. The same is true in code that the body calls, for example an
+ * HTTP handler made with `repeatable`. Run these savepoints one after the other, not side by side. `openSession()` still
+ * opens a session of its own, which may commit.
  *
  * ```ts
  * test('an order is stored', () =>
