@@ -62,8 +62,9 @@ export class LastingNames {
   }
 
   /**
-   * Call this before each loan. Returns undefined when the names are known, as they nearly always are, otherwise a promise
-   * to wait for. The promise also resolves at the deadline of the loan and when the loan is aborted; then the loan fails.
+   * Call this before each loan. Returns a promise to wait for when the service has defined something since the names were
+   * last read, which is rare; otherwise undefined. The promise also resolves at the deadline of the loan and when the loan is
+   * aborted; then the loan fails.
    */
   known(loan: Pick<AcquireOptions, 'deadline' | 'signal'>): Promise<void> | undefined {
     if (this.#learnedAt === undefined) return undefined;
