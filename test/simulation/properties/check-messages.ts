@@ -15,13 +15,14 @@ export async function checkMessages(
   requests: readonly Request[],
 ): Promise<void> {
   const sending = new Set(requests.filter(({ sends }) => sends).map(({ unit }) => unit));
-  const sent = stage.history.stored.filter(({ unit }) => sending.has(unit));
+  // A COMMIT that the network held back may be done meanwhile.
+  const sent = () => stage.history.stored.filter(({ unit }) => sending.has(unit));
   const alive = listeners.filter(({ instance }) => !instance.isDead);
   const endMs = world.now + deliveryMs;
-  while (world.now < endMs && alive.some(listener => missingOf(listener, sent).length > 0))
+  while (world.now < endMs && alive.some(listener => missingOf(listener, sent()).length > 0))
     await world.time.sleep(50, 'a look at an instance');
   for (const listener of alive) {
-    const [missing, ...more] = missingOf(listener, sent);
+    const [missing, ...more] = missingOf(listener, sent());
     if (missing !== undefined)
       world.violate(
         'a message is delivered, or a gap is reported',
@@ -29,7 +30,7 @@ export async function checkMessages(
       );
   }
   for (const listener of listeners) {
-    checkHeard(world, listener, sent);
+    checkHeard(world, listener, sent());
     checkGaps(world, stage, listener);
   }
 }
