@@ -10,7 +10,7 @@ import type { UnitSession } from '../session/unit-session.js';
 export type BatchSource<Item> = Iterable<Item> | AsyncIterable<Item> | (() => Iterable<Item> | AsyncIterable<Item>);
 
 export interface BatchProgress {
-  /** Items stored so far, in a transaction that is not yet committed. */
+  /** Items stored so far. In `onProgress`, their transaction is not yet committed. */
   readonly done: number;
   readonly chunks: number;
   readonly elapsedMs: number;

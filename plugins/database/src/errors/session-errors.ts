@@ -24,7 +24,10 @@ export class SessionClosedError extends KeelsonError {
  * After a failed statement the server refuses all further ones until the rollback (SQLSTATE 25P02).
  */
 export class TransactionFailedError extends KeelsonError {
-  /** `cause`: the failure that was swallowed. `http`: its answer, when it is not the fault of the work. */
+  /**
+   * `cause`: the failure that was swallowed. `http`: the HTTP answer to that failure, when another attempt may succeed, such
+   * as after a lost connection. Left out: 500 without details.
+   */
   constructor(cause?: unknown, http?: ProblemDocument) {
     super({
       code: 'DATABASE_TRANSACTION_FAILED',
