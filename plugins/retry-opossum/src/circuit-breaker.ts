@@ -54,8 +54,9 @@ export interface CircuitBreaker {
   /** Returns a permit for one attempt; undefined while the breaker admits none. */
   admit(): Permit | undefined;
   /**
-   * Reports an attempt. `unknown` counts neither way. A permit handed out before the last change of state, or settled
-   * already, changes nothing.
+   * Reports an attempt. An attempt of `slowCallMs` or longer counts as failed; a shorter one with `unknown` counts neither
+   * way. A permit from before the last change of state changes nothing, and a probe counts once. While the breaker is closed,
+   * all attempts share one permit.
    */
   settle(permit: Permit, outcome: Outcome): void;
   /** Milliseconds in which `admit` certainly admits nothing; 0 when it may admit an attempt, `Infinity` while held open. */
