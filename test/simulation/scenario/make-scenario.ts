@@ -24,6 +24,9 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
   const chosen = isAboutCommits ? committing : random.some(workloads);
   // A stream of its own: all else is the same as without it.
   const listening = random.fork('listening');
+  const listens = listening.chance(0.4);
+  // With fewer, not even the first connections of all instances would fit.
+  const leastConnections = instances * (listens ? 4 : 3);
   const isolations = random.some([undefined, 'read committed', 'repeatable read', 'serializable'] as const);
   return {
     seed,
@@ -36,13 +39,13 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
       splits: random.pick([0, 0, 0.05, 0.5]),
     },
     server: {
-      maxConnections: theme === 'anything' && random.chance(0.2) ? instances * 3 + random.integer(1, 8) : 100,
+      maxConnections: theme === 'anything' && random.chance(0.2) ? leastConnections + random.integer(1, 8) : 100,
       lazyFlushMs,
       statementMs: random.pick([0.1, 0.5, 2]),
       replicationMs: random.pick([1, 10, 200]),
     },
     standby,
-    listens: listening.chance(0.4),
+    listens,
     service: {
       listen: {
         checkIntervalMs: listening.pick([500, 2_000, 5_000]),
