@@ -4,7 +4,7 @@ import type { World } from '../world/world.ts';
 /** Units of some workloads send their number to it. */
 export const channel = 'units';
 
-/** What a subscription was told: of a unit, or of a gap, behind which messages may be missing. */
+/** An event that a subscription got: the message of a unit, or a gap, before which messages may be missing. */
 export type Heard = { readonly atMs: number } & ({ readonly unit: string } | { readonly gap: string });
 
 /** A subscription of an instance that is never closed. */
@@ -26,7 +26,7 @@ export class Listener {
       const atMs = world.now;
       if (event.is === 'gap') {
         world.reach(`gap: ${event.reason}`);
-        world.note(`${name} is told of a gap: ${event.reason}`);
+        world.note(`${name} gets a gap: ${event.reason}`);
         this.heard.push({ atMs, gap: event.reason });
       } else {
         world.note(`${name} hears of ${event.payload}`);

@@ -39,7 +39,7 @@ export function isLocked(on: Backend, high: string, low: string): boolean {
   return on.server.store.locks.isHeld(nameOf(String(key)));
 }
 
-/** Whether the session has any. */
+/** Returns whether the session has an advisory lock. */
 export function hasAny(on: Backend): boolean {
   return on.server.store.locks.holds(on, 'advisory ');
 }

@@ -1,5 +1,5 @@
 import { type ColumnType, typeNamed } from './column-types.ts';
-import { Tokens, Unreadable } from './tokens.ts';
+import { readingTokens, type Tokens, Unreadable } from './tokens.ts';
 
 /** A table or an index, as a statement names it. */
 export interface Named {
@@ -73,14 +73,7 @@ export type Ddl =
 /** Undefined for a statement that is not one of these, in one of the few forms that are read. */
 export function readDdl(sql: string): Ddl | undefined {
   if (!/^(?:create|alter|drop) /i.test(sql)) return undefined;
-  try {
-    const tokens = new Tokens(sql);
-    const read = statement(tokens);
-    return tokens.isAtEnd ? read : undefined;
-  } catch (error) {
-    if (error instanceof Unreadable) return undefined;
-    throw error;
-  }
+  return readingTokens(sql, statement);
 }
 
 function statement(tokens: Tokens): Ddl {

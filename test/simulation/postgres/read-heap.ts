@@ -1,6 +1,6 @@
 import type { Slot } from './commands.ts';
 import { type Named, named } from './read-ddl.ts';
-import { Tokens, Unreadable } from './tokens.ts';
+import { readingTokens, type Tokens, Unreadable } from './tokens.ts';
 
 /** What a column gets: a value, its default, or another column plus a number. */
 export type Given = Slot | { readonly isDefault: true } | { readonly column: string; readonly plus: number };
@@ -39,14 +39,7 @@ export type HeapStatement =
 
 /** Undefined for a statement that is not one of these, in one of the few forms that are read. */
 export function readHeap(sql: string): HeapStatement | undefined {
-  try {
-    const tokens = new Tokens(sql);
-    const read = statement(tokens);
-    return tokens.isAtEnd ? read : undefined;
-  } catch (error) {
-    if (error instanceof Unreadable) return undefined;
-    throw error;
-  }
+  return readingTokens(sql, statement);
 }
 
 function statement(tokens: Tokens): HeapStatement {

@@ -70,3 +70,15 @@ export class Tokens {
     return all;
   }
 }
+
+/** Returns what `read` makes of all words of the statement; undefined when it cannot read them. */
+export function readingTokens<T>(sql: string, read: (tokens: Tokens) => T): T | undefined {
+  try {
+    const tokens = new Tokens(sql);
+    const found = read(tokens);
+    return tokens.isAtEnd ? found : undefined;
+  } catch (error) {
+    if (error instanceof Unreadable) return undefined;
+    throw error;
+  }
+}

@@ -92,7 +92,7 @@ export function isOrdered(type: TypeName): boolean {
   return isNumeric(type) || isMoment(type) || type === 'text' || type === 'bool';
 }
 
-/** The text of a value as the server gives it back. @throws SqlError for a text that is no value of the type. */
+/** Returns the text of a value as the server prints it. @throws SqlError for a text that the type does not accept. */
 export function typedValue(type: TypeName, text: string): string {
   switch (type) {
     case 'int4':

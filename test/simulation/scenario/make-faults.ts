@@ -51,7 +51,7 @@ function losing(atMs: number, { hasStandby, lazyFlushMs }: Stage): Fault {
   return { is: 'at commit', atMs, what, count: 1 };
 }
 
-/** Again and again a server loses what it has confirmed, and is there again before the service that was told so wakes up. */
+/** A server loses what it has confirmed, several times, and is back before the service that got the answer wakes up. */
 function idsAgain(random: Random, stage: Stage): readonly Fault[] {
   const count = Math.max(1, Math.floor(stage.durationMs / 6_000));
   return Array.from({ length: count }, (_, at) => 300 + at * 6_000 + random.integer(0, 500)).flatMap(atMs => [

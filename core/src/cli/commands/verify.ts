@@ -98,16 +98,16 @@ function conclude(plugin: string, results: readonly Result[], json: boolean, ter
   else {
     const counts = [
       `${count('passed')} passed`,
-      ...told(failed, 'failed'),
-      ...told(count('not-applicable'), 'not applicable'),
-      ...told(count('not-tried'), `not tried, because ${results.at(-1)?.reason}`),
+      ...counted(failed, 'failed'),
+      ...counted(count('not-applicable'), 'not applicable'),
+      ...counted(count('not-tried'), `not tried, because ${results.at(-1)?.reason}`),
     ];
     terminal.out(`\n${plugin}: ${counts.join(', ')}`);
   }
   return failed === 0 ? exitCodes.clean : exitCodes.failed;
 }
 
-function told(count: number, what: string): string[] {
+function counted(count: number, what: string): string[] {
   return count === 0 ? [] : [`${count} ${what}`];
 }
 
