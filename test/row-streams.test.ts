@@ -127,7 +127,8 @@ const address = () => kernel.container.get(HttpServer).url ?? '';
 async function isFree(): Promise<void> {
   await eventually(() => expect(database().stats().busy).toBe(0), { that: 'all connections to be free' });
   const running = await witness.query(
-    `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`,
+    `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'
+     and backend_type = 'client backend' and application_name not like '% control'`,
   );
   expect(running.rowCount).toBe(0);
 }

@@ -37,7 +37,8 @@ describe('a caller whose connection is not open in time', () => {
     await service[Symbol.asyncDispose]();
   });
 
-  const acquire = () => service.driver.acquire({ deadline: Deadline.after(10_000, clock), readOnly: false });
+  const acquire = (withinMs = 10_000) =>
+    service.driver.acquire({ deadline: Deadline.after(withinMs, clock), readOnly: false });
   const failure = (of: Promise<unknown>) => of.catch((error: unknown) => error);
   const waits = () => eventually(() => service.driver.stats().waiting === 1);
 
@@ -78,5 +79,32 @@ describe('a caller whose connection is not open in time', () => {
     expect(await first).toMatchObject({ code: 'ETIMEDOUT' });
     await clock.advance(50);
     expect(await second).toMatchObject({ code: 'ETIMEDOUT' });
+  });
+
+  describe('comes when connections open in 100 ms, and', () => {
+    beforeEach(async () => {
+      const opened = acquire();
+      await giveUpLent();
+      await clock.advance(100);
+      await proxy.setMode('pass');
+      lent = await opened;
+      await proxy.setMode('blackhole');
+    });
+
+    const failureWithin = async (leftMs: number) => {
+      const ended = failure(acquire(leftMs));
+      await waits();
+      await giveUpLent();
+      await clock.advance(leftMs);
+      return ended;
+    };
+
+    test('has less than twice that left: too little to say that the server is lost', async () => {
+      expect(await failureWithin(199)).toMatchObject({ code: 'DATABASE_ACQUIRE_TIMEOUT', facts: { waitedMs: 199 } });
+    });
+
+    test('has twice that left: the server does not answer', async () => {
+      expect(await failureWithin(200)).toMatchObject({ code: 'ETIMEDOUT' });
+    });
   });
 });

@@ -62,6 +62,8 @@ export class ConnectionPool {
   #lastFailure: unknown;
   /** When a connection was lost, or the server last let a caller wait in vain. */
   #troubledAt = Number.NEGATIVE_INFINITY;
+  /** How long it took to open the last connection that was open in time. */
+  #lastOpenMs = 0;
   #warming = false;
   #closing = false;
   /** The time to close is over. */
@@ -161,11 +163,12 @@ export class ConnectionPool {
     }
   }
 
-  /** A caller that waited for others most of its time left the server too little of it: that says nothing of the server. */
+  /** That a caller who comes late, or waits for others most of its time, gets no connection says nothing of the server. */
   #unanswered(error: UnansweredError, startedAt: number, admittedAt: number): Error {
     const now = this.#parts.clock.now();
-    const isBusy = admittedAt - startedAt > now - admittedAt && this.#troubledAt < startedAt;
-    if (isBusy) return this.#timedOut(now - startedAt);
+    const openingMs = now - admittedAt;
+    const hadTooLittle = openingMs < admittedAt - startedAt || openingMs < this.#lastOpenMs * 2;
+    if (hadTooLittle && this.#troubledAt < startedAt) return this.#timedOut(now - startedAt);
     this.#troubledAt = now;
     return error;
   }
@@ -258,6 +261,7 @@ export class ConnectionPool {
 
   async #checkOut(until: Deadline, signal?: AbortSignal): Promise<PgClient> {
     const { clock } = this.#parts;
+    const startedAt = clock.now();
     const client = await checkOut(this.#pool, {
       clock,
       until,
@@ -265,6 +269,7 @@ export class ConnectionPool {
       onLate: late => this.#rest(asPgClient(late)),
       onFailure: error => this.#noteFailure(error),
     });
+    this.#lastOpenMs = clock.now() - startedAt;
     return asPgClient(client);
   }
 
