@@ -1,17 +1,16 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 import { Deadline, systemClock } from '@keelson/core';
 import { RecordingLogger } from '@keelson/core/testing';
 import type { DriverConnection } from '@keelson/database';
 import { createTestDatabase, type TestDatabase } from '@keelson/test-support/database';
+import { eventually } from '@keelson/test-support/eventually';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { optionsSchema } from './options.js';
 import { PostgresqlDriver } from './postgresql-driver.js';
+import { type Relay, startRelay } from './relay.fixture.js';
 
 describe('COPY on a connection', () => {
   let testDatabase: TestDatabase;
-  let relay: Awaited<ReturnType<typeof startRelay>>;
+  let relay: Relay;
   let driver: PostgresqlDriver;
   let connection: DriverConnection;
   const sql = 'copy item from stdin';
@@ -99,42 +98,12 @@ describe('COPY on a connection', () => {
     expect(other.status).toBe('lost');
     other.release();
   });
-});
 
-/** Keeps what the client says; of the server's answers it holds ReadyForQuery back until the rest was read. */
-async function startRelay(to: string) {
-  const said: Buffer[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer(client => {
-    const upstream = connect(Number(new URL(to).port), new URL(to).hostname);
-    let delivered = Promise.resolve();
-    const deliver = async (bytes: Buffer) => {
-      const readyAt = bytes.at(-6) === 0x5a ? bytes.length - 6 : bytes.length;
-      client.write(bytes.subarray(0, readyAt));
-      for (let turn = 0; turn < 10; turn++) await setImmediate();
-      client.write(bytes.subarray(readyAt));
-    };
-    client.on('data', bytes => {
-      said.push(bytes);
-      upstream.write(bytes);
-    });
-    upstream.on('data', bytes => {
-      delivered = delivered.then(() => deliver(bytes));
-    });
-    for (const socket of [client, upstream]) {
-      sockets.add(socket.on('error', () => {}));
-      socket.on('close', () => (socket === client ? upstream : client).destroy());
-    }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-  };
-  const url = new URL(to);
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const close = () => {
-    cut();
-    server.close();
-  };
-  return { said, url: url.href, cut, close };
-}
+  test('a connection that was lost before rejects', async () => {
+    const other = await driver.acquire({ deadline: Deadline.after(5_000, systemClock), readOnly: false });
+    relay.cut();
+    await eventually(() => other.status === 'lost');
+    await expect(other.copy(sql, lines(10))).rejects.toThrow();
+    other.release();
+  });
+});

@@ -48,7 +48,9 @@ class Source {
   }
 }
 
+/** At once when the connection is closed. */
 function nextReady({ connection }: PgClient): Promise<void> {
+  if (connection.stream.closed) return Promise.resolve();
   return new Promise(resolve => {
     const done = () => {
       connection.off('readyForQuery', done);

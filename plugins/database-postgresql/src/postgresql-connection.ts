@@ -146,7 +146,7 @@ export class PostgresqlConnection implements DriverConnection {
     this.#isAltered ||= this.#names.leavesState(statement.sql);
     const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
     try {
-      const read = () => this.#watched(() => cursor.read(chunkSize));
+      const read = () => this.#watched(() => this.#orLost(cursor.read(chunkSize)));
       for (let rows = await read(); rows.length > 0; rows = await read()) yield rows;
     } finally {
       await this.#watched(() => this.#close(cursor));
@@ -229,16 +229,16 @@ export class PostgresqlConnection implements DriverConnection {
     return this.#isRoleReadOnly && !isStandby(this.#client) ? 'session' : 'server';
   }
 
-  /** A cursor waits for ever for a server that is not there any more. */
-  #close(cursor: Cursor): Promise<void> {
-    if (this.status === 'lost') return Promise.resolve();
-    return new Promise(resolve => {
-      const done = () => {
-        this.#client.off('end', done);
-        resolve();
-      };
-      this.#client.once('end', done);
-      cursor.close().then(done, done);
+  async #close(cursor: Cursor): Promise<void> {
+    if (this.status !== 'lost') await this.#orLost(cursor.close()).catch(() => {});
+  }
+
+  /** A cursor that has got its last row waits for ever for a server that is not there any more. */
+  #orLost<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(this.#lossCause ?? gone.failure.error);
+      this.#client.once('end', lost);
+      answer.then(resolve, reject).finally(() => this.#client.off('end', lost));
     });
   }
 
@@ -270,4 +270,4 @@ export class PostgresqlConnection implements DriverConnection {
   }
 }
 
-const gone: BatchOutcome = { results: [], failure: { error: new Error('Connection terminated') } };
+const gone = { results: [], failure: { error: new Error('Connection terminated') } } satisfies BatchOutcome;

@@ -23,12 +23,13 @@ export interface BatchRun<Item> {
   readonly logger: Logger;
 }
 
-let savepoints = 0;
+const savepoints = new WeakMap<BatchSession['transaction'], number>();
 
-/** Names of savepoints, unique in the process: batches may run inside batches. */
-function nextSavepoint(): string {
-  savepoints += 1;
-  return `keelson_batch_${savepoints}`;
+/** Names of savepoints, unique in the transaction: batches may run inside batches. */
+function nextSavepoint({ transaction }: BatchSession): string {
+  const number = (savepoints.get(transaction) ?? 0) + 1;
+  savepoints.set(transaction, number);
+  return `keelson_batch_${number}`;
 }
 
 /** Stores all items of the source, chunk after chunk, in the session's transaction. */
@@ -38,7 +39,7 @@ export async function runBatch<Item>(run: BatchRun<Item>): Promise<BatchProgress
   await source.rewind();
   // Where to go back to for a look at what failed. Sent with the first statement, and one is enough for all chunks: a
   // transaction of many subtransactions slows down everybody else's reads.
-  const start = nextSavepoint();
+  const start = nextSavepoint(session);
   if (session.transaction.driver.capabilities.has('savepoints')) await session.transaction.savepoint(start);
   let progress: BatchProgress = { done: 0, chunks: 0, elapsedMs: 0 };
   for (;;) {
@@ -134,7 +135,7 @@ async function lookFor<Item>(
 
 async function tryOut<Item>(run: BatchRun<Item>, items: readonly Item[], before: BatchProgress): Promise<unknown> {
   const { transaction } = run.session;
-  const savepoint = nextSavepoint();
+  const savepoint = nextSavepoint(run.session);
   await transaction.savepoint(savepoint);
   const failure = await store(run, items, before, true).then(
     () => undefined,
