@@ -1,10 +1,11 @@
 import { isKeelsonError } from '@keelson/core';
-import type { DatabaseSession, SessionOptions } from '@keelson/database';
+import type { BatchSource, DatabaseSession, SessionOptions } from '@keelson/database';
+import { sql } from 'kysely';
 import type { Isolation } from '../postgres/store.ts';
 import type { ClientPlan, Workload } from '../scenario/scenario.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { Instance } from '../service/instance.ts';
-import { LedgerRow } from '../service/model.ts';
+import { LedgerRow, PartRow, type Tables } from '../service/model.ts';
 import type { Random } from '../world/random.ts';
 import { type Happening, runAs } from '../world/virtual-time.ts';
 import type { World } from '../world/world.ts';
@@ -15,8 +16,8 @@ type Em = DatabaseSession['em'];
 
 class WorkFailed extends Error {}
 
-const readOnlyWorkloads = new Set<Workload>(['read']);
-const failing = new Set<Workload>(['fail', 'write read-only', 'collide', 'swallow', 'end by hand']);
+const readOnlyWorkloads = new Set<Workload>(['read', 'stream']);
+const failing = new Set<Workload>(['fail', 'write read-only', 'bulk fails', 'collide', 'swallow', 'end by hand']);
 
 /** Sends requests to instances, waits, hangs up now and then, and asks again what was refused. */
 export class Client {
@@ -43,7 +44,9 @@ export class Client {
       if (instance === undefined) return;
       const workload = this.#random.pick(this.#plan.workloads as [Workload, ...Workload[]]);
       if (workload === 'burst') {
-        await Promise.all(Array.from({ length: this.#random.integer(5, 25) }, () => this.#ask(instance, 'insert')));
+        await Promise.all(
+          Array.from({ length: this.#random.integer(5, this.#plan.burst) }, () => this.#ask(instance, 'insert')),
+        );
         await this.#world.time.sleep(2_000, 'a client that thinks');
       } else await this.#ask(instance, workload);
     }
@@ -309,9 +312,77 @@ export class Client {
           this.#world.violate('a read after a commit sees it', `${unit} is not in ${JSON.stringify(reads)}`);
         return [];
       }
+      case 'bulk':
+        await database.session(async em => {
+          const run = started();
+          await database.bulkInsert(PartRow, this.#source(partsOf(unit, run)));
+          await note(em, unit);
+        }, options);
+        return [];
+      case 'bulk fails':
+        await database.session(async em => {
+          const run = started();
+          await note(em, unit);
+          await database.bulkInsert(PartRow, this.#failing(partsOf(unit, run)));
+        }, options);
+        return [];
+      case 'batch':
+        await database.batch(
+          this.#source(Array.from({ length: partCount }, (_, at) => at)),
+          async (em, chunk, { chunk: number }) => {
+            if (number === 0) await note(em, unit);
+            for (const at of chunk) em.create(PartRow, { id: `${unit}.${at}`, unit });
+            // At the end, where the refusal of a conflict comes after some chunks.
+            if (chunk.includes(partCount - 1)) for (const key of lists) await put(em, key, item(1));
+          },
+          { ...options, chunkSize: this.#random.integer(1, partCount) },
+        );
+        return [];
+      case 'stream':
+        return database.read(async em => {
+          started();
+          const rows = em
+            .getKysely<Tables>()
+            .selectFrom('list')
+            .select(['key', 'items'])
+            .where(sql<boolean>`${unit} <> ''`)
+            .stream(this.#random.integer(1, 5));
+          return this.#readStream(rows);
+        }, options);
       default:
         throw new Error(`no such work: ${request.workload}`);
     }
+  }
+
+  /** Of what a unit stores: one that can be read again, or only once. */
+  #source<Item>(items: readonly Item[]): BatchSource<Item> {
+    const delayed = () => this.#delayed(items);
+    return this.#random.pick<BatchSource<Item>>([items, delayed, delayed()]);
+  }
+
+  async *#delayed<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+    for (const item of items) {
+      if (this.#random.chance(0.3)) await pause(this.#random.exponential(50));
+      yield item;
+    }
+  }
+
+  async *#failing<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+    yield* this.#delayed(items);
+    throw new WorkFailed('the source fails');
+  }
+
+  /** To its end, or until it has seen enough. */
+  async #readStream(rows: AsyncIterable<ReadList>): Promise<readonly ReadList[]> {
+    const reads: ReadList[] = [];
+    for await (const { key, items } of rows) {
+      reads.push({ key, items });
+      if (this.#random.chance(0.2)) await pause(this.#random.exponential(20));
+      if (this.#random.chance(0.05)) return reads;
+    }
+    const seen = new Set(reads.map(({ key }) => key));
+    const missing = listNames(this.#plan.lists).filter(key => !seen.has(key));
+    return [...reads, ...missing.map(key => ({ key, items: '' }))];
   }
 
   /** Two parts at the same time, of which one takes back what it has done. */
@@ -343,9 +414,20 @@ export class Client {
 
 const partMs = 10;
 
+/** So many rows are stored at once. */
+export const partCount = 6;
+
+function partsOf(unit: string, run: number): readonly { readonly id: string; readonly unit: string }[] {
+  return Array.from({ length: partCount }, (_, at) => ({ id: `${unit}.${run}.${at}`, unit }));
+}
+
+function listNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, at) => `list ${at + 1}`);
+}
+
 const sending = new Set<Workload>(['insert', 'orm', 'append', 'by hand', 'savepoint', 'fail']);
 
-const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'parts', 'read own write']);
+const appending = new Set<Workload>(['append', 'rewrite', 'by hand', 'savepoint', 'parts', 'read own write', 'batch']);
 
 function pause(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms));

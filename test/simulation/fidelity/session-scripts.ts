@@ -446,6 +446,34 @@ const ofCopy: readonly Script[] = [
   },
 ];
 
+const sendParts = (...pieces: readonly string[]): Step => ({
+  on: 'a',
+  sql: 'copy "part" ("id", "unit") from stdin',
+  sends: { pieces },
+});
+const partsStored = 'select "id", "unit" from "part" order by "id"';
+
+const ofParts: readonly Script[] = [
+  {
+    name: 'rows with a text as their key',
+    steps: [
+      sendParts('u1.1\tu1\n', 'u1.2\tu1\n'),
+      sendParts('u2.1\tu2\nu1.2\tu2\n'),
+      sendParts('u2.1\t\\N\n'),
+      a('insert into "part" ("id", "unit") values ($1, $2), ($3, $4)', 'u3.1', 'u3', 'u3.2', 'u3'),
+      a('insert into "part" ("id", "unit") values ($1, $2), ($3, $4)', 'u4.1', 'u4', 'u3.2', 'u4'),
+      a('begin'),
+      a('savepoint one'),
+      sendParts('u5.1\tu5\nu5.2\tu5\n'),
+      a(partsStored),
+      a('rollback to savepoint one'),
+      sendParts('u5.1\tu5\n'),
+      a('commit'),
+      a(partsStored),
+    ],
+  },
+];
+
 const ofTableLocks: readonly Script[] = [
   {
     name: 'a lock of a table keeps others out, as far as its mode does',
@@ -531,6 +559,7 @@ export const sessionScripts: readonly Script[] = [
   ...ofTransactions,
   ...ofExpressions,
   ...ofCopy,
+  ...ofParts,
   ...ofStreams,
   ...ofTableLocks,
 ];

@@ -67,6 +67,7 @@ export type Command =
   | { readonly is: 'create table'; readonly table: string; readonly unlessThere: boolean }
   | { readonly is: 'create schema' }
   | { readonly is: 'read list'; readonly key: Slot; readonly unit: Slot; readonly forUpdate: boolean }
+  | { readonly is: 'read lists'; readonly unit: Slot }
   | { readonly is: 'append'; readonly key: Slot; readonly item: Slot }
   | { readonly is: 'set list'; readonly key: Slot; readonly items: Slot }
   | { readonly is: 'put list'; readonly key: Slot; readonly items: Slot }
@@ -120,8 +121,11 @@ function isThere(command: Command, isMadeWith: (table: string) => boolean): bool
 }
 
 function rowTableIn(sql: string): string {
-  return /\bconformance_\w+/.exec(sql)?.[0] ?? '';
+  return rowTable.exec(sql)?.[0] ?? '';
 }
+
+/** Of which the columns are known. */
+const rowTable = /\b(?:conformance_\w+|part)\b/;
 
 const known = remembered(read);
 const knownOnHeap = remembered((text): Command | undefined => {
@@ -322,6 +326,10 @@ const shapes: readonly Shape[] = [
     }),
   ],
   [
+    whole(`select "key", "items" from "list" where ${slot} <> ''`),
+    (unit = '') => ({ is: 'read lists', unit: slotOf(unit) }),
+  ],
+  [
     whole(`update list set items = items \\|\\| ${slot} where key = ${slot}`),
     (item = '', key = '') => ({ is: 'append', key: slotOf(key), item: slotOf(item) }),
   ],
@@ -379,7 +387,7 @@ function read(text: string): Command | undefined {
   const about = questions.get(sql);
   if (about !== undefined) return { is: 'question', about };
   assertBegins(sql);
-  if (sql.includes('conformance_')) return readRow(text);
+  if (rowTable.test(sql)) return readRow(text);
   for (const [pattern, reader] of shapes) {
     const found = pattern.exec(sql);
     if (found !== null) return reader(...found.slice(1));

@@ -66,6 +66,7 @@ const ofCommands: Readonly<Partial<Record<Command['is'], readonly Column[]>>> = 
   sleep: columns(nothing, 'pg_sleep'),
   running: columns(int4, 'running'),
   'read list': columns(text, 'items'),
+  'read lists': columns(text, 'key', 'items'),
   'read units': columns(text, 'unit'),
   'look for token': columns(text, 'outcome'),
   'read no token': columns(text, 'token', 'expires_at', 'refused'),
@@ -199,6 +200,9 @@ async function onTables(
       const row = store.read(transaction, 'list', key);
       return row === undefined ? rows([]) : rowsOf(await claim(on, store.entry('list', key)), 'items');
     }
+    case 'read lists':
+      noteUnit(on, given(command.unit));
+      return rows(Array.from(store.scan(transaction, 'list'), ([key, { items = '' }]) => [key, items]));
     case 'append': {
       assertWritable(on, 'UPDATE');
       const item = given(command.item);

@@ -36,8 +36,16 @@ const nullableText: ColumnDefinition = { type: 'text' };
 const text: ColumnDefinition = { type: 'text', isRequired: true };
 const number = (initially: string): ColumnDefinition => ({ type: 'int4', isRequired: true, initially });
 
-/** The tables of the conformance suite (conformance-model.ts). */
-const conformance: readonly TableDefinition[] = [
+/** A table of the workloads, and those of the conformance suite (conformance-model.ts). */
+const definitions: readonly TableDefinition[] = [
+  {
+    name: 'part',
+    columns: { id: text, unit: text },
+    primaryKey: ['id'],
+    unique: [],
+    notNegative: [],
+    foreignKeys: [],
+  },
   {
     name: 'conformance_account',
     columns: { id, email: text, balance: number('0') },
@@ -90,7 +98,7 @@ const conformance: readonly TableDefinition[] = [
   },
 ];
 
-const byName: ReadonlyMap<string, TableDefinition> = new Map(conformance.map(table => [table.name, table]));
+const byName: ReadonlyMap<string, TableDefinition> = new Map(definitions.map(table => [table.name, table]));
 
 /** Undefined for a table of which the simulation knows no columns. */
 export function definitionOf(table: string): TableDefinition | undefined {
@@ -99,7 +107,7 @@ export function definitionOf(table: string): TableDefinition | undefined {
 
 /** The foreign keys of all tables that refer to this one. */
 export function referencesTo(table: string): readonly (readonly [from: TableDefinition, key: ForeignKey])[] {
-  return conformance.flatMap(from =>
+  return definitions.flatMap(from =>
     from.foreignKeys.filter(({ references }) => references === table).map(key => [from, key] as const),
   );
 }
@@ -110,7 +118,7 @@ export function indexOf(table: string, column: string): string {
 }
 
 /** What a server must have been made with to run statements about the tables. */
-export const rowTables: readonly string[] = conformance.flatMap(({ name, unique }) => [
+export const rowTables: readonly string[] = definitions.flatMap(({ name, unique }) => [
   name,
   ...unique.filter(({ isDeferred }) => isDeferred !== true).map(({ column }) => indexOf(name, column)),
 ]);

@@ -1,4 +1,5 @@
 import { isKeelsonError } from '@keelson/core';
+import { partCount } from '../clients/client.ts';
 import type { Request } from '../clients/request.ts';
 import type { Workload } from '../scenario/scenario.ts';
 import type { Stage } from '../scenario/stage.ts';
@@ -14,6 +15,7 @@ const earlyMs = 2;
 export function checkHistory(world: World, stage: Stage, requests: readonly Request[]): void {
   checkAnswers(world, stage, requests);
   checkLedger(world, stage, requests);
+  checkParts(world, stage, requests);
   checkLists(world, stage, requests);
   checkDoubts(world, stage, requests);
   checkRefusals(world, stage, requests);
@@ -32,6 +34,9 @@ const neverRight = new Set([
 /** Of parts that run at the same time, one takes back what another has done, which is then refused. */
 const isOwnFault = new Set<Workload>(['parts', 'end by hand']);
 
+/** Their own errors come out; by hand, errors are those of MikroORM until the session ends. */
+const failingByItself = new Set<Workload>(['fail', 'bulk fails', 'by hand']);
+
 /** Refusals that need a fault. */
 const needingFault = new Set([
   'DATABASE_CONNECTION_LOST',
@@ -47,8 +52,7 @@ function checkRefusals(world: World, { scenario }: Stage, requests: readonly Req
     if (answer === undefined || answer.is === 'stored') continue;
     const { error } = answer;
     if (!isKeelsonError(error)) {
-      // By hand, errors are those of MikroORM until the session ends.
-      if (workload !== 'fail' && workload !== 'by hand')
+      if (!failingByItself.has(workload))
         world.violate('every refusal has a code', `${unit} (${workload}): ${String(error)}`);
       continue;
     }
@@ -168,6 +172,21 @@ function checkLedger(world: World, stage: Stage, requests: readonly Request[]): 
           `${about} was lost at ${loss.lostAtMs} before any server had said that it was committed`,
         );
     }
+  }
+}
+
+const inParts = new Set<Workload>(['bulk', 'bulk fails', 'batch']);
+
+/** Of the rows that a unit stores at once, all are stored or none. */
+function checkParts(world: World, stage: Stage, requests: readonly Request[]): void {
+  const units = countUnits(stage);
+  const parts = Map.groupBy(stage.primary.store.stored('part'), ([, { unit = '' }]) => unit);
+  for (const [unit, { workload }] of new Map(requests.map(request => [request.unit, request]))) {
+    if (!inParts.has(workload)) continue;
+    const count = parts.get(unit)?.length ?? 0;
+    const wanted = units.has(unit) ? partCount : 0;
+    if (count !== wanted)
+      world.violate('a unit is stored as a whole', `${unit} (${workload}) has ${count} of ${wanted} parts`);
   }
 }
 

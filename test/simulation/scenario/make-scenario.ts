@@ -103,6 +103,7 @@ const engines = [
   { capabilities: { 'prepared-statements': false } },
   { capabilities: { 'server-timeouts': false, 'startup-parameters': false } },
   { capabilities: { 'commit-lookup': false } },
+  { capabilities: { copy: false } },
 ] as const;
 
 /** How long the server may lose what it has confirmed. */
@@ -128,7 +129,7 @@ interface Group {
 function clientPlan(random: Random, { number, theme, isCalm, chosen, isolations }: Group): ClientPlan {
   return {
     number,
-    thinkMs: random.pick(theme === 'ids again' ? [50, 300] : isCalm ? calmMs : busyMs),
+    thinkMs: random.pick(isCalm ? calmMs : theme === 'ids again' ? [50, 300] : busyMs),
     workloads: chosen,
     isolations,
     // Longer than a service stands still.
@@ -136,6 +137,7 @@ function clientPlan(random: Random, { number, theme, isCalm, chosen, isolations 
     hangsUp: random.pick(theme === 'no faults' ? [0, 0.3] : [0, 0, 0.05, 0.3]),
     asksAgain: random.pick([0, 0.5, 1]),
     lists: random.pick([1, 3, 20]),
+    burst: isCalm ? 10 : 25,
   };
 }
 

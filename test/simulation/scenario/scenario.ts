@@ -68,6 +68,10 @@ export const workloads = [
   'write read-only',
   'fail',
   'read own write',
+  'bulk',
+  'bulk fails',
+  'batch',
+  'stream',
   'burst',
   'swallow',
   'parts',
@@ -86,6 +90,8 @@ export interface ClientPlan {
   readonly hangsUp: number;
   readonly asksAgain: number;
   readonly lists: number;
+  /** How many requests it sends at once at most. */
+  readonly burst: number;
 }
 
 /** All that decides a run: the same scenario is the same run. */

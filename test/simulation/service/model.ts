@@ -8,11 +8,24 @@ export const LedgerRow = defineEntity({
   properties: { id: p.integer().primary(), unit: p.string() },
 });
 
-export const ledgerModel: DatabaseModel = { entities: [LedgerRow] };
+/** Units that store many rows at once leave them here. */
+export const PartRow = defineEntity({
+  name: 'PartRow',
+  tableName: 'part',
+  properties: { id: p.string().primary(), unit: p.string() },
+});
+
+/** For streams of rows. */
+export interface Tables {
+  readonly list: { readonly key: string; readonly items: string };
+}
+
+export const ledgerModel: DatabaseModel = { entities: [LedgerRow, PartRow] };
 
 /** The tables that every simulated server has, and what makes them on a real one. */
 export const tables: Readonly<Record<string, string>> = {
   ledger: 'create table ledger (id serial primary key, unit text not null)',
   list: 'create table list (key text primary key, items text not null)',
+  part: 'create table part (id text primary key, unit text not null)',
   thing: 'create table thing (id text primary key, unit text not null)',
 };
