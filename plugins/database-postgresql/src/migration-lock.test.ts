@@ -169,6 +169,26 @@ describe('the lock of those who migrate', () => {
     30_000,
   );
 
+  test.each([
+    ['in a transaction', Gated],
+    ['outside of one', GatedApart],
+  ])(
+    'a run whose machine is gone (%s) lets others migrate when its own time is over',
+    async (_, kind) => {
+      await using proxy = await startTcpProxy({ to: testDatabase.url });
+      await using gone = await instance([kind], { migrations: { timeoutMs: 2_000 } }, proxy.url());
+      await closeGate();
+      const first = gone.database.migrate().catch((error: unknown) => error);
+      await eventually(async () => (await waiting()) === 1);
+      proxy.stall();
+      await openGate();
+      await using other = await instance([Before], { migrations: { timeoutMs: 10_000 } });
+      expect(await other.database.migrate()).toEqual(['Before']);
+      expect(await first).toMatchObject({ code: 'DATABASE_MIGRATION_FAILED' });
+    },
+    20_000,
+  );
+
   test('two instances that begin together, 20 times, do each migration once', async () => {
     const migrations = [Before, GatedApart, After];
     await using one = await instance(migrations);

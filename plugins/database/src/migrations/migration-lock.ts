@@ -41,7 +41,9 @@ export class HeldLock {
     const held = new HeldLock(connection);
     const { driver } = parts;
     const limits = driver.capabilities.has('server-timeouts') ? [unlimited] : [];
-    const statements = [...longBeginStatements(driver), ...limits, lock];
+    // 0 would be no limit.
+    const idleTimeoutMs = Math.max(1, deadline.remainingMs());
+    const statements = [...longBeginStatements(driver, { idleTimeoutMs }), ...limits, lock];
     const { results, failure } = await connection.run(statements.map(sql => ({ sql })));
     if (results.at(-1)?.rows[0]?.locked === true) return held;
     await held.end();

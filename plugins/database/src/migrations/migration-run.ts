@@ -37,6 +37,10 @@ const pauseMs = 100;
  */
 const limits = ['statement_timeout', 'lock_timeout'] as const;
 
+/** The mark of a connection whose client is gone without a sign stays until it ends. From PostgreSQL 14 on. */
+const setIdleLimit = (to: string) =>
+  `select set_config(name, ${to}, false) from pg_settings where name = 'idle_session_timeout'`;
+
 /**
  * One run of migrations, each as it wants to run, in order: those that follow each other and run in a transaction share
  * one, so that all of them are stored or none; the others run one by one, outside of any. What is applied is read again
@@ -142,6 +146,7 @@ export class MigrationRun {
     const keepsState = this.#able('session-state');
     const set = keepsState && this.#able('server-timeouts') ? limits : [];
     for (const limit of set) await ask(`set ${limit} = ${this.#leftMs}`);
+    if (set.length > 0) await ask(setIdleLimit(`'${this.#leftMs}'`));
     const marked = keepsState && this.#able('session-locks') && (await this.#mark.put(work));
     try {
       const mayGoOn = () => this.#keep(name, work, lock);
@@ -151,7 +156,8 @@ export class MigrationRun {
       }
     } finally {
       if (work.status !== 'idle') await work.run([{ sql: 'rollback' }]);
-      const after = [...(marked ? [this.#mark.away] : []), ...set.map(limit => `reset ${limit}`)];
+      const resets = set.length > 0 ? [...set.map(limit => `reset ${limit}`), setIdleLimit('reset_val')] : [];
+      const after = [...(marked ? [this.#mark.away] : []), ...resets];
       if (after.length > 0) await work.run(after.map(sql => ({ sql })));
     }
     this.#finished();

@@ -95,7 +95,9 @@ class PlainConnection implements DirectConnection {
   }
 
   #begin(): readonly Statement[] {
-    return longBeginStatements(this.#driver, this.#options.timeoutMs).map(sql => ({ sql }));
+    const { timeoutMs } = this.#options;
+    const limits = { statementTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs };
+    return longBeginStatements(this.#driver, limits).map(sql => ({ sql }));
   }
 }
 

@@ -63,16 +63,18 @@ export function beginStatements(settings: TransactionSettings, limits?: Transact
   ];
 }
 
-/** BEGIN of a long piece of work: each statement sees what was committed before it, and a pause in it is no mistake. */
+/**
+ * BEGIN of a long piece of work: each statement sees what was committed before it. A pause in it is no mistake, but the server
+ * ends one whose client is gone without a sign, and with it its locks.
+ */
 export function longBeginStatements(
   { engine, capabilities }: Pick<DatabaseDriver, 'engine' | 'capabilities'>,
-  statementTimeoutMs?: number,
+  limits: Pick<TransactionSettings, 'statementTimeoutMs'> & { readonly idleTimeoutMs: number },
 ): string[] {
   return beginStatements({
     readOnly: false,
     ...(engine.isolationLevels.has('read committed') && { isolation: 'read committed' }),
-    ...(capabilities.has('server-timeouts') && { idleTimeoutMs: 0 }),
-    ...(capabilities.has('server-timeouts') && statementTimeoutMs !== undefined && { statementTimeoutMs }),
+    ...(capabilities.has('server-timeouts') && limits),
   });
 }
 
