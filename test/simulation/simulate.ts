@@ -1,8 +1,10 @@
 import { Client } from './clients/client.ts';
 import { Listener } from './clients/listener.ts';
+import { Migrator } from './clients/migrator.ts';
 import type { Request } from './clients/request.ts';
 import { checkHistory } from './properties/check-history.ts';
 import { checkMessages } from './properties/check-messages.ts';
+import { checkMigrations } from './properties/check-migrations.ts';
 import { checkQuiet, watchLoans } from './properties/check-quiet.ts';
 import { countOutcomes } from './reached/count-outcomes.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -99,12 +101,16 @@ async function play(world: World, scenario: Scenario, requests: Request[]): Prom
   const startMs = world.now;
   const clients = scenario.clients.map(plan => new Client(stage, plan));
   const all = Promise.all(clients.map(client => client.run(startMs + scenario.durationMs))).then(() => true);
+  const { migratesAtMs } = scenario;
+  const migrators = migratesAtMs === undefined ? [] : stage.instances.map(instance => new Migrator(world, instance));
+  for (const migrator of migrators) void migrator.run(startMs + (migratesAtMs ?? 0), startMs + scenario.durationMs);
   void watchLoans(world, stage, startMs + scenario.durationMs);
   await world.time.sleep(scenario.durationMs, 'the end of the faults');
   stage.heal();
   await Promise.race([all, world.time.sleep(patienceMs, 'the end of all patience')]);
   for (const client of clients) requests.push(...client.requests);
   await checkMessages(world, stage, listeners, requests);
+  await checkMigrations(world, stage, migrators);
   await checkQuiet(world, stage);
   checkHistory(world, stage, requests);
 }

@@ -153,7 +153,8 @@ export interface DatabaseService {
   /**
    * Applies the migrations that are not yet applied, up to and including `to`. Migrations in a row that run in a transaction
    * share one; the others run one by one, outside of any. Safe when several instances do it at once: one applies them, the
-   * others wait. Returns their names.
+   * others wait. Returns the names of those that it has applied. When its COMMIT got no answer, another instance may have
+   * applied some of them before it looked.
    *
    * @throws KeelsonError DATABASE_MIGRATION_FAILED with `facts.migration`; its message says what is stored.
    */

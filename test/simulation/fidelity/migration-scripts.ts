@@ -443,6 +443,17 @@ export const migrationScripts: readonly Script[] = [
         'Two',
         'another',
       ),
+      a("select set_config('keelson.migration', 'runs', true)"),
+      a(
+        `insert into "public"."ddl_migrations" (name) select $1::varchar where current_setting('keelson.migration', true) = $2 returning id`,
+        'Two',
+        'another',
+      ),
+      a(
+        `insert into "public"."ddl_migrations" (name) select $1::varchar where current_setting('keelson.migration', true) = $2 returning id`,
+        'Two',
+        'runs',
+      ),
       a('commit'),
       a('insert into "public"."ddl_migrations" (name) select $1::varchar where true returning id', 'Three.ts'),
       a(

@@ -48,6 +48,9 @@ const lookForToken = `insert into "keelson_commit_tokens" as kept (token, expire
 on conflict (token) do update set refused = kept.refused
 returning case when refused then 'aborted' else 'committed' end as outcome`;
 
+const limitIdle = (to: string) =>
+  `select set_config(name, ${to}, false) from pg_settings where name = 'idle_session_timeout'`;
+
 const ownScripts: readonly Script[] = [
   { name: 'a commit', steps: [a('begin'), a(note, 'u1'), b(units, 'u1'), a('commit'), b(units, 'u1')] },
   { name: 'a rollback', steps: [a('begin'), a(note, 'u2'), a('rollback'), b(units, 'u2')] },
@@ -267,6 +270,18 @@ const ownScripts: readonly Script[] = [
       a("select pg_sleep(2) where $1 <> ''", 'u35'),
       a('rollback'),
       a("select pg_sleep(0.01) where $1 <> ''", 'u35'),
+    ],
+  },
+  {
+    name: 'an idle session is ended, when that was not taken back',
+    steps: [
+      a(limitIdle("'50'")),
+      a('select pg_try_advisory_lock(4711)'),
+      b(limitIdle("'50'")),
+      b(limitIdle('reset_val')),
+      { waitMs: 400 },
+      b('select pg_try_advisory_lock(4711)'),
+      b('select pg_advisory_unlock(4711)'),
     ],
   },
   {

@@ -18,6 +18,7 @@ const transaction = 'plugins/database/dist/transaction/';
 const driver = 'plugins/database-postgresql/dist/';
 const retry = 'plugins/retry-opossum/dist/';
 const listening = 'plugins/database/dist/listening/';
+const migrations = 'plugins/database/dist/migrations/';
 
 const refusesFailed: Edit = {
   file: `${transaction}lazy-transaction.js`,
@@ -362,5 +363,17 @@ export const mutations: readonly Mutation[] = [
     file: 'plugins/database/dist/batch/run-batch.js',
     find: 'if (!source.canRewind)\n            session',
     replace: 'if (false)\n            session',
+  },
+  {
+    name: 'two instances migrate at the same time',
+    file: `${migrations}migration-run.js`,
+    find: 'return row?.locked === true && !(await this.#isMarked(ask));',
+    replace: 'return true;',
+  },
+  {
+    name: 'migrations whose COMMIT gets no answer count as not stored',
+    file: `${migrations}shared-transaction.js`,
+    find: 'const isInDoubt = this.isEnding && !isDefiniteRefusal(error);',
+    replace: 'const isInDoubt = false;',
   },
 ];

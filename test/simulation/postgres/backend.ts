@@ -779,14 +779,12 @@ export class Backend implements End {
     this.#setState(status === 'I' ? 'idle' : status === 'T' ? 'idle in transaction' : 'idle in transaction (aborted)');
     this.#say(say.ready(status));
     this.#flush();
-    const idleMs = this.settings.limit('idle_in_transaction_session_timeout');
-    if (status === 'I' || idleMs === 0) return;
-    this.#idleTimer = this.server.world.time.after(
-      idleMs,
-      'an idle timeout',
-      () => this.#end(problems.idle()),
-      undefined,
-    );
+    const isInTransaction = status !== 'I';
+    const limit = isInTransaction ? 'idle_in_transaction_session_timeout' : 'idle_session_timeout';
+    const idleMs = this.settings.limit(limit);
+    if (idleMs === 0) return;
+    const end = () => this.#end(isInTransaction ? problems.idle() : problems.idleSession());
+    this.#idleTimer = this.server.world.time.after(idleMs, 'an idle timeout', end, undefined);
   }
 
   #isFatal(error: Error | undefined): boolean {

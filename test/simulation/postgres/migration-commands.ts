@@ -5,6 +5,12 @@ import type { Slot } from './commands.ts';
 import { isLockMode, type LockMode } from './lock-table.ts';
 import { type Ddl, type Named, readDdl } from './read-ddl.ts';
 
+/** The transaction with this id, or the one in which `keelson.migration` is set to this. */
+export interface TransactionCondition {
+  readonly of: 'id' | 'setting';
+  readonly is: Slot;
+}
+
 /** What migrations need beyond the rows of tables. */
 export type MigrationCommand =
   | { readonly is: 'ddl'; readonly ddl: Ddl }
@@ -23,20 +29,21 @@ export type MigrationCommand =
   | { readonly is: 'relation is there'; readonly name: Slot; readonly what: 'table' | 'schema' }
   | { readonly is: 'id of transaction' }
   | { readonly is: 'status of id'; readonly id: Slot }
-  | { readonly is: 'no transaction limit' }
+  /** Null: what it was without SET. */
+  | { readonly is: 'set limit'; readonly name: string; readonly value: string | null; readonly isLocal: boolean }
   | { readonly is: 'applied migrations'; readonly table: Named }
-  /** `inTransaction`: only when that is the id of the transaction. */
+  /** `inTransaction`: only there. */
   | {
       readonly is: 'note migration';
       readonly table: Named;
       readonly name: Slot;
-      readonly inTransaction: Slot | undefined;
+      readonly inTransaction: TransactionCondition | undefined;
     }
   | {
       readonly is: 'forget migration';
       readonly table: Named;
       readonly name: Slot;
-      readonly inTransaction: Slot | undefined;
+      readonly inTransaction: TransactionCondition | undefined;
     }
   /** An array of texts as it is, and one of bytes in hexadecimal digits. */
   | { readonly is: 'read arrays'; readonly table: Named; readonly texts: string; readonly bytes: string }
@@ -52,9 +59,13 @@ type Reader = (...found: readonly string[]) => MigrationCommand | undefined;
 
 const slot = String.raw`(\$\d+|'(?:[^']|'')*')`;
 const table = '"(\\w+)"\\."(\\w+)"';
-const isSame = `(true|pg_current_xact_id\\(\\)::text = \\$2)`;
+const isSame = `(true|pg_current_xact_id\\(\\)::text = \\$2|current_setting\\('keelson\\.migration', true\\) = \\$2)`;
 const named = (schema = '', name = ''): Named => ({ schema, name, isQualified: true });
-const idIn = (condition = ''): Slot | undefined => (condition === 'true' ? undefined : { parameter: 1 });
+
+function conditionIn(text = ''): TransactionCondition | undefined {
+  if (text === 'true') return undefined;
+  return { of: text.startsWith('current_setting') ? 'setting' : 'id', is: { parameter: 1 } };
+}
 
 const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
   [
@@ -101,8 +112,8 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
     (id = '') => ({ is: 'status of id', id: slotOf(id) }),
   ],
   [
-    /^select set_config\(name, '0', true\) from pg_settings where name = 'transaction_timeout'$/,
-    () => ({ is: 'no transaction limit' }),
+    /^select set_config\(name, (?:'(\d+)'|reset_val), (true|false)\) from pg_settings where name = '(transaction_timeout|idle_session_timeout)'$/,
+    (value, isLocal, name = '') => ({ is: 'set limit', name, value: value ?? null, isLocal: isLocal === 'true' }),
   ],
   [
     new RegExp(
@@ -116,7 +127,7 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
       is: 'note migration',
       table: named(schema, name),
       name: { parameter: 0 },
-      inTransaction: idIn(same),
+      inTransaction: conditionIn(same),
     }),
   ],
   [
@@ -127,7 +138,7 @@ const shapes: readonly (readonly [pattern: RegExp, read: Reader])[] = [
       is: 'forget migration',
       table: named(schema, name),
       name: { parameter: 0 },
-      inTransaction: idIn(same),
+      inTransaction: conditionIn(same),
     }),
   ],
   [
@@ -193,7 +204,7 @@ const words: Readonly<Record<MigrationCommand['is'], true>> = {
   'relation is there': true,
   'id of transaction': true,
   'status of id': true,
-  'no transaction limit': true,
+  'set limit': true,
   'applied migrations': true,
   'note migration': true,
   'forget migration': true,

@@ -8,8 +8,9 @@ import { executeDdl } from './ddl.ts';
 import type { Answer } from './execute.ts';
 import { changeRows, insertRow, scanRows } from './heap.ts';
 import { assertWritable } from './locks.ts';
-import type { MigrationCommand } from './migration-commands.ts';
+import type { MigrationCommand, TransactionCondition } from './migration-commands.ts';
 import type { Named } from './read-ddl.ts';
+import { setSetting, shownSetting } from './set.ts';
 import { SqlError } from './sql-error.ts';
 import type { Row } from './store.ts';
 import { type Column, typeNumbers } from './wire.ts';
@@ -30,7 +31,7 @@ const columns: Readonly<
   'relation is there': column(bool, 'found'),
   'id of transaction': column(text, 'id'),
   'status of id': column(text, 'status'),
-  'no transaction limit': column(text, 'set_config'),
+  'set limit': column(text, 'set_config'),
   'applied migrations': [...column(typeNumber({ name: 'varchar' }), 'name'), ...column(float8, 'at')],
   'note migration': column(int4, 'id'),
   'forget migration': column(int4, 'id'),
@@ -83,8 +84,9 @@ export async function executeMigration(on: Backend, command: MigrationCommand, v
       return rows([[String(store.idOf(on.current()))]]);
     case 'status of id':
       return rows([[store.statusOf(BigInt(value(command.id) ?? ''))]]);
-    case 'no transaction limit':
-      return rows([['0']]);
+    case 'set limit':
+      setSetting(on, command.name, command.value, command.isLocal);
+      return rows([[shownSetting(on, command.name) ?? null]]);
     case 'applied migrations':
       return applied(on, command);
     case 'note migration':
@@ -157,6 +159,8 @@ async function note(on: Backend, command: Of<'note migration'>, value: Value): P
   const { table, id, name } = await open(on, command.table, true);
   if (!isIn(on, command.inTransaction, value)) return { rows: [], tag: 'INSERT 0 0' };
   const given = value(command.name);
+  // Faults at COMMIT are for what the history knows.
+  if (given !== null) on.current().units.add(given);
   const row = await insertRow(on, table, new Map([[name, given === null ? null : readAs(name.type, given)]]));
   return { rows: [[row[id.number] ?? null]], tag: 'INSERT 0 1' };
 }
@@ -171,9 +175,11 @@ async function forget(on: Backend, command: Of<'forget migration'>, value: Value
   return { rows: deleted.map(row => [row[id.number] ?? null]), tag: `DELETE ${deleted.length}` };
 }
 
-/** Whether `given` is the id of the transaction, when it is given. */
-function isIn(on: Backend, given: Slot | undefined, value: Value): boolean {
-  return given === undefined || value(given) === String(on.server.store.idOf(on.current()));
+function isIn(on: Backend, condition: TransactionCondition | undefined, value: Value): boolean {
+  if (condition === undefined) return true;
+  const there =
+    condition.of === 'id' ? String(on.server.store.idOf(on.current())) : on.settings.get('keelson.migration');
+  return value(condition.is) === there;
 }
 
 async function readArrays(on: Backend, { table: named, texts, bytes }: Of<'read arrays'>): Promise<Answer> {

@@ -35,7 +35,9 @@ const all: readonly Known[] = [
   truth('transaction_read_only'),
   truth('transaction_deferrable'),
   isolation('transaction_isolation'),
-  ...limitNames.map((name): Known => ({ name, kind: 'ms', initially: '0' })),
+  ...[...limitNames, 'idle_session_timeout', 'transaction_timeout'].map(
+    (name): Known => ({ name, kind: 'ms', initially: '0' }),
+  ),
 ];
 
 const known: ReadonlyMap<string, Known> = new Map(all.map(each => [each.name.toLowerCase(), each]));

@@ -39,6 +39,7 @@ export const problems = {
   statementTimeout: () => new SqlError('57014', 'canceling statement due to statement timeout'),
   cancelled: () => new SqlError('57014', 'canceling statement due to user request'),
   terminated: () => new SqlError('57P01', 'terminating connection due to administrator command', 'FATAL'),
+  idleSession: () => new SqlError('57P05', 'terminating connection due to idle-session timeout', 'FATAL'),
   idle: () => new SqlError('25P03', 'terminating connection due to idle-in-transaction timeout', 'FATAL'),
   failed: () =>
     new SqlError('25P02', 'current transaction is aborted, commands ignored until end of transaction block'),

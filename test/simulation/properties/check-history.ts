@@ -5,6 +5,7 @@ import type { Workload } from '../scenario/scenario.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { World } from '../world/world.ts';
 import { checkOrder, writersOf } from './check-order.ts';
+import { frozenMs } from './frozen-ms.ts';
 
 /** A caller may wait this much longer than its deadline, in ms: turns of the event loop take no time here. */
 const lateMs = 100;
@@ -119,12 +120,6 @@ function checkAnswers(world: World, stage: Stage, requests: readonly Request[]):
         `${unit} of ${instance} is answered ${Math.round(lateBy)} ms late`,
       );
   }
-}
-
-function frozenMs(stage: Stage, { instance, askedAtMs }: Request, answeredAtMs: number): number {
-  return stage.frozen
-    .filter(({ owner, fromMs, untilMs }) => owner === instance && untilMs >= askedAtMs && fromMs <= answeredAtMs)
-    .reduce((sum, { fromMs, untilMs }) => sum + untilMs - fromMs, 0);
 }
 
 function countUnits(stage: Stage): ReadonlyMap<string, number> {

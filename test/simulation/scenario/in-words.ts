@@ -12,12 +12,13 @@ export function inWords({
   clients,
   ...rest
 }: Scenario): string[] {
-  const { faults, service, retry, listens } = rest;
+  const { faults, service, retry, listens, migratesAtMs } = rest;
   return [
     `Seed ${seed}, about ${theme}: ${instances} instances, ${clients.length} clients, ${durationMs / 1_000} s of requests and faults.`,
     `Standby: ${standby}. ${losses(server.lazyFlushMs)} At most ${server.maxConnections} connections.`,
     `The network takes ${pace.latencyMs} ms one way, and up to a few times ${pace.jitterMs} ms more.`,
     ...(listens ? ['The instances listen, and units send messages.'] : []),
+    ...(migratesAtMs === undefined ? [] : [`The instances migrate from ${migratesAtMs} ms on.`]),
     `Options of the service: ${JSON.stringify(service)}`,
     `Options of retry: ${JSON.stringify(retry)}`,
     ...clients.map(client => `  ${clientInWords(client)}`),

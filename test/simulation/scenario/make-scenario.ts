@@ -1,7 +1,15 @@
 import type { Isolation } from '../postgres/store.ts';
 import { Random } from '../world/random.ts';
 import { faults } from './make-faults.ts';
-import { type ClientPlan, type Scenario, type Theme, themes, type Workload, workloads } from './scenario.ts';
+import {
+  type ClientPlan,
+  type Fault,
+  type Scenario,
+  type Theme,
+  themes,
+  type Workload,
+  workloads,
+} from './scenario.ts';
 
 export interface Size {
   readonly instances?: number;
@@ -25,6 +33,10 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
   // A stream of its own: all else is the same as without it.
   const listening = random.fork('listening');
   const listens = listening.chance(0.4);
+  const migrating = random.fork('migrating');
+  const migrates = theme !== 'ids again' && migrating.chance(0.25);
+  const migratesAtMs = migrates ? Math.round(migrating.between(0, durationMs * 0.8)) : undefined;
+  const ofMigrations = migratesAtMs === undefined || !isAboutCommits ? [] : [atMigrations(migrating, migratesAtMs)];
   // With fewer, not even the first connections of all instances would fit.
   const leastConnections = instances * (listens ? 4 : 3);
   const isolations = random.some([undefined, 'read committed', 'repeatable read', 'serializable'] as const);
@@ -46,7 +58,9 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
     },
     standby,
     listens,
+    migratesAtMs,
     service: {
+      migrations: { timeoutMs: migrating.pick([3_000, 20_000]) },
       listen: {
         checkIntervalMs: listening.pick([500, 2_000, 5_000]),
         checkTimeoutMs: listening.pick([300, 1_000, 3_000]),
@@ -90,8 +104,17 @@ export function makeScenario(seed: string, size: Size = {}): Scenario {
     clients: Array.from({ length: clients }, (_, number) =>
       clientPlan(random, { number, theme, isCalm, chosen, isolations }),
     ),
-    faults: faults(random, { theme, isCalm, durationMs, instances, hasStandby: standby !== 'none', lazyFlushMs }),
+    faults: [
+      ...faults(random, { theme, isCalm, durationMs, instances, hasStandby: standby !== 'none', lazyFlushMs }),
+      ...ofMigrations,
+    ],
   };
+}
+
+/** While the instances migrate, so that it also meets the COMMIT of a migration. */
+function atMigrations(random: Random, atMs: number): Fault {
+  const what = random.pick(['reset before', 'reset after', 'reset and done later', 'forget after'] as const);
+  return { atMs, is: 'at commit', what, count: 3 };
 }
 
 /** What the server can do, as far as the service uses it. */

@@ -110,6 +110,8 @@ export interface Scenario {
   readonly standby: 'none' | 'one address' | 'two hosts' | 'replica';
   /** The instances listen, and units send messages. */
   readonly listens: boolean;
+  /** When the instances begin to migrate, in ms from the beginning; undefined: never. */
+  readonly migratesAtMs: number | undefined;
   readonly service: ServiceOptions;
   readonly retry: RetryOptions;
   readonly clients: readonly ClientPlan[];

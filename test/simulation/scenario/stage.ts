@@ -69,6 +69,7 @@ export class Stage {
             }),
           },
           retry: scenario.retry,
+          firstRow: scenario.migratesAtMs === undefined ? undefined : at * 1_000 + 1,
         }),
     );
   }

@@ -1,5 +1,5 @@
 import { silentTelemetry, systemClock } from '@keelson/core';
-import { createDatabaseService, type DatabaseService } from '@keelson/database';
+import { createDatabaseService, type DatabaseModel, type DatabaseService } from '@keelson/database';
 import { optionsSchema, PostgresqlDriver } from '@keelson/database-postgresql';
 import { OpossumRetryPolicy } from '@keelson/retry-opossum';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
@@ -8,10 +8,17 @@ import { transition } from '../reached/names.ts';
 import { runAs } from '../world/virtual-time.ts';
 import type { World } from '../world/world.ts';
 import { ledgerModel } from './model.ts';
+import { shelves } from './shelves.ts';
 import { StoryLogger } from './story-logger.ts';
 
 export type ServiceOptions = Omit<z.input<typeof optionsSchema>, 'url'>;
 export type RetryOptions = NonNullable<ConstructorParameters<typeof OpossumRetryPolicy>[0]>['options'];
+
+/** A row that a migration was to store. */
+export interface ShelfRow {
+  readonly id: number;
+  readonly migration: string;
+}
 
 /** One instance of a service: the real database service, driver, pool and retry policy, in a process of its own. */
 export class Instance {
@@ -20,9 +27,21 @@ export class Instance {
   readonly driver: PostgresqlDriver;
   readonly retry: OpossumRetryPolicy;
   readonly options: z.output<typeof optionsSchema>;
+  /** The rows that its migrations were to store, in their order. */
+  readonly shelfRows: ShelfRow[] = [];
   readonly #world: World;
 
-  constructor(world: World, name: string, given: { url: string; options: ServiceOptions; retry: RetryOptions }) {
+  constructor(
+    world: World,
+    name: string,
+    given: {
+      readonly url: string;
+      readonly options: ServiceOptions;
+      readonly retry: RetryOptions;
+      /** The numbers of the rows of its migrations begin here; undefined for one that has none. */
+      readonly firstRow: number | undefined;
+    },
+  ) {
     this.#world = world;
     this.name = name;
     const logger = new StoryLogger(world, name);
@@ -33,7 +52,7 @@ export class Instance {
     this.database = createDatabaseService({
       driver: this.driver,
       ormDriver: PostgreSqlDriver,
-      models: [ledgerModel],
+      models: [ledgerModel, ...(given.firstRow === undefined ? [] : [this.#shelves(given.firstRow)])],
       options: this.options,
       retry: this.retry,
       telemetry: silentTelemetry,
@@ -48,6 +67,15 @@ export class Instance {
       },
     });
     this.database.onStateChange((now, before) => world.reach(transition('database state', before.is, now.is)));
+  }
+
+  #shelves(firstRow: number): DatabaseModel {
+    const newRow = (migration: string) => {
+      const id = firstRow + this.shelfRows.length;
+      this.shelfRows.push({ id, migration });
+      return id;
+    };
+    return shelves(newRow, this.options.pool.max > 1);
   }
 
   /** Runs `work` in the process of the instance. */
