@@ -47,11 +47,11 @@ export class FrontendMessages {
     this.#end();
   }
 
-  /** Execute, of the portal without a name, all rows. */
-  execute(): void {
+  /** Execute, of the portal without a name: so many rows of it, or all. */
+  execute(most = 0): void {
     this.#begin(messages.execute);
     this.#text('');
-    this.#int32(0);
+    this.#int32(most);
     this.#end();
   }
 
@@ -60,6 +60,14 @@ export class FrontendMessages {
     this.#begin(messages.close);
     this.#byte(messages.statement);
     this.#text(name);
+    this.#end();
+  }
+
+  /** Close, of the portal without a name. */
+  closePortal(): void {
+    this.#begin(messages.close);
+    this.#byte(messages.portal);
+    this.#text('');
     this.#end();
   }
 

@@ -14,7 +14,6 @@ import {
   sqlStateOf,
 } from '@keelson/database';
 import type { CustomTypesConfig } from 'pg';
-import Cursor from 'pg-cursor';
 import { copyRows } from './copy.js';
 import type { PgClient } from './pg-internals.js';
 import type { PreparedStatements } from './prepared-statements.js';
@@ -25,6 +24,7 @@ import {
   isWritableServer,
   unreadableSetting,
 } from './reported-parameters.js';
+import { RowPortal } from './row-portal.js';
 import type { InFlight, SilenceWatch } from './silence-watch.js';
 import { StatementBatch } from './statement-batch.js';
 
@@ -144,12 +144,14 @@ export class PostgresqlConnection implements DriverConnection {
 
   async *stream(statement: Statement, chunkSize: number): AsyncIterable<Row[]> {
     this.#isAltered ||= this.#names.leavesState(statement.sql);
-    const cursor = this.#client.query(new Cursor(statement.sql, [...(statement.parameters ?? [])]));
+    const portal = new RowPortal(this.#client, statement, this.#types);
     try {
-      const read = () => this.#watched(() => this.#orLost(cursor.read(chunkSize)));
+      const read = () => this.#watched(() => portal.read(chunkSize));
       for (let rows = await read(); rows.length > 0; rows = await read()) yield rows;
+    } catch (error) {
+      throw this.status === 'lost' ? (this.#lossCause ?? error) : error;
     } finally {
-      await this.#watched(() => this.#close(cursor));
+      if (this.status !== 'lost') await this.#watched(() => portal.close()).catch(() => {});
     }
   }
 
@@ -229,19 +231,6 @@ export class PostgresqlConnection implements DriverConnection {
     return this.#isRoleReadOnly && !isStandby(this.#client) ? 'session' : 'server';
   }
 
-  async #close(cursor: Cursor): Promise<void> {
-    if (this.status !== 'lost') await this.#orLost(cursor.close()).catch(() => {});
-  }
-
-  /** A cursor that has got its last row waits for ever for a server that is not there any more. */
-  #orLost<T>(answer: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const lost = () => reject(this.#lossCause ?? gone.failure.error);
-      this.#client.once('end', lost);
-      answer.then(resolve, reject).finally(() => this.#client.off('end', lost));
-    });
-  }
-
   readonly #onEnd = () => {
     this.#lost = true;
   };
@@ -270,4 +259,4 @@ export class PostgresqlConnection implements DriverConnection {
   }
 }
 
-const gone = { results: [], failure: { error: new Error('Connection terminated') } } satisfies BatchOutcome;
+const gone: BatchOutcome = { results: [], failure: { error: new Error('Connection terminated') } };

@@ -13,6 +13,7 @@ import { FrontendMessages } from './frontend-messages.js';
 import { parameterText } from './pg-internals.js';
 import type { Prepared, PreparedStatements } from './prepared-statements.js';
 import { RowShape } from './row-shape.js';
+import { settleWhenReady } from './settle-when-ready.js';
 
 /** What of the protocol's messages is read here. */
 interface ParameterDescription {
@@ -112,26 +113,11 @@ export class StatementBatch implements Submittable {
     );
   }
 
-  /** pg forgets a query at its error, but the connection's status is only known at the ReadyForQuery that follows. */
   handleError(error: unknown, connection: Connection): void {
     connection.off('parameterDescription', this.#onParameters);
     this.#forgetOutdated(error);
     this.#forgetUnparsed(error);
-    if (!(error instanceof pg.DatabaseError) || endings.has(error.severity ?? '')) {
-      this.#parts.settle({ results: this.#results, failure: { error } });
-      return;
-    }
-    const settle = (severity: string) => {
-      connection.off('readyForQuery', answered);
-      connection.off('end', ended);
-      // In the language of the server (lc_messages); what came next says the same to everybody.
-      error.severity = severity;
-      this.#parts.settle({ results: this.#results, failure: { error } });
-    };
-    const answered = () => settle('ERROR');
-    const ended = () => settle('FATAL');
-    connection.once('readyForQuery', answered);
-    connection.once('end', ended);
+    settleWhenReady(error, connection, () => this.#parts.settle({ results: this.#results, failure: { error } }));
   }
 
   /**
@@ -227,6 +213,3 @@ const copyFail = Buffer.concat([
   Buffer.from([0, 0, 0, 4 + copyFailReason.length + 1]),
   Buffer.from(`${copyFailReason}\0`),
 ]);
-
-/** After these nothing comes any more. */
-const endings = new Set(['FATAL', 'PANIC']);

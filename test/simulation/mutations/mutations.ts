@@ -347,18 +347,6 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: 'a stream that is left is not closed',
-    file: `${driver}postgresql-connection.js`,
-    find: 'await this.#watched(() => this.#close(cursor));',
-    replace: '',
-  },
-  {
-    name: 'a stream waits for a server that is gone',
-    file: `${driver}postgresql-connection.js`,
-    find: "this.#client.once('end', lost);",
-    replace: '',
-  },
-  {
     name: 'a batch is run again with the rest of its rows',
     file: 'plugins/database/dist/batch/run-batch.js',
     find: 'if (!source.canRewind)\n            session',
