@@ -1,6 +1,6 @@
 import { isKeelsonError } from '@keelson/core';
-import { partCount } from '../clients/client.ts';
 import type { Request } from '../clients/request.ts';
+import { partCount } from '../clients/unit-work.ts';
 import type { Workload } from '../scenario/scenario.ts';
 import type { Stage } from '../scenario/stage.ts';
 import type { World } from '../world/world.ts';
