@@ -156,11 +156,14 @@ async function send(client: pg.Client, sql: string, { pieces, fails }: NonNullab
 async function readSome(
   client: pg.Client,
   sql: string,
-  { most, times }: NonNullable<Step['reads']>,
+  { most, times, pauseMs }: NonNullable<Step['reads']>,
 ): Promise<Pick<Observed, 'rows' | 'tag'>> {
   const cursor = client.query(new Cursor(sql, [], { rowMode: 'array' }));
   const rows: unknown[][] = [];
-  for (let time = 0; time < times; time++) rows.push(await cursor.read(most));
+  for (let time = 0; time < times; time++) {
+    rows.push(await cursor.read(most));
+    if (pauseMs !== undefined) await new Promise(resolve => setTimeout(resolve, pauseMs));
+  }
   await cursor.close();
   return { rows };
 }

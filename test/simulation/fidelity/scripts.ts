@@ -15,7 +15,7 @@ export interface Step {
   /** What is sent when the server asks for data: COPY. */
   readonly sends?: { readonly pieces: readonly (string | Buffer)[]; readonly fails?: true };
   /** The rows are asked for so many at a time, this often; the query may not be at its end then. */
-  readonly reads?: { readonly most: number; readonly times: number };
+  readonly reads?: { readonly most: number; readonly times: number; readonly pauseMs?: number };
 }
 
 /** What is done on a server, the simulated or a real one; both must give the same answers. */

@@ -536,6 +536,18 @@ const ofStreams: readonly Script[] = [
     ],
   },
   {
+    name: 'rows that are asked for a few at a time have one time limit, with the pauses',
+    steps: [
+      a('begin'),
+      a('set local statement_timeout = 400'),
+      { on: 'a', sql: 'select n from generate_series(1, 9) as n', reads: { most: 2, times: 3, pauseMs: 50 } },
+      { on: 'a', sql: 'select n from generate_series(1, 9) as n', reads: { most: 2, times: 3, pauseMs: 300 } },
+      a('select 1'),
+      a('rollback'),
+      a('select 1'),
+    ],
+  },
+  {
     name: 'blocks of several statements, and several statements where one is meant',
     steps: [
       a(`do $$ begin ${add('first')}; ${add('second')}; end $$`),

@@ -81,6 +81,7 @@ export class Backend implements End {
   #interrupt: ((error: Error) => void) | undefined;
   #pendingInterrupt: Error | undefined;
   #idleTimer: Happening | undefined;
+  #endPortalTimer: (() => void) | undefined;
   #skips = false;
   /** More than one statement runs before the transaction ends by itself. */
   #isOneOfSeveral = false;
@@ -382,12 +383,13 @@ export class Backend implements End {
       case 'execute': {
         const portal = this.#portals.get(message.portal);
         if (portal === undefined) throw new SqlError('34000', `portal "${message.portal}" does not exist`);
-        const inTime = this.#startTimer();
+        this.#endPortalTimer ??= this.#startTimer();
+        let isSuspended = false;
         try {
-          await this.#continue(portal, message.most);
+          isSuspended = await this.#continue(portal, message.most);
           this.#isOneOfSeveral = true;
         } finally {
-          inTime();
+          if (!isSuspended) this.#endPortal();
         }
         return;
       }
@@ -399,6 +401,7 @@ export class Backend implements End {
       case 'sync':
         this.#skips = false;
         this.#isOneOfSeveral = false;
+        this.#endPortal();
         await this.#commitImplicit();
         this.#ready();
         return;
@@ -438,20 +441,20 @@ export class Backend implements End {
     return { answer: await this.#answer(command, values), columns };
   }
 
-  /** Sends as many rows as are wanted; 0 for all. */
-  async #continue(portal: Portal, most: number): Promise<void> {
+  /** Sends as many rows as are wanted; 0 for all. True when there may be more. */
+  async #continue(portal: Portal, most: number): Promise<boolean> {
     portal.answer ??= (await this.#carriedOut(portal.statement, portal.values)).answer;
     const { answer } = portal;
     portal.rows ??= answer.rows[Symbol.iterator]();
     for (let count = 0; ; count++) {
       if (most > 0 && count === most) {
         this.#say(say.suspended);
-        return;
+        return true;
       }
       const next = portal.rows.next();
       if (next.done === true) {
         this.#complete(answer, count);
-        return;
+        return false;
       }
       this.#say(say.row(next.value));
     }
@@ -764,8 +767,25 @@ export class Backend implements End {
     const ms = this.settings.limit('statement_timeout');
     if (ms === 0) return () => {};
     const { time } = this.server.world;
-    const timer = time.after(ms, 'a statement timeout', () => this.#break(problems.statementTimeout()), undefined);
+    const timer = time.after(ms, 'a statement timeout', () => this.#takeTooLong(), undefined);
     return () => time.cancel(timer);
+  }
+
+  /** Also while its client may ask for more rows: until the next Sync, it is one statement. */
+  #takeTooLong(): void {
+    const isReading = this.#endPortalTimer !== undefined && this.#interrupt === undefined;
+    if (!isReading) {
+      this.#break(problems.statementTimeout());
+      return;
+    }
+    this.#endPortal();
+    this.#failed(problems.statementTimeout());
+    this.#skips = true;
+  }
+
+  #endPortal(): void {
+    this.#endPortalTimer?.();
+    this.#endPortalTimer = undefined;
   }
 
   #ready(): void {
