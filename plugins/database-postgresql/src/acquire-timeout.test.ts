@@ -60,7 +60,8 @@ describe('a caller whose connection is not open in time', () => {
   test('waited most of its time for others: the pool is busy, and the server is not lost', async () => {
     expect(await failureAfter(350)).toMatchObject({
       code: 'DATABASE_ACQUIRE_TIMEOUT',
-      facts: { waitedMs: acquireTimeoutMs },
+      hint: 'Before you raise pool.max, look for a session that waits for something slow.',
+      facts: { waitedMs: acquireTimeoutMs, openingMs: 50 },
     });
   });
 
@@ -100,7 +101,11 @@ describe('a caller whose connection is not open in time', () => {
     };
 
     test('has less than twice that left: too little to say that the server is lost', async () => {
-      expect(await failureWithin(199)).toMatchObject({ code: 'DATABASE_ACQUIRE_TIMEOUT', facts: { waitedMs: 199 } });
+      expect(await failureWithin(199)).toMatchObject({
+        code: 'DATABASE_ACQUIRE_TIMEOUT',
+        hint: 'Too little time was left to open a connection. Look for what the caller waited for before.',
+        facts: { waitedMs: 199, openingMs: 199 },
+      });
     });
 
     test('has twice that left: the server does not answer', async () => {

@@ -168,7 +168,7 @@ export class ConnectionPool {
     const now = this.#parts.clock.now();
     const openingMs = now - admittedAt;
     const hadTooLittle = openingMs < admittedAt - startedAt || openingMs < this.#lastOpenMs * 2;
-    if (hadTooLittle && this.#troubledAt < startedAt) return this.#timedOut(now - startedAt);
+    if (hadTooLittle && this.#troubledAt < startedAt) return this.#timedOut(now - startedAt, openingMs);
     this.#troubledAt = now;
     return error;
   }
@@ -396,9 +396,10 @@ export class ConnectionPool {
     this.#parts.onLost(error);
   }
 
-  #timedOut(waitedMs: number): AcquireTimeoutError {
+  #timedOut(waitedMs: number, openingMs = 0): AcquireTimeoutError {
     const { longestHeldMs } = this.#loans;
-    return new AcquireTimeoutError({ ...this.#numbers(), waitedMs, longestHeldMs }, this.#lastFailure);
+    const facts = { ...this.#numbers(), waitedMs, longestHeldMs, ...(openingMs > 0 && { openingMs }) };
+    return new AcquireTimeoutError(facts, this.#lastFailure);
   }
 
   #numbers(): Omit<PoolStats, 'counters'> {

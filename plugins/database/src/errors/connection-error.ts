@@ -33,15 +33,25 @@ export class ConnectionError extends KeelsonError {
 
 type PoolNumbers = Omit<PoolStats, 'counters'>;
 
+interface AcquireFacts extends PoolNumbers {
+  readonly waitedMs: number;
+  readonly longestHeldMs?: number;
+  /** How much of it was spent to open a connection, which was not open in time. */
+  readonly openingMs?: number;
+}
+
 /** No connection came free in time. */
 export class AcquireTimeoutError extends ConnectionError {
-  constructor(facts: PoolNumbers & { readonly waitedMs: number; readonly longestHeldMs?: number }, cause?: unknown) {
+  constructor(facts: AcquireFacts, cause?: unknown) {
     super({
       code: 'DATABASE_ACQUIRE_TIMEOUT',
       message:
         `No connection became free within ${Math.round(facts.waitedMs)} ms ` +
         `(total=${facts.total}, busy=${facts.busy}, idle=${facts.idle}, waiting=${facts.waiting}, max=${facts.max}).`,
-      hint: 'Before you raise pool.max, look for a session that waits for something slow.',
+      hint:
+        (facts.openingMs ?? 0) * 2 > facts.waitedMs
+          ? 'Too little time was left to open a connection. Look for what the caller waited for before.'
+          : 'Before you raise pool.max, look for a session that waits for something slow.',
       facts: { ...facts, ...(cause !== undefined && { lastFailure: labelOf(cause) }) },
       cause: causeOf(cause),
     });
