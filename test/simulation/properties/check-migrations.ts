@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isKeelsonError } from '@keelson/core';
 import type { MigrationCall, Migrator } from '../clients/migrator.ts';
 import type { Stage } from '../scenario/stage.ts';
+import type { Instance } from '../service/instance.ts';
 import { shelfMigrations } from '../service/shelves.ts';
 import type { World } from '../world/world.ts';
 import { frozenMs } from './frozen-ms.ts';
@@ -10,6 +11,7 @@ import { frozenMs } from './frozen-ms.ts';
 const patienceMs = 90_000;
 /** How long a run of migrations may take beyond its own time: to close its connection, and to look up a COMMIT. */
 const lateMs = 7_000;
+const readingMs = 15_000;
 
 /** When the servers are well, each instance can migrate, and each migration is applied once. */
 export async function checkMigrations(world: World, stage: Stage, migrators: readonly Migrator[]): Promise<void> {
@@ -43,10 +45,25 @@ async function succeeds(world: World, migrator: Migrator): Promise<boolean> {
   return false;
 }
 
-function stored(
-  world: World,
-  { instance }: Migrator,
-): Promise<{ readonly applied: readonly string[]; readonly rows: readonly number[] }> {
+interface Stored {
+  readonly applied: readonly string[];
+  readonly rows: readonly number[];
+}
+
+/** Asked again when it meets a connection that a fault has left behind. */
+async function stored(world: World, { instance }: Migrator): Promise<Stored> {
+  const endMs = world.now + readingMs;
+  for (;;) {
+    try {
+      return await readStored(world, instance);
+    } catch (error) {
+      if (world.now > endMs) throw error;
+      await world.time.sleep(100, 'a deployment');
+    }
+  }
+}
+
+function readStored(world: World, instance: Instance): Promise<Stored> {
   const { database, name } = instance;
   const read = async () => ({
     applied: (await database.migrations()).applied.map(each => each.name),
