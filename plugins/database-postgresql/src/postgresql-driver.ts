@@ -152,10 +152,9 @@ export class PostgresqlDriver implements DatabaseDriver {
     const learning = this.#names.known(within);
     if (learning !== undefined) await learning;
     const mayBeReplica = this.hasReplicas && options.readOnly && options.fresh !== true;
-    const fromReplica = mayBeReplica
-      ? await this.#replicas.acquire(within, () => this.#primary.acquire(within))
-      : undefined;
-    return fromReplica ?? this.#primary.acquire(within);
+    const primary = () => this.#primary.acquire(hasBound(options) ? { ...within, fresh: true } : within);
+    const fromReplica = mayBeReplica ? await this.#replicas.acquire(within, primary) : undefined;
+    return fromReplica ?? primary();
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -216,6 +215,11 @@ export class PostgresqlDriver implements DatabaseDriver {
   #endpoints(): readonly Endpoint[] {
     return [this.#primary, ...this.#replicas.all.map(({ endpoint }) => endpoint)];
   }
+}
+
+/** It must not see less than was stored by some moment: a connection may lead to a standby also where the primary was. */
+function hasBound({ after, maxLagMs }: AcquireOptions): boolean {
+  return after !== undefined || maxLagMs !== undefined;
 }
 
 /** About functions and views, in ms. Without an answer, what is known stays. */

@@ -62,6 +62,31 @@ describe('a write that is refused as read-only', () => {
     expect(await Promise.all(emails.map(stored))).toEqual(emails.map(() => 1));
   });
 
+  test('keeps back reads that must see what was stored before, and no others', async () => {
+    let token: string | undefined;
+    await database.session(
+      async (em, session) => {
+        await em.insert(Author, { id: ++ids, email: 'seen' });
+        session.onCommit(() => {
+          token = session.consistencyToken;
+        });
+      },
+      { consistencyToken: true },
+    );
+    expect(token).toBeDefined();
+    await takeWrites(false);
+    const isSeen = (options = {}) => database.read(em => em.count(Author, { email: 'seen' }), options);
+    // The server says what it is with its next answer.
+    await eventually(async () => {
+      expect(await isSeen()).toBe(1);
+      await expect(isSeen({ after: token, timeoutMs: 200 })).rejects.toThrow();
+      await expect(isSeen({ maxLagMs: 0, timeoutMs: 200 })).rejects.toThrow();
+    });
+    expect(await isSeen()).toBe(1);
+    await takeWrites(true);
+    expect(await isSeen({ after: token })).toBe(1);
+  });
+
   describe('by a session that asked for it', () => {
     test.each(['set transaction read only', 'set local transaction_read_only = on'])(
       '%s: fails at once, and is no outage',
