@@ -190,6 +190,17 @@ describe('the migrations of a database', () => {
       expect(await service.database.migrate()).toEqual(['First']);
     });
 
+    test('one whose last attempt has a moment left waits for that instance, too', async () => {
+      const other = await migratingInstance('mikro_orm_migrations');
+      for (let timeoutMs = 100; timeoutMs < 220; timeoutMs += 4) {
+        await using service = await connected([First], { migrations: { timeoutMs } });
+        await expect(service.database.migrate()).rejects.toMatchObject({
+          message: `Another instance was still migrating after ${timeoutMs} ms.`,
+        });
+      }
+      await other.finish();
+    });
+
     test('one of another service with another table does not wait', async () => {
       const other = await migratingInstance('orders_migrations');
       await using service = await connected([First], { migrations: { tableName: 'billing_migrations' } });

@@ -253,8 +253,12 @@ export class MigrationRun {
   /** Tries until the lock is free. */
   async #whenFree<T>(attempt: () => Promise<T | undefined>): Promise<T> {
     const { clock, timeoutMs } = this.#parts;
-    for (;;) {
-      const result = await attempt();
+    for (let hasWaited = false; ; hasWaited = true) {
+      const result = await attempt().catch((error: unknown) => {
+        // The server ends a last attempt that had only a moment left.
+        const isTooLate = hasWaited && this.#running === undefined && this.#deadline.passed;
+        throw isTooLate ? waitedTooLong(timeoutMs, this.#done) : error;
+      });
       if (result !== undefined) return result;
       if (this.#deadline.passed) throw waitedTooLong(timeoutMs, this.#done);
       await clock.sleep(pauseMs);
