@@ -4,6 +4,7 @@ import { CompiledQuery } from 'kysely';
 import { borrowWithin } from '../driver/bounded-loan.js';
 import type { DatabaseDriver, DriverConnection, Row } from '../driver/driver.js';
 import type { DatabaseCapability } from '../driver/engine.js';
+import { sqlStateOf } from '../errors/sql-state.js';
 import type { MigrationClass } from '../model.js';
 import { type DirectOptions, withDirectConnections } from '../orm/direct-connections.js';
 import type { Orm } from '../orm/orm.js';
@@ -36,6 +37,9 @@ const pauseMs = 100;
  * others, perhaps longer than the usual limits.
  */
 const limits = ['statement_timeout', 'lock_timeout'] as const;
+
+/** The server has ended a statement, or a pause, whose time was over. */
+const endings = new Set(['57014', '25P03']);
 
 /** The mark of a connection whose client is gone without a sign stays until it ends. From PostgreSQL 14 on. */
 const setIdleLimit = (to: string) =>
@@ -256,7 +260,8 @@ export class MigrationRun {
     for (let hasWaited = false; ; hasWaited = true) {
       const result = await attempt().catch((error: unknown) => {
         // The server ends a last attempt that had only a moment left.
-        const isTooLate = hasWaited && this.#running === undefined && this.#deadline.passed;
+        const isEnded = hasWaited && this.#running === undefined && endings.has(sqlStateOf(error) ?? '');
+        const isTooLate = isEnded && this.#deadline.passed;
         throw isTooLate ? waitedTooLong(timeoutMs, this.#done) : error;
       });
       if (result !== undefined) return result;
